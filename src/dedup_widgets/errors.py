@@ -1,0 +1,24 @@
+"""What can go wrong, as a small family: each message says what happened, to which input, and what to do."""
+
+
+class DedupError(Exception):
+    """Base of every error that dedup_widgets raises on purpose."""
+
+
+class InputError(DedupError, ValueError):
+    """An argument, a frame or a set of vectors cannot be used as given."""
+
+
+class ImageError(DedupError):
+    """A file could not be read as a picture.
+
+    Scoring turns it into a row with ``error`` set; it never stops a run.
+    """
+
+
+class ModelError(DedupError):
+    """A model could not be loaded, or does not embed images."""
+
+
+class StoreError(DedupError):
+    """The store file cannot be opened or written."""
