@@ -1,4 +1,4 @@
-"""What can go wrong, as a small family: each message says what happened, to which input, and what to do."""
+"""What can go wrong. Each message says what happened, to which input, and what to do."""
 
 
 class DedupError(Exception):
