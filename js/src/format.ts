@@ -1,0 +1,42 @@
+const whole = new Intl.NumberFormat("en-US");
+
+/** 1204 → "1,204". */
+export const count = (n: number): string => whole.format(n);
+
+/** "1 image", "1,204 images". */
+export const images = (n: number): string => `${count(n)} ${n === 1 ? "image" : "images"}`;
+
+/** "1 group", "87 groups". */
+export const groups = (n: number): string => `${count(n)} ${n === 1 ? "group" : "groups"}`;
+
+/** A score as people compare it: 0, 0.00003, 0.0042, 0.042, 0.87; "" for none. */
+export function score(value: number): string {
+  if (Number.isNaN(value)) return "";
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size < 1e-6) return value.toExponential(0);
+  if (size < 1e-3) return oneDigit(value);
+  if (size < 0.01) return value.toFixed(4);
+  if (size < 0.1) return value.toFixed(3);
+  if (size >= 0.995 && size < 1) return value.toFixed(4);
+  if (size === 1) return String(value);
+  return size < 100 ? value.toFixed(2) : count(Math.round(value));
+}
+
+function oneDigit(value: number): string {
+  const rounded = Number(value.toPrecision(1));
+  return rounded.toFixed(-Math.floor(Math.log10(Math.abs(rounded))));
+}
+
+/** A bound of a range, short enough to type. */
+export function bound(value: number): string {
+  if (value === 0) return "0";
+  const rounded = Number(value.toPrecision(3));
+  const size = Math.abs(rounded);
+  return size < 1e-4 ? rounded.toExponential().replace("e+", "e") : String(rounded);
+}
+
+/** Split a file name so that its end, which often tells files apart, stays when space is short. */
+export function splitName(name: string): [head: string, tail: string] {
+  return name.length <= 10 ? [name, ""] : [name.slice(0, -8), name.slice(-8)];
+}

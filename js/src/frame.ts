@@ -1,0 +1,85 @@
+import { type Extent, extentOf } from "./histogram";
+import { type Bands, bandsOf } from "./order";
+import { type Column, ImageKind, type Replies, type Summary } from "./protocol";
+
+/** What `open` brings: everything the browser needs to filter, sort and group by itself. */
+export interface Frame {
+  rows: number;
+  columns: Column[];
+  /** Name of the score column; null when the frame has none. */
+  score: string | null;
+  /** The near-duplicate boundary, on the scale of the score. */
+  near: number;
+  /** Why similar items are off; null when they are on. */
+  similar: string | null;
+  summary: Summary;
+  scores: Float32Array;
+  kind: Uint8Array;
+  keep: Uint8Array;
+  band: Uint32Array;
+  place: Uint32Array;
+  bands: Bands;
+  /** Number of images of each band's group, those shown beside it not counted. */
+  groupSize: Uint32Array;
+  extent: Extent;
+}
+
+export function frameOf(reply: Replies["open"]): Frame {
+  const scores = reply.scores ?? new Float32Array(0);
+  const rows = reply.rows ?? scores.length;
+  const band = reply.band ?? new Uint32Array(rows);
+  const place = reply.place ?? new Uint32Array(rows);
+  const frame: Frame = {
+    rows,
+    columns: reply.columns ?? [],
+    score: reply.score ?? null,
+    near: reply.near ?? 0.05,
+    similar: reply.similar ?? null,
+    summary: reply.summary ?? { images: rows, exact: 0, near: 0, groups: 0, unreadable: 0 },
+    scores,
+    kind: reply.kind ?? new Uint8Array(rows).fill(ImageKind.none),
+    keep: reply.keep ?? new Uint8Array(rows).fill(255),
+    band,
+    place,
+    bands: bandsOf(band, place),
+    groupSize: new Uint32Array(0),
+    extent: extentOf(scores),
+  };
+  const groupSize = new Uint32Array(frame.bands.start.length - 1);
+  for (let row = 0; row < rows; row++) if (inGroup(frame, row)) groupSize[band[row]]++;
+  return { ...frame, groupSize };
+}
+
+export function isKeeper({ band, place }: Frame, row: number): boolean {
+  return band[row] !== 0 && place[row] === 0;
+}
+
+/** A band also shows images that are near a member but stay: they are in no group. */
+export function inGroup(frame: Frame, row: number): boolean {
+  return frame.band[row] !== 0 && (frame.place[row] === 0 || frame.keep[row] !== 1);
+}
+
+/** What `mask` shows, without the images that are suggested to stay. */
+export function withoutKept({ keep }: Frame, mask: Uint8Array): Uint8Array {
+  return mask.map((shown, row) => (shown && keep[row] === 0 ? 1 : 0));
+}
+
+/** How many groups have at least one member that `mask` shows. */
+export function countGroups(frame: Frame, mask: Uint8Array): number {
+  const seen = new Uint8Array(frame.groupSize.length);
+  let count = 0;
+  for (let row = 0; row < frame.rows; row++) {
+    const band = frame.band[row];
+    if (band === 0 || !mask[row] || seen[band] || !inGroup(frame, row)) continue;
+    seen[band] = 1;
+    count++;
+  }
+  return count;
+}
+
+/** The badge of a row: the keeper of a group is named as such, whatever its kind. */
+export function badgeOf(frame: Frame, row: number): "keeper" | "exact" | "near" | null {
+  if (isKeeper(frame, row)) return "keeper";
+  if (frame.kind[row] === ImageKind.exact) return "exact";
+  return frame.kind[row] === ImageKind.near ? "near" : null;
+}

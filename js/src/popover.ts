@@ -1,0 +1,30 @@
+interface Box {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
+const MARGIN = 8;
+
+/**
+ * Where to put a popover: beside its anchor where there is room, below or above otherwise, and
+ * wholly on the screen in any case.
+ */
+export function placeBeside(
+  anchor: Box,
+  popover: { width: number; height: number },
+  screen: { width: number; height: number },
+): { left: number; top: number } {
+  const maxLeft = Math.max(MARGIN, screen.width - popover.width - MARGIN);
+  const maxTop = Math.max(MARGIN, screen.height - popover.height - MARGIN);
+  const clampLeft = (left: number) => Math.min(Math.max(left, MARGIN), maxLeft);
+  const clampTop = (top: number) => Math.min(Math.max(top, MARGIN), maxTop);
+  const right = anchor.left + anchor.width + MARGIN;
+  if (right <= maxLeft) return { left: right, top: clampTop(anchor.top) };
+  const left = anchor.left - popover.width - MARGIN;
+  if (left >= MARGIN) return { left, top: clampTop(anchor.top) };
+  const below = anchor.top + anchor.height + MARGIN;
+  const top = below <= maxTop ? below : anchor.top - popover.height - MARGIN;
+  return { left: clampLeft(anchor.left), top: clampTop(top) };
+}

@@ -1,0 +1,34 @@
+import { LostBanner, Placeholder } from "./components/Banner";
+import { RangeHistogram } from "./components/RangeHistogram";
+import * as format from "./format";
+import { widget } from "./mount";
+import { HistogramState } from "./state";
+
+function View({ state }: { state: HistogramState }) {
+  const status = state.status.value;
+  return (
+    <section class="app" aria-label="Range histogram">
+      <LostBanner rpc={state.rpc} />
+      {status.kind === "ready" ? (
+        <RangeHistogram
+          label={state.label.value}
+          scale={state.scale.value}
+          bars={state.bars.value}
+          range={state.shownRange.value}
+          count={`${format.count(state.count.value)} ${state.count.value === 1 ? "value" : "values"}`}
+          log={state.log.value}
+          canBeLog={state.canBeLog.value}
+          onRange={(range) => state.setRange(range)}
+          onLog={(log) => state.setLog(log)}
+        />
+      ) : (
+        <Placeholder status={status} height={120} />
+      )}
+    </section>
+  );
+}
+
+export default widget(
+  (model, signal) => new HistogramState(model, { signal }),
+  (state) => <View state={state} />,
+);

@@ -1,0 +1,119 @@
+import type { AnyModel } from "../src/model";
+import { encode, type Replies, type RequestKind } from "../src/protocol";
+
+type Listener = (...args: unknown[]) => void;
+
+export interface SentMessage {
+  seq: number;
+  client: number;
+  kind: string;
+  [field: string]: unknown;
+}
+
+type Answers = {
+  [K in RequestKind]?: (request: SentMessage, buffers: ArrayBuffer[]) => Replies[K] | Error;
+};
+
+/** A model whose other side is a table of answers; kinds without one stay unanswered. */
+export class TestModel implements AnyModel {
+  readonly sent: { content: SentMessage; buffers: ArrayBuffer[] }[] = [];
+  answers: Answers;
+  #traits: Map<string, unknown>;
+  #listeners = new Map<string, Set<Listener>>();
+
+  constructor(answers: Answers = {}, traits: Record<string, unknown> = {}) {
+    this.answers = answers;
+    this.#traits = new Map(Object.entries(traits));
+  }
+
+  get(name: string): unknown {
+    return this.#traits.get(name);
+  }
+
+  set(name: string, value: unknown): void {
+    this.#traits.set(name, value);
+  }
+
+  save_changes(): void {}
+
+  on(event: string, callback: Listener): void {
+    const listeners = this.#listeners.get(event) ?? new Set();
+    this.#listeners.set(event, listeners.add(callback));
+  }
+
+  off(event: string, callback: Listener): void {
+    this.#listeners.get(event)?.delete(callback);
+  }
+
+  send(content: unknown, _callbacks?: unknown, buffers: ArrayBuffer[] = []): void {
+    const message = content as SentMessage;
+    this.sent.push({ content: message, buffers });
+    const answer = this.answers[message.kind as RequestKind];
+    if (!answer) return;
+    queueMicrotask(() => this.reply(message, answer(message, buffers)));
+  }
+
+  reply(request: { seq: number; client: number }, result: object | Error): void {
+    const { seq, client } = request;
+    if (result instanceof Error) {
+      const error = { type: result.name, message: result.message };
+      this.receive({ seq, client, ok: false, error });
+      return;
+    }
+    const { content, buffers } = encode({ ...result });
+    this.receive({ seq, client, ok: true, ...content }, buffers);
+  }
+
+  receive(content: object, buffers: ArrayBuffer[] = []): void {
+    const views = buffers.map((buffer) => new DataView(buffer));
+    this.emit("msg:custom", content, views);
+  }
+
+  /** Python changes a trait. */
+  change(name: string, value: unknown): void {
+    this.set(name, value);
+    this.emit(`change:${name}`);
+  }
+
+  emit(event: string, ...args: unknown[]): void {
+    for (const listener of [...(this.#listeners.get(event) ?? [])]) listener(...args);
+  }
+
+  listeners(event: string): number {
+    return this.#listeners.get(event)?.size ?? 0;
+  }
+
+  ofKind(kind: string): SentMessage[] {
+    return this.sent.map(({ content }) => content).filter((content) => content.kind === kind);
+  }
+}
+
+/** Let promises and microtasks run. */
+export async function settle(): Promise<void> {
+  for (let i = 0; i < 10; i++) await Promise.resolve();
+}
+
+/**
+ * Eight images: row 1 keeps the exact copy 3, row 4 keeps the near-duplicates 2 and 6; rows 0 and
+ * 5 are unique; 7 could not be read.
+ */
+export function smallFrame(): Replies["open"] {
+  return {
+    rows: 8,
+    columns: [
+      { name: "path", type: "String" },
+      { name: "uniqueness", type: "Float32" },
+    ],
+    score: "uniqueness",
+    near: 0.05,
+    similar: null,
+    summary: { images: 8, exact: 2, near: 3, groups: 2, unreadable: 1 },
+    collections: [],
+    scores: new Float32Array([0.9, 0.4, 0.02, 0, 0.01, 0.5, 0.03, Number.NaN]),
+    kind: new Uint8Array([0, 2, 1, 2, 1, 0, 1, 255]),
+    keep: new Uint8Array([1, 1, 0, 0, 1, 1, 0, 255]),
+    band: new Uint32Array([0, 1, 2, 1, 2, 0, 2, 0]),
+    place: new Uint32Array([0, 0, 1, 1, 0, 0, 2, 0]),
+    selected: new Uint8Array([0]),
+  };
+}

@@ -1,0 +1,47 @@
+import { describe, expect, it } from "vitest";
+import * as format from "../src/format";
+
+describe("score", () => {
+  it.each([
+    [0, "0"],
+    [0.00003, "0.00003"],
+    [0.0000999, "0.0001"],
+    [0.0042, "0.0042"],
+    [0.042, "0.042"],
+    [0.87, "0.87"],
+    [0.9996, "0.9996"],
+    [1, "1"],
+    [3e-8, "3e-8"],
+    [Number.NaN, ""],
+  ])("%d reads as %s", (value, text) => {
+    expect(format.score(value)).toBe(text);
+  });
+});
+
+describe("counts", () => {
+  it("name their unit", () => {
+    expect(format.images(1204)).toBe("1,204 images");
+    expect(format.images(1)).toBe("1 image");
+    expect(format.groups(87)).toBe("87 groups");
+  });
+});
+
+describe("bound", () => {
+  it("is what one would type", () => {
+    expect([0, 0.0001, 0.00003, 0.05, 0.12345, 1].map(format.bound)).toEqual([
+      "0",
+      "0.0001",
+      "3e-5",
+      "0.05",
+      "0.123",
+      "1",
+    ]);
+  });
+});
+
+describe("splitName", () => {
+  it("keeps the end of a long name", () => {
+    expect(format.splitName("IMG_20240517_0042.jpg")).toEqual(["IMG_20240517_", "0042.jpg"]);
+    expect(format.splitName("a.jpg")).toEqual(["a.jpg", ""]);
+  });
+});

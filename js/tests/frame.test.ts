@@ -1,0 +1,35 @@
+import { describe, expect, it } from "vitest";
+import { countGroups, frameOf, withoutKept } from "../src/frame";
+
+const frame = frameOf({
+  rows: 5,
+  columns: [],
+  score: "uniqueness",
+  near: 0.05,
+  similar: null,
+  summary: { images: 5, exact: 1, near: 2, groups: 1, unreadable: 1 },
+  collections: [],
+  scores: new Float32Array([0, 0.2, 0.01, 0.9, Number.NaN]),
+  kind: new Uint8Array([2, 2, 1, 0, 255]),
+  keep: new Uint8Array([0, 1, 0, 1, 255]),
+  band: new Uint32Array([1, 1, 1, 0, 0]),
+  place: new Uint32Array([1, 0, 2, 0, 0]),
+  selected: new Uint8Array(1),
+});
+
+describe("what is suggested to go", () => {
+  it("is what is shown without keepers, images in no group and unreadable files", () => {
+    expect([...withoutKept(frame, new Uint8Array([1, 1, 1, 1, 1]))]).toEqual([1, 0, 1, 0, 0]);
+  });
+
+  it("never has an image that the filter hides", () => {
+    expect([...withoutKept(frame, new Uint8Array([0, 1, 1, 1, 1]))]).toEqual([0, 0, 1, 0, 0]);
+  });
+});
+
+describe("groups", () => {
+  it("count when a member is shown", () => {
+    expect(countGroups(frame, new Uint8Array([0, 0, 1, 1, 1]))).toBe(1);
+    expect(countGroups(frame, new Uint8Array([0, 0, 0, 1, 1]))).toBe(0);
+  });
+});

@@ -1,0 +1,162 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { GridView } from "../src/grid-view";
+import { ExplorerState } from "../src/state";
+import { settle, smallFrame, TestModel } from "./fake";
+
+let lifetime: AbortController;
+beforeEach(() => {
+  lifetime = new AbortController();
+});
+afterEach(() => lifetime.abort());
+
+const plain = { toggle: false, shift: false };
+const shift = { toggle: false, shift: true };
+const toggle = { toggle: true, shift: false };
+
+/** Three columns; display order 1 3 4 2 6 5 0 7. */
+async function make() {
+  const model = new TestModel({ open: () => smallFrame() }, { height: 300 });
+  const state = new ExplorerState(model, { signal: lifetime.signal });
+  await settle();
+  const view = new GridView(state, lifetime.signal);
+  view.resize({ width: 600, size: 200 });
+  const picked = () => {
+    const rows: number[] = [];
+    state.selection.rows.forEach((row) => {
+      rows.push(row);
+    });
+    return rows;
+  };
+  return { model, state, view, picked };
+}
+
+describe("clicks", () => {
+  it("select one, toggle one, or a range in display order", async () => {
+    const { view, picked } = await make();
+    view.click(3, plain);
+    expect(picked()).toEqual([3]);
+    view.click(6, shift);
+    expect(picked()).toEqual([2, 3, 4, 6]);
+    view.click(4, toggle);
+    expect(picked()).toEqual([2, 3, 6]);
+    view.click(0, plain);
+    expect(picked()).toEqual([0]);
+  });
+
+  it("keep the anchor through several shift-clicks", async () => {
+    const { view, picked } = await make();
+    view.click(4, plain);
+    view.click(6, shift);
+    view.click(3, shift);
+    expect(picked()).toEqual([3, 4]);
+  });
+
+  it("can select a context tile, which ranges and select-all leave out", async () => {
+    const { state, view, picked } = await make();
+    state.setRange([0, 0.0001]);
+    expect(view.key("a", toggle)).toBe(true);
+    expect(picked()).toEqual([3]);
+    view.click(1, toggle);
+    expect(picked()).toEqual([1, 3]);
+  });
+});
+
+describe("keys", () => {
+  it("move the focus, extend the selection, toggle and clear", async () => {
+    const { view, picked } = await make();
+    view.focused();
+    expect(view.focus.value).toBe(1);
+    view.key("ArrowDown", plain);
+    expect(view.focus.value).toBe(2);
+    view.key(" ", plain);
+    expect(picked()).toEqual([2]);
+    view.key("ArrowRight", shift);
+    expect(picked()).toEqual([2, 6]);
+    view.key("Escape", plain);
+    expect(picked()).toEqual([]);
+  });
+
+  it("stop at both ends", async () => {
+    const { view } = await make();
+    view.key("End", plain);
+    expect(view.focus.value).toBe(1);
+    view.key("End", plain);
+    expect(view.focus.value).toBe(7);
+    view.key("ArrowRight", plain);
+    expect(view.focus.value).toBe(7);
+    view.key("Home", plain);
+    expect(view.focus.value).toBe(1);
+  });
+
+  it("open similar items on Enter and S, unless they are off", async () => {
+    const { state, view } = await make();
+    view.focused();
+    view.key("s", plain);
+    expect(view.similarTo.value).toBe(1);
+    view.similarTo.value = null;
+    state.frame.value = { ...state.frame.value!, similar: "no embedding" };
+    expect(view.key("Enter", plain)).toBe(false);
+    expect(view.similarTo.value).toBeNull();
+  });
+
+  it("that are not the grid's stay with the page", async () => {
+    const { view } = await make();
+    expect(view.key("c", toggle)).toBe(false);
+    expect(view.key("Tab", plain)).toBe(false);
+    expect(view.key("Escape", plain)).toBe(false);
+  });
+});
+
+describe("the rubber band", () => {
+  it("picks what it touches, on top of what was there when asked to", async () => {
+    const { state, view, picked } = await make();
+    const { width, height } = view.cells.value;
+    const rect = { left: width + 5, right: 3 * width - 5, top: 5, bottom: height + 5 };
+    view.pickIn(rect);
+    expect(picked()).toEqual(
+      [2, 3, 4, 6]
+        .filter((row) => row !== 2)
+        .concat([5])
+        .sort(),
+    );
+    state.selection.only(7);
+    view.pickIn({ ...rect, bottom: 10 }, state.selection.rows.copy());
+    expect(picked()).toEqual([3, 4, 7]);
+  });
+});
+
+describe("going to a row", () => {
+  it("brings it on screen and lets it stand out", async () => {
+    const { view } = await make();
+    expect(view.goTo(7)).toBe(true);
+    expect(view.endRow.value).toBe(3);
+    expect(view.flash.value).toBe(7);
+    expect(view.focus.value).toBe(7);
+  });
+
+  it("says when the filter hides it", async () => {
+    const { state, view } = await make();
+    state.setRange([0, 0.0001]);
+    expect(view.goTo(5)).toBe(false);
+  });
+});
+
+describe("tiles", () => {
+  it("are asked for where the viewport is", async () => {
+    const { model, view } = await make();
+    await settle();
+    const rows = model.ofKind("tiles").flatMap((sent) => sent.rows as number[]);
+    expect(rows.slice(0, 6)).toEqual([1, 3, 4, 2, 6, 5]);
+    expect(view.firstRow.value).toBe(0);
+  });
+});
+
+describe("a new size", () => {
+  it("keeps the first image on screen", async () => {
+    const { view } = await make();
+    view.scrollTo(view.cells.value.height);
+    view.resize({ width: 200 });
+    expect(view.cells.value.columns).toBe(1);
+    expect(Math.round(view.top.value / view.cells.value.height)).toBe(3);
+  });
+});

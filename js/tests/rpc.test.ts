@@ -1,0 +1,153 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { CancelledError, RemoteError, RetryError, Rpc } from "../src/rpc";
+import { settle, TestModel } from "./fake";
+
+let lifetime: AbortController;
+beforeEach(() => {
+  vi.useFakeTimers();
+  lifetime = new AbortController();
+});
+afterEach(() => {
+  lifetime.abort();
+  vi.useRealTimers();
+});
+
+const connect = (model: TestModel) => new Rpc(model, { signal: lifetime.signal });
+
+describe("request", () => {
+  it("is matched with its reply by an integer, whatever the order", async () => {
+    const model = new TestModel();
+    const rpc = connect(model);
+    const first = rpc.request("order", { column: "a" });
+    const second = rpc.request("order", { column: "b" });
+    const [a, b] = model.sent.map(({ content }) => content);
+    expect(Number.isInteger(a.seq)).toBe(true);
+    model.reply(b, { rank: Uint32Array.of(2) });
+    model.reply(a, { rank: Uint32Array.of(1) });
+    expect([...(await first).rank]).toEqual([1]);
+    expect([...(await second).rank]).toEqual([2]);
+  });
+
+  it("takes no reply meant for another page", async () => {
+    const model = new TestModel();
+    const rpc = connect(model);
+    const answer = vi.fn();
+    rpc.request("ping", {}).then(answer, () => {});
+    model.reply({ seq: model.sent[0].content.seq, client: rpc.client + 1 }, {});
+    await settle();
+    expect(answer).not.toHaveBeenCalled();
+  });
+
+  it("rejects with Python's error", async () => {
+    const model = new TestModel({ similar: () => new TypeError("no embedding column") });
+    const request = connect(model).request("similar", { row: 1, k: 2 });
+    await expect(request).rejects.toMatchObject({
+      constructor: RemoteError,
+      type: "TypeError",
+      message: "no embedding column",
+    });
+  });
+
+  it("sends arrays as buffers, and reads those that are not aligned", async () => {
+    const model = new TestModel();
+    const rpc = connect(model);
+    rpc.request("select", { rows: Uint8Array.of(5, 6) }).catch(() => {});
+    expect(model.sent[0].content.rows).toEqual({ dtype: "uint8", shape: [2], buffer: 0 });
+    expect([...new Uint8Array(model.sent[0].buffers[0])]).toEqual([5, 6]);
+
+    const answer = rpc.request("order", { column: "a" });
+    const { seq } = model.sent[1].content;
+    const bytes = new Uint8Array(9);
+    bytes.set(new Uint8Array(Uint32Array.of(7, 8).buffer), 1);
+    const rank = { dtype: "uint32", shape: [2], buffer: 0 };
+    const unaligned = new DataView(bytes.buffer, 1, 8);
+    model.emit("msg:custom", { seq, client: rpc.client, ok: true, rank }, [unaligned]);
+    expect([...(await answer).rank]).toEqual([7, 8]);
+  });
+
+  it("refuses what would vanish on the way", async () => {
+    const model = new TestModel();
+    const request = connect(model).request("select", { rows: new Uint8Array(4_000_001) });
+    await expect(request).rejects.toBeInstanceOf(RangeError);
+    expect(model.sent).toHaveLength(0);
+  });
+});
+
+describe("cancelling", () => {
+  it("tells Python when a newer request takes its place", async () => {
+    const model = new TestModel();
+    const rpc = connect(model);
+    const old = rpc.request("order", { column: "a" }, { latest: "order" });
+    rpc.request("order", { column: "b" }, { latest: "order" }).catch(() => {});
+    await expect(old).rejects.toBeInstanceOf(CancelledError);
+    expect(model.ofKind("cancel")).toMatchObject([{ target: model.sent[0].content.seq }]);
+  });
+
+  it("follows the caller's signal", async () => {
+    const model = new TestModel();
+    const stop = new AbortController();
+    const request = connect(model).request("ping", {}, { signal: stop.signal });
+    stop.abort();
+    await expect(request).rejects.toBeInstanceOf(CancelledError);
+  });
+
+  it("ends with the view, and leaves no listener or timer behind", async () => {
+    const model = new TestModel();
+    const request = connect(model).request("open", {});
+    lifetime.abort();
+    await expect(request).rejects.toBeInstanceOf(CancelledError);
+    expect(model.listeners("msg:custom")).toBe(0);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe("a kernel that does not answer", () => {
+  it("counts as lost after 8 s, and not before", async () => {
+    const rpc = connect(new TestModel());
+    rpc.request("open", {}).catch(() => {});
+    await vi.advanceTimersByTimeAsync(7900);
+    expect(rpc.lost.value).toBe(false);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(rpc.lost.value).toBe(true);
+  });
+
+  it("is not lost while it answers pings: the request is only slow", async () => {
+    const model = new TestModel({ ping: () => ({}) });
+    const rpc = connect(model);
+    const open = rpc.request("open", {});
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(rpc.lost.value).toBe(false);
+    model.reply(model.sent[0].content, { rows: 3 });
+    expect((await open).rows).toBe(3);
+  });
+
+  it("is pinged, and when it is back what was dropped is asked for anew", async () => {
+    const model = new TestModel();
+    const rpc = connect(model);
+    const open = rpc.request("open", {});
+    const outcome = expect(open).rejects.toBeInstanceOf(RetryError);
+    await vi.advanceTimersByTimeAsync(8100);
+    model.answers = { ping: () => ({}) };
+    await vi.advanceTimersByTimeAsync(3100);
+    await outcome;
+    expect(rpc.lost.value).toBe(false);
+    expect(rpc.recovered.value).toBe(1);
+  });
+
+  it("still has its late answer taken", async () => {
+    const model = new TestModel();
+    const rpc = connect(model);
+    const open = rpc.request("open", {});
+    await vi.advanceTimersByTimeAsync(9000);
+    model.reply(model.sent[0].content, { rows: 3 });
+    expect((await open).rows).toBe(3);
+    expect(rpc.lost.value).toBe(false);
+  });
+
+  it("is asked for a sign of life when the host says that the comm changed", () => {
+    const model = new TestModel();
+    connect(model);
+    model.emit("comm_live_update");
+    expect(model.ofKind("ping")).toHaveLength(1);
+  });
+});

@@ -1,0 +1,136 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { TileInfo } from "../src/protocol";
+import { Rpc } from "../src/rpc";
+import { TileCache } from "../src/tiles";
+import { type SentMessage, settle, TestModel } from "./fake";
+
+let lifetime: AbortController;
+let open: Set<object>;
+beforeEach(() => {
+  lifetime = new AbortController();
+  open = new Set();
+});
+afterEach(() => lifetime.abort());
+
+function info(row: number, thumb: TileInfo["thumb"] = [0, 1]): TileInfo {
+  const name = `${row}.jpg`;
+  const path = `/photos/${name}`;
+  return { row, name, path, of: null, role: null, width: 8, height: 8, error: null, thumb };
+}
+
+const answer = ({ rows }: SentMessage) => ({
+  tiles: (rows as number[]).map((row) => info(row)),
+  blob: Uint8Array.of(255),
+});
+
+/** Bitmaps of 10 × 10 that note when they are freed. */
+async function decode(): Promise<ImageBitmap> {
+  const bitmap = { width: 10, height: 10, close: () => open.delete(bitmap) };
+  open.add(bitmap);
+  return bitmap;
+}
+
+function make(model: TestModel, options = {}) {
+  const { signal } = lifetime;
+  return new TileCache(new Rpc(model, { signal }), { signal, decode, ...options });
+}
+
+const rows = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+
+describe("TileCache", () => {
+  it("asks for what is on screen first, then for what may come next", async () => {
+    const model = new TestModel({ tiles: answer });
+    const tiles = make(model);
+    tiles.want(tiles, [3, 4], [5, 6]);
+    await settle();
+    expect(model.ofKind("tiles").map((sent) => sent.rows)).toEqual([
+      [3, 4],
+      [5, 6],
+    ]);
+    expect(tiles.get(4)?.info.name).toBe("4.jpg");
+  });
+
+  it("asks for nothing twice", async () => {
+    const model = new TestModel({ tiles: answer });
+    const tiles = make(model);
+    tiles.want(tiles, [1, 2]);
+    tiles.want(tiles, [1, 2]);
+    await settle();
+    tiles.want(tiles, [2]);
+    expect(model.ofKind("tiles")).toHaveLength(1);
+  });
+
+  it("loads only the place where a fast scroll comes to rest", async () => {
+    const model = new TestModel();
+    const tiles = make(model);
+    for (let top = 0; top < 1000; top += 10) tiles.want(tiles, rows(top, top + 10));
+    expect(model.ofKind("tiles")).toHaveLength(2);
+    model.answers = { tiles: answer };
+    for (const request of model.ofKind("tiles")) model.reply(request, answer(request));
+    await settle();
+    expect(model.ofKind("tiles").at(-1)?.rows).toEqual(rows(990, 1000));
+    expect(model.ofKind("tiles")).toHaveLength(3);
+  });
+
+  it("cancels a slow batch of which nothing is wanted any more", () => {
+    vi.useFakeTimers();
+    const model = new TestModel();
+    const tiles = make(model);
+    tiles.want(tiles, [1]);
+    vi.advanceTimersByTime(200);
+    tiles.want(tiles, [50]);
+    expect(model.ofKind("cancel")).toHaveLength(1);
+    vi.useRealTimers();
+  });
+
+  it("frees the bitmaps that it gives up, never one on screen", async () => {
+    const model = new TestModel({ tiles: answer });
+    const tiles = make(model, { maxPixels: 500 });
+    tiles.want(tiles, rows(0, 4));
+    await settle();
+    tiles.want(tiles, rows(4, 12));
+    await settle();
+    expect(open.size).toBe(8);
+    expect(tiles.get(0)).toBeUndefined();
+    expect(rows(4, 12).every((row) => tiles.get(row)?.bitmap)).toBe(true);
+  });
+
+  it("frees everything when the widget goes", async () => {
+    const tiles = make(new TestModel({ tiles: answer }));
+    tiles.want(tiles, rows(0, 4));
+    await settle();
+    expect(open.size).toBe(4);
+    lifetime.abort();
+    expect(open.size).toBe(0);
+  });
+
+  it("throws away what comes for a frame that was replaced", async () => {
+    const model = new TestModel();
+    const tiles = make(model);
+    tiles.want(tiles, [1]);
+    tiles.reset();
+    model.reply(model.ofKind("tiles")[0], answer(model.ofKind("tiles")[0]));
+    await settle();
+    expect(tiles.get(1)).toBeUndefined();
+    expect(open.size).toBe(0);
+  });
+
+  it("shows why there is no picture, and does not ask again", async () => {
+    const model = new TestModel({ tiles: () => new Error("the store is locked") });
+    const tiles = make(model);
+    tiles.want(tiles, [1]);
+    await settle();
+    tiles.want(tiles, [1]);
+    expect(tiles.get(1)?.error).toBe("the store is locked");
+    expect(model.ofKind("tiles")).toHaveLength(1);
+  });
+
+  it("does not ask for ever for rows that Python leaves out", async () => {
+    const model = new TestModel({ tiles: () => ({ tiles: [], blob: new Uint8Array(0) }) });
+    const tiles = make(model);
+    tiles.want(tiles, [1]);
+    await settle();
+    expect(model.ofKind("tiles")).toHaveLength(1);
+    expect(tiles.get(1)?.error).toBeTruthy();
+  });
+});

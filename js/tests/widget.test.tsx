@@ -1,0 +1,212 @@
+// @vitest-environment happy-dom
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import explorer from "../src/explorer";
+import imageGrid from "../src/image_grid";
+import type { AnyModel } from "../src/model";
+import rangeHistogram from "../src/range_histogram";
+import { hostTheme } from "../src/theme";
+import { type SentMessage, settle, smallFrame, TestModel } from "./fake";
+
+let lifetime: AbortController;
+beforeEach(() => {
+  lifetime = new AbortController();
+  vi.stubGlobal("createImageBitmap", async () => ({ width: 1, height: 1, close() {} }));
+  vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(600);
+});
+afterEach(() => {
+  lifetime.abort();
+  document.body.replaceChildren();
+  vi.restoreAllMocks();
+});
+
+const tiles = ({ rows }: SentMessage) => ({
+  tiles: (rows as number[]).map((row) => ({
+    row,
+    name: row === 1 ? "<img src=x onerror=alert(1)>.jpg" : `${row}.jpg`,
+    path: `/photos/${row}.jpg`,
+    of: row === 3 ? "1.jpg" : null,
+    role: row === 3 ? ("copy" as const) : null,
+    width: 4,
+    height: 3,
+    error: row === 7 ? "the file is cut short" : null,
+    thumb: null,
+  })),
+  blob: new Uint8Array(0),
+});
+
+const answers = { open: () => smallFrame(), tiles, ping: () => ({}) };
+
+async function painted(): Promise<void> {
+  for (let i = 0; i < 5; i++) {
+    await settle();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Another proxy of the same model, as anywidget makes one for each hook. */
+const proxy = (model: TestModel): AnyModel =>
+  new Proxy(model, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+
+async function show(make: typeof explorer, model: TestModel, views = 1): Promise<ShadowRoot[]> {
+  const { initialize, render } = make();
+  initialize({ model: proxy(model), signal: lifetime.signal });
+  const roots = [];
+  for (let i = 0; i < views; i++) {
+    const el = document.createElement("div");
+    document.body.append(el);
+    render({ model: proxy(model), el, signal: lifetime.signal });
+    roots.push((el.firstElementChild as HTMLElement).shadowRoot!);
+  }
+  await painted();
+  return roots;
+}
+
+const text = (root: ShadowRoot, selector: string) => root.querySelector(selector)?.textContent;
+const button = (root: ShadowRoot, label: string) =>
+  [...root.querySelectorAll("button")].find((one) => one.textContent?.startsWith(label))!;
+
+describe("Explorer", () => {
+  it("draws tiles with score, badge and what they are a copy of", async () => {
+    const [root] = await show(explorer, new TestModel(answers));
+    const copy = root.querySelector("#cell-3")!;
+    expect(copy.querySelector(".badge")?.textContent).toBe("exact");
+    expect(copy.querySelector(".caption")?.textContent).toBe("copy of 1.jpg");
+    expect(copy.querySelector(".score")?.textContent).toBe("0");
+    expect(text(root, "#cell-1 .badge")).toBe("keeper");
+    expect(text(root, "#cell-1 .strip")).toBe("group · 2 images");
+    expect(text(root, ".count")).toBe("8 images · 2 groups · 1 unreadable");
+  });
+
+  it("shows file names as text, whatever they hold", async () => {
+    const [root] = await show(explorer, new TestModel(answers));
+    expect(root.querySelector("img")).toBeNull();
+    expect(text(root, "#cell-1 .name")).toBe("<img src=x onerror=alert(1)>.jpg");
+  });
+
+  it("shows why a file could not be read", async () => {
+    const [root] = await show(explorer, new TestModel(answers));
+    expect(text(root, "#cell-7 .broken")).toBe("the file is cut short");
+  });
+
+  it("keeps two displays of one widget in step at once", async () => {
+    const [left, right] = await show(explorer, new TestModel(answers), 2);
+    left.querySelector<HTMLElement>("#cell-3 .thumb")!.click();
+    await painted();
+    expect(right.querySelector("#cell-3")?.getAttribute("aria-selected")).toBe("true");
+    button(right, "Duplicates").click();
+    await painted();
+    expect(text(left, ".count")).toBe("1 image · 1 group");
+    expect(left.querySelector("#cell-1")?.classList.contains("context")).toBe(true);
+  });
+
+  it("offers a way out when the filter leaves nothing", async () => {
+    const model = new TestModel(answers, { _filters: { uniqueness: [0.6, 0.7] } });
+    const [root] = await show(explorer, model);
+    expect(text(root, ".placeholder strong")).toBe("No image in this range");
+    button(root, "Reset filters").click();
+    await painted();
+    expect(root.querySelectorAll(".cell")).toHaveLength(8);
+  });
+
+  it("opens similar items beside the tile, and Escape closes them", async () => {
+    const similar = () => ({
+      items: [{ row: 3, distance: 0 }],
+      tiles: [],
+      blob: new Uint8Array(0),
+    });
+    const [root] = await show(explorer, new TestModel({ ...answers, similar }));
+    root.querySelector<HTMLElement>("#cell-1 .similar")!.click();
+    await painted();
+    const popover = root.querySelector<HTMLElement>(".popover")!;
+    expect(popover.getAttribute("popover")).toBe("manual");
+    popover.querySelector<HTMLElement>(".check")!.click();
+    await painted();
+    expect(root.querySelector("#cell-3")?.getAttribute("aria-selected")).toBe("true");
+    popover.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+    await painted();
+    expect(root.querySelector(".popover")).toBeNull();
+  });
+
+  it("has no similar button where similar items are off", async () => {
+    const off = { ...answers, open: () => ({ ...smallFrame(), similar: "no embedding" }) };
+    const [root] = await show(explorer, new TestModel(off));
+    expect(root.querySelector(".similar")).toBeNull();
+  });
+
+  it("leaves nothing behind when it goes", async () => {
+    const model = new TestModel(answers);
+    await show(explorer, model, 2);
+    lifetime.abort();
+    expect(document.body.querySelectorAll("div > div")).toHaveLength(0);
+    for (const event of ["msg:custom", "change:_filters", "change:_sort", "change:height"]) {
+      expect(model.listeners(event)).toBe(0);
+    }
+  });
+
+  it("keeps JupyterLab from acting on its keys", async () => {
+    const [root] = await show(explorer, new TestModel(answers));
+    expect((root.host as HTMLElement).dataset.lmSuppressShortcuts).toBe("true");
+  });
+});
+
+describe("ImageGrid", () => {
+  it("has the grid, but no histogram, shortcuts or collections", async () => {
+    const [root] = await show(imageGrid, new TestModel(answers));
+    expect(root.querySelectorAll(".cell")).toHaveLength(8);
+    for (const selector of [".histogram", ".segments", ".collections"]) {
+      expect(root.querySelector(selector)).toBeNull();
+    }
+  });
+});
+
+describe("RangeHistogram", () => {
+  const values = Float32Array.from([0, 0.1, 0.5, 1]);
+  const make = () =>
+    new TestModel({ open: () => ({ values }) }, { value: [0, 1], log: false, label: "sharpness" });
+
+  it("is worked by the keyboard and says where it stands", async () => {
+    const model = make();
+    const [root] = await show(rangeHistogram, model);
+    const high = root.querySelector<HTMLElement>('[role="slider"][data-end="1"]')!;
+    expect(high.getAttribute("aria-label")).toBe("Highest sharpness");
+    high.dispatchEvent(new KeyboardEvent("keydown", { key: "PageDown", bubbles: true }));
+    await painted();
+    expect(high.getAttribute("aria-valuenow")).toBe("0.9");
+    expect(text(root, ".count")).toBe("3 values");
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect(model.get("value")).toEqual([0, 0.9]);
+  });
+
+  it("takes bounds that are typed, and puts back what is no number", async () => {
+    const [root] = await show(rangeHistogram, make());
+    const low = root.querySelector<HTMLInputElement>(".bound")!;
+    low.value = "0.3";
+    low.dispatchEvent(new Event("change", { bubbles: true }));
+    await painted();
+    expect(text(root, ".count")).toBe("2 values");
+    low.value = "";
+    low.dispatchEvent(new Event("change", { bubbles: true }));
+    await painted();
+    expect(low.value).toBe("0.3");
+  });
+});
+
+describe("hostTheme", () => {
+  afterEach(() => {
+    document.body.removeAttribute("data-jp-theme-light");
+    document.documentElement.removeAttribute("theme");
+  });
+
+  it("listens to JupyterLab and Colab, and says nothing elsewhere", () => {
+    expect(hostTheme(document)).toBeNull();
+    document.documentElement.setAttribute("theme", "dark");
+    expect(hostTheme(document)).toBe("dark");
+    document.body.dataset.jpThemeLight = "true";
+    expect(hostTheme(document)).toBe("light");
+  });
+});
