@@ -1,0 +1,372 @@
+"""From image files to a frame of scores: read, decode, embed, remember, compare.
+
+The only module that runs the whole line; each step is a plain function of another module.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import polars as pl
+from tqdm.auto import tqdm
+
+import dedup_widgets.keepers as keepers
+from dedup_widgets.embedding import DEFAULT_MODEL, Embedder, gamma, load_embedder
+from dedup_widgets.errors import ImageError, InputError
+from dedup_widgets.frames import checked_paths, is_frame, to_polars
+from dedup_widgets.images import decode, thumbnail
+from dedup_widgets.sources import Entry, LocalFiles, Source, find_images
+from dedup_widgets.store import FileRecord, Store, open_store
+from dedup_widgets.uniqueness import uniqueness
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+SCORE_COLUMNS = ("uniqueness", "kind", "group", "keep", "nearest", "distance")
+FACT_TYPES = {
+    "width": pl.UInt32,
+    "height": pl.UInt32,
+    "bytes": pl.UInt64,
+    "format": pl.String,
+    "mode": pl.String,
+    "frames": pl.UInt32,
+    "lossless": pl.Boolean,
+    "exif": pl.Boolean,
+    "sharpness": pl.Float32,
+}
+
+
+def score(
+    images: Any,
+    *,
+    model: Any = DEFAULT_MODEL,
+    near: float | None = None,
+    keep: Sequence[str] = keepers.DEFAULT,
+    store: "str | os.PathLike[str] | Store | None" = None,
+    device: str | None = None,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+) -> pl.DataFrame:
+    """Score every image by how unlike the others it is, and suggest what to keep.
+
+    What was computed before is taken from the store: a second call on the same folder embeds
+    nothing, and an interrupted one goes on from where it was.
+
+    Parameters
+    ----------
+    images
+        A directory (searched through all its folders), a glob, a list of paths, or a frame with
+        a ``path`` column, whose other columns pass through.
+    model
+        ``"clip-ViT-B-32"`` or any other name or local folder that sentence-transformers loads,
+        ``"efficientnet-lite0"``, or an object with ``encode(list[PIL.Image]) -> array``.
+    near
+        Near-duplicate boundary on the uniqueness scale, in [0, 1]; default 0.05.
+    keep
+        Names of keeper rules, strongest first; see :data:`dedup_widgets.keepers.RULES`.
+    store
+        The SQLite file to remember in; default: ``DEDUP_WIDGETS_STORE``, or the user's cache.
+    device
+        Torch device, such as ``"cuda"``; default: the fastest there is.
+    batch_size
+        Images a pass of the network; default 32.
+    workers
+        Threads that read and decode; default: one a processor core.
+    progress
+        Whether to show a progress bar with images a second.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row an image, in the order given, or found (sorted by path):
+
+        ``path``, ``uniqueness`` (Float32, [0, 1], 0 exactly for what can go as an exact duplicate,
+        higher is more unique), ``kind`` (exact, near, unique), ``group``, ``keep``, ``nearest``
+        (path of the image that decided the score) and its cosine ``distance`` (Float32, [0, 1]),
+        the facts of the file, ``fingerprint`` (32 hex digits), ``error`` (why it could not be
+        read; its scores are then null), ``embedding`` (Array(Float16, d), unit vector), and the
+        other columns of a frame that was given.
+
+    Raises
+    ------
+    InputError
+        When there is nothing such as ``images`` describes, or an argument is out of range.
+    ModelError
+        When the model cannot be loaded; no other one is taken in its place.
+    StoreError
+        When the store cannot be opened or written.
+
+    See Also
+    --------
+    uniqueness : The same rules for vectors of your own.
+    """
+    near = 0.05 if near is None else near
+    if not 0 <= near <= 1:
+        raise InputError(f"near is {near}; it must lie in [0, 1], on the uniqueness scale")
+    batch_size = _positive("batch_size", batch_size, 32)
+    workers = _positive("workers", workers, os.cpu_count() or 1)
+    keepers.check(keep)
+    given, paths = _paths(images)
+    memory = open_store(store)
+    _refuse_store_among_images(memory, images)
+    embedder = load_embedder(model, device)
+    records, embeddings = _describe(
+        paths, embedder, memory, LocalFiles(), batch_size, workers, progress
+    )
+    return assemble(records, embeddings, given, near, gamma(embedder.near_distance), keep)
+
+
+def _positive(name: str, value: int | None, default: int) -> int:
+    if value is None:
+        return default
+    if value < 1:
+        raise InputError(f"{name} is {value}; it must be at least 1")
+    return value
+
+
+def _paths(images: Any) -> tuple[pl.DataFrame | None, list[str]]:
+    """Return the frame that was given, if one was, and the paths to score."""
+    if is_frame(images):
+        frame = to_polars(images)
+        return frame, checked_paths(frame)
+    return None, find_images(images)
+
+
+def _refuse_store_among_images(store: Store, images: Any) -> None:
+    if isinstance(images, str | os.PathLike) and Path(images).expanduser().is_dir():
+        folder = Path(images).expanduser().resolve()
+        if store.path.resolve().is_relative_to(folder):
+            raise InputError(
+                f"the store {store.path} would lie inside the image folder {folder}, which "
+                "dedup_widgets never writes to; choose a place outside it"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One file, read and decoded once, with all that is needed of it."""
+
+    record: FileRecord
+    jpeg: bytes = b""
+    prepared: Any = None
+    lasting: bool = True
+
+
+def _read(source: Source, entry: Entry, embedder: Embedder) -> _Read:
+    try:
+        data = source.read(entry.path)
+    except ImageError as error:
+        # It may be readable next time with the same size and date: nothing to remember.
+        return _Read(FileRecord(entry, error=str(error)), lasting=False)
+    try:
+        picture = decode(data)
+    except ImageError as error:
+        return _Read(FileRecord(entry, error=str(error)))
+    record = FileRecord(entry, picture.fingerprint, picture.facts)
+    return _Read(record, thumbnail(picture.rgb), embedder.prepare(picture.rgb))
+
+
+def _describe(
+    paths: Sequence[str],
+    embedder: Embedder,
+    store: Store,
+    source: Source,
+    batch_size: int,
+    workers: int,
+    progress: bool,
+) -> tuple[list[FileRecord], dict[str, np.ndarray]]:
+    """Return a record for each path, and an embedding for each fingerprint among them."""
+    with ThreadPoolExecutor(workers, thread_name_prefix="dedup-widgets") as pool:
+        known, todo, embeddings = _recall(pool, paths, embedder, store, source)
+        bar = tqdm(
+            total=len(paths),
+            initial=len(known),
+            desc="Scoring",
+            unit="image",
+            disable=not progress,
+            smoothing=0.1,
+        )
+        unreadable = sum(record.error is not None for record in known.values())
+        stored, embedded = len(known), 0
+
+        def tell() -> None:
+            bar.set_postfix_str(
+                f"{embedded} embedded, {stored} from the store, {unreadable} unreadable",
+                refresh=False,
+            )
+
+        with bar:
+            tell()
+            reads = _in_order(pool, lambda entry: _read(source, entry, embedder), todo, batch_size)
+            for batch in _batches(reads, batch_size, embeddings):
+                new = {
+                    read.record.fingerprint: read
+                    for read in batch
+                    if read.record.fingerprint and read.record.fingerprint not in embeddings
+                }
+                vectors = _embed(embedder, [read.prepared for read in new.values()])
+                fresh = {str(key): vector for key, vector in zip(new, vectors, strict=True)}
+                store.add(
+                    [r.record for r in batch if r.lasting],
+                    {r.record.fingerprint: r.jpeg for r in batch if r.record.fingerprint},
+                    embedder.key,
+                    fresh if embedder.persistent else {},
+                )
+                embeddings.update(fresh)
+                known.update((read.record.entry.path, read.record) for read in batch)
+                embedded += len(fresh)
+                unreadable += sum(read.record.error is not None for read in batch)
+                tell()
+                bar.update(len(batch))
+    return [known[path] for path in paths], embeddings
+
+
+def _recall(
+    pool: ThreadPoolExecutor,
+    paths: Sequence[str],
+    embedder: Embedder,
+    store: Store,
+    source: Source,
+) -> tuple[dict[str, FileRecord], list[Entry], dict[str, np.ndarray]]:
+    """Split the paths into those that the store knows all about, and those to read.
+
+    Files that the store knows as copies of one picture need no more than one reading when only
+    their embedding is missing.
+    """
+    known: dict[str, FileRecord] = {}
+    todo: list[Entry] = []
+    remembered = store.files(paths)
+    current: list[FileRecord] = []
+    for path, entry in zip(paths, pool.map(lambda path: _stat(source, path), paths), strict=True):
+        record = remembered.get(path)
+        if isinstance(entry, FileRecord):
+            known[path] = entry
+        elif record is not None and record.entry == entry:
+            current.append(record)
+        else:
+            todo.append(entry)
+    fingerprints = {record.fingerprint for record in current if record.fingerprint}
+    embeddings = store.embeddings(fingerprints, embedder.key) if embedder.persistent else {}
+    being_read: set[str] = set()
+    for record in current:
+        if (
+            record.fingerprint is None
+            or record.fingerprint in embeddings
+            or record.fingerprint in being_read
+        ):
+            known[record.entry.path] = record
+        else:
+            being_read.add(record.fingerprint)
+            todo.append(record.entry)
+    return known, todo, embeddings
+
+
+def _stat(source: Source, path: str) -> Entry | FileRecord:
+    try:
+        return source.stat(path)
+    except ImageError as error:
+        return FileRecord(Entry(path, 0, 0), error=str(error))
+
+
+def _in_order(
+    pool: ThreadPoolExecutor,
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    ahead: int,
+) -> Iterator[Result]:
+    """Map over items in threads, in order, with at most ``ahead`` results waiting in memory."""
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _batches(
+    reads: Iterable[_Read], size: int, embeddings: dict[str, np.ndarray]
+) -> Iterator[list[_Read]]:
+    """Cut into batches of at most ``size`` new pictures, and few enough to lose in an interrupt."""
+    batch: list[_Read] = []
+    new: set[str] = set()
+    for read in reads:
+        batch.append(read)
+        if read.record.fingerprint and read.record.fingerprint not in embeddings:
+            new.add(read.record.fingerprint)
+        if len(new) == size or len(batch) == 4 * size:
+            yield batch
+            batch, new = [], set()
+    if batch:
+        yield batch
+
+
+def _embed(embedder: Embedder, prepared: Sequence[Any]) -> np.ndarray:
+    """Return unit vectors, (n, d) float16: what is stored is what is scored."""
+    if not prepared:
+        return np.empty((0, 0), np.float16)
+    return np.asarray(embedder.encode(prepared)).astype(np.float16)
+
+
+def assemble(
+    records: Sequence[FileRecord],
+    embeddings: dict[str, np.ndarray],
+    given: pl.DataFrame | None,
+    near: float,
+    gamma: float,
+    keep: Sequence[str],
+) -> pl.DataFrame:
+    """Score what was read and lay it out as the frame that :func:`score` describes."""
+    readable = np.array([record.error is None for record in records], dtype=bool)
+    facts = pl.DataFrame(
+        {
+            "path": pl.Series([record.entry.path for record in records], dtype=pl.String),
+            **{
+                name: pl.Series([getattr(r.facts, name, None) for r in records], dtype=dtype)
+                for name, dtype in FACT_TYPES.items()
+            },
+            "fingerprint": pl.Series([r.fingerprint for r in records], dtype=pl.String),
+            "error": pl.Series([record.error for record in records], dtype=pl.String),
+        }
+    )
+    seen = facts.filter(readable)
+    matrix = _matrix(seen["fingerprint"].to_list(), embeddings)
+    scores = uniqueness(
+        matrix,
+        fingerprints=seen["fingerprint"].to_list(),
+        near=near,
+        gamma=gamma,
+        rank=keepers.rank(seen, keep),
+    ).with_columns(
+        pl.lit(seen["path"]).gather(pl.col("nearest")).alias("nearest")
+        if len(seen)
+        else pl.lit(None, pl.String).alias("nearest"),
+        embedding=pl.Series(matrix, dtype=pl.Array(pl.Float16, matrix.shape[1])),
+        row=pl.Series(np.flatnonzero(readable), dtype=pl.UInt32),
+    )
+    frame = (
+        facts.with_row_index("row")
+        .join(scores, on="row", how="left", maintain_order="left")
+        .select("path", *SCORE_COLUMNS, *FACT_TYPES, "fingerprint", "error", "embedding")
+    )
+    if given is None:
+        return frame
+    passed_through = [name for name in given.columns if name not in frame.columns]
+    return frame.hstack(given.select(passed_through))
+
+
+def _matrix(fingerprints: Sequence[str], embeddings: dict[str, np.ndarray]) -> np.ndarray:
+    """Return the embedding of each image, (n, d) float16."""
+    if not fingerprints:
+        return np.empty((0, 0), np.float16)
+    return np.stack([embeddings[fingerprint] for fingerprint in fingerprints])

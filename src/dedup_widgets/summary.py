@@ -1,0 +1,111 @@
+"""The numbers that sum a scored frame up, the same on screen, in a text and on the command line."""
+
+from dataclasses import asdict, dataclass
+
+import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How many of what there is in a scored frame.
+
+    Attributes
+    ----------
+    images : int
+        Rows, unreadable ones included.
+    exact : int
+        Exact duplicates that are not the keeper: those with a uniqueness of 0.
+    near : int
+        Images of kind near.
+    groups : int
+        Groups, whatever makes them.
+    exact_groups : int
+        Sets of two or more images that share one fingerprint; without a ``kind`` column nothing
+        tells which these are, and each exact duplicate counts as one.
+    near_groups : int
+        Groups that hold two or more different pictures.
+    unreadable : int
+        Files that could not be read.
+    """
+
+    images: int
+    exact: int = 0
+    near: int = 0
+    groups: int = 0
+    exact_groups: int = 0
+    near_groups: int = 0
+    unreadable: int = 0
+
+    def __str__(self) -> str:
+        parts = [
+            f"{self.images:,} images",
+            f"{self.exact:,} exact duplicates of {self.exact_groups:,}",
+            f"{self.near:,} near-duplicates",
+            f"{self.groups:,} groups",
+        ]
+        if self.unreadable:
+            parts.append(f"{self.unreadable:,} unreadable")
+        return ", ".join(parts)
+
+    def as_dict(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return asdict(self)
+
+
+def summarize(frame: pl.DataFrame, score: str | None = "uniqueness", near: float = 0.05) -> Summary:
+    """Count what a frame holds.
+
+    Parameters
+    ----------
+    frame
+        As :func:`dedup_widgets.score` makes it; columns that are missing count as nothing.
+    score
+        Its column of uniqueness, None where it has none.
+    near
+        Near-duplicate boundary, used where the frame has no ``kind`` column.
+
+    Examples
+    --------
+    >>> summarize(pl.DataFrame({"uniqueness": [0.0, 0.4, 0.9]})).exact
+    1
+    """
+    columns = set(frame.columns)
+    unreadable = frame["error"].count() if "error" in columns else 0
+    if score is None:
+        return Summary(len(frame), unreadable=unreadable)
+    kind = kinds(frame, score, near)
+    zero = (frame[score] == 0).fill_null(False)
+    exact = int(zero.sum())
+    group = frame.get_column("group", default=pl.Series("group", [None] * len(frame)))
+    different_pictures = group.filter(~zero).drop_nulls().value_counts()["count"]
+    return Summary(
+        images=len(frame),
+        exact=exact,
+        near=int((kind == "near").sum()),
+        groups=group.drop_nulls().n_unique(),
+        exact_groups=int((kind == "exact").sum()) - exact if "kind" in columns else exact,
+        near_groups=int((different_pictures > 1).sum()),
+        unreadable=unreadable,
+    )
+
+
+def kinds(frame: pl.DataFrame, score: str | None, near: float) -> pl.Series:
+    """Return the kind of each row as text: ``exact``, ``near``, ``unique``, or null.
+
+    A frame without a ``kind`` column gets it from its scores, where 0 is an exact duplicate. Its
+    keeper cannot be told from them.
+    """
+    if "kind" in frame.columns:
+        return frame["kind"].cast(pl.String)
+    if score is None:
+        return pl.Series("kind", [None] * len(frame), dtype=pl.String)
+    value = pl.col(score).cast(pl.Float32).fill_nan(None)
+    kind = (
+        pl.when(value == 0)
+        .then(pl.lit("exact"))
+        .when(value <= pl.lit(near, pl.Float32))
+        .then(pl.lit("near"))
+        .when(value.is_not_null())
+        .then(pl.lit("unique"))
+    )
+    return frame.select(kind=kind).to_series()

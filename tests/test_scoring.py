@@ -1,0 +1,329 @@
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import dedup_widgets as dw
+from dedup_widgets import scoring
+from dedup_widgets.store import Store
+
+SCORES = ["uniqueness", "kind", "group", "keep", "nearest", "distance"]
+
+
+class Pixels:
+    """A user's own model: the picture at 8 x 8 pixels. Counts what it embeds."""
+
+    name = "pixels"
+    key = "pixels-1"
+
+    def __init__(self):
+        self.seen = 0
+
+    def encode(self, images):
+        self.seen += len(images)
+        return np.stack(
+            [np.asarray(image.resize((8, 8)), np.float32).ravel() - 100 for image in images]
+        )
+
+
+@pytest.fixture
+def photos(tmp_path, make_photo):
+    """Return a folder: a, its PNG re-save and a plain copy; b, a smaller b; c; two of junk."""
+    folder = tmp_path / "photos"
+    (folder / "deep" / "er").mkdir(parents=True)
+    for seed, name in enumerate("abc"):
+        make_photo(seed, (160, 120)).save(folder / f"{name}.jpg", quality=90)
+    from PIL import Image
+
+    with Image.open(folder / "a.jpg") as image:
+        image.save(folder / "deep" / "a re-saved.png")
+    shutil.copy(folder / "a.jpg", folder / "deep" / "er" / "ä copy.jpg")
+    make_photo(1, (160, 120)).resize((80, 60)).save(folder / "b small.jpg", quality=90)
+    (folder / "cut.jpg").write_bytes((folder / "a.jpg").read_bytes()[:600])
+    (folder / "text.jpg").write_text("no picture at all")
+    return folder
+
+
+def by_name(frame):
+    return {Path(row["path"]).name: row for row in frame.iter_rows(named=True)}
+
+
+def score(images, model=None, **arguments):
+    return dw.score(images, model=model or Pixels(), progress=False, **arguments)
+
+
+def test_a_folder_becomes_the_frame_that_was_promised(photos):
+    frame = score(photos)
+    rows = by_name(frame)
+    assert frame.columns[:7] == ["path", *SCORES]
+    assert frame.schema["uniqueness"] == pl.Float32
+    assert frame.schema["kind"] == pl.Enum(["exact", "near", "unique"])
+    assert frame.schema["group"] == pl.UInt32
+    assert frame.schema["embedding"] == pl.Array(pl.Float16, 192)
+    assert frame["path"].to_list() == sorted(frame["path"].to_list())
+    # The re-saved PNG is the largest file of the three that show one picture: it is kept.
+    assert rows["a re-saved.png"]["keep"]
+    assert rows["a re-saved.png"]["uniqueness"] > 0
+    for name in ("a.jpg", "ä copy.jpg"):
+        assert rows[name]["uniqueness"] == 0
+        assert rows[name]["kind"] == "exact"
+        assert not rows[name]["keep"]
+        assert rows[name]["nearest"] == rows["a re-saved.png"]["path"]
+        assert rows[name]["group"] == rows["a re-saved.png"]["group"]
+    assert rows["b.jpg"]["keep"]
+    assert rows["b small.jpg"]["kind"] == "near"
+    assert rows["b small.jpg"]["group"] == rows["b.jpg"]["group"]
+    assert rows["c.jpg"]["kind"] == "unique"
+    assert rows["c.jpg"]["group"] is None
+    assert (rows["c.jpg"]["width"], rows["c.jpg"]["height"]) == (160, 120)
+
+
+def test_unreadable_files_are_rows_with_an_error_and_null_scores(photos):
+    rows = by_name(score(photos))
+    for name in ("cut.jpg", "text.jpg"):
+        assert rows[name]["error"]
+        assert [rows[name][column] for column in SCORES] == [None] * 6
+        assert rows[name]["embedding"] is None
+    readable = [row for row in rows.values() if row["error"] is None]
+    assert all(row["uniqueness"] is not None and row["keep"] is not None for row in readable)
+
+
+def test_a_second_run_embeds_nothing_and_gives_the_same_frame(photos):
+    first = score(photos, model := Pixels())
+    assert model.seen == 4  # four different pictures
+    again = score(photos, model := Pixels())
+    assert model.seen == 0
+    assert again.equals(first)
+
+
+def test_the_progress_bar_says_what_came_from_the_store(photos, capsys):
+    score(photos)
+    dw.score(photos, model=Pixels())
+    said = capsys.readouterr().err
+    assert "8/8" in said
+    assert "0 embedded, 8 from the store, 2 unreadable" in said
+
+
+def test_adding_ten_photos_embeds_ten(photos, make_photo):
+    score(photos)
+    for seed in range(100, 110):
+        make_photo(seed, (60, 40)).save(photos / f"new {seed}.png")
+    score(photos, model := Pixels())
+    assert model.seen == 10
+
+
+def test_a_file_that_changed_is_read_again(photos, make_photo):
+    score(photos)
+    make_photo(77, (90, 90)).save(photos / "c.jpg")
+    frame = score(photos, model := Pixels())
+    assert model.seen == 1
+    assert by_name(frame)["c.jpg"]["width"] == 90
+
+
+def test_vectors_of_another_model_are_not_taken(photos):
+    class Other(Pixels):
+        key = "other"
+
+    score(photos)
+    score(photos, model := Other())
+    assert model.seen == 4
+
+
+def test_a_file_that_could_not_be_opened_is_tried_again(photos, monkeypatch):
+    target = str(photos / "c.jpg")
+    real = scoring.LocalFiles.read
+
+    def refuse(self, path):
+        if path == target:
+            raise dw.ImageError(f"{path}: permission denied")
+        return real(self, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scoring.LocalFiles, "read", refuse)
+        assert "permission" in by_name(score(photos))["c.jpg"]["error"]
+    assert by_name(score(photos))["c.jpg"]["error"] is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_order_batch_size_and_workers_change_nothing(photos, tmp_path, seed):
+    expected = score(photos)
+    paths = expected["path"].to_list()
+    random.Random(seed).shuffle(paths)
+    shuffled = score(
+        paths,
+        store=tmp_path / f"{seed}.sqlite",
+        batch_size=1 + seed,
+        workers=1 + 2 * seed,
+    )
+    assert shuffled["path"].to_list() == paths
+    assert shuffled.sort("path").equals(expected)
+
+
+def test_what_was_scored_before_changes_nothing(photos, tmp_path):
+    expected = score(photos, store=tmp_path / "fresh.sqlite")
+    store = tmp_path / "used.sqlite"
+    score([photos / "c.jpg", photos / "a.jpg"], store=store)
+    score(photos / "deep", store=store)
+    assert score(photos, store=store).equals(expected)
+
+
+def test_a_frame_keeps_its_own_columns_and_order(photos):
+    paths = [str(photos / name) for name in ("c.jpg", "a.jpg", "gone.jpg")]
+    given = pl.DataFrame({"label": ["x", "y", "z"], "path": paths, "kind": ["own", "own", "own"]})
+    frame = score(given)
+    assert frame["path"].to_list() == paths
+    assert frame["label"].to_list() == ["x", "y", "z"]
+    assert frame["kind"].to_list() == ["unique", "unique", None]
+    assert "gone.jpg" in frame["error"][2]
+
+
+def test_nothing_and_one_image_work(tmp_path, photos):
+    (tmp_path / "empty").mkdir()
+    nothing = score(tmp_path / "empty")
+    assert nothing.is_empty()
+    one = score([photos / "c.jpg"])
+    assert one.select(SCORES).row(0) == (1.0, "unique", None, True, None, None)
+    assert nothing.columns == one.columns
+    junk = score([photos / "text.jpg"])
+    assert junk["uniqueness"].to_list() == [None]
+
+
+def test_sources_are_not_touched(photos):
+    def state():
+        return {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in photos.rglob("*.*")}
+
+    before = state()
+    score(photos)
+    assert state() == before
+
+
+def test_the_store_is_never_inside_the_image_folder(photos):
+    with pytest.raises(dw.InputError, match="inside the image folder"):
+        score(photos, store=photos / "store.sqlite")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"near": 1.5}, r"near is 1\.5"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"workers": -1}, "workers is -1"),
+        ({"keep": ("biggest",)}, "biggest.*pixels"),
+    ],
+)
+def test_arguments_out_of_range_say_so_before_any_work(photos, arguments, says):
+    with pytest.raises(dw.InputError, match=says):
+        score(photos, model := Pixels(), **arguments)
+    assert model.seen == 0
+
+
+def test_an_interrupt_loses_at_most_the_batch_in_work(photos, make_photo, tmp_path):
+    for seed in range(200, 220):
+        make_photo(seed, (40, 40)).save(photos / f"{seed}.png")
+
+    class Interrupted(Pixels):
+        def encode(self, images):
+            if self.seen >= 10:
+                raise KeyboardInterrupt
+            return super().encode(images)
+
+    store = tmp_path / "s.sqlite"
+    with pytest.raises(KeyboardInterrupt):
+        score(photos, Interrupted(), store=store, batch_size=5)
+    frame = score(photos, model := Pixels(), store=store)
+    assert model.seen == 24 - 10
+    assert frame.equals(score(photos, store=tmp_path / "other.sqlite"))
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
+def test_after_kill_9_the_next_run_goes_on(photos, make_photo, tmp_path):
+    for seed in range(300, 330):
+        make_photo(seed, (40, 40)).save(photos / f"{seed}.png")
+    store = tmp_path / "s.sqlite"
+    program = textwrap.dedent(
+        f"""
+        import time, numpy as np, dedup_widgets as dw
+        class Slow:
+            name, key = "pixels", "pixels-1"
+            def encode(self, images):
+                time.sleep(0.2)
+                print("batch", flush=True)
+                return np.stack([np.asarray(i.resize((8, 8)), np.float32).ravel() - 100
+                                 for i in images])
+        dw.score({str(photos)!r}, model=Slow(), store={str(store)!r}, batch_size=4, progress=False)
+        """
+    )
+    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    for _ in range(4):
+        assert child.stdout.readline() == "batch\n"
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    model = Pixels()
+    frame = score(photos, model, store=store)
+    assert model.seen <= 34 - 3 * 4
+    assert frame.equals(score(photos, store=tmp_path / "other.sqlite"))
+
+
+def test_the_embedding_makes_the_frame_self_contained(photos):
+    frame = score(photos).filter(pl.col("error").is_null())
+    vectors = frame["embedding"].to_numpy()
+    assert np.allclose(np.linalg.norm(vectors.astype(np.float64), axis=1), 1, atol=1e-3)
+    again = dw.uniqueness(vectors, fingerprints=frame["fingerprint"].to_list())
+    assert np.allclose(again["uniqueness"].sort(), frame["uniqueness"].sort(), atol=1e-5)
+
+
+def test_clip_goes_through_the_same_line(photos, tiny_clip):
+    frame = score(photos, str(tiny_clip))
+    assert frame["uniqueness"].null_count() == 2
+    assert by_name(frame)["a.jpg"]["uniqueness"] == 0
+
+
+def test_a_store_shared_by_two_processes_serves_both(photos, tmp_path):
+    store = tmp_path / "s.sqlite"
+    score(photos, store=store)
+    other = Store(store)
+    assert len(other.files(str(p) for p in photos.rglob("*.*"))) == 8
+
+
+def test_similar_leaves_out_the_image_and_not_its_duplicates(photos):
+    frame = score(photos)
+    found = dw.similar(frame, photos / "a.jpg", k=3)
+    names = [Path(path).name for path in found["path"]]
+    assert "a.jpg" not in names
+    assert set(names[:2]) == {"a re-saved.png", "ä copy.jpg"}
+    assert found["distance"].is_sorted()
+    assert found["distance"][0] == 0
+
+
+def test_similar_takes_another_file_and_says_what_it_cannot_take(photos, tmp_path, make_photo):
+    frame = score(photos)
+    make_photo(2, (160, 120)).save(tmp_path / "query.png")
+    found = dw.similar(frame, tmp_path / "query.png", k=2, model=Pixels())
+    assert Path(found["path"][0]).name == "c.jpg"
+    with pytest.raises(dw.ImageError, match=r"missing\.jpg"):
+        dw.similar(frame, tmp_path / "missing.jpg", model=Pixels())
+    with pytest.raises(dw.InputError, match="does not embed text"):
+        dw.similar(frame, "a dog", model=Pixels())
+    with pytest.raises(dw.InputError, match="needs a column 'embedding'"):
+        dw.similar(frame.drop("embedding"), photos / "a.jpg")
+
+
+def test_similar_answers_a_text_with_clip(photos, tiny_clip):
+    frame = score(photos, str(tiny_clip))
+    found = dw.similar(frame, "a dog on the beach", k=4, model=str(tiny_clip))
+    assert len(found) == 4
+    assert found["distance"].is_between(0, 1).all()
+
+
+def test_importing_the_package_pulls_in_no_torch():
+    program = "import sys, dedup_widgets; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
