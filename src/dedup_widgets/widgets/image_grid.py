@@ -1,0 +1,387 @@
+"""The image grid: rows of a frame as tiles, and the selection as a frame."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+import traitlets
+
+from dedup_widgets.errors import InputError
+from dedup_widgets.frames import checked_paths, file_name, is_frame, require_columns, to_polars
+from dedup_widgets.similar import SimilarImages
+from dedup_widgets.sources import LocalFiles
+from dedup_widgets.store import Store, open_store
+from dedup_widgets.summary import summarize
+from dedup_widgets.widgets.base import Widget, bundle
+from dedup_widgets.widgets.display import (
+    Bands,
+    bands,
+    codes,
+    dense_rank,
+    display_order,
+    in_ranges,
+    sortable,
+)
+from dedup_widgets.widgets.protocol import (
+    Buffers,
+    Event,
+    Request,
+    pack_bits,
+    read_array,
+    unpack_bits,
+)
+from dedup_widgets.widgets.thumbnails import load_thumbnails
+
+Ranges = dict[str, tuple[float, float]]
+
+
+class ImageGrid(Widget):
+    """A virtual grid of the images of a frame.
+
+    Parameters
+    ----------
+    data
+        Any table with a column of paths: Polars, pandas, pyarrow, ….
+    path
+        The column of paths.
+    score
+        A column of numbers in [0, 1] to show on the tiles and sort by; None for none. It is used
+        where the frame has it.
+    near
+        Near-duplicate boundary on the scale of the score.
+    store
+        Where thumbnails are remembered; see :func:`dedup_widgets.score`.
+    height
+        Height of the grid in CSS pixels.
+
+    Raises
+    ------
+    InputError
+        When data is no table or lacks a column; the message lists those there are.
+    """
+
+    _esm = bundle("image_grid")
+    _filters = traitlets.Dict().tag(sync=True)
+    _sort = traitlets.Dict().tag(sync=True)
+    height = traitlets.Int(560, min=160).tag(sync=True)
+
+    def __init__(
+        self,
+        data: Any,
+        *,
+        path: str = "path",
+        score: str | None = "uniqueness",
+        near: float = 0.05,
+        store: "str | os.PathLike[str] | Store | None" = None,
+        height: int = 560,
+    ) -> None:
+        frame = to_polars(data)
+        paths = checked_paths(frame, path)
+        if score is not None and score not in frame.columns:
+            score = None
+        self._frame, self._path, self._score, self._near = frame, path, score, near
+        self._paths = paths
+        self._row_of = {p: row for row, p in enumerate(paths)}
+        self._bands: Bands = bands(frame, path)
+        self._summary = summarize(frame, score, near)
+        self._selected = np.zeros(len(frame), bool)
+        self._store = open_store(store)
+        self._source = LocalFiles()
+        self._ranks: dict[str, np.ndarray] = {}
+        self._similar = SimilarImages(frame, path) if "embedding" in frame.columns else None
+        super().__init__(
+            height=height,
+            _sort={
+                "column": score or path,
+                "descending": False,
+                "grouped": True,
+            },
+        )
+        self._handlers |= {
+            Request.OPEN: self._open,
+            Request.TILES: self._tiles,
+            Request.ORDER: self._order,
+            Request.SELECT: self._select,
+            Request.SIMILAR: self._answer_similar,
+        }
+
+    # What Python reads and sets
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The frame behind the grid, all rows and columns."""
+        return self._frame
+
+    @property
+    def selection(self) -> pl.DataFrame:
+        """What is selected, in display order, with all columns.
+
+        Set it to a frame with the same path column, a list of paths, or a boolean mask over the
+        rows of :attr:`frame`. ``observe(handler, names="selection")`` calls back on each change.
+        """
+        with self._lock:
+            selected = self._selected
+        rows = self._display_order(self._view_mask() | selected)
+        return self._rows(rows[selected[rows]])
+
+    @selection.setter
+    def selection(self, what: Any) -> None:
+        self._set_selection(self._mask(what), origin=None)
+
+    @property
+    def view(self) -> pl.DataFrame:
+        """What the filters leave, in display order, with all columns."""
+        return self._rows(self._display_order(self._view_mask()))
+
+    @property
+    def filters(self) -> Ranges:
+        """The ranges that filter the view, by column, both bounds included.
+
+        >>> grid.filters = {"uniqueness": (0, 0.0001)}  # doctest: +SKIP
+        """
+        return {column: (low, high) for column, (low, high) in self._filters.items()}
+
+    @filters.setter
+    def filters(self, ranges: Mapping[str, tuple[float, float]]) -> None:
+        clean = {}
+        for column, bounds in ranges.items():
+            if column != self._score:
+                raise InputError(
+                    f"cannot filter by {column!r}: only the score column "
+                    f"{self._score!r} takes a range"
+                )
+            low, high = (float(bound) for bound in bounds)
+            if not low <= high:
+                raise InputError(f"the range of {column!r} is {low} … {high}: low end first")
+            clean[column] = [low, high]
+        self._filters = clean
+
+    @property
+    def sort(self) -> dict[str, Any]:
+        """The order of display: ``column``, ``descending``, and ``grouped`` (bands together).
+
+        Set it to a column name, or to a dict with some of the three.
+        """
+        return dict(self._sort)
+
+    @sort.setter
+    def sort(self, by: str | Mapping[str, Any]) -> None:
+        wanted = {**self._sort, **({"column": by} if isinstance(by, str) else by)}
+        if unknown := set(wanted) - {"column", "descending", "grouped"}:
+            raise InputError(f"sort has no {unknown.pop()!r}; it has column, descending, grouped")
+        self._rank(wanted["column"])
+        self._sort = wanted
+
+    def similar(self, path: str | os.PathLike[str], k: int = 12) -> pl.DataFrame:
+        """Return the k nearest images to one of the frame; see :func:`dedup_widgets.similar`."""
+        if self._similar is None:
+            raise InputError(f"similar items are off: {self._why_no_similar()}")
+        return self._similar.frame(os.fspath(path), k)
+
+    def __len__(self) -> int:
+        return len(self._frame)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._summary})"
+
+    # Rows and order
+
+    def _mask(self, what: Any) -> np.ndarray:
+        """Return the mask of rows that a frame, paths or a mask stand for."""
+        n = len(self._frame)
+        if is_frame(what):
+            frame = to_polars(what)
+            require_columns(frame, [self._path], "a selection given as a frame")
+            values = frame[self._path].to_list()
+        elif isinstance(what, np.ndarray) and what.dtype == bool and what.shape == (n,):
+            return what
+        else:
+            values = [what] if isinstance(what, str | os.PathLike) else list(what)
+        if values and all(isinstance(value, bool | np.bool_) for value in values):
+            if len(values) != n:
+                raise InputError(f"the mask has {len(values)} values for {n} rows")
+            return np.array(values, bool)
+        mask = np.zeros(n, bool)
+        unknown = []
+        for path in values:
+            row = self._row_of.get(os.fspath(path) if isinstance(path, os.PathLike) else path)
+            if row is None:
+                unknown.append(path)
+            else:
+                mask[row] = True
+        if unknown:
+            raise InputError(
+                f"{len(unknown)} paths are not in this frame, {str(unknown[0])!r} first; "
+                f"give values of its column {self._path!r}"
+            )
+        return mask
+
+    def _rows(self, rows: np.ndarray) -> pl.DataFrame:
+        return self._frame.select(pl.all().gather(rows))
+
+    def _view_mask(self) -> np.ndarray:
+        return in_ranges(self._frame, self.filters)
+
+    def _rank(self, column: str) -> np.ndarray:
+        require_columns(self._frame, [column], "sorting")
+        if not sortable(self._frame[column].dtype):
+            raise InputError(f"cannot sort by {column!r}, which holds {self._frame[column].dtype}")
+        rank = self._ranks.get(column)
+        if rank is None:
+            rank = self._ranks[column] = dense_rank(self._frame[column])
+        return rank
+
+    def _display_order(self, mask: np.ndarray) -> np.ndarray:
+        sort = self._sort
+        return display_order(
+            self._rank(sort["column"]),
+            self._bands.band,
+            self._bands.place,
+            mask,
+            descending=sort["descending"],
+            grouped=sort["grouped"],
+        )
+
+    def _set_selection(self, mask: np.ndarray, origin: int | None) -> None:
+        old = self.selection if self._is_observed("selection") else None
+        with self._lock:
+            if np.array_equal(mask, self._selected):
+                return
+            self._selected = mask
+        out = Buffers()
+        self._tell(Event.SELECTION, {"rows": out.add(pack_bits(mask)), "origin": origin}, out)
+        if old is not None:
+            self.notify_change(
+                traitlets.Bunch(
+                    name="selection", old=old, new=self.selection, owner=self, type="change"
+                )
+            )
+
+    def _is_observed(self, name: str) -> bool:
+        observers = self._trait_notifiers
+        return any(observers.get(key, {}).get("change") for key in (name, traitlets.All))
+
+    # Answers
+
+    def _open(self, _message: dict[str, Any], _in: list[Any], out: Buffers) -> dict[str, Any]:
+        frame = self._frame
+        kind, keep = codes(frame, self._score, self._near)
+        scores = (
+            frame[self._score].cast(pl.Float32).fill_null(float("nan")).to_numpy()
+            if self._score
+            else np.full(len(frame), np.nan, np.float32)
+        )
+        with self._lock:
+            selected = pack_bits(self._selected)
+        return {
+            "rows": len(frame),
+            "columns": [
+                {"name": name, "type": str(dtype)}
+                for name, dtype in frame.schema.items()
+                if sortable(dtype)
+            ],
+            "score": self._score,
+            "near": self._near,
+            "similar": self._why_no_similar(),
+            "summary": self._summary.as_dict(),
+            "collections": self._collection_sizes(),
+            "scores": out.add(scores),
+            "kind": out.add(kind),
+            "keep": out.add(keep),
+            "band": out.add(self._bands.band),
+            "place": out.add(self._bands.place),
+            "selected": out.add(selected),
+        }
+
+    def _why_no_similar(self) -> str | None:
+        if self._similar is not None:
+            return None
+        return "this frame has no column 'embedding'; dedup_widgets.score makes one"
+
+    def _collection_sizes(self) -> list[dict[str, Any]]:
+        return []
+
+    def _tiles(self, message: dict[str, Any], _in: list[Any], out: Buffers) -> dict[str, Any]:
+        rows = message["rows"]
+        if not all(isinstance(row, int) and 0 <= row < len(self._frame) for row in rows):
+            raise ValueError(f"rows must be numbers below {len(self._frame)}")
+        return self._tile_payload(rows, out)
+
+    def _tile_payload(self, rows: list[int], out: Buffers) -> dict[str, Any]:
+        part = self._frame[rows]
+        columns = part.columns
+        errors = part["error"].to_list() if "error" in columns else [None] * len(rows)
+        readable = [row for row, error in zip(rows, errors, strict=True) if error is None]
+        prints = (
+            self._frame[readable]["fingerprint"].to_list()
+            if "fingerprint" in columns
+            else [None] * len(readable)
+        )
+        loaded = load_thumbnails(
+            [self._paths[row] for row in readable], prints, self._store, self._source
+        )
+        thumbnails = dict(zip(readable, loaded, strict=True))
+        tiles, blob = [], bytearray()
+        for row, error in zip(rows, errors, strict=True):
+            thumbnail = thumbnails.get(row)
+            thumb = None
+            if thumbnail is not None and thumbnail.jpeg is not None:
+                thumb = [len(blob), len(thumbnail.jpeg)]
+                blob += thumbnail.jpeg
+            role, of = self._role(row)
+            tiles.append(
+                {
+                    "row": row,
+                    "name": file_name(self._paths[row]),
+                    "path": self._paths[row],
+                    "role": role,
+                    "of": of,
+                    "width": self._fact(row, "width"),
+                    "height": self._fact(row, "height"),
+                    "error": error or (thumbnail.error if thumbnail else None),
+                    "thumb": thumb,
+                }
+            )
+        return {"tiles": tiles, "blob": out.add(np.frombuffer(bytes(blob), np.uint8))}
+
+    def _fact(self, row: int, column: str) -> int | None:
+        return self._frame[column][row] if column in self._frame.columns else None
+
+    def _role(self, row: int) -> tuple[str | None, str | None]:
+        """Return the part that an image plays in its group, and the name of what it repeats."""
+        frame = self._frame
+        if self._score is None or not {"group", "keep", "nearest"} <= set(frame.columns):
+            return None, None
+        if frame["keep"][row] and frame["group"][row] is not None:
+            return "keeper", None
+        if self._bands.beside[row]:
+            return "beside", file_name(frame["nearest"][row])
+        if frame["group"][row] is None:
+            return None, None
+        if frame[self._score][row] == 0:
+            return "copy", file_name(frame["nearest"][row])
+        return "near", file_name(self._paths[self._bands.keeper[frame["group"][row]]])
+
+    def _answer_similar(
+        self, message: dict[str, Any], _in: list[Any], out: Buffers
+    ) -> dict[str, Any]:
+        if self._similar is None:
+            raise InputError(f"similar items are off: {self._why_no_similar()}")
+        rows, distances = self._similar.rows(int(message["row"]), int(message["k"]))
+        return {
+            "items": [
+                {"row": row, "distance": distance}
+                for row, distance in zip(rows.tolist(), distances.tolist(), strict=True)
+            ],
+            **self._tile_payload(rows.tolist(), out),
+        }
+
+    def _order(self, message: dict[str, Any], _in: list[Any], out: Buffers) -> dict[str, Any]:
+        return {"rank": out.add(self._rank(message["column"]))}
+
+    def _select(self, message: dict[str, Any], buffers: list[Any], _out: Buffers) -> dict[str, Any]:
+        mask = unpack_bits(read_array(message["rows"], buffers), len(self._frame))
+        self._set_selection(mask, origin=message["client"])
+        return {"count": int(mask.sum())}

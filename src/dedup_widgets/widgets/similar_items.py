@@ -1,0 +1,67 @@
+"""The nearest images to one image of a frame, as a strip of tiles."""
+
+import os
+from typing import Any
+
+import traitlets
+
+from dedup_widgets.errors import InputError
+from dedup_widgets.frames import require_columns, to_polars
+from dedup_widgets.store import Store
+from dedup_widgets.widgets.base import bundle
+from dedup_widgets.widgets.image_grid import ImageGrid
+
+
+class SimilarItems(ImageGrid):
+    """An image and its nearest neighbours, with their distances, to look at and pick from.
+
+    Parameters
+    ----------
+    data
+        A table with a column of paths and an ``embedding`` column, as
+        :func:`dedup_widgets.score` makes it.
+    query
+        The path of the image to start from; see :attr:`query`.
+    k
+        How many neighbours to show.
+    path
+        The column of paths.
+    store
+        Where thumbnails are remembered; see :func:`dedup_widgets.score`.
+
+    Raises
+    ------
+    InputError
+        When data lacks a column, or the query is not in it.
+    """
+
+    _esm = bundle("similar_items")
+    _row = traitlets.Int(0).tag(sync=True)
+    k = traitlets.Int(12, min=1, max=200).tag(sync=True)
+
+    def __init__(
+        self,
+        data: Any,
+        query: str | os.PathLike[str],
+        k: int = 12,
+        *,
+        path: str = "path",
+        store: "str | os.PathLike[str] | Store | None" = None,
+    ) -> None:
+        frame = to_polars(data)
+        require_columns(frame, [path, "embedding"], "SimilarItems")
+        super().__init__(frame, path=path, store=store)
+        self.k = k
+        self.query = os.fspath(query)
+
+    @property
+    def query(self) -> str:
+        """The path of the image whose neighbours are shown; set it to move on."""
+        return self._paths[self._row]
+
+    @query.setter
+    def query(self, path: str | os.PathLike[str]) -> None:
+        row = self._row_of.get(os.fspath(path))
+        if row is None:
+            raise InputError(f"{os.fspath(path)!r} is not in this frame")
+        self._row = row

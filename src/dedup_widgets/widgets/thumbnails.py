@@ -1,0 +1,71 @@
+"""Thumbnails for the grid: from the store, else decoded now and remembered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dedup_widgets.errors import ImageError
+from dedup_widgets.images import decode, thumbnail
+from dedup_widgets.sources import Source
+from dedup_widgets.store import FileRecord, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A JPEG, or the reason why there is none."""
+
+    jpeg: bytes | None = None
+    error: str | None = None
+
+
+def load_thumbnails(
+    paths: Sequence[str],
+    fingerprints: Sequence[str | None],
+    store: Store,
+    source: Source,
+) -> list[Thumbnail]:
+    """Return a thumbnail for each path.
+
+    Parameters
+    ----------
+    paths
+        Image files.
+    fingerprints
+        What the frame says of their content, which then is what is shown; None where it does not
+        say: then the file as it is now.
+    """
+    files = store.files(path for path, f in zip(paths, fingerprints, strict=True) if f is None)
+    wanted = [
+        fingerprint or _current_fingerprint(files.get(path), source)
+        for path, fingerprint in zip(paths, fingerprints, strict=True)
+    ]
+    stored = store.thumbnails(fingerprint for fingerprint in wanted if fingerprint)
+    result: list[Thumbnail] = []
+    records: list[FileRecord] = []
+    made: dict[str, bytes] = {}
+    for path, fingerprint in zip(paths, wanted, strict=True):
+        jpeg = stored.get(fingerprint) or made.get(fingerprint) if fingerprint else None
+        if jpeg is not None:
+            result.append(Thumbnail(jpeg))
+            continue
+        try:
+            entry = source.stat(path)
+            picture = decode(source.read(path))
+        except ImageError as error:
+            result.append(Thumbnail(error=str(error)))
+            continue
+        made[picture.fingerprint] = jpeg = thumbnail(picture.rgb)
+        records.append(FileRecord(entry, picture.fingerprint, picture.facts))
+        result.append(Thumbnail(jpeg))
+    if records:
+        store.add(records, made)
+    return result
+
+
+def _current_fingerprint(record: FileRecord | None, source: Source) -> str | None:
+    """Return the stored fingerprint if the file still is what it was."""
+    if record is None:
+        return None
+    try:
+        return record.fingerprint if source.stat(record.entry.path) == record.entry else None
+    except ImageError:
+        return None

@@ -1,0 +1,363 @@
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import dedup_widgets as dw
+from dedup_widgets.widgets import protocol
+from dedup_widgets.widgets.protocol import Buffers, Event, Request, pack_bits, read_array
+
+CLIENT = 7
+
+
+class Page:
+    """Plays the browser: sends requests to a widget and collects what comes back."""
+
+    def __init__(self, widget):
+        self.widget = widget
+        self.sent = []
+        widget.send = lambda content, buffers=None: self.sent.append((content, buffers or []))
+
+    def ask(self, kind, arrays=None, **arguments):
+        seq = len(self.sent) + 1
+        out = Buffers()
+        wires = {name: out.add(array) for name, array in (arrays or {}).items()}
+        message = {"seq": seq, "client": CLIENT, "kind": kind, **arguments, **wires}
+        self.widget._receive(self.widget, message, out.parts)
+        for future in list(self.widget._running.values()):
+            future.result()
+        for content, buffers in self.sent:
+            if content.get("seq") == seq:
+                return Reply(content, buffers)
+        return None
+
+    def events(self, event):
+        return [content for content, _ in self.sent if content.get("event") == event]
+
+
+class Reply(dict):
+    def __init__(self, content, buffers):
+        super().__init__(content)
+        self.buffers = buffers
+
+    def array(self, name):
+        return read_array(self[name], self.buffers)
+
+
+@pytest.fixture
+def photos(tmp_path, make_photo):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for seed, name in enumerate(["cat", "dog", "<img src=x onerror=alert(1)>"]):
+        make_photo(seed, (80, 60)).save(folder / f"{name}.png")
+    make_photo(0, (80, 60)).save(folder / "cat copy.bmp")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
+    return folder
+
+
+class Pixels:
+    name = key = "pixels"
+
+    def encode(self, images):
+        return np.stack([np.asarray(i.resize((8, 8)), np.float32).ravel() - 100 for i in images])
+
+
+@pytest.fixture
+def frame(photos):
+    return dw.score(photos, model=Pixels(), progress=False)
+
+
+@pytest.fixture
+def ex(frame):
+    return dw.Explorer(frame)
+
+
+def names(frame):
+    return [Path(path).name for path in frame["path"]]
+
+
+def test_open_tells_everything_that_a_view_needs(ex, frame):
+    reply = Page(ex).ask("open")
+    assert reply["ok"]
+    assert reply["rows"] == 5
+    assert reply["summary"] == {
+        "images": 5,
+        "exact": 1,
+        "near": 0,
+        "groups": 1,
+        "exact_groups": 1,
+        "near_groups": 0,
+        "unreadable": 1,
+    }
+    scores = reply.array("scores")
+    assert np.array_equal(scores, frame["uniqueness"].to_numpy(), equal_nan=True)
+    assert reply.array("kind").tolist() == [
+        255 if k is None else {"unique": 0, "exact": 2}[k] for k in frame["kind"]
+    ]
+    keeper = (
+        frame["path"]
+        .to_list()
+        .index(frame.filter((pl.col("group") == 1) & pl.col("keep"))["path"][0])
+    )
+    assert reply.array("place")[keeper] == 0
+    assert reply["similar"] is None
+    assert {"name": "uniqueness", "type": "Float32"} in reply["columns"]
+    assert "embedding" not in {column["name"] for column in reply["columns"]}
+
+
+def test_tiles_carry_thumbnails_names_and_errors_in_one_message(ex, frame):
+    page = Page(ex)
+    reply = page.ask("tiles", rows=[4, 0, 2])
+    blob = reply.array("blob").tobytes()
+    tiles = {tile["name"]: tile for tile in reply["tiles"]}
+    assert [tile["row"] for tile in reply["tiles"]] == [4, 0, 2]
+    for tile in tiles.values():
+        if tile["error"] is None:
+            offset, length = tile["thumb"]
+            assert blob[offset : offset + 3] == b"\xff\xd8\xff"
+            assert length > 0
+    broken = Page(ex).ask("tiles", rows=[names(frame).index("broken.jpg")])["tiles"][0]
+    assert broken["thumb"] is None
+    assert broken["error"]
+
+
+def test_a_tile_says_what_it_is_a_copy_of(ex, frame):
+    rows = {name: row for row, name in enumerate(names(frame))}
+    tiles = Page(ex).ask("tiles", rows=[rows["cat copy.bmp"], rows["cat.png"]])["tiles"]
+    roles = {tile["role"]: tile["of"] for tile in tiles}
+    assert set(roles) == {"keeper", "copy"}
+    assert roles["keeper"] is None
+    assert roles["copy"] in ("cat.png", "cat copy.bmp")
+
+
+def test_a_missing_file_is_a_tile_that_says_so(tmp_path):
+    ex = dw.Explorer(pl.DataFrame({"path": [str(tmp_path / "gone.jpg")], "uniqueness": [0.5]}))
+    (tile,) = Page(ex).ask("tiles", rows=[0])["tiles"]
+    assert tile["thumb"] is None
+    assert "gone.jpg" in tile["error"]
+
+
+def test_a_selection_made_on_screen_is_a_frame_in_display_order(ex, frame):
+    mask = np.array([True, False, True, True, False])
+    reply = Page(ex).ask("select", arrays={"rows": pack_bits(mask)})
+    assert reply["count"] == 3
+    ex.sort = {"column": "path", "descending": True, "grouped": False}
+    assert ex.selection["path"].to_list() == sorted(
+        frame["path"].filter(pl.Series(mask)), reverse=True
+    )
+    assert ex.selection.columns == frame.columns
+
+
+@pytest.mark.parametrize("form", ["frame", "paths", "mask", "series", "pandas", "one"])
+def test_a_selection_can_be_set_in_every_form(ex, frame, form):
+    page = Page(ex)
+    wanted = frame.head(1) if form == "one" else frame.head(2)
+    given = {
+        "frame": wanted,
+        "paths": wanted["path"].to_list(),
+        "mask": np.arange(5) < 2,
+        "series": pl.Series(np.arange(5) < 2),
+        "pandas": pd.DataFrame({"path": wanted["path"].to_list()}),
+        "one": Path(wanted["path"][0]),
+    }[form]
+    ex.selection = given
+    assert set(ex.selection["path"]) == set(wanted["path"])
+    assert len(page.events(Event.SELECTION)) == 1
+
+
+def test_a_selection_of_unknown_paths_changes_nothing_and_says_which(ex, frame):
+    ex.selection = frame.head(1)
+    with pytest.raises(dw.InputError, match=r"1 paths are not in this frame, 'none\.jpg'"):
+        ex.selection = [frame["path"][1], "none.jpg"]
+    assert ex.selection["path"].to_list() == [frame["path"][0]]
+
+
+def test_observers_hear_of_each_selection(ex, frame):
+    heard = []
+    ex.observe(lambda change: heard.append((len(change["old"]), len(change["new"]))), "selection")
+    page = Page(ex)
+    page.ask("select", arrays={"rows": pack_bits(np.ones(5, bool))})
+    ex.selection = []
+    ex.selection = []
+    assert heard == [(0, 5), (5, 0)]
+
+
+def test_the_view_is_what_the_filters_leave(ex, frame):
+    ex.filters = {"uniqueness": (0, 0.0001)}
+    assert ex.filters == {"uniqueness": (0.0, 0.0001)}
+    assert ex.view["uniqueness"].to_list() == [0.0]
+    ex.filters = {}
+    assert len(ex.view) == len(frame)
+
+
+def test_filters_and_sort_that_cannot_be_say_why(ex):
+    with pytest.raises(dw.InputError, match="cannot filter by 'format'"):
+        ex.filters = {"format": (0, 1)}
+    with pytest.raises(dw.InputError, match="low end first"):
+        ex.filters = {"uniqueness": (0.5, 0.1)}
+    with pytest.raises(dw.InputError, match="needs a column 'size'"):
+        ex.sort = "size"
+    with pytest.raises(dw.InputError, match="cannot sort by 'embedding'"):
+        ex.sort = "embedding"
+
+
+def test_bands_stand_together_keeper_first(ex, frame):
+    shown = ex.view
+    zero = shown["uniqueness"].to_list().index(0.0)
+    assert zero == 1
+    assert shown["keep"][0]
+    assert shown["group"][:2].to_list() == [1, 1]
+    assert names(shown)[-1] == "broken.jpg"
+
+
+def test_similar_items_answer_with_distances_and_tiles(ex, frame):
+    rows = {name: row for row, name in enumerate(names(frame))}
+    reply = Page(ex).ask("similar", row=rows["cat.png"], k=3)
+    assert reply["items"][0]["row"] == rows["cat copy.bmp"]
+    assert reply["items"][0]["distance"] == 0
+    assert len(reply["tiles"]) == len(reply["items"]) == 3
+    assert names(ex.similar(frame["path"][rows["cat.png"]], 2))[0] == "cat copy.bmp"
+
+
+def test_without_embeddings_similar_items_say_why_they_are_off(frame):
+    ex = dw.Explorer(frame.select("path", "uniqueness"))
+    page = Page(ex)
+    assert "no column 'embedding'" in page.ask("open")["similar"]
+    assert "no column 'embedding'" in page.ask("similar", row=0, k=3)["error"]["message"]
+    with pytest.raises(dw.InputError, match="no column 'embedding'"):
+        ex.similar(frame["path"][0])
+
+
+@pytest.mark.parametrize("kind", ["polars", "lazy", "pandas", "pyarrow", "paths", "folder", "glob"])
+def test_explorer_takes_what_people_have(photos, frame, kind):
+    paths = [str(p) for p in sorted(photos.iterdir())]
+    data = {
+        "polars": lambda: frame,
+        "lazy": lambda: frame.lazy(),
+        "pandas": lambda: pd.DataFrame({"path": paths, "label": list("abcde")}),
+        "pyarrow": lambda: pa.table({"path": paths}),
+        "paths": lambda: paths,
+        "folder": lambda: photos,
+        "glob": lambda: str(photos / "*"),
+    }[kind]()
+    ex = dw.Explorer(data, model=Pixels(), progress=False)
+    assert len(ex) == 5
+    assert ex.frame["uniqueness"].null_count() == 1
+    if kind == "pandas":
+        assert ex.frame["label"].to_list() == list("abcde")
+
+
+def test_vectors_of_ones_own_are_scored_without_reading_an_image():
+    vectors = np.eye(4)[[0, 0, 1, 2]]
+    frame = pl.DataFrame({"file": list("abcd"), "embedding": vectors})
+    ex = dw.Explorer(frame, path="file")
+    assert ex.frame["uniqueness"].to_list() == [1.0, 0.0, 1.0, 1.0]
+    assert ex.frame["nearest"][1] == "a"
+
+
+def test_a_frame_without_paths_is_refused_with_the_columns_it_has():
+    with pytest.raises(dw.InputError, match=r"needs a column 'path'.*'paths'"):
+        dw.Explorer(pl.DataFrame({"paths": ["a.jpg"], "uniqueness": [0.5]}))
+
+
+def test_an_empty_frame_opens():
+    ex = dw.Explorer(
+        pl.DataFrame(
+            {"path": [], "uniqueness": []}, schema={"path": pl.String, "uniqueness": pl.Float32}
+        )
+    )
+    assert Page(ex).ask("open")["rows"] == 0
+    assert ex.view.is_empty()
+    assert ex.selection.is_empty()
+
+
+def test_errors_come_back_as_replies_and_strangers_get_none(ex):
+    page = Page(ex)
+    assert "below 5" in page.ask("tiles", rows=[5])["error"]["message"]
+    assert page.ask("tiles", rows=[-1])["ok"] is False
+    assert page.ask("nonsense")["error"]["message"] == "no such request: 'nonsense'"
+    assert page.ask("select", arrays={"rows": np.zeros(9, np.uint8)})["ok"] is False
+    assert page.ask("ping")["ok"]
+    ex._receive(ex, {"kind": "open"}, [])
+    ex._receive(ex, "junk", [])
+    assert len(page.sent) == 5
+
+
+def test_a_collection_made_on_screen_is_read_in_python_and_outlives_the_explorer(ex, frame):
+    page = Page(ex)
+    ex.selection = frame.head(2)
+    reply = page.ask("collect", name="Duplicates")
+    assert reply["collections"] == [{"name": "Duplicates", "size": 2}]
+    assert ex.collections["Duplicates"].frame.equals(frame.head(2))
+    assert page.ask("collect", name="  ")["ok"] is False
+    again = dw.Explorer(frame)
+    assert again.collections["Duplicates"].frame.equals(frame.head(2))
+    assert Page(again).ask("open")["collections"] == [{"name": "Duplicates", "size": 2}]
+
+
+def test_names_are_sent_as_they_are_for_the_browser_to_show_as_text(ex, frame):
+    rows = {name: row for row, name in enumerate(names(frame))}
+    name = "<img src=x onerror=alert(1)>.png"
+    (tile,) = Page(ex).ask("tiles", rows=[rows[name]])["tiles"]
+    assert tile["name"] == name
+
+
+def test_the_text_of_an_explorer_sums_it_up(ex):
+    assert repr(ex) == (
+        "Explorer(5 images, 1 exact duplicates of 1, 0 near-duplicates, 1 groups, 1 unreadable)"
+    )
+
+
+def test_image_grid_alone_shows_any_frame_with_paths(photos, frame):
+    grid = dw.ImageGrid(pl.DataFrame({"path": frame["path"]}))
+    reply = Page(grid).ask("open")
+    assert reply["score"] is None
+    assert np.isnan(reply.array("scores")).all()
+    grid.selection = [frame["path"][1]]
+    assert grid.selection["path"].to_list() == [frame["path"][1]]
+
+
+def test_similar_items_alone_moves_from_image_to_image(frame):
+    items = dw.SimilarItems(frame, frame["path"][1], k=2)
+    assert items.query == frame["path"][1]
+    items.query = frame["path"][2]
+    assert items._row == 2
+    with pytest.raises(dw.InputError, match="not in this frame"):
+        items.query = "none.jpg"
+    with pytest.raises(dw.InputError, match="needs a column 'embedding'"):
+        dw.SimilarItems(frame.drop("embedding"), frame["path"][1])
+
+
+def test_range_histogram_alone_gives_its_range():
+    histogram = dw.RangeHistogram(pl.Series("uniqueness", [0.0, 0.5, None, 1.0]))
+    assert histogram.label == "uniqueness"
+    assert Page(histogram).ask("open").array("values").tolist() == [0.0, 0.5, 1.0]
+    heard = []
+    histogram.observe(lambda change: heard.append(change["new"]), "value")
+    histogram.value = (0.1, 0.2)
+    assert heard == [(0.1, 0.2)]
+    with pytest.raises(Exception, match="low end first"):
+        histogram.value = (0.2, 0.1)
+    with pytest.raises(dw.InputError, match="shows \\[0, 1\\]"):
+        dw.RangeHistogram([0, 3])
+    with pytest.raises(dw.InputError, match="must be numbers"):
+        dw.RangeHistogram(["a"])
+
+
+def exported_object(name):
+    """Return the members of an exported const object of protocol.ts."""
+    source = (Path(__file__).parents[1] / "js" / "src" / "protocol.ts").read_text()
+    body = re.search(rf"export const {name} = \{{(.*?)\}} as const", source, re.S)
+    assert body, f"protocol.ts exports no {name}"
+    return dict(re.findall(r"(\w+): (\[.*?\]|\d+)", body[1]))
+
+
+def test_both_sides_of_the_protocol_know_the_same_words():
+    assert set(exported_object("REQUEST_FIELDS")) == {str(request) for request in Request}
+    assert set(exported_object("EVENT_FIELDS")) == {str(event) for event in Event}
+    codes = {name: int(code) for name, code in exported_object("ImageKind").items()}
+    assert codes == {**protocol.KIND_CODES, "none": protocol.NO_CODE}
