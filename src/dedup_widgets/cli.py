@@ -1,0 +1,263 @@
+"""The command line: score a folder, explore what came out, try the demo."""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from dedup_widgets import __version__
+from dedup_widgets.errors import DedupError, InputError
+
+app = typer.Typer(
+    help="Find duplicate and near-duplicate images, and decide what to keep.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Lab = Annotated[bool, typer.Option("--lab/--no-lab", help="Open JupyterLab, or stop before it.")]
+
+
+@contextmanager
+def _exit_codes() -> Iterator[None]:
+    """Turn errors into one readable line and exit code 1, an interrupt into 130."""
+    try:
+        yield
+    except DedupError as error:
+        typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt as error:
+        typer.secho(
+            "interrupted; what was done is kept, run it again to go on",
+            err=True,
+            fg=typer.colors.YELLOW,
+        )
+        raise typer.Exit(130) from error
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dedup-widgets {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def score(
+    photos: Annotated[
+        list[str],
+        typer.Argument(help="A folder, a quoted glob, or image files.", show_default=False),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", help="Where to write: .parquet, or .csv without embeddings."
+        ),
+    ] = Path("scores.parquet"),
+    model: Annotated[
+        str,
+        typer.Option(
+            help="A sentence-transformers model, by name or folder, or efficientnet-lite0, "
+            "which needs no model hub."
+        ),
+    ] = "clip-ViT-B-32",
+    near: Annotated[
+        float, typer.Option(min=0, max=1, help="Near-duplicate boundary, on the uniqueness scale.")
+    ] = 0.05,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="DEDUP_WIDGETS_STORE", help="The SQLite file to remember in. [default: per user]"
+        ),
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="Torch device, such as cuda.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images a network pass.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Decoding threads.")] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")] = False,
+) -> None:
+    """Score images by how unlike the others they are, and write the frame."""
+    from dedup_widgets.scoring import score as score_images
+
+    with _exit_codes():
+        write = _writer(output)
+        start = time.perf_counter()
+        images = photos[0] if len(photos) == 1 else photos
+        frame = score_images(
+            images,
+            model=model,
+            near=near,
+            store=store,
+            device=device,
+            batch_size=batch_size,
+            workers=workers,
+            progress=not quiet,
+        )
+        if frame.is_empty():
+            raise InputError(f"no images in {', '.join(photos)}")
+        write(frame)
+        if not quiet:
+            _report(frame, time.perf_counter() - start)
+            typer.echo(f"written to {output}; look at it with: dedup-widgets explore {output}")
+
+
+@app.command()
+def explore(
+    scores: Annotated[Path, typer.Argument(help="A Parquet file that `score` wrote.")],
+    lab: Lab = True,
+) -> None:
+    """Open JupyterLab on a notebook that shows scored images in the Explorer."""
+    with _exit_codes():
+        if not scores.is_file():
+            raise InputError(f"there is no file {scores}; make it with: dedup-widgets score")
+        try:
+            pl.read_parquet_schema(scores)
+        except pl.exceptions.PolarsError as error:
+            raise InputError(f"{scores} is no Parquet file: {error}") from error
+        notebook = scores.with_suffix(".ipynb")
+        if notebook.exists():
+            typer.echo(f"opening {notebook}, which is there already")
+        else:
+            notebook.write_text(json.dumps(_explore_notebook(scores.name), indent=1))
+            typer.echo(f"made {notebook}")
+        _open_lab(scores.parent, notebook.name, lab)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where to put photos and notebooks.")] = Path(
+        "dedup-widgets-demo"
+    ),
+    lab: Lab = True,
+) -> None:
+    """Make a set of demo photos, score it, and open the quickstart notebook."""
+    from dedup_widgets.demo import demo_photos
+    from dedup_widgets.scoring import score as score_images
+
+    with _exit_codes():
+        photos = demo_photos(folder / "photos")
+        start = time.perf_counter()
+        frame = score_images(photos, model="efficientnet-lite0")
+        _report(frame, time.perf_counter() - start)
+        for problem in frame.filter(pl.col("error").is_not_null()).iter_rows(named=True):
+            typer.echo(f"  unreadable: {Path(problem['path']).name}: {problem['error']}")
+        notebooks = folder / "notebooks"
+        notebooks.mkdir(exist_ok=True)
+        for notebook in _notebooks():
+            if not (notebooks / notebook.name).exists():
+                shutil.copyfile(notebook, notebooks / notebook.name)
+        _open_lab(folder, "notebooks/quickstart.ipynb", lab)
+
+
+def _writer(output: Path) -> Callable[[pl.DataFrame], object]:
+    """Return the function that writes a frame, before hours are spent on making one."""
+    if not output.absolute().parent.is_dir():
+        raise InputError(f"there is no folder {output.absolute().parent} to write {output.name} to")
+    if output.suffix == ".parquet":
+        return lambda frame: frame.write_parquet(output)
+    if output.suffix == ".csv":
+        return lambda frame: frame.drop("embedding").write_csv(output)
+    raise InputError(f"cannot write {output.name}: its name must end in .parquet or .csv")
+
+
+def _report(frame: pl.DataFrame, seconds: float) -> None:
+    from dedup_widgets.summary import summarize
+
+    summary = summarize(frame)
+    rows = {
+        "images": summary.images,
+        "exact groups": f"{summary.exact_groups:,} ({summary.exact:,} images can go)",
+        "near groups": f"{summary.near_groups:,} ({summary.near:,} images are near-duplicates)",
+        "unreadable": summary.unreadable,
+        "seconds": f"{seconds:.1f}",
+    }
+    for name, value in rows.items():
+        typer.echo(f"{name:>14}  {value}")
+
+
+def _notebooks() -> list[Path]:
+    """Return the notebooks that ship with the package, or lie in the checkout it runs from."""
+    package = Path(str(files("dedup_widgets")))
+    for place in (package / "notebooks", package.parents[1] / "notebooks"):
+        if found := sorted(place.glob("*.ipynb")):
+            return found
+    raise InputError("this installation has no notebooks; install dedup-widgets again")
+
+
+def _explore_notebook(scores: str) -> dict[str, object]:
+    cells = [
+        f"import polars as pl\nimport dedup_widgets as dw\n\ndf = pl.read_parquet({scores!r})",
+        "ex = dw.Explorer(df)\nex",
+        "ex.selection",
+    ]
+    return {
+        "cells": [
+            {
+                "cell_type": "code",
+                "id": f"cell-{number}",
+                "metadata": {},
+                "execution_count": None,
+                "outputs": [],
+                "source": source,
+            }
+            for number, source in enumerate(cells)
+        ],
+        "metadata": {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+
+
+def _open_lab(root: Path, notebook: str, wanted: bool) -> None:
+    """Run JupyterLab on 127.0.0.1 until it is ended."""
+    if not wanted:
+        return
+    try:
+        import jupyterlab  # type: ignore[import-untyped]  # noqa: F401
+    except ImportError as error:
+        raise InputError('this needs JupyterLab: pip install "dedup-widgets[demo]"') from error
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token = secrets.token_urlsafe(16)
+    typer.echo(f"\nJupyterLab: http://127.0.0.1:{port}/lab/tree/{notebook}?token={token}")
+    typer.echo("Ctrl-C ends it.\n")
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "jupyterlab", notebook),
+            f"--ServerApp.root_dir={root.resolve()}",
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={port}",
+            "--ServerApp.port_retries=0",
+            f"--IdentityProvider.token={token}",
+            "--Application.log_level=WARN",
+            *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
+        ],
+        cwd=root,
+        check=False,
+    )

@@ -1,0 +1,128 @@
+import json
+import subprocess
+import sys
+
+import nbformat
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from dedup_widgets import __version__
+from dedup_widgets.cli import app
+from dedup_widgets.demo import EDITS, PHOTOS, demo_photos
+
+runner = CliRunner()
+
+
+def run(*arguments):
+    return runner.invoke(app, [str(argument) for argument in arguments])
+
+
+def test_score_writes_the_frame_and_sums_it_up(photo_folder, tmp_path):
+    out = tmp_path / "scores.parquet"
+    result = run("score", photo_folder(3, copies=2), "-o", out, "--model", "efficientnet-lite0")
+    assert result.exit_code == 0, result.output
+    frame = pl.read_parquet(out)
+    assert len(frame) == 5
+    assert (frame["uniqueness"] == 0).sum() == 2
+    assert "images  5" in result.output
+    assert "exact groups  1 (2 images can go)" in result.output
+    assert f"dedup-widgets explore {out}" in result.output.replace("\n", "")
+
+
+def test_score_writes_csv_without_embeddings(photo_folder, tmp_path):
+    out = tmp_path / "scores.csv"
+    assert (
+        run("score", photo_folder(2), "-o", out, "--model", "efficientnet-lite0", "-q").output == ""
+    )
+    assert "embedding" not in pl.read_csv(out).columns
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["score", "no such folder"], 1, "no such folder"),
+        (["score", ".", "-o", "x.xlsx"], 1, "must end in .parquet or .csv"),
+        (["score", ".", "-o", "none/x.parquet"], 1, "no folder"),
+        (["score", ".", "--near", "2"], 2, "--near"),
+        (["score"], 2, "PHOTOS"),
+        (["explore", "none.parquet"], 1, "no file none.parquet"),
+        (["nonsense"], 2, "nonsense"),
+    ],
+)
+def test_errors_are_one_line_and_an_exit_code(arguments, code, says):
+    result = run(*arguments)
+    assert result.exit_code == code
+    assert says in result.output
+    assert "Traceback" not in result.output
+
+
+def test_an_empty_folder_is_an_error(tmp_path):
+    (tmp_path / "empty").mkdir()
+    out = tmp_path / "x.parquet"
+    result = run("score", tmp_path / "empty", "-o", out, "--model", "efficientnet-lite0")
+    assert result.exit_code == 1
+    assert "no images in" in result.output
+    assert not out.exists()
+
+
+def test_explore_makes_a_notebook_that_reads_the_scores_and_never_overwrites_one(tmp_path):
+    scores = tmp_path / "it's.parquet"
+    pl.DataFrame({"path": ["a.jpg"], "uniqueness": [0.5]}).write_parquet(scores)
+    assert run("explore", scores, "--no-lab").exit_code == 0
+    notebook = tmp_path / "it's.ipynb"
+    book = nbformat.read(notebook, as_version=4)
+    nbformat.validate(book)
+    assert 'read_parquet("it\'s.parquet")' in book.cells[0].source
+    notebook.write_text(json.dumps({"mine": True}))
+    assert "there already" in run("explore", scores, "--no-lab").output
+    assert json.loads(notebook.read_text()) == {"mine": True}
+
+
+def test_a_file_that_is_no_parquet_is_refused(tmp_path):
+    (tmp_path / "x.parquet").write_text("hello")
+    result = run("explore", tmp_path / "x.parquet", "--no-lab")
+    assert result.exit_code == 1
+    assert "no Parquet file" in result.output
+
+
+def test_help_and_version_read_well():
+    help_text = run("--help").output
+    for command in ("score", "explore", "demo"):
+        assert command in help_text
+    assert run("--version").output == f"dedup-widgets {__version__}\n"
+
+
+def test_the_command_is_installed():
+    result = subprocess.run(
+        [sys.executable, "-m", "dedup_widgets", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert __version__ in result.stdout
+
+
+@pytest.mark.slow
+def test_the_demo_finds_what_was_planted(tmp_path):
+    result = run("demo", tmp_path / "demo", "--no-lab")
+    assert result.exit_code == 0, result.output
+    assert "unreadable  2" in result.output
+    assert (tmp_path / "demo" / "notebooks" / "quickstart.ipynb").exists()
+    copies = [p.name for p in (tmp_path / "demo" / "photos" / "copies").iterdir()]
+    planted = sum("(resaved)" in n or "(copy)" in n or "EXIF" in n for n in copies)
+    assert f"({planted} images can go)" in result.output
+
+
+def test_demo_photos_are_made_once_and_never_over_other_files(tmp_path):
+    folder = demo_photos(tmp_path / "photos")
+    made = sorted(folder.rglob("*.*"))
+    assert len(made) > len(PHOTOS) * 3
+    for edit, _ in EDITS:
+        assert any(f"({edit})" in path.name for path in made)
+    made[0].unlink()
+    assert sorted(demo_photos(folder).rglob("*.*")) == made[1:]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "holiday.jpg").touch()
+    with pytest.raises(ValueError, match="holds other files"):
+        demo_photos(tmp_path / "mine")
