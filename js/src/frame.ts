@@ -50,6 +50,10 @@ export function frameOf(reply: Replies["open"]): Frame {
   return { ...frame, groupSize };
 }
 
+export function hasGroups({ groupSize }: Frame): boolean {
+  return groupSize.length > 1;
+}
+
 export function isKeeper({ band, place }: Frame, row: number): boolean {
   return band[row] !== 0 && place[row] === 0;
 }

@@ -23,8 +23,12 @@ GRID = 2.0**24
 BLOCK = 512
 """Rows multiplied at a time: a tile of 512 x 512 products stays in the processor's cache."""
 
-HNSW_FROM = 150_000
-"""Vectors from which a graph is faster than all products (benchmarks/bench_neighbors.py)."""
+HNSW_FROM = 300_000
+"""Vectors from which a graph is about to be faster than all products on two processor cores.
+
+By benchmarks/bench_neighbors.py: at 150,000 all products take 0.6 of its time. The graph is built
+by one thread, to be the same each time, so more cores move the crossover further up.
+"""
 
 CANDIDATES = 11
 """Vectors that the graph is asked for, the query itself included."""

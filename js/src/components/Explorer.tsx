@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import * as format from "../format";
+import { hasGroups } from "../frame";
 import { GridView } from "../grid-view";
 import { canBeLog } from "../histogram";
 import { EXACT, type ExplorerState } from "../state";
@@ -98,7 +99,8 @@ function countText(state: ExplorerState): string {
   const shown = state.shown.value;
   const frame = state.frame.value;
   if (!shown || !frame) return "";
-  const parts = [format.images(shown.order.length), format.groups(shown.groups)];
+  const parts = [format.images(shown.order.length)];
+  if (hasGroups(frame)) parts.push(format.groups(shown.groups));
   const { unreadable } = frame.summary;
   if (unreadable > 0 && shown.order.length === frame.rows) {
     parts.push(`${format.count(unreadable)} unreadable`);
@@ -118,8 +120,8 @@ function ScoreHistogram({ state }: { state: ExplorerState }) {
       bars={bars}
       range={state.range.value}
       marks={[
-        { value: EXACT, label: "exact" },
-        { value: frame.near, label: "near" },
+        { value: EXACT, label: "duplicates" },
+        { value: frame.near, label: "near-duplicates" },
       ]}
       count={countText(state)}
       log={state.log.value}

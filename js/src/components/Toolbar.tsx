@@ -1,5 +1,5 @@
 import * as format from "../format";
-import { withoutKept } from "../frame";
+import { hasGroups, withoutKept } from "../frame";
 import type { GridView } from "../grid-view";
 import type { Range } from "../histogram";
 import { EXACT, type ExplorerState } from "../state";
@@ -83,6 +83,14 @@ export function SortControls({ state }: { state: ExplorerState }) {
       >
         {descending ? <DescendingIcon /> : <AscendingIcon />}
       </button>
+      {hasGroups(frame) && <GroupToggles state={state} grouped={grouped} />}
+    </span>
+  );
+}
+
+function GroupToggles({ state, grouped }: { state: ExplorerState; grouped: boolean }) {
+  return (
+    <>
       <button
         type="button"
         class="toggle"
@@ -104,7 +112,7 @@ export function SortControls({ state }: { state: ExplorerState }) {
       >
         Keepers
       </button>
-    </span>
+    </>
   );
 }
 
@@ -149,7 +157,7 @@ export function SelectionControls({ state }: { state: ExplorerState }) {
       >
         Select all shown
       </button>
-      {frame.summary.groups > 0 && (
+      {hasGroups(frame) && (
         <button
           type="button"
           disabled={none}

@@ -1,0 +1,57 @@
+# Everything runs in the virtual environment .venv, made from the pinned constraints.
+PYTHON ?= python3
+LAB ?= 1
+
+VENV := .venv
+BIN := $(VENV)/bin
+STATIC := src/dedup_widgets/widgets/static
+JS_SOURCES := $(shell find js/src -type f 2>/dev/null)
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: demo test lint js bench screenshots clean
+.DELETE_ON_ERROR:
+
+demo: .make/demo .make/js
+	$(BIN)/dedup-widgets demo $(if $(filter 0,$(LAB)),--no-lab,)
+
+test: .make/test .make/js lint
+	$(BIN)/pytest
+	cd js && npm test
+
+lint: .make/test js/node_modules/.package-lock.json
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	cd js && npm run check
+
+bench: .make/test .make/js
+	$(BIN)/python benchmarks/bench_neighbors.py
+
+screenshots: .make/test .make/js
+	$(BIN)/python scripts/screenshots.py
+
+js: .make/js
+
+.make/venv:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "dedup_widgets needs Python 3.11 or newer; name one: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv $(VENV)
+	@mkdir -p .make && touch $@
+
+.make/demo: .make/venv .make/js pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[demo]'
+	@touch $@
+
+.make/test: .make/venv .make/js pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
+	@touch $@ .make/demo
+
+js/node_modules/.package-lock.json: js/package.json js/package-lock.json
+	cd js && npm ci --no-audit --no-fund
+	@touch $@
+
+.make/js: js/node_modules/.package-lock.json $(JS_SOURCES) js/build.mjs
+	cd js && npm run build
+	@mkdir -p .make && touch $@
+
+clean:
+	rm -rf $(VENV) .make js/node_modules $(STATIC) dist test-output demo

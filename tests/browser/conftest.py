@@ -1,0 +1,34 @@
+import shutil
+import warnings
+from pathlib import Path
+
+import pytest
+
+from lab import find_chromium, run_lab
+
+ROOT = Path(__file__).parents[2]
+NO_CHROMIUM = (
+    "NO CHROMIUM: the browser tests did not run. Install it (apt install chromium) and run again."
+)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """A JupyterLab on a folder with the notebooks, and a store that outlives its kernels."""
+    if find_chromium() is None:
+        warnings.warn(NO_CHROMIUM, stacklevel=1)
+        pytest.skip(NO_CHROMIUM)
+    root = tmp_path_factory.mktemp("lab")
+    shutil.copytree(ROOT / "notebooks", root / "notebooks", ignore=shutil.ignore_patterns(".*"))
+    store = tmp_path_factory.mktemp("browser-store") / "store.sqlite"
+    home = tmp_path_factory.mktemp("jupyter")
+    with run_lab(root, home, {"DEDUP_WIDGETS_STORE": str(store)}) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="session")
+def shots():
+    """The folder that screenshots are kept in, to be looked at."""
+    folder = ROOT / "test-output" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

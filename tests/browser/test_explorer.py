@@ -1,0 +1,339 @@
+"""The Explorer in a real JupyterLab, driven as a person would; checked in the kernel."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from lab import write_notebook
+
+pytestmark = pytest.mark.browser
+
+SETUP = """
+import dedup_widgets as dw, polars as pl
+from dedup_widgets.demo import demo_photos
+photos = demo_photos("photos")
+df = dw.score(photos, model="efficientnet-lite0", progress=False)
+"""
+
+
+def app(page, index=0):
+    """The widget's own part of the page; Playwright looks into its shadow root."""
+    return page.locator(".jp-OutputArea-output section.app").nth(index)
+
+
+def tiles(widget):
+    return widget.locator("[role=gridcell]")
+
+
+def show(widget):
+    widget.evaluate("element => element.scrollIntoView({block: 'start'})")
+    expect(widget.locator("[role=gridcell] img, [role=gridcell] canvas").first).to_be_visible()
+
+
+def eventually(notebook, expression, value, seconds=10):
+    """Wait until an expression in the kernel has a value."""
+    for _ in range(int(seconds * 5)):
+        found = notebook.kernel(expression)
+        if found == value:
+            return
+        notebook.page.wait_for_timeout(200)
+    assert found == value
+
+
+def drag(page, thumb, plot, place):
+    """Drag a thumb of the histogram to a place of its axis, 0 … 1, by many small moves."""
+    start, axis = thumb.bounding_box(), plot.bounding_box()
+    page.mouse.move(start["x"] + start["width"] / 2, start["y"] + start["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(axis["x"] + axis["width"] * place, axis["y"] + 5, steps=25)
+    page.mouse.up()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_quickstart_from_photos_to_a_frame_of_duplicates(lab, shots, theme):
+    with lab.open("notebooks/quickstart.ipynb", dark=theme == "dark") as notebook:
+        page = notebook.page
+        notebook.run_all()
+        widget = app(page)
+        notebook.kernel("ex.collections.clear()\nsetattr(ex, 'filters', {})\n0")
+        show(widget)
+        widget.get_by_role("button", name="Clear").click()
+        page.screenshot(path=shots / f"quickstart-{theme}.png")
+
+        # Drag the range: the grid follows in the browser, the frame in the kernel.
+        drag(
+            page,
+            widget.get_by_role("slider", name="Highest uniqueness"),
+            widget.locator(".plot"),
+            0.6,
+        )
+        low, high = notebook.kernel("list(ex.filters['uniqueness'])")
+        assert low == 0
+        assert 0 < high < 0.05
+        shown = int(re.match(r"([\d,]+) image", widget.locator("output.count").inner_text())[1])
+        eventually(notebook, "len(ex.view)", shown)
+        assert 0 < shown < notebook.kernel("len(df)")
+        page.screenshot(path=shots / f"range-{theme}.png")
+
+        # The shortcut for duplicates; pick by click, Ctrl-click and Shift-click.
+        widget.get_by_role("button", name=re.compile("^Duplicates")).click()
+        eventually(notebook, "list(ex.filters['uniqueness'])", [0, 0.0001])
+        picked = widget.locator("[role=gridcell]:not(.context)")
+        picked.nth(0).locator(".tile").click(position={"x": 60, "y": 80})
+        eventually(notebook, "len(ex.selection)", 1)
+        picked.nth(2).locator(".tile").click(position={"x": 60, "y": 80}, modifiers=["Control"])
+        eventually(notebook, "len(ex.selection)", 2)
+        picked.nth(4).locator(".tile").click(position={"x": 60, "y": 80}, modifiers=["Shift"])
+        expect(widget.locator(".picked-count strong")).to_have_text("3")
+        eventually(notebook, "len(ex.selection)", 3)
+        names = picked.evaluate_all(
+            "cells => cells.filter(c => c.ariaSelected === 'true')"
+            ".map(c => c.querySelector('.name').title || c.querySelector('.name').textContent)"
+        )
+        assert notebook.kernel("ex.selection['path'].to_list()") == names
+        page.screenshot(path=shots / f"selection-{theme}.png")
+
+        # Similar items of the first tile: its duplicates come first.
+        tile = tiles(widget).first
+        tile.hover()
+        tile.get_by_role("button", name=re.compile("^Similar items of")).click()
+        popover = widget.get_by_role("dialog")
+        expect(popover.get_by_role("listitem")).to_have_count(12)
+        first = popover.get_by_role("listitem").first
+        assert float(first.locator(".score").get_attribute("title").split()[1]) < 0.01
+        page.screenshot(path=shots / f"similar-{theme}.png")
+        first.get_by_role("button", name=re.compile("^Select")).click()
+        page.keyboard.press("Escape")
+        expect(popover).to_have_count(0)
+
+        # Keep it under a name, and read it back.
+        size = notebook.kernel("len(ex.selection)")
+        widget.get_by_label("Collection name").fill("My pick")
+        widget.get_by_role("button", name="Make collection").click()
+        expect(widget.get_by_label("Collections")).to_contain_text("My pick")
+        assert notebook.kernel("len(ex.collections['My pick'].frame)") == size
+        assert notebook.kernel("ex.collections['My pick'].frame.columns == df.columns")
+        page.screenshot(path=shots / f"collection-{theme}.png")
+
+
+@pytest.fixture
+def demo(lab):
+    """Open a notebook that scores the demo photos and then runs more cells."""
+    from contextlib import contextmanager
+
+    @contextmanager
+    def open_with(name, *cells, **arguments):
+        write_notebook(lab.root / f"{name}.ipynb", SETUP, *cells)
+        with lab.open(f"{name}.ipynb", **arguments) as notebook:
+            notebook.run_all()
+            yield notebook
+
+    return open_with
+
+
+def test_two_views_and_python_stay_in_step(demo, shots):
+    with demo("views", "ex = dw.Explorer(df, height=300)\nex", "ex", height=1600) as notebook:
+        page = notebook.page
+        one, two = app(page, 0), app(page, 1)
+        show(one)
+        tiles(one).nth(1).locator(".tile").click(position={"x": 60, "y": 80})
+        expect(two.locator(".picked-count strong")).to_have_text("1")
+        expect(tiles(two).nth(1)).to_have_attribute("aria-selected", "true")
+        notebook.kernel("setattr(ex, 'selection', df.head(5))\n0")
+        for view in (one, two):
+            expect(view.locator(".picked-count strong")).to_have_text("5")
+        notebook.kernel("setattr(ex, 'filters', {'uniqueness': (0.3, 1)})\n0")
+        shown = notebook.kernel("len(ex.view)")
+        for view in (one, two):
+            expect(view.locator("output.count")).to_have_text(re.compile(f"^{shown} images"))
+            expect(tiles(view).first).to_be_visible()
+        notebook.kernel("setattr(ex, 'sort', {'column': 'path', 'descending': True})\n0")
+        last = notebook.kernel("ex.view['path'][0]")
+        expect(tiles(two).first.locator(".name")).to_have_attribute("title", last)
+        page.screenshot(path=shots / "two-views.png")
+
+
+def test_the_keyboard_works_and_stays_inside(demo):
+    with demo("keys", "ex = dw.Explorer(df)\nex") as notebook:
+        page = notebook.page
+        widget = app(page)
+        show(widget)
+        cells = page.locator(".jp-Cell").count()
+        widget.get_by_role("grid").focus()
+        page.keyboard.press("Control+a")
+        eventually(notebook, "len(ex.selection)", notebook.kernel("len(df)"))
+        page.keyboard.press("Escape")
+        eventually(notebook, "len(ex.selection)", 0)
+        for key in ("Home", "Space", "Shift+ArrowRight", "Shift+ArrowRight"):
+            page.keyboard.press(key)
+        eventually(notebook, "len(ex.selection)", 3)
+        # In JupyterLab's command mode these add cells, cut them, and turn them into Markdown.
+        for key in ("b", "a", "x", "m", "d", "d"):
+            page.keyboard.press(key)
+        assert page.locator(".jp-Cell").count() == cells
+        page.keyboard.press("s")
+        expect(widget.get_by_role("dialog")).to_be_visible()
+        page.keyboard.press("Escape")
+        thumb = widget.get_by_role("slider", name="Lowest uniqueness")
+        thumb.focus()
+        page.keyboard.press("End")
+        before = float(thumb.get_attribute("aria-valuenow"))
+        page.keyboard.press("ArrowLeft")
+        assert float(thumb.get_attribute("aria-valuenow")) < before
+        bound = widget.get_by_label("Highest uniqueness").first
+        widget.get_by_role("button", name=re.compile("^All \\d")).click()
+        bound.fill("0.05")
+        bound.press("Enter")
+        eventually(notebook, "list(ex.filters['uniqueness'])", [0, 0.05])
+
+
+def test_a_box_drawn_over_tiles_selects_them(demo, shots):
+    with demo("box", "ex = dw.Explorer(df)\nex") as notebook:
+        page = notebook.page
+        widget = app(page)
+        show(widget)
+        first, third = (tiles(widget).nth(i).bounding_box() for i in (0, 2))
+        page.mouse.move(first["x"] + 20, first["y"] + 60)
+        page.mouse.down()
+        page.mouse.move(third["x"] + 60, third["y"] + 120, steps=12)
+        page.screenshot(path=shots / "box.png")
+        page.mouse.up()
+        eventually(notebook, "len(ex.selection)", 3)
+        widget.get_by_role("button", name="Invert").click()
+        eventually(notebook, "len(ex.selection)", notebook.kernel("len(df) - 3"))
+
+
+def test_names_are_text_and_styles_stay_inside(demo, shots):
+    cells = (
+        """
+from PIL import Image
+from pathlib import Path
+Path("odd").mkdir(exist_ok=True)
+names = ["<img src=x onerror=window.pwned=1>.jpg", "<script>window.pwned=1<!--.png",
+         "a very long name that goes on and on and on until nobody wants to read it any more.png",
+         "日本語 ünïcode.png"]
+for i, name in enumerate(names):
+    Image.effect_mandelbrot((200 + i, 150), (-2, -1, 1 + i / 9, 1), 60).save(f"odd/{name}")
+odd = dw.score("odd", model="efficientnet-lite0", progress=False).with_columns(
+    pl.lit("<b>bold</b>").alias("<i>column</i>"))
+""",
+        "ex = dw.Explorer(odd)\nex",
+    )
+    with demo("names", *cells, width=760) as notebook:
+        page = notebook.page
+        widget = app(page)
+        show(widget)
+        assert (
+            page.evaluate(
+                """() => [...document.styleSheets, ...document.adoptedStyleSheets]
+                .filter(sheet => [...sheet.cssRules].some(rule => rule.cssText.includes(".banded")))
+                .length"""
+            )
+            == 0
+        )
+        expect(tiles(widget)).to_have_count(4)
+        assert widget.locator("img[src='x']").count() == 0
+        assert page.evaluate("window.pwned === undefined")
+        page.screenshot(path=shots / "odd-names-narrow.png")
+
+
+def test_a_collection_outlives_the_kernel_and_a_dead_view_says_so(demo, lab, shots):
+    with demo("restart", "ex = dw.Explorer(df)\nex") as notebook:
+        page = notebook.page
+        widget = app(page)
+        show(widget)
+        tiles(widget).nth(0).locator(".tile").click(position={"x": 60, "y": 80})
+        widget.get_by_label("Collection name").fill("Outlives")
+        widget.get_by_role("button", name="Make collection").click()
+        expect(widget.get_by_label("Collections")).to_contain_text("Outlives")
+        path = notebook.kernel("ex.collections['Outlives'].frame['path'][0]")
+
+        page.get_by_role("menuitem", name="Kernel", exact=True).click()
+        page.locator("[data-command='kernelmenu:restart']").click()
+        page.get_by_role("button", name="Confirm Kernel Restart").click()
+        notebook.wait_for_kernel()
+        tiles(widget).nth(1).locator(".tile").click(position={"x": 60, "y": 80})
+        banner = widget.get_by_role("alert").filter(has_text="run this cell again")
+        expect(banner).to_be_visible(timeout=20_000)
+        page.screenshot(path=shots / "kernel-restarted.png")
+
+        notebook.run_all()
+        assert notebook.kernel("ex.collections['Outlives'].frame['path'][0]") == path
+        expect(app(page).get_by_label("Collections")).to_contain_text("Outlives")
+
+
+def test_each_part_works_alone(demo, shots):
+    cells = (
+        "grid = dw.ImageGrid(df.select('path', 'width'), height=260)\ngrid",
+        "histogram = dw.RangeHistogram(df['uniqueness'], log=True)\nhistogram",
+        "items = dw.SimilarItems(df, df['path'][0], k=6)\nitems",
+    )
+    with demo("parts", *cells, height=1700) as notebook:
+        page = notebook.page
+        grid, histogram, items = (app(page, i) for i in range(3))
+        show(grid)
+        tiles(grid).nth(0).locator(".tile").click(position={"x": 60, "y": 80})
+        eventually(notebook, "len(grid.selection)", 1)
+        thumb = histogram.get_by_role("slider", name="Highest uniqueness")
+        thumb.scroll_into_view_if_needed()
+        drag(page, thumb, histogram.locator(".plot"), 0.5)
+        eventually(notebook, "histogram.value[0] == 0 and 0 < histogram.value[1] < 0.01", True)
+        expect(items.get_by_role("listitem")).to_have_count(6)
+        items.get_by_role("button", name=re.compile("^Select")).first.click()
+        eventually(notebook, "len(items.selection)", 1)
+        notebook.kernel("setattr(items, 'query', df['path'][5])\n0")
+        expect(items).to_contain_text(notebook.kernel("df['path'][5].split('/')[-1]")[:6])
+        grid.evaluate("element => element.scrollIntoView()")
+        page.screenshot(path=shots / "parts.png", full_page=True)
+
+
+def test_empty_and_unscored_frames_are_drawn(demo, shots):
+    cells = (
+        "dw.Explorer(df.clear())",
+        "gone = df.clear(1).with_columns(path=pl.lit('gone.jpg'))",
+        "dw.Explorer(gone.select('path', uniqueness=pl.lit(0.5)), height=240)",
+    )
+    with demo("empty", *cells) as notebook:
+        page = notebook.page
+        expect(app(page, 0)).to_contain_text("No images")
+        gone = app(page, 1)
+        expect(tiles(gone).first).to_contain_text("gone.jpg")
+        expect(gone.get_by_role("button", name=re.compile("^Similar items of"))).to_have_count(0)
+        page.screenshot(path=shots / "empty.png")
+
+
+def test_a_hundred_thousand_rows_scroll_and_only_what_is_on_screen_is_asked_for(demo, shots):
+    cells = (
+        """
+import numpy as np
+n = 100_000
+paths = df.filter(pl.col("error").is_null())["path"].to_list()
+import os
+os.makedirs("many", exist_ok=True)
+rng = np.random.default_rng(0)
+big = pl.DataFrame({"path": [f"{paths[i % len(paths)]}#{i}" for i in range(n)],
+                    "uniqueness": rng.random(n).astype("float32")})
+prints = df.filter(pl.col("error").is_null())["fingerprint"].to_list()
+big = big.with_columns(fingerprint=pl.Series([prints[i % len(prints)] for i in range(n)]))
+ex = dw.Explorer(big)
+asked = []
+answer = ex._handlers["tiles"]
+ex._handlers["tiles"] = lambda m, i, o: (asked.append(len(m["rows"])), answer(m, i, o))[1]
+ex
+""",
+    )
+    with demo("many", *cells) as notebook:
+        page = notebook.page
+        widget = app(page)
+        show(widget)
+        grid = widget.get_by_role("grid")
+        for place in (0.25, 0.5, 0.75, 1):
+            grid.evaluate("(g, place) => { g.scrollTop = g.scrollHeight * place }", place)
+            expect(tiles(widget).first.locator("img, canvas").first).to_be_visible()
+        expected = notebook.kernel("ex.view['path'][-1].split('/')[-1]")
+        expect(tiles(widget).last.locator(".name")).to_have_attribute(
+            "title", re.compile(re.escape(expected) + "$")
+        )
+        assert notebook.kernel("sum(asked)") < 2000
+        page.screenshot(path=shots / "hundred-thousand.png")

@@ -1,0 +1,77 @@
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BUNDLES = ("explorer", "image_grid", "range_histogram", "similar_items")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Build sdist and wheel as a release does: the wheel from the sdist."""
+    out = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", out, ROOT],
+        check=True,
+        capture_output=True,
+    )
+    return next(out.glob("*.tar.gz")), next(out.glob("*.whl"))
+
+
+@pytest.mark.slow
+def test_wheel_and_sdist_carry_the_built_javascript_and_the_notebook(built):
+    sdist, wheel = built
+    with zipfile.ZipFile(wheel) as archive:
+        for name in BUNDLES:
+            data = archive.read(f"dedup_widgets/widgets/static/{name}.js")
+            assert b"export" in data
+        names = archive.namelist()
+        assert "dedup_widgets/notebooks/quickstart.ipynb" in names
+        assert "dedup_widgets/py.typed" in names
+        assert not [n for n in names if n.startswith(("js/", "tests/")) or "node_modules" in n]
+    with tarfile.open(sdist) as archive:
+        names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
+    assert {f"src/dedup_widgets/widgets/static/{name}.js" for name in BUNDLES} <= names
+    assert "js/src/protocol.ts" in names
+    assert not [n for n in names if "node_modules" in n]
+
+
+@pytest.mark.slow
+def test_the_wheel_works_in_an_empty_environment_without_node(built, tmp_path):
+    _, wheel = built
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "env"], check=True)
+    python = next((tmp_path / "env").glob("[bS]*/python*"))
+    site = subprocess.run(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", site, wheel],
+        check=True,
+    )
+    # What it depends on is large: it is borrowed from this environment, the package itself is not.
+    import polars
+
+    (Path(site) / "dependencies.pth").write_text(str(Path(polars.__file__).parents[1]))
+    program = (
+        "import dedup_widgets as dw, polars as pl;"
+        "print(dw.__file__);"
+        "ex = dw.Explorer(pl.DataFrame({'path': ['a'], 'uniqueness': [0.5]}));"
+        "assert 'export' in ex._esm"
+    )
+    result = subprocess.run(
+        [python, "-c", program],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PATH": str(python.parent), "DEDUP_WIDGETS_STORE": str(tmp_path / "s")},
+    )
+    assert str(tmp_path / "env") in result.stdout
