@@ -53,9 +53,7 @@ def report(frame: pl.DataFrame, seconds: float) -> None:
     with_keeper = groups.with_columns(keeper=pl.col("group").replace_strict(keepers))
     wrong = with_keeper.filter(pl.col("photo") != pl.col("keeper"))
     pure = with_keeper.group_by("group").agg((pl.col("photo") == pl.col("keeper")).all())["photo"]
-    print(
-        f"groups: {len(pure)}, {(~pure).sum()} of them mix photos; {len(wrong)} images in a wrong one"
-    )
+    print(f"groups: {len(pure)}, {(~pure).sum()} of them mix photos, {len(wrong)} images too many")
     wrong_near = frame.filter(pl.col("kind") == "near").filter(
         pl.col("photo") != pl.col("nearest").replace_strict(photo_of, default=None)
     )

@@ -112,7 +112,8 @@ def _scored(frame: pl.DataFrame, path: str, near: float, run: Any) -> pl.DataFra
     if "embedding" not in frame.columns:
         scored: pl.DataFrame = run(frame.rename({path: "path"}))
         return scored.rename({"path": path})
-    scores = uniqueness(frame["embedding"], near=near)
+    prints = frame["fingerprint"].to_list() if "fingerprint" in frame.columns else None
+    scores = uniqueness(frame["embedding"], fingerprints=prints, near=near)
     return frame.drop(set(frame.columns) & set(scores.columns)).hstack(
         scores.with_columns(nearest=pl.lit(frame[path]).gather(pl.col("nearest")))
     )
