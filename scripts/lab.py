@@ -28,7 +28,7 @@ CHROMIUM_FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
-ERROR_OUTPUT = '[data-mime-type="application/vnd.jupyter.error"]'
+ERROR_OUTPUT = '.jp-OutputArea-output[data-mime-type$="stderr"]:has-text("Traceback")'
 
 
 def find_chromium() -> str | None:
