@@ -186,6 +186,17 @@ def test_observers_hear_of_each_selection(ex, frame):
     assert heard == [(0, 5), (5, 0)]
 
 
+def test_observers_hear_of_filters_and_sort(ex):
+    heard = []
+    ex.observe(lambda change: heard.append((change["name"], change["new"])), ["filters", "sort"])
+    ex.filters = {"uniqueness": (0, 0.1)}
+    ex.sort = "path"
+    assert heard == [
+        ("filters", {"uniqueness": [0.0, 0.1]}),
+        ("sort", {"column": "path", "descending": False, "grouped": True}),
+    ]
+
+
 def test_the_view_is_what_the_filters_leave(ex, frame):
     ex.filters = {"uniqueness": (0, 0.0001)}
     assert ex.filters == {"uniqueness": (0.0, 0.0001)}

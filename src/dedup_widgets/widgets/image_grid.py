@@ -245,19 +245,28 @@ class ImageGrid(Widget):
         )
 
     def _set_selection(self, mask: np.ndarray, origin: int | None) -> None:
-        old = self.selection if self._is_observed("selection") else None
+        observed = self._is_observed("selection")
+        old = self.selection if observed else None
         with self._lock:
             if np.array_equal(mask, self._selected):
                 return
             self._selected = mask
         out = Buffers()
         self._tell(Event.SELECTION, {"rows": out.add(pack_bits(mask)), "origin": origin}, out)
-        if old is not None:
-            self.notify_change(
-                traitlets.Bunch(
-                    name="selection", old=old, new=self.selection, owner=self, type="change"
-                )
-            )
+        if observed:
+            self._notify("selection", old, self.selection)
+
+    @traitlets.observe("_filters")
+    def _filters_changed(self, change: Any) -> None:
+        self._notify("filters", change["old"], change["new"])
+
+    @traitlets.observe("_sort")
+    def _sort_changed(self, change: Any) -> None:
+        self._notify("sort", change["old"], change["new"])
+
+    def _notify(self, name: str, old: Any, new: Any) -> None:
+        """Call back who observes a property that is no trait."""
+        self.notify_change(traitlets.Bunch(name=name, old=old, new=new, owner=self, type="change"))
 
     def _is_observed(self, name: str) -> bool:
         observers = self._trait_notifiers
