@@ -70,7 +70,7 @@ def _main(
 def score(
     photos: Annotated[
         list[str],
-        typer.Argument(help="A folder, a quoted glob, or image files.", show_default=False),
+        typer.Argument(metavar="PHOTOS...", help="A folder, a quoted glob, or image files."),
     ],
     output: Annotated[
         Path,

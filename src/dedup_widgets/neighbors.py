@@ -276,7 +276,7 @@ class _SharedGraph:
         self._rows = np.argsort(first, kind="stable")
         nodes, self._start = np.unique(first[self._rows], return_index=True)
         self._end = np.append(self._start[1:], len(vectors))
-        self._index = _graph(vectors[nodes], threads=0)
+        self._index = _graph(vectors[nodes])
 
     def candidates(self, unit: NDArray[np.float32], k: int) -> NDArray[np.int64]:
         nodes = self._index.search(unit, min(k + CANDIDATES, len(self._start))).keys.astype(int)
@@ -384,7 +384,7 @@ def _ask_graph(best: _Nearest, nodes: NDArray[np.int64], block: int) -> NDArray[
     not fit the list.
     """
     vectors = best.vectors[nodes]
-    found = _graph(vectors, threads=1).search(vectors, CANDIDATES)
+    found = _graph(vectors).search(vectors, CANDIDATES)
     badly_served = []
     for part in _parts(len(nodes), block):
         rows = nodes[part]
@@ -412,8 +412,8 @@ def _offer_pairs(
     best.offer(each, others[order][top], cosine[order][top])
 
 
-def _graph(vectors: NDArray[np.float32], threads: int) -> Any:
-    """Build a USearch HNSW graph; with one thread the same one each time."""
+def _graph(vectors: NDArray[np.float32]) -> Any:
+    """Build a USearch HNSW graph: by one thread, for then it is the same one each time."""
     from usearch.index import Index
 
     graph = Index(
@@ -424,7 +424,7 @@ def _graph(vectors: NDArray[np.float32], threads: int) -> Any:
         expansion_add=128,
         expansion_search=64,
     )
-    graph.add(np.arange(len(vectors)), vectors, threads=threads)
+    graph.add(np.arange(len(vectors)), vectors, threads=1)
     return graph
 
 
