@@ -208,6 +208,7 @@ def test_sources_are_not_touched(photos):
 def test_the_store_is_never_inside_the_image_folder(photos):
     with pytest.raises(dw.InputError, match="inside the image folder"):
         score(photos, store=photos / "store.sqlite")
+    assert not (photos / "store.sqlite").exists()
 
 
 @pytest.mark.parametrize(
@@ -285,6 +286,16 @@ def test_clip_goes_through_the_same_line(photos, tiny_clip):
     frame = score(photos, str(tiny_clip))
     assert frame["uniqueness"].null_count() == 2
     assert by_name(frame)["a.jpg"]["uniqueness"] == 0
+
+
+def test_a_known_copy_is_scored_when_the_other_one_vanished(photos):
+    class Other(Pixels):
+        key = "other"
+
+    score(photos)
+    (photos / "a.jpg").unlink()
+    rows = by_name(score(photos, Other()))
+    assert rows["ä copy.jpg"]["uniqueness"] == 0
 
 
 def test_a_store_shared_by_two_processes_serves_both(photos, tmp_path):

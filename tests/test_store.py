@@ -10,7 +10,7 @@ import pytest
 from dedup_widgets.errors import StoreError
 from dedup_widgets.images import Facts
 from dedup_widgets.sources import Entry
-from dedup_widgets.store import FileRecord, Store, default_path, open_store
+from dedup_widgets.store import FileRecord, Store, open_store, store_path
 
 FACTS = Facts(
     width=4,
@@ -71,7 +71,7 @@ def test_a_name_is_text_and_never_sql(store):
 
 def test_the_store_lies_where_the_variable_says(monkeypatch, tmp_path):
     monkeypatch.setenv("DEDUP_WIDGETS_STORE", str(tmp_path / "mine.sqlite"))
-    assert default_path() == tmp_path / "mine.sqlite"
+    assert store_path() == tmp_path / "mine.sqlite"
     assert open_store() is open_store(tmp_path / "mine.sqlite")
 
 

@@ -21,7 +21,7 @@ from dedup_widgets.errors import ImageError, InputError
 from dedup_widgets.frames import checked_paths, is_frame, to_polars
 from dedup_widgets.images import decode, thumbnail
 from dedup_widgets.sources import Entry, LocalFiles, Source, find_images
-from dedup_widgets.store import FileRecord, Store, open_store
+from dedup_widgets.store import FileRecord, Store, open_store, store_path
 from dedup_widgets.uniqueness import uniqueness
 
 Item = TypeVar("Item")
@@ -113,8 +113,8 @@ def score(
     workers = _positive("workers", workers, os.cpu_count() or 1)
     keepers.check(keep)
     given, paths = _paths(images)
+    _refuse_store_among_images(store, images)
     memory = open_store(store)
-    _refuse_store_among_images(memory, images)
     embedder = load_embedder(model, device)
     records, embeddings = _describe(
         paths, embedder, memory, LocalFiles(), batch_size, workers, progress
@@ -138,14 +138,15 @@ def _paths(images: Any) -> tuple[pl.DataFrame | None, list[str]]:
     return None, find_images(images)
 
 
-def _refuse_store_among_images(store: Store, images: Any) -> None:
-    if isinstance(images, str | os.PathLike) and Path(images).expanduser().is_dir():
-        folder = Path(images).expanduser().resolve()
-        if store.path.resolve().is_relative_to(folder):
-            raise InputError(
-                f"the store {store.path} would lie inside the image folder {folder}, which "
-                "dedup_widgets never writes to; choose a place outside it"
-            )
+def _refuse_store_among_images(store: "str | os.PathLike[str] | Store | None", images: Any) -> None:
+    if not isinstance(images, str | os.PathLike) or not Path(images).expanduser().is_dir():
+        return
+    folder, path = Path(images).expanduser().resolve(), store_path(store)
+    if path.resolve().is_relative_to(folder):
+        raise InputError(
+            f"the store {path} would lie inside the image folder {folder}, which "
+            "dedup_widgets never writes to; choose a place outside it"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,11 +235,7 @@ def _recall(
     store: Store,
     source: Source,
 ) -> tuple[dict[str, FileRecord], list[Entry], dict[str, np.ndarray]]:
-    """Split the paths into those that the store knows all about, and those to read.
-
-    Files that the store knows as copies of one picture need no more than one reading when only
-    their embedding is missing.
-    """
+    """Split the paths into those that the store knows all about, and those to read."""
     known: dict[str, FileRecord] = {}
     todo: list[Entry] = []
     remembered = store.files(paths)
@@ -253,16 +250,10 @@ def _recall(
             todo.append(entry)
     fingerprints = {record.fingerprint for record in current if record.fingerprint}
     embeddings = store.embeddings(fingerprints, embedder.key) if embedder.persistent else {}
-    being_read: set[str] = set()
     for record in current:
-        if (
-            record.fingerprint is None
-            or record.fingerprint in embeddings
-            or record.fingerprint in being_read
-        ):
+        if record.fingerprint is None or record.fingerprint in embeddings:
             known[record.entry.path] = record
         else:
-            being_read.add(record.fingerprint)
             todo.append(record.entry)
     return known, todo, embeddings
 

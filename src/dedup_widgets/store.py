@@ -66,16 +66,18 @@ class FileRecord:
     error: str | None = None
 
 
-def default_path() -> Path:
-    """Where the store lies unless told otherwise: ``DEDUP_WIDGETS_STORE``, or the user's cache."""
-    chosen = os.environ.get(STORE_VARIABLE)
+def store_path(store: "str | os.PathLike[str] | Store | None" = None) -> Path:
+    """Return where a store lies: where it is said, ``DEDUP_WIDGETS_STORE``, or the user's cache."""
+    if isinstance(store, Store):
+        return store.path
+    chosen = store or os.environ.get(STORE_VARIABLE)
     if chosen:
-        return Path(chosen).expanduser()
+        return Path(chosen).expanduser().absolute()
     return platformdirs.user_cache_path("dedup-widgets", appauthor=False) / "store.sqlite"
 
 
 def open_store(store: "str | os.PathLike[str] | Store | None" = None) -> "Store":
-    """Return the store at a path (default: :func:`default_path`), the same object for one file.
+    """Return the store at a path (default: :func:`store_path`), the same object for one file.
 
     Parameters
     ----------
@@ -89,8 +91,7 @@ def open_store(store: "str | os.PathLike[str] | Store | None" = None) -> "Store"
     """
     if isinstance(store, Store):
         return store
-    path = default_path() if store is None else Path(store).expanduser()
-    return _open(path.absolute(), os.getpid())
+    return _open(store_path(store), os.getpid())
 
 
 @lru_cache(maxsize=32)
