@@ -54,4 +54,4 @@ js/node_modules/.package-lock.json: js/package.json js/package-lock.json
 	@mkdir -p .make && touch $@
 
 clean:
-	rm -rf $(VENV) .make js/node_modules $(STATIC) dist test-output demo
+	rm -rf $(VENV) .make js/node_modules $(STATIC) dist test-output dedup-widgets-demo
