@@ -13,10 +13,10 @@ import pytest
 import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms, ImageFile, ImageFilter
+from PIL import Image, ImageCms, ImageFile
 
 from dedup_widgets.errors import ImageError
-from dedup_widgets.images import MAX_PIXELS, decode, sharpness, thumbnail, to_square
+from dedup_widgets.images import MAX_PIXELS, decode, thumbnail, to_square
 
 pillow_heif.register_heif_opener()
 
@@ -439,20 +439,6 @@ def test_the_tags_that_every_tiff_has_are_not_exif(photo):
 def test_damaged_exif_does_not_make_a_picture_unreadable(photo):
     data = saved(photo, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff" + b"\xff" * 40)
     assert fingerprint(data) == fingerprint(saved(photo, "JPEG"))
-
-
-def test_blurred_and_shrunk_copies_are_less_sharp(make_photo):
-    photo = make_photo(5, (640, 480)).filter(ImageFilter.UnsharpMask(4, 300))
-    grain = np.random.default_rng(0).integers(-20, 21, (480, 640, 1))
-    photo = Image.fromarray(np.clip(np.asarray(photo) + grain, 0, 255).astype(np.uint8))
-    blurred = photo.filter(ImageFilter.GaussianBlur(1))
-    more_blurred = photo.filter(ImageFilter.GaussianBlur(3))
-    shrunk = photo.resize((320, 240), Image.Resampling.LANCZOS)
-    enlarged = shrunk.resize((640, 480), Image.Resampling.BICUBIC)
-    assert sharpness(photo) > sharpness(blurred) > sharpness(more_blurred) > 0
-    assert sharpness(photo) > sharpness(shrunk)
-    assert sharpness(photo) > sharpness(enlarged)
-    assert sharpness(Image.new("RGB", (30, 20), "red")) == 0
 
 
 def bomb(width: int, height: int) -> bytes:

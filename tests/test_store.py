@@ -20,8 +20,10 @@ FACTS = Facts(
     mode="RGB",
     frames=1,
     lossless=True,
-    sharpness=1.5,
     exif=False,
+    brightness=0.5,
+    contrast=0.25,
+    sharpness=1.5,
 )
 
 

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
 
 from dedup_widgets.errors import ImageError
+from dedup_widgets.quality import brightness, contrast, grey, sharpness
 
-DECODER_VERSION = 1
+DECODER_VERSION = 2
 """Raised when `decode` or `thumbnail` changes its results: what a store kept is stale then."""
 
 MAX_PIXELS = 2 * 89_478_485
@@ -29,9 +30,6 @@ MAX_PIXELS = 2 * 89_478_485
 
 MAX_PIXELS_OF_ALL_FRAMES = 10**9
 """Pixels of all frames or pages of one file together."""
-
-SHARPNESS_SIDE = 512
-"""Side in pixels of the square on which sharpness is measured."""
 
 _ORIENTATIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -71,8 +69,8 @@ class Facts:
         Frames of an animation, pages of a TIFF; 1 for a plain picture.
     lossless : bool
         True for PNG, BMP, GIF, lossless WebP and TIFF that is not JPEG-compressed.
-    sharpness : float
-        See `sharpness`.
+    brightness, contrast, sharpness : float
+        See `dedup_widgets.quality`.
     exif : bool
         Whether EXIF data are there.
     """
@@ -84,8 +82,10 @@ class Facts:
     mode: str
     frames: int
     lossless: bool
-    sharpness: float
     exif: bool
+    brightness: float
+    contrast: float
+    sharpness: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,41 +210,12 @@ def to_square(rgb: Image.Image, size: int) -> Image.Image:
     return rgb.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
 
 
-def sharpness(rgb: Image.Image) -> float:
-    """Measure how sharp a picture is.
-
-    The variance of the Laplacian of the grey picture, brought to 512 x 512 pixels first so that
-    pictures of different sizes compare: a blurred copy scores lower, and so does a copy that was
-    shrunk below that size. (J. L. Pech-Pacheco et al., "Diatom autofocusing in brightfield
-    microscopy: a comparative study", ICPR 2000.)
-
-    Parameters
-    ----------
-    rgb : PIL.Image.Image
-        A picture of mode RGB.
-
-    Returns
-    -------
-    float
-        From 0 (flat) to 1,040,400 (1020 squared, only an artificial pattern); photos mostly lie
-        between 30 and 3,000. Summed in integers, so equal on every machine.
-    """
-    g = np.asarray(to_square(rgb.convert("L"), SHARPNESS_SIDE)).astype(np.int16)
-    laplacian = g[:-2, 1:-1] + g[2:, 1:-1] + g[1:-1, :-2] + g[1:-1, 2:] - 4 * g[1:-1, 1:-1]
-    values = laplacian.astype(np.int32)
-    n, total = values.size, int(values.sum(dtype=np.int64))
-    squares = int((values * values).sum(dtype=np.int64))
-    return (n * squares - total**2) / n**2
-
-
 def _decode(data: bytes, name: str) -> Picture:
     image = _open(data, name)
     _check_size(image.size)
     mode, frames, first = image.mode, getattr(image, "n_frames", 1), image.tell()
     digest = hashlib.sha256()
-    digest.update(
-        f"dedup_widgets {DECODER_VERSION}, {frames} frames, {_colour_space(image)}".encode()
-    )
+    digest.update(f"dedup_widgets 1, {frames} frames, {_colour_space(image)}".encode())
     rgb = None
     pixels = 0
     # A HEIF file may name a later picture as the one to show: it comes first here.
@@ -264,6 +235,7 @@ def _decode(data: bytes, name: str) -> Picture:
             rgb = shown()
             exif = _has_exif(image)
     assert rgb is not None
+    measured = grey(rgb)
     facts = Facts(
         width=rgb.width,
         height=rgb.height,
@@ -272,8 +244,10 @@ def _decode(data: bytes, name: str) -> Picture:
         mode=mode,
         frames=frames,
         lossless=_is_lossless(data, name, image),
-        sharpness=sharpness(rgb),
         exif=exif,
+        brightness=brightness(measured),
+        contrast=contrast(measured),
+        sharpness=sharpness(measured),
     )
     return Picture(rgb, digest.hexdigest()[:32], facts)
 

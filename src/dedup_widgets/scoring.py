@@ -37,7 +37,13 @@ FACT_TYPES = {
     "frames": pl.UInt32,
     "lossless": pl.Boolean,
     "exif": pl.Boolean,
+    "brightness": pl.Float32,
+    "contrast": pl.Float32,
     "sharpness": pl.Float32,
+}
+SHAPE = {
+    "aspect_ratio": (pl.col("width") / pl.col("height")).cast(pl.Float32),
+    "area": pl.col("width").cast(pl.UInt64) * pl.col("height"),
 }
 
 
@@ -89,9 +95,11 @@ def score(
         ``path``, ``uniqueness`` (Float32, [0, 1], 0 exactly for what can go as an exact duplicate,
         higher is more unique), ``kind`` (exact, near, unique), ``group``, ``keep``, ``nearest``
         (path of the image that decided the score) and its cosine ``distance`` (Float32, [0, 1]),
-        the facts of the file, ``fingerprint`` (32 hex digits), ``error`` (why it could not be
-        read; its scores are then null), ``embedding`` (Array(Float16, d), unit vector), and the
-        other columns of a frame that was given.
+        the facts of the file, the quality metrics (``brightness`` [0, 1], ``contrast`` [0, 0.5],
+        ``sharpness`` [0, 1,040,400], see :mod:`dedup_widgets.quality`; ``aspect_ratio``, width by
+        height; ``area``, pixels; ``bytes``), ``fingerprint`` (32 hex digits), ``error`` (why it
+        could not be read; its scores are then null), ``embedding`` (Array(Float16, d), unit
+        vector), and the other columns of a frame that was given.
 
     Raises
     ------
@@ -348,7 +356,8 @@ def assemble(
     frame = (
         facts.with_row_index("row")
         .join(scores, on="row", how="left", maintain_order="left")
-        .select("path", *SCORE_COLUMNS, *FACT_TYPES, "fingerprint", "error", "embedding")
+        .with_columns(**SHAPE)
+        .select("path", *SCORE_COLUMNS, *FACT_TYPES, *SHAPE, "fingerprint", "error", "embedding")
     )
     if given is None:
         return frame

@@ -151,7 +151,11 @@ function Plot({ label, scale, bars, range, marks = [], shown, onShown, onEnd }: 
             style={{ left: percent(scale.toPlace(mark.value)) }}
             title={`${mark.label}: ${label} up to ${format.bound(mark.value)}`}
           >
-            {scale.toPlace(mark.value) > 0.03 && <span>{mark.label}</span>}
+            {scale.toPlace(mark.value) > 0.03 && (
+              <span class={scale.toPlace(mark.value) > 0.85 ? "before" : undefined}>
+                {mark.label}
+              </span>
+            )}
           </div>
         ))}
         {([0, 1] as const).map((end) => (

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance, ImageFilter
+
+from dedup_widgets.images import decode
+from dedup_widgets.quality import brightness, contrast, grey, sharpness
+
+
+def flat(tone):
+    return grey(Image.new("RGB", (30, 20), (tone, tone, tone)))
+
+
+def test_brightness_goes_from_black_to_white(make_photo):
+    photo = make_photo(1, (300, 200))
+    assert brightness(flat(0)) == 0
+    assert brightness(flat(255)) == 1
+    brighter = ImageEnhance.Brightness(photo).enhance(1.3)
+    assert brightness(grey(photo)) < brightness(grey(brighter)) < 1
+
+
+def test_contrast_goes_from_flat_to_half_black_and_half_white(make_photo):
+    photo = make_photo(1, (300, 200))
+    halves = Image.new("RGB", (512, 512))
+    halves.paste("white", (0, 0, 256, 512))
+    assert contrast(flat(99)) == 0
+    assert contrast(grey(halves)) == pytest.approx(0.5)
+    softer = ImageEnhance.Contrast(photo).enhance(0.5)
+    assert 0 < contrast(grey(softer)) < contrast(grey(photo))
+
+
+def test_blurred_and_shrunk_copies_are_less_sharp(make_photo):
+    photo = make_photo(5, (640, 480)).filter(ImageFilter.UnsharpMask(4, 300))
+    grain = np.random.default_rng(0).integers(-20, 21, (480, 640, 1))
+    photo = Image.fromarray(np.clip(np.asarray(photo) + grain, 0, 255).astype(np.uint8))
+    blurred = photo.filter(ImageFilter.GaussianBlur(1))
+    more_blurred = photo.filter(ImageFilter.GaussianBlur(3))
+    shrunk = photo.resize((320, 240), Image.Resampling.LANCZOS)
+    enlarged = shrunk.resize((640, 480), Image.Resampling.BICUBIC)
+    photo, blurred, more_blurred, shrunk, enlarged = (
+        sharpness(grey(p)) for p in (photo, blurred, more_blurred, shrunk, enlarged)
+    )
+    assert photo > blurred > more_blurred > 0
+    assert photo > shrunk
+    assert photo > enlarged
+    assert sharpness(flat(99)) == 0
+
+
+def test_variances_are_those_of_numpy(make_photo):
+    picture = grey(make_photo(4, (600, 400)))
+    assert contrast(picture) == pytest.approx(np.std(picture) / 255, rel=1e-12)
+
+
+def test_the_metrics_come_with_the_decode(make_photo, as_file):
+    photo = make_photo(2, (80, 60))
+    facts = decode(as_file(photo)).facts
+    assert facts.brightness == brightness(grey(photo))
+    assert facts.contrast == contrast(grey(photo))
+    assert facts.sharpness == sharpness(grey(photo))
