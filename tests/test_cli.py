@@ -57,6 +57,25 @@ def test_errors_are_one_line_and_an_exit_code(arguments, code, says):
     assert "Traceback" not in result.output
 
 
+def test_several_folders_are_scored_together_and_from_anywhere(photo_folder, tmp_path, monkeypatch):
+    folder = photo_folder(2)
+    (tmp_path / "more").mkdir()
+    (folder / "photo-000.png").rename(tmp_path / "more" / "x.png")
+    monkeypatch.chdir(tmp_path)
+    result = run("score", "photos", "more", "--model", "efficientnet-lite0", "-q")
+    assert result.exit_code == 0, result.output
+    paths = pl.read_parquet(tmp_path / "scores.parquet")["path"].to_list()
+    assert paths == [str(folder / "photo-001.png"), str(tmp_path / "more" / "x.png")]
+
+
+def test_nothing_readable_is_an_error(tmp_path):
+    (tmp_path / "junk.jpg").write_text("junk")
+    out = tmp_path / "x.parquet"
+    result = run("score", tmp_path / "junk.jpg", "-o", out, "--model", "efficientnet-lite0")
+    assert result.exit_code == 1
+    assert "none of the 1 files could be read" in result.output
+
+
 def test_an_empty_folder_is_an_error(tmp_path):
     (tmp_path / "empty").mkdir()
     out = tmp_path / "x.parquet"

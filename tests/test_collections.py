@@ -92,10 +92,38 @@ def test_an_unknown_name_tells_which_there_are(store):
         del ex.collections["x"]
 
 
-@pytest.mark.parametrize("name", ["", "  ", None, 3])
-def test_a_collection_needs_a_name(store, name):
-    with pytest.raises(dw.InputError, match="needs a name"):
+@pytest.mark.parametrize("name", ["", "  ", None, 3, "a\x00b", "\u202ertl"])
+def test_a_collection_needs_a_name_that_can_be_read(store, name):
+    with pytest.raises(dw.InputError, match=r"needs a name|cannot be seen"):
         explorer(["a"], store).collections[name] = ["a"]
+
+
+def test_a_store_with_other_peoples_collections_can_be_cleared_and_asked(store):
+    one, two = explorer(["a"], store), explorer(["b"], store)
+    one.collections["A"] = ["a"]
+    assert list(two.collections) == []
+    two.collections.clear()
+    with pytest.raises(KeyError):
+        del two.collections["A"]
+    assert one.collections["A"] == one.collections["A"]
+    assert one.collections["A"].paths == ["a"]
+
+
+def test_relative_paths_of_two_folders_are_two_images(store, tmp_path, monkeypatch):
+    for name in ("x", "y"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        ex = explorer(["img.jpg"], store)
+        assert "Seen" not in ex.collections
+        ex.collections["Seen"] = ["img.jpg"]
+
+
+def test_set_operations_with_anything_else_are_type_errors(store):
+    ex = explorer(["a"], store)
+    ex.collections["x"] = ["a"]
+    for operate in (lambda x: x | ex.frame, lambda x: x - ["a"], lambda x: x & "a"):
+        with pytest.raises(TypeError):
+            operate(ex.collections["x"])
 
 
 def test_a_failed_assignment_changes_nothing(store):

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup_widgets.widgets.display import bands, codes, dense_rank, display_order, in_ranges
+from dedup_widgets.errors import InputError
+from dedup_widgets.widgets.display import (
+    bands,
+    codes,
+    dense_rank,
+    display_order,
+    in_ranges,
+    recognised,
+)
 from dedup_widgets.widgets.protocol import NO_RANK
 
 CASES = json.loads((Path(__file__).parent / "fixtures" / "order.json").read_text())
@@ -68,7 +76,7 @@ def test_a_band_is_keeper_then_members_by_distance_then_what_is_near_to_a_member
         nearest=["keeper", "keeper", "near", "far", "near"],
         distance=[0.04, 0.01, 0.01, 0.03, 0.6],
     )
-    found = bands(frame, "path")
+    found = bands(recognised(frame, "path", None))
     assert found.band.tolist() == [1, 1, 1, 1, 0]
     assert found.place.tolist() == [2, 1, 0, 3, 0]
     assert found.beside.tolist() == [False, False, False, True, False]
@@ -76,7 +84,7 @@ def test_a_band_is_keeper_then_members_by_distance_then_what_is_near_to_a_member
 
 
 def test_a_frame_without_groups_has_no_bands():
-    found = bands(pl.DataFrame({"path": ["a", "b"], "uniqueness": [0.1, 0.2]}), "path")
+    found = bands(pl.DataFrame({"path": ["a", "b"], "uniqueness": [0.1, 0.2]}))
     assert found.band.tolist() == [0, 0]
 
 
@@ -97,6 +105,21 @@ def test_a_bound_keeps_the_score_that_equals_it_as_float32():
 
 def test_kinds_without_a_kind_column_come_from_the_scores():
     frame = pl.DataFrame({"uniqueness": [0.0, 0.05, 0.5, None]})
-    kind, keep = codes(frame, "uniqueness", 0.05)
+    kind, keep = codes(frame, 0.05)
     assert kind.tolist() == [2, 1, 0, 255]
     assert keep.tolist() == [255] * 4
+
+
+def test_columns_of_ones_own_under_known_names_are_left_alone():
+    frame = pl.DataFrame(
+        {"p": ["a", "b"], "group": ["train", "test"], "keep": ["yes", "no"], "distance": [1, 2]}
+    )
+    assert recognised(frame, "p", None).columns == ["path", "distance"]
+    minus = pl.DataFrame({"path": ["a", "b"], "group": [-1, 7]})
+    assert recognised(minus, "path", None)["group"].to_list() == [None, 7]
+
+
+@pytest.mark.parametrize("values", [["0.1"], [True], [7.0], [-1.0], [[0.1]]])
+def test_a_score_that_is_none_is_refused_by_name(values):
+    with pytest.raises(InputError, match="column 'mine'"):
+        recognised(pl.DataFrame({"path": ["a"], "mine": values}), "path", "mine")

@@ -177,12 +177,61 @@ def test_what_was_scored_before_changes_nothing(photos, tmp_path):
 
 def test_a_frame_keeps_its_own_columns_and_order(photos):
     paths = [str(photos / name) for name in ("c.jpg", "a.jpg", "gone.jpg")]
-    given = pl.DataFrame({"label": ["x", "y", "z"], "path": paths, "kind": ["own", "own", "own"]})
+    given = pl.DataFrame({"label": ["x", "y", "z"], "path": paths})
     frame = score(given)
     assert frame["path"].to_list() == paths
     assert frame["label"].to_list() == ["x", "y", "z"]
     assert frame["kind"].to_list() == ["unique", "unique", None]
     assert "gone.jpg" in frame["error"][2]
+    assert score(frame).equals(frame)
+
+
+def test_a_column_of_ones_own_is_never_replaced_in_silence(photos):
+    given = pl.DataFrame({"path": [str(photos / "c.jpg")], "group": ["train"]})
+    with pytest.raises(dw.InputError, match="has already: 'group'; rename"):
+        score(given)
+
+
+def test_relative_paths_are_not_mistaken_for_each_other(tmp_path, make_photo, monkeypatch):
+    for seed, name in enumerate(["one", "two"]):
+        (tmp_path / name).mkdir()
+        make_photo(seed, (40, 30)).save(tmp_path / name / "img.bmp")
+        os.utime(tmp_path / name / "img.bmp", ns=(10**18, 10**18))
+    prints = []
+    for name in ["one", "two"]:
+        monkeypatch.chdir(tmp_path / name)
+        frame = score(["img.bmp"])
+        assert frame["path"].to_list() == ["img.bmp"]
+        prints += frame["fingerprint"].to_list()
+    assert prints[0] != prints[1]
+
+
+def test_a_link_or_another_spelling_is_no_copy(photos, monkeypatch):
+    expected = score(photos)
+    (photos / "a link.jpg").symlink_to(photos / "c.jpg")
+    assert score(photos).equals(expected)
+    monkeypatch.chdir(photos)
+    assert len(score(["c.jpg", str(photos / "c.jpg"), "./c.jpg"])) == 1
+
+
+def test_a_name_that_is_no_valid_unicode_is_read_all_the_same(photos, make_photo):
+    try:
+        make_photo(5, (30, 30)).save(photos / "bad.png")
+        os.rename(photos / "bad.png", os.fsencode(photos) + b"/bad\xff.png")  # noqa: PTH104
+    except OSError:
+        pytest.skip("this file system has no such names")
+    frame = score(photos)
+    assert frame.filter(pl.col("path").str.contains("bad"))["error"].to_list() == [None]
+
+
+def test_a_model_that_changes_its_length_says_so(photos):
+    class Longer(Pixels):
+        def encode(self, images):
+            return np.ones((len(images), 5)) + np.arange(5)
+
+    score([photos / "c.jpg"])
+    with pytest.raises(dw.ModelError, match="vectors of different lengths, 5 and 192"):
+        score([photos / "c.jpg", photos / "b.jpg"], Longer())
 
 
 def test_nothing_and_one_image_work(tmp_path, photos):
@@ -208,6 +257,8 @@ def test_sources_are_not_touched(photos):
 def test_the_store_is_never_inside_the_image_folder(photos):
     with pytest.raises(dw.InputError, match="inside the image folder"):
         score(photos, store=photos / "store.sqlite")
+    with pytest.raises(dw.InputError, match="inside the image folder"):
+        score(str(photos / "*.jpg"), store=photos / "store.sqlite")
     assert not (photos / "store.sqlite").exists()
 
 
@@ -326,6 +377,9 @@ def test_similar_takes_another_file_and_says_what_it_cannot_take(photos, tmp_pat
         dw.similar(frame, "a dog", model=Pixels())
     with pytest.raises(dw.InputError, match="needs a column 'embedding'"):
         dw.similar(frame.drop("embedding"), photos / "a.jpg")
+    with pytest.raises(dw.ImageError, match=r"text\.jpg: not an image"):
+        dw.similar(frame.head(3), photos / "text.jpg", model=Pixels())
+    assert dw.similar(frame.to_pandas(), photos / "a.jpg", k=1)["distance"].to_list() == [0]
 
 
 def test_similar_answers_a_text_with_clip(photos, tiny_clip):

@@ -60,15 +60,15 @@ def test_collections_of_two_stores_on_one_file_are_seen_by_both(tmp_path):
     one, two = Store(tmp_path / "s.sqlite"), Store(tmp_path / "s.sqlite")
     one.update_collection("Keep", add=["a", "b"])
     two.update_collection("Keep", add=["c"], remove=["a"])
-    assert one.collection_paths("Keep") == two.collection_paths("Keep") == {"b", "c"}
+    assert one.collections() == two.collections() == {"Keep": {"b", "c"}}
     two.drop_collection("Keep")
-    assert one.collection_names() == []
+    assert one.collections() == {}
 
 
 def test_a_name_is_text_and_never_sql(store):
     name = "x'); DROP TABLE collection; --"
     store.update_collection(name, add=["a"])
-    assert store.collection_paths(name) == {"a"}
+    assert store.collections() == {name: {"a"}}
 
 
 def test_the_store_lies_where_the_variable_says(monkeypatch, tmp_path):

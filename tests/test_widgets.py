@@ -169,6 +169,16 @@ def test_a_selection_can_be_set_in_every_form(ex, frame, form):
     assert len(page.events(Event.SELECTION)) == 1
 
 
+def test_a_mask_with_nulls_picks_what_is_true(ex, frame):
+    ex.selection = frame["uniqueness"] < 0.5
+    assert len(ex.selection) == 1
+    ex.selection = frame.to_pandas()["keep"].astype("boolean")
+    assert len(ex.selection) == 3
+    for nonsense in (None, 3, pl.col("path")):
+        with pytest.raises(dw.InputError, match=r"cannot select by|not in this frame"):
+            ex.selection = nonsense
+
+
 def test_a_selection_of_unknown_paths_changes_nothing_and_says_which(ex, frame):
     ex.selection = frame.head(1)
     with pytest.raises(dw.InputError, match=r"1 paths are not in this frame, 'none\.jpg'"):
@@ -210,6 +220,11 @@ def test_filters_and_sort_that_cannot_be_say_why(ex):
         ex.filters = {"format": (0, 1)}
     with pytest.raises(dw.InputError, match="low end first"):
         ex.filters = {"uniqueness": (0.5, 0.1)}
+    for bounds in [(0, float("inf")), (float("nan"), 1)]:
+        with pytest.raises(dw.InputError, match="two numbers"):
+            ex.filters = {"uniqueness": bounds}
+    with pytest.raises(dw.InputError, match="descending is 1"):
+        ex.sort = {"descending": 1}
     with pytest.raises(dw.InputError, match="needs a column 'size'"):
         ex.sort = "size"
     with pytest.raises(dw.InputError, match="cannot sort by 'embedding'"):
@@ -268,6 +283,23 @@ def test_vectors_of_ones_own_are_scored_without_reading_an_image():
     ex = dw.Explorer(frame, path="file")
     assert ex.frame["uniqueness"].to_list() == [1.0, 0.0, 1.0, 1.0]
     assert ex.frame["nearest"][1] == "a"
+
+
+def test_frames_with_columns_in_the_way_still_open(photos, frame):
+    other = frame.rename({"path": "file"}).drop("uniqueness", "kind", "group", "keep", "embedding")
+    for data in (
+        frame.with_columns(pl.col("path").cast(pl.Categorical)),
+        frame.select("path", "uniqueness", group=pl.lit("train"), keep=pl.lit("yes")),
+        frame.select("path", "uniqueness", group=pl.lit(-1)),
+        frame.drop("uniqueness"),
+        frame.select("path", uniqueness=pl.lit(None)),
+    ):
+        assert Page(dw.Explorer(data)).ask("open")["ok"]
+    named = other.select("file", path=pl.lit("mine"))
+    ex = dw.Explorer(named, path="file", model=Pixels(), progress=False)
+    assert ex.frame["path"].to_list() == ["mine"] * 5
+    files = pd.DataFrame({"path": sorted(photos.iterdir())})
+    assert len(dw.Explorer(files, model=Pixels(), progress=False)) == 5
 
 
 def test_a_frame_without_paths_is_refused_with_the_columns_it_has():

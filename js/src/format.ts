@@ -28,10 +28,10 @@ function oneDigit(value: number): string {
   return rounded.toFixed(-Math.floor(Math.log10(Math.abs(rounded))));
 }
 
-/** A bound of a range, short enough to type. */
+/** A bound of a range: float32, as which it is compared, holds no more than seven digits. */
 export function bound(value: number): string {
   if (value === 0) return "0";
-  const rounded = Number(value.toPrecision(3));
+  const rounded = Number(value.toPrecision(7));
   const size = Math.abs(rounded);
   return size < 1e-4 ? rounded.toExponential().replace("e+", "e") : String(rounded);
 }

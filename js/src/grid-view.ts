@@ -1,5 +1,6 @@
 import { computed, effect, type Signal, signal } from "@preact/signals";
 import type { Bitset } from "./bitset";
+import { hasGroups } from "./frame";
 import { rangeBetween } from "./selection";
 import type { ExplorerState } from "./state";
 import { cellsFor, reveal, rowsAt, ScrollMap } from "./viewport";
@@ -38,7 +39,14 @@ export class GridView {
 
   readonly state: ExplorerState;
   readonly items = computed(() => this.state.shown.value?.items ?? NO_ITEMS);
-  readonly cells = computed(() => cellsFor(Math.max(1, this.width.value), this.size.value));
+  /** Whether images stand in bands, which need room for their labels. */
+  readonly banded = computed(() => {
+    const frame = this.state.frame.value;
+    return frame !== null && hasGroups(frame) && this.state.sort.value.grouped;
+  });
+  readonly cells = computed(() =>
+    cellsFor(Math.max(1, this.width.value), this.size.value, this.banded.value),
+  );
   readonly rowCount = computed(() => Math.ceil(this.items.value.length / this.cells.value.columns));
   readonly firstRow = computed(() => this.#rows(1).first);
   readonly endRow = computed(() => this.#rows(1).end);
@@ -192,8 +200,9 @@ export class GridView {
       this.click(row, { toggle: true, shift });
       return true;
     }
-    if (key === "Enter" || key.toLowerCase() === "s") {
-      if (this.state.frame.peek()?.similar !== null || this.positionOf(row) < 0) return false;
+    if (!shift && (key === "Enter" || key.toLowerCase() === "s")) {
+      if (this.positionOf(row) < 0) return false;
+      this.#move(0, false);
       this.similarTo.value = row;
       return true;
     }

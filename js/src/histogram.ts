@@ -24,15 +24,15 @@ export function extentOf(values: Float32Array): Extent {
 
 const LOG_MIN = 1e-6;
 
-/** A log axis needs values that are not negative. */
-export function canBeLog({ min }: Extent): boolean {
-  return min >= 0;
+/** A log axis needs values that are not negative, and one above 0. */
+export function canBeLog({ min, max }: Extent): boolean {
+  return min >= 0 && max > 0;
 }
 
 /** The axis for values of this extent: 0 … 1 where they fit, as scores do. */
 export function scaleFor(extent: Extent, log: boolean): Scale {
   const unit = !(extent.min < 0) && !(extent.max > 1);
-  if (log && canBeLog(extent) && extent.max > 0) {
+  if (log && canBeLog(extent)) {
     const max = unit ? 1 : extent.max;
     return logScale(LOG_MIN * max, max, Math.min(extent.minPositive, LOG_MIN * max));
   }

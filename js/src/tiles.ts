@@ -83,6 +83,8 @@ export class TileCache {
     if (shown.length === 0) this.#wanted.delete(view);
     else this.#wanted.set(view, { shown, ahead });
     for (const row of shown) this.#touch(row);
+    // Nobody looks any more: a widget that was run again must not hold on to its pictures.
+    if (this.#wanted.size === 0 && this.#tiles.size > 0) this.reset();
     this.#dropUnwanted();
     this.#next();
   }

@@ -12,11 +12,12 @@ export interface Cells {
   height: number;
 }
 
-/** Equal cells of at least `size` px that fill the width. */
-export function cellsFor(width: number, size: number): Cells {
+/** Equal cells of at least `size` px that fill the width, with room for band labels or without. */
+export function cellsFor(width: number, size: number, banded = true): Cells {
   const columns = Math.max(1, Math.floor(width / size));
   const cell = width / columns;
-  return { columns, width: cell, height: Math.round(cell * 0.8) + STRIP + TEXT + PADDING };
+  const strip = banded ? STRIP : 0;
+  return { columns, width: cell, height: Math.round(cell * 0.8) + strip + TEXT + PADDING };
 }
 
 export interface Rows {

@@ -88,15 +88,16 @@ describe("keys", () => {
     expect(view.focus.value).toBe(1);
   });
 
-  it("open similar items on Enter and S, unless they are off", async () => {
-    const { state, view } = await make();
+  it("open similar items on Enter and S, and nothing on Shift+Enter", async () => {
+    const { view } = await make();
     view.focused();
     view.key("s", plain);
     expect(view.similarTo.value).toBe(1);
     view.similarTo.value = null;
-    state.frame.value = { ...state.frame.value!, similar: "no embedding" };
-    expect(view.key("Enter", plain)).toBe(false);
+    expect(view.key("Enter", { ...plain, shift: true })).toBe(false);
     expect(view.similarTo.value).toBeNull();
+    expect(view.key("Enter", plain)).toBe(true);
+    expect(view.similarTo.value).toBe(1);
   });
 
   it("that are not the grid's stay with the page", async () => {

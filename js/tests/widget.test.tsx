@@ -132,10 +132,12 @@ describe("Explorer", () => {
     expect(root.querySelector(".popover")).toBeNull();
   });
 
-  it("has no similar button where similar items are off", async () => {
+  it("says why similar items are off", async () => {
     const off = { ...answers, open: () => ({ ...smallFrame(), similar: "no embedding" }) };
     const [root] = await show(explorer, new TestModel(off));
-    expect(root.querySelector(".similar")).toBeNull();
+    root.querySelector<HTMLElement>("#cell-1 .similar")!.click();
+    await painted();
+    expect(root.querySelector(".popover")?.textContent).toContain("off: no embedding");
   });
 
   it("leaves nothing behind when it goes", async () => {

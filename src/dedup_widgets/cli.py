@@ -91,7 +91,8 @@ def score(
     store: Annotated[
         Path | None,
         typer.Option(
-            envvar="DEDUP_WIDGETS_STORE", help="The SQLite file to remember in. [default: per user]"
+            envvar="DEDUP_WIDGETS_STORE",
+            help="The SQLite file to remember in; one per user unless said.",
         ),
     ] = None,
     device: Annotated[str | None, typer.Option(help="Torch device, such as cuda.")] = None,
@@ -100,14 +101,15 @@ def score(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")] = False,
 ) -> None:
     """Score images by how unlike the others they are, and write the frame."""
-    from dedup_widgets.scoring import score as score_images
-
     with _exit_codes():
+        from dedup_widgets.scoring import score as score_images
+        from dedup_widgets.sources import absolute, find_images
+
         write = _writer(output)
         start = time.perf_counter()
-        images = photos[0] if len(photos) == 1 else photos
+        images = [path for where in photos for path in find_images(where)]
         frame = score_images(
-            images,
+            [absolute(path) for path in images],
             model=model,
             near=near,
             store=store,
@@ -118,10 +120,15 @@ def score(
         )
         if frame.is_empty():
             raise InputError(f"no images in {', '.join(photos)}")
-        write(frame)
+        try:
+            write(frame)
+        except OSError as error:
+            raise InputError(f"cannot write {output}: {error}; name another file") from error
         if not quiet:
             _report(frame, time.perf_counter() - start)
             typer.echo(f"written to {output}; look at it with: dedup-widgets explore {output}")
+        if frame["error"].null_count() == 0:
+            raise InputError(f"none of the {len(frame)} files could be read; see column 'error'")
 
 
 @app.command()
@@ -134,9 +141,11 @@ def explore(
         if not scores.is_file():
             raise InputError(f"there is no file {scores}; make it with: dedup-widgets score")
         try:
-            pl.read_parquet_schema(scores)
+            columns = pl.read_parquet_schema(scores)
         except pl.exceptions.PolarsError as error:
             raise InputError(f"{scores} is no Parquet file: {error}") from error
+        if "path" not in columns:
+            raise InputError(f"{scores} has no column 'path'; make one with: dedup-widgets score")
         notebook = scores.with_suffix(".ipynb")
         if notebook.exists():
             typer.echo(f"opening {notebook}, which is there already")
@@ -154,10 +163,10 @@ def demo(
     lab: Lab = True,
 ) -> None:
     """Make a set of demo photos, score it, and open the quickstart notebook."""
-    from dedup_widgets.demo import demo_photos
-    from dedup_widgets.scoring import score as score_images
-
     with _exit_codes():
+        from dedup_widgets.demo import demo_photos
+        from dedup_widgets.scoring import score as score_images
+
         photos = demo_photos(folder / "photos")
         start = time.perf_counter()
         frame = score_images(photos, model="efficientnet-lite0")
@@ -176,9 +185,9 @@ def _writer(output: Path) -> Callable[[pl.DataFrame], object]:
     """Return the function that writes a frame, before hours are spent on making one."""
     if not output.absolute().parent.is_dir():
         raise InputError(f"there is no folder {output.absolute().parent} to write {output.name} to")
-    if output.suffix == ".parquet":
+    if output.suffix.lower() == ".parquet":
         return lambda frame: frame.write_parquet(output)
-    if output.suffix == ".csv":
+    if output.suffix.lower() == ".csv":
         return lambda frame: frame.drop("embedding").write_csv(output)
     raise InputError(f"cannot write {output.name}: its name must end in .parquet or .csv")
 

@@ -4,6 +4,7 @@ In the store a collection is a name and the paths that carry it, like a tag. See
 it is the rows of that frame; what other frames have under the same name is not touched.
 """
 
+import unicodedata
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,14 @@ import numpy as np
 import polars as pl
 
 from dedup_widgets.errors import InputError
+from dedup_widgets.sources import absolute
 from dedup_widgets.store import Store
 
+UNSEEN = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of the text around them."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Collection:
     """A named set of images of a frame, as it was when it was asked for.
 
@@ -57,17 +62,32 @@ class Collection:
     def __iter__(self) -> Iterator[str]:
         return iter(self.paths)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Collection):
+            return NotImplemented
+        return (self.name, self.paths) == (other.name, other.paths)
+
+    __hash__ = None  # type: ignore[assignment]
+
     def __or__(self, other: "Collection") -> "Collection":
+        if not isinstance(other, Collection):
+            return NotImplemented
         frame = pl.concat([self.frame, (other - self).frame], how="diagonal")
         return Collection(f"{self.name} | {other.name}", frame, self.path)
 
     def __and__(self, other: "Collection") -> "Collection":
+        if not isinstance(other, Collection):
+            return NotImplemented
         return self._where(other, "&", pl.col(self.path).is_in(other.paths))
 
     def __sub__(self, other: "Collection") -> "Collection":
+        if not isinstance(other, Collection):
+            return NotImplemented
         return self._where(other, "-", ~pl.col(self.path).is_in(other.paths))
 
     def __xor__(self, other: "Collection") -> "Collection":
+        if not isinstance(other, Collection):
+            return NotImplemented
         both = (self - other) | (other - self)
         return Collection(f"{self.name} ^ {other.name}", both.frame, self.path)
 
@@ -109,38 +129,50 @@ class Collections(MutableMapping[str, Collection]):
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._frame, self._path, self._store = frame, path, store
-        self._paths = frame[path]
+        self._keys = pl.Series([absolute(p) for p in frame[path].to_list()], dtype=pl.String)
         self._mask, self._changed = mask, changed
 
     def __getitem__(self, name: str) -> Collection:
-        members = self._store.collection_paths(name)
-        if members is None:
-            there = ", ".join(map(repr, self)) or "none yet"
+        seen = self._seen()
+        if name not in seen:
+            there = ", ".join(map(repr, seen)) or "none yet"
             raise KeyError(f"no collection {name!r}; there are: {there}")
-        inside = self._paths.is_in(pl.Series(list(members), dtype=pl.String).implode())
+        inside = self._keys.is_in(pl.Series(list(seen[name]), dtype=pl.String).implode())
         return Collection(name, self._frame.filter(inside), self._path)
+
+    def _seen(self) -> dict[str, set[str]]:
+        """Return the collections that have images of this frame, or none at all."""
+        mine = set(self._keys)
+        members = self._store.collections()
+        return {name: paths & mine for name, paths in members.items() if not paths or paths & mine}
 
     def __setitem__(self, name: str, what: Any) -> None:
         if not isinstance(name, str) or not name.strip():
             raise InputError(f"a collection needs a name, not {name!r}")
+        if any(
+            character in UNSEEN or unicodedata.category(character) == "Cc" for character in name
+        ):
+            raise InputError(
+                f"the name {name!r} has characters that cannot be seen; leave them out"
+            )
         inside = pl.Series(self._mask(what.paths if isinstance(what, Collection) else what))
         self._store.update_collection(
-            name.strip(), add=self._paths.filter(inside), remove=self._paths.filter(~inside)
+            name.strip(), add=self._keys.filter(inside), remove=self._keys.filter(~inside)
         )
         self._changed()
 
     def __delitem__(self, name: str) -> None:
         self[name]  # raises the KeyError that lists what there is
-        self._store.update_collection(name, remove=self._paths)
-        if not self._store.collection_paths(name):
+        self._store.update_collection(name, remove=self._keys)
+        if not self._store.collections()[name]:
             self._store.drop_collection(name)
         self._changed()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._store.collection_names())
+        return iter(self._seen())
 
     def __len__(self) -> int:
-        return len(self._store.collection_names())
+        return len(self._seen())
 
     def __repr__(self) -> str:
         return f"Collections({', '.join(f'{name!r}: {len(c):,}' for name, c in self.items())})"

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from dedup_widgets.errors import InputError
+from dedup_widgets.sources import absolute
 
 
 def is_frame(data: object) -> bool:
@@ -39,12 +40,24 @@ def to_polars(data: Any) -> pl.DataFrame:
         return data.collect()
     if isinstance(data, pl.DataFrame):
         return data
+    why = ""
     if is_frame(data):
-        return pl.DataFrame(data)
+        try:
+            return pl.DataFrame(data)
+        except Exception as error:  # pandas columns of objects, columns of one name, …
+            try:
+                return pl.DataFrame({name: _plain(data[name]) for name in data.columns})
+            except Exception:
+                why = f" ({error})"
     raise InputError(
-        f"cannot make a frame of {type(data).__name__}; pass a Polars DataFrame or LazyFrame, "
-        "a pandas DataFrame, or a pyarrow Table"
+        f"cannot make a frame of {type(data).__name__}{why}; pass a Polars DataFrame or "
+        "LazyFrame, a pandas DataFrame, or a pyarrow Table"
     )
+
+
+def _plain(values: Any) -> list[Any]:
+    """Return values with paths as text."""
+    return [os.fspath(value) if isinstance(value, os.PathLike) else value for value in values]
 
 
 def require_columns(frame: pl.DataFrame, columns: Sequence[str], purpose: str) -> None:
@@ -84,8 +97,9 @@ def checked_paths(frame: pl.DataFrame, column: str = "path") -> list[str]:
             f"column {column!r} is null in {paths.null_count()} rows, row {row} first; "
             f"drop them: frame.drop_nulls({column!r})"
         )
-    if paths.n_unique() < len(paths):
-        twice = paths.filter(paths.is_duplicated()).unique(maintain_order=True)
+    files = pl.Series([absolute(path) for path in paths], dtype=pl.String)
+    if files.n_unique() < len(files):
+        twice = paths.filter(files.is_duplicated()).unique(maintain_order=True)
         raise InputError(
             f"column {column!r} names {len(twice)} files more than once, {twice[0]!r} first; "
             f"keep one row each: frame.unique({column!r}, keep='first', maintain_order=True)"

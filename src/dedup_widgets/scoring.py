@@ -17,10 +17,10 @@ from tqdm.auto import tqdm
 
 import dedup_widgets.keepers as keepers
 from dedup_widgets.embedding import DEFAULT_MODEL, Embedder, gamma, load_embedder
-from dedup_widgets.errors import ImageError, InputError
+from dedup_widgets.errors import ImageError, InputError, ModelError
 from dedup_widgets.frames import checked_paths, is_frame, to_polars
 from dedup_widgets.images import decode, thumbnail
-from dedup_widgets.sources import Entry, LocalFiles, Source, find_images
+from dedup_widgets.sources import Entry, LocalFiles, Source, absolute, find_images
 from dedup_widgets.store import FileRecord, Store, open_store, store_path
 from dedup_widgets.uniqueness import uniqueness
 
@@ -115,19 +115,22 @@ def score(
     uniqueness : The same rules for vectors of your own.
     """
     near = 0.05 if near is None else near
-    if not 0 <= near <= 1:
-        raise InputError(f"near is {near}; it must lie in [0, 1], on the uniqueness scale")
+    if not (isinstance(near, int | float) and 0 <= near <= 1):
+        raise InputError(f"near is {near!r}; it must lie in [0, 1], on the uniqueness scale")
     batch_size = _positive("batch_size", batch_size, 32)
     workers = _positive("workers", workers, os.cpu_count() or 1)
     keepers.check(keep)
     given, paths = _paths(images)
-    _refuse_store_among_images(store, images)
+    _refuse_store_among_images(store, images, paths)
     memory = open_store(store)
     embedder = load_embedder(model, device)
     records, embeddings = _describe(
-        paths, embedder, memory, LocalFiles(), batch_size, workers, progress
+        [absolute(path) for path in paths],
+        *(embedder, memory, LocalFiles(), batch_size, workers, progress),
     )
-    return assemble(records, embeddings, given, near, gamma(embedder.near_distance), keep)
+    _check_lengths(embeddings, embedder)
+    scored = assemble(paths, records, embeddings, near, gamma(embedder.near_distance), keep)
+    return scored if given is None else scored.hstack(given)
 
 
 def _positive(name: str, value: int | None, default: int) -> int:
@@ -139,21 +142,52 @@ def _positive(name: str, value: int | None, default: int) -> int:
 
 
 def _paths(images: Any) -> tuple[pl.DataFrame | None, list[str]]:
-    """Return the frame that was given, if one was, and the paths to score."""
+    """Return the other columns of a frame, if one was given, and the paths to score."""
     if is_frame(images):
         frame = to_polars(images)
-        return frame, checked_paths(frame)
+        return without_scores(frame.drop("path", strict=False)), checked_paths(frame)
     return None, find_images(images)
 
 
-def _refuse_store_among_images(store: "str | os.PathLike[str] | Store | None", images: Any) -> None:
-    if not isinstance(images, str | os.PathLike) or not Path(images).expanduser().is_dir():
-        return
-    folder, path = Path(images).expanduser().resolve(), store_path(store)
-    if path.resolve().is_relative_to(folder):
+def without_scores(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns that are the user's own, without those of an earlier score.
+
+    Raises
+    ------
+    InputError
+        When there was no earlier score, and a column has a name that scoring needs.
+    """
+    ours = [*SCORE_COLUMNS, *FACT_TYPES, *SHAPE, "fingerprint", "error", "embedding"]
+    clash = [name for name in frame.columns if name in ours]
+    if clash and not {"uniqueness", "kind", "keep"} <= set(frame.columns):
         raise InputError(
-            f"the store {path} would lie inside the image folder {folder}, which "
-            "dedup_widgets never writes to; choose a place outside it"
+            f"scoring makes columns that this frame has already: {', '.join(map(repr, clash))}; "
+            f"rename them: frame.rename({{{clash[0]!r}: 'my_{clash[0]}'}})"
+        )
+    return frame.drop(clash)
+
+
+def _check_lengths(embeddings: dict[str, np.ndarray], embedder: Embedder) -> None:
+    lengths = sorted({vector.size for vector in embeddings.values()})
+    if len(lengths) > 1:
+        raise ModelError(
+            f"model {embedder.name!r} gave vectors of different lengths, {lengths[0]} and "
+            f"{lengths[-1]}, now or in an earlier run; if the model changed, give it another key"
+        )
+
+
+def _refuse_store_among_images(
+    store: "str | os.PathLike[str] | Store | None", images: Any, paths: Sequence[str]
+) -> None:
+    path = store_path(store).resolve()
+    folder = path.parent
+    among = any(Path(absolute(image)).parent == folder for image in paths)
+    if isinstance(images, str | os.PathLike) and (given := Path(images).expanduser()).is_dir():
+        among = among or path.is_relative_to(given.resolve())
+    if among:
+        raise InputError(
+            f"the store {path} would lie inside the image folder, which dedup_widgets never "
+            "writes to; choose a place outside it"
         )
 
 
@@ -318,9 +352,9 @@ def _embed(embedder: Embedder, prepared: Sequence[Any]) -> np.ndarray:
 
 
 def assemble(
+    paths: Sequence[str],
     records: Sequence[FileRecord],
     embeddings: dict[str, np.ndarray],
-    given: pl.DataFrame | None,
     near: float,
     gamma: float,
     keep: Sequence[str],
@@ -329,7 +363,7 @@ def assemble(
     readable = np.array([record.error is None for record in records], dtype=bool)
     facts = pl.DataFrame(
         {
-            "path": pl.Series([record.entry.path for record in records], dtype=pl.String),
+            "path": pl.Series(paths, dtype=pl.String),
             **{
                 name: pl.Series([getattr(r.facts, name, None) for r in records], dtype=dtype)
                 for name, dtype in FACT_TYPES.items()
@@ -353,16 +387,12 @@ def assemble(
         embedding=pl.Series(matrix, dtype=pl.Array(pl.Float16, matrix.shape[1])),
         row=pl.Series(np.flatnonzero(readable), dtype=pl.UInt32),
     )
-    frame = (
+    return (
         facts.with_row_index("row")
         .join(scores, on="row", how="left", maintain_order="left")
         .with_columns(**SHAPE)
         .select("path", *SCORE_COLUMNS, *FACT_TYPES, *SHAPE, "fingerprint", "error", "embedding")
     )
-    if given is None:
-        return frame
-    passed_through = [name for name in given.columns if name not in frame.columns]
-    return frame.hstack(given.select(passed_through))
 
 
 def _matrix(fingerprints: Sequence[str], embeddings: dict[str, np.ndarray]) -> np.ndarray:

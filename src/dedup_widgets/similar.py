@@ -9,15 +9,15 @@ import numpy as np
 import polars as pl
 
 from dedup_widgets.embedding import DEFAULT_MODEL, load_embedder
-from dedup_widgets.errors import InputError
-from dedup_widgets.frames import require_columns
+from dedup_widgets.errors import ImageError, InputError
+from dedup_widgets.frames import require_columns, to_polars
 from dedup_widgets.images import decode
 from dedup_widgets.neighbors import VectorIndex
 from dedup_widgets.sources import IMAGE_SUFFIXES, LocalFiles
 
 
 def similar(
-    df: pl.DataFrame,
+    df: Any,
     query: str | os.PathLike[str],
     k: int = 12,
     *,
@@ -29,7 +29,8 @@ def similar(
     Parameters
     ----------
     df
-        A frame with columns ``path`` and ``embedding``, as :func:`dedup_widgets.score` makes it.
+        A frame with columns ``path`` and ``embedding``, as :func:`dedup_widgets.score` makes it;
+        Polars, pandas or pyarrow.
     query
         A path of the frame; another image file; or, for a model that embeds text too, such as
         CLIP, a text.
@@ -54,13 +55,19 @@ def similar(
     ImageError
         When the query is a file that cannot be read as a picture.
     """
-    images = SimilarImages(df)
+    if k < 0:
+        raise InputError(f"k is {k}; it must be 0 or more")
+    images = SimilarImages(to_polars(df))
     text = os.fspath(query)
     if text in images.row_of:
         return images.frame(text, k)
     embedder = load_embedder(model, device)
     if Path(text).suffix.lower() in IMAGE_SUFFIXES or Path(text).is_file():
-        picture = decode(LocalFiles().read(text))
+        data = LocalFiles().read(text)
+        try:
+            picture = decode(data)
+        except ImageError as error:
+            raise ImageError(f"{text}: {error}") from error
         vector = embedder.encode([embedder.prepare(picture.rgb)])[0]
     elif embedder.can_embed_text:
         vector = embedder.encode_text(text)
@@ -86,7 +93,7 @@ class SimilarImages:
 
     def __init__(self, frame: pl.DataFrame, path: str = "path") -> None:
         require_columns(frame, [path, "embedding"], "similar items")
-        self._frame = frame
+        self._frame, self._path = frame, path
         self._with_vector = frame["embedding"].is_not_null().arg_true().to_numpy()
         self.row_of = {p: row for row, p in enumerate(frame[path].to_list())}
 
@@ -104,7 +111,8 @@ class SimilarImages:
         """Return row numbers and cosine distances of the nearest to a row, itself left out."""
         at = int(np.searchsorted(self._with_vector, row))
         if at == len(self._with_vector) or self._with_vector[at] != row:
-            raise InputError(f"row {row} has no embedding, so nothing is similar to it")
+            path = self._frame[self._path][row]
+            raise InputError(f"{path} has no embedding, so nothing is similar to it")
         rows, distances = self.nearest(self._index.vectors[at], k + 1)
         others = rows != row
         return rows[others][:k], distances[others][:k]

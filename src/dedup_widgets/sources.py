@@ -7,6 +7,7 @@ disk is one more class with the two methods of `Source`.
 import fnmatch
 import glob
 import os
+import re
 import stat
 import warnings
 from collections.abc import Iterator, Sequence
@@ -96,7 +97,7 @@ class LocalFiles:
                 f"limit {MAX_BYTES / 2**30:.0f}); take it out of the input"
             )
         try:
-            with open(os.path.expanduser(path), "rb") as file:  # noqa: PTH111, PTH123
+            with open(_native(path), "rb") as file:  # noqa: PTH123
                 return file.read()
         except (OSError, MemoryError) as error:
             raise ImageError(_why_unreadable(path, error)) from error
@@ -120,7 +121,7 @@ class LocalFiles:
             If it is missing, may not be looked up, or is no regular file.
         """
         try:
-            status = os.stat(os.path.expanduser(path))  # noqa: PTH111, PTH116
+            status = os.stat(_native(path))  # noqa: PTH116
         except (OSError, ValueError) as error:
             raise ImageError(_why_unreadable(path, error)) from error
         if stat.S_ISDIR(status.st_mode):
@@ -148,6 +149,22 @@ def _why_unreadable(path: str, error: Exception) -> str:
     return f"{path}: {reason}"
 
 
+def absolute(path: str) -> str:
+    """Return the one spelling of a path under which a store knows the file.
+
+    Parameters
+    ----------
+    path : str
+        A local path, relative or absolute, or a URL, which is left as it is.
+
+    Examples
+    --------
+    >>> absolute("/photos/../photos/a.jpg")
+    '/photos/a.jpg'
+    """
+    return path if "://" in path else os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
+
+
 def find_images(where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[str]:
     """Name the images of a folder, a glob pattern or a list.
 
@@ -161,7 +178,10 @@ def find_images(where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
           file whose own name contains ``*?[`` wins over the pattern.
         - A single file.
         - A sequence of paths: kept as given and in order, whatever they name; only repetitions
-          of one path are dropped.
+          of one path, however spelled, are dropped.
+
+        A symbolic link to a file that is found under its own name too is left out: a link is no
+        copy, and the file it stands for must not be taken for one.
 
         A leading ``~`` stands for the home folder, except in sequences, where it is kept
         (`LocalFiles` expands it on reading).
@@ -170,7 +190,7 @@ def find_images(where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
     -------
     list of str
         Absolute and sorted, or as given for a sequence. Empty if nothing matches. A name that
-        is no valid Unicode is listed with escapes, and so turns out unreadable later.
+        is no valid Unicode is listed with escapes, by which `LocalFiles` finds it.
 
     Raises
     ------
@@ -189,11 +209,15 @@ def find_images(where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
     """
     if not isinstance(where, (str, os.PathLike)):
         try:
-            return list(dict.fromkeys(_as_unicode(os.fsdecode(path)) for path in where))
+            paths = [_as_unicode(os.fsdecode(path)) for path in where]
         except TypeError as error:
             raise InputError(
                 f"images must be a directory, a glob pattern or paths, not {where!r} ({error})"
             ) from error
+        first: dict[str, str] = {}
+        for path in paths:
+            first.setdefault(absolute(path), path)
+        return list(first.values())
     given = os.fspath(where)
     path = os.path.abspath(os.path.expanduser(given))  # noqa: PTH100, PTH111
     if not given:
@@ -206,7 +230,22 @@ def find_images(where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
         found = list(_matches(path))
     else:
         raise InputError(f"{given}: no such directory or file; check the path (seen as {path})")
-    return sorted({_as_unicode(path) for path in found})
+    return sorted({_as_unicode(path) for path in _without_links_to_listed(found)})
+
+
+def _without_links_to_listed(paths: list[str]) -> Iterator[str]:
+    links = [path for path in paths if os.path.islink(path)]  # noqa: PTH114
+    if not links:
+        yield from paths
+        return
+    files = set(paths) - set(links)
+    seen = {os.path.realpath(path) for path in files}
+    yield from files
+    for link in sorted(links):
+        target = os.path.realpath(link)
+        if target not in seen:
+            seen.add(target)
+            yield link
 
 
 def _matches(pattern: str) -> Iterator[str]:
@@ -288,6 +327,15 @@ def _warn_skipped(folder: str, error: OSError) -> None:
         "make it readable and scan again",
         stacklevel=2,
     )
+
+
+def _native(path: str) -> str | bytes:
+    """Return what the system calls a file: its own bytes where the name is no valid Unicode."""
+    path = os.path.expanduser(path)  # noqa: PTH111
+    if "\\udc" in path and not os.path.lexists(path):
+        escape = re.compile(r"\\udc([89a-f][0-9a-f])")
+        return os.fsencode(escape.sub(lambda found: chr(0xDC00 + int(found[1], 16)), path))
+    return path
 
 
 def _as_unicode(path: str) -> str:

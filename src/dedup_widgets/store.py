@@ -25,6 +25,7 @@ from dedup_widgets.sources import Entry
 
 SCHEMA_VERSION = 1
 STORE_VARIABLE = "DEDUP_WIDGETS_STORE"
+REMEDY = f"pass store=… or set {STORE_VARIABLE} to a file that can be written"
 
 _SCHEMA = """
 CREATE TABLE file (
@@ -122,10 +123,7 @@ class Store:
             self._db.execute("PRAGMA foreign_keys = ON")
             self._migrate()
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(
-                f"cannot open the store {path}: {error}; pass store=… or set {STORE_VARIABLE} "
-                "to a file that can be written"
-            ) from error
+            raise StoreError(f"cannot open the store {path}: {error}; {REMEDY}") from error
 
     def _migrate(self) -> None:
         with self._transaction() as db:
@@ -151,7 +149,9 @@ class Store:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 if isinstance(error, sqlite3.Error):
-                    raise StoreError(f"cannot write to the store {self.path}: {error}") from error
+                    raise StoreError(
+                        f"cannot write to the store {self.path}: {error}; {REMEDY}"
+                    ) from error
                 raise
 
     def _query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
@@ -266,17 +266,15 @@ class Store:
 
     # Collections
 
-    def collection_names(self) -> list[str]:
-        """Return the names of all collections, oldest first."""
-        return [name for (name,) in self._query("SELECT name FROM collection ORDER BY rowid")]
-
-    def collection_paths(self, name: str) -> set[str] | None:
-        """Return the paths in a collection; None when there is no such collection."""
-        with self._lock:
-            if not self._query("SELECT 1 FROM collection WHERE name = ?", (name,)):
-                return None
-            rows = self._query("SELECT path FROM collection_item WHERE collection = ?", (name,))
-        return {path for (path,) in rows}
+    def collections(self) -> dict[str, set[str]]:
+        """Return the paths of each collection by name, oldest collection first."""
+        found: dict[str, set[str]] = {}
+        for name, path in self._query(
+            "SELECT name, path FROM collection LEFT JOIN collection_item ON collection = name"
+            " ORDER BY collection.rowid"
+        ):
+            found.setdefault(name, set()).update([path] if path is not None else [])
+        return found
 
     def update_collection(
         self, name: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()

@@ -181,6 +181,10 @@ def test_the_keyboard_works_and_stays_inside(demo):
         before = float(thumb.get_attribute("aria-valuenow"))
         page.keyboard.press("ArrowLeft")
         assert float(thumb.get_attribute("aria-valuenow")) < before
+        # Both thumbs at one place: the way that is dragged says which is meant.
+        thumb.press("End")
+        drag(page, thumb, widget.locator(".plot"), 0.5)
+        assert float(thumb.get_attribute("aria-valuenow")) < 0.01
         bound = widget.get_by_label("Highest uniqueness").first
         widget.get_by_role("button", name=re.compile("^All \\d")).click()
         bound.fill("0.05")

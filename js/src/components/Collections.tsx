@@ -20,7 +20,8 @@ export function Collections({ state }: { state: ExplorerState }) {
     message.value = null;
     try {
       const size = await state.collect(chosen);
-      message.value = { kind: "done", text: `“${chosen}” holds ${format.images(size)}.` };
+      const before = existing ? `, before ${format.count(existing.size)}` : "";
+      message.value = { kind: "done", text: `“${chosen}” holds ${format.images(size)}${before}.` };
       name.value = "";
     } catch (error) {
       message.value = { kind: "failed", text: (error as Error).message };
@@ -28,8 +29,13 @@ export function Collections({ state }: { state: ExplorerState }) {
     busy.value = false;
   };
 
+  const existing = state.collections.value.find((collection) => collection.name === chosen);
   const hint =
-    state.selection.count === 0 ? "Select images first" : "Keep the selection under this name";
+    state.selection.count === 0
+      ? "Select images first"
+      : existing
+        ? `“${chosen}” holds ${format.images(existing.size)}; the selection takes their place`
+        : "Keep the selection under this name";
   return (
     <span class="collections">
       <form class="controls" onSubmit={submit}>
@@ -47,7 +53,7 @@ export function Collections({ state }: { state: ExplorerState }) {
           onKeyDown={(event) => event.stopPropagation()}
         />
         <button type="submit" class="primary" disabled={!ready} title={hint}>
-          Make collection
+          {existing ? `Replace ${format.count(existing.size)}` : "Make collection"}
         </button>
       </form>
       <span role="status" class={message.value?.kind ?? ""}>

@@ -113,6 +113,9 @@ function ScoreHistogram({ state }: { state: ExplorerState }) {
   const scale = state.scale.value;
   const bars = state.bars.value;
   if (!frame || !scale || !bars || frame.score === null) return null;
+  if (frame.extent.min > frame.extent.max) {
+    return <output class="count">{countText(state)} · no scores</output>;
+  }
   return (
     <RangeHistogram
       label={frame.score}

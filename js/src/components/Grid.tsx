@@ -59,7 +59,7 @@ export function Grid({ view }: { view: GridView }) {
   return (
     <div
       ref={scroller}
-      class="grid"
+      class={view.banded.value ? "grid" : "grid ungrouped"}
       role="grid"
       tabIndex={0}
       aria-label="Images"
@@ -128,7 +128,7 @@ function Line({ line, view, frame, shown }: LineProps) {
         focused={view.focus.value === row}
         flashed={view.flash.value === row}
         band={grouped && frame.band[row] ? bandAt(frame, shown, position) : null}
-        similar={frame.similar === null}
+        scoreName={frame.score ?? "score"}
       />,
     );
   }

@@ -18,7 +18,7 @@ export interface GridTileProps {
   flashed: boolean;
   /** Where the tile stands in its band; null outside of one. */
   band: { starts: boolean; ends: boolean; label: string | null } | null;
-  similar: boolean;
+  scoreName: string;
   column: number;
 }
 
@@ -59,7 +59,9 @@ export function GridTile(props: GridTileProps) {
       role="gridcell"
       aria-selected={picked}
       aria-colindex={column + 1}
-      aria-label={[name, badge, score && `uniqueness ${score}`, caption].filter(Boolean).join(", ")}
+      aria-label={[name, badge, score && `${props.scoreName} ${score}`, caption]
+        .filter(Boolean)
+        .join(", ")}
       data-row={row}
     >
       <div class="strip">{band?.label && <span>{band.label}</span>}</div>
@@ -76,7 +78,7 @@ export function GridTile(props: GridTileProps) {
           <CheckIcon />
         </button>
         {badge && <span class={`badge ${badge}`}>{BADGES[badge]}</span>}
-        {props.similar && (
+        {info && info.error === null && (
           <button
             type="button"
             class="similar"
@@ -90,7 +92,7 @@ export function GridTile(props: GridTileProps) {
         )}
         <div class="line">
           {info ? <Name name={name} path={info.path} /> : <span class="name skeleton" />}
-          <span class="score" title={score ? `uniqueness ${props.score}` : "no score"}>
+          <span class="score" title={score ? `${props.scoreName} ${props.score}` : "no score"}>
             {score}
           </span>
         </div>

@@ -23,7 +23,10 @@ export interface RangeHistogramProps {
   onLog(log: boolean): void;
 }
 
-/** Three digits are what the number fields show; what is shown is what is filtered. */
+/** Distance along the axis below which a pointer cannot tell the thumbs apart. */
+const OVERLAP = 0.012;
+
+/** Three digits are enough for a drag, and short to read. */
 function snap(value: number): number {
   return value > 1e-6 ? Number(value.toPrecision(3)) : value;
 }
@@ -42,14 +45,14 @@ export function RangeHistogram(props: RangeHistogramProps) {
             label={`Lowest ${label}`}
             value={shown[0]}
             scale={scale}
-            onValue={(value) => setEnd(0, value)}
+            onValue={(value) => set([value, Math.max(value, shown[1])])}
           />
           <span aria-hidden="true">…</span>
           <Bound
             label={`Highest ${label}`}
             value={shown[1]}
             scale={scale}
-            onValue={(value) => setEnd(1, value)}
+            onValue={(value) => set([Math.min(value, shown[0]), value])}
           />
         </span>
         <output class="count" aria-live="off">
@@ -59,7 +62,7 @@ export function RangeHistogram(props: RangeHistogramProps) {
         <button
           type="button"
           class="toggle"
-          aria-pressed={props.log}
+          aria-pressed={props.log && props.canBeLog}
           disabled={!props.canBeLog}
           title="Logarithmic axis, with a bar of its own for exactly 0"
           onClick={() => props.onLog(!props.log)}
@@ -92,16 +95,24 @@ function Plot({ label, scale, bars, range, marks = [], shown, onShown, onEnd }: 
   };
   const valueAt = (place: number) => (place >= 1 ? scale.max : snap(scale.toValue(place)));
 
+  const grab = (end: 0 | 1) => {
+    thumbs[end].current?.focus();
+    drag.current = (place) => onEnd(end, valueAt(place));
+  };
   const onPointerDown = (event: PointerEvent) => {
     if (event.button !== 0) return;
     event.preventDefault();
     plot.current!.setPointerCapture(event.pointerId);
     const start = placeOf(event);
     const end = (event.target as Element).closest<HTMLElement>("[data-end]")?.dataset.end;
-    if (end !== undefined) {
-      const which = end === "0" ? 0 : 1;
-      thumbs[which].current?.focus();
-      drag.current = (place) => onEnd(which, valueAt(place));
+    if (end !== undefined && high - low < OVERLAP) {
+      // One thumb lies on the other: the first move says which is meant.
+      drag.current = (place) => {
+        if (Math.abs(place - start) < 0.004) return;
+        grab(place < start ? 0 : 1);
+      };
+    } else if (end !== undefined) {
+      grab(end === "0" ? 0 : 1);
     } else if (range && start > low && start < high) {
       drag.current = (place) => {
         const [from, to] = moveBoth(shown, place - start, scale);
@@ -152,7 +163,7 @@ function Plot({ label, scale, bars, range, marks = [], shown, onShown, onEnd }: 
             title={`${mark.label}: ${label} up to ${format.bound(mark.value)}`}
           >
             {scale.toPlace(mark.value) > 0.03 && (
-              <span class={scale.toPlace(mark.value) > 0.85 ? "before" : undefined}>
+              <span class={scale.toPlace(mark.value) > 0.7 ? "before" : undefined}>
                 {mark.label}
               </span>
             )}
@@ -231,7 +242,10 @@ function Bound({ label, value, scale, onValue }: BoundProps) {
         if (Number.isFinite(typed)) onValue(Math.min(scale.max, Math.max(scale.min, typed)));
         field.value = text;
       }}
-      onKeyDown={(event) => event.stopPropagation()}
+      onKeyDown={(event) => {
+        event.stopPropagation();
+        if (event.key === "Escape") event.currentTarget.value = text;
+      }}
     />
   );
 }

@@ -1,10 +1,13 @@
-import { useSignal } from "@preact/signals";
+import { effect, useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { GridView } from "../grid-view";
 import { placeBeside } from "../popover";
+import type { ExplorerState } from "../state";
 import { CloseIcon } from "./icons";
 import { SimilarList } from "./SimilarList";
 import { useSimilar } from "./use-similar";
+
+type Go = (row: number) => void;
 
 /** Opens beside the tile whose similar items were asked for. */
 export function SimilarPopover({ view }: { view: GridView }) {
@@ -16,8 +19,6 @@ function Popover({ row, view }: { row: number; view: GridView }) {
   const { state } = view;
   const element = useRef<HTMLDivElement>(null);
   const hidden = useSignal<number | null>(null);
-  const query = useSimilar(state.rpc, state.tiles, row, 12);
-
   const close = (refocus: boolean) => {
     view.similarTo.value = null;
     if (refocus) gridOf(element.current)?.focus({ preventScroll: true });
@@ -28,7 +29,10 @@ function Popover({ row, view }: { row: number; view: GridView }) {
     popover.showPopover?.();
     const place = () => {
       const anchor = anchorOf(popover, row);
-      if (!anchor) return;
+      if (!anchor || !meets(anchor, gridOf(popover))) {
+        view.similarTo.value = null;
+        return;
+      }
       const { left, top } = placeBeside(
         anchor.getBoundingClientRect(),
         popover.getBoundingClientRect(),
@@ -44,6 +48,12 @@ function Popover({ row, view }: { row: number; view: GridView }) {
     popover.focus();
     const listeners = new AbortController();
     const { signal } = listeners;
+    // Filters and sorting, here or in Python, move the tile too.
+    const moved = effect(() => {
+      view.items.value;
+      view.top.value;
+      requestAnimationFrame(() => signal.aborted || place());
+    });
     const resized = new ResizeObserver(place);
     resized.observe(popover);
     window.addEventListener("resize", place, { signal });
@@ -62,6 +72,7 @@ function Popover({ row, view }: { row: number; view: GridView }) {
     );
     return () => {
       listeners.abort();
+      moved();
       resized.disconnect();
     };
   }, [row, view]);
@@ -79,6 +90,7 @@ function Popover({ row, view }: { row: number; view: GridView }) {
   state.tiles.version.value;
   const name = state.tiles.get(row)?.info.name ?? "";
   const blocked = hidden.value;
+  const off = state.frame.value?.similar ?? null;
   return (
     <div
       ref={element}
@@ -114,9 +126,18 @@ function Popover({ row, view }: { row: number; view: GridView }) {
           </button>
         </div>
       )}
-      <SimilarList query={query} tiles={state.tiles} selection={state.selection} onGo={go} />
+      {off ? (
+        <p class="reason">Similar items are off: {off}.</p>
+      ) : (
+        <Nearest row={row} state={state} onGo={go} />
+      )}
     </div>
   );
+}
+
+function Nearest({ row, state, onGo }: { row: number; state: ExplorerState; onGo: Go }) {
+  const query = useSimilar(state.rpc, state.tiles, row, 12);
+  return <SimilarList query={query} tiles={state.tiles} selection={state.selection} onGo={onGo} />;
 }
 
 function rootOf(element: Element | null): ParentNode | null {
@@ -125,6 +146,14 @@ function rootOf(element: Element | null): ParentNode | null {
 
 function gridOf(element: Element | null): HTMLElement | null {
   return rootOf(element)?.querySelector<HTMLElement>(".grid") ?? null;
+}
+
+/** Whether a tile is on screen in the grid, be it in part. */
+function meets(tile: Element, grid: Element | null): boolean {
+  if (!grid) return false;
+  const { top, bottom } = tile.getBoundingClientRect();
+  const box = grid.getBoundingClientRect();
+  return bottom >= box.top && top <= box.bottom;
 }
 
 function anchorOf(element: Element, row: number): Element | null {

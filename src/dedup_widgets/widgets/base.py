@@ -50,7 +50,7 @@ class Widget(anywidget.AnyWidget):
         if not isinstance(message, dict):
             return
         seq, client, kind = message.get("seq"), message.get("client"), message.get("kind")
-        if not isinstance(seq, int) or not isinstance(client, int):
+        if not (isinstance(seq, int) and isinstance(client, int) and isinstance(kind, str)):
             return
         if kind == Request.CANCEL:
             running = self._running.pop((client, message.get("target", -1)), None)

@@ -3,12 +3,13 @@
 Plain functions of arrays: they know frames and numbers, not widgets.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from dedup_widgets.errors import InputError
 from dedup_widgets.summary import kinds
 from dedup_widgets.widgets.protocol import KIND_CODES, NO_CODE, NO_RANK
 
@@ -36,20 +37,76 @@ class Bands:
     beside: np.ndarray
 
 
-def bands(frame: pl.DataFrame, path: str) -> Bands:
-    """Work out the bands of a frame from its group, keep, nearest and distance columns."""
+def recognised(frame: pl.DataFrame, path: str, score: str | None) -> pl.DataFrame:
+    """Return the columns that the widgets know, under their own names and types.
+
+    A column of one of these names that holds something else is the user's own and is left out: a
+    ``group`` of words, a ``keep`` of numbers. Groups below 1 stand for none.
+
+    Raises
+    ------
+    InputError
+        When the score column holds no numbers in [0, 1].
+    """
+    columns = {"path": frame[path].cast(pl.String)}
+    if score is not None:
+        columns["uniqueness"] = _checked_score(frame[score])
+    for name, (fits, dtype) in _KNOWN.items():
+        if name in frame.columns and name not in columns and fits(frame[name].dtype):
+            columns[name] = frame[name].cast(dtype)
+    known = pl.DataFrame(columns)
+    if "group" in columns:
+        known = known.with_columns(pl.when(pl.col("group") > 0).then("group").cast(pl.UInt32))
+    return known
+
+
+def _text(dtype: pl.DataType) -> bool:
+    return isinstance(dtype, pl.String | pl.Categorical | pl.Enum)
+
+
+_KNOWN: dict[str, tuple[Callable[[pl.DataType], bool], type[pl.DataType]]] = {
+    "kind": (_text, pl.String),
+    "group": (lambda dtype: dtype.is_integer(), pl.Int64),
+    "keep": (lambda dtype: dtype == pl.Boolean, pl.Boolean),
+    "nearest": (_text, pl.String),
+    "distance": (lambda dtype: dtype.is_numeric(), pl.Float32),
+    "width": (lambda dtype: dtype.is_integer(), pl.Int64),
+    "height": (lambda dtype: dtype.is_integer(), pl.Int64),
+    "fingerprint": (_text, pl.String),
+    "error": (_text, pl.String),
+}
+
+
+def _checked_score(column: pl.Series) -> pl.Series:
+    if not (column.dtype.is_numeric() or column.dtype == pl.Null):
+        raise InputError(
+            f"column {column.name!r} must hold numbers in [0, 1], not {column.dtype}; name "
+            "another one: score=…"
+        )
+    values = column.cast(pl.Float32).fill_nan(None)
+    low, high = values.min(), values.max()
+    if low is not None and not (low >= 0 and high <= 1):  # type: ignore[operator]
+        raise InputError(
+            f"column {column.name!r} holds numbers from {low} to {high}, and a score lies in "  # type: ignore[str-bytes-safe]
+            "[0, 1]; bring it there, or name another one: score=…"
+        )
+    return values
+
+
+def bands(frame: pl.DataFrame) -> Bands:
+    """Work out the bands of a :func:`recognised` frame."""
     n = len(frame)
     if "group" not in frame.columns:
         none = np.zeros(n, np.uint32)
         return Bands(none, none.copy(), np.zeros(1, np.int64), np.zeros(n, bool))
     column = frame.columns
-    group = frame["group"].cast(pl.UInt32).fill_null(0)
+    group = frame["group"].fill_null(0)
     band = group
     if {"nearest", "kind"} <= set(column):
-        group_of = pl.DataFrame({"nearest": frame[path], "near_group": group})
-        near_group = frame.select(
-            pl.when(pl.col("kind").cast(pl.String) == "near").then(pl.col("nearest"))
-        ).join(group_of, on="nearest", how="left", maintain_order="left")["near_group"]
+        group_of = pl.DataFrame({"nearest": frame["path"], "near_group": group})
+        near_group = frame.select(pl.when(pl.col("kind") == "near").then(pl.col("nearest"))).join(
+            group_of, on="nearest", how="left", maintain_order="left"
+        )["near_group"]
         band = (
             pl.select(pl.when(group > 0).then(group).otherwise(near_group)).to_series().fill_null(0)
         )
@@ -136,8 +193,9 @@ def display_order(
     return rows[np.lexsort((rows, place[rows], first[unit], lowest[unit]))]
 
 
-def codes(frame: pl.DataFrame, score: str | None, near: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return kind and keep of each row as small codes for the browser."""
+def codes(frame: pl.DataFrame, near: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return kind and keep of each row of a :func:`recognised` frame, as codes for the browser."""
+    score = "uniqueness" if "uniqueness" in frame.columns else None
     kind = kinds(frame, score, near).replace_strict(
         KIND_CODES, default=NO_CODE, return_dtype=pl.UInt8
     )

@@ -10,6 +10,7 @@ from dedup_widgets.embedding import DEFAULT_MODEL
 from dedup_widgets.errors import InputError
 from dedup_widgets.frames import is_frame, require_columns, to_polars
 from dedup_widgets.scoring import score as score_images
+from dedup_widgets.scoring import without_scores
 from dedup_widgets.store import Store, open_store
 from dedup_widgets.uniqueness import uniqueness
 from dedup_widgets.widgets.base import bundle
@@ -110,10 +111,18 @@ def _scored(frame: pl.DataFrame, path: str, near: float, run: Any) -> pl.DataFra
     """Add the columns of a score to a frame that lacks them."""
     require_columns(frame, [path], "Explorer")
     if "embedding" not in frame.columns:
-        scored: pl.DataFrame = run(frame.rename({path: "path"}))
-        return scored.rename({"path": path})
-    prints = frame["fingerprint"].to_list() if "fingerprint" in frame.columns else None
-    scores = uniqueness(frame["embedding"], fingerprints=prints, near=near)
-    return frame.drop(set(frame.columns) & set(scores.columns)).hstack(
-        scores.with_columns(nearest=pl.lit(frame[path]).gather(pl.col("nearest")))
+        own = without_scores(frame)
+        scored = run(frame.select(path=pl.col(path)))
+        return own.hstack(scored.drop("path"))
+    has_vector = frame["embedding"].is_not_null()
+    part = frame.filter(has_vector)
+    prints = part["fingerprint"].to_list() if "fingerprint" in frame.columns else None
+    scores = uniqueness(part["embedding"], fingerprints=prints, near=near).with_columns(
+        nearest=pl.lit(part[path]).gather(pl.col("nearest")), row=has_vector.arg_true()
     )
+    scored = (
+        frame.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"))
+        .join(scores, on="row", how="left", maintain_order="left")
+        .drop("row")
+    )
+    return frame.drop(scored.columns, strict=False).hstack(scored)

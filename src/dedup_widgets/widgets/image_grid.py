@@ -1,7 +1,8 @@
 """The image grid: rows of a frame as tiles, and the selection as a frame."""
 
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from dedup_widgets.widgets.display import (
     dense_rank,
     display_order,
     in_ranges,
+    recognised,
     sortable,
 )
 from dedup_widgets.widgets.protocol import (
@@ -84,8 +86,9 @@ class ImageGrid(Widget):
         self._frame, self._path, self._score, self._near = frame, path, score, near
         self._paths = paths
         self._row_of = {p: row for row, p in enumerate(paths)}
-        self._bands: Bands = bands(frame, path)
-        self._summary = summarize(frame, score, near)
+        self._known = recognised(frame, path, score)
+        self._bands: Bands = bands(self._known)
+        self._summary = summarize(self._known, score and "uniqueness", near)
         self._selected = np.zeros(len(frame), bool)
         self._store = open_store(store)
         self._source = LocalFiles()
@@ -146,15 +149,22 @@ class ImageGrid(Widget):
     @filters.setter
     def filters(self, ranges: Mapping[str, tuple[float, float]]) -> None:
         clean = {}
-        for column, bounds in ranges.items():
+        for column, bounds in (ranges or {}).items():
             if column != self._score:
                 raise InputError(
                     f"cannot filter by {column!r}: only the score column "
                     f"{self._score!r} takes a range"
                 )
-            low, high = (float(bound) for bound in bounds)
-            if not low <= high:
-                raise InputError(f"the range of {column!r} is {low} … {high}: low end first")
+            try:
+                low, high = (float(bound) for bound in bounds)
+            except TypeError as error:
+                raise InputError(
+                    f"the range of {column!r} is {bounds!r}: give (low, high)"
+                ) from error
+            if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+                raise InputError(
+                    f"the range of {column!r} is {low} … {high}: give two numbers, low end first"
+                )
             clean[column] = [low, high]
         self._filters = clean
 
@@ -171,6 +181,9 @@ class ImageGrid(Widget):
         wanted = {**self._sort, **({"column": by} if isinstance(by, str) else by)}
         if unknown := set(wanted) - {"column", "descending", "grouped"}:
             raise InputError(f"sort has no {unknown.pop()!r}; it has column, descending, grouped")
+        for name in ("descending", "grouped"):
+            if not isinstance(wanted[name], bool):
+                raise InputError(f"sort: {name} is {wanted[name]!r}; it must be True or False")
         self._rank(wanted["column"])
         self._sort = wanted
 
@@ -197,12 +210,23 @@ class ImageGrid(Widget):
             values = frame[self._path].to_list()
         elif isinstance(what, np.ndarray) and what.dtype == bool and what.shape == (n,):
             return what
+        elif isinstance(what, str | os.PathLike):
+            values = [what]
+        elif hasattr(what, "__arrow_c_stream__"):
+            values = pl.Series(what).to_list()
+        elif isinstance(what, Iterable):
+            values = list(what)
         else:
-            values = [what] if isinstance(what, str | os.PathLike) else list(what)
-        if values and all(isinstance(value, bool | np.bool_) for value in values):
+            raise InputError(
+                f"cannot select by {type(what).__name__}; give a frame, paths, or a mask over rows"
+            )
+        if any(isinstance(value, bool | np.bool_) for value in values):
             if len(values) != n:
                 raise InputError(f"the mask has {len(values)} values for {n} rows")
-            return np.array(values, bool)
+            # A null, such as the score of an unreadable file compared to a number, is not picked.
+            return np.array(
+                [isinstance(value, bool | np.bool_) and bool(value) for value in values]
+            )
         mask = np.zeros(n, bool)
         unknown = []
         for path in values:
@@ -276,9 +300,9 @@ class ImageGrid(Widget):
 
     def _open(self, _message: dict[str, Any], _in: list[Any], out: Buffers) -> dict[str, Any]:
         frame = self._frame
-        kind, keep = codes(frame, self._score, self._near)
+        kind, keep = codes(self._known, self._near)
         scores = (
-            frame[self._score].cast(pl.Float32).fill_null(float("nan")).to_numpy()
+            self._known["uniqueness"].fill_null(float("nan")).to_numpy()
             if self._score
             else np.full(len(frame), np.nan, np.float32)
         )
@@ -314,17 +338,17 @@ class ImageGrid(Widget):
 
     def _tiles(self, message: dict[str, Any], _in: list[Any], out: Buffers) -> dict[str, Any]:
         rows = message["rows"]
-        if not all(isinstance(row, int) and 0 <= row < len(self._frame) for row in rows):
+        if not all(type(row) is int and 0 <= row < len(self._frame) for row in rows):
             raise ValueError(f"rows must be numbers below {len(self._frame)}")
         return self._tile_payload(rows, out)
 
     def _tile_payload(self, rows: list[int], out: Buffers) -> dict[str, Any]:
-        part = self._frame[rows]
+        part = self._known[rows]
         columns = part.columns
         errors = part["error"].to_list() if "error" in columns else [None] * len(rows)
         readable = [row for row, error in zip(rows, errors, strict=True) if error is None]
         prints = (
-            self._frame[readable]["fingerprint"].to_list()
+            self._known[readable]["fingerprint"].to_list()
             if "fingerprint" in columns
             else [None] * len(readable)
         )
@@ -356,12 +380,12 @@ class ImageGrid(Widget):
         return {"tiles": tiles, "blob": out.add(np.frombuffer(bytes(blob), np.uint8))}
 
     def _fact(self, row: int, column: str) -> int | None:
-        return self._frame[column][row] if column in self._frame.columns else None
+        return self._known[column][row] if column in self._known.columns else None
 
     def _role(self, row: int) -> tuple[str | None, str | None]:
         """Return the part that an image plays in its group, and the name of what it repeats."""
-        frame = self._frame
-        if self._score is None or not {"group", "keep", "nearest"} <= set(frame.columns):
+        frame = self._known
+        if not {"uniqueness", "group", "keep", "nearest"} <= set(frame.columns):
             return None, None
         if frame["keep"][row] and frame["group"][row] is not None:
             return "keeper", None
@@ -369,7 +393,7 @@ class ImageGrid(Widget):
             return "beside", file_name(frame["nearest"][row])
         if frame["group"][row] is None:
             return None, None
-        if frame[self._score][row] == 0:
+        if frame["uniqueness"][row] == 0:
             return "copy", file_name(frame["nearest"][row])
         return "near", file_name(self._paths[self._bands.keeper[frame["group"][row]]])
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dedup_widgets.errors import ImageError
 from dedup_widgets.images import decode, thumbnail
-from dedup_widgets.sources import Source
+from dedup_widgets.sources import Source, absolute
 from dedup_widgets.store import FileRecord, Store
 
 
@@ -33,6 +33,7 @@ def load_thumbnails(
         What the frame says of their content, which then is what is shown; None where it does not
         say: then the file as it is now.
     """
+    paths = [absolute(path) for path in paths]
     files = store.files(path for path, f in zip(paths, fingerprints, strict=True) if f is None)
     wanted = [
         fingerprint or _current_fingerprint(files.get(path), source)
