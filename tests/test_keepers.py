@@ -115,3 +115,140 @@ def test_one_name_instead_of_a_list_is_refused():
 def test_a_missing_column_is_named():
     with pytest.raises(InputError, match="no column height, width"):
         keepers.rank(pl.DataFrame({"path": ["a"]}), ["pixels"])
+
+
+# Rules that say what they look at
+
+
+def order(frame, *rules):
+    """The paths, the best keeper first."""
+    return frame["path"].gather(np.argsort(keepers.rank(frame, rules))).to_list()
+
+
+def test_exif_present_ranks_first():
+    frame = pl.DataFrame({"path": ["a", "b", "c"], "exif": [None, False, True]})
+    assert order(frame, "exif") == ["c", "b", "a"]
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        pl.Series(["2024-01-02", "2023-05-06", None]),
+        pl.Series(["2024-01-02", "2023-05-06", None]).str.to_date(),
+        pl.Series(["2024-01-02", "2023-05-06", None]).str.to_datetime(),
+    ],
+)
+def test_oldest_and_newest_go_by_the_column_that_they_name(days):
+    frame = pl.DataFrame({"path": ["a", "b", "c"], "taken": days})
+    assert order(frame, keepers.oldest("taken")) == ["b", "a", "c"]
+    assert order(frame, keepers.newest("taken")) == ["a", "b", "c"]
+
+
+def test_oldest_by_name_means_the_only_column_of_dates():
+    dates = pl.Series(["2024-01-02", "2023-05-06"]).str.to_date()
+    frame = pl.DataFrame({"path": ["a", "b"], "taken": dates})
+    assert order(frame, "oldest") == ["b", "a"]
+    assert order(frame, "newest") == ["a", "b"]
+    with pytest.raises(InputError, match=r"2 columns of dates \(taken, saved\).*oldest\('taken'\)"):
+        keepers.rank(frame.with_columns(saved="taken"), ["oldest"])
+    with pytest.raises(InputError, match="no dates"):
+        keepers.rank(frame.drop("taken"), ["newest"])
+
+
+def test_paths_that_match_rank_first():
+    paths = ["/a/export/1.jpg", "/a/originals/1.jpg", "C:\\b\\originals\\2.jpg", "/originals.jpg"]
+    frame = pl.DataFrame({"path": paths})
+    assert order(frame, keepers.prefer_path("*/originals/*"))[:2] == [paths[1], paths[2]]
+
+
+@given(st.text("ab[]*?.\\/(ä\n", max_size=8), st.text("ab[].\\/(ä\n", max_size=8))
+def test_a_pattern_matches_whole_paths_and_has_no_wildcards_but_two(pattern, path):
+    def matches(glob, text):
+        if not glob:
+            return not text
+        if glob[0] == "*":
+            return any(matches(glob[1:], text[i:]) for i in range(len(text) + 1))
+        if not text:
+            return False
+        same = glob[0] in ("?", text[0]) or (glob[0] == "/" and text[0] == "\\")
+        return same and matches(glob[1:], text[1:])
+
+    found = pl.DataFrame({"path": [path]}).select(keepers.prefer_path(pattern).value).item()
+    assert found == matches(pattern, path)
+
+
+@pytest.mark.parametrize("dtype", [pl.String, pl.Categorical, pl.Enum(["web", "scan", "camera"])])
+def test_preferred_values_rank_in_the_order_listed_and_others_last(dtype):
+    source = pl.Series(["scan", "web", None, "camera", "web"], dtype=dtype)
+    frame = pl.DataFrame({"path": list("abcde"), "source": source})
+    rule = keepers.prefer("source", ["camera", "web", "paper"])
+    assert order(frame, rule) == ["d", "b", "e", "a", "c"]
+
+
+def test_preferred_values_need_not_be_text():
+    frame = pl.DataFrame({"path": list("abc"), "stars": [1, 5, 3]})
+    assert order(frame, keepers.prefer("stars", [3, 5])) == ["c", "b", "a"]
+
+
+@pytest.mark.parametrize("values", ["camera", []])
+def test_preferred_values_are_a_list_that_has_some(values):
+    with pytest.raises(InputError, match="takes a list of values"):
+        keepers.prefer("source", values)
+
+
+def test_highest_and_lowest_go_by_any_column_and_nan_ranks_last():
+    frame = pl.DataFrame({"path": list("abcd"), "votes": [1.0, float("nan"), 3.0, None]})
+    assert order(frame, keepers.highest("votes")) == ["c", "a", "b", "d"]
+    assert order(frame, keepers.lowest("votes")) == ["a", "c", "b", "d"]
+
+
+def test_rules_and_names_of_rules_mix():
+    rows = [BEST | {"path": "a"}, BEST | {"path": "b"}, BEST | {"path": "c", "width": 200}]
+    assert order(frame(*rows), "pixels", keepers.prefer_path("b")) == ["c", "b", "a"]
+
+
+def test_a_column_without_an_order_is_refused():
+    frame = pl.DataFrame({"path": ["a"], "tags": [["x"]]})
+    with pytest.raises(InputError, match=r"'highest tags' compares List\(String\)"):
+        keepers.rank(frame, [keepers.highest("tags")])
+
+
+def test_a_column_of_the_wrong_type_is_refused():
+    frame = pl.DataFrame({"path": ["a"], "width": ["wide"], "height": [1]})
+    with pytest.raises(InputError, match="check the types"):
+        keepers.rank(frame, ["pixels"])
+
+
+def test_a_missing_column_of_a_rule_is_named_with_the_rule():
+    with pytest.raises(InputError, match="no column votes, which the keeper rules highest votes"):
+        keepers.rank(pl.DataFrame({"path": ["a"]}), [keepers.highest("votes")])
+
+
+def test_one_rule_instead_of_a_list_is_refused():
+    with pytest.raises(InputError, match="keeper rules are a list"):
+        keepers.check(keepers.highest("votes"))
+
+
+# Which rule decided
+
+
+def test_the_first_rule_that_tells_two_apart_decided():
+    rows = [BEST, BEST | {"bytes": 10}, BEST | {"path": "z.jpg"}, BEST | {"sharpness": None}]
+    words = keepers.decided_by(frame(*rows), [0, 0, 0], [1, 2, 3])
+    assert words == ["most bytes", "path that sorts first", "sharpest"]
+
+
+def test_no_rule_decided_between_an_image_and_itself():
+    assert keepers.decided_by(frame(BEST), [0], [0]) == [None]
+    assert keepers.decided_by(frame(BEST), [], []) == []
+
+
+@given(st.lists(facts, min_size=2, max_size=8))
+def test_by_the_rule_that_decided_alone_the_keeper_ranks_first_too(rows):
+    images = frame(*(row | {"path": f"{i}.jpg"} for i, row in enumerate(rows)))
+    best_first = np.argsort(keepers.rank(images))
+    words = keepers.decided_by(images, best_first[:-1], best_first[1:])
+    name_of = {rule.about: name for name, rule in keepers.RULES.items()}
+    for keeper, other, about in zip(best_first, best_first[1:], words, strict=False):
+        alone = keepers.rank(images, [name_of[about]])
+        assert alone[keeper] < alone[other]
