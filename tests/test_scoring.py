@@ -13,6 +13,7 @@ import pytest
 
 import dedup_widgets as dw
 from dedup_widgets import scoring
+from dedup_widgets.keepers import prefer
 from dedup_widgets.store import Store
 
 SCORES = ["uniqueness", "kind", "group", "keep", "nearest", "distance"]
@@ -184,6 +185,15 @@ def test_a_frame_keeps_its_own_columns_and_order(photos):
     assert frame["kind"].to_list() == ["unique", "unique", None]
     assert "gone.jpg" in frame["error"][2]
     assert score(frame).equals(frame)
+
+
+def test_a_keeper_rule_may_look_at_a_column_of_the_frame(photos):
+    paths = [str(photos / "a.jpg"), str(photos / "deep" / "a re-saved.png")]
+    given = pl.DataFrame({"path": paths, "source": ["camera", "web"]})
+    assert score(given)["keep"].to_list() == [False, True]
+    by_source = score(given, keep=[prefer("source", ["camera"])])
+    assert by_source["keep"].to_list() == [True, False]
+    assert score(given, keep=["path"])["keep"].to_list() == [True, False]
 
 
 def test_a_column_of_ones_own_is_never_replaced_in_silence(photos):

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dedup_widgets.collections import Collection
     from dedup_widgets.errors import DedupError, ImageError, InputError, ModelError, StoreError
+    from dedup_widgets.labels import label_conflicts, leakage, merge_labels
+    from dedup_widgets.plan import plan
     from dedup_widgets.scoring import score
     from dedup_widgets.similar import similar
     from dedup_widgets.uniqueness import uniqueness
@@ -34,6 +36,10 @@ __all__ = [
     "RangeHistogram",
     "SimilarItems",
     "StoreError",
+    "label_conflicts",
+    "leakage",
+    "merge_labels",
+    "plan",
     "score",
     "similar",
     "uniqueness",
@@ -50,6 +56,10 @@ _HOMES = {
     "RangeHistogram": "widgets.range_histogram",
     "SimilarItems": "widgets.similar_items",
     "StoreError": "errors",
+    "label_conflicts": "labels",
+    "leakage": "labels",
+    "merge_labels": "labels",
+    "plan": "plan",
     "score": "scoring",
     "similar": "similar",
     "uniqueness": "uniqueness",

@@ -52,7 +52,7 @@ def score(
     *,
     model: Any = DEFAULT_MODEL,
     near: float | None = None,
-    keep: Sequence[str] = keepers.DEFAULT,
+    keep: Sequence[str | keepers.Rule] = keepers.DEFAULT,
     store: "str | os.PathLike[str] | Store | None" = None,
     device: str | None = None,
     batch_size: int | None = None,
@@ -75,7 +75,9 @@ def score(
     near
         Near-duplicate boundary on the uniqueness scale, in [0, 1]; default 0.05.
     keep
-        Names of keeper rules, strongest first; see :data:`dedup_widgets.keepers.RULES`.
+        Keeper rules, strongest first: names of :data:`dedup_widgets.keepers.RULES`, or rules made
+        by :func:`dedup_widgets.keepers.prefer` and its like, which may look at other columns of a
+        frame that is given.
     store
         The SQLite file to remember in; default: ``DEDUP_WIDGETS_STORE``, or the user's cache.
     device
@@ -129,7 +131,7 @@ def score(
         *(embedder, memory, LocalFiles(), batch_size, workers, progress),
     )
     _check_lengths(embeddings, embedder)
-    scored = assemble(paths, records, embeddings, near, gamma(embedder.near_distance), keep)
+    scored = assemble(paths, records, embeddings, near, gamma(embedder.near_distance), keep, given)
     return scored if given is None else scored.hstack(given)
 
 
@@ -357,9 +359,13 @@ def assemble(
     embeddings: dict[str, np.ndarray],
     near: float,
     gamma: float,
-    keep: Sequence[str],
+    keep: Sequence[str | keepers.Rule],
+    given: pl.DataFrame | None,
 ) -> pl.DataFrame:
-    """Score what was read and lay it out as the frame that :func:`score` describes."""
+    """Score what was read and lay it out as the frame that :func:`score` describes.
+
+    The columns that were given count for keeper rules only.
+    """
     readable = np.array([record.error is None for record in records], dtype=bool)
     facts = pl.DataFrame(
         {
@@ -379,7 +385,7 @@ def assemble(
         fingerprints=seen["fingerprint"].to_list(),
         near=near,
         gamma=gamma,
-        rank=keepers.rank(seen, keep),
+        rank=keepers.rank(seen if given is None else seen.hstack(given.filter(readable)), keep),
     ).with_columns(
         pl.lit(seen["path"]).gather(pl.col("nearest")).alias("nearest")
         if len(seen)
