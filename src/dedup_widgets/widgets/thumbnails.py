@@ -52,7 +52,7 @@ def load_thumbnails(
             entry = source.stat(path)
             picture = decode(source.read(path))
         except ImageError as error:
-            result.append(Thumbnail(error=str(error)))
+            result.append(Thumbnail(error=str(error).removeprefix(f"{path}: ")))
             continue
         made[picture.fingerprint] = jpeg = thumbnail(picture.rgb)
         records.append(FileRecord(entry, picture.fingerprint, picture.facts))
