@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dedup_widgets.collections import Collection
-    from dedup_widgets.errors import DedupError, ImageError, InputError, ModelError, StoreError
+    from dedup_widgets.dataset import create_dataset
+    from dedup_widgets.errors import (
+        DatasetError,
+        DedupError,
+        ImageError,
+        InputError,
+        ModelError,
+        StoreError,
+    )
     from dedup_widgets.labels import label_conflicts, leakage, merge_labels
     from dedup_widgets.plan import plan
     from dedup_widgets.scoring import score
@@ -27,6 +35,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Collection",
+    "DatasetError",
     "DedupError",
     "Explorer",
     "ImageError",
@@ -36,6 +45,7 @@ __all__ = [
     "RangeHistogram",
     "SimilarItems",
     "StoreError",
+    "create_dataset",
     "label_conflicts",
     "leakage",
     "merge_labels",
@@ -47,6 +57,7 @@ __all__ = [
 
 _HOMES = {
     "Collection": "collections",
+    "DatasetError": "errors",
     "DedupError": "errors",
     "Explorer": "widgets.explorer",
     "ImageError": "errors",
@@ -56,6 +67,7 @@ _HOMES = {
     "RangeHistogram": "widgets.range_histogram",
     "SimilarItems": "widgets.similar_items",
     "StoreError": "errors",
+    "create_dataset": "dataset",
     "label_conflicts": "labels",
     "leakage": "labels",
     "merge_labels": "labels",

@@ -22,3 +22,7 @@ class ModelError(DedupError):
 
 class StoreError(DedupError):
     """The store file cannot be opened or written."""
+
+
+class DatasetError(DedupError):
+    """A dataset cannot be written, or is not what was asked for; nothing was left on disk."""

@@ -1,0 +1,124 @@
+"""Bringing pictures and tables into the folder: as links, copies or shards, if there is room."""
+
+import errno
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from dedup_widgets.dataset.job import Job, Mode, Place
+from dedup_widgets.dataset.tables import as_parquet
+from dedup_widgets.dataset.texts import size_text
+from dedup_widgets.dataset.webdataset import stored_bytes, write_shards
+from dedup_widgets.errors import DatasetError
+
+_CANNOT_LINK = {
+    *(errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK),
+    *(errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS),
+}
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def cost(job: Job) -> tuple[dict[str, int], int]:
+    """Return how many pictures are placed how, and the bytes that they add to the disk."""
+    if job.format == "webdataset":
+        return {"shard": len(job.items)}, stored_bytes(job.items)
+    if job.mode == "hardlink":
+        device = _existing(job.path).stat().st_dev
+        copies = [item.size for item in job.items if item.device != device]
+        placed = {"hardlink": len(job.items) - len(copies), "copy": len(copies)}
+        return {how: count for how, count in placed.items() if count}, sum(copies)
+    return {job.mode: len(job.items)}, job.bytes if job.mode == "copy" else 0
+
+
+def check_room(job: Job) -> None:
+    """Raise if the pictures do not fit on the disk."""
+    _, needed = cost(job)
+    free = free_bytes(job.path)
+    if needed > free:
+        raise DatasetError(
+            f"{job.name} needs {size_text(needed)}, but only {size_text(free)} are free at "
+            f"{job.path.parent}; free some, choose another root=, or mode='hardlink' on the disk "
+            "of the pictures. Nothing was written."
+        )
+
+
+def free_bytes(path: Path) -> int:
+    """Return the bytes free on the disk where `path` is or would be."""
+    return shutil.disk_usage(_existing(path)).free
+
+
+def _existing(path: Path) -> Path:
+    # Path.exists raises where a folder on the way may not be looked into.
+    return next(folder for folder in path.parents if os.path.exists(folder))  # noqa: PTH110
+
+
+def place_all(
+    job: Job, folder: Path, shard_bytes: int, step: Callable[[], object]
+) -> tuple[list[Place], dict[str, int]]:
+    """Write the pictures; return where each is, in the order of the items, and how many how."""
+    for split in job.splits:
+        (folder / split).mkdir()
+    if job.format == "webdataset":
+        return write_shards(job, folder, shard_bytes, step), {"shard": len(job.items)}
+    places, how = [], Counter[str]()
+    for item in job.items:
+        target = folder / item.split / item.name
+        how[_place(item.source, target, job.mode)] += 1
+        places.append(Place(Path(item.source) if job.mode == "paths" else target))
+        step()
+    return places, dict(how)
+
+
+def _place(source: str, target: Path, mode: Mode) -> str:
+    if mode == "symlink":
+        target.symlink_to(source)
+    elif mode == "copy":
+        shutil.copyfile(source, target)
+    elif mode == "hardlink":
+        try:
+            # Of a symbolic link, Linux would link the link.
+            os.link(os.path.realpath(source), target)
+        except OSError as error:
+            if error.errno not in _CANNOT_LINK:
+                raise
+            shutil.copyfile(source, target)
+            return "copy"
+    return mode
+
+
+def write_tables(job: Job, folder: Path) -> None:
+    """Write the metadata of each split, and what was left out."""
+    if job.format == "imagefolder":
+        splits = pl.Series([item.split for item in job.items])
+        for split in job.splits:
+            rows = job.metadata.filter(splits == split)
+            write_file(folder / split / "metadata.parquet", as_parquet(rows))
+    write_file(folder / "removed.parquet", as_parquet(job.removed))
+
+
+def write_file(target: Path, data: bytes) -> None:
+    """Write a file so that it outlasts a power cut."""
+    # Open files tell the system's reason in an OSError that names the file.
+    with target.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def why_not_written(job: Job, error: OSError) -> str:
+    """Return what the system refused, and what to do."""
+    if error.errno in _DISK_FULL:
+        reason = "the disk is full: free some space, or choose another root="
+    elif isinstance(error, FileNotFoundError):
+        reason = "a source vanished while it was placed: scan again"
+    else:
+        reason = "check the permissions of the folder and the disk, or choose another mode="
+    where = error.filename or job.path.parent
+    return (
+        f"{job.name} could not be written: {where}: {error.strerror or error}; {reason}. "
+        "Nothing was left."
+    )

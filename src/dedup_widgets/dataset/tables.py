@@ -1,0 +1,117 @@
+"""The two tables of a dataset: what is known of its pictures, and what was left out."""
+
+import io
+from typing import Any
+
+import polars as pl
+
+from dedup_widgets.collections import Collection
+from dedup_widgets.errors import InputError
+from dedup_widgets.frames import checked_paths, to_polars
+from dedup_widgets.sources import absolute
+
+REMOVED_SCHEMA = {
+    "path": pl.String,
+    "fingerprint": pl.String,
+    "group": pl.UInt32,
+    "keeper": pl.String,
+    "distance": pl.Float32,
+    "reason": pl.String,
+}
+"""Columns of ``removed.parquet``."""
+
+
+def metadata_columns(
+    frame: pl.DataFrame,
+    sources: list[str],
+    file_names: list[str] | None,
+    *,
+    binary: bool,
+    embedding: bool,
+) -> tuple[pl.DataFrame, list[str]]:
+    """Return the columns that the format and `datasets` hold, and the names of the others."""
+    left_out = [c for c, dtype in frame.schema.items() if dtype == pl.Object]
+    if not embedding and "embedding" in frame.columns:
+        left_out.append("embedding")
+    if not binary:
+        left_out += [c for c, dtype in frame.schema.items() if dtype == pl.Binary]
+    frame = frame.drop(left_out)
+    own = [pl.Series("source_path", sources, dtype=pl.String)]
+    if file_names is not None:
+        own.insert(0, pl.Series("file_name", file_names, dtype=pl.String))
+    taken = {"source_path", *frame.columns}
+    renamed = {}
+    for column in frame.columns:
+        if _is_reserved(column):
+            free = f"{column}_"
+            while free in taken or _is_reserved(free):
+                free += "_"
+            renamed[column] = free
+            taken.add(free)
+    others = [
+        frame[column].cast(_plain(dtype)).alias(renamed.get(column, column))
+        for column, dtype in frame.schema.items()
+    ]
+    return pl.DataFrame([*own, *others]), left_out
+
+
+def _is_reserved(column: str) -> bool:
+    # `datasets` makes a picture of every text column whose name ends like this.
+    picture = column.endswith(("_file_name", "_file_names"))
+    return picture or column in ("file_name", "file_names", "image", "source_path")
+
+
+def _plain(dtype: Any) -> Any:
+    """Return the nearest type that `datasets` reads back."""
+    match dtype:
+        case pl.Enum() | pl.Categorical() | pl.Int128() | pl.UInt128():
+            return pl.String()
+        case pl.List() | pl.Array():
+            return pl.List(_plain(dtype.inner))
+        case pl.Struct():
+            return pl.Struct({field.name: _plain(field.dtype) for field in dtype.fields})
+        case _:
+            return dtype
+
+
+def removed_rows(plan: Any, unreadable: list[str], kept: list[str]) -> pl.DataFrame:
+    """Return the rows of ``removed.parquet``: those of a plan, then the unreadable images."""
+    parts = [pl.DataFrame(schema=REMOVED_SCHEMA)]
+    if plan is not None:
+        parts.append(_left_out_by(plan, kept))
+    known = set(parts[-1]["path"])
+    rest = pl.Series("path", [path for path in unreadable if path not in known], dtype=pl.String)
+    parts.append(rest.to_frame().with_columns(reason=pl.lit("unreadable")))
+    return pl.concat(parts, how="diagonal")
+
+
+def _left_out_by(plan: Any, kept: list[str]) -> pl.DataFrame:
+    path = "path"
+    if isinstance(plan, Collection):
+        plan, path = plan.frame, plan.path
+    frame = to_polars(plan)
+    paths = map(absolute, checked_paths(frame, path))
+    frame = frame.with_columns(pl.Series("path", paths, dtype=pl.String))
+    if "action" in frame.columns:
+        frame = frame.filter(pl.col("action").cast(pl.String).ne_missing("keep"))
+    both = frame["path"].filter(frame["path"].is_in(kept))
+    if len(both):
+        raise InputError(
+            f"{len(both):,} images are both in the dataset and removed, {both[0]} first; pass "
+            "only the rows that stay: frame.join(removed, on='path', how='anti')"
+        )
+    if "keeper" in frame.columns:
+        keepers = [k and absolute(k) for k in frame["keeper"].cast(pl.String)]
+        frame = frame.with_columns(pl.Series("keeper", keepers, dtype=pl.String))
+    there = {name: dtype for name, dtype in REMOVED_SCHEMA.items() if name in frame.columns}
+    try:
+        return frame.select(pl.col(name).cast(dtype) for name, dtype in there.items())
+    except pl.exceptions.InvalidOperationError as error:
+        raise InputError(f"the columns of removed cannot be used: {error}") from error
+
+
+def as_parquet(frame: pl.DataFrame) -> bytes:
+    """Return a frame as a Parquet file."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()

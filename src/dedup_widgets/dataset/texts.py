@@ -1,0 +1,35 @@
+"""Counts, sizes and problems in words."""
+
+from collections.abc import Mapping, Sequence
+
+from dedup_widgets.errors import ImageError
+
+
+def counted(count: int, thing: str) -> str:
+    """Return "1 image", "2 images"."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def counts(counts: Mapping[str, int]) -> str:
+    """Return "train 3, test 1"."""
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+
+
+def size_text(count: float) -> str:
+    """Return bytes in the unit that suits them."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def listed(problems: Sequence[str]) -> str:
+    """Return the first three, and how many more there are."""
+    more = f"; and {len(problems) - 3:,} more" if len(problems) > 3 else ""
+    return "; ".join(problems[:3]) + more
+
+
+def about_file(source: str, error: ImageError) -> str:
+    """Return the text of an error, which names the file."""
+    return text if (text := str(error)).startswith(source) else f"{source}: {text}"

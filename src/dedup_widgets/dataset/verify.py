@@ -1,0 +1,65 @@
+"""The check of what was written: decoded again, as scored, no exact duplicates."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from dedup_widgets.dataset.job import Item, Job, Place, changed
+from dedup_widgets.dataset.texts import about_file, counted, listed
+from dedup_widgets.errors import DatasetError, ImageError
+from dedup_widgets.images import decode
+
+
+def verified_fingerprints(
+    job: Job, places: list[Place], allow_duplicates: bool, step: Callable[[], object]
+) -> list[str]:
+    """Decode what was written, and compare it with what was scored and with each other.
+
+    Returns the fingerprints.
+    """
+
+    def fingerprint(item: Item, place: Place) -> str:
+        data = place.read()
+        if len(data) != item.size:
+            raise DatasetError(changed(item))
+        try:
+            return decode(data).fingerprint
+        except ImageError as error:
+            raise DatasetError(
+                f"{about_file(item.source, error)}. Leave it out: nothing was written."
+            ) from error
+
+    found = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            for result in pool.map(fingerprint, job.items, places):
+                found.append(result)
+                step()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    pairs = list(zip(job.items, found, job.fingerprints, strict=True))
+    # If none agrees, the column holds another kind of fingerprint.
+    if any(now == scored for _, now, scored in pairs):
+        for item, now, scored in pairs:
+            if scored is not None and now != scored:
+                raise DatasetError(changed(item))
+    if not allow_duplicates:
+        _refuse_duplicates(job.items, found)
+    return found
+
+
+def _refuse_duplicates(items: list[Item], fingerprints: list[str]) -> None:
+    first: dict[str, str] = {}
+    copies = []
+    for item, fingerprint in zip(items, fingerprints, strict=True):
+        if fingerprint in first:
+            copies.append(f"{item.source} is {first[fingerprint]}")
+        else:
+            first[fingerprint] = item.source
+    if copies:
+        raise DatasetError(
+            f"{counted(len(copies), 'exact duplicate')} among {len(items):,} images: "
+            f"{listed(copies)}. Leave them out, or pass allow_duplicates=True. "
+            "Nothing was written."
+        )
