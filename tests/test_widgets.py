@@ -175,6 +175,12 @@ def test_a_mask_with_nulls_picks_what_is_true(ex, frame):
     assert len(ex.selection) == 1
     ex.selection = frame.to_pandas()["keep"].astype("boolean")
     assert len(ex.selection) == 3
+    ex.selection = pl.Series([None] * 5, dtype=pl.Boolean)
+    assert ex.selection.is_empty()
+    mask = np.ones(5, bool)
+    ex.selection = mask
+    mask[:] = False
+    assert len(ex.selection) == 5
     for nonsense in (None, 3, pl.col("path")):
         with pytest.raises(dw.InputError, match=r"cannot select by|not in this frame"):
             ex.selection = nonsense

@@ -209,24 +209,23 @@ class ImageGrid(Widget):
             require_columns(frame, [self._path], "a selection given as a frame")
             values = frame[self._path].to_list()
         elif isinstance(what, np.ndarray) and what.dtype == bool and what.shape == (n,):
-            return what
+            return what.copy()
         elif isinstance(what, str | os.PathLike):
             values = [what]
         elif hasattr(what, "__arrow_c_stream__"):
-            values = pl.Series(what).to_list()
+            series = pl.Series(what)
+            # A null, such as the score of an unreadable file compared to a number, is not picked.
+            values = (series.fill_null(False) if series.dtype == pl.Boolean else series).to_list()
         elif isinstance(what, Iterable):
             values = list(what)
         else:
             raise InputError(
                 f"cannot select by {type(what).__name__}; give a frame, paths, or a mask over rows"
             )
-        if any(isinstance(value, bool | np.bool_) for value in values):
+        if values and all(isinstance(value, bool | np.bool_) for value in values):
             if len(values) != n:
                 raise InputError(f"the mask has {len(values)} values for {n} rows")
-            # A null, such as the score of an unreadable file compared to a number, is not picked.
-            return np.array(
-                [isinstance(value, bool | np.bool_) and bool(value) for value in values]
-            )
+            return np.array(values, bool)
         mask = np.zeros(n, bool)
         unknown = []
         for path in values:
