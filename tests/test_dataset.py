@@ -39,11 +39,12 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any
     cache = tmp_path_factory.mktemp("hf")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_HOME", str(cache))
-        patch.setenv("HF_HUB_OFFLINE", "1")
-        patch.setenv("HF_DATASETS_OFFLINE", "1")
         import datasets
+        import huggingface_hub
 
+        # Not by environment variables: these are read once, and would hold for every later test.
         patch.setattr(datasets.config, "HF_DATASETS_OFFLINE", True)
+        patch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
         datasets.disable_progress_bars()
         yield lambda *args, **options: datasets.load_dataset(
             *args, cache_dir=tempfile.mkdtemp(dir=cache), **options
