@@ -1,12 +1,18 @@
 """Fixtures that every test may use: pictures made on the spot, a tiny CLIP, a store of its own."""
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
+
+# A busy machine is no failure; and what fails in CI must fail again on the next run.
+settings.register_profile("here", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("here")
 
 
 @pytest.fixture(autouse=True)

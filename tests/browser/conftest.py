@@ -3,8 +3,12 @@ import warnings
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from lab import find_chromium, run_lab
+
+# Cores are shared with a JupyterLab, a kernel and a browser.
+expect.set_options(timeout=20_000)
 
 ROOT = Path(__file__).parents[2]
 NO_CHROMIUM = (

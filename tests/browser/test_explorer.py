@@ -31,7 +31,7 @@ def show(widget):
     expect(widget.locator("[role=gridcell] img, [role=gridcell] canvas").first).to_be_visible()
 
 
-def eventually(notebook, expression, value, seconds=10):
+def eventually(notebook, expression, value, seconds=20):
     """Wait until an expression in the kernel has a value."""
     for _ in range(int(seconds * 5)):
         found = notebook.kernel(expression)
