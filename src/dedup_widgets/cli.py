@@ -70,7 +70,7 @@ def _main(
 def score(
     photos: Annotated[
         list[str],
-        typer.Argument(metavar="PHOTOS...", help="A folder, a quoted glob, or image files."),
+        typer.Argument(metavar="PHOTOS", help="A folder, a quoted glob, or image files."),
     ],
     output: Annotated[
         Path,
