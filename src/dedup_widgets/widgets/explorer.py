@@ -55,7 +55,7 @@ class Explorer(ImageGrid):
     >>> import dedup_widgets as dw
     >>> ex = dw.Explorer("photos/", model="efficientnet-lite0")  # doctest: +SKIP
     >>> ex.filters = {"uniqueness": (0, 0.0001)}  # doctest: +SKIP
-    >>> ex.selection = ex.view  # doctest: +SKIP
+    >>> ex.selection = ex.view.filter(~ex.view["keep"])  # doctest: +SKIP
     >>> ex.collections["Duplicates"] = ex.selection  # doctest: +SKIP
     """
 
