@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from dedup_widgets.errors import InputError
@@ -189,6 +190,36 @@ def _replaced(column: pl.Series, rows: pl.Series, values: pl.Series) -> pl.Serie
     )
 
 
+def disagreeing(df: Any, column: str) -> np.ndarray:
+    """Mark the rows of :func:`label_conflicts` or :func:`leakage`.
+
+    Parameters
+    ----------
+    df
+        A frame with this column and ``group``.
+    column
+        The column of labels or splits.
+
+    Returns
+    -------
+    ndarray of bool, (n,)
+
+    Raises
+    ------
+    InputError
+        When a column is missing.
+
+    Examples
+    --------
+    >>> disagreeing(pl.DataFrame({"group": [1, 1, 2], "split": ["a", "b", "a"]}), "split").tolist()
+    [True, True, False]
+    """
+    frame = to_polars(df)
+    require_columns(frame, ["group", column], "finding groups that disagree")
+    groups = _summaries(frame, column)["group"]
+    return frame["group"].is_in(groups.implode()).fill_null(False).to_numpy()
+
+
 def _disagreeing(frame: pl.DataFrame, column: str, summary: str, purpose: str) -> pl.DataFrame:
     """Return the groups with two or more values in a column, and a summary of them."""
     require_columns(frame, ["path", "group", "keep", column], purpose)
@@ -196,6 +227,15 @@ def _disagreeing(frame: pl.DataFrame, column: str, summary: str, purpose: str) -
         raise InputError(
             f"the frame has a column {summary!r}, and {purpose} adds one of this name; rename yours"
         )
+    return (
+        frame.join(_summaries(frame, column).rename({"summary": summary}), on="group", how="inner")
+        .sort("group", "keep", "path", descending=[False, True, False], nulls_last=True)
+        .select(*frame.columns, summary)
+    )
+
+
+def _summaries(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Say what groups of two or more values say, the most frequent first."""
     counts = (
         frame.select("group", value=_as_text(frame, column))
         .drop_nulls()
@@ -203,16 +243,11 @@ def _disagreeing(frame: pl.DataFrame, column: str, summary: str, purpose: str) -
         .len()
         .sort("group", "len", "value", descending=[False, True, False])
     )
-    summaries = (
-        counts.group_by("group", maintain_order=True)
-        .agg(pl.len().alias("values"), pl.format("{} ×{}", "value", "len").alias(summary))
-        .filter(pl.col("values") > 1)
-        .select("group", pl.col(summary).list.join(", "))
-    )
     return (
-        frame.join(summaries, on="group", how="inner")
-        .sort("group", "keep", "path", descending=[False, True, False], nulls_last=True)
-        .select(*frame.columns, summary)
+        counts.group_by("group", maintain_order=True)
+        .agg(pl.len().alias("values"), pl.format("{} ×{}", "value", "len").alias("summary"))
+        .filter(pl.col("values") > 1)
+        .select("group", pl.col("summary").list.join(", "))
     )
 
 
