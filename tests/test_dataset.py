@@ -26,6 +26,7 @@ from dedup_widgets.dataset import REMOVED_SCHEMA, Dataset, create_dataset, previ
 from dedup_widgets.dataset.naming import safe_name
 from dedup_widgets.errors import DatasetError, InputError
 from dedup_widgets.images import decode
+from dedup_widgets.scoring import score
 from dedup_widgets.sources import IMAGE_SUFFIXES, find_images
 
 resource = pytest.importorskip("resource", reason="limits of a process are POSIX only")
@@ -181,11 +182,13 @@ def _copies_that_differ(frame: pl.DataFrame, n: int) -> list[str]:
 def test_pictures_whose_suffix_datasets_does_not_know_load_as_the_card_says(
     tmp_path: Path, root: Path, load: Callable[..., Any], make_photo: Callable[..., Image.Image]
 ) -> None:
-    make_photo(0).save(tmp_path / "photo.avif")
-    frame = pl.DataFrame({"path": [str(tmp_path / "photo.avif")]})
+    photo = tmp_path / "photos" / "photo.avif"
+    photo.parent.mkdir()
+    make_photo(0).save(photo)
+    frame = pl.DataFrame({"path": [str(photo)]})
     for split in ("train", "holdout"):
         dataset = make(frame, split, root, split=split)
-        with Image.open(tmp_path / "photo.avif") as original:
+        with Image.open(photo) as original:
             assert shown(as_the_card_says(dataset, load)[split][0]["image"]) == shown(original)
 
 
@@ -281,12 +284,19 @@ def test_the_embedding_is_written_only_when_asked_for(
 
 def test_a_collection_is_written_and_named_on_the_card(frame: pl.DataFrame, root: Path) -> None:
     renamed = Collection("Unique\n| ones", frame.rename({"path": "file"}).head(2), "file")
-    dataset = make(renamed, "from-collection", root, description="Hello\n---\nworld", project="P 1")
+    dataset = make(
+        renamed,
+        "from-collection",
+        root,
+        description="Hello\n---\nworld",
+        project="P 1",
+        project_description="What P is about",
+    )
     card = (dataset.path / "README.md").read_text()
     assert dataset.images == 2
     assert "from the collection “Unique \\| ones”" in card
     assert "Hello\n---\nworld" in card
-    assert "Project: P 1" in card
+    assert "Project: P 1\n\nWhat P is about" in card
     assert "2 images (train 2)" in repr(dataset)
     assert "hardlink 2" in repr(dataset)
 
@@ -384,7 +394,8 @@ def test_hardlinks_cost_nothing_and_copies_are_files_of_their_own(
 def test_a_hardlink_of_a_symbolic_link_is_one_of_its_target(
     frame: pl.DataFrame, root: Path, tmp_path: Path
 ) -> None:
-    link = tmp_path / "link.png"
+    link = tmp_path / "links" / "link.png"
+    link.parent.mkdir()
     link.symlink_to(frame["path"][0])
     dataset = make(pl.DataFrame({"path": [str(link)]}), "linked", root)
     placed = dataset.path / "train" / "link.png"
@@ -649,6 +660,57 @@ def test_arguments_that_make_no_sense_are_refused(
         make(frame, "x", root, **options)
 
 
+@pytest.mark.parametrize("address", ["s3://bucket/datasets", "hf://datasets", "file:///tmp"])
+def test_a_root_that_is_an_address_is_refused(
+    address: str, frame: pl.DataFrame, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root.parent)
+    with refused(root, f"root is '{address}'.*choose a local root=", InputError):
+        make(frame, "x", address)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("below", ["", "datasets", "deep/er"])
+def test_a_dataset_among_its_sources_is_refused_unless_scans_leave_it_out(
+    below: str, frame: pl.DataFrame
+) -> None:
+    photos = Path(frame["path"][0]).parent
+    found = find_images(photos)
+    for mode in ("hardlink", "copy"):
+        with refused(photos, "would take the dataset's pictures for duplicates", InputError):
+            make(frame, "x", photos / below, mode=mode)
+        with refused(photos, "would take the dataset's pictures for duplicates", InputError):
+            preview(frame, "x", root=photos / below, mode=mode)
+    for number, options in enumerate(
+        ({"mode": "symlink"}, {"mode": "paths"}, {"format": "webdataset"})
+    ):
+        make(frame, f"x{number}", photos / below, **options)
+        assert find_images(photos) == found
+    make(frame, "hidden", photos / ".datasets" / below)
+    assert find_images(photos) == found
+
+
+class Pixels:
+    """A model: the picture at 8 x 8 pixels."""
+
+    def encode(self, images: list[Image.Image]) -> Any:
+        return np.stack([np.asarray(i.resize((8, 8)), np.float32).ravel() - 100 for i in images])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_scored_again_a_dataset_of_what_stays_has_no_exact_duplicate(
+    mode: str, photo_folder: Callable[..., Path], root: Path
+) -> None:
+    options: dict[str, Any] = {"model": Pixels(), "progress": False}
+    scored = score(photo_folder(6, copies=4), **options)
+    assert scored.filter(pl.col("kind") == "exact").height == 5
+    kept = scored.filter("keep")
+    dataset = make(kept, "clean", root, removed=scored.filter(~pl.col("keep")), mode=mode)
+    again = score(dataset.path, **options)
+    assert len(again) == dataset.images == 6
+    assert not again.filter((pl.col("kind") == "exact") | (pl.col("uniqueness") == 0)).height
+    assert sorted(again["fingerprint"]) == sorted(kept["fingerprint"])
+
+
 def test_splits_that_are_one_folder_on_some_disks_are_refused(
     frame: pl.DataFrame, root: Path
 ) -> None:
@@ -709,6 +771,19 @@ def test_an_interrupt_leaves_nothing(frame: pl.DataFrame, root: Path) -> None:
 
     with refused(root, None, KeyboardInterrupt):
         make(frame, "x", root, progress=interrupt)
+
+
+@pytest.mark.parametrize("step", [1, 5, 10])
+@pytest.mark.parametrize("options", [{"mode": "copy"}, {"format": "webdataset"}])
+def test_an_error_in_the_function_that_is_told_of_progress_stops_and_leaves_nothing(
+    options: dict[str, str], step: int, frame: pl.DataFrame, root: Path
+) -> None:
+    def cancel(done: int, total: int) -> None:
+        if done == step:
+            raise RuntimeError("cancelled")
+
+    with refused(root, "cancelled", RuntimeError):
+        make(frame, "x", root, progress=cancel, **options)
 
 
 KILLED = """

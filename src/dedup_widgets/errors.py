@@ -1,5 +1,10 @@
 """What can go wrong. Each message says what happened, to which input, and what to do."""
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dedup_widgets.dataset import Dataset
+
 
 class DedupError(Exception):
     """Base of every error that dedup_widgets raises on purpose."""
@@ -26,3 +31,15 @@ class StoreError(DedupError):
 
 class DatasetError(DedupError):
     """A dataset cannot be written, or is not what was asked for; nothing was left on disk."""
+
+
+class AnnotateError(DedupError):
+    """A dataset could not be sent to the annotation tool; on disk it is as it was.
+
+    Attributes
+    ----------
+    dataset : Dataset, optional
+        The dataset, where :func:`create_dataset` had written it before.
+    """
+
+    dataset: "Dataset | None" = None

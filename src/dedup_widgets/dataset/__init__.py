@@ -4,19 +4,16 @@ The whole dataset is written to a hidden folder beside its place, decoded again,
 renamed. So a folder under the dataset's name is always complete and checked.
 """
 
-import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tqdm.auto import tqdm
-
+from dedup_widgets.annotate import Annotation, as_server, check_handover, pictures_of, send
 from dedup_widgets.dataset.card import dataset_card
 from dedup_widgets.dataset.folder import whole_folder
-from dedup_widgets.dataset.job import Job, Mode, prepare
+from dedup_widgets.dataset.job import Mode, prepare
 from dedup_widgets.dataset.naming import Clash, Format
 from dedup_widgets.dataset.placing import (
     check_room,
@@ -30,7 +27,9 @@ from dedup_widgets.dataset.placing import (
 from dedup_widgets.dataset.tables import REMOVED_SCHEMA
 from dedup_widgets.dataset.texts import counted, counts, size_text
 from dedup_widgets.dataset.verify import verified_fingerprints
-from dedup_widgets.errors import DatasetError, InputError
+from dedup_widgets.errors import AnnotateError, DatasetError, InputError
+from dedup_widgets.label_studio import Handover, LabelStudio
+from dedup_widgets.progress import Progress, steps
 
 __all__ = [
     "REMOVED_SCHEMA",
@@ -43,8 +42,6 @@ __all__ = [
     "create_dataset",
     "preview",
 ]
-
-Progress = bool | Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +67,10 @@ class Dataset:
         ``"paths"``, ``"shard"``.
     removed : int
         Rows of ``removed.parquet``.
-    description, project : str
+    description, project, project_description : str
         As given.
+    annotation : Annotation, optional
+        Its project in the annotation tool; None if it was not sent.
     """
 
     name: str
@@ -84,12 +83,15 @@ class Dataset:
     removed: int
     description: str = ""
     project: str = ""
+    project_description: str = ""
+    annotation: Annotation | None = None
 
     def __repr__(self) -> str:
+        sent = f", to annotate at {self.annotation.url}" if self.annotation else ""
         return (
             f"Dataset({self.name!r}: {counted(self.images, 'image')} "
             f"({counts(self.splits)}), {size_text(self.bytes)}, {counts(self.placed)}, "
-            f"{self.removed:,} left out, {str(self.path)!r})"
+            f"{self.removed:,} left out, {str(self.path)!r}{sent})"
         )
 
 
@@ -149,6 +151,7 @@ def create_dataset(
     *,
     description: str = "",
     project: str | None = None,
+    project_description: str = "",
     root: str | os.PathLike[str] = "datasets",
     mode: Mode = "hardlink",
     format: Format = "imagefolder",  # noqa: A002
@@ -160,6 +163,7 @@ def create_dataset(
     allow_duplicates: bool = False,
     on_name_clash: Clash = "number",
     shard_bytes: int = 500_000_000,
+    annotate: LabelStudio | str | bool | None = None,
     progress: Progress = True,
 ) -> Dataset:
     """Write the images of a frame or collection as a dataset that Hugging Face `datasets` loads.
@@ -184,7 +188,9 @@ def create_dataset(
     description
         Free text (Markdown) for the card.
     project
-        Name of the project that it belongs to, for the card.
+        Name of the project that it belongs to, for the card and the annotation tool.
+    project_description
+        What the project is about, likewise.
     root
         Folder that holds datasets; made if missing.
     mode
@@ -219,8 +225,14 @@ def create_dataset(
         Upper and lower case count as the same.
     shard_bytes
         Largest size of a tar file; a single larger picture still gets one.
+    annotate
+        A Label Studio server to send the dataset to, once it is written: see :func:`annotate`,
+        which sends it later. An address stands for ``LabelStudio(address)``, True for the server
+        that the environment names. It needs pictures as files: neither shards nor ``"paths"``.
     progress
-        Whether to show a progress bar, or a function that is told steps done and in all.
+        Whether to show a progress bar, or a function that is told steps done and in all. What
+        it raises stops the work: nothing is left, or after the last picture was checked the
+        dataset alone.
 
     Returns
     -------
@@ -235,10 +247,14 @@ def create_dataset(
         When the name exists; when sources are missing, unreadable, changed since they were
         scored, or exact duplicates of each other; when the disk is full or refuses. Nothing
         is left on disk.
+    AnnotateError
+        When the dataset was written, but could not be sent; it stays, and is the `dataset` of
+        the error. When label-studio-sdk is missing, which is found before anything is written.
 
     See Also
     --------
     preview : Count before writing.
+    annotate : Send a dataset later, or again.
 
     Examples
     --------
@@ -265,35 +281,58 @@ def create_dataset(
         on_name_clash=on_name_clash,
     )
     description, project = description.strip(), " ".join((project or "").split())
-    check_room(job)
-    with whole_folder(job.path) as folder, _steps(job, progress) as step:
-        try:
-            places, placed = place_all(job, folder, shard_bytes, step)
-            fingerprints = verified_fingerprints(job, places, allow_duplicates, step)
-            write_tables(job, folder)
-            card = dataset_card(
-                job,
-                placed,
-                fingerprints,
-                description=description,
-                project=project,
-                allow_duplicates=allow_duplicates,
+    project_description = project_description.strip()
+    server = as_server(annotate)
+    handover = Handover(job.path, job.name, description, project, project_description)
+    if server is not None:
+        if format == "webdataset" or mode == "paths":
+            raise InputError(
+                "annotate= needs pictures as files in the dataset, for Label Studio to serve; use "
+                'format="imagefolder" and mode="hardlink", "copy" or "symlink"'
             )
-            write_file(folder / "README.md", card.encode())
-        except OSError as error:
-            raise DatasetError(why_not_written(job, error)) from error
-    return Dataset(
-        name=job.name,
-        path=job.path,
-        format=job.format,
-        images=len(job.items),
-        bytes=job.bytes,
-        splits=job.splits,
-        placed=placed,
-        removed=len(job.removed),
-        description=description,
-        project=project,
-    )
+        check_handover(handover, server, job.metadata)
+    check_room(job)
+    images = len(job.items)
+    # A picture is placed, checked, and sent.
+    with steps((3 if server else 2) * images, f"creating {job.name}", progress) as step:
+        with whole_folder(job.path) as folder:
+            try:
+                places, placed = place_all(job, folder, shard_bytes, step)
+                fingerprints = verified_fingerprints(job, places, allow_duplicates, step)
+                write_tables(job, folder)
+                card = dataset_card(
+                    job,
+                    placed,
+                    fingerprints,
+                    description=description,
+                    project=project,
+                    project_description=project_description,
+                    allow_duplicates=allow_duplicates,
+                )
+                write_file(folder / "README.md", card.encode())
+            except OSError as error:
+                raise DatasetError(why_not_written(job, error)) from error
+        dataset = Dataset(
+            name=job.name,
+            path=job.path,
+            format=job.format,
+            images=images,
+            bytes=job.bytes,
+            splits=job.splits,
+            placed=placed,
+            removed=len(job.removed),
+            description=description,
+            project=project,
+            project_description=project_description,
+        )
+        if server is None:
+            return dataset
+        try:
+            annotation = send(handover, server, pictures_of(job.path), step)
+        except AnnotateError as error:
+            error.dataset = dataset
+            raise
+        return replace(dataset, annotation=annotation)
 
 
 def preview(
@@ -353,15 +392,3 @@ def preview(
         unreadable=job.unreadable,
         removed=len(job.removed),
     )
-
-
-@contextmanager
-def _steps(job: Job, progress: Progress) -> Iterator[Callable[[], object]]:
-    """Yield a function to call after each step: two a picture, placing and checking."""
-    total = 2 * len(job.items)
-    if callable(progress):
-        done = itertools.count(1)
-        yield lambda: progress(next(done), total)
-        return
-    with tqdm(total=total, desc=f"creating {job.name}", disable=not progress) as bar:
-        yield bar.update

@@ -22,6 +22,7 @@ def dataset_card(
     *,
     description: str,
     project: str,
+    project_description: str,
     allow_duplicates: bool,
 ) -> str:
     """Return the card as Markdown with a YAML header."""
@@ -34,7 +35,8 @@ def dataset_card(
             f"# {job.name}",
             "",
             *([description, ""] if description else []),
-            *([f"Project: {project}", ""] if project else []),
+            *([f"Project: {project or job.name}", ""] if project or project_description else []),
+            *([project_description, ""] if project_description else []),
             "## Contents",
             "",
             "| split | images | bytes |",

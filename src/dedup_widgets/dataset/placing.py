@@ -57,7 +57,7 @@ def _existing(path: Path) -> Path:
 
 
 def place_all(
-    job: Job, folder: Path, shard_bytes: int, step: Callable[[], object]
+    job: Job, folder: Path, shard_bytes: int, step: Callable[[int], object]
 ) -> tuple[list[Place], dict[str, int]]:
     """Write the pictures; return where each is, in the order of the items, and how many how."""
     for split in job.splits:
@@ -69,7 +69,7 @@ def place_all(
         target = folder / item.split / item.name
         how[_place(item.source, target, job.mode)] += 1
         places.append(Place(Path(item.source) if job.mode == "paths" else target))
-        step()
+        step(1)
     return places, dict(how)
 
 

@@ -11,7 +11,7 @@ from dedup_widgets.images import decode
 
 
 def verified_fingerprints(
-    job: Job, places: list[Place], allow_duplicates: bool, step: Callable[[], object]
+    job: Job, places: list[Place], allow_duplicates: bool, step: Callable[[int], object]
 ) -> list[str]:
     """Decode what was written, and compare it with what was scored and with each other.
 
@@ -34,7 +34,7 @@ def verified_fingerprints(
         try:
             for result in pool.map(fingerprint, job.items, places):
                 found.append(result)
-                step()
+                step(1)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

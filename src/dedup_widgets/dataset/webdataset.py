@@ -25,7 +25,7 @@ def stored_bytes(items: list[Item]) -> int:
 
 
 def write_shards(
-    job: Job, folder: Path, shard_bytes: int, step: Callable[[], object]
+    job: Job, folder: Path, shard_bytes: int, step: Callable[[int], object]
 ) -> list[Place]:
     """Write the shards; return where each picture is, in the order of the items."""
     field = _field(job.items)
@@ -45,7 +45,7 @@ def write_shards(
                     start = _add(tar, f"{key}.{field}", data)
                     places[i] = Place(file, start, len(data))
                     _add(tar, f"{key}.json", rows[i])
-                    step()
+                    step(1)
     return [places[i] for i in range(len(job.items))]
 
 
