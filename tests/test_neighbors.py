@@ -10,10 +10,13 @@ from dedup_widgets.errors import InputError
 from dedup_widgets.neighbors import (
     GRID,
     VectorIndex,
+    any_within,
     cosines,
+    distances,
     first_equal,
     leaders,
     nearest,
+    pairs,
     unit_vectors,
 )
 
@@ -158,6 +161,86 @@ def test_a_leader_takes_all_later_rows_in_reach_that_no_earlier_one_took(seed, r
                 taken.add(j)
                 expected[j] = i
     assert leaders(vectors, reach, block=block).tolist() == expected
+
+
+@many
+@given(seeds, st.sampled_from([-1.0, 0.0, 1e-5, 1e-2, 0.5]), st.sampled_from([1, 4, 1000]))
+def test_who_has_anybody_within_reach_is_told_exactly(seed, reach, block):
+    vectors = random_vectors(seed)
+    others = vectors[::3]
+    within = np.clip(1 - cosines(vectors, others), 0, 1) <= reach
+    assert np.array_equal(any_within(vectors, others, reach, block=block), within.any(axis=1))
+    assert not any_within(vectors, vectors[:0], reach).any()
+
+
+# Pairs
+
+reaches = st.sampled_from([-1.0, 0.0, 1e-12, 1e-5, 1e-2, 0.5, 1.0])
+
+
+@many
+@given(seeds, reaches, st.sampled_from([2, 16, 1000]), st.sampled_from([1, 20, 10_000]))
+def test_within_the_reach_of_pairs_none_is_missing_and_none_too_many(seed, reach, block, at_most):
+    vectors = random_vectors(seed)
+    found = pairs(vectors, reach, at_most=at_most, block=block)
+    assert found.reach <= reach
+    assert len(found) <= at_most
+    if at_most == 10_000:
+        assert found.reach == reach
+    table = np.clip(1 - cosines(vectors, vectors), 0, 1)
+    np.fill_diagonal(table, np.inf)
+    for asked in (found.reach, found.reach / 3):
+        for row in range(len(vectors)) if asked >= 0 else ():
+            expected = np.flatnonzero(table[row] <= asked)
+            assert sorted(found.of(row, asked)) == expected.tolist()
+
+
+@many
+@given(seeds, st.sampled_from([-1.0, 0.0, 1e-12, 1e-5, 1e-2, 0.5, 1.0]))
+def test_pairs_form_the_groups_of_any_order_to_the_last_bit(seed, reach):
+    rng = np.random.default_rng(seed)
+    vectors = unit_vectors(rng.standard_normal((60, 2)).round(1) + 1e-3)
+    found = pairs(vectors, 1.0, at_most=10_000)
+    rows = rng.permutation(60)[: rng.integers(1, 60)]
+    leader, crowded = found.leaders(rows, reach)
+    table = np.clip(1 - cosines(vectors[rows], vectors[rows]), 0, 1)
+    np.fill_diagonal(table, np.inf)
+    assert np.array_equal(leader, leaders(vectors[rows], reach))
+    assert np.array_equal(crowded, (table <= reach).any(axis=1))
+
+
+def test_a_pair_that_is_just_within_reach_is_told_from_one_that_is_just_not():
+    rng = np.random.default_rng(0)
+    blob = unit_vectors(rng.standard_normal(128) + 0.01 * rng.standard_normal((200, 128)))
+    table = np.clip(1 - cosines(blob, blob), 0, 1)
+    found = pairs(blob, 0.01, at_most=100_000)
+    for distance in np.sort(table[0])[1:]:
+        for asked in (np.nextafter(distance, 0), distance):
+            assert set(found.of(0, asked)) == set(np.flatnonzero(table[0] <= asked)) - {0}
+
+
+def test_of_too_many_pairs_the_nearest_are_kept():
+    rng = np.random.default_rng(0)
+    crowd = rng.standard_normal(16) + 0.1 * rng.standard_normal((300, 16))
+    twins = rng.standard_normal((40, 16)).repeat(2, axis=0)
+    found = pairs(unit_vectors(np.concatenate([twins, crowd])), 0.5, at_most=2_000)
+    assert 0 < found.reach < 0.01
+    assert 500 < len(found) <= 2_000
+    assert all(found.of(i, 0.0).tolist() == [i ^ 1] for i in range(80))
+
+
+def test_identical_vectors_beyond_number_are_no_pairs_at_all():
+    found = pairs(unit_vectors(np.ones((200, 4))), 0.5, at_most=100)
+    assert len(found) == 0
+    assert found.reach < 0
+
+
+@many
+@given(seeds)
+def test_distances_of_rows_are_those_of_the_table(seed):
+    vectors = random_vectors(seed)
+    table = np.clip(1 - cosines(vectors, vectors[::-1]), 0, 1)
+    assert np.array_equal(distances(vectors, vectors[::-1]), np.diag(table))
 
 
 def test_first_equal_compares_all_components():
