@@ -1,5 +1,6 @@
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -10,7 +11,14 @@ import pytest
 from dedup_widgets.errors import StoreError
 from dedup_widgets.images import Facts
 from dedup_widgets.sources import Entry
-from dedup_widgets.store import FileRecord, Store, open_store, store_path
+from dedup_widgets.store import (
+    CollectionChange,
+    FileRecord,
+    Store,
+    StoredCollection,
+    open_store,
+    store_path,
+)
 
 FACTS = Facts(
     width=4,
@@ -58,17 +66,146 @@ def test_more_keys_than_sqlite_takes_parameters_are_looked_up(store):
 
 def test_collections_of_two_stores_on_one_file_are_seen_by_both(tmp_path):
     one, two = Store(tmp_path / "s.sqlite"), Store(tmp_path / "s.sqlite")
-    one.update_collection("Keep", add=["a", "b"])
-    two.update_collection("Keep", add=["c"], remove=["a"])
-    assert one.collections() == two.collections() == {"Keep": {"b", "c"}}
-    two.drop_collection("Keep")
+    one.change_collection("Keep", add=["a", "b"], description="these")
+    two.change_collection("Keep", add=["c"], remove=["a"])
+    assert one.collections() == two.collections() == {"Keep": StoredCollection({"b", "c"}, "these")}
+    two.change_collection("Keep", remove=["b", "c"], drop=True)
     assert one.collections() == {}
 
 
 def test_a_name_is_text_and_never_sql(store):
     name = "x'); DROP TABLE collection; --"
-    store.update_collection(name, add=["a"])
-    assert store.collections() == {name: {"a"}}
+    store.change_collection(name, add=["a"])
+    assert store.collections() == {name: StoredCollection({"a"})}
+
+
+def test_a_change_of_a_collection_tells_what_it_changed(store):
+    assert store.change_collection("x", remove=["a"], make=False) is None
+    assert store.collections() == {}
+    store.change_collection("x", add=["a", "b", "b"], description="old")
+    change = store.change_collection("x", add=["b", "c"], remove=["a", "d"], description="new")
+    assert change == CollectionChange(["c"], ["a"], ("old", "new"))
+
+
+def test_a_collection_that_others_still_fill_is_not_dropped(store):
+    store.change_collection("x", add=["a", "b"])
+    store.change_collection("x", remove=["a"], drop=True)
+    assert store.collections() == {"x": StoredCollection({"b"})}
+
+
+def test_a_change_that_fails_half_way_changes_nothing(store):
+    store.change_collection("x", add=["a"])
+    with pytest.raises(StoreError):
+        store.change_collection("x", remove=["a"], add=["b", None])
+    with pytest.raises(StoreError):
+        store.decide(add_keepers={"/a": "f"}, add_not_duplicates=[("f", None)])
+    assert store.collections() == {"x": StoredCollection({"a"})}
+    assert store.chosen_keepers(["f"]) == {}
+
+
+def test_a_chosen_keeper_is_kept_with_the_content_that_it_had_last(store):
+    store.decide(add_keepers={"/a": "f", "/b": "g", "/c": "f"})
+    assert store.chosen_keepers(["f"]) == {"/a": "f", "/c": "f"}
+    store.decide(add_keepers={"/b": "other"}, remove_keepers=["/a"])
+    assert store.chosen_keepers(["f", "g", "other"]) == {"/b": "other", "/c": "f"}
+
+
+def test_not_duplicates_are_known_by_both_contents_in_any_order(store):
+    store.decide(add_not_duplicates=[("g", "f"), ("f", "f"), ("f", "h"), ("f", "g")])
+    assert store.not_duplicates(["f", "g"]) == {("f", "g"), ("f", "f")}
+    store.decide(remove_not_duplicates=[("h", "f"), ("f", "f")])
+    assert store.not_duplicates(["f", "g", "h"]) == {("f", "g")}
+
+
+def test_pairs_of_any_text_are_ordered_as_python_orders_them(store):
+    pairs = [("é", "z"), ("Z", "a"), ("\U0001f600", "\uffff")]
+    store.decide(add_not_duplicates=pairs)
+    found = store.not_duplicates([text for pair in pairs for text in pair])
+    assert found == {(min(pair), max(pair)) for pair in pairs}
+
+
+def test_decisions_say_when_they_were_made(store):
+    store.decide(add_keepers={"/a": "f"}, add_not_duplicates=[("f", "g")])
+    for table in ("chosen_keeper", "not_duplicates"):
+        (created,) = store._query(f"SELECT created FROM {table}")[0]
+        assert created.startswith("20")
+
+
+def test_the_version_of_collections_changes_with_them_alone(tmp_path):
+    one, two = Store(tmp_path / "s.sqlite"), Store(tmp_path / "s.sqlite")
+    versions = [one.collections_version()]
+    one.add(thumbnails={"f": b""})
+    assert one.collections_version() == versions[0]
+    for path, store in zip("abcd", (one, two, one, two), strict=True):
+        store.change_collection("x", add=[path])
+        versions.append(one.collections_version())
+    assert len(set(versions)) == 5
+
+
+VERSION_1 = """
+CREATE TABLE file (
+    path TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    decoder INTEGER NOT NULL,
+    fingerprint TEXT,
+    facts TEXT,
+    error TEXT,
+    CHECK ((fingerprint IS NULL) = (error IS NOT NULL))
+);
+CREATE TABLE thumbnail (fingerprint TEXT PRIMARY KEY, jpeg BLOB NOT NULL);
+CREATE TABLE embedding (
+    fingerprint TEXT NOT NULL,
+    model TEXT NOT NULL,
+    vector BLOB NOT NULL,
+    PRIMARY KEY (model, fingerprint)
+);
+CREATE TABLE collection (
+    name TEXT PRIMARY KEY,
+    created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+CREATE TABLE collection_item (
+    collection TEXT NOT NULL REFERENCES collection ON UPDATE CASCADE ON DELETE CASCADE,
+    path TEXT NOT NULL,
+    PRIMARY KEY (collection, path)
+) WITHOUT ROWID;
+INSERT INTO thumbnail VALUES ('f', 'jpeg');
+INSERT INTO collection (name) VALUES ('B'), ('A');
+INSERT INTO collection_item VALUES ('A', '/a'), ('A', '/b');
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_store_of_the_first_version_is_carried_over(tmp_path):
+    path = tmp_path / "old.sqlite"
+    with sqlite3.connect(path) as old:
+        old.executescript(VERSION_1)
+    old.close()
+    store = Store(path)
+    assert store.collections() == {
+        "B": StoredCollection(set()),
+        "A": StoredCollection({"/a", "/b"}),
+    }
+    assert store.thumbnails(["f"]) == {"f": "jpeg"}
+    assert store.change_collection("A", description="kept") is not None
+    assert store.rename_collection("A", "C")
+    store.decide(add_keepers={"/a": "f"}, add_not_duplicates=[("f", "g")])
+    again = Store(path)
+    assert again.collections()["C"] == StoredCollection({"/a", "/b"}, "kept")
+    assert again.chosen_keepers(["f"]) == {"/a": "f"}
+
+
+def test_an_old_and_a_new_store_have_the_same_schema(tmp_path):
+    path = tmp_path / "old.sqlite"
+    with sqlite3.connect(path) as old:
+        old.executescript(VERSION_1)
+    old.close()
+
+    def columns(store):
+        tables = store._query("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        return {name: store._query(f"PRAGMA table_info({name})") for (name,) in tables}
+
+    assert columns(Store(path)) == columns(Store(tmp_path / "new.sqlite"))
 
 
 def test_the_store_lies_where_the_variable_says(monkeypatch, tmp_path):

@@ -59,8 +59,36 @@ export class Bitset {
     }
   }
 
+  union(other: Bitset): Bitset {
+    return this.#with(other, (mine, its) => mine | its);
+  }
+
+  intersection(other: Bitset): Bitset {
+    return this.#with(other, (mine, its) => mine & its);
+  }
+
+  difference(other: Bitset): Bitset {
+    return this.#with(other, (mine, its) => mine & ~its);
+  }
+
+  *[Symbol.iterator](): Generator<number> {
+    for (let i = 0; i < this.bytes.length; i++) {
+      for (let byte = this.bytes[i]; byte !== 0; byte &= byte - 1) {
+        yield (i << 3) + (31 - Math.clz32(byte & -byte));
+      }
+    }
+  }
+
   copy(): Bitset {
     return new Bitset(this.size, this.bytes);
+  }
+
+  #with(other: Bitset, combine: (mine: number, its: number) => number): Bitset {
+    const result = new Bitset(this.size);
+    for (let i = 0; i < result.bytes.length; i++) {
+      result.bytes[i] = combine(this.bytes[i], other.bytes[i]);
+    }
+    return result;
   }
 
   #clearTail(): void {

@@ -9,6 +9,19 @@ export const images = (n: number): string => `${count(n)} ${n === 1 ? "image" : 
 /** "1 group", "87 groups". */
 export const groups = (n: number): string => `${count(n)} ${n === 1 ? "group" : "groups"}`;
 
+const UNITS = ["bytes", "kB", "MB", "GB", "TB"];
+
+/** 0 → "0 bytes", 12_300_000 → "12.3 MB". */
+export function bytes(n: number): string {
+  let unit = 0;
+  let size = n;
+  while (size >= 999.95 && unit < UNITS.length - 1) {
+    size /= 1000;
+    unit++;
+  }
+  return unit === 0 ? `${count(size)} ${UNITS[0]}` : `${size.toFixed(1)} ${UNITS[unit]}`;
+}
+
 /** A score as people compare it: 0, 0.00003, 0.0042, 0.042, 0.87; "" for none. */
 export function score(value: number): string {
   if (Number.isNaN(value)) return "";

@@ -1,15 +1,10 @@
 import { computed, effect, type Signal, signal } from "@preact/signals";
 import type { Bitset } from "./bitset";
-import { hasGroups } from "./frame";
+import { type Frame, groupedOf, hasGroups, inGroup } from "./frame";
+import type { Modifiers } from "./keys";
 import { rangeBetween } from "./selection";
 import type { ExplorerState } from "./state";
-import { cellsFor, reveal, rowsAt, ScrollMap } from "./viewport";
-
-export interface Modifiers {
-  /** Ctrl or Cmd. */
-  toggle: boolean;
-  shift: boolean;
-}
+import { type Cells, cellsFor, reveal, rowsAt, ScrollMap } from "./viewport";
 
 /** A rectangle in the content's own coordinates. */
 export interface Rect {
@@ -17,6 +12,13 @@ export interface Rect {
   top: number;
   right: number;
   bottom: number;
+}
+
+/** What the grid was laid out from. */
+interface Layout {
+  frame: Frame | null;
+  items: Uint32Array;
+  cells: Cells;
 }
 
 const NO_ITEMS = new Uint32Array(0);
@@ -56,6 +58,7 @@ export class GridView {
   #anchor: number | null = null;
   /** The last position of the focus, for when its row has gone. */
   #position = 0;
+  #layout: Layout | null = null;
   #down = true;
   #flashTimer: ReturnType<typeof setTimeout> | undefined;
   #settleTimer: ReturnType<typeof setTimeout> | undefined;
@@ -163,6 +166,28 @@ export class GridView {
     this.click(row, { toggle: true, shift });
   }
 
+  /** Make an image the keeper of its group by hand, or take that back. */
+  keep(row: number): void {
+    const { frame, review, tiles } = this.state;
+    const chosen = tiles.get(row)?.info.chosen ?? false;
+    const present = frame.peek();
+    if (!review.on.peek() || !present || !(chosen || inGroup(present, row))) return;
+    this.#focusOnRow(row);
+    void review.keep(row, !chosen);
+  }
+
+  /** Declare an image no duplicate, with all others selected if it is; or take that back. */
+  apart(row: number): void {
+    const { frame, review, selection, tiles } = this.state;
+    const present = frame.peek();
+    if (!review.on.peek() || !present) return;
+    const rows = selection.has(row) ? [...selection.rows] : [row];
+    const grouped = groupedOf(present, rows);
+    this.#focusOnRow(row);
+    if (tiles.get(row)?.info.apart) void review.decide({ together: rows });
+    else if (grouped.length > 0) void review.decide({ apart: grouped });
+  }
+
   /** Act on a key; false when it is not one of the grid's. */
   key(key: string, { toggle, shift }: Modifiers): boolean {
     const { selection, mask } = this.state;
@@ -200,13 +225,18 @@ export class GridView {
       this.click(row, { toggle: true, shift });
       return true;
     }
-    if (!shift && (key === "Enter" || key.toLowerCase() === "s")) {
-      if (this.positionOf(row) < 0) return false;
+    if (shift || this.positionOf(row) < 0) return false;
+    const letter = key.toLowerCase();
+    if (key === "Enter" || letter === "s") {
       this.#move(0, false);
       this.similarTo.value = row;
       return true;
     }
-    return false;
+    if (!this.state.review.on.peek() || (letter !== "k" && letter !== "n")) return false;
+    this.#move(0, false);
+    if (letter === "k") this.keep(row);
+    else this.apart(row);
+    return true;
   }
 
   /** Start the focus when the grid gets it: on the first tile on screen, or where it was. */
@@ -241,6 +271,24 @@ export class GridView {
     }
   }
 
+  /**
+   * Under a new plan bands move: where to scroll so that the image with the focus, or what took its
+   * place, stays where it is on screen. Null when it is not on screen.
+   */
+  #following(before: Layout, { items, cells }: Layout): number | null {
+    const row = this.focus.peek();
+    const from = row === null ? -1 : before.items.indexOf(row);
+    if (from < 0 || items.length === 0) return null;
+    const viewport = this.state.height.peek();
+    const offset = Math.floor(from / before.cells.columns) * before.cells.height - this.#map.top;
+    if (offset <= -before.cells.height || offset >= viewport) return null;
+    const found = items.indexOf(row!);
+    this.#focusOn(found >= 0 ? found : Math.min(from, items.length - 1));
+    const line = Math.floor(this.#position / cells.columns);
+    const top = Math.max(0, line * cells.height - offset);
+    return reveal(line, cells.height, top, viewport);
+  }
+
   #rows(overscan: number) {
     const { height } = this.cells.value;
     return rowsAt(this.top.value, this.state.height.value, height, this.rowCount.value, overscan);
@@ -253,7 +301,14 @@ export class GridView {
 
   /** The content became shorter or taller: stay inside it. */
   #relayout(): void {
-    this.#map.resize(this.rowCount.value * this.cells.value.height, this.state.height.value);
+    const { frame, height } = this.state;
+    const after = { frame: frame.value, items: this.items.value, cells: this.cells.value };
+    const before = this.#layout;
+    this.#layout = after;
+    const replanned = before?.frame && after.frame && before.frame !== after.frame;
+    const top = replanned ? this.#following(before, after) : null;
+    this.#map.resize(this.rowCount.value * after.cells.height, height.value);
+    if (top !== null) this.#map.goTo(top);
     this.#publish();
     this.#apply(this.#map.height, this.#map.scrollTop);
   }
@@ -278,6 +333,11 @@ export class GridView {
   #focusOn(position: number): void {
     this.#position = position;
     this.focus.value = this.items.peek()[position] ?? null;
+  }
+
+  #focusOnRow(row: number): void {
+    const position = this.positionOf(row);
+    if (position >= 0) this.#focusOn(position);
   }
 
   #move(step: number, shift: boolean): void {

@@ -1,5 +1,8 @@
 import { type ComponentChild, render } from "preact";
+import collections from "./collections.css";
+import filters from "./filters.css";
 import type { AnyModel, Widget } from "./model";
+import review from "./review.css";
 import styles from "./styles.css";
 import { followTheme } from "./theme";
 
@@ -9,12 +12,12 @@ import { followTheme } from "./theme";
  * The style sheet lives in the shadow root: what anywidget puts into the page's head leaks out and
  * does not reach in. The attribute keeps JupyterLab from acting on keys typed here.
  */
-export function mount(el: HTMLElement, child: ComponentChild, signal: AbortSignal): void {
+export function mount(el: HTMLElement, child: ComponentChild, signal: AbortSignal): HTMLElement {
   const host = el.ownerDocument.createElement("div");
   host.dataset.lmSuppressShortcuts = "true";
   const shadow = host.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(styles);
+  sheet.replaceSync(styles + filters + review + collections);
   shadow.adoptedStyleSheets = [sheet];
   followTheme(host, signal);
   render(child, shadow);
@@ -27,17 +30,20 @@ export function mount(el: HTMLElement, child: ComponentChild, signal: AbortSigna
     },
     { once: true },
   );
+  return host;
 }
 
 /**
  * A front-end module for anywidget.
  *
  * The default export is a function, which anywidget calls once a model: `initialize` and `render`
- * get different proxies of the model, so what all views share is kept in the closure.
+ * get different proxies of the model, so what all views share is kept in the closure. `slot` may
+ * add children to the host element, for what needs the page's own styles.
  */
 export function widget<S>(
   create: (model: AnyModel, signal: AbortSignal) => S,
   view: (state: S, signal: AbortSignal) => ComponentChild,
+  slot?: (state: S, model: AnyModel, host: HTMLElement, signal: AbortSignal) => void,
 ): () => Widget {
   return () => {
     let shared: S | undefined;
@@ -51,7 +57,8 @@ export function widget<S>(
         const [own, end] = lifetime(signal);
         // Hosts that render without initialize get a state that lives as long as the view.
         const state = shared ?? create(model, own);
-        mount(el, view(state, own), own);
+        const host = mount(el, view(state, own), own);
+        slot?.(state, model, host, own);
         return end;
       },
     };

@@ -67,22 +67,6 @@ function sortableBits(values: Float32Array): Uint32Array {
   return bits;
 }
 
-/** Mark the rows whose score lies in the range, both ends included; without a range, all rows. */
-export function scoreMask(
-  scores: Float32Array,
-  range: readonly [number, number] | null,
-  out: Uint8Array = new Uint8Array(scores.length),
-): Uint8Array {
-  if (!range) return out.fill(1);
-  const low = Math.fround(range[0]);
-  const high = Math.fround(range[1]);
-  for (let row = 0; row < scores.length; row++) {
-    const score = scores[row];
-    out[row] = +(score >= low) & +(score <= high);
-  }
-  return out;
-}
-
 /**
  * The visible rows in display order.
  *

@@ -6,6 +6,23 @@ interface Box {
 }
 
 const MARGIN = 8;
+const GAP = 4;
+
+/** Where to put what a button drops down: below it, above it where there is no room. */
+export function placeBelow(
+  anchor: Box,
+  popover: { width: number; height: number },
+  screen: { width: number; height: number },
+): { left: number; top: number } {
+  const maxLeft = Math.max(MARGIN, screen.width - popover.width - MARGIN);
+  const maxTop = Math.max(MARGIN, screen.height - popover.height - MARGIN);
+  const below = anchor.top + anchor.height + GAP;
+  const top = below <= maxTop ? below : anchor.top - popover.height - GAP;
+  return {
+    left: Math.min(Math.max(anchor.left, MARGIN), maxLeft),
+    top: Math.min(Math.max(top, MARGIN), maxTop),
+  };
+}
 
 /**
  * Where to put a popover: beside its anchor where there is room, below or above otherwise, and

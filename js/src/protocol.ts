@@ -6,11 +6,20 @@
 /** Requests, each with the names of its arguments. */
 export const REQUEST_FIELDS = {
   open: [],
-  tiles: ["rows"],
+  tiles: ["rows", "thumbs"],
   order: ["column"],
   select: ["rows"],
   similar: ["row", "k"],
-  collect: ["name"],
+  column: ["column"],
+  match: ["key", "clause"],
+  decide: ["change"],
+  undo: [],
+  redo: [],
+  collect: ["name", "of", "how"],
+  collection: ["name", "change"],
+  preview: ["dataset"],
+  create: ["dataset"],
+  analytics: [],
   cancel: ["target"],
   ping: [],
 } as const;
@@ -19,7 +28,10 @@ export const REQUEST_FIELDS = {
 export const EVENT_FIELDS = {
   data: [],
   selection: ["rows", "origin"],
-  collections: ["collections"],
+  plan: ["band", "place", "kind", "keep", "summary", "review"],
+  review: ["review"],
+  collections: ["collections", "members"],
+  progress: ["client", "target", "done", "total", "text"],
 } as const;
 
 export type Kind = keyof typeof REQUEST_FIELDS;
@@ -28,13 +40,16 @@ export type EventKind = keyof typeof EVENT_FIELDS;
 /** How a row stands: `kind` of the frame as a byte. */
 export const ImageKind = { unique: 0, near: 1, exact: 2, none: 255 } as const;
 
+/** What the plan does with a row, as a byte; `beside`: it stays, in no group, near a member. */
+export const Keep = { goes: 0, stays: 1, beside: 2, none: 255 } as const;
+
 /** The null of a rank: always last, in both directions. */
 export const NULL_RANK = 0xffffffff;
 
 /** tornado drops what is larger than 10 MiB in silence; this stays well below. */
 export const MAX_MESSAGE_BYTES = 4_000_000;
 
-export type Dtype = "float32" | "uint32" | "uint8";
+export type Dtype = "float32" | "float64" | "uint32" | "uint8";
 
 export interface WireArray {
   dtype: Dtype;
@@ -42,9 +57,15 @@ export interface WireArray {
   buffer: number;
 }
 
+/** How a column can be filtered; null when it cannot. */
+export type Facet = "number" | "date" | "category" | "boolean" | "text" | null;
+
 export interface Column {
   name: string;
   type: string;
+  sortable: boolean;
+  /** As far as the type tells: a category with very many values turns out to be text. */
+  facet: Facet;
 }
 
 export interface Summary {
@@ -53,21 +74,99 @@ export interface Summary {
   near: number;
   groups: number;
   unreadable: number;
+  /** Groups whose labels disagree; null without a label column. */
+  label_conflicts: number | null;
+  /** Groups that straddle splits; null without a split column. */
+  leakage: number | null;
 }
 
 export interface CollectionInfo {
   name: string;
   size: number;
+  description: string;
 }
 
-export type TileRole = "keeper" | "copy" | "near" | "beside" | null;
+/** What the plan follows, and what can be taken back. */
+export interface ReviewInfo {
+  /** Why there is no plan for this frame; null when there is one. */
+  off: string | null;
+  near: number;
+  /** The boundary that the frame was scored with. */
+  scored_near: number;
+  /** Whether images can be grouped anew at another boundary, and how far it may go. */
+  near_max: number | null;
+  /** What moving the boundary changed: "31 groups (+7), 40 images go (+12)"; empty for nothing. */
+  changes: string;
+  /** The rules in effect, strongest first, in words; names where they have one. */
+  rules: { name: string | null; about: string }[];
+  rule_choices: { name: string; about: string }[];
+  /** Decisions made by hand in this frame. */
+  keepers: number;
+  not_duplicates: number;
+  /** What the next undo or redo does, in words; null for nothing. */
+  undo: string | null;
+  redo: string | null;
+}
+
+export type Change =
+  | { keepers: { add: number[]; remove: number[] } }
+  /** These images are no duplicates of anything else in their groups. */
+  | { apart: number[] }
+  /** Take such decisions about these images back. */
+  | { together: number[] }
+  | { near: number | null }
+  | { rules: string[] | null };
+
+export interface DatasetRequest {
+  source: { kind: "plan" | "selection" | "view" } | { kind: "collection"; name: string };
+  name: string;
+  description: string;
+  project: string;
+  project_description: string;
+  root: string;
+  mode: "hardlink" | "copy" | "symlink" | "paths";
+  format: "imagefolder" | "webdataset";
+  /** Send it to a Label Studio server; null for not. Empty texts stand for the environment's. */
+  annotate: { url: string; token: string } | null;
+}
+
+export interface DatasetPreview {
+  path: string;
+  images: number;
+  bytes: number;
+  new_bytes: number;
+  free_bytes: number;
+  placed: Record<string, number>;
+  splits: Record<string, number>;
+  renamed: number;
+  unreadable: number;
+  removed: number;
+  /** Groups of which no image is in the dataset. */
+  lost_groups: number;
+}
+
+export interface DatasetResult {
+  name: string;
+  path: string;
+  images: number;
+  bytes: number;
+  removed: number;
+  /** Address of the project in the annotation tool; null when it was not sent. */
+  project_url: string | null;
+  /** Why sending failed although the dataset was written; null otherwise. */
+  problem: string | null;
+}
 
 export interface TileInfo {
   row: number;
   name: string;
   path: string;
-  of: string | null;
-  role: TileRole;
+  /** What it is to others, in words: "keeper: most pixels", "exact duplicate of a.jpg". */
+  caption: string | null;
+  /** Chosen to be a keeper by hand. */
+  chosen: boolean;
+  /** Declared by hand to be no duplicate. */
+  apart: boolean;
   width: number | null;
   height: number | null;
   error: string | null;
@@ -79,53 +178,97 @@ export interface SimilarItem {
   distance: number;
 }
 
+export type Numbers = Float32Array | Float64Array;
+
 /** A request's arguments as the caller gives them: typed arrays go into buffers. */
 export interface Requests {
   open: Record<string, never>;
-  tiles: { rows: number[] };
+  tiles: { rows: number[]; thumbs: boolean };
   order: { column: string };
   select: { rows: Uint8Array };
   similar: { row: number; k: number };
-  collect: { name: string };
+  column: { column: string };
+  match: { key: string; clause: unknown };
+  decide: { change: Change };
+  undo: Record<string, never>;
+  redo: Record<string, never>;
+  /** "rest" is every readable image that is not selected. */
+  collect: { name: string; of: "selection" | "rest"; how: "replace" | "add" | "remove" };
+  collection: {
+    name: string;
+    change: { rename: string } | { describe: string } | { delete: true };
+  };
+  preview: { dataset: DatasetRequest };
+  create: { dataset: DatasetRequest };
+  analytics: Record<string, never>;
   ping: Record<string, never>;
+}
+
+/** The collections that have images of this frame; bitset i of `members` is that of collection i. */
+export interface CollectionsReply {
+  collections: CollectionInfo[];
+  members: Uint8Array;
+}
+
+export interface PlanArrays {
+  band: Uint32Array;
+  place: Uint32Array;
+  kind: Uint8Array;
+  keep: Uint8Array;
+  summary: Summary;
+  review: ReviewInfo;
 }
 
 /** Replies as the caller gets them: wire arrays are read into typed arrays. */
 export interface Replies {
-  open: {
-    rows?: number;
-    columns?: Column[];
-    score?: string | null;
-    near?: number;
-    similar?: string | null;
-    summary?: Summary;
-    collections?: CollectionInfo[];
-    scores?: Float32Array;
-    kind?: Uint8Array;
-    keep?: Uint8Array;
-    band?: Uint32Array;
-    place?: Uint32Array;
-    selected?: Uint8Array;
-    values?: Float32Array;
-  };
+  open: Partial<PlanArrays> &
+    Partial<CollectionsReply> & {
+      rows?: number;
+      columns?: Column[];
+      score?: string | null;
+      path?: string;
+      near?: number;
+      similar?: string | null;
+      scores?: Float32Array;
+      selected?: Uint8Array;
+      values?: Float32Array;
+    };
   tiles: { tiles: TileInfo[]; blob: Uint8Array };
   order: { rank: Uint32Array };
   select: { count: number };
   similar: { items: SimilarItem[]; tiles: TileInfo[]; blob: Uint8Array };
-  collect: { collections: CollectionInfo[] };
+  column:
+    | { facet: "number" | "date"; values: Numbers }
+    /** `codes[row]` is an index of `labels`; null is the label of rows without a value. */
+    | { facet: "category" | "boolean"; codes: Uint32Array; labels: (string | boolean | null)[] }
+    | { facet: "text" };
+  match: { rows: Uint8Array };
+  decide: { review: ReviewInfo };
+  undo: { review: ReviewInfo };
+  redo: { review: ReviewInfo };
+  collect: CollectionsReply & { size: number };
+  collection: CollectionsReply;
+  preview: DatasetPreview;
+  create: DatasetResult;
+  analytics: Record<string, never>;
   ping: Record<string, never>;
 }
 
 export interface Events {
   data: Record<string, never>;
   selection: { rows: Uint8Array; origin: number | null };
-  collections: { collections: CollectionInfo[] };
+  plan: PlanArrays;
+  review: { review: ReviewInfo };
+  collections: CollectionsReply;
+  /** `target` is the request's `seq`, `client` the page that asked. */
+  progress: { client: number; target: number; done: number; total: number; text: string };
 }
 
 export type RequestKind = keyof Requests & Kind;
 
 const ARRAY_TYPES = {
   float32: Float32Array,
+  float64: Float64Array,
   uint32: Uint32Array,
   uint8: Uint8Array,
 } as const;
@@ -182,9 +325,11 @@ export function encode(fields: Record<string, unknown>): {
       const dtype: Dtype =
         value instanceof Float32Array
           ? "float32"
-          : value instanceof Uint32Array
-            ? "uint32"
-            : "uint8";
+          : value instanceof Float64Array
+            ? "float64"
+            : value instanceof Uint32Array
+              ? "uint32"
+              : "uint8";
       const size = ARRAY_TYPES[dtype].BYTES_PER_ELEMENT;
       content[name] = { dtype, shape: [value.byteLength / size], buffer: buffers.length };
       // A copy: the caller goes on changing its array while the message waits to be sent.

@@ -12,12 +12,12 @@ function View({ state }: { state: HistogramState }) {
       {status.kind === "ready" ? (
         <RangeHistogram
           label={state.label.value}
-          scale={state.scale.value}
-          bars={state.bars.value}
+          scale={state.bars.scale.value}
+          bars={state.bars.counts.value}
           range={state.shownRange.value}
           count={`${format.count(state.count.value)} ${state.count.value === 1 ? "value" : "values"}`}
           log={state.log.value}
-          canBeLog={state.canBeLog.value}
+          canBeLog={state.bars.canBeLog.value}
           onRange={(range) => state.setRange(range)}
           onLog={(log) => state.setLog(log)}
         />

@@ -36,6 +36,17 @@ export interface RequestOptions {
   /** A new request with the same key cancels the one before it. */
   latest?: string;
   signal?: AbortSignal;
+  /**
+   * Told how far the answer is. Such a request does long work in Python: it is not given up while
+   * the connection lives, and when `signal` aborts, Python's reply still tells what came of it.
+   */
+  progress?: (progress: Events["progress"]) => void;
+}
+
+/** Why a request failed, for people. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof RetryError) return "The connection broke on the way. Try again.";
+  return error instanceof Error ? error.message : String(error);
 }
 
 export interface RpcOptions {
@@ -49,6 +60,7 @@ export interface RpcOptions {
 interface Pending {
   kind: RequestKind;
   latest?: string;
+  progress?: RequestOptions["progress"];
   sentAt: number;
   resolve(value: unknown): void;
   reject(error: Error): void;
@@ -93,7 +105,7 @@ export class Rpc {
   request<K extends RequestKind>(
     kind: K,
     args: Requests[K],
-    { latest, signal }: RequestOptions = {},
+    { latest, signal, progress }: RequestOptions = {},
   ): Promise<Replies[K]> {
     if (this.#signal.aborted || signal?.aborted) {
       return Promise.reject(new CancelledError(`${kind} was cancelled`));
@@ -113,6 +125,7 @@ export class Rpc {
       this.#pending.set(seq, {
         kind,
         latest,
+        progress,
         sentAt: Date.now(),
         resolve: resolve as (value: unknown) => void,
         reject,
@@ -145,8 +158,9 @@ export class Rpc {
     const message = content as Record<string, unknown>;
     if (typeof message.event === "string") {
       this.#heard(Number.POSITIVE_INFINITY);
-      const handler = this.#handlers.get(message.event as EventKind);
-      handler?.(decode(message, buffers) as never);
+      const event = decode(message, buffers);
+      if (message.event === "progress") this.#tellProgress(event as unknown as Events["progress"]);
+      this.#handlers.get(message.event as EventKind)?.(event as never);
       return;
     }
     if (message.client !== this.client || typeof message.seq !== "number") return;
@@ -167,13 +181,18 @@ export class Rpc {
     }
   }
 
+  #tellProgress(progress: Events["progress"]): void {
+    if (progress.client !== this.client) return;
+    this.#pending.get(progress.target)?.progress?.(progress);
+  }
+
   /** Note a sign of life. After a loss, requests sent before `seq` are taken for dropped. */
   #heard(seq: number): void {
     this.#heardAt = Date.now();
     if (!this.lost.peek()) return;
     clearTimeout(this.#ping);
     for (const [earlier, pending] of [...this.#pending]) {
-      if (earlier >= seq) continue;
+      if (earlier >= seq || pending.progress) continue;
       this.#pending.delete(earlier);
       pending.reject(new RetryError(`${pending.kind} was lost on the way`));
     }
@@ -227,8 +246,10 @@ export class Rpc {
   #cancel(seq: number): void {
     const pending = this.#pending.get(seq);
     if (!pending) return;
-    this.#pending.delete(seq);
-    pending.reject(new CancelledError(`${pending.kind} was cancelled`));
+    if (!pending.progress) {
+      this.#pending.delete(seq);
+      pending.reject(new CancelledError(`${pending.kind} was cancelled`));
+    }
     if (pending.kind === "ping") return;
     this.#send({ seq: ++this.#seq, client: this.client, kind: "cancel", target: seq });
   }

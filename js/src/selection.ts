@@ -104,3 +104,8 @@ export function* rangeBetween(
     if (mask[items[position]]) yield items[position];
   }
 }
+
+/** The rows that a mask shows. */
+export function* rowsOf(mask: Uint8Array): Generator<number> {
+  for (let row = 0; row < mask.length; row++) if (mask[row]) yield row;
+}

@@ -1,21 +1,22 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
-import { type Clauses, maskOf, readClauses, withClause } from "./filters";
-import { countGroups, type Frame, frameOf } from "./frame";
-import {
-  binCounts,
-  canBeLog,
-  countIn,
-  extentOf,
-  type Range,
-  rangeOrNull,
-  scaleFor,
-} from "./histogram";
-import { type AnyModel, listen } from "./model";
+import { Bars } from "./bars";
+import { Charts } from "./charts";
+import { DatasetMaker } from "./dataset";
+import { Filtering, PLANNED } from "./filtering";
+import { isRange } from "./filters";
+import { countGroups, countStaying, type Frame, frameOf, replanned, withoutKept } from "./frame";
+import { countIn, type Range, rangeOrNull } from "./histogram";
+import { Library } from "./library";
+import type { AnyModel } from "./model";
+import { NameForm } from "./naming";
 import { denseRank, displayOrder, withKeepers } from "./order";
-import type { CollectionInfo, Replies } from "./protocol";
+import { shortcutsOf } from "./overview";
+import type { Events, Replies, Requests } from "./protocol";
+import { Review } from "./review";
 import { CancelledError, RetryError, Rpc } from "./rpc";
-import { Selection } from "./selection";
+import { rowsOf, Selection } from "./selection";
 import { readSort, type Sort } from "./sort";
+import { syncTrait } from "./sync";
 import { type Throttled, throttle } from "./throttle";
 import { TileCache } from "./tiles";
 
@@ -43,32 +44,7 @@ export interface StateOptions {
   tiles?: TileCache;
 }
 
-/** Write a trait at most ten times a second, and follow it when Python changes it. */
-function syncTrait<T>(
-  model: AnyModel,
-  name: string,
-  value: Signal<T>,
-  read: (raw: unknown) => T,
-  abort: AbortSignal,
-): Throttled {
-  value.value = read(model.get(name));
-  const push = throttle(
-    () => {
-      model.set(name, value.value);
-      model.save_changes();
-    },
-    100,
-    abort,
-  );
-  const pull = () => {
-    const next = read(model.get(name));
-    // What this page is about to write is newer than what it hears.
-    if (push.due || JSON.stringify(next) === JSON.stringify(value.value)) return;
-    value.value = next;
-  };
-  listen(model, `change:${name}`, pull, abort);
-  return push;
-}
+const NO_SCORES = new Float32Array(0);
 
 const readHeight = (raw: unknown) => (typeof raw === "number" && raw > 0 ? raw : 560);
 
@@ -137,28 +113,31 @@ export class PickState {
 /** Everything that all displays of one Explorer or ImageGrid share. */
 export class ExplorerState extends PickState {
   readonly frame: Signal<Frame | null> = signal(null);
-  readonly clauses: Signal<Clauses> = signal({});
+  readonly filtering: Filtering;
+  readonly review: Review;
+  readonly library: Library;
+  readonly nameForm: NameForm;
+  readonly dataset: DatasetMaker;
+  readonly charts: Charts;
   readonly sort: Signal<Sort> = signal(readSort(null));
   readonly height: Signal<number> = signal(560);
   readonly showKeepers = signal(true);
   readonly log = signal(true);
-  readonly collections: Signal<CollectionInfo[]> = signal([]);
   /** The column whose ranks are on their way. */
   readonly sorting: Signal<string | null> = signal(null);
   readonly sortError: Signal<string | null> = signal(null);
 
-  #rank: Signal<{ column: string; rank: Uint32Array } | null> = signal(null);
-  #scoreRank = computed(() => {
+  #rank: Signal<{ column: string; rank: Uint32Array; frame: Frame } | null> = signal(null);
+  /** Another plan keeps the scores, and so their ranks. */
+  #scores = computed(() => {
     const frame = this.frame.value;
-    return frame && frame.scores.length === frame.rows ? denseRank(frame.scores) : null;
+    return frame && frame.scores.length === frame.rows ? frame.scores : null;
   });
-  #pushFilters: Throttled;
+  #scoreRank = computed(() => this.#scores.value && denseRank(this.#scores.value));
   #pushSort: Throttled;
 
-  readonly mask: ReadonlySignal<Uint8Array | null> = computed(() => {
-    const frame = this.frame.value;
-    return frame && maskOf(frame, this.clauses.value);
-  });
+  /** The rows that the filters leave. */
+  readonly mask: ReadonlySignal<Uint8Array | null> = computed(() => this.filtering.mask.value);
 
   readonly shown: ReadonlySignal<Shown | null> = computed(() => {
     const frame = this.frame.value;
@@ -173,32 +152,32 @@ export class ExplorerState extends PickState {
     return { mask, order, items, groups: countGroups(frame, mask) };
   });
 
-  /** The range of the score; null without one. */
-  readonly range: ReadonlySignal<Range | null> = computed(() => {
-    const score = this.frame.value?.score;
-    return score ? (this.clauses.value[score] ?? null) : null;
+  /** The histogram of the scores. */
+  readonly bars = new Bars({
+    values: () => this.frame.value?.scores ?? NO_SCORES,
+    log: () => this.log.value,
+    left: () => {
+      const frame = this.frame.value;
+      const rows = frame?.score ? this.filtering.besides(frame.score).value : null;
+      return rows && rows.length === frame?.scores.length ? rows : null;
+    },
   });
 
-  readonly scale = computed(() => {
-    const frame = this.frame.value;
-    return frame && scaleFor(frame.extent, this.log.value);
-  });
-
-  /** Bars of the score's histogram: what all other clauses leave. */
-  readonly bars = computed(() => {
-    const frame = this.frame.value;
-    const scale = this.scale.value;
-    if (!frame || !scale || frame.score === null) return null;
-    return binCounts(frame.scores, scale);
-  });
+  /** Whether there is a histogram of the scores. */
+  readonly scoreShown = computed(() => this.frame.value?.score != null && !this.bars.empty.value);
 
   readonly shortcuts = computed(() => {
     const frame = this.frame.value;
-    if (!frame) return null;
-    return {
-      exact: countIn(frame.scores, [0, EXACT]),
-      near: countIn(frame.scores, [0, frame.near]),
-    };
+    return frame ? shortcutsOf(frame) : [];
+  });
+
+  /** The range of the score; null without one. */
+  readonly range: ReadonlySignal<Range | null> = computed(() => {
+    const score = this.frame.value?.score;
+    const clause = score ? this.filtering.clauses.value[score] : null;
+    if (!isRange(clause)) return null;
+    const { min, max } = this.bars.scale.value;
+    return [clause[0] ?? min, clause[1] ?? max];
   });
 
   /** How many picked rows the filter hides. */
@@ -208,15 +187,48 @@ export class ExplorerState extends PickState {
     return mask ? this.selection.count - this.selection.rows.countIn(mask) : 0;
   });
 
+  /** How many images stay under the plan; null without one. */
+  readonly staying: ReadonlySignal<number | null> = computed(() => {
+    const frame = this.frame.value;
+    const off = this.review.info.value?.off ?? null;
+    if (!frame || !this.review.info.value || off !== null) return null;
+    return countStaying(frame);
+  });
+
   constructor(model: AnyModel, options: StateOptions) {
     super(model, options);
     const { signal: abort } = options;
-    this.#pushFilters = syncTrait(model, "_filters", this.clauses, readClauses, abort);
+    this.library = new Library(this.rpc);
+    this.review = new Review(this.rpc, () => this.flush(), abort);
+    this.filtering = new Filtering(model, {
+      frame: this.frame,
+      library: this.library,
+      rpc: this.rpc,
+      signal: abort,
+    });
+    this.charts = new Charts(this.rpc);
+    this.nameForm = new NameForm({
+      library: this.library,
+      selection: this.selection,
+      frame: this.frame,
+      collect: (args) => this.collect(args),
+      signal: abort,
+    });
+    this.dataset = new DatasetMaker({
+      rpc: this.rpc,
+      library: this.library,
+      staying: () => this.staying.value,
+      selected: () => {
+        this.selection.version.value;
+        return this.selection.count;
+      },
+      shown: () => this.shown.value?.order.length ?? 0,
+      flush: () => this.flush(),
+      signal: abort,
+    });
     this.#pushSort = syncTrait(model, "_sort", this.sort, readSort, abort);
     syncTrait(model, "height", this.height, readHeight, abort);
-    this.rpc.on("collections", ({ collections }) => {
-      this.collections.value = collections;
-    });
+    this.rpc.on("plan", (plan) => this.#replan(plan));
     const stop = effect(() => {
       const frame = this.frame.value;
       const column = this.sort.value.column;
@@ -235,20 +247,34 @@ export class ExplorerState extends PickState {
 
   protected override opened(reply: Replies["open"]): void {
     super.opened(reply);
-    this.collections.value = reply.collections ?? [];
     this.frame.value = frameOf(reply);
+    this.library.load(reply.rows ?? 0, reply);
+    this.review.info.value = reply.review ?? null;
   }
 
   setRange(range: Range | null): void {
     const score = this.frame.value?.score;
-    if (!score) return;
-    this.clauses.value = withClause(this.clauses.value, score, range);
-    this.#pushFilters();
+    if (score) this.filtering.set(score, range);
   }
 
   resetFilters(): void {
-    this.clauses.value = {};
-    this.#pushFilters();
+    this.filtering.reset();
+  }
+
+  /** Select what the plan removes of the images shown, and offer to name what stays. */
+  acceptPlan(): void {
+    const frame = this.frame.value;
+    const mask = this.mask.value;
+    if (!frame || !mask) return;
+    this.selection.replace(rowsOf(withoutKept(frame, mask)));
+    this.library.propose("rest", "Unique");
+  }
+
+  /** What Python knows of this page is what is on screen. */
+  flush(): void {
+    this.filtering.flush();
+    this.pushSelection.flush();
+    this.review.flush();
   }
 
   setSort(change: Partial<Sort>): void {
@@ -256,14 +282,21 @@ export class ExplorerState extends PickState {
     this.#pushSort();
   }
 
-  /** Make a named collection of the selection; returns its size. */
-  async collect(name: string): Promise<number> {
-    this.#pushFilters.flush();
-    this.pushSelection.flush();
-    const size = this.selection.count;
-    const { collections } = await this.rpc.request("collect", { name });
-    this.collections.value = collections;
-    return size;
+  /** Name the selection, or what is not selected; returns the size of the collection. */
+  collect(args: Requests["collect"]): Promise<number> {
+    this.flush();
+    return this.library.collect(args);
+  }
+
+  /** The plan changed: other groups and keepers, the same images and scores. */
+  #replan({ review, ...plan }: Events["plan"]): void {
+    const frame = this.frame.value;
+    if (!frame) return;
+    batch(() => {
+      this.frame.value = replanned(frame, plan, review.near);
+      this.review.info.value = review;
+    });
+    this.tiles.refresh();
   }
 
   /** Ranks of the score are computed here; those of other columns are Python's. */
@@ -275,13 +308,14 @@ export class ExplorerState extends PickState {
       if (present) this.#rank.value = null;
       return;
     }
-    if (present?.column === column) return;
+    const holds = present?.frame === frame || !PLANNED.includes(column);
+    if (present?.column === column && holds) return;
     this.sorting.value = column;
     this.rpc.request("order", { column }, { latest: "order" }).then(
       ({ rank }) => {
         if (this.frame.peek() !== frame || this.sort.peek().column !== column) return;
         batch(() => {
-          this.#rank.value = { column, rank };
+          this.#rank.value = { column, rank, frame };
           this.sorting.value = null;
           this.sortError.value = null;
         });
@@ -303,12 +337,10 @@ export class HistogramState {
   readonly range: Signal<Range | null> = signal(null);
   readonly log: Signal<boolean> = signal(false);
   readonly label: Signal<string> = signal("");
-  #extent = computed(() => extentOf(this.values.value));
   #pushRange: Throttled;
   #pushLog: Throttled;
 
-  readonly scale = computed(() => scaleFor(this.#extent.value, this.log.value));
-  readonly bars = computed(() => binCounts(this.values.value, this.scale.value));
+  readonly bars = new Bars({ values: () => this.values.value, log: () => this.log.value });
   readonly count = computed(() => {
     const range = this.range.value;
     return range ? countIn(this.values.value, range) : this.values.value.length;
@@ -316,13 +348,15 @@ export class HistogramState {
   /** Null while the range spans the whole axis. */
   readonly shownRange = computed(() => {
     const range = this.range.value;
-    return range && rangeOrNull(range, this.scale.value);
+    return range && rangeOrNull(range, this.bars.scale.value);
   });
-  readonly canBeLog = computed(() => canBeLog(this.#extent.value));
 
   constructor(model: AnyModel, { signal: abort, rpc }: StateOptions) {
     this.rpc = rpc ?? new Rpc(model, { signal: abort });
-    const readRange = (raw: unknown) => readClauses({ value: raw }).value ?? null;
+    const readRange = (raw: unknown) =>
+      Array.isArray(raw) && raw.length === 2 && raw.every((end) => Number.isFinite(end))
+        ? ([raw[0], raw[1]] as const)
+        : null;
     this.#pushRange = syncTrait(model, "value", this.range, readRange, abort);
     this.#pushLog = syncTrait(model, "log", this.log, (raw) => raw === true, abort);
     syncTrait(model, "label", this.label, (raw) => String(raw ?? ""), abort);
@@ -350,7 +384,8 @@ export class HistogramState {
 
   setRange(range: Range | null): void {
     // The trait is always a pair: without a range it is the whole axis.
-    this.range.value = range ?? [this.scale.value.min, this.scale.value.max];
+    const { min, max } = this.bars.scale.value;
+    this.range.value = range ?? [min, max];
     this.#pushRange();
   }
 

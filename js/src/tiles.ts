@@ -34,17 +34,24 @@ interface Flight {
   sentAt: number;
 }
 
+/** What a tile says of the plan; all else is the file's own. */
+type Told = Pick<TileInfo, "row" | "caption" | "chosen" | "apart">;
+
 /**
  * Tiles by row, the least recently wanted given up first.
  *
  * Each view says what it wants to show; only that is asked for, in batches. While two batches are
  * under way no third is sent, so that of a fast scroll only the places where it rests are loaded.
+ * A tile made under another plan is stale: it stays on screen until its words are there anew.
  */
 export class TileCache {
   #rpc: Rpc;
   #tiles = new Map<number, Tile>();
   #wanted = new Map<object, Wanted>();
   #flights = new Set<Flight>();
+  #stale = new Set<number>();
+  /** Counts the plans: what was asked for under an older one may be out of date. */
+  #plan = 0;
   #version = signal(0);
   #pixels = 0;
   #maxPixels: number;
@@ -90,20 +97,24 @@ export class TileCache {
   }
 
   /** Take tiles that came along with another reply. */
-  async add(infos: readonly TileInfo[], blob: Uint8Array): Promise<void> {
+  async add(infos: readonly TileInfo[], blob: Uint8Array, plan = this.#plan): Promise<void> {
     const epoch = this.#epoch;
-    const decoded = await Promise.all(
-      infos.map((info) => this.#tiles.get(info.row) ?? this.#read(info, blob)),
-    );
+    const unknown = infos.filter((info) => !this.#tell(info, plan));
+    const decoded = await Promise.all(unknown.map((info) => this.#read(info, blob)));
     if (epoch !== this.#epoch || this.#closed) {
-      for (const tile of decoded) {
-        if (this.#tiles.get(tile.info.row) !== tile) tile.bitmap?.close();
-      }
+      for (const tile of decoded) tile.bitmap?.close();
       return;
     }
-    for (const tile of decoded) this.#put(tile);
+    for (const tile of decoded) this.#put(tile, plan);
     this.#evict();
-    this.#version.value = this.#version.peek() + 1;
+    this.#bump();
+  }
+
+  /** The plan changed: ask anew for what the tiles say of it. */
+  refresh(): void {
+    this.#plan += 1;
+    for (const row of this.#tiles.keys()) this.#stale.add(row);
+    this.#next();
   }
 
   /** Forget everything: the frame was replaced, or the widget is gone. */
@@ -113,9 +124,10 @@ export class TileCache {
     this.#flights.clear();
     for (const tile of this.#tiles.values()) tile.bitmap?.close();
     this.#tiles.clear();
+    this.#stale.clear();
     this.#wanted.clear();
     this.#pixels = 0;
-    this.#version.value = this.#version.peek() + 1;
+    this.#bump();
   }
 
   /** Ask again for what is missing on screen. */
@@ -123,23 +135,25 @@ export class TileCache {
     this.#next();
   }
 
-  #missing(): number[] {
+  /** What to ask for next; null when nothing is lacking or it can wait. */
+  #lacking(): { rows: number[]; thumbs: boolean } | null {
     const coming = new Set<number>();
     for (const flight of this.#flights) for (const row of flight.rows) coming.add(row);
-    const missingOf = (part: keyof Wanted) => {
-      const missing = new Set<number>();
+    const find = (part: keyof Wanted, thumbs: boolean) => {
+      const rows = new Set<number>();
       for (const wanted of this.#wanted.values()) {
         for (const row of wanted[part]) {
-          if (missing.size === BATCH) break;
-          if (!this.#tiles.has(row) && !coming.has(row)) missing.add(row);
+          if (rows.size === BATCH) break;
+          const lacks = thumbs ? !this.#tiles.has(row) : this.#stale.has(row);
+          if (lacks && !coming.has(row)) rows.add(row);
         }
       }
-      return [...missing];
+      return rows.size > 0 ? { rows: [...rows], thumbs } : null;
     };
-    const shown = missingOf("shown");
-    if (shown.length > 0) return shown;
+    const shown = find("shown", true) ?? find("shown", false);
     // What may come next waits until nothing on screen is under way.
-    return this.#flights.size === 0 ? missingOf("ahead") : [];
+    if (shown || this.#flights.size > 0) return shown;
+    return find("ahead", true) ?? find("ahead", false);
   }
 
   #rowsOf(...parts: (keyof Wanted)[]): Set<number> {
@@ -153,26 +167,34 @@ export class TileCache {
   #next(): void {
     if (this.#closed || this.#rpc.lost.peek()) return;
     while (this.#flights.size < IN_FLIGHT) {
-      const rows = this.#missing();
-      if (rows.length === 0) return;
-      void this.#load(rows);
+      const lacking = this.#lacking();
+      if (!lacking) return;
+      void this.#load(lacking.rows, lacking.thumbs);
     }
   }
 
-  async #load(rows: number[]): Promise<void> {
+  async #load(rows: number[], thumbs: boolean): Promise<void> {
     const abort = new AbortController();
+    const plan = this.#plan;
     const flight: Flight = { rows: new Set(rows), abort, sentAt: Date.now() };
     this.#flights.add(flight);
     const epoch = this.#epoch;
+    const fail = (failed: Iterable<number>, error: string) =>
+      thumbs ? this.#fail(failed, error) : this.#silence(failed, plan);
     try {
-      const { tiles, blob } = await this.#rpc.request("tiles", { rows }, { signal: abort.signal });
+      const { tiles, blob } = await this.#rpc.request(
+        "tiles",
+        { rows, thumbs },
+        { signal: abort.signal },
+      );
       if (epoch !== this.#epoch) return;
-      await this.add(tiles, blob);
+      if (thumbs) await this.add(tiles, blob, plan);
+      else this.#retell(tiles, plan);
       for (const { row } of tiles) flight.rows.delete(row);
-      if (flight.rows.size > 0) this.#fail(flight.rows, "No answer for this image.");
+      if (flight.rows.size > 0) fail(flight.rows, "No answer for this image.");
     } catch (error) {
       const asksAgain = error instanceof CancelledError || error instanceof RetryError;
-      if (!asksAgain && epoch === this.#epoch) this.#fail(rows, (error as Error).message);
+      if (!asksAgain && epoch === this.#epoch) fail(rows, (error as Error).message);
     } finally {
       this.#flights.delete(flight);
     }
@@ -186,16 +208,40 @@ export class TileCache {
         row,
         name: "",
         path: "",
-        of: null,
-        role: null,
+        caption: null,
+        chosen: false,
+        apart: false,
         width: null,
         height: null,
         error,
         thumb: null,
       };
-      this.#put({ info, bitmap: null, error });
+      this.#put({ info, bitmap: null, error }, this.#plan);
     }
-    this.#version.value = this.#version.peek() + 1;
+    this.#bump();
+  }
+
+  /** Rather say nothing of the plan than what no longer holds. */
+  #silence(rows: Iterable<number>, plan: number): void {
+    this.#retell(
+      [...rows].map((row) => ({ row, caption: null, chosen: false, apart: false })),
+      plan,
+    );
+  }
+
+  #retell(told: readonly Told[], plan: number): void {
+    for (const one of told) this.#tell(one, plan);
+    this.#bump();
+  }
+
+  /** Let a tile say what it is under this plan; false when there is no such tile. */
+  #tell({ row, caption, chosen, apart }: Told, plan: number): boolean {
+    const tile = this.#tiles.get(row);
+    if (!tile) return false;
+    this.#tiles.delete(row);
+    this.#tiles.set(row, { ...tile, info: { ...tile.info, caption, chosen, apart } });
+    if (plan === this.#plan) this.#stale.delete(row);
+    return true;
   }
 
   async #read(info: TileInfo, blob: Uint8Array): Promise<Tile> {
@@ -210,13 +256,15 @@ export class TileCache {
     }
   }
 
-  #put(tile: Tile): void {
+  #put(tile: Tile, plan: number): void {
     const { row } = tile.info;
     const old = this.#tiles.get(row);
-    if (old && old !== tile) this.#release(old);
-    if (old !== tile) this.#pixels += pixelsOf(tile);
+    if (old) this.#release(old);
+    this.#pixels += pixelsOf(tile);
     this.#tiles.delete(row);
     this.#tiles.set(row, tile);
+    if (plan === this.#plan) this.#stale.delete(row);
+    else this.#stale.add(row);
   }
 
   #touch(row: number): void {
@@ -237,8 +285,13 @@ export class TileCache {
       if (this.#pixels <= this.#maxPixels && this.#tiles.size <= this.#maxTiles) return;
       if (shown.has(row)) continue;
       this.#tiles.delete(row);
+      this.#stale.delete(row);
       this.#release(tile);
     }
+  }
+
+  #bump(): void {
+    this.#version.value = this.#version.peek() + 1;
   }
 
   /** Cancel batches of which nothing is wanted any more, if they have been slow. */

@@ -1,5 +1,5 @@
 import type { AnyModel } from "../src/model";
-import { encode, type Replies, type RequestKind } from "../src/protocol";
+import { encode, type Replies, type RequestKind, type ReviewInfo } from "../src/protocol";
 
 type Listener = (...args: unknown[]) => void;
 
@@ -101,19 +101,54 @@ export function smallFrame(): Replies["open"] {
   return {
     rows: 8,
     columns: [
-      { name: "path", type: "String" },
-      { name: "uniqueness", type: "Float32" },
+      { name: "path", type: "String", sortable: true, facet: "text" },
+      { name: "uniqueness", type: "Float32", sortable: true, facet: "number" },
+      { name: "kind", type: "Enum", sortable: true, facet: "category" },
+      { name: "group", type: "UInt32", sortable: true, facet: "number" },
+      { name: "width", type: "Int64", sortable: true, facet: "number" },
+      { name: "error", type: "String", sortable: true, facet: "text" },
+      { name: "embedding", type: "Array", sortable: false, facet: null },
     ],
     score: "uniqueness",
     near: 0.05,
     similar: null,
-    summary: { images: 8, exact: 2, near: 3, groups: 2, unreadable: 1 },
+    path: "path",
+    summary: {
+      images: 8,
+      exact: 1,
+      near: 3,
+      groups: 2,
+      unreadable: 1,
+      label_conflicts: null,
+      leakage: null,
+    },
+    review: smallReview(),
     collections: [],
+    members: new Uint8Array(0),
     scores: new Float32Array([0.9, 0.4, 0.02, 0, 0.01, 0.5, 0.03, Number.NaN]),
     kind: new Uint8Array([0, 2, 1, 2, 1, 0, 1, 255]),
     keep: new Uint8Array([1, 1, 0, 0, 1, 1, 0, 255]),
     band: new Uint32Array([0, 1, 2, 1, 2, 0, 2, 0]),
     place: new Uint32Array([0, 0, 1, 1, 0, 0, 2, 0]),
     selected: new Uint8Array([0]),
+  };
+}
+
+export function smallReview(): ReviewInfo {
+  return {
+    off: null,
+    near: 0.05,
+    scored_near: 0.05,
+    near_max: 0.2,
+    changes: "",
+    rules: [{ name: "pixels", about: "most pixels" }],
+    rule_choices: [
+      { name: "pixels", about: "most pixels" },
+      { name: "bytes", about: "most bytes" },
+    ],
+    keepers: 0,
+    not_duplicates: 0,
+    undo: null,
+    redo: null,
   };
 }

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { GridView } from "../src/grid-view";
+import { encode } from "../src/protocol";
 import { ExplorerState } from "../src/state";
-import { settle, smallFrame, TestModel } from "./fake";
+import { settle, smallFrame, smallReview, TestModel } from "./fake";
 
 let lifetime: AbortController;
 beforeEach(() => {
@@ -159,5 +160,133 @@ describe("a new size", () => {
     view.resize({ width: 200 });
     expect(view.cells.value.columns).toBe(1);
     expect(Math.round(view.top.value / view.cells.value.height)).toBe(3);
+  });
+});
+
+describe("decisions", () => {
+  const decided = async (model: TestModel) => {
+    model.answers.decide = () => ({ review: smallReview() });
+    for (const request of model.ofKind("decide")) model.reply(request, { review: smallReview() });
+    await settle();
+    await settle();
+    return model.ofKind("decide").map(({ change }) => change);
+  };
+
+  /** Python tells of a plan with other bands. */
+  const tellPlan = (model: TestModel, band: number[], place: number[], keep: number[]) => {
+    const { content, buffers } = encode({
+      band: Uint32Array.from(band),
+      place: Uint32Array.from(place),
+      kind: smallFrame().kind,
+      keep: Uint8Array.from(keep),
+    });
+    const { summary, review } = smallFrame();
+    model.receive({ event: "plan", ...content, summary, review }, buffers);
+  };
+
+  it("are made by K and N on the focused image, if it stands in a group", async () => {
+    const { model, view } = await make();
+    view.goTo(3);
+    expect(view.key("k", plain)).toBe(true);
+    expect(view.key("N", plain)).toBe(true);
+    view.goTo(5);
+    view.key("k", plain);
+    view.key("n", plain);
+    expect(await decided(model)).toEqual([{ keepers: { add: [3], remove: [] } }, { apart: [3] }]);
+    expect(view.key("k", toggle)).toBe(false);
+    expect(view.key("n", shift)).toBe(false);
+  });
+
+  it("are taken back by the same keys", async () => {
+    const { model, state, view } = await make();
+    const about = {
+      name: "",
+      path: "",
+      caption: null,
+      width: 1,
+      height: 1,
+      error: null,
+      thumb: null,
+    };
+    await state.tiles.add(
+      [
+        { ...about, row: 3, chosen: true, apart: false },
+        { ...about, row: 5, chosen: false, apart: true },
+      ],
+      new Uint8Array(0),
+    );
+    view.goTo(3);
+    view.key("k", plain);
+    view.goTo(5);
+    view.key("n", plain);
+    expect(await decided(model)).toEqual([
+      { keepers: { add: [], remove: [3] } },
+      { together: [5] },
+    ]);
+  });
+
+  it("N acts on all selected images in groups when the focused one is selected", async () => {
+    const { model, state, view } = await make();
+    state.selection.replace([2, 3, 5, 7]);
+    view.goTo(3);
+    view.key("n", plain);
+    view.goTo(6);
+    view.key("n", plain);
+    expect(await decided(model)).toEqual([{ apart: [2, 3] }, { apart: [6] }]);
+  });
+
+  it("are not made where there is no plan", async () => {
+    const { model, state, view } = await make();
+    state.review.info.value = { ...smallReview(), off: "it has no fingerprints" };
+    view.goTo(3);
+    expect(view.key("k", plain)).toBe(false);
+    expect(view.key("n", plain)).toBe(false);
+    expect(await decided(model)).toEqual([]);
+  });
+
+  it("keep the focused image focused, and where it is on screen, although bands move", async () => {
+    const { model, view } = await make();
+    view.resize({ width: 200 });
+    view.goTo(6);
+    const onScreen = (row: number) =>
+      view.positionOf(row) * view.cells.value.height - view.top.value;
+    const before = onScreen(6);
+    expect(view.positionOf(6)).toBe(4);
+    tellPlan(model, [0, 0, 1, 0, 1, 0, 0, 0], [0, 0, 1, 0, 0, 0, 0, 0], [1, 1, 0, 1, 1, 1, 1, 255]);
+    expect(view.positionOf(6)).toBe(3);
+    expect(view.focus.value).toBe(6);
+    expect(onScreen(6)).toBeCloseTo(before);
+  });
+
+  it("bring the image into view where there is no room to keep its place", async () => {
+    const { model, view } = await make();
+    view.resize({ width: 200 });
+    view.goTo(3);
+    view.scrollTo(view.cells.value.height - 40);
+    tellPlan(model, [0, 1, 2, 1, 2, 0, 2, 0], [0, 1, 1, 0, 0, 0, 2, 0], [1, 0, 0, 1, 1, 1, 0, 255]);
+    expect(view.positionOf(3)).toBe(0);
+    expect(view.top.value).toBe(0);
+  });
+
+  it("leave the place on screen alone when the focus is elsewhere", async () => {
+    const { model, view } = await make();
+    view.resize({ width: 200 });
+    view.goTo(1);
+    view.scrollTo(4 * view.cells.value.height);
+    const { top } = view;
+    const before = top.value;
+    tellPlan(model, [0, 0, 1, 0, 1, 0, 0, 0], [0, 0, 1, 0, 0, 0, 0, 0], [1, 1, 0, 1, 1, 1, 1, 255]);
+    expect(top.value).toBe(before);
+  });
+
+  it("go on with the image that comes next when the filter hides the decided one", async () => {
+    const { model, state, view } = await make();
+    state.showKeepers.value = false;
+    state.filtering.set("plan", { any: ["remove"] });
+    expect([...view.items.value]).toEqual([3, 2, 6]);
+    view.goTo(2);
+    tellPlan(model, [0, 1, 0, 1, 2, 0, 2, 0], [0, 0, 0, 1, 0, 0, 1, 0], [1, 1, 1, 0, 1, 1, 0, 255]);
+    expect([...view.items.value]).toEqual([3, 6]);
+    expect(view.focus.value).toBe(6);
   });
 });

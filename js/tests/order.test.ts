@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { bandsOf, denseRank, displayOrder, scoreMask, withKeepers } from "../src/order";
+import { bandsOf, denseRank, displayOrder, withKeepers } from "../src/order";
 import { NULL_RANK } from "../src/protocol";
 
 interface Case {
@@ -131,19 +131,6 @@ describe("denseRank", () => {
   it("counts distinct values upwards and ranks NaN as null", () => {
     const scores = new Float32Array([0.5, Number.NaN, 0, 0.5, -0, -2, 1e-38]);
     expect([...denseRank(scores)]).toEqual([3, NULL_RANK, 1, 3, 1, 0, 2]);
-  });
-});
-
-describe("scoreMask", () => {
-  const scores = new Float32Array([0, 0.05, 0.0500001, Number.NaN]);
-
-  it("includes both ends, compared as float32", () => {
-    expect([...scoreMask(scores, [0, 0.05])]).toEqual([1, 1, 0, 0]);
-  });
-
-  it("shows rows without a score only where no range is set", () => {
-    expect([...scoreMask(scores, null)]).toEqual([1, 1, 1, 1]);
-    expect([...scoreMask(scores, [0, 1])]).toEqual([1, 1, 1, 0]);
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { placeBeside } from "../src/popover";
+import { placeBelow, placeBeside } from "../src/popover";
 
 const screen = { width: 1000, height: 800 };
 const popover = { width: 300, height: 400 };
@@ -19,5 +19,20 @@ describe("placeBeside", () => {
     expect(left + popover.width).toBeLessThanOrEqual(312);
     expect(top).toBeGreaterThanOrEqual(8);
     expect(top + popover.height).toBeLessThanOrEqual(492);
+  });
+});
+
+describe("placeBelow", () => {
+  it("goes below its anchor, or above where there is no room", () => {
+    expect(placeBelow(anchor(100, 100), popover, screen)).toEqual({ left: 100, top: 304 });
+    expect(placeBelow(anchor(100, 550), popover, screen)).toEqual({ left: 100, top: 146 });
+  });
+
+  it("stays on the screen", () => {
+    expect(placeBelow(anchor(900, 100), popover, screen).left).toBe(692);
+    expect(placeBelow(anchor(-50, 300), popover, { width: 320, height: 500 })).toEqual({
+      left: 8,
+      top: 8,
+    });
   });
 });

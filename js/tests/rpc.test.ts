@@ -101,6 +101,45 @@ describe("cancelling", () => {
   });
 });
 
+describe("a request that tells of its progress", () => {
+  const create = (model: TestModel, progress: () => void, signal?: AbortSignal) =>
+    connect(model).request("analytics", {}, { progress, signal });
+
+  it("is told how far it is, and nobody else is", async () => {
+    const model = new TestModel();
+    const progress = vi.fn();
+    create(model, progress).catch(() => {});
+    const { client, seq } = model.sent[0].content;
+    const event = { event: "progress", client, target: seq, done: 1, total: 2, text: "writing" };
+    model.receive(event);
+    model.receive({ ...event, client: client + 1 });
+    model.receive({ ...event, target: seq + 1 });
+    expect(progress).toHaveBeenCalledTimes(1);
+    expect(progress).toHaveBeenCalledWith(expect.objectContaining({ done: 1, total: 2 }));
+  });
+
+  it("waits for Python's own word when it is cancelled", async () => {
+    const model = new TestModel();
+    const stop = new AbortController();
+    const request = create(model, () => {}, stop.signal);
+    stop.abort();
+    const [{ content }] = model.sent;
+    expect(model.ofKind("cancel")).toMatchObject([{ target: content.seq }]);
+    model.reply(content, { done: true });
+    expect(await request).toMatchObject({ done: true });
+  });
+
+  it("is not taken for lost while others are answered", async () => {
+    const model = new TestModel();
+    const request = create(model, () => {});
+    await vi.advanceTimersByTimeAsync(8100);
+    model.answers = { ping: () => ({}) };
+    await vi.advanceTimersByTimeAsync(3100);
+    model.reply(model.sent[0].content, { done: true });
+    expect(await request).toMatchObject({ done: true });
+  });
+});
+
 describe("a kernel that does not answer", () => {
   it("counts as lost after 8 s, and not before", async () => {
     const rpc = connect(new TestModel());

@@ -128,13 +128,15 @@ describe("ExplorerState", () => {
   });
 
   it("sends what is selected before it makes a collection of it", async () => {
-    const collections = [{ name: "Keep", size: 2 }];
-    const { model, state } = await make({ collect: () => ({ collections }) });
+    const collections = [{ name: "Keep", size: 2, description: "" }];
+    const members = bits(8, 1, 2).slice();
+    const { model, state } = await make({ collect: () => ({ collections, members, size: 2 }) });
     state.selection.replace([1, 2]);
-    const size = await state.collect("Keep");
+    const size = await state.collect({ name: "Keep", of: "selection", how: "replace" });
     expect(size).toBe(2);
     expect(model.sent.map(({ content }) => content.kind)).toEqual(["open", "select", "collect"]);
-    expect(state.collections.value).toEqual(collections);
+    expect(state.library.collections.value).toEqual(collections);
+    expect(state.library.tagsOf(2)).toEqual(["Keep"]);
   });
 
   it("opens again when the frame was replaced", async () => {

@@ -15,7 +15,8 @@ afterEach(() => lifetime.abort());
 function info(row: number, thumb: TileInfo["thumb"] = [0, 1]): TileInfo {
   const name = `${row}.jpg`;
   const path = `/photos/${name}`;
-  return { row, name, path, of: null, role: null, width: 8, height: 8, error: null, thumb };
+  const about = { caption: null, chosen: false, apart: false, width: 8, height: 8, error: null };
+  return { row, name, path, ...about, thumb };
 }
 
 const answer = ({ rows }: SentMessage) => ({
@@ -132,5 +133,103 @@ describe("TileCache", () => {
     await settle();
     expect(model.ofKind("tiles")).toHaveLength(1);
     expect(tiles.get(1)?.error).toBeTruthy();
+  });
+
+  describe("under a new plan", () => {
+    const captioned =
+      (caption: string) =>
+      ({ rows, thumbs }: SentMessage) => ({
+        tiles: (rows as number[]).map((row) => ({
+          ...info(row, thumbs ? [0, 1] : null),
+          caption: `${caption} ${row}`,
+        })),
+        blob: Uint8Array.of(255),
+      });
+
+    it("says the new words under the same picture, which never goes away", async () => {
+      const model = new TestModel({ tiles: captioned("keeper") });
+      const tiles = make(model);
+      tiles.want(tiles, [1, 2]);
+      await settle();
+      const { bitmap } = tiles.get(1)!;
+      model.answers = {};
+      tiles.refresh();
+      await settle();
+      expect(tiles.get(1)?.bitmap).toBe(bitmap);
+      expect(tiles.get(1)?.info.caption).toBe("keeper 1");
+      const [, request] = model.ofKind("tiles");
+      expect(request).toMatchObject({ rows: [1, 2], thumbs: false });
+      model.reply(request, captioned("copy")(request));
+      await settle();
+      expect(tiles.get(1)?.info.caption).toBe("copy 1");
+      expect(tiles.get(1)?.bitmap).toBe(bitmap);
+      expect(open.size).toBe(2);
+      expect(model.ofKind("tiles")).toHaveLength(2);
+    });
+
+    it("asks for what is on screen; for the rest only when it is wanted again", async () => {
+      const model = new TestModel({ tiles: captioned("keeper") });
+      const tiles = make(model);
+      tiles.want(tiles, [1, 2]);
+      await settle();
+      tiles.want(tiles, [2, 3], [4]);
+      await settle();
+      const before = model.ofKind("tiles").length;
+      model.answers = { tiles: captioned("copy") };
+      tiles.refresh();
+      await settle();
+      expect(
+        model
+          .ofKind("tiles")
+          .slice(before)
+          .map((sent) => sent.rows),
+      ).toEqual([[2, 3], [4]]);
+      expect(tiles.get(1)?.info.caption).toBe("keeper 1");
+      tiles.want(tiles, [1]);
+      await settle();
+      expect(tiles.get(1)?.info.caption).toBe("copy 1");
+    });
+
+    it("asks once more for what was under way when the plan changed, one request at a time", async () => {
+      const model = new TestModel();
+      const tiles = make(model);
+      tiles.want(tiles, [1]);
+      for (let i = 0; i < 5; i++) tiles.refresh();
+      expect(model.ofKind("tiles")).toHaveLength(1);
+      model.reply(model.ofKind("tiles")[0], captioned("keeper")(model.ofKind("tiles")[0]));
+      await settle();
+      for (let i = 0; i < 5; i++) tiles.refresh();
+      expect(model.ofKind("tiles")).toHaveLength(2);
+      model.answers = { tiles: captioned("copy") };
+      const [, stale] = model.ofKind("tiles");
+      model.reply(stale, captioned("keeper")(stale));
+      await settle();
+      expect(model.ofKind("tiles")).toHaveLength(3);
+      expect(tiles.get(1)?.info.caption).toBe("copy 1");
+    });
+
+    it("says nothing rather than what no longer holds, and does not ask for ever", async () => {
+      const model = new TestModel({ tiles: captioned("keeper") });
+      const tiles = make(model);
+      tiles.want(tiles, [1]);
+      await settle();
+      model.answers = { tiles: () => new Error("the store is locked") };
+      tiles.refresh();
+      await settle();
+      expect(model.ofKind("tiles")).toHaveLength(2);
+      expect(tiles.get(1)?.info.caption).toBeNull();
+      expect(tiles.get(1)?.bitmap).toBeTruthy();
+    });
+
+    it("keeps a tile that another reply tells anew", async () => {
+      const model = new TestModel({ tiles: captioned("keeper") });
+      const tiles = make(model);
+      tiles.want(tiles, [1]);
+      await settle();
+      const { bitmap } = tiles.get(1)!;
+      await tiles.add([{ ...info(1), caption: "copy 1" }], Uint8Array.of(255));
+      expect(tiles.get(1)).toMatchObject({ bitmap, info: { caption: "copy 1" } });
+      expect(open.size).toBe(1);
+    });
   });
 });

@@ -24,8 +24,9 @@ const tiles = ({ rows }: SentMessage) => ({
     row,
     name: row === 1 ? "<img src=x onerror=alert(1)>.jpg" : `${row}.jpg`,
     path: `/photos/${row}.jpg`,
-    of: row === 3 ? "1.jpg" : null,
-    role: row === 3 ? ("copy" as const) : null,
+    caption: row === 3 ? "exact duplicate of 1.jpg" : null,
+    chosen: false,
+    apart: false,
     width: 4,
     height: 3,
     error: row === 7 ? "the file is cut short" : null,
@@ -75,7 +76,7 @@ describe("Explorer", () => {
     const [root] = await show(explorer, new TestModel(answers));
     const copy = root.querySelector("#cell-3")!;
     expect(copy.querySelector(".badge")?.textContent).toBe("exact");
-    expect(copy.querySelector(".caption")?.textContent).toBe("copy of 1.jpg");
+    expect(copy.querySelector(".caption")?.textContent).toBe("exact duplicate of 1.jpg");
     expect(copy.querySelector(".score")?.textContent).toBe("0");
     expect(text(root, "#cell-1 .badge")).toBe("keeper");
     expect(text(root, "#cell-1 .strip")).toBe("group · 2 images");
@@ -98,7 +99,7 @@ describe("Explorer", () => {
     left.querySelector<HTMLElement>("#cell-3 .thumb")!.click();
     await painted();
     expect(right.querySelector("#cell-3")?.getAttribute("aria-selected")).toBe("true");
-    button(right, "Duplicates").click();
+    button(right, "1 exact duplicate").click();
     await painted();
     expect(text(left, ".count")).toBe("1 image · 1 group");
     expect(left.querySelector("#cell-1")?.classList.contains("context")).toBe(true);
@@ -107,7 +108,7 @@ describe("Explorer", () => {
   it("offers a way out when the filter leaves nothing", async () => {
     const model = new TestModel(answers, { _filters: { uniqueness: [0.6, 0.7] } });
     const [root] = await show(explorer, model);
-    expect(text(root, ".placeholder strong")).toBe("No image in this range");
+    expect(text(root, ".placeholder strong")).toBe("No image passes these filters");
     button(root, "Reset filters").click();
     await painted();
     expect(root.querySelectorAll(".cell")).toHaveLength(8);

@@ -18,8 +18,9 @@ from tqdm.auto import tqdm
 import dedup_widgets.keepers as keepers
 from dedup_widgets.embedding import DEFAULT_MODEL, Embedder, gamma, load_embedder
 from dedup_widgets.errors import ImageError, InputError, ModelError
-from dedup_widgets.frames import checked_paths, is_frame, to_polars
+from dedup_widgets.frames import checked_paths, is_frame, require_columns, to_polars
 from dedup_widgets.images import decode, thumbnail
+from dedup_widgets.ranked import NEAR
 from dedup_widgets.sources import Entry, LocalFiles, Source, absolute, find_images
 from dedup_widgets.store import FileRecord, Store, open_store, store_path
 from dedup_widgets.uniqueness import uniqueness
@@ -406,3 +407,36 @@ def _matrix(fingerprints: Sequence[str], embeddings: dict[str, np.ndarray]) -> n
     if not fingerprints:
         return np.empty((0, 0), np.float16)
     return np.stack([embeddings[fingerprint] for fingerprint in fingerprints])
+
+
+def add_scores(
+    frame: pl.DataFrame, path: str, near: float | None, run: Callable[[pl.DataFrame], pl.DataFrame]
+) -> pl.DataFrame:
+    """Add the columns of a score to a frame that lacks them.
+
+    Parameters
+    ----------
+    frame, path
+        A frame, and its column of paths.
+    near
+        As for :func:`score`.
+    run
+        Scores the images of a frame; called unless the frame has a column ``embedding``.
+    """
+    require_columns(frame, [path], "Explorer")
+    if "embedding" not in frame.columns:
+        own = without_scores(frame)
+        scored = run(frame.select(path=pl.col(path)))
+        return own.hstack(scored.drop("path"))
+    has_vector = frame["embedding"].is_not_null()
+    part = frame.filter(has_vector)
+    prints = part["fingerprint"].to_list() if "fingerprint" in frame.columns else None
+    scores = uniqueness(
+        part["embedding"], fingerprints=prints, near=NEAR if near is None else near
+    ).with_columns(nearest=pl.lit(part[path]).gather(pl.col("nearest")), row=has_vector.arg_true())
+    scored = (
+        frame.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"))
+        .join(scores, on="row", how="left", maintain_order="left")
+        .drop("row")
+    )
+    return frame.drop(scored.columns, strict=False).hstack(scored)

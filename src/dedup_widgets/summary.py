@@ -16,7 +16,7 @@ class Summary:
     exact : int
         Exact duplicates that are not the keeper: those with a uniqueness of 0.
     near : int
-        Images of kind near.
+        Near-duplicates: images that are none of those, and score at most `near`.
     groups : int
         Groups, whatever makes them.
     exact_groups : int
@@ -74,14 +74,15 @@ def summarize(frame: pl.DataFrame, score: str | None = "uniqueness", near: float
     if score is None:
         return Summary(len(frame), unreadable=unreadable)
     kind = kinds(frame, score, near)
-    zero = (frame[score] == 0).fill_null(False)
+    value = frame[score].cast(pl.Float32).fill_nan(None)
+    zero = (value == 0).fill_null(False)
     exact = int(zero.sum())
     group = frame.get_column("group", default=pl.Series("group", [None] * len(frame)))
     different_pictures = group.filter(~zero).drop_nulls().value_counts()["count"]
     return Summary(
         images=len(frame),
         exact=exact,
-        near=int((kind == "near").sum()),
+        near=int((~zero & (value <= pl.Series([near], dtype=pl.Float32))).sum()),
         groups=group.drop_nulls().n_unique(),
         exact_groups=int((kind == "exact").sum()) - exact if "kind" in columns else exact,
         near_groups=int((different_pictures > 1).sum()),

@@ -1,14 +1,22 @@
 import shutil
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from lab import find_chromium, run_lab
+from lab import find_chromium, run_lab, write_notebook
 
 # Cores are shared with a JupyterLab, a kernel and a browser.
 expect.set_options(timeout=20_000)
+
+SETUP = """
+import dedup_widgets as dw, polars as pl
+from dedup_widgets.demo import demo_photos
+photos = demo_photos("photos")
+df = dw.score(photos, model="efficientnet-lite0", progress=False)
+"""
 
 ROOT = Path(__file__).parents[2]
 NO_CHROMIUM = (
@@ -36,3 +44,17 @@ def shots():
     folder = ROOT / "test-output" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@pytest.fixture
+def demo(lab):
+    """Open a notebook that scores the demo photos and then runs more cells."""
+
+    @contextmanager
+    def open_with(name, *cells, **arguments):
+        write_notebook(lab.root / f"{name}.ipynb", SETUP, *cells)
+        with lab.open(f"{name}.ipynb", **arguments) as notebook:
+            notebook.run_all()
+            yield notebook
+
+    return open_with

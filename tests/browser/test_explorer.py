@@ -5,49 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from lab import write_notebook
+from on_screen import app, drag, eventually, show, tiles
 
 pytestmark = pytest.mark.browser
-
-SETUP = """
-import dedup_widgets as dw, polars as pl
-from dedup_widgets.demo import demo_photos
-photos = demo_photos("photos")
-df = dw.score(photos, model="efficientnet-lite0", progress=False)
-"""
-
-
-def app(page, index=0):
-    """The widget's own part of the page; Playwright looks into its shadow root."""
-    return page.locator(".jp-OutputArea-output section.app").nth(index)
-
-
-def tiles(widget):
-    return widget.locator("[role=gridcell]")
-
-
-def show(widget):
-    widget.evaluate("element => element.scrollIntoView({block: 'start'})")
-    expect(widget.locator("[role=gridcell] img, [role=gridcell] canvas").first).to_be_visible()
-
-
-def eventually(notebook, expression, value, seconds=20):
-    """Wait until an expression in the kernel has a value."""
-    for _ in range(int(seconds * 5)):
-        found = notebook.kernel(expression)
-        if found == value:
-            return
-        notebook.page.wait_for_timeout(200)
-    assert found == value
-
-
-def drag(page, thumb, plot, place):
-    """Drag a thumb of the histogram to a place of its axis, 0 … 1, by many small moves."""
-    start, axis = thumb.bounding_box(), plot.bounding_box()
-    page.mouse.move(start["x"] + start["width"] / 2, start["y"] + start["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(axis["x"] + axis["width"] * place, axis["y"] + 5, steps=25)
-    page.mouse.up()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -77,8 +37,8 @@ def test_the_quickstart_from_photos_to_a_frame_of_duplicates(lab, shots, theme):
         page.screenshot(path=shots / f"range-{theme}.png")
 
         # The shortcut for duplicates; pick by click, Ctrl-click and Shift-click.
-        widget.get_by_role("button", name=re.compile("^Duplicates")).click()
-        eventually(notebook, "list(ex.filters['uniqueness'])", [0, 0.0001])
+        widget.get_by_role("button", name="exact duplicates").click()
+        eventually(notebook, "list(ex.filters['uniqueness'])", [0, 0])
         picked = widget.locator("[role=gridcell]:not(.context)")
         picked.nth(0).locator(".tile").click(position={"x": 60, "y": 80})
         eventually(notebook, "len(ex.selection)", 1)
@@ -111,25 +71,10 @@ def test_the_quickstart_from_photos_to_a_frame_of_duplicates(lab, shots, theme):
         size = notebook.kernel("len(ex.selection)")
         widget.get_by_label("Collection name").fill("My pick")
         widget.get_by_role("button", name="Make collection").click()
-        expect(widget.get_by_label("Collections")).to_contain_text("My pick")
+        expect(widget.get_by_role("tab", name="Collections")).to_contain_text("1")
         assert notebook.kernel("len(ex.collections['My pick'].frame)") == size
         assert notebook.kernel("ex.collections['My pick'].frame.columns == df.columns")
         page.screenshot(path=shots / f"collection-{theme}.png")
-
-
-@pytest.fixture
-def demo(lab):
-    """Open a notebook that scores the demo photos and then runs more cells."""
-    from contextlib import contextmanager
-
-    @contextmanager
-    def open_with(name, *cells, **arguments):
-        write_notebook(lab.root / f"{name}.ipynb", SETUP, *cells)
-        with lab.open(f"{name}.ipynb", **arguments) as notebook:
-            notebook.run_all()
-            yield notebook
-
-    return open_with
 
 
 def test_two_views_and_python_stay_in_step(demo, shots):
@@ -250,7 +195,7 @@ def test_a_collection_outlives_the_kernel_and_a_dead_view_says_so(demo, lab, sho
         tiles(widget).nth(0).locator(".tile").click(position={"x": 60, "y": 80})
         widget.get_by_label("Collection name").fill("Outlives")
         widget.get_by_role("button", name="Make collection").click()
-        expect(widget.get_by_label("Collections")).to_contain_text("Outlives")
+        expect(widget.get_by_role("tab", name="Collections")).to_contain_text("1")
         path = notebook.kernel("ex.collections['Outlives'].frame['path'][0]")
 
         page.get_by_role("menuitem", name="Kernel", exact=True).click()
@@ -264,7 +209,8 @@ def test_a_collection_outlives_the_kernel_and_a_dead_view_says_so(demo, lab, sho
 
         notebook.run_all()
         assert notebook.kernel("ex.collections['Outlives'].frame['path'][0]") == path
-        expect(app(page).get_by_label("Collections")).to_contain_text("Outlives")
+        app(page).get_by_role("tab", name="Collections").click()
+        expect(app(page).get_by_role("list", name="Collections")).to_contain_text("Outlives")
 
 
 def test_each_part_works_alone(demo, shots):

@@ -1,73 +1,141 @@
-import { useSignal } from "@preact/signals";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import * as format from "../format";
+import type { How } from "../naming";
 import type { ExplorerState } from "../state";
+import { CloseIcon } from "./icons";
 
-type Message = { kind: "done" | "failed"; text: string };
+const CHOICES: { how: How; label: string }[] = [
+  { how: "add", label: "Add to it" },
+  { how: "remove", label: "Remove from it" },
+  { how: "replace", label: "Replace it" },
+];
 
-/** Name the selection, and see the collections there are. */
+/** Name the selection or what stays, and add to what has a name. */
 export function Collections({ state }: { state: ExplorerState }) {
-  const name = useSignal("");
-  const busy = useSignal(false);
-  const message = useSignal<Message | null>(null);
-  state.selection.version.value;
-  const chosen = name.value.trim();
-  const ready = chosen !== "" && state.selection.count > 0 && !busy.value;
+  const form = state.nameForm;
+  const input = useRef<HTMLInputElement>(null);
+  const naming = state.library.naming.value;
+  const rest = naming.of === "rest";
+  const offer = form.offer.value;
+  const label = rest ? "Name of the collection of what stays" : "Collection name";
 
-  const submit = async (event: Event) => {
-    event.preventDefault();
-    if (!ready) return;
-    busy.value = true;
-    message.value = null;
-    try {
-      const size = await state.collect(chosen);
-      const before = existing ? `, before ${format.count(existing.size)}` : "";
-      message.value = { kind: "done", text: `“${chosen}” holds ${format.images(size)}${before}.` };
-      name.value = "";
-    } catch (error) {
-      message.value = { kind: "failed", text: (error as Error).message };
-    }
-    busy.value = false;
+  useLayoutEffect(() => {
+    const element = input.current!;
+    // With several displays of one widget, the one in which it was asked for takes the focus.
+    if (naming.suggested === "" || !hasFocus(element)) return;
+    element.focus({ preventScroll: true });
+    element.select();
+  }, [naming]);
+
+  const leave = () => {
+    form.leave();
+    input.current?.focus();
   };
-
-  const existing = state.collections.value.find((collection) => collection.name === chosen);
-  const hint =
-    state.selection.count === 0
-      ? "Select images first"
-      : existing
-        ? `“${chosen}” holds ${format.images(existing.size)}; the selection takes their place`
-        : "Keep the selection under this name";
+  const onKeyDown = (event: KeyboardEvent) => {
+    event.stopPropagation();
+    if (event.key !== "Escape" || !rest) return;
+    event.preventDefault();
+    leave();
+  };
   return (
-    <span class="collections">
-      <form class="controls" onSubmit={submit}>
-        <input
-          type="text"
-          class="collection-name"
-          placeholder="Collection name"
-          aria-label="Collection name"
-          maxLength={200}
-          value={name.value}
-          onInput={(event) => {
-            name.value = event.currentTarget.value;
-            message.value = null;
-          }}
-          onKeyDown={(event) => event.stopPropagation()}
-        />
-        <button type="submit" class="primary" disabled={!ready} title={hint}>
-          {existing ? `Replace ${format.count(existing.size)}` : "Make collection"}
+    <div class="collections">
+      <form
+        class="name-form"
+        aria-label={rest ? "Name what stays" : "Name the selection"}
+        onSubmit={(event) => {
+          event.preventDefault();
+          void form.submit();
+        }}
+        onKeyDown={onKeyDown}
+      >
+        {rest && (
+          <span class="naming">
+            Name what stays <span class="n">({format.images(form.count.value)})</span>
+          </span>
+        )}
+        <span class="name-field">
+          <input
+            ref={input}
+            type="text"
+            class="collection-name"
+            placeholder="Collection name"
+            aria-label={label}
+            list="collection-names"
+            maxLength={200}
+            autocomplete="off"
+            value={form.name.value}
+            onInput={(event) => form.type(event.currentTarget.value)}
+          />
+          {rest && (
+            <button
+              type="button"
+              class="plain"
+              aria-label="Name the selection instead"
+              title="Name the selection instead (Escape)"
+              onClick={leave}
+            >
+              <CloseIcon />
+            </button>
+          )}
+        </span>
+        <datalist id="collection-names">
+          {state.library.collections.value.map(({ name }) => (
+            <option key={name} value={name} />
+          ))}
+        </datalist>
+        {offer.existing && (
+          <select
+            aria-label="What to do with the collection of this name"
+            value={offer.how}
+            onChange={(event) => form.choose(event.currentTarget.value as How)}
+          >
+            {CHOICES.map(({ how, label }) => (
+              <option key={how} value={how}>
+                {label}
+              </option>
+            ))}
+          </select>
+        )}
+        <button type="submit" class="primary offer" disabled={!offer.ready} title={offer.hint}>
+          {offer.label}
         </button>
       </form>
-      <span role="status" class={message.value?.kind ?? ""}>
-        {message.value?.text}
-      </span>
-      {state.collections.value.length > 0 && (
-        <ul class="chips" aria-label="Collections">
-          {state.collections.value.map(({ name: label, size }) => (
-            <li key={label} class="chip" title={`${label}: ${format.images(size)}`}>
-              <span class="label">{label}</span> <span class="n">{format.count(size)}</span>
-            </li>
-          ))}
-        </ul>
-      )}
-    </span>
+      <Said state={state} />
+    </div>
   );
+}
+
+/** Milliseconds for which it is told what was done. */
+const TOLD = 8000;
+
+/** Lies over what is below, so that nothing moves. */
+function Said({ state }: { state: ExplorerState }) {
+  const { message: said } = state.nameForm;
+  const message = said.value;
+  const dismiss = () => {
+    said.value = null;
+  };
+  useEffect(() => {
+    if (message?.kind !== "done") return;
+    const timer = setTimeout(dismiss, TOLD);
+    return () => clearTimeout(timer);
+  }, [message]);
+  return (
+    <div class={message ? `toast ${message.kind}` : "toast"}>
+      <span role="status">{message?.text}</span>
+      {message && (
+        <button type="button" class="plain" aria-label="Dismiss" onClick={dismiss}>
+          <CloseIcon />
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** Whether the focus is in the same display of the widget, or nowhere. */
+function hasFocus(element: HTMLElement): boolean {
+  const root = element.getRootNode();
+  const active = element.ownerDocument.activeElement;
+  if (!active || active === element.ownerDocument.body) return true;
+  return root instanceof ShadowRoot && root.host === active;
 }

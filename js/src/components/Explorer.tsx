@@ -1,16 +1,22 @@
 import { useSignal } from "@preact/signals";
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import * as format from "../format";
 import { hasGroups } from "../frame";
 import { GridView } from "../grid-view";
-import { canBeLog } from "../histogram";
 import { EXACT, type ExplorerState } from "../state";
+import { Analytics } from "./Analytics";
 import { LostBanner, Placeholder } from "./Banner";
 import { Collections } from "./Collections";
+import { CollectionsPanel } from "./CollectionsPanel";
+import { CreateDataset, type Opening } from "./DatasetDialog";
+import { FilterBar } from "./FilterBar";
 import { Grid } from "./Grid";
+import { Overview } from "./Overview";
 import { RangeHistogram } from "./RangeHistogram";
+import { ReviewBar, ReviewProblem, reviewKey, UndoRedo } from "./ReviewBar";
 import { SimilarPopover } from "./SimilarPopover";
-import { SelectionControls, Shortcuts, SizeSlider, SortControls } from "./Toolbar";
+import { type Tab, Tabs } from "./Tabs";
+import { AllButKeepers, SelectionControls, SizeSlider, SortControls } from "./Toolbar";
 
 export interface ExplorerProps {
   state: ExplorerState;
@@ -21,6 +27,9 @@ export interface ExplorerProps {
 
 export function Explorer({ state, signal, gridOnly = false }: ExplorerProps) {
   const view = useMemo(() => new GridView(state, signal), [state, signal]);
+  const tab = useSignal<Tab>("images");
+  const opening = useSignal<Opening | null>(null);
+  const panel = useRef<HTMLDivElement>(null);
   const status = state.status.value;
   const frame = state.frame.value;
   if (!frame || status.kind !== "ready") {
@@ -42,22 +51,89 @@ export function Explorer({ state, signal, gridOnly = false }: ExplorerProps) {
       </section>
     );
   }
+  if (gridOnly) {
+    return (
+      <section class="app" aria-label="Image grid">
+        <LostBanner rpc={state.rpc} />
+        <div class="bar">
+          <span class="count">{countText(state)}</span>
+          <span class="spring" />
+          <SortControls state={state} />
+          <SizeSlider view={view} />
+        </div>
+        <div class="bar">
+          <SelectionControls state={state}>
+            <AllButKeepers state={state} />
+          </SelectionControls>
+        </div>
+        <Images state={state} view={view} />
+      </section>
+    );
+  }
+  const choose = (next: Tab) => {
+    // A page that becomes shorter would scroll away from here.
+    const { style, offsetHeight } = panel.current!;
+    style.setProperty("--tall", next === "images" ? "0px" : `${offsetHeight}px`);
+    tab.value = next;
+  };
   return (
-    <section class="app" aria-label="Image explorer">
+    <section
+      class="app"
+      aria-label="Image explorer"
+      onKeyDown={(event) => reviewKey(state.review, event)}
+    >
       <LostBanner rpc={state.rpc} />
       <div class="bar">
-        {!gridOnly && <Shortcuts state={state} view={view} />}
-        {gridOnly && <span class="count">{countText(state)}</span>}
+        <Tabs state={state} tab={tab} onChoose={choose} />
         <span class="spring" />
-        <SortControls state={state} />
-        <SizeSlider view={view} />
+        <UndoRedo state={state} />
+        <CreateDataset state={state} opening={opening} />
       </div>
-      {!gridOnly && <ScoreHistogram state={state} />}
-      <div class="bar">
-        <SelectionControls state={state} />
-        <span class="spring" />
-        {!gridOnly && <Collections state={state} />}
+      <div
+        ref={panel}
+        id={`panel-${tab.value}`}
+        class="panel"
+        role="tabpanel"
+        aria-labelledby={`tab-${tab.value}`}
+      >
+        {tab.value === "images" && (
+          <>
+            <div class="bar">
+              <Overview state={state} view={view} />
+              <span class="spring" />
+              <SortControls state={state} />
+              <SizeSlider view={view} />
+            </div>
+            <ScoreHistogram state={state} />
+            <FilterBar state={state} />
+            <div class="bar">
+              <ReviewBar state={state} />
+              <span class="spring" />
+              <Collections state={state} />
+            </div>
+            <Images state={state} view={view} />
+          </>
+        )}
+        {tab.value === "analytics" && <Analytics state={state} />}
+        {tab.value === "collections" && (
+          <CollectionsPanel
+            state={state}
+            onShow={() => choose("images")}
+            onCreate={(source) => {
+              opening.value = { source };
+            }}
+          />
+        )}
       </div>
+      <ReviewProblem review={state.review} />
+    </section>
+  );
+}
+
+/** The grid with what belongs to it. */
+function Images({ state, view }: { state: ExplorerState; view: GridView }) {
+  return (
+    <>
       {state.sortError.value && (
         <div class="banner" role="alert">
           {state.sortError.value}
@@ -69,7 +145,7 @@ export function Explorer({ state, signal, gridOnly = false }: ExplorerProps) {
       </div>
       <SimilarPopover view={view} />
       <Announcement text={`${countText(state)}, ${format.count(selected(state))} selected`} />
-    </section>
+    </>
   );
 }
 
@@ -110,17 +186,17 @@ function countText(state: ExplorerState): string {
 
 function ScoreHistogram({ state }: { state: ExplorerState }) {
   const frame = state.frame.value;
-  const scale = state.scale.value;
-  const bars = state.bars.value;
-  if (!frame || !scale || !bars || frame.score === null) return null;
-  if (frame.extent.min > frame.extent.max) {
+  const { bars } = state;
+  if (!frame || frame.score === null) return null;
+  if (!state.scoreShown.value) {
     return <output class="count">{countText(state)} · no scores</output>;
   }
   return (
     <RangeHistogram
       label={frame.score}
-      scale={scale}
-      bars={bars}
+      scale={bars.scale.value}
+      bars={bars.counts.value}
+      left={bars.left.value}
       range={state.range.value}
       marks={[
         { value: EXACT, label: "duplicates" },
@@ -128,7 +204,7 @@ function ScoreHistogram({ state }: { state: ExplorerState }) {
       ]}
       count={countText(state)}
       log={state.log.value}
-      canBeLog={canBeLog(frame.extent)}
+      canBeLog={bars.canBeLog.value}
       onRange={(range) => state.setRange(range)}
       onLog={(log) => {
         state.log.value = log;
@@ -142,7 +218,7 @@ function Empty({ state }: { state: ExplorerState }) {
   if (state.shown.value?.order.length !== 0) return null;
   return (
     <div class="placeholder over">
-      <strong>No image in this range</strong>
+      <strong>No image passes these filters</strong>
       <button type="button" onClick={() => state.resetFilters()}>
         Reset filters
       </button>

@@ -1,8 +1,10 @@
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Bitset } from "../bitset";
 import * as format from "../format";
-import { badgeOf, type Frame } from "../frame";
+import { badgeOf, type Frame, inGroup } from "../frame";
 import type { GridView, Rect } from "../grid-view";
+import { modifiers } from "../keys";
+import { Keep } from "../protocol";
 import type { Shown } from "../state";
 import { GridTile } from "./GridTile";
 
@@ -10,13 +12,6 @@ import { GridTile } from "./GridTile";
 const THRESHOLD = 6;
 /** Distance from an edge, in pixels, at which a rubber band scrolls the grid. */
 const EDGE = 8;
-
-const isApple = () => /Mac|iP(hone|ad)/.test(navigator.platform);
-
-function modifiers(event: MouseEvent | KeyboardEvent) {
-  // Ctrl-click opens the context menu on a Mac.
-  return { toggle: isApple() ? event.metaKey : event.ctrlKey, shift: event.shiftKey };
-}
 
 function target(event: Event): { row: number | null; action: string | null } {
   const element = event.target as Element;
@@ -123,6 +118,10 @@ function Line({ line, view, frame, shown }: LineProps) {
         tile={state.tiles.get(row)}
         score={frame.scores[row] ?? Number.NaN}
         badge={badgeOf(frame, row)}
+        goes={frame.keep[row] === Keep.goes}
+        grouped={inGroup(frame, row)}
+        decides={state.review.on.value}
+        tags={state.library.tagsOf(row)}
         context={!shown.mask[row]}
         picked={state.selection.has(row)}
         focused={view.focus.value === row}
@@ -160,7 +159,7 @@ function bandLabel(frame: Frame, mask: Uint8Array, band: number): string {
   let visible = 0;
   for (let m = start[band]; m < start[band + 1]; m++) {
     const row = members[m];
-    if (mask[row] && (frame.place[row] === 0 || frame.keep[row] !== 1)) visible++;
+    if (mask[row] && inGroup(frame, row)) visible++;
   }
   if (size === 0) return "";
   const shown = visible === size ? "" : `${format.count(visible)} of `;
@@ -201,6 +200,10 @@ function usePointer(view: GridView, scroller: { current: HTMLDivElement | null }
       if (action) scroller.current?.focus({ preventScroll: true });
       if (action === "similar") {
         view.similarTo.value = view.similarTo.peek() === row ? null : row;
+      } else if (action === "keep") {
+        view.keep(row);
+      } else if (action === "apart") {
+        view.apart(row);
       } else if (action === "check") {
         view.check(row, modifiers(event));
       } else {

@@ -1,7 +1,7 @@
 import * as format from "../format";
 import type { TileInfo } from "../protocol";
 import type { Tile } from "../tiles";
-import { CheckIcon, SimilarIcon } from "./icons";
+import { ApartIcon, CheckIcon, GoesIcon, PinIcon, SimilarIcon } from "./icons";
 import { Name } from "./Name";
 import { Thumb } from "./Thumb";
 
@@ -11,6 +11,13 @@ export interface GridTileProps {
   tile: Tile | undefined;
   score: number;
   badge: "keeper" | "exact" | "near" | null;
+  /** The plan removes it. */
+  goes: boolean;
+  grouped: boolean;
+  /** Whether decisions can be made here. */
+  decides: boolean;
+  /** The names of the collections that it is in. */
+  tags: readonly string[];
   /** Shown for the keeper's sake although the filter hides it. */
   context: boolean;
   picked: boolean;
@@ -22,26 +29,15 @@ export interface GridTileProps {
   column: number;
 }
 
-const BADGES = { keeper: "keeper", exact: "exact", near: "near" } as const;
-
-/** What an image is to another one, in words. */
-export function relation({ of, role }: TileInfo): string | null {
-  if (of === null) return null;
-  if (role === "copy") return `copy of ${of}`;
-  if (role === "near") return `near-duplicate of ${of}`;
-  if (role === "beside") return `near ${of}, in no group`;
-  return null;
-}
-
 function dimensions({ width, height }: TileInfo): string | null {
   return width && height ? `${width} × ${height}` : null;
 }
 
 export function GridTile(props: GridTileProps) {
-  const { row, id, tile, badge, band, context, picked, column } = props;
+  const { row, id, tile, badge, goes, tags, band, context, picked, column } = props;
   const info = tile?.info;
   const name = info?.name ?? "";
-  const caption = context ? "outside the filter" : info && (relation(info) ?? dimensions(info));
+  const caption = context ? "outside the filter" : info && (info.caption ?? dimensions(info));
   const score = format.score(props.score);
   const classes = ["cell"];
   if (band) classes.push("banded");
@@ -59,7 +55,14 @@ export function GridTile(props: GridTileProps) {
       role="gridcell"
       aria-selected={picked}
       aria-colindex={column + 1}
-      aria-label={[name, badge, score && `${props.scoreName} ${score}`, caption]
+      aria-label={[
+        name,
+        badge,
+        goes && "goes",
+        score && `${props.scoreName} ${score}`,
+        caption,
+        ...tags,
+      ]
         .filter(Boolean)
         .join(", ")}
       data-row={row}
@@ -77,7 +80,11 @@ export function GridTile(props: GridTileProps) {
         >
           <CheckIcon />
         </button>
-        {badge && <span class={`badge ${badge}`}>{BADGES[badge]}</span>}
+        {badge && (
+          <Badge badge={badge} goes={goes} chosen={badge === "keeper" && info?.chosen === true} />
+        )}
+        {tags.length > 0 && <Tags names={tags} />}
+        {info && props.decides && <Decisions info={info} grouped={props.grouped} />}
         {info && info.error === null && (
           <button
             type="button"
@@ -90,7 +97,7 @@ export function GridTile(props: GridTileProps) {
             <SimilarIcon />
           </button>
         )}
-        <div class="line">
+        <div class={goes ? "line goes" : "line"}>
           {info ? <Name name={name} path={info.path} /> : <span class="name skeleton" />}
           <span class="score" title={score ? `${props.scoreName} ${props.score}` : "no score"}>
             {score}
@@ -101,5 +108,77 @@ export function GridTile(props: GridTileProps) {
         </div>
       </div>
     </div>
+  );
+}
+
+interface BadgeProps {
+  badge: "keeper" | "exact" | "near";
+  goes: boolean;
+  chosen: boolean;
+}
+
+function Badge({ badge, goes, chosen }: BadgeProps) {
+  const classes = ["badge", badge];
+  if (goes) classes.push("goes");
+  if (chosen) classes.push("chosen");
+  const title = goes ? "goes, by the plan" : chosen ? "chosen by hand" : undefined;
+  return (
+    <span class={classes.join(" ")} title={title}>
+      {goes && <GoesIcon />}
+      {chosen && <PinIcon />}
+      {badge}
+    </span>
+  );
+}
+
+/** What a person can decide about one image. */
+function Decisions({ info, grouped }: { info: TileInfo; grouped: boolean }) {
+  const { name, chosen, apart } = info;
+  return (
+    <>
+      {(grouped || chosen) && (
+        <button
+          type="button"
+          class="act keep"
+          tabIndex={-1}
+          data-action="keep"
+          aria-label={`Keep ${name}`}
+          aria-pressed={chosen}
+          title={chosen ? "Chosen by hand: take that back (K)" : "Keep this one (K)"}
+        >
+          <PinIcon />
+        </button>
+      )}
+      {(grouped || apart) && (
+        <button
+          type="button"
+          class="act apart"
+          tabIndex={-1}
+          data-action="apart"
+          aria-label={`${name} is not a duplicate`}
+          aria-pressed={apart}
+          title={apart ? "Not a duplicate: take that back (N)" : "Not a duplicate (N)"}
+        >
+          <ApartIcon />
+        </button>
+      )}
+    </>
+  );
+}
+
+/** Names that a tile has room for. */
+const ROOM = 2;
+
+function Tags({ names }: { names: readonly string[] }) {
+  const more = names.length - ROOM;
+  return (
+    <span class="tags" title={names.join("\n")}>
+      {names.slice(0, ROOM).map((name) => (
+        <span key={name} class="tag">
+          <span>{name}</span>
+        </span>
+      ))}
+      {more > 0 && <span class="tag more">+{format.count(more)}</span>}
+    </span>
   );
 }

@@ -1,54 +1,9 @@
+import type { ComponentChildren } from "preact";
 import * as format from "../format";
 import { hasGroups, withoutKept } from "../frame";
 import type { GridView } from "../grid-view";
-import type { Range } from "../histogram";
-import { EXACT, type ExplorerState } from "../state";
+import type { ExplorerState } from "../state";
 import { AscendingIcon, DescendingIcon, LargeTilesIcon, SmallTilesIcon } from "./icons";
-
-const same = (a: Range | null, b: Range | null) =>
-  a === b || (a !== null && b !== null && a[0] === b[0] && a[1] === b[1]);
-
-/** The ranges that people use, with what each holds. */
-export function Shortcuts({ state, view }: { state: ExplorerState; view: GridView }) {
-  const frame = state.frame.value;
-  const counts = state.shortcuts.value;
-  if (!frame || !counts || frame.score === null) return null;
-  const choices: { label: string; range: Range | null; count: number; title: string }[] = [
-    { label: "All", range: null, count: frame.rows, title: "No filter" },
-    {
-      label: "Duplicates",
-      range: [0, EXACT],
-      count: counts.exact,
-      title: `${frame.score} 0 … ${EXACT}: exact duplicates, and copies that hardly differ`,
-    },
-    {
-      label: "Near-duplicates",
-      range: [0, frame.near],
-      count: counts.near,
-      title: `${frame.score} 0 … ${frame.near}: exact and near-duplicates`,
-    },
-  ];
-  const present = state.range.value;
-  return (
-    <div class="segments" role="group" aria-label="Shortcuts">
-      {choices.map(({ label, range, count, title }) => (
-        <button
-          key={label}
-          type="button"
-          aria-pressed={same(present, range)}
-          title={title}
-          onClick={() => {
-            if (range) state.setRange(range);
-            else state.resetFilters();
-            view.scrollTo(0);
-          }}
-        >
-          {label} <span class="n">{format.count(count)}</span>
-        </button>
-      ))}
-    </div>
-  );
-}
 
 export function SortControls({ state }: { state: ExplorerState }) {
   const frame = state.frame.value;
@@ -134,13 +89,18 @@ export function SizeSlider({ view }: { view: GridView }) {
   );
 }
 
-export function SelectionControls({ state }: { state: ExplorerState }) {
+export interface SelectionControlsProps {
+  state: ExplorerState;
+  /** Further ways to select, or what to do with the selection. */
+  children?: ComponentChildren;
+}
+
+export function SelectionControls({ state, children }: SelectionControlsProps) {
   state.selection.version.value;
   const { selection } = state;
-  const frame = state.frame.value;
   const mask = state.mask.value;
   const shown = state.shown.value;
-  if (!frame || !mask || !shown) return null;
+  if (!mask || !shown) return null;
   const hidden = state.hiddenPicked.value;
   const none = shown.order.length === 0;
   return (
@@ -157,16 +117,6 @@ export function SelectionControls({ state }: { state: ExplorerState }) {
       >
         Select all shown
       </button>
-      {hasGroups(frame) && (
-        <button
-          type="button"
-          disabled={none}
-          title="Add the images shown that have a keeper: one of each group stays"
-          onClick={() => selection.addShown(withoutKept(frame, mask))}
-        >
-          All but keepers
-        </button>
-      )}
       <button
         type="button"
         disabled={none}
@@ -183,6 +133,24 @@ export function SelectionControls({ state }: { state: ExplorerState }) {
       >
         Clear
       </button>
+      {children}
     </span>
+  );
+}
+
+/** Where there is no plan to accept, what its keepers leave can still be selected. */
+export function AllButKeepers({ state }: { state: ExplorerState }) {
+  const frame = state.frame.value;
+  const mask = state.mask.value;
+  if (!frame || !mask || !hasGroups(frame)) return null;
+  return (
+    <button
+      type="button"
+      disabled={state.shown.value?.order.length === 0}
+      title="Add the images shown that have a keeper: one of each group stays"
+      onClick={() => state.selection.addShown(withoutKept(frame, mask))}
+    >
+      All but keepers
+    </button>
   );
 }

@@ -15,8 +15,8 @@ STATIC = Path(__file__).parent / "static"
 
 Handler = Callable[[dict[str, Any], list[Any], Buffers], dict[str, Any]]
 
-# Reading thumbnails may take a while; the kernel stays free for the user's own cells.
-_pool = ThreadPoolExecutor(2, thread_name_prefix="dedup-widgets-view")
+# Some answers take a while; the kernel stays free for the user's own cells.
+_pool = ThreadPoolExecutor(4, thread_name_prefix="dedup-widgets-view")
 
 
 def bundle(name: str) -> str:
@@ -28,6 +28,10 @@ def bundle(name: str) -> str:
             "`make js`, which needs node, or install the wheel"
         )
     return path.read_text(encoding="utf-8")
+
+
+class CancelledError(Exception):
+    """The browser no longer wants the answer."""
 
 
 class Widget(anywidget.AnyWidget):
@@ -42,6 +46,7 @@ class Widget(anywidget.AnyWidget):
     def __init__(self, **traits: Any) -> None:
         self._lock = threading.RLock()
         self._running: dict[tuple[int, int], Future[None]] = {}
+        self._cancelled: set[tuple[int, int]] = set()
         self._handlers: dict[str, Handler] = {Request.PING: lambda _message, _in, _out: {}}
         super().__init__(**traits)
         self.on_msg(self._receive)
@@ -53,15 +58,34 @@ class Widget(anywidget.AnyWidget):
         if not (isinstance(seq, int) and isinstance(client, int) and isinstance(kind, str)):
             return
         if kind == Request.CANCEL:
-            running = self._running.pop((client, message.get("target", -1)), None)
-            if running is not None:
-                running.cancel()
-        elif kind in self.slow:
+            target = (client, message.get("target", -1))
+            running = self._running.get(target)
+            if running is not None and not running.cancel():
+                self._cancelled.add(target)
+        elif self._is_slow(message):
             future = _pool.submit(self._answer, seq, client, message, buffers)
             self._running[client, seq] = future
-            future.add_done_callback(lambda _: self._running.pop((client, seq), None))
+            future.add_done_callback(lambda _: self._ended((client, seq)))
         else:
             self._answer(seq, client, message, buffers)
+
+    def _is_slow(self, message: dict[str, Any]) -> bool:
+        return message["kind"] in self.slow
+
+    def _ended(self, request: tuple[int, int]) -> None:
+        self._running.pop(request, None)
+        self._cancelled.discard(request)
+
+    def _tell_progress(
+        self, message: dict[str, Any], done: int, total: int, text: str = ""
+    ) -> None:
+        """Tell the page that asked how far its answer is; raise if it no longer wants it."""
+        target = (message["client"], message["seq"])
+        if target in self._cancelled:
+            raise CancelledError("cancelled")
+        client, seq = target
+        fields = {"client": client, "target": seq, "done": done, "total": total, "text": text}
+        self._tell(Event.PROGRESS, fields)
 
     def _answer(self, seq: int, client: int, message: dict[str, Any], buffers: list[Any]) -> None:
         out = Buffers()

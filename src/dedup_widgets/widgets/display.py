@@ -3,7 +3,7 @@
 Plain functions of arrays: they know frames and numbers, not widgets.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,8 @@ import polars as pl
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.summary import kinds
-from dedup_widgets.widgets.protocol import KIND_CODES, NO_CODE, NO_RANK
+from dedup_widgets.uniqueness import KIND
+from dedup_widgets.widgets.protocol import KEEP_CODES, KIND_CODES, NO_CODE, NO_RANK
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,37 @@ def bands(frame: pl.DataFrame) -> Bands:
     return Bands(numbers, places, first, beside.to_numpy())
 
 
+def for_planning(frame: pl.DataFrame, path: str, score: str | None) -> pl.DataFrame:
+    """Return the frame with the columns of paths and scores under the names that a plan knows."""
+    names = {path: "path"} | ({score: "uniqueness"} if score is not None else {})
+    taken = [new for old, new in names.items() if old != new and new in frame.columns]
+    return frame.drop(taken).rename(names)
+
+
+def planned(
+    frame: pl.DataFrame, plan: pl.DataFrame, score: str | None, near: float
+) -> pl.DataFrame:
+    """Return the frame with group, keep and kind as the plan has them."""
+    compared = plan["rank"].is_not_null()
+    columns = [
+        plan["group"],
+        plan.select(keep=pl.when(compared).then(pl.col("action") == "keep")).to_series(),
+    ]
+    if score is not None and "kind" in frame.columns:
+        kind, is_near = pl.col("kind").cast(pl.String), pl.col(score) <= pl.lit(near, pl.Float32)
+        columns.append(
+            frame.select(
+                kind=pl.when((kind == "exact") | kind.is_null())
+                .then(kind)
+                .when(is_near)
+                .then(pl.lit("near"))
+                .otherwise(pl.lit("unique"))
+                .cast(KIND)
+            ).to_series()
+        )
+    return frame.with_columns(columns)
+
+
 def dense_rank(column: pl.Series) -> np.ndarray:
     """Return each row's dense rank in a column, ascending from 0; nulls and NaN are ``NO_RANK``."""
     if column.dtype.is_float():
@@ -141,20 +173,6 @@ def dense_rank(column: pl.Series) -> np.ndarray:
 def sortable(dtype: pl.DataType) -> bool:
     """Tell whether rows can be ordered by a column of this type."""
     return not dtype.is_nested() and dtype not in (pl.Object, pl.Binary, pl.Null)
-
-
-def in_ranges(frame: pl.DataFrame, ranges: Mapping[str, tuple[float, float]]) -> np.ndarray:
-    """Return the mask of rows whose values lie in every range, bounds included.
-
-    Bounds and values are compared as float32, as the browser does it: 0.05 as a bound keeps
-    a score of float32(0.05).
-    """
-    mask = np.ones(len(frame), bool)
-    for column, (low, high) in ranges.items():
-        values = frame[column].cast(pl.Float32).to_numpy()
-        with np.errstate(over="ignore"):
-            mask &= (values >= np.float32(low)) & (values <= np.float32(high))
-    return mask
 
 
 def display_order(
@@ -193,11 +211,16 @@ def display_order(
     return rows[np.lexsort((rows, place[rows], first[unit], lowest[unit]))]
 
 
-def codes(frame: pl.DataFrame, near: float) -> tuple[np.ndarray, np.ndarray]:
+def codes(frame: pl.DataFrame, near: float, beside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return kind and keep of each row of a :func:`recognised` frame, as codes for the browser."""
     score = "uniqueness" if "uniqueness" in frame.columns else None
     kind = kinds(frame, score, near).replace_strict(
         KIND_CODES, default=NO_CODE, return_dtype=pl.UInt8
     )
-    keep = frame.get_column("keep", default=pl.Series([None] * len(frame), dtype=pl.Boolean))
-    return kind.to_numpy(), keep.cast(pl.UInt8).fill_null(NO_CODE).to_numpy()
+    stays = frame.get_column("keep", default=pl.Series([None] * len(frame), dtype=pl.Boolean))
+    keep = np.select(
+        [beside, stays.fill_null(False).to_numpy(), (~stays).fill_null(False).to_numpy()],
+        [KEEP_CODES["beside"], KEEP_CODES["stays"], KEEP_CODES["goes"]],
+        NO_CODE,
+    )
+    return kind.to_numpy(), keep.astype(np.uint8)

@@ -1,6 +1,5 @@
 """The image grid: rows of a frame as tiles, and the selection as a frame."""
 
-import math
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,7 +8,9 @@ import numpy as np
 import polars as pl
 import traitlets
 
+from dedup_widgets import filters as filtering
 from dedup_widgets.errors import InputError
+from dedup_widgets.filters import Context, Filters
 from dedup_widgets.frames import checked_paths, file_name, is_frame, require_columns, to_polars
 from dedup_widgets.similar import SimilarImages
 from dedup_widgets.sources import LocalFiles
@@ -22,7 +23,6 @@ from dedup_widgets.widgets.display import (
     codes,
     dense_rank,
     display_order,
-    in_ranges,
     recognised,
     sortable,
 )
@@ -34,9 +34,7 @@ from dedup_widgets.widgets.protocol import (
     read_array,
     unpack_bits,
 )
-from dedup_widgets.widgets.thumbnails import load_thumbnails
-
-Ranges = dict[str, tuple[float, float]]
+from dedup_widgets.widgets.thumbnails import Thumbnail, load_thumbnails
 
 
 class ImageGrid(Widget):
@@ -65,6 +63,7 @@ class ImageGrid(Widget):
     """
 
     _esm = bundle("image_grid")
+    slow = Widget.slow | {Request.COLUMN, Request.MATCH}
     _filters = traitlets.Dict().tag(sync=True)
     _sort = traitlets.Dict().tag(sync=True)
     height = traitlets.Int(560, min=160).tag(sync=True)
@@ -81,19 +80,19 @@ class ImageGrid(Widget):
     ) -> None:
         frame = to_polars(data)
         paths = checked_paths(frame, path)
+        if frame.schema[path] == pl.Object:
+            frame = frame.with_columns(pl.Series(path, paths, dtype=pl.String))
         if score is not None and score not in frame.columns:
             score = None
-        self._frame, self._path, self._score, self._near = frame, path, score, near
+        self._path, self._score, self._near = path, score, near
         self._paths = paths
         self._row_of = {p: row for row, p in enumerate(paths)}
-        self._known = recognised(frame, path, score)
-        self._bands: Bands = bands(self._known)
-        self._summary = summarize(self._known, score and "uniqueness", near)
         self._selected = np.zeros(len(frame), bool)
         self._store = open_store(store)
         self._source = LocalFiles()
-        self._ranks: dict[str, np.ndarray] = {}
         self._similar = SimilarImages(frame, path) if "embedding" in frame.columns else None
+        self._context = self._filter_context()
+        self._show(frame)
         super().__init__(
             height=height,
             _sort={
@@ -108,7 +107,20 @@ class ImageGrid(Widget):
             Request.ORDER: self._order,
             Request.SELECT: self._select,
             Request.SIMILAR: self._answer_similar,
+            Request.COLUMN: self._column,
+            Request.MATCH: self._match,
         }
+
+    def _show(self, frame: pl.DataFrame) -> None:
+        """Take a frame of the same images for what is shown."""
+        self._frame = frame
+        self._known = recognised(frame, self._path, self._score)
+        self._bands: Bands = bands(self._known)
+        self._summary = summarize(self._known, self._score and "uniqueness", self._near)
+        self._ranks: dict[str, np.ndarray] = {}
+
+    def _filter_context(self) -> Context:
+        return Context(path=self._path, score=self._score)
 
     # What Python reads and sets
 
@@ -139,34 +151,20 @@ class ImageGrid(Widget):
         return self._rows(self._display_order(self._view_mask()))
 
     @property
-    def filters(self) -> Ranges:
-        """The ranges that filter the view, by column, both bounds included.
+    def filters(self) -> Filters:
+        """The filters of the view, by column.
 
-        >>> grid.filters = {"uniqueness": (0, 0.0001)}  # doctest: +SKIP
+        Set them to a mapping, to a Polars expression, or to None for none; what each type of
+        column takes is told in :func:`dedup_widgets.filters.parse`. As an expression,
+        ``frame.filter(grid.filters.expression)`` has the rows of :attr:`view`.
+
+        >>> grid.filters = {"uniqueness": (0, 0.05), "kind": ["near"]}  # doctest: +SKIP
         """
-        return {column: (low, high) for column, (low, high) in self._filters.items()}
+        return self._read(self._filters)
 
     @filters.setter
-    def filters(self, ranges: Mapping[str, tuple[float, float]]) -> None:
-        clean = {}
-        for column, bounds in (ranges or {}).items():
-            if column != self._score:
-                raise InputError(
-                    f"cannot filter by {column!r}: only the score column "
-                    f"{self._score!r} takes a range"
-                )
-            try:
-                low, high = (float(bound) for bound in bounds)
-            except TypeError as error:
-                raise InputError(
-                    f"the range of {column!r} is {bounds!r}: give (low, high)"
-                ) from error
-            if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-                raise InputError(
-                    f"the range of {column!r} is {low} … {high}: give two numbers, low end first"
-                )
-            clean[column] = [low, high]
-        self._filters = clean
+    def filters(self, given: Any) -> None:
+        self._filters = filtering.parse(self._frame, given, self._context)
 
     @property
     def sort(self) -> dict[str, Any]:
@@ -244,8 +242,14 @@ class ImageGrid(Widget):
     def _rows(self, rows: np.ndarray) -> pl.DataFrame:
         return self._frame.select(pl.all().gather(rows))
 
+    def _read(self, json: Any) -> Filters:
+        """Return filters as far as they make sense of what the trait holds."""
+        clauses = filtering.read(self._frame, json, self._context)
+        return Filters(self._frame, clauses, self._context)
+
     def _view_mask(self) -> np.ndarray:
-        return in_ranges(self._frame, self.filters)
+        clauses = filtering.read(self._frame, self._filters, self._context)
+        return filtering.mask(self._frame, clauses, self._context)
 
     def _rank(self, column: str) -> np.ndarray:
         require_columns(self._frame, [column], "sorting")
@@ -281,7 +285,8 @@ class ImageGrid(Widget):
 
     @traitlets.observe("_filters")
     def _filters_changed(self, change: Any) -> None:
-        self._notify("filters", change["old"], change["new"])
+        if self._is_observed("filters"):
+            self._notify("filters", *(self._read(change[which]) for which in ("old", "new")))
 
     @traitlets.observe("_sort")
     def _sort_changed(self, change: Any) -> None:
@@ -299,7 +304,6 @@ class ImageGrid(Widget):
 
     def _open(self, _message: dict[str, Any], _in: list[Any], out: Buffers) -> dict[str, Any]:
         frame = self._frame
-        kind, keep = codes(self._known, self._near)
         scores = (
             self._known["uniqueness"].fill_null(float("nan")).to_numpy()
             if self._score
@@ -310,21 +314,32 @@ class ImageGrid(Widget):
         return {
             "rows": len(frame),
             "columns": [
-                {"name": name, "type": str(dtype)}
+                {
+                    "name": name,
+                    "type": str(dtype),
+                    "sortable": sortable(dtype),
+                    "facet": self._context.kind(name, dtype),
+                }
                 for name, dtype in frame.schema.items()
-                if sortable(dtype)
             ],
             "score": self._score,
+            "path": self._path,
             "near": self._near,
             "similar": self._why_no_similar(),
-            "summary": self._summary.as_dict(),
-            "collections": self._collection_sizes(),
             "scores": out.add(scores),
-            "kind": out.add(kind),
-            "keep": out.add(keep),
+            "selected": out.add(selected),
+            **self._plan_arrays(out),
+        }
+
+    def _plan_arrays(self, out: Buffers) -> dict[str, Any]:
+        """Return what changes with the plan."""
+        kind, keep = codes(self._known, self._near, self._bands.beside)
+        return {
             "band": out.add(self._bands.band),
             "place": out.add(self._bands.place),
-            "selected": out.add(selected),
+            "kind": out.add(kind),
+            "keep": out.add(keep),
+            "summary": self._summary.as_dict(),
         }
 
     def _why_no_similar(self) -> str | None:
@@ -332,29 +347,23 @@ class ImageGrid(Widget):
             return None
         return "this frame has no column 'embedding'; dedup_widgets.score makes one"
 
-    def _collection_sizes(self) -> list[dict[str, Any]]:
-        return []
-
     def _tiles(self, message: dict[str, Any], _in: list[Any], out: Buffers) -> dict[str, Any]:
-        rows = message["rows"]
+        rows = self._checked_rows(message["rows"])
+        return self._tile_payload(rows, out, thumbs=message.get("thumbs", True))
+
+    def _checked_rows(self, rows: Iterable[Any]) -> list[int]:
+        rows = [int(row) if isinstance(row, np.integer) else row for row in rows]
         if not all(type(row) is int and 0 <= row < len(self._frame) for row in rows):
             raise ValueError(f"rows must be numbers below {len(self._frame)}")
-        return self._tile_payload(rows, out)
+        return rows
 
-    def _tile_payload(self, rows: list[int], out: Buffers) -> dict[str, Any]:
+    def _tile_payload(
+        self, rows: list[int], out: Buffers, *, thumbs: bool = True
+    ) -> dict[str, Any]:
         part = self._known[rows]
-        columns = part.columns
-        errors = part["error"].to_list() if "error" in columns else [None] * len(rows)
+        errors = part.get_column("error", default=pl.Series([None] * len(rows))).to_list()
         readable = [row for row, error in zip(rows, errors, strict=True) if error is None]
-        prints = (
-            self._known[readable]["fingerprint"].to_list()
-            if "fingerprint" in columns
-            else [None] * len(readable)
-        )
-        loaded = load_thumbnails(
-            [self._paths[row] for row in readable], prints, self._store, self._source
-        )
-        thumbnails = dict(zip(readable, loaded, strict=True))
+        thumbnails = self._thumbnails(readable) if thumbs else {}
         tiles, blob = [], bytearray()
         for row, error in zip(rows, errors, strict=True):
             thumbnail = thumbnails.get(row)
@@ -362,14 +371,13 @@ class ImageGrid(Widget):
             if thumbnail is not None and thumbnail.jpeg is not None:
                 thumb = [len(blob), len(thumbnail.jpeg)]
                 blob += thumbnail.jpeg
-            role, of = self._role(row)
             tiles.append(
                 {
                     "row": row,
                     "name": file_name(self._paths[row]),
                     "path": self._paths[row],
-                    "role": role,
-                    "of": of,
+                    "caption": self._caption(row),
+                    **self._by_hand(row),
                     "width": self._fact(row, "width"),
                     "height": self._fact(row, "height"),
                     "error": error or (thumbnail.error if thumbnail else None),
@@ -378,23 +386,36 @@ class ImageGrid(Widget):
             )
         return {"tiles": tiles, "blob": out.add(np.frombuffer(bytes(blob), np.uint8))}
 
-    def _fact(self, row: int, column: str) -> int | None:
+    def _thumbnails(self, rows: list[int]) -> dict[int, Thumbnail]:
+        prints = self._known.get_column("fingerprint", default=None)
+        loaded = load_thumbnails(
+            [self._paths[row] for row in rows],
+            [None] * len(rows) if prints is None else prints.gather(rows).to_list(),
+            self._store,
+            self._source,
+        )
+        return dict(zip(rows, loaded, strict=True))
+
+    def _fact(self, row: int, column: str) -> Any:
         return self._known[column][row] if column in self._known.columns else None
 
-    def _role(self, row: int) -> tuple[str | None, str | None]:
-        """Return the part that an image plays in its group, and the name of what it repeats."""
+    def _caption(self, row: int) -> str | None:
+        """Say what an image is to the others, as far as the frame's own columns tell."""
         frame = self._known
         if not {"uniqueness", "group", "keep", "nearest"} <= set(frame.columns):
-            return None, None
-        if frame["keep"][row] and frame["group"][row] is not None:
-            return "keeper", None
+            return None
         if self._bands.beside[row]:
-            return "beside", file_name(frame["nearest"][row])
-        if frame["group"][row] is None:
-            return None, None
+            return f"near {file_name(frame['nearest'][row])}, in no group"
+        if frame["group"][row] is None or frame["keep"][row]:
+            return None
         if frame["uniqueness"][row] == 0:
-            return "copy", file_name(frame["nearest"][row])
-        return "near", file_name(self._paths[self._bands.keeper[frame["group"][row]]])
+            return f"exact duplicate of {file_name(frame['nearest'][row])}"
+        keeper = self._paths[self._bands.keeper[frame["group"][row]]]
+        return f"near-duplicate of {file_name(keeper)}"
+
+    def _by_hand(self, _row: int) -> dict[str, bool]:
+        """Tell what a person decided about an image."""
+        return {"chosen": False, "apart": False}
 
     def _answer_similar(
         self, message: dict[str, Any], _in: list[Any], out: Buffers
@@ -417,3 +438,21 @@ class ImageGrid(Widget):
         mask = unpack_bits(read_array(message["rows"], buffers), len(self._frame))
         self._set_selection(mask, origin=message["client"])
         return {"count": int(mask.sum())}
+
+    def _column(self, message: dict[str, Any], _in: list[Any], out: Buffers) -> dict[str, Any]:
+        require_columns(self._frame, [message["column"]], "a filter")
+        facet = filtering.facet(self._frame, message["column"], self._context)
+        reply: dict[str, Any] = {"facet": facet.kind}
+        if facet.values is not None:
+            reply["values"] = out.add(facet.values)
+        if facet.codes is not None:
+            reply |= {"codes": out.add(facet.codes), "labels": facet.labels}
+        return reply
+
+    def _match(self, message: dict[str, Any], _in: list[Any], out: Buffers) -> dict[str, Any]:
+        asked = {message["key"]: message["clause"]}
+        clauses = filtering.read(self._frame, asked, self._context)
+        if not clauses:
+            raise InputError(f"the filter of {message['key']!r} makes no sense for this frame")
+        mask = filtering.mask(self._frame, clauses, self._context)
+        return {"rows": out.add(pack_bits(mask))}

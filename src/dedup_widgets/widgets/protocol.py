@@ -21,15 +21,33 @@ class Request(StrEnum):
     OPEN = "open"
     """Everything that a view needs to start: scores, kinds, bands, selection, columns."""
     TILES = "tiles"
-    """Name, facts and thumbnail of some rows."""
+    """Name, facts and caption of some rows, and their thumbnails if asked for."""
     ORDER = "order"
     """Dense rank of each row in one column."""
     SELECT = "select"
     """Replace the selection."""
     SIMILAR = "similar"
     """The nearest images to a row, with their tiles."""
+    COLUMN = "column"
+    """What one column holds, to filter by it: numbers, or categories as codes and labels."""
+    MATCH = "match"
+    """The rows that a clause keeps which the browser cannot evaluate itself."""
+    DECIDE = "decide"
+    """Change what the plan follows: keepers, not-duplicates, near, keeper rules."""
+    UNDO = "undo"
+    """Take the last review step back."""
+    REDO = "redo"
+    """Do the step again that was taken back last."""
     COLLECT = "collect"
-    """Keep the selection under a name."""
+    """Keep the selection, or all but the selection, under a name."""
+    COLLECTION = "collection"
+    """Rename, describe or delete a collection."""
+    PREVIEW = "preview"
+    """Count what a dataset would hold and cost."""
+    CREATE = "create"
+    """Write a dataset; tells of its progress."""
+    ANALYTICS = "analytics"
+    """Make the analytics, whose widget then is in the trait ``_analytics``."""
     CANCEL = "cancel"
     """Forget an earlier request; the only kind without a reply."""
     PING = "ping"
@@ -43,8 +61,14 @@ class Event(StrEnum):
     """The frame changed: open again."""
     SELECTION = "selection"
     """The selection changed, by Python or by another page."""
+    PLAN = "plan"
+    """The plan changed: groups, keepers, kinds, counts; captions are to be asked for anew."""
+    REVIEW = "review"
+    """What can be undone or redone changed."""
     COLLECTIONS = "collections"
     """Collections were made, changed or deleted."""
+    PROGRESS = "progress"
+    """How far a long answer is."""
 
 
 NO_RANK = 0xFFFFFFFF
@@ -52,8 +76,10 @@ NO_RANK = 0xFFFFFFFF
 NO_CODE = 255
 """Code of a null in a column of small codes."""
 KIND_CODES = {"unique": 0, "near": 1, "exact": 2}
+KEEP_CODES = {"goes": 0, "stays": 1, "beside": 2}
+"""What the plan does with an image; ``beside``: it stays, in no group, near a member of one."""
 
-WIRE_DTYPES = ("float32", "uint32", "uint8")
+WIRE_DTYPES = ("float32", "float64", "uint32", "uint8")
 
 
 class Buffers:

@@ -1,0 +1,214 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Bitset } from "../src/bitset";
+import { samples, termsText } from "../src/library";
+import type { CollectionsReply } from "../src/protocol";
+import { ExplorerState } from "../src/state";
+import { settle, smallFrame, TestModel } from "./fake";
+
+let lifetime: AbortController;
+beforeEach(() => {
+  lifetime = new AbortController();
+});
+afterEach(() => lifetime.abort());
+
+const bitset = (...rows: number[]) => {
+  const set = new Bitset(8);
+  for (const row of rows) set.add(row);
+  return set;
+};
+
+function replyOf(collections: Record<string, number[]>): CollectionsReply {
+  const entries = Object.entries(collections);
+  return {
+    collections: entries.map(([name, { length: size }]) => ({ name, size, description: "" })),
+    members: Uint8Array.from(entries.flatMap(([, rows]) => [...bitset(...rows).bytes])),
+  };
+}
+
+async function make(
+  collections: Record<string, number[]> = {},
+  answers: TestModel["answers"] = {},
+) {
+  const open = () => ({ ...smallFrame(), ...replyOf(collections) });
+  const model = new TestModel({ open, select: () => ({ count: 0 }), ...answers });
+  const state = new ExplorerState(model, { signal: lifetime.signal });
+  await settle();
+  return { model, state, form: state.nameForm, library: state.library };
+}
+
+describe("the form that names the selection", () => {
+  it("makes a collection of what is selected", async () => {
+    const collect = () => ({ ...replyOf({ Blurred: [0, 1] }), size: 2 });
+    const { model, state, form } = await make({}, { collect });
+    expect(form.offer.value).toMatchObject({ ready: false, hint: "Select images first" });
+    state.selection.replace([0, 1]);
+    expect(form.offer.value.ready).toBe(false);
+    form.type("  Blurred ");
+    expect(form.offer.value).toMatchObject({ ready: true, label: "Make collection" });
+    await form.submit();
+    expect(model.ofKind("collect")).toMatchObject([
+      { name: "Blurred", of: "selection", how: "replace" },
+    ]);
+    expect(form.message.value).toEqual({ kind: "done", text: "“Blurred” holds 2 images." });
+    expect(form.name.value).toBe("");
+    expect(state.library.latest.value).toBe("Blurred");
+  });
+
+  it("adds to a collection that has this name, and says how many that are", async () => {
+    const collect = () => ({ ...replyOf({ Blurred: [0, 1, 4, 5] }), size: 4 });
+    const { model, state, form } = await make({ Blurred: [0, 1] }, { collect });
+    state.selection.replace([1, 4, 5]);
+    form.type("Blurred");
+    expect(form.offer.value).toMatchObject({
+      ready: true,
+      label: "Add 2 to “Blurred”",
+      hint: "“Blurred” holds 2 images, then 4",
+    });
+    await form.submit();
+    expect(model.ofKind("collect")).toMatchObject([{ name: "Blurred", how: "add" }]);
+    expect(form.message.value?.text).toBe("2 images added to “Blurred”, which now holds 4 images.");
+  });
+
+  it("removes from it or replaces it when that is chosen", async () => {
+    const { state, form } = await make({ Blurred: [0, 1] });
+    state.selection.replace([1, 4, 5]);
+    form.type("Blurred");
+    form.choose("remove");
+    expect(form.offer.value).toMatchObject({ ready: true, label: "Remove 1 from “Blurred”" });
+    form.choose("replace");
+    expect(form.offer.value.hint).toBe("“Blurred” holds 2 images, then 3");
+    form.type("Blurred2");
+    expect(form.offer.value).toMatchObject({ label: "Make collection", how: "replace" });
+  });
+
+  it("does not offer what would change nothing", async () => {
+    const { state, form } = await make({ Blurred: [0, 1] });
+    state.selection.replace([1]);
+    form.type("Blurred");
+    expect(form.offer.value).toMatchObject({
+      ready: false,
+      hint: "They are all in “Blurred” already",
+    });
+  });
+
+  it("says what went wrong, and keeps the name", async () => {
+    const collect = () => new Error("the store is locked");
+    const { state, form } = await make({}, { collect });
+    state.selection.replace([1]);
+    form.type("Blurred");
+    await form.submit();
+    expect(form.message.value).toEqual({ kind: "failed", text: "the store is locked" });
+    expect(form.name.value).toBe("Blurred");
+    expect(form.offer.value.ready).toBe(true);
+  });
+});
+
+describe("the form that names what stays", () => {
+  it("offers a name after the plan was accepted, and counts every readable image left", async () => {
+    const { state, form } = await make();
+    state.acceptPlan();
+    expect(form.of.value).toBe("rest");
+    expect(form.name.value).toBe("Unique");
+    expect([...state.selection.rows]).toEqual([2, 3, 6]);
+    expect(form.count.value).toBe(4);
+    expect(form.offer.value).toMatchObject({ ready: true, label: "Keep" });
+    // The unreadable image is not among them, selected or not.
+    state.selection.set(7, true);
+    expect(form.count.value).toBe(4);
+    state.selection.set(2, false);
+    expect(form.count.value).toBe(5);
+  });
+
+  it("keeps it, and names the selection again", async () => {
+    const collect = () => ({ ...replyOf({ Clean: [0, 1, 4, 5] }), size: 4 });
+    const { model, state, form } = await make({}, { collect });
+    state.acceptPlan();
+    form.type("Clean");
+    await form.submit();
+    expect(model.ofKind("collect")).toMatchObject([{ name: "Clean", of: "rest", how: "replace" }]);
+    expect(form.of.value).toBe("selection");
+    expect(form.message.value?.text).toBe("“Clean” holds 4 images.");
+  });
+
+  it("says so when it takes the place of an older collection", async () => {
+    const { state, form } = await make({ Unique: [0] });
+    state.acceptPlan();
+    expect(form.offer.value).toMatchObject({ ready: true, how: "replace", existing: true });
+    expect(form.offer.value.label).toBe("Replace “Unique”");
+  });
+
+  it("is left without a word", async () => {
+    const { state, form } = await make();
+    state.acceptPlan();
+    form.leave();
+    expect(form.of.value).toBe("selection");
+    expect(form.name.value).toBe("");
+    expect(state.selection.count).toBe(3);
+  });
+});
+
+describe("Library", () => {
+  it("joins collections from left to right", async () => {
+    const { library } = await make({ A: [0, 1, 2], B: [2, 3], C: [1] });
+    const rows = library.combine([
+      { operation: "union", name: "A" },
+      { operation: "union", name: "B" },
+      { operation: "difference", name: "C" },
+    ]);
+    expect([...rows]).toEqual([0, 2, 3]);
+    const both = library.combine([
+      { operation: "union", name: "A" },
+      { operation: "intersection", name: "B" },
+    ]);
+    expect([...both]).toEqual([2]);
+    expect([...library.membersOf("A")]).toEqual([0, 1, 2]);
+  });
+
+  it("follows the latest collection when it is renamed or gone", async () => {
+    const { model, library } = await make(
+      {},
+      {
+        collect: () => ({ ...replyOf({ A: [1] }), size: 1 }),
+        collection: () => replyOf({ B: [1] }),
+      },
+    );
+    await library.collect({ name: "A", of: "selection", how: "replace" });
+    await library.rename("A", "B");
+    expect(library.latest.value).toBe("B");
+    model.answers.collection = () => replyOf({});
+    await library.delete("B");
+    expect(library.latest.value).toBeNull();
+    expect(model.ofKind("collection")).toMatchObject([
+      { name: "A", change: { rename: "B" } },
+      { name: "B", change: { delete: true } },
+    ]);
+  });
+
+  it("takes over what another notebook does", async () => {
+    const { model, library } = await make({ A: [0] });
+    const { collections, members } = replyOf({ A: [0], "From elsewhere": [3, 4] });
+    const wire = { dtype: "uint8", shape: [members.length], buffer: 0 };
+    model.receive({ event: "collections", collections, members: wire }, [members.slice().buffer]);
+    expect(library.tagsOf(3)).toEqual(["From elsewhere"]);
+  });
+});
+
+describe("samples", () => {
+  it("come from all over the set, each once", () => {
+    const rows = new Bitset(1000);
+    for (let row = 0; row < 1000; row += 10) rows.add(row);
+    expect(samples(rows, 4)).toEqual([0, 250, 500, 750]);
+    expect(samples(bitset(3, 5), 6)).toEqual([3, 5]);
+    expect(samples(bitset(), 6)).toEqual([]);
+  });
+});
+
+describe("termsText", () => {
+  it("says how collections are joined", () => {
+    const terms = [
+      { operation: "union", name: "A" },
+      { operation: "difference", name: "B" },
+    ] as const;
+    expect(termsText(terms)).toBe("A − B");
+  });
+});

@@ -1,0 +1,63 @@
+import { describe, expect, it } from "vitest";
+import { frameOf } from "../src/frame";
+import { changesOf, isPressed, shortcutsOf } from "../src/overview";
+import { smallFrame } from "./fake";
+
+const frame = frameOf(smallFrame());
+const all = shortcutsOf(frame);
+const labels = (shortcuts: typeof all) => shortcuts.map(({ count, unit }) => `${count} ${unit}`);
+const named = (unit: string) => all.find((shortcut) => shortcut.unit.startsWith(unit))!;
+
+describe("the overview", () => {
+  it("counts exact duplicates without their keepers, and what is near but not the same", () => {
+    expect(labels(all)).toEqual([
+      "8 images",
+      "1 exact duplicate",
+      "3 near-duplicates",
+      "2 groups",
+      "1 unreadable",
+    ]);
+  });
+
+  it("has label conflicts and leakage where the frame has labels and splits", () => {
+    const summary = { ...frame.summary, label_conflicts: 3, leakage: 0 };
+    expect(labels(shortcutsOf({ ...frame, summary })).slice(5)).toEqual([
+      "3 label conflicts",
+      "0 leakage",
+    ]);
+  });
+
+  it("says of a frame without scores what there is", () => {
+    const plain = frameOf({ ...smallFrame(), score: null, scores: undefined });
+    expect(labels(shortcutsOf(plain))).toEqual(["8 images", "2 groups", "1 unreadable"]);
+  });
+
+  it("takes the other shortcuts' clauses away and leaves the rest", () => {
+    expect(changesOf(named("exact"), all)).toEqual({
+      uniqueness: [0, 0],
+      group: null,
+      error: null,
+      label_conflict: null,
+      leakage: null,
+    });
+    expect(changesOf(named("group"), all)).toMatchObject({
+      uniqueness: null,
+      group: { null: false },
+    });
+  });
+
+  it("shows which shortcut is in force", () => {
+    const pressed = (clauses: object) =>
+      all.filter((shortcut) => isPressed(shortcut, all, { ...clauses })).map(({ unit }) => unit);
+    expect(pressed({})).toEqual(["images"]);
+    expect(pressed({ uniqueness: [0, 0] })).toEqual(["exact duplicate"]);
+    expect(pressed({ uniqueness: [1e-12, 0.05], width: [0, 9] })).toEqual(["near-duplicates"]);
+    expect(pressed({ uniqueness: [0, 0], group: { null: false } })).toEqual([]);
+    expect(pressed({ width: [0, 9] })).toEqual([]);
+  });
+
+  it("holds the near-duplicates of the boundary in effect", () => {
+    const moved = shortcutsOf({ ...frame, near: 0.02 });
+    expect(moved[2]).toMatchObject({ count: 2, set: { clause: [1e-12, 0.02] } });
+  });
+});

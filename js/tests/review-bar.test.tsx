@@ -1,0 +1,338 @@
+// @vitest-environment happy-dom
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Bitset } from "../src/bitset";
+import explorer from "../src/explorer";
+import imageGrid from "../src/image_grid";
+import type { ReviewInfo, TileInfo } from "../src/protocol";
+import { type SentMessage, settle, smallFrame, smallReview, TestModel } from "./fake";
+
+let lifetime: AbortController;
+beforeEach(() => {
+  lifetime = new AbortController();
+  vi.stubGlobal("createImageBitmap", async () => ({ width: 1, height: 1, close() {} }));
+  vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(600);
+});
+afterEach(() => {
+  lifetime.abort();
+  document.body.replaceChildren();
+  vi.restoreAllMocks();
+});
+
+const about = (row: number): TileInfo => ({
+  row,
+  name: `${row}.jpg`,
+  path: `/photos/${row}.jpg`,
+  caption: row === 1 ? "keeper: most pixels" : null,
+  chosen: row === 4,
+  apart: row === 5,
+  width: 4,
+  height: 3,
+  error: null,
+  thumb: null,
+});
+const tiles = ({ rows }: SentMessage) => ({
+  tiles: (rows as number[]).map(about),
+  blob: new Uint8Array(0),
+});
+
+async function painted(): Promise<void> {
+  for (let i = 0; i < 5; i++) {
+    await settle();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+interface Given {
+  make?: typeof explorer;
+  review?: Partial<ReviewInfo>;
+  open?: object;
+}
+
+async function show({ make = explorer, review = {}, open = {} }: Given = {}) {
+  const info = { ...smallReview(), ...review };
+  const model = new TestModel({
+    open: () => ({ ...smallFrame(), review: info, ...open }),
+    tiles,
+    ping: () => ({}),
+    select: () => ({ count: 0 }),
+    decide: () => ({ review: info }),
+    undo: () => ({ review: info }),
+    redo: () => ({ review: info }),
+  });
+  const { initialize, render } = make();
+  initialize({ model, signal: lifetime.signal });
+  const el = document.createElement("div");
+  document.body.append(el);
+  render({ model, el, signal: lifetime.signal });
+  const root = (el.firstElementChild as HTMLElement).shadowRoot!;
+  await painted();
+  const button = (label: string) =>
+    [...root.querySelectorAll("button")].find(
+      (one) =>
+        one.textContent?.trim().startsWith(label) || one.getAttribute("aria-label") === label,
+    )!;
+  const click = async (label: string) => {
+    button(label).click();
+    await painted();
+  };
+  const changes = () => model.ofKind("decide").map(({ change }) => change);
+  const selected = () =>
+    [...root.querySelectorAll<HTMLElement>('[aria-selected="true"][data-row]')]
+      .map((cell) => Number(cell.dataset.row))
+      .sort();
+  const popover = () => root.querySelector<HTMLElement>(".dropdown");
+  return { model, root, button, click, changes, selected, popover };
+}
+
+const press = (target: Element, key: string, more: KeyboardEventInit = {}) =>
+  target.dispatchEvent(
+    new KeyboardEvent("keydown", { key, bubbles: true, composed: true, cancelable: true, ...more }),
+  );
+
+describe("the plan", () => {
+  it("is accepted by one click, which selects what goes of the images shown", async () => {
+    const { root, button, click, selected } = await show();
+    expect(root.querySelector(".plan-count")?.textContent).toBe("Plan: 3 images go");
+    expect(button("Accept plan").textContent).toBe("Accept plan (3)");
+    expect(button("Accept plan").getAttribute("aria-pressed")).toBe("false");
+    await click("Accept plan");
+    expect(selected()).toEqual([2, 3, 6]);
+    expect(button("Accept plan").getAttribute("aria-pressed")).toBe("true");
+  });
+
+  it("is no longer accepted once the selection is another one", async () => {
+    const { root, button, click } = await show();
+    await click("Accept plan");
+    root.querySelector<HTMLElement>("#cell-3 .check")!.click();
+    root.querySelector<HTMLElement>("#cell-5 .check")!.click();
+    await painted();
+    expect(button("Accept plan").getAttribute("aria-pressed")).toBe("false");
+  });
+
+  it("cannot be accepted where the filter shows nothing that goes", async () => {
+    const { model, button } = await show();
+    model.change("_filters", { uniqueness: [0.5, 1] });
+    await painted();
+    expect(button("Accept plan").disabled).toBe(true);
+    expect(button("Accept plan").title).toContain("none of the images that go");
+  });
+
+  it("says why there is none", async () => {
+    const { root, button } = await show({ review: { off: "the frame has no fingerprints" } });
+    expect(root.querySelector(".no-plan")?.textContent).toBe(
+      "No plan: the frame has no fingerprints",
+    );
+    for (const label of ["Accept plan", "near", "rules", "Not duplicates"]) {
+      expect(button(label)).toBeUndefined();
+    }
+    expect(root.querySelector(".act")).toBeNull();
+  });
+
+  it("marks on the tiles what goes, what stays and what was chosen by hand", async () => {
+    const { root } = await show();
+    const classes = (row: number) => root.querySelector(`#cell-${row} .badge`)?.className;
+    expect(classes(1)).toBe("badge keeper");
+    expect(classes(4)).toBe("badge keeper chosen");
+    expect(classes(3)).toBe("badge exact goes");
+    expect(root.querySelector("#cell-3")?.getAttribute("aria-label")).toContain("goes");
+    expect(root.querySelector("#cell-1 .caption")?.textContent).toBe("keeper: most pixels");
+  });
+});
+
+describe("decisions on a tile", () => {
+  it("choose a keeper, take the choice back, and declare no duplicate", async () => {
+    const { root, changes } = await show();
+    root.querySelector<HTMLElement>("#cell-3 .act.keep")!.click();
+    root.querySelector<HTMLElement>("#cell-4 .act.keep")!.click();
+    root.querySelector<HTMLElement>("#cell-3 .act.apart")!.click();
+    root.querySelector<HTMLElement>("#cell-5 .act.apart")!.click();
+    await painted();
+    expect(changes()).toEqual([
+      { keepers: { add: [3], remove: [] } },
+      { keepers: { add: [], remove: [4] } },
+      { apart: [3] },
+      { together: [5] },
+    ]);
+    expect(root.querySelector("#cell-0 .act")).toBeNull();
+    expect(root.querySelector(".cell.focused")?.id).toBe("cell-5");
+  });
+
+  it("on all that are selected in groups, from the bar", async () => {
+    const { root, button, click, changes } = await show();
+    expect(button("Not duplicates").disabled).toBe(true);
+    root.querySelector<HTMLElement>("#cell-3 .check")!.click();
+    root.querySelector<HTMLElement>("#cell-5 .check")!.click();
+    await painted();
+    await click("Not duplicates");
+    expect(changes()).toEqual([{ apart: [3] }]);
+  });
+
+  it("that fail say why, until that is dismissed", async () => {
+    const { model, root, click } = await show();
+    model.answers.decide = () => new Error("the store is read-only");
+    root.querySelector<HTMLElement>("#cell-3 .act.keep")!.click();
+    await painted();
+    expect(root.querySelector('[role="alert"]')?.textContent).toContain("the store is read-only");
+    await click("Dismiss");
+    expect(root.querySelector('[role="alert"]')).toBeNull();
+  });
+});
+
+describe("the near threshold", () => {
+  it("moves by slider and by number, and says what changed", async () => {
+    const { root, click, changes, popover } = await show({
+      review: { changes: "31 groups (+7), 40 images go (+12)", keepers: 3, not_duplicates: 1 },
+    });
+    await click("near");
+    expect(popover()?.textContent).toContain("31 groups (+7), 40 images go (+12)");
+    expect(popover()?.textContent).toContain("Hand-made choices stay: 3 keepers, 1 not-duplicate.");
+    const slider = root.querySelector<HTMLInputElement>('.threshold [type="range"]')!;
+    slider.value = slider.max;
+    slider.dispatchEvent(new Event("input", { bubbles: true }));
+    await painted();
+    const number = root.querySelector<HTMLInputElement>(".threshold .bound")!;
+    number.value = "0.033";
+    number.dispatchEvent(new Event("change", { bubbles: true }));
+    await painted();
+    await painted();
+    expect(changes()).toEqual([{ near: 0.2 }, { near: 0.033 }]);
+  });
+
+  it("goes back to where the frame was scored", async () => {
+    const { click, changes } = await show({ review: { near: 0.08 } });
+    await click("near");
+    await click("Back to 0.05");
+    expect(changes()).toEqual([{ near: null }]);
+  });
+
+  it("says why it cannot move", async () => {
+    const { root, click, popover } = await show({ review: { near_max: null } });
+    await click("near");
+    expect(popover()?.textContent).toContain("without a column “embedding”");
+    expect(root.querySelector(".threshold")).toBeNull();
+  });
+
+  it("Escape closes it and gives the focus back; its keys do not reach the grid", async () => {
+    const { root, button, click, popover, changes } = await show();
+    await click("near");
+    press(root.querySelector(".threshold .bound")!, "k");
+    press(popover()!, "Escape");
+    await painted();
+    expect(popover()).toBeNull();
+    expect(root.activeElement).toBe(button("near"));
+    expect(changes()).toEqual([]);
+  });
+});
+
+describe("the keeper rules", () => {
+  const rules = [
+    { name: "pixels", about: "most pixels" },
+    { name: "bytes", about: "most bytes" },
+  ];
+  const rule_choices = [...rules, { name: "exif", about: "EXIF present" }];
+
+  it("are moved, removed, added to and reset, each at once", async () => {
+    const { root, click, changes } = await show({ review: { rules, rule_choices } });
+    await click("rules");
+    await click("Move “most bytes” up");
+    expect(root.activeElement?.getAttribute("aria-label")).toBe("Move “most bytes” up");
+    await click("Remove “most pixels”");
+    const add = root.querySelector<HTMLSelectElement>('[aria-label="Add a rule"]')!;
+    expect([...add.options].map(({ text }) => text)).toEqual(["Add a rule…", "EXIF present"]);
+    add.value = "exif";
+    add.dispatchEvent(new Event("change", { bubbles: true }));
+    await painted();
+    await painted();
+    await click("Default rules");
+    await painted();
+    expect(changes()).toEqual([
+      { rules: ["bytes", "pixels"] },
+      { rules: ["bytes"] },
+      { rules: ["pixels", "bytes", "exif"] },
+      { rules: null },
+    ]);
+  });
+
+  it("the last one stays, and the first cannot move up", async () => {
+    const { click, changes } = await show({ review: { rules: rules.slice(0, 1) } });
+    await click("rules");
+    await click("Remove “most pixels”");
+    await click("Move “most pixels” up");
+    expect(changes()).toEqual([]);
+  });
+
+  it("that were made in Python are shown, and not edited here", async () => {
+    const own = { name: null, about: "source camera, then web" };
+    const { click, popover } = await show({ review: { rules: [own, ...rules] } });
+    await click("rules");
+    expect(popover()?.textContent).toContain("source camera, then web");
+    expect(popover()?.textContent).toContain("made in Python");
+    expect(popover()?.querySelector('[data-action="remove"]')).toBeNull();
+  });
+});
+
+describe("undo and redo", () => {
+  it("say what they do, or that there is nothing to do", async () => {
+    const { model, button, click } = await show({ review: { undo: "select 20 images" } });
+    expect(button("Undo").title).toBe("Undo: select 20 images");
+    expect(button("Redo").title).toBe("Nothing to redo");
+    expect(button("Redo").getAttribute("aria-disabled")).toBe("true");
+    await click("Redo");
+    await click("Undo");
+    expect(model.ofKind("undo")).toHaveLength(1);
+    expect(model.ofKind("redo")).toHaveLength(0);
+  });
+
+  it("have keys, wherever the focus is, but for text fields", async () => {
+    const { model, root, button, click } = await show();
+    await click("near");
+    press(root.querySelector(".grid")!, "z", { ctrlKey: true });
+    press(button("Accept plan"), "Z", { ctrlKey: true, shiftKey: true });
+    press(root.querySelector(".grid")!, "y", { ctrlKey: true });
+    press(root.querySelector(".threshold .bound")!, "z", { ctrlKey: true });
+    await painted();
+    expect(model.ofKind("undo")).toHaveLength(1);
+    expect(model.ofKind("redo")).toHaveLength(2);
+  });
+});
+
+describe("tags", () => {
+  it("show two collections of an image, and how many more there are", async () => {
+    const names = ["Duplicates", "Family", "Best"];
+    const set = new Bitset(8);
+    set.add(3);
+    const collections = names.map((name) => ({ name, size: 1, description: "" }));
+    const members = Uint8Array.from([...set.bytes, ...set.bytes, ...set.bytes]);
+    const { root } = await show({ open: { collections, members } });
+    const tags = root.querySelector<HTMLElement>("#cell-3 .tags")!;
+    expect([...tags.children].map((tag) => tag.textContent)).toEqual([
+      "Duplicates",
+      "Family",
+      "+1",
+    ]);
+    expect(tags.title).toBe("Duplicates\nFamily\nBest");
+    expect(root.querySelector("#cell-1 .tags")).toBeNull();
+  });
+});
+
+describe("an ImageGrid", () => {
+  it("has no plan to accept, but still selects all but keepers", async () => {
+    const { button, click, selected } = await show({
+      make: imageGrid,
+      open: { review: undefined },
+    });
+    expect(button("Accept plan")).toBeUndefined();
+    expect(button("Undo")).toBeUndefined();
+    await click("All but keepers");
+    expect(selected()).toEqual([2, 3, 6]);
+  });
+});
+
+describe("the keys of the grid", () => {
+  it("are listed", async () => {
+    const { click, popover } = await show();
+    await click("?");
+    expect(popover()?.textContent).toContain("keep this one");
+    expect(popover()?.textContent).toContain("not a duplicate");
+  });
+});

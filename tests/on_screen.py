@@ -1,0 +1,36 @@
+"""What the browser tests share: finding the Explorer on the page, and its state in Python."""
+
+from playwright.sync_api import expect
+
+
+def app(page, index=0):
+    """The widget's own part of the page; Playwright looks into its shadow root."""
+    return page.locator(".jp-OutputArea-output section.app").nth(index)
+
+
+def tiles(widget):
+    return widget.locator("[role=gridcell]")
+
+
+def show(widget):
+    widget.evaluate("element => element.scrollIntoView({block: 'start'})")
+    expect(widget.locator("[role=gridcell] img, [role=gridcell] canvas").first).to_be_visible()
+
+
+def eventually(notebook, expression, value, seconds=20):
+    """Wait until an expression in the kernel has a value."""
+    for _ in range(int(seconds * 5)):
+        found = notebook.kernel(expression)
+        if found == value:
+            return
+        notebook.page.wait_for_timeout(200)
+    assert found == value
+
+
+def drag(page, thumb, plot, place):
+    """Drag a thumb of the histogram to a place of its axis, 0 … 1, by many small moves."""
+    start, axis = thumb.bounding_box(), plot.bounding_box()
+    page.mouse.move(start["x"] + start["width"] / 2, start["y"] + start["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(axis["x"] + axis["width"] * place, axis["y"] + 5, steps=25)
+    page.mouse.up()
