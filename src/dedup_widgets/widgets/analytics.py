@@ -142,14 +142,14 @@ class Axis:
 
     def range(self, start: float, end: float) -> Bounds:
         """Return the range of values between two places."""
-        if start <= 0 and end >= self.bins:
-            return None
         low, high = self._rounded(start), self._rounded(end)
         if self._cells and self._digits == 0 and end < self.bins:
             # The next number's cell begins where that of the last one ends.
             high -= 1
             low = min(low, float(math.floor(self._value((start + end) / 2))))
-        return low, max(low, high)
+        low = min(max(low, self.low), self.high)
+        high = min(max(high, low), self.high)
+        return None if low == self.low and high == self.high else (low, high)
 
     def ticks(self) -> list[tuple[float, str]]:
         """Return places along the axis and what to write there."""
