@@ -8,12 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dedup_widgets as dw
-from dedup_widgets.widgets.analytics import (
+from dedup_widgets.widgets.analytics import Analytics, Throttle
+from dedup_widgets.widgets.metrics import (
     KINDS,
-    Analytics,
     Axis,
     Metric,
-    Throttle,
     axis_for,
     height_ticks,
     heights,
@@ -257,10 +256,19 @@ def test_a_range_set_in_python_is_drawn_and_chooses_its_metric(frame):
     assert analytics.metric == analytics._choice.value == "brightness"
     assert not analytics.log_scale
     assert analytics._distribution._brush.selected.tolist() == [10, 20]
-    assert analytics.range == ("brightness", 0.2, 0.4)
+    analytics.range = ("brightness", 0.2000001, 0.4000007)
+    assert analytics.range == ("brightness", 0.2000001, 0.4000007), "drawing it does not round it"
     analytics.metric = "uniqueness"
     assert analytics.log_scale
     assert analytics.range is None
+
+
+def test_a_brush_in_motion_stays_where_the_hand_is(frame):
+    analytics = Analytics(frame, metric="brightness")
+    selector = analytics._distribution._brush
+    selector.selected = np.array([10.03, 20.04])
+    assert analytics.range == ("brightness", 0.201, 0.401)
+    assert selector.selected.tolist() == [10.03, 20.04]
 
 
 def test_typed_bounds_are_a_range_and_untouched_ones_leave_nothing_out(frame):
@@ -369,6 +377,17 @@ def test_a_brush_in_motion_sets_few_filters_and_the_last_one_for_sure(ex):
     assert analytics.range == ("width", 640, 647)
 
 
+def test_a_filter_of_another_column_does_not_take_back_what_the_brush_is_about_to_tell(ex):
+    analytics = ex.analytics
+    brush(analytics, "width", 640, 642)
+    eventually(lambda: dict(ex.filters) == {"width": (640, 642)})
+    brush(analytics, "width", 640, 643)
+    brush(analytics, "width", 640, 644)
+    ex.filters = {**ex.filters, "brightness": (0, 0.5)}
+    assert analytics.range == ("width", 640, 644)
+    eventually(lambda: dict(ex.filters) == {"width": (640, 644), "brightness": (0, 0.5)})
+
+
 def test_a_throttle_never_loses_the_last_call():
     state, ran = [0], []
     throttle = Throttle(lambda: ran.append(state[0]), 0.05)
@@ -399,8 +418,8 @@ def test_other_filters_of_the_explorer_leave_the_bars_and_the_axis_stays(ex):
 def test_near_is_the_explorers_both_ways(ex):
     analytics = ex.analytics
     assert analytics.near == ex.near == 0.05
-    analytics.near = 0.001
-    assert ex.near == 0.001
+    analytics.near = 0.001234567891
+    assert ex.near == analytics.near == 0.001234567891
     ex.near = 0.1
     assert analytics.near == 0.1
     assert analytics._curve._near.value == 0.1

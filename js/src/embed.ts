@@ -40,10 +40,29 @@ export async function embed(
   if (signal.aborted) return;
   const manager = (model as { widget_manager?: WidgetManager }).widget_manager;
   if (!manager) throw new Error("this notebook host cannot show one widget within another");
-  await new Promise<void>((resolve, reject) => {
+  // Ends with the first failure, too: who tries again shall not find two that follow the trait.
+  const own = new AbortController();
+  const end = () => own.abort();
+  signal.addEventListener("abort", end, { once: true });
+  try {
+    await follow(manager, model, trait, into, own.signal);
+  } finally {
+    signal.removeEventListener("abort", end);
+    end();
+  }
+}
+
+function follow(
+  manager: WidgetManager,
+  model: AnyModel,
+  trait: string,
+  into: HTMLElement,
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
     let drawn: unknown = null;
     let view = new AbortController();
-    const follow = () => {
+    const update = () => {
       const reference = model.get(trait);
       if (reference === drawn) return;
       drawn = reference;
@@ -51,16 +70,13 @@ export async function embed(
       view = new AbortController();
       if (reference) draw(manager, reference, into, view.signal).catch(reject);
     };
-    listen(model, `change:${trait}`, follow, signal);
-    signal.addEventListener(
-      "abort",
-      () => {
-        view.abort();
-        resolve();
-      },
-      { once: true },
-    );
-    follow();
+    const end = () => {
+      view.abort();
+      resolve();
+    };
+    listen(model, `change:${trait}`, update, signal);
+    signal.addEventListener("abort", end, { once: true });
+    update();
   });
 }
 

@@ -69,8 +69,9 @@ def own_groups(ranked: Ranked, *, best_copies: bool) -> Groups:
     )
     if len(crowd := columns.filter(pl.col("number") > 0, pl.col("keepers") > 1)):
         raise InputError(
-            f"group {crowd['number'][0]} has more than one keeper, as when frames are put "
-            "together after scoring; score their images together"
+            f"group {crowd['number'][0]} has more than one keeper, as when frames are put together "
+            "after scoring, or several were chosen by hand; score their images together, or plan "
+            "the frame as it was scored"
         )
     number, leader = columns["number"].to_numpy(), columns["leader"].to_numpy()
     if best_copies:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dedup_widgets import neighbors
 from dedup_widgets.keepers import Rule, rank
-from dedup_widgets.uniqueness import FLOOR, SAME, _reach, scale
+from dedup_widgets.uniqueness import FLOOR, SAME, reach, scale
 
 NEAR = 0.05
 """Near-duplicate boundary of a frame that does not tell its own."""
@@ -125,7 +125,7 @@ class Scored:
 
     def reach(self, near: float) -> float:
         """Return the largest cosine distance within a boundary, -1 when none is."""
-        return _reach(near, 1.0 if self.gamma is None else self.gamma)
+        return reach(near, 1.0 if self.gamma is None else self.gamma)
 
     @cached_property
     def pictures(self) -> pl.Series | None:
@@ -185,7 +185,7 @@ class Closeness:
     def __init__(self, scored: Scored) -> None:
         assert scored.embeddings is not None
         self._embeddings = scored.embeddings
-        self._reach = scored.reach
+        self.reach = scored.reach
         self._row = scored.row
         # The lowest boundary at which somebody may be near, by row of the frame.
         self._from = np.zeros(len(scored.embeddings))
@@ -228,7 +228,7 @@ class Closeness:
         """
         leader, crowded = np.arange(len(rows)), np.zeros(len(rows), np.bool_)
         some = np.flatnonzero(self._from[rows] <= near)
-        of_some, crowded[some] = self._leaders(rows[some], near, self._reach(near))
+        of_some, crowded[some] = self._leaders(rows[some], near, self.reach(near))
         leader[some] = some[of_some]
         return leader, crowded
 
@@ -272,7 +272,7 @@ class Closeness:
         distinct, which = np.unique(neighbors.first_equal(vectors), return_inverse=True)
         vector = np.full(len(self._from), -1)
         vector[rows] = which
-        reach = self._reach(limit)
+        reach = self.reach(limit)
         pairs = neighbors.pairs(vectors[distinct], reach, at_most=PAIRS)
         return _Found(limit, vector, pairs, is_cut=pairs.reach < reach)
 

@@ -137,10 +137,10 @@ def uniqueness(
 
     # Rules 5 and 6: the best original that is in no group takes all others within near of it that
     # are in none. One that is farther than that from its nearest can be in no group.
-    reach = _reach(near, gamma)
-    groupable = originals[distance <= reach]
+    far = reach(near, gamma)
+    groupable = originals[distance <= far]
     keeper = rows.copy()
-    keeper[groupable] = groupable[neighbors.leaders(vectors[groupable], reach)]
+    keeper[groupable] = groupable[neighbors.leaders(vectors[groupable], far)]
     keeper = keeper[original]
 
     exact = _set_sizes(original) > 1
@@ -233,7 +233,7 @@ def _nearest_by_vectors_alone(
     return original, nearest, distance
 
 
-def _reach(near: float, gamma: float) -> float:
+def reach(near: float, gamma: float) -> float:
     """Return the largest cosine distance whose uniqueness is at most `near`, -1 when none is.
 
     Uniqueness is compared as the Float32 that people see. Floats from 0 to 1 are ordered like
