@@ -314,6 +314,7 @@ def dataset(source, folder, **changes):
         "root": str(folder),
         "mode": "copy",
         "format": "imagefolder",
+        "merge": False,
         "annotate": None,
         **changes,
     }
@@ -350,6 +351,20 @@ def test_a_dataset_of_each_source(ex, frame, tmp_path, kind):
     ex.filters = {"keep": True}
     made = Page(ex).ask("create", dataset=dataset({"kind": kind}, tmp_path))
     assert made["images"] == {"plan": 4, "selection": 2, "view": 4}[kind]
+
+
+def test_labels_of_what_is_left_out_reach_the_keeper_in_the_dataset(frame, tmp_path):
+    labels = [None if keep else "cat" for keep in frame["keep"]]
+    tags = [[name] for name in names(frame)]
+    ex = dw.Explorer(frame.with_columns(label=pl.Series(labels), tags=pl.Series(tags)))
+    page = Page(ex)
+    assert page.ask("open")["mergeable"] == ["label", "tags"]
+    made = page.ask("create", dataset=dataset({"kind": "plan"}, tmp_path, merge=True))
+    rows = pl.read_parquet(Path(made["path"]) / "train" / "metadata.parquet")
+    cats = rows.filter(pl.col("file_name").str.starts_with("cat"))
+    assert cats["label"].to_list() == ["cat"]
+    assert sorted(cats["tags"][0]) == [n for n in sorted(names(frame)) if n.startswith("cat")]
+    assert ex.frame["label"].to_list() == labels
 
 
 def test_a_group_that_a_dataset_would_lose_is_counted(ex, frame, tmp_path):

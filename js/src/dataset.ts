@@ -52,6 +52,7 @@ const BLANK: Draft = {
   root: "datasets",
   mode: "hardlink",
   format: "imagefolder",
+  merge: false,
   send: false,
   url: "",
   token: "",

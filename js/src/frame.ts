@@ -10,6 +10,8 @@ export interface Frame {
   score: string | null;
   /** Name of the column of paths. */
   path: string;
+  /** The columns of labels and tags. */
+  mergeable: readonly string[];
   /** The near-duplicate boundary, on the scale of the score. */
   near: number;
   /** Why similar items are off; null when they are on. */
@@ -45,6 +47,7 @@ export function frameOf(reply: Replies["open"]): Frame {
     columns: reply.columns ?? [],
     score: reply.score ?? null,
     path: reply.path ?? "path",
+    mergeable: reply.mergeable ?? [],
     near: reply.near ?? 0.05,
     similar: reply.similar ?? null,
     summary: reply.summary ?? { ...NOTHING, images: rows },

@@ -126,6 +126,8 @@ export interface DatasetRequest {
   root: string;
   mode: "hardlink" | "copy" | "symlink" | "paths";
   format: "imagefolder" | "webdataset";
+  /** Carry labels and tags of duplicates that are left out over to their keepers. */
+  merge: boolean;
   /** Send it to a Label Studio server; null for not. Empty texts stand for the environment's. */
   annotate: { url: string; token: string } | null;
 }
@@ -227,6 +229,8 @@ export interface Replies {
       columns?: Column[];
       score?: string | null;
       path?: string;
+      /** The columns of labels and tags. */
+      mergeable?: string[];
       near?: number;
       similar?: string | null;
       scores?: Float32Array;

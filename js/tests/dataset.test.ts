@@ -107,6 +107,7 @@ describe("what the dialog starts with", () => {
       root: "datasets",
       mode: "hardlink",
       format: "imagefolder",
+      merge: false,
       annotate: null,
     });
   });

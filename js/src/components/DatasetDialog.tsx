@@ -114,6 +114,7 @@ const FORMATS: { format: DatasetRequest["format"]; label: string }[] = [
 function DraftForm({ state, onCancel }: { state: ExplorerState; onCancel: () => void }) {
   const maker = state.dataset;
   const draft = maker.draft.value;
+  const mergeable = state.frame.value?.mergeable ?? [];
 
   const text = (key: TextKey) => ({
     value: draft[key],
@@ -181,6 +182,16 @@ function DraftForm({ state, onCancel }: { state: ExplorerState; onCancel: () => 
           <Field label="Folder of datasets">
             <input type="text" {...text("root")} />
           </Field>
+          {mergeable.length > 0 && (
+            <label class="switch">
+              <input
+                type="checkbox"
+                checked={draft.merge}
+                onChange={(event) => maker.set({ merge: event.currentTarget.checked })}
+              />
+              Carry {mergeable.join(", ")} of left-out duplicates over to their keepers
+            </label>
+          )}
           <label class="switch">
             <input
               type="checkbox"
@@ -222,7 +233,7 @@ function DraftForm({ state, onCancel }: { state: ExplorerState; onCancel: () => 
   );
 }
 
-type TextKey = Exclude<keyof Draft, "source" | "mode" | "format" | "send">;
+type TextKey = Exclude<keyof Draft, "source" | "merge" | "mode" | "format" | "send">;
 
 const FROM_ENVIRONMENT = "from the environment";
 

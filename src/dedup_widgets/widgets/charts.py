@@ -301,7 +301,7 @@ def bin_text(axis: Axis, index: int, counts: Sequence[int]) -> str:
 
 
 class ThresholdCurve:
-    """What stays, and how many groups there are, against the near-duplicate boundary.
+    """What stays, and how many groups there are, against the near-duplicate threshold.
 
     The boundary has a square-root axis, on which 0.001 can be told from 0.002 and 0.1 from 0.2.
 
@@ -346,8 +346,8 @@ class ThresholdCurve:
         self._legend = ipywidgets.HTML(
             key("var(--dw-accent)", "images that stay") + key("var(--dw-exact)", "groups")
         )
-        self._near = number_box("Near-duplicate boundary, on the uniqueness scale")
-        self._head = row(title("Near-duplicate boundary"), self._near)
+        self._near = number_box("Near-duplicate threshold, on the uniqueness scale")
+        self._head = row(title("Near-duplicate threshold"), self._near)
         self.view = stack()
         self.view.add_class("dw-chart")
         self._near.observe(self._typed, "value")

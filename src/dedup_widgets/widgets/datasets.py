@@ -103,6 +103,7 @@ class DatasetRequests:
             root=wanted["root"],
             mode=wanted["mode"],
             format=wanted["format"],
+            merge=self._explorer.mergeable if wanted["merge"] else (),
             progress=self._progress(message, "writing"),
         )
         url, problem = None, None

@@ -19,7 +19,7 @@ from dedup_widgets.errors import InputError, StoreError
 from dedup_widgets.filters import Context
 from dedup_widgets.frames import checked_paths, file_name, is_frame, require_columns, to_polars
 from dedup_widgets.keepers import Rule
-from dedup_widgets.labels import disagreeing
+from dedup_widgets.labels import disagreeing, merge_labels
 from dedup_widgets.plan import Planner
 from dedup_widgets.ranked import NEAR
 from dedup_widgets.review import Decisions, History, State, StoredDecisions
@@ -456,7 +456,9 @@ class Explorer(ImageGrid):
         self.collections[name] = self.rest
         return self.collections[name]
 
-    def create_dataset(self, what: Any, name: str, **options: Any) -> Dataset:
+    def create_dataset(
+        self, what: Any, name: str, *, merge: Sequence[str] = (), **options: Any
+    ) -> Dataset:
         """Write images as a dataset, with the plan's reasons for what is left out.
 
         Parameters
@@ -465,11 +467,21 @@ class Explorer(ImageGrid):
             The name of a collection, a collection, a frame, paths, or a mask over the rows.
         name
             Of the dataset.
+        merge
+            Columns of labels or tags that are carried over from duplicates that are left out to
+            their keepers; see :func:`dedup_widgets.merge_labels`.
         options
             As for :func:`dedup_widgets.create_dataset`.
         """
         rows = self._images(what)
         options.setdefault("removed", self.left_out(rows))
+        if merge and self._plan is not None:
+            goes = self._plan.filter(~pl.col("path").is_in(rows[self._path].implode()))
+            named = self._frame.select(path=pl.col(self._path), **{c: pl.col(c) for c in merge})
+            merged = merge_labels(named, goes, list(merge))
+            rows = self._frame.with_columns(merged[c] for c in merge).filter(
+                pl.col(self._path).is_in(rows[self._path].implode())
+            )
         return create_dataset(rows, name, path=self._path, **options)
 
     def left_out(self, what: Any) -> pl.DataFrame:
@@ -489,16 +501,23 @@ class Explorer(ImageGrid):
         rest = ~self._selected
         return self._frame.filter(rest if error is None else rest & error.is_null().to_numpy())
 
+    @property
+    def mergeable(self) -> list[str]:
+        """The columns of labels and tags: that of labels, and those of lists of words."""
+        tags = [name for name, dtype in self._frame.schema.items() if dtype == pl.List(pl.String)]
+        return [self._label, *(t for t in tags if t != self._label)] if self._label else tags
+
     # Analytics
 
     @property
     def analytics(self) -> "Analytics":
         """The distribution of each metric and the threshold curve; brushing filters the view."""
-        if self._analytics is None:
-            from dedup_widgets.widgets.analytics import Analytics
+        with self._lock:
+            if self._analytics is None:
+                from dedup_widgets.widgets.analytics import Analytics
 
-            self._analytics = Analytics(self)
-        return self._analytics
+                self._analytics = Analytics(self)
+            return self._analytics
 
     def _make_analytics(
         self, _message: dict[str, Any], _in: list[Any], _out: Buffers
@@ -564,7 +583,11 @@ class Explorer(ImageGrid):
     # Answers
 
     def _open(self, message: dict[str, Any], _in: list[Any], out: Buffers) -> dict[str, Any]:
-        return {**super()._open(message, _in, out), **self.collections_on_the_wire(out)}
+        return {
+            **super()._open(message, _in, out),
+            **self.collections_on_the_wire(out),
+            "mergeable": self.mergeable,
+        }
 
     def collections_on_the_wire(self, out: Buffers) -> dict[str, Any]:
         """Return the collections as the browser gets them: ``CollectionsReply``."""
