@@ -11,10 +11,7 @@ from numpy.typing import NDArray
 
 from dedup_widgets import neighbors
 from dedup_widgets.keepers import Rule, rank
-from dedup_widgets.uniqueness import FLOOR, SAME, reach, scale
-
-NEAR = 0.05
-"""Near-duplicate boundary of a frame that does not tell its own."""
+from dedup_widgets.uniqueness import FLOOR, NEAR, SAME, reach, scale
 
 LIMIT = 0.2
 """Boundary up to which images are compared once, on the uniqueness scale."""

@@ -20,10 +20,9 @@ from dedup_widgets.embedding import DEFAULT_MODEL, Embedder, gamma, load_embedde
 from dedup_widgets.errors import ImageError, InputError, ModelError
 from dedup_widgets.frames import checked_paths, is_frame, require_columns, to_polars
 from dedup_widgets.images import decode, thumbnail
-from dedup_widgets.ranked import NEAR
 from dedup_widgets.sources import Entry, LocalFiles, Source, absolute, find_images
 from dedup_widgets.store import FileRecord, Store, open_store, store_path
-from dedup_widgets.uniqueness import uniqueness
+from dedup_widgets.uniqueness import NEAR, uniqueness
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

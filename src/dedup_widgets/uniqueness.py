@@ -20,6 +20,9 @@ KIND = pl.Enum(["exact", "near", "unique"])
 FLOOR = 1e-12
 """Lowest uniqueness of an image that is scored: zero is kept for exact duplicates."""
 
+NEAR = 0.05
+"""Near-duplicate boundary on the uniqueness scale, where none is given."""
+
 SAME = 1e-5
 """Cosine distance within which vectors without fingerprints count as identical."""
 
@@ -53,7 +56,7 @@ def uniqueness(
     embeddings: Any,
     *,
     fingerprints: Iterable[Hashable] | None = None,
-    near: float = 0.05,
+    near: float = NEAR,
     rank: ArrayLike | None = None,
     gamma: float = 1.0,
     method: neighbors.Method = "auto",

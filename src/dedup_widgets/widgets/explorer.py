@@ -21,7 +21,6 @@ from dedup_widgets.frames import checked_paths, file_name, is_frame, require_col
 from dedup_widgets.keepers import Rule
 from dedup_widgets.labels import disagreeing, merge_labels
 from dedup_widgets.plan import Planner
-from dedup_widgets.ranked import NEAR
 from dedup_widgets.review import Decisions, History, State, StoredDecisions
 from dedup_widgets.scoring import add_scores
 from dedup_widgets.scoring import score as score_images
@@ -35,6 +34,7 @@ from dedup_widgets.steps import (
     images,
 )
 from dedup_widgets.store import Store, open_store
+from dedup_widgets.uniqueness import NEAR
 from dedup_widgets.widgets.base import bundle
 from dedup_widgets.widgets.datasets import DatasetRequests, left_out
 from dedup_widgets.widgets.display import for_planning, planned, recognised
