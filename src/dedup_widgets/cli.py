@@ -125,7 +125,7 @@ def score(
         except OSError as error:
             raise InputError(f"cannot write {output}: {error}; name another file") from error
         if not quiet:
-            _report(frame, time.perf_counter() - start)
+            _report(frame, time.perf_counter() - start, near)
             typer.echo(f"written to {output}; look at it with: dedup-widgets explore {output}")
         if frame["error"].null_count() == 0:
             raise InputError(f"none of the {len(frame)} files could be read; see column 'error'")
@@ -192,10 +192,10 @@ def _writer(output: Path) -> Callable[[pl.DataFrame], object]:
     raise InputError(f"cannot write {output.name}: its name must end in .parquet or .csv")
 
 
-def _report(frame: pl.DataFrame, seconds: float) -> None:
+def _report(frame: pl.DataFrame, seconds: float, near: float = 0.05) -> None:
     from dedup_widgets.summary import summarize
 
-    summary = summarize(frame)
+    summary = summarize(frame, near=near)
     rows = {
         "images": summary.images,
         "exact groups": f"{summary.exact_groups:,} ({summary.exact:,} images can go)",
