@@ -260,7 +260,9 @@ def test_frames_with_columns_in_the_way_still_open(photos, frame):
         frame.drop("uniqueness"),
         frame.select("path", uniqueness=pl.lit(None)),
     ):
-        assert Page(dw.Explorer(data)).ask("open")["ok"]
+        ex = dw.Explorer(data)
+        assert Page(ex).ask("open")["ok"]
+        assert len(ex.view) == len(data)
     named = other.select("file", path=pl.lit("mine"))
     ex = dw.Explorer(named, path="file", model=Pixels(), progress=False)
     assert ex.frame["path"].to_list() == ["mine"] * 5

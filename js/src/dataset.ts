@@ -255,7 +255,10 @@ export class DatasetMaker {
 
   /** Ask for the preview when the draft has come to rest; at once the first time. */
   #checkSoon(): void {
-    if (this.draft.peek().name.trim() === "") return;
+    if (this.draft.peek().name.trim() === "") {
+      this.#refused.value = null;
+      return;
+    }
     const check = new AbortController();
     this.#check = check;
     this.checking.value = true;
@@ -267,12 +270,19 @@ export class DatasetMaker {
   async #ask(check: AbortController): Promise<void> {
     const { signal } = check;
     this.#options.flush();
-    const dataset = requestOf(this.draft.peek());
+    const draft = this.draft.peek();
+    const ask = (send: boolean) => {
+      const dataset = requestOf({ ...draft, send });
+      return this.#options.rpc.request("preview", { dataset }, { signal });
+    };
+    let preview: DatasetPreview | null = null;
     try {
-      const preview = await this.#options.rpc.request("preview", { dataset }, { signal });
+      preview = await ask(false);
+      // The counts hold whether or not it can be sent.
+      if (draft.send) await ask(true);
       this.#checked(check, preview, null);
     } catch (error) {
-      if (!(error instanceof CancelledError)) this.#checked(check, null, reasonOf(error));
+      if (!(error instanceof CancelledError)) this.#checked(check, preview, reasonOf(error));
     }
   }
 

@@ -22,6 +22,16 @@ export function bytes(n: number): string {
   return unit === 0 ? `${count(size)} ${UNITS[0]}` : `${size.toFixed(1)} ${UNITS[unit]}`;
 }
 
+/** "cannot read it" → "Cannot read it"; what starts with a path or a number stays. */
+export const sentence = (text: string): string =>
+  /^[a-z]+[ ’]/.test(text) ? text[0].toUpperCase() + text.slice(1) : text;
+
+/** "It failed. Try again." → ["It failed.", "Try again."]. */
+export function firstSentence(text: string): [first: string, rest: string] {
+  const end = text.search(/[.)] [A-Z]/) + 1;
+  return end === 0 ? [text, ""] : [text.slice(0, end), text.slice(end + 1)];
+}
+
 /** A score as people compare it: 0, 0.00003, 0.0042, 0.042, 0.87; "" for none. */
 export function score(value: number): string {
   if (Number.isNaN(value)) return "";

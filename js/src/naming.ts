@@ -133,7 +133,7 @@ export class NameForm {
       this.leave();
       this.message.value = { kind: "done", text: said(name, how, before, size) };
     } catch (error) {
-      this.message.value = { kind: "failed", text: reasonOf(error) };
+      this.message.value = { kind: "failed", text: format.sentence(reasonOf(error)) };
     }
     this.busy.value = false;
   }

@@ -25,6 +25,27 @@ export function placeBelow(
 }
 
 /**
+ * Where what an element opens belongs: below it, at the same distance to `holder` for as long as it
+ * is open. What opened it may move while filters come and go, or go itself.
+ */
+export function below(opener: Element, holder: Element) {
+  const start = opener.getBoundingClientRect();
+  const origin = holder.getBoundingClientRect();
+  return (popover: { width: number; height: number }) => {
+    const now = holder.getBoundingClientRect();
+    const anchor = {
+      left: now.left + Math.min(start.left - origin.left, now.width),
+      top: now.top + start.top - origin.top,
+      width: start.width,
+      height: start.height,
+    };
+    return placeBelow(anchor, popover, screenSize());
+  };
+}
+
+export const screenSize = () => ({ width: window.innerWidth, height: window.innerHeight });
+
+/**
  * Where to put a popover: beside its anchor where there is room, below or above otherwise, and
  * wholly on the screen in any case.
  */

@@ -111,11 +111,9 @@ export class Review {
   async decide(change: Change): Promise<void> {
     this.#flushAll();
     try {
-      await this.#ask(() => this.#rpc.request("decide", { change }));
+      await this.#ask(() => this.#insist(change));
     } catch (error) {
-      // Deciding the same once more changes nothing, so what was lost on the way is sent again.
-      if (error instanceof RetryError) await this.decide(change);
-      else this.#failed(error);
+      this.#failed(error);
     }
   }
 
@@ -139,6 +137,19 @@ export class Review {
       await this.#ask(() => this.#rpc.request(kind, {}));
     } catch (error) {
       this.#failed(error);
+    }
+  }
+
+  /**
+   * Deciding the same once more changes nothing, so what was lost on the way is sent again: before
+   * what was decided since.
+   */
+  async #insist(change: Change): Promise<{ review: ReviewInfo }> {
+    try {
+      return await this.#rpc.request("decide", { change });
+    } catch (error) {
+      if (error instanceof RetryError) return this.#insist(change);
+      throw error;
     }
   }
 

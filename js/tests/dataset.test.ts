@@ -186,6 +186,32 @@ describe("the preview", () => {
     expect(kinds).toEqual(["open", "preview", "select", "preview"]);
   });
 
+  it("keeps its counts when only the annotation server is missing", async () => {
+    const { maker } = await make({
+      preview: (message) =>
+        datasetOf(message).annotate ? new Error("there is no token") : preview({ images: 7 }),
+    });
+    maker.open();
+    maker.set({ send: true });
+    await pass(300);
+    expect(maker.preview.value?.images).toBe(7);
+    expect(maker.problem.value).toBe("there is no token");
+    expect(maker.ready.value).toBe(false);
+    maker.set({ send: false });
+    await pass(300);
+    expect(maker.ready.value).toBe(true);
+  });
+
+  it("says nothing about a name that was erased", async () => {
+    const { maker } = await make({ preview: () => new Error("it exists already") });
+    maker.open();
+    await pass(0);
+    expect(maker.problem.value).toBe("it exists already");
+    maker.set({ name: " " });
+    await pass(300);
+    expect(maker.problem.value).toBeNull();
+  });
+
   it("does not take an answer to what is no longer asked", async () => {
     const { model, maker } = await make();
     maker.open();

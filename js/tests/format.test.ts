@@ -39,6 +39,24 @@ describe("bound", () => {
   });
 });
 
+describe("sentence", () => {
+  it("begins with a capital, unless it begins with a path or a name in quotes", () => {
+    const texts = ["cannot read it", "/tmp/a is there", "'a b' is taken", "Done.", ""];
+    expect(texts.map(format.sentence)).toEqual(["Cannot read it", ...texts.slice(1)]);
+  });
+});
+
+describe("firstSentence", () => {
+  it("ends before the next capital, not within a name or an address", () => {
+    const first = "Nothing at http://127.0.0.1:8080 (Errno 111 e.g. refused).";
+    expect(format.firstSentence(`${first} To start one: run it.`)).toEqual([
+      first,
+      "To start one: run it.",
+    ]);
+    expect(format.firstSentence("It failed")).toEqual(["It failed", ""]);
+  });
+});
+
 describe("splitName", () => {
   it("keeps the end of a long name", () => {
     expect(format.splitName("IMG_20240517_0042.jpg")).toEqual(["IMG_20240517_", "0042.jpg"]);

@@ -97,7 +97,7 @@ describe("the form that names the selection", () => {
     state.selection.replace([1]);
     form.type("Blurred");
     await form.submit();
-    expect(form.message.value).toEqual({ kind: "failed", text: "the store is locked" });
+    expect(form.message.value).toEqual({ kind: "failed", text: "The store is locked" });
     expect(form.name.value).toBe("Blurred");
     expect(form.offer.value.ready).toBe(true);
   });

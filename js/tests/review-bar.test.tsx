@@ -48,10 +48,15 @@ interface Given {
   open?: object;
 }
 
+const columns = [
+  ...smallFrame().columns!,
+  { name: "fingerprint", type: "String", sortable: false, facet: null },
+];
+
 async function show({ make = explorer, review = {}, open = {} }: Given = {}) {
   const info = { ...smallReview(), ...review };
   const model = new TestModel({
-    open: () => ({ ...smallFrame(), review: info, ...open }),
+    open: () => ({ ...smallFrame(), columns, review: info, ...open }),
     tiles,
     ping: () => ({}),
     select: () => ({ count: 0 }),
@@ -167,12 +172,20 @@ describe("decisions on a tile", () => {
     expect(changes()).toEqual([{ apart: [3] }]);
   });
 
+  it("need a fingerprint to be remembered by", async () => {
+    const { root, button } = await show({ open: { columns: smallFrame().columns } });
+    root.querySelector<HTMLElement>("#cell-3 .check")!.click();
+    await painted();
+    expect(button("Not duplicates").disabled).toBe(true);
+    expect(button("Not duplicates").title).toContain("fingerprint");
+  });
+
   it("that fail say why, until that is dismissed", async () => {
     const { model, root, click } = await show();
     model.answers.decide = () => new Error("the store is read-only");
     root.querySelector<HTMLElement>("#cell-3 .act.keep")!.click();
     await painted();
-    expect(root.querySelector('[role="alert"]')?.textContent).toContain("the store is read-only");
+    expect(root.querySelector('[role="alert"]')?.textContent).toContain("The store is read-only");
     await click("Dismiss");
     expect(root.querySelector('[role="alert"]')).toBeNull();
   });

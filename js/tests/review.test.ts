@@ -138,6 +138,22 @@ describe("a decision", () => {
   });
 });
 
+describe("a connection that breaks while the threshold is moved", () => {
+  it("comes back to the value that was set last", async () => {
+    const { model, review } = await make();
+    review.setNear(0.01);
+    await vi.advanceTimersByTimeAsync(0);
+    review.setNear(0.02);
+    await vi.advanceTimersByTimeAsync(20_000);
+    model.answers.decide = (sent) => reviewed({ near: near(sent)! });
+    model.receive({ event: "review", ...reviewed() });
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(model.ofKind("decide").map(near)).toEqual([0.01, 0.01, 0.02]);
+    expect(review.near.value).toBe(0.02);
+    expect(review.busy.value).toBe(false);
+  });
+});
+
 describe("the keeper rules", () => {
   it("show as edited before Python answers", async () => {
     const { review, decided } = await make();

@@ -28,6 +28,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
+from dedup_widgets import frames
 from dedup_widgets.errors import InputError
 from dedup_widgets.facets import Kind, wire_expression, wire_type
 
@@ -142,7 +143,7 @@ def to_expression(name: str, dtype: pl.DataType, clause: Any, *, single: bool = 
     >>> frame.select(to_expression("place", pl.String(), {"contains": "beach"})).to_series().to_list()
     [True, None, False]
     """  # noqa: E501
-    column = pl.col(name)
+    column = frames.column(name)
     match clause:
         case {"null": missing}:
             none = column.is_null() | column.is_nan() if dtype.is_float() else column.is_null()

@@ -4,8 +4,10 @@ In the store a collection is a name and the paths that carry it, like a tag. See
 it is the rows of that frame; what other frames have under the same name is not touched.
 """
 
+import threading
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -137,6 +139,8 @@ class Collections(MutableMapping[str, Collection]):
         Turns what is assigned into a mask over the rows, or raises an InputError.
     changed
         Called with each step that changed something, other than by :meth:`apply`.
+    lock
+        Held while something is changed and reported.
 
     Attributes
     ----------
@@ -153,16 +157,17 @@ class Collections(MutableMapping[str, Collection]):
         *,
         mask: Callable[[Any], np.ndarray],
         changed: Callable[[CollectionStep | RenameStep], None] = lambda _step: None,
+        lock: AbstractContextManager[Any] | None = None,
     ) -> None:
         self.frame = frame
+        self._lock = threading.RLock() if lock is None else lock
         self._path, self._store = path, store
         self._keys = pl.Series("path", [absolute(p) for p in frame[path]], dtype=pl.String)
         self._row_of_key = self._keys.to_frame().with_row_index("row")
         self._mask, self._changed = mask, changed
         # Those that were changed here stay in sight, even if only other frames' images are left.
         self._used_here: set[str] = set()
-        self._members: dict[str, Members] = {}
-        self._version: object = None
+        self._seen: tuple[object, dict[str, Members]] = None, {}
 
     def members(self) -> Mapping[str, Members]:
         """Return what this frame sees of each collection, the oldest first.
@@ -171,10 +176,11 @@ class Collections(MutableMapping[str, Collection]):
         are not to be written to.
         """
         version = self._store.collections_version()
-        if version != self._version:
-            self._members = self._read()
-            self._version = version
-        return self._members
+        seen, members = self._seen
+        if version != seen:
+            members = self._read()
+            self._seen = version, members
+        return members
 
     def _read(self) -> dict[str, Members]:
         stored = self._store.collections()
@@ -338,9 +344,10 @@ class Collections(MutableMapping[str, Collection]):
         return step
 
     def _do(self, step: CollectionStep | RenameStep) -> None:
-        done = self.apply(step)
-        if done is not None:
-            self._changed(done)
+        with self._lock:
+            done = self.apply(step)
+            if done is not None:
+                self._changed(done)
 
     def _rows_of(self, keys: list[str]) -> Rows:
         if not keys:

@@ -73,6 +73,7 @@ def facet(column: pl.Series, kind: Kind | None, *, single: bool = False) -> Face
     >>> found.labels, found.counts.tolist(), found.codes.tolist()
     (['sky', 'sea', None], [2, 1, 1], [0, 2, 1, 0])
     """
+    column = column.alias("column")  # some names are patterns to Polars
     if kind == "number" or kind == "date":
         return Facet(kind, values=wire(column, single=single))
     if kind == "boolean":

@@ -276,7 +276,7 @@ def mask(frame: pl.DataFrame, clauses: Clauses, context: Context) -> np.ndarray:
             for rows, inside in _row_sets(len(frame), key, clause, context):
                 kept &= rows == inside
         else:
-            test = frame.select(_expression(frame, key, clause, context)).to_series()
+            test = frame.select(kept=_expression(frame, key, clause, context)).to_series()
             # An expression of a user may come to one value for all rows.
             kept &= test.fill_null(False).to_numpy()
     return kept

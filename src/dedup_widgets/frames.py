@@ -65,13 +65,61 @@ def require_columns(frame: pl.DataFrame, columns: Sequence[str], purpose: str) -
     for column in columns:
         if column in frame.columns:
             continue
-        close = difflib.get_close_matches(column, frame.columns, n=1)
+        close = difflib.get_close_matches(str(column), frame.columns, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         there = ", ".join(map(repr, frame.columns)) or "none"
         raise InputError(
             f"{purpose} needs a column {column!r}; this frame has: {there}.{hint} "
             f"Rename it, or name another one."
         )
+
+
+def column(name: str) -> pl.Expr:
+    """Return the expression of one column, whatever its name.
+
+    To :func:`polars.col` a name such as ``*`` or ``^a.*$`` stands for several.
+
+    >>> pl.DataFrame({"*": [1], "a": [2]}).select(column("*")).columns
+    ['*']
+    """
+    return pl.col(f"^{pl.escape_regex(name)}$" if _is_pattern(name) else name)
+
+
+def _is_pattern(name: str) -> bool:
+    return name == "*" or (name.startswith("^") and name.endswith("$"))
+
+
+def refuse_pattern(name: str) -> None:
+    """Raise an InputError for a column that much of Polars cannot name."""
+    if _is_pattern(name):
+        raise InputError(
+            f"column {name!r} cannot be used: Polars takes its name for a pattern; rename it: "
+            f"frame.rename({{{name!r}: …}})"
+        )
+
+
+def for_planning(frame: pl.DataFrame, path: str, score: str | None) -> pl.DataFrame:
+    """Return a frame with the columns of paths and scores under the names that a plan knows.
+
+    Groups below 1 stand for none.
+
+    Raises
+    ------
+    InputError
+        When ``group`` or ``keep`` is a column of something else.
+    """
+    for name in {"group", "keep"} & set(frame.columns):
+        dtype = frame.schema[name]
+        if not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)):
+            raise InputError(
+                f"column {name!r} holds {dtype}, which says nothing of duplicates; rename it"
+            )
+    names = {path: "path"} | ({score: "uniqueness"} if score is not None else {})
+    taken = [new for old, new in names.items() if old != new and new in frame.columns]
+    frame = frame.drop(taken).rename(names)
+    if "group" not in frame.columns:
+        return frame
+    return frame.with_columns(pl.when(pl.col("group") > 0).then("group"))
 
 
 def checked_paths(frame: pl.DataFrame, column: str = "path") -> list[str]:
@@ -83,6 +131,7 @@ def checked_paths(frame: pl.DataFrame, column: str = "path") -> list[str]:
         Naming the column, and the offending rows or paths.
     """
     require_columns(frame, [column], "a frame of images")
+    refuse_pattern(column)
     paths = frame[column]
     if paths.dtype != pl.String:
         if not (paths.dtype.is_nested() or paths.dtype.is_numeric() or paths.dtype == pl.Object):

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from dedup_widgets.errors import InputError
+from dedup_widgets.frames import column as named
 from dedup_widgets.frames import require_columns, to_polars
 
 
@@ -251,9 +252,28 @@ def _summaries(frame: pl.DataFrame, column: str) -> pl.DataFrame:
     )
 
 
+def require_labels(frame: pl.DataFrame, column: str) -> None:
+    """Raise an InputError when a column holds nothing that can be compared as labels."""
+    if not has_labels(frame.schema[column]):
+        raise InputError(
+            f"column {column!r} holds {frame.schema[column]}, which cannot be compared as labels; "
+            "make text of it"
+        )
+
+
+def has_labels(dtype: pl.DataType) -> bool:
+    """Tell whether a column of this type can be one of labels or splits."""
+    if isinstance(dtype, pl.List | pl.Array):
+        return not (dtype.inner.is_nested() or dtype.inner in (pl.Object, pl.Binary))
+    return dtype not in (pl.Object, pl.Binary)
+
+
 def _as_text(frame: pl.DataFrame, column: str) -> pl.Expr:
     """Say what a column says: null for nothing, the same for the same set of tags."""
-    value, dtype = pl.col(column), frame.schema[column]
+    value, dtype = named(column), frame.schema[column]
+    require_labels(frame, column)
+    if isinstance(dtype, pl.Array):
+        value, dtype = value.arr.to_list(), pl.List(dtype.inner)
     if dtype.is_float():
         return value.fill_nan(None).cast(pl.String)
     if not isinstance(dtype, pl.List):

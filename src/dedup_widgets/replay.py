@@ -14,7 +14,7 @@ import polars as pl
 
 from dedup_widgets.collections import Collection
 from dedup_widgets.errors import InputError
-from dedup_widgets.frames import checked_paths, is_frame, require_columns, to_polars
+from dedup_widgets.frames import checked_paths, for_planning, is_frame, require_columns, to_polars
 from dedup_widgets.keepers import Rule
 from dedup_widgets.plan import plan
 from dedup_widgets.review import LOG_ACTIONS, LOG_VERSION, Decisions
@@ -68,6 +68,8 @@ class Replay:
         no log of this review.
     path : str
         The column of paths.
+    score : str
+        The column of uniqueness, if there is one of this name.
     """
 
     frame: pl.DataFrame
@@ -76,13 +78,13 @@ class Replay:
     filters: dict[str, Any]
     collections: dict[str, Collection]
     path: str = "path"
+    score: str = "uniqueness"
 
     @cached_property
     def plan(self) -> pl.DataFrame:
         """The plan by these decisions; see :func:`dedup_widgets.plan`, whose errors it raises."""
-        frame = self.frame
-        if self.path != "path":
-            frame = frame.drop("path", strict=False).rename({self.path: "path"})
+        score = self.score if self.score in self.frame.columns else None
+        frame = for_planning(self.frame, self.path, score)
         return plan(frame, **self.decisions.arguments())
 
 
@@ -91,6 +93,7 @@ def replay(
     log: Any,
     *,
     path: str = "path",
+    score: str = "uniqueness",
     missing: Literal["raise", "ignore"] = "raise",
 ) -> Replay:
     """Bring back on a frame what a decision log says.
@@ -103,8 +106,8 @@ def replay(
     log
         ``ex.log``, the path of a file of JSON lines that was written from it, or dicts with the
         same keys. Logs may follow each other: each starts anew.
-    path
-        The column of paths.
+    path, score
+        The columns of paths and of uniqueness, as the review was given them.
     missing
         What to do about paths that the frame lacks: ``"raise"``, or ``"ignore"`` them.
 
@@ -165,6 +168,7 @@ def replay(
             for name, (mask, description) in fold.collections.items()
         },
         path,
+        score,
     )
 
 
@@ -263,6 +267,7 @@ class _Fold:
                 old, new = _field(value, "from", str), _field(value, "to", str)
                 renamed = {old: new}
                 self.collections = {renamed.get(k, k): v for k, v in self.collections.items()}
+                self.filters = RenameStep(old, new).in_filters(self.filters)
             case _:
                 raise InputError(f"there is no step {step!r}")
 

@@ -203,25 +203,28 @@ class StoredDecisions:
             not_duplicates=frozenset(self._store.not_duplicates(self._fingerprints.values())),
         )
 
-    def write(self, step: Step) -> None:
-        """Keep what a step decided; one that decided nothing by hand is passed over.
+    def write(self, *steps: Step) -> None:
+        """Keep what steps decided, in one transaction; what was not by hand is passed over.
 
         Raises
         ------
         StoreError
             When the store cannot be written.
         """
-        if isinstance(step, KeepersStep):
+        keepers = [step for step in steps if isinstance(step, KeepersStep)]
+        apart = [step for step in steps if isinstance(step, NotDuplicatesStep)]
+        if keepers or apart:
             self._store.decide(
                 add_keepers={
                     absolute(path): self._fingerprints[path]
+                    for step in keepers
                     for path in step.add
                     if path in self._fingerprints
                 },
-                remove_keepers=map(absolute, step.remove),
+                remove_keepers=[absolute(path) for step in keepers for path in step.remove],
+                add_not_duplicates=[pair for step in apart for pair in step.add],
+                remove_not_duplicates=[pair for step in apart for pair in step.remove],
             )
-        elif isinstance(step, NotDuplicatesStep):
-            self._store.decide(add_not_duplicates=step.add, remove_not_duplicates=step.remove)
 
 
 @dataclass(frozen=True)

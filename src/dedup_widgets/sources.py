@@ -149,6 +149,10 @@ def _why_unreadable(path: str, error: Exception) -> str:
     return f"{path}: {reason}"
 
 
+_PLAIN = re.compile(r"(?:/[^/.][^/]*)+")
+"""Absolute paths in their one spelling, but for those with a dot after a slash."""
+
+
 def absolute(path: str) -> str:
     """Return the one spelling of a path under which a store knows the file.
 
@@ -162,6 +166,8 @@ def absolute(path: str) -> str:
     >>> absolute("/photos/../photos/a.jpg")
     '/photos/a.jpg'
     """
+    if os.sep == "/" and _PLAIN.fullmatch(path):  # most are, and a frame has many
+        return path
     return path if "://" in path else os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
 
 

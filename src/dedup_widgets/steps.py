@@ -433,6 +433,25 @@ class RenameStep(Step):
     def value(self, paths: Sequence[str]) -> Any:
         return {"from": self.old, "to": self.new}
 
+    def in_filters(self, filters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return filters that mean the collection by the name that it has now.
+
+        The names change places, so that the inverse leads back even if there was a filter by a
+        collection that is not there.
+
+        >>> RenameStep("A", "B").in_filters({"collections": {"include": ["A"]}})
+        {'collections': {'include': ['B']}}
+        """
+        places = {self.old: self.new, self.new: self.old}
+        try:
+            renamed = {
+                side: [places.get(name, name) for name in names]
+                for side, names in filters["collections"].items()
+            }
+        except (KeyError, AttributeError, TypeError):  # none, or what a page made up
+            return dict(filters)
+        return {**filters, "collections": renamed}
+
     def __bool__(self) -> bool:
         return self.old != self.new
 

@@ -140,7 +140,7 @@ def test_filters_on_columns_agree_with_python(demo, shots):
         page.keyboard.press("Escape")
         eventually(notebook, "ex.filters == {'format': ['png']}", True)
         notebook.kernel("setattr(ex, 'filters', {**ex.filters, 'width': (100, 400)})\n0")
-        expect(widget.get_by_text("width")).to_be_visible()
+        expect(widget.get_by_role("button", name="width 100 … 400", exact=True)).to_be_visible()
         count = notebook.kernel(shown)
         expect(widget.locator("output.count")).to_contain_text(f"{count} images")
         page.screenshot(path=shots / "filters.png")

@@ -86,7 +86,7 @@ export function CollectionCard(props: CardProps) {
       await library.delete(name);
       say({ kind: "done", text: `“${name}” was deleted. Undo brings it back.` });
     } catch (error) {
-      say({ kind: "failed", text: reasonOf(error) });
+      say({ kind: "failed", text: format.sentence(reasonOf(error)) });
       back("delete");
     }
   };
@@ -221,7 +221,7 @@ function Rename({ name, save, onClose }: RenameProps) {
     try {
       await save(to);
     } catch (failure) {
-      error.value = reasonOf(failure);
+      error.value = format.sentence(reasonOf(failure));
     }
   };
   return (
@@ -271,7 +271,7 @@ function Description({ state, info }: { state: ExplorerState; info: CollectionIn
       await state.library.describe(name, text);
       leave();
     } catch (failure) {
-      error.value = reasonOf(failure);
+      error.value = format.sentence(reasonOf(failure));
     }
   };
   const refocus = () =>

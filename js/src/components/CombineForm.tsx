@@ -55,7 +55,7 @@ export function CombineForm({ state }: { state: ExplorerState }) {
       const text = `“${wanted}” holds ${format.images(size)}; they are selected.`;
       message.value = { kind: "done", text };
     } catch (error) {
-      message.value = { kind: "failed", text: reasonOf(error) };
+      message.value = { kind: "failed", text: format.sentence(reasonOf(error)) };
     }
     busy.value = false;
   };

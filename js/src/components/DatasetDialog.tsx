@@ -2,12 +2,14 @@ import type { Signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { DatasetMaker, Draft, Source, Work } from "../dataset";
+import { sentence } from "../format";
 import type { DatasetRequest } from "../protocol";
 import type { ExplorerState } from "../state";
 import { LostBanner } from "./Banner";
 import { DatasetCounts } from "./DatasetCounts";
 import { DatasetDone } from "./DatasetDone";
 import { CloseIcon } from "./icons";
+import { Reason } from "./Reason";
 
 /** What the dialog opens for; no source stands for what is most likely meant. */
 export interface Opening {
@@ -220,7 +222,7 @@ function DraftForm({ state, onCancel }: { state: ExplorerState; onCancel: () => 
       </div>
       <footer class="dialog-foot">
         <span role="alert" class="failed">
-          {maker.failure.value ?? maker.problem.value}
+          <Reason text={sentence(maker.failure.value ?? maker.problem.value ?? "")} />
         </span>
         <button type="button" onClick={onCancel}>
           Cancel

@@ -4,6 +4,7 @@ import * as format from "../format";
 import type { DatasetResult } from "../protocol";
 import { CheckIcon, CopyIcon, WarningIcon } from "./icons";
 import { Path } from "./Path";
+import { Reason } from "./Reason";
 
 interface DatasetDoneProps {
   result: DatasetResult;
@@ -64,7 +65,9 @@ export function DatasetDone({ result, onAgain, onDone }: DatasetDoneProps) {
         {problem !== null && (
           <div class="banner" role="alert">
             <WarningIcon />
-            <span>It was not sent to Label Studio: {problem}</span>
+            <span>
+              <Reason text={problem} />
+            </span>
           </div>
         )}
       </div>

@@ -1,9 +1,8 @@
-import { type Signal, useSignal } from "@preact/signals";
+import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useLayoutEffect, useRef } from "preact/hooks";
-import { historyStep } from "../keys";
-import { CloseIcon } from "./icons";
-import { usePopover } from "./use-popover";
+import { useMemo, useRef } from "preact/hooks";
+import { below } from "../popover";
+import { Popover } from "./Popover";
 
 export interface DropdownProps {
   /** What stands on the button. */
@@ -16,7 +15,7 @@ export interface DropdownProps {
   children: ComponentChildren;
 }
 
-/** A button and what it drops down, in the top layer: the output cell of a notebook clips. */
+/** A button and what it drops down. */
 export function Dropdown(props: DropdownProps) {
   const button = useRef<HTMLButtonElement>(null);
   const open = useSignal(false);
@@ -37,60 +36,39 @@ export function Dropdown(props: DropdownProps) {
         {props.label}
       </button>
       {open.value && (
-        <Panel heading={props.heading} button={button} open={open}>
-          {props.children}
-        </Panel>
+        <Panel
+          {...props}
+          opener={button.current!}
+          onClose={(byHand) => {
+            open.value = false;
+            if (byHand) button.current!.focus();
+          }}
+        />
       )}
     </>
   );
 }
 
-interface PanelProps {
-  heading: string;
-  button: { current: HTMLButtonElement | null };
-  open: Signal<boolean>;
-  children: ComponentChildren;
+interface PanelProps extends DropdownProps {
+  opener: HTMLButtonElement;
+  onClose(byHand: boolean): void;
 }
 
-function Panel({ heading, button, open, children }: PanelProps) {
+function Panel({ heading, opener, onClose, children }: PanelProps) {
   const panel = useRef<HTMLDivElement>(null);
-  const opener = button.current!;
-  usePopover(panel, {
-    opener,
-    // The button moves with the counts beside it; what is being dragged must not.
-    holder: opener.closest(".app") ?? opener,
-    close: () => {
-      open.value = false;
-    },
-  });
-  useLayoutEffect(() => panel.current!.focus({ preventScroll: true }), []);
-  const close = () => {
-    open.value = false;
-    opener.focus();
-  };
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (!historyStep(event)) event.stopPropagation();
-    if (event.key !== "Escape") return;
-    event.preventDefault();
-    close();
-  };
+  // The button moves with the counts beside it; what is being dragged must not.
+  const place = useMemo(() => below(opener, opener.closest(".app") ?? opener), [opener]);
   return (
-    <div
-      ref={panel}
-      class="popover dropdown"
-      popover="manual"
-      role="dialog"
-      tabIndex={-1}
-      aria-label={heading}
-      onKeyDown={onKeyDown}
+    <Popover
+      panel={panel}
+      class="dropdown"
+      label={heading}
+      head={<strong>{heading}</strong>}
+      place={place}
+      spares={(path) => path.includes(opener)}
+      onClose={onClose}
     >
-      <div class="popover-head">
-        <strong>{heading}</strong>
-        <button type="button" class="plain" aria-label="Close" onClick={close}>
-          <CloseIcon />
-        </button>
-      </div>
       {children}
-    </div>
+    </Popover>
   );
 }

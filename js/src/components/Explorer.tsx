@@ -100,14 +100,13 @@ export function Explorer({ state, signal, gridOnly = false }: ExplorerProps) {
           <>
             <div class="bar">
               <Overview state={state} view={view} />
-              <span class="spring" />
-              <SizeSlider view={view} />
             </div>
             <ScoreHistogram state={state} />
             <div class="bar">
               <FilterBar state={state} />
               <span class="spring" />
               <SortControls state={state} />
+              <SizeSlider view={view} />
             </div>
             <div class="bar">
               <ReviewBar state={state} />

@@ -1,13 +1,13 @@
 import type { Signal } from "@preact/signals";
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { fieldsOf } from "../fields";
 import * as format from "../format";
-import { historyStep } from "../keys";
+import { below } from "../popover";
 import type { ExplorerState } from "../state";
 import { FieldList } from "./FieldList";
 import { FilterEditor } from "./FilterEditor";
-import { BackIcon, CloseIcon } from "./icons";
-import { usePopover } from "./use-popover";
+import { BackIcon } from "./icons";
+import { focusFirst, Popover } from "./Popover";
 
 export interface Opened {
   /** What is edited; null while it is to be chosen. */
@@ -31,32 +31,9 @@ export function FilterPopover({ state, opened, holder, onClosed }: FilterPopover
   const choose = (next: string | null) => {
     opened.value = { key: next, listed, opener };
   };
-  usePopover(panel, {
-    opener,
-    holder,
-    close: () => {
-      opened.value = null;
-    },
-  });
-  const focusFirst = () => {
-    // Who went on while it was loading stays there.
-    const element = panel.current!;
-    const active = (element.getRootNode() as ShadowRoot | Document).activeElement;
-    if (active !== element && element.contains(active)) return;
-    const first = element.querySelector<HTMLElement>("[data-first]");
-    (first ?? element).focus({ preventScroll: true });
-  };
-  useLayoutEffect(focusFirst, [key]);
-  const close = () => {
-    opened.value = null;
-    onClosed(opener);
-  };
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (!historyStep(event)) event.stopPropagation();
-    if (event.key !== "Escape") return;
-    event.preventDefault();
-    close();
-  };
+  const place = useMemo(() => below(opener, holder), [opener, holder]);
+  const refocus = () => focusFirst(panel.current!);
+  useLayoutEffect(refocus, [key]);
 
   const frame = state.frame.value!;
   const fields = fieldsOf(frame, {
@@ -65,45 +42,46 @@ export function FilterPopover({ state, opened, holder, onClosed }: FilterPopover
   });
   const field = fields.find((one) => one.key === key) ?? { name: key ?? "", type: "" };
   return (
-    <div
-      ref={panel}
-      class="popover filter-popover"
-      popover="manual"
-      role="dialog"
-      tabIndex={-1}
-      aria-label={key === null ? "Add filter" : `Filter by ${field.name}`}
-      onKeyDown={onKeyDown}
+    <Popover
+      panel={panel}
+      class="filter-popover"
+      label={key === null ? "Add filter" : `Filter by ${field.name}`}
+      head={
+        <>
+          {key !== null && listed && (
+            <button
+              type="button"
+              class="plain"
+              aria-label="All columns"
+              title="All columns"
+              onClick={() => choose(null)}
+            >
+              <BackIcon />
+            </button>
+          )}
+          <strong title={field.name}>{key === null ? "Filter by" : field.name}</strong>
+          <span class="muted type">{key !== null && field.type}</span>
+        </>
+      }
+      place={place}
+      spares={(path) => path.includes(opener)}
+      onClose={(byHand) => {
+        opened.value = null;
+        if (byHand) onClosed(opener);
+      }}
     >
-      <div class="popover-head">
-        {key !== null && listed && (
-          <button
-            type="button"
-            class="plain"
-            aria-label="All columns"
-            title="All columns"
-            onClick={() => choose(null)}
-          >
-            <BackIcon />
-          </button>
-        )}
-        <strong title={field.name}>{key === null ? "Filter by" : field.name}</strong>
-        <span class="muted type">{key !== null && field.type}</span>
-        <button type="button" class="plain" aria-label="Close" onClick={close}>
-          <CloseIcon />
-        </button>
-      </div>
       {key === null ? (
         <FieldList fields={fields} clauses={state.filtering.clauses.value} onChoose={choose} />
       ) : (
         <>
           <Problem name={key} state={state} />
-          <FilterEditor key={key} name={key} state={state} onReady={focusFirst} />
+          <FilterEditor key={key} name={key} state={state} onReady={refocus} />
           <output class="count" aria-live="off" aria-busy={state.filtering.pending.value}>
             {format.images(state.shown.value?.order.length ?? 0)} pass all filters
           </output>
         </>
       )}
-    </div>
+    </Popover>
   );
 }
 

@@ -94,7 +94,8 @@ function NotDuplicates({ state }: { state: ExplorerState }) {
   state.selection.version.value;
   const frame = state.frame.value;
   if (!frame || !state.review.on.value) return null;
-  const ready = hasGrouped(frame, state.selection.rows);
+  const known = frame.columns.some(({ name }) => name === "fingerprint");
+  const ready = known && hasGrouped(frame, state.selection.rows);
   return (
     <button
       type="button"
@@ -102,7 +103,9 @@ function NotDuplicates({ state }: { state: ExplorerState }) {
       title={
         ready
           ? "The images selected are no duplicates of any other in their groups (N)"
-          : "Select images of groups first"
+          : known
+            ? "Select images of groups first"
+            : "This frame has no column “fingerprint” to remember it by"
       }
       onClick={() => void state.review.decide({ apart: groupedOf(frame, state.selection.rows) })}
     >
@@ -182,7 +185,7 @@ export function ReviewProblem({ review }: { review: Review }) {
     <div class="problem">
       <div class="banner" role="alert">
         <WarningIcon />
-        <span>{message}</span>
+        <span>{format.sentence(message)}</span>
         <span class="spring" />
         <button
           type="button"

@@ -1,9 +1,9 @@
-import { effect, useSignal } from "@preact/signals";
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useSignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
 import type { GridView } from "../grid-view";
-import { placeBeside } from "../popover";
+import { placeBeside, screenSize } from "../popover";
 import type { ExplorerState } from "../state";
-import { CloseIcon } from "./icons";
+import { Popover } from "./Popover";
 import { SimilarList } from "./SimilarList";
 import { useSimilar } from "./use-similar";
 
@@ -12,76 +12,16 @@ type Go = (row: number) => void;
 /** Opens beside the tile whose similar items were asked for. */
 export function SimilarPopover({ view }: { view: GridView }) {
   const row = view.similarTo.value;
-  return row === null ? null : <Popover key={row} row={row} view={view} />;
+  return row === null ? null : <OfRow key={row} row={row} view={view} />;
 }
 
-function Popover({ row, view }: { row: number; view: GridView }) {
+function OfRow({ row, view }: { row: number; view: GridView }) {
   const { state } = view;
-  const element = useRef<HTMLDivElement>(null);
+  const panel = useRef<HTMLDivElement>(null);
   const hidden = useSignal<number | null>(null);
-  const close = (refocus: boolean) => {
+  const close = (byHand: boolean) => {
     view.similarTo.value = null;
-    if (refocus) gridOf(element.current)?.focus({ preventScroll: true });
-  };
-
-  useLayoutEffect(() => {
-    const popover = element.current!;
-    popover.showPopover?.();
-    const place = () => {
-      const anchor = anchorOf(popover, row);
-      if (!anchor || !meets(anchor, gridOf(popover))) {
-        view.similarTo.value = null;
-        return;
-      }
-      const { left, top } = placeBeside(
-        anchor.getBoundingClientRect(),
-        popover.getBoundingClientRect(),
-        {
-          width: window.innerWidth,
-          height: window.innerHeight,
-        },
-      );
-      popover.style.left = `${left}px`;
-      popover.style.top = `${top}px`;
-    };
-    place();
-    popover.focus();
-    const listeners = new AbortController();
-    const { signal } = listeners;
-    // Filters and sorting, here or in Python, move the tile too.
-    const moved = effect(() => {
-      view.items.value;
-      view.top.value;
-      requestAnimationFrame(() => signal.aborted || place());
-    });
-    const resized = new ResizeObserver(place);
-    resized.observe(popover);
-    window.addEventListener("resize", place, { signal });
-    // Captured on the page: the notebook scrolls in an element of its own.
-    window.addEventListener("scroll", place, { capture: true, passive: true, signal });
-    window.addEventListener(
-      "pointerdown",
-      (event) => {
-        const path = event.composedPath();
-        const opener = path.some(
-          (node) => node instanceof HTMLElement && node.dataset.action === "similar",
-        );
-        if (!path.includes(popover) && !opener) view.similarTo.value = null;
-      },
-      { capture: true, signal },
-    );
-    return () => {
-      listeners.abort();
-      moved();
-      resized.disconnect();
-    };
-  }, [row, view]);
-
-  const onKeyDown = (event: KeyboardEvent) => {
-    event.stopPropagation();
-    if (event.key !== "Escape") return;
-    event.preventDefault();
-    close(true);
+    if (byHand) gridOf(panel.current)?.focus({ preventScroll: true });
   };
   const go = (to: number) => {
     if (view.goTo(to)) close(true);
@@ -92,26 +32,32 @@ function Popover({ row, view }: { row: number; view: GridView }) {
   const blocked = hidden.value;
   const off = state.frame.value?.similar ?? null;
   return (
-    <div
-      ref={element}
-      class="popover"
-      popover="manual"
-      role="dialog"
-      tabIndex={-1}
-      aria-label={`Similar items of ${name}`}
-      onKeyDown={onKeyDown}
-    >
-      <div class="popover-head">
+    <Popover
+      panel={panel}
+      label={`Similar items of ${name}`}
+      head={
         <div>
           <strong>Similar items</strong>
           <span class="of" title={name}>
             {name}
           </span>
         </div>
-        <button type="button" class="plain" aria-label="Close" onClick={() => close(true)}>
-          <CloseIcon />
-        </button>
-      </div>
+      }
+      place={(size) => {
+        const tile = rootOf(panel.current)?.querySelector(`#cell-${row} .tile`);
+        if (!tile || !meets(tile, gridOf(panel.current))) return null;
+        return placeBeside(tile.getBoundingClientRect(), size, screenSize());
+      }}
+      // Filters and sorting, here or in Python, move the tile.
+      moves={() => {
+        view.items.value;
+        view.top.value;
+      }}
+      spares={(path) =>
+        path.some((node) => node instanceof HTMLElement && node.dataset.action === "similar")
+      }
+      onClose={close}
+    >
       {blocked !== null && (
         <div class="hint" role="status">
           <span>The filter hides this image.</span>
@@ -131,7 +77,7 @@ function Popover({ row, view }: { row: number; view: GridView }) {
       ) : (
         <Nearest row={row} state={state} onGo={go} />
       )}
-    </div>
+    </Popover>
   );
 }
 
@@ -154,8 +100,4 @@ function meets(tile: Element, grid: Element | null): boolean {
   const { top, bottom } = tile.getBoundingClientRect();
   const box = grid.getBoundingClientRect();
   return bottom >= box.top && top <= box.bottom;
-}
-
-function anchorOf(element: Element, row: number): Element | null {
-  return rootOf(element)?.querySelector(`#cell-${row} .tile`) ?? null;
 }

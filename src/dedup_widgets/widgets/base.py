@@ -58,7 +58,8 @@ class Widget(anywidget.AnyWidget):
         if not (isinstance(seq, int) and isinstance(client, int) and isinstance(kind, str)):
             return
         if kind == Request.CANCEL:
-            target = (client, message.get("target", -1))
+            asked = message.get("target")
+            target = (client, asked if isinstance(asked, int) else -1)
             running = self._running.get(target)
             if running is not None and not running.cancel():
                 self._cancelled.add(target)

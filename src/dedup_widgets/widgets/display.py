@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from dedup_widgets.errors import InputError
+from dedup_widgets.frames import refuse_pattern
 from dedup_widgets.summary import kinds
 from dedup_widgets.uniqueness import KIND
 from dedup_widgets.widgets.protocol import KEEP_CODES, KIND_CODES, NO_CODE, NO_RANK
@@ -42,7 +43,7 @@ def recognised(frame: pl.DataFrame, path: str, score: str | None) -> pl.DataFram
     """Return the columns that the widgets know, under their own names and types.
 
     A column of one of these names that holds something else is the user's own and is left out: a
-    ``group`` of words, a ``keep`` of numbers. Groups below 1 stand for none.
+    ``group`` of words, a ``kind`` of fruit. Groups below 1 stand for none.
 
     Raises
     ------
@@ -53,32 +54,45 @@ def recognised(frame: pl.DataFrame, path: str, score: str | None) -> pl.DataFram
     if score is not None:
         columns["uniqueness"] = _checked_score(frame[score])
     for name, (fits, dtype) in _KNOWN.items():
-        if name in frame.columns and name not in columns and fits(frame[name].dtype):
-            columns[name] = frame[name].cast(dtype)
+        if name in frame.columns and name not in columns and fits(frame[name]):
+            columns[name] = frame[name].cast(dtype, strict=False)
     known = pl.DataFrame(columns)
     if "group" in columns:
         known = known.with_columns(pl.when(pl.col("group") > 0).then("group").cast(pl.UInt32))
     return known
 
 
-def _text(dtype: pl.DataType) -> bool:
-    return isinstance(dtype, pl.String | pl.Categorical | pl.Enum)
+def _is_text(column: pl.Series) -> bool:
+    return isinstance(column.dtype, pl.String | pl.Categorical | pl.Enum)
 
 
-_KNOWN: dict[str, tuple[Callable[[pl.DataType], bool], type[pl.DataType]]] = {
-    "kind": (_text, pl.String),
-    "group": (lambda dtype: dtype.is_integer(), pl.Int64),
-    "keep": (lambda dtype: dtype == pl.Boolean, pl.Boolean),
-    "nearest": (_text, pl.String),
-    "distance": (lambda dtype: dtype.is_numeric(), pl.Float32),
-    "width": (lambda dtype: dtype.is_integer(), pl.Int64),
-    "height": (lambda dtype: dtype.is_integer(), pl.Int64),
-    "fingerprint": (_text, pl.String),
-    "error": (_text, pl.String),
+def _is_kind(column: pl.Series) -> bool:
+    return _is_text(column) and set(column.cast(pl.String).unique()) <= {*KIND_CODES, None}
+
+
+def _is_whole(column: pl.Series) -> bool:
+    """Tell whether a column holds whole numbers; those of pandas are floats where some miss."""
+    if column.dtype.is_float():
+        numbers = column.drop_nulls().drop_nans()
+        return bool((numbers.is_finite() & (numbers % 1 == 0)).all())
+    return column.dtype.is_integer()
+
+
+_KNOWN: dict[str, tuple[Callable[[pl.Series], bool], type[pl.DataType]]] = {
+    "kind": (_is_kind, pl.String),
+    "group": (_is_whole, pl.Int64),
+    "keep": (lambda column: column.dtype == pl.Boolean, pl.Boolean),
+    "nearest": (_is_text, pl.String),
+    "distance": (lambda column: column.dtype.is_numeric(), pl.Float32),
+    "width": (_is_whole, pl.Int64),
+    "height": (_is_whole, pl.Int64),
+    "fingerprint": (_is_text, pl.String),
+    "error": (_is_text, pl.String),
 }
 
 
 def _checked_score(column: pl.Series) -> pl.Series:
+    refuse_pattern(column.name)
     if not (column.dtype.is_numeric() or column.dtype == pl.Null):
         raise InputError(
             f"column {column.name!r} must hold numbers in [0, 1], not {column.dtype}; name "
@@ -131,23 +145,16 @@ def bands(frame: pl.DataFrame) -> Bands:
     return Bands(numbers, places, first, beside.to_numpy())
 
 
-def for_planning(frame: pl.DataFrame, path: str, score: str | None) -> pl.DataFrame:
-    """Return the frame with the columns of paths and scores under the names that a plan knows."""
-    names = {path: "path"} | ({score: "uniqueness"} if score is not None else {})
-    taken = [new for old, new in names.items() if old != new and new in frame.columns]
-    return frame.drop(taken).rename(names)
-
-
 def planned(
     frame: pl.DataFrame, plan: pl.DataFrame, score: str | None, near: float
 ) -> pl.DataFrame:
-    """Return the frame with group, keep and kind as the plan has them."""
+    """Return the frame with group, keep and, where it has it, kind as the plan has them."""
     compared = plan["rank"].is_not_null()
     columns = [
         plan["group"],
         plan.select(keep=pl.when(compared).then(pl.col("action") == "keep")).to_series(),
     ]
-    if score is not None and "kind" in frame.columns:
+    if score is not None and "kind" in frame.columns and _is_kind(frame["kind"]):
         kind, is_near = pl.col("kind").cast(pl.String), pl.col(score) <= pl.lit(near, pl.Float32)
         columns.append(
             frame.select(
@@ -164,6 +171,7 @@ def planned(
 
 def dense_rank(column: pl.Series) -> np.ndarray:
     """Return each row's dense rank in a column, ascending from 0; nulls and NaN are ``NO_RANK``."""
+    column = column.alias("column")  # some names are patterns to Polars
     if column.dtype.is_float():
         column = column.fill_nan(None)
     rank = (column.rank("dense") - 1).cast(pl.UInt32)

@@ -15,11 +15,17 @@ from dedup_widgets.changes import changes
 from dedup_widgets.collections import Collection, Collections
 from dedup_widgets.dataset import Dataset, create_dataset
 from dedup_widgets.embedding import DEFAULT_MODEL
-from dedup_widgets.errors import InputError, StoreError
+from dedup_widgets.errors import InputError
 from dedup_widgets.filters import Context
-from dedup_widgets.frames import checked_paths, file_name, is_frame, require_columns, to_polars
+from dedup_widgets.frames import (
+    file_name,
+    for_planning,
+    is_frame,
+    require_columns,
+    to_polars,
+)
 from dedup_widgets.keepers import Rule
-from dedup_widgets.labels import disagreeing, merge_labels
+from dedup_widgets.labels import disagreeing, has_labels, merge_labels, require_labels
 from dedup_widgets.plan import Planner
 from dedup_widgets.review import Decisions, History, State, StoredDecisions
 from dedup_widgets.scoring import add_scores
@@ -37,13 +43,17 @@ from dedup_widgets.store import Store, open_store
 from dedup_widgets.uniqueness import NEAR
 from dedup_widgets.widgets.base import bundle
 from dedup_widgets.widgets.datasets import DatasetRequests, left_out
-from dedup_widgets.widgets.display import for_planning, planned, recognised
+from dedup_widgets.widgets.display import planned
 from dedup_widgets.widgets.image_grid import ImageGrid
 from dedup_widgets.widgets.protocol import Buffers, Event, Request, pack_bits
 from dedup_widgets.widgets.reviewing import ReviewRequests
 
 if TYPE_CHECKING:
     from dedup_widgets.widgets.analytics import Analytics
+
+
+MAX_PAIRS = 200_000
+"""Pairs of contents that one decision may part; more would make each further plan slow."""
 
 
 class Explorer(ImageGrid):
@@ -125,15 +135,15 @@ class Explorer(ImageGrid):
             frame = to_polars(data)
             if score not in frame.columns:
                 frame = add_scores(frame, path, near, run).rename({"uniqueness": score})
-        checked_paths(frame, path)
-        has_groups = "group" in recognised(frame, path, score).columns
-        self._label = _column_of(frame, label, "label") if has_groups else None
-        self._split = _column_of(frame, split, "split") if has_groups else None
+        self._label = _column_of(frame, label, "label")
+        self._split = _column_of(frame, split, "split")
+        self._disagreeing: dict[str, np.ndarray] = {}
         self._expressions = filtering.Expressions()
         self._requests = ReviewRequests(self)
         self._plan: pl.DataFrame | None = None
         self._plan_off: str | None = None
         self._changes = ""
+        self._as_scored: tuple[Decisions, pl.DataFrame | None] = Decisions(), None
         self._apart: set[str] = set()
         self._history: History | None = None
         super().__init__(
@@ -145,17 +155,22 @@ class Explorer(ImageGrid):
             height=height,
         )
         self.collections = Collections(
-            frame, path, store, mask=self._mask, changed=self._collections_changed
+            self._frame,
+            path,
+            store,
+            mask=self._mask,
+            changed=self._collections_changed,
+            lock=self._lock,
         )
-        self._start_review(frame, near)
+        self._start_review(near)
         self._context = self._filter_context()
         self._told = self.collections.members()
         self._handlers |= self._requests.handlers
         self._handlers |= DatasetRequests(self, self._tell_progress).handlers
         self._handlers[Request.ANALYTICS] = self._make_analytics
 
-    def _start_review(self, frame: pl.DataFrame, near: float | None) -> None:
-        self._scored_frame = frame
+    def _start_review(self, near: float | None) -> None:
+        self._scored_frame = frame = self._frame
         self._stored = StoredDecisions(frame, self._store, self._path)
         self._decisions = self._stored.read()
         try:
@@ -233,7 +248,7 @@ class Explorer(ImageGrid):
         with self._lock:
             self.decide(self._decisions.with_rules(rules))
 
-    def choose_keepers(self, what: Any) -> None:
+    def choose_keepers(self, what: Any, *, instead_of: Any = ()) -> None:
         """Let images be the keepers of their groups; no rule overrides that.
 
         They take the place of those chosen before in the same groups. Of one group several can be
@@ -243,17 +258,23 @@ class Explorer(ImageGrid):
         ----------
         what
             Paths, a frame with the path column, or a mask over the rows of :attr:`frame`.
+        instead_of
+            The same, of images whose groups are left to the rules again.
         """
-        mask = self._mask(what)
-        chosen = self.paths_of(np.flatnonzero(mask))
-        groups = self._frame.filter(mask)["group"].drop_nulls()
-        rivals = self._frame.filter(pl.col("group").is_in(groups.implode()))
-        self.decide(self._decisions.choose(chosen, instead_of=rivals[self._path].to_list()))
+        self._require_plan()
+        with self._lock:
+            chosen, gone = self._mask(what), self._mask(instead_of)
+            group = self._frame["group"]
+            rivals = group.is_in(group.filter(chosen).drop_nulls().implode()).fill_null(False)
+            self.decide(
+                self._decisions.choose(
+                    self._paths_in(chosen), instead_of=self._paths_in(gone | rivals.to_numpy())
+                )
+            )
 
     def unchoose_keepers(self, what: Any) -> None:
         """Leave the choice of these images' groups to the rules again."""
-        unchosen = self.paths_of(np.flatnonzero(self._mask(what)))
-        self.decide(self._decisions.choose([], instead_of=unchosen))
+        self.choose_keepers([], instead_of=what)
 
     def mark_not_duplicates(self, what: Any) -> None:
         """Declare that images are no duplicates of the others in their groups.
@@ -266,31 +287,56 @@ class Explorer(ImageGrid):
         ----------
         what
             Paths, a frame with the path column, or a mask over the rows of :attr:`frame`.
+
+        Raises
+        ------
+        InputError
+            When the frame has no plan or no fingerprints, something is not in it, or these are
+            hundreds of images of one large group: pairs are what is remembered.
         """
         mask = self._mask(what)
-        require_columns(self._frame, ["fingerprint", "group"], "telling who is not a duplicate")
-        groups = self._frame.select("group", f=pl.col("fingerprint").cast(pl.String))
-        copies = groups.drop_nulls().group_by("group", "f").len()
-        mine = copies.join(groups.filter(mask), on=["group", "f"], how="semi")
-        # Copies have one content: all that can be said of them is that they all stay.
-        pairs = mine.join(copies, on="group", suffix="_other").filter(
-            (pl.col("f") == pl.col("f_other")) == (pl.col("len") > 1)
-        )
-        self.decide(
-            self._decisions.part(pairs.select("f", "f_other").iter_rows()),
-            about=self._names_of(mask),
-        )
+        self._require_plan()
+        require_columns(self._frame, ["fingerprint"], "telling who is not a duplicate")
+        with self._lock:
+            groups = self._frame.select("group", f=pl.col("fingerprint").cast(pl.String))
+            copies = groups.drop_nulls().group_by("group", "f").len()
+            mine = copies.join(groups.filter(mask), on=["group", "f"], how="semi")
+            sizes = (
+                mine["group"]
+                .value_counts()
+                .join(copies["group"].value_counts(name="others"), on="group")
+            )
+            asked = int((sizes["count"].cast(pl.Int64) * sizes["others"]).sum())
+            if asked > MAX_PAIRS:
+                raise InputError(
+                    f"that {self._names_of(mask)} are no duplicates of any other in their groups "
+                    f"makes {asked:,} pairs to remember, and {MAX_PAIRS:,} are the most; mark "
+                    "fewer at once, or lower near so that the groups fall apart"
+                )
+            # Copies have one content: all that can be said of them is that they all stay.
+            pairs = mine.join(copies, on="group", suffix="_other").filter(
+                (pl.col("f") == pl.col("f_other")) == (pl.col("len") > 1)
+            )
+            self.decide(
+                self._decisions.part(pairs.select("f", "f_other").iter_rows()),
+                about=self._names_of(mask),
+            )
 
     def unmark_not_duplicates(self, what: Any) -> None:
         """Take back what was declared of these images by :meth:`mark_not_duplicates`."""
         mask = self._mask(what)
+        self._require_plan()
         require_columns(self._frame, ["fingerprint"], "telling who is not a duplicate")
         prints = self._frame.filter(mask)["fingerprint"].cast(pl.String).drop_nulls()
-        self.decide(self._decisions.rejoin(prints), about=self._names_of(mask))
+        with self._lock:
+            self.decide(self._decisions.rejoin(prints), about=self._names_of(mask))
 
     def paths_of(self, rows: Iterable[int]) -> list[str]:
         """Return the paths of rows of :attr:`frame`, by their numbers."""
         return [self._paths[row] for row in self._checked_rows(rows)]
+
+    def _paths_in(self, mask: np.ndarray) -> list[str]:
+        return [self._paths[row] for row in np.flatnonzero(mask).tolist()]
 
     def _names_of(self, mask: np.ndarray) -> str:
         rows = np.flatnonzero(mask)
@@ -304,18 +350,27 @@ class Explorer(ImageGrid):
         InputError
             When the frame has too little for a plan that follows them; nothing is changed.
         """
-        if self._plan_off is not None:
-            raise InputError(f"there is no plan for this frame: {self._plan_off}")
+        self._require_plan()
         with self._lock:
-            for step in self._decisions.steps_to(decisions):
+            steps = self._decisions.steps_to(decisions)
+            if not steps:
+                return
+            self._follow(decisions, steps)
+            for step in steps:
                 if isinstance(step, NotDuplicatesStep):
                     step = NotDuplicatesStep(step.add, step.remove, about)
-                self._record(self._carry_out(step))
+                self._record(step)
 
-    def _follow(self, decisions: Decisions) -> None:
-        """Plan anew, and show exactly this plan."""
+    def _require_plan(self) -> pl.DataFrame:
+        if self._plan is None:
+            raise InputError(f"there is no plan for this frame: {self._plan_off}")
+        return self._plan
+
+    def _follow(self, decisions: Decisions, steps: Sequence[Step] = ()) -> None:
+        """Plan anew, keep what the steps decided, and show exactly this plan."""
         with self._lock:
             plan = self._planner.plan(**decisions.arguments())
+            self._stored.write(*steps)
             self._decisions, self._plan = decisions, plan
             self._near = self._planner.near if decisions.near is None else decisions.near
             self._show(planned(self._scored_frame, plan, self._score, self._near))
@@ -333,7 +388,11 @@ class Explorer(ImageGrid):
         if self._plan is None or self._decisions.near is None:
             return ""
         as_scored = self._decisions.with_near(None)
-        return str(changes(self._planner.plan(**as_scored.arguments()), self._plan))
+        known, plan = self._as_scored
+        if plan is None or known != as_scored:
+            plan = self._planner.plan(**as_scored.arguments())
+            self._as_scored = as_scored, plan
+        return str(changes(plan, self._plan))
 
     # Undo, redo, and the log
 
@@ -388,27 +447,22 @@ class Explorer(ImageGrid):
                     self._follow_rename(done)
                 return done
             case _:
-                before = self._decisions
-                self._follow(before.after(step))
-                try:
-                    self._stored.write(step)
-                except StoreError:
-                    self._follow(before)
-                    raise
+                self._follow(self._decisions.after(step), [step])
         return step
 
-    def _record(self, step: Step | None) -> None:
-        if step is None or self._history is None:
-            return
+    def _record(self, step: Step) -> None:
         with self._lock:
+            if self._history is None:
+                return
             self._history.record(step)
         self._tell_review()
 
     def _set_selection(self, mask: np.ndarray, origin: int | None) -> None:
-        before = self._selected
-        super()._set_selection(mask, origin)
-        # What a page sends in one go is one move of the hand.
-        self._record(SelectionStep.between(before, mask, drag=origin is not None))
+        with self._lock:
+            before = self._selected
+            super()._set_selection(mask, origin)
+            # What a page sends in one go is one move of the hand.
+            self._record(SelectionStep.between(before, mask, drag=origin is not None))
 
     @traitlets.observe("_filters")
     def _filters_changed(self, change: Any) -> None:
@@ -423,22 +477,17 @@ class Explorer(ImageGrid):
 
     def _follow_rename(self, step: RenameStep) -> None:
         """Filter by the new name where the old one was meant; it is no step of its own."""
-        clause = self._filters.get("collections", {})
-        if step.old in {*clause.get("include", ()), *clause.get("exclude", ())}:
-            renamed = {
-                side: [step.new if name == step.old else name for name in clause.get(side, ())]
-                for side in ("include", "exclude")
-            }
-            with self._unrecorded():
-                self._filters = {**self._filters, "collections": renamed}
+        with self._unrecorded():
+            self._filters = step.in_filters(self._filters)
 
     @contextmanager
     def _unrecorded(self) -> Iterator[None]:
-        history, self._history = self._history, None
-        try:
-            yield
-        finally:
-            self._history = history
+        with self._lock:
+            history, self._history = self._history, None
+            try:
+                yield
+            finally:
+                self._history = history
 
     # From the plan to a dataset
 
@@ -450,11 +499,11 @@ class Explorer(ImageGrid):
         name
             Of the collection: every readable image of :attr:`frame` that is not selected then.
         """
-        if self._plan is None:
-            raise InputError(f"there is no plan for this frame: {self._plan_off}")
-        self.selection = self._view_mask() & (self._plan["action"] == "remove").to_numpy()
-        self.collections[name] = self.rest
-        return self.collections[name]
+        with self._lock:
+            plan = self._require_plan()
+            self.selection = self._view_mask() & (plan["action"] == "remove").to_numpy()
+            self.collections[name] = self.rest
+            return self.collections[name]
 
     def create_dataset(
         self, what: Any, name: str, *, merge: Sequence[str] = (), **options: Any
@@ -539,7 +588,7 @@ class Explorer(ImageGrid):
         )
 
     def _doubtful(self, column: str | None) -> Callable[[], np.ndarray] | None:
-        return None if column is None else lambda: self._disagreeing[column]
+        return (lambda: self._disagreeing[column]) if column in self._disagreeing else None
 
     def _planned_actions(self) -> Mapping[str, np.ndarray]:
         assert self._plan is not None
@@ -550,7 +599,9 @@ class Explorer(ImageGrid):
         arrays = super()._plan_arrays(out)
         doubts = {"label_conflicts": self._label, "leakage": self._split}
         counts = {
-            name: column and self._known["group"].filter(self._disagreeing[column]).n_unique()
+            name: self._known["group"].filter(self._disagreeing[column]).n_unique()
+            if column in self._disagreeing
+            else None
             for name, column in doubts.items()
         }
         return {
@@ -564,7 +615,7 @@ class Explorer(ImageGrid):
         self._disagreeing = {
             column: disagreeing(self._known.select("group", value=frame[column]), "value")
             for column in (self._label, self._split)
-            if column is not None
+            if column is not None and "group" in self._known.columns
         }
 
     def _caption(self, row: int) -> str | None:
@@ -616,12 +667,14 @@ class Explorer(ImageGrid):
 
     def _is_slow(self, message: dict[str, Any]) -> bool:
         # Pairs of near images are searched once, which takes a while.
-        return super()._is_slow(message) or "near" in message.get("change", ())
+        change = message.get("change")
+        return super()._is_slow(message) or (isinstance(change, dict) and "near" in change)
 
 
 def _column_of(frame: pl.DataFrame, given: str | None, usual: str) -> str | None:
-    """Return the column that is named, else the one of the usual name if there is one."""
+    """Return the column that is named, else the one of the usual name if it can be one."""
     if given is not None:
         require_columns(frame, [given], "Explorer")
+        require_labels(frame, given)
         return given
-    return usual if usual in frame.columns else None
+    return usual if usual in frame.columns and has_labels(frame.schema[usual]) else None

@@ -96,7 +96,7 @@ class ImageGrid(Widget):
         super().__init__(
             height=height,
             _sort={
-                "column": score or path,
+                "column": score if score and sortable(frame[score].dtype) else path,
                 "descending": False,
                 "grouped": True,
             },
@@ -177,12 +177,7 @@ class ImageGrid(Widget):
     @sort.setter
     def sort(self, by: str | Mapping[str, Any]) -> None:
         wanted = {**self._sort, **({"column": by} if isinstance(by, str) else by)}
-        if unknown := set(wanted) - {"column", "descending", "grouped"}:
-            raise InputError(f"sort has no {unknown.pop()!r}; it has column, descending, grouped")
-        for name in ("descending", "grouped"):
-            if not isinstance(wanted[name], bool):
-                raise InputError(f"sort: {name} is {wanted[name]!r}; it must be True or False")
-        self._rank(wanted["column"])
+        self._check_sort(wanted)
         self._sort = wanted
 
     def similar(self, path: str | os.PathLike[str], k: int = 12) -> pl.DataFrame:
@@ -224,19 +219,14 @@ class ImageGrid(Widget):
             if len(values) != n:
                 raise InputError(f"the mask has {len(values)} values for {n} rows")
             return np.array(values, bool)
-        mask = np.zeros(n, bool)
-        unknown = []
-        for path in values:
-            row = self._row_of.get(os.fspath(path) if isinstance(path, os.PathLike) else path)
-            if row is None:
-                unknown.append(path)
-            else:
-                mask[row] = True
-        if unknown:
+        rows = [self._row_of.get(_as_text(value)) for value in values]
+        if unknown := [value for value, row in zip(values, rows, strict=True) if row is None]:
             raise InputError(
                 f"{len(unknown)} paths are not in this frame, {str(unknown[0])!r} first; "
                 f"give values of its column {self._path!r}"
             )
+        mask = np.zeros(n, bool)
+        mask[np.array(rows, np.int64)] = True
         return mask
 
     def _rows(self, rows: np.ndarray) -> pl.DataFrame:
@@ -282,6 +272,23 @@ class ImageGrid(Widget):
         self._tell(Event.SELECTION, {"rows": out.add(pack_bits(mask)), "origin": origin}, out)
         if observed:
             self._notify("selection", old, self.selection)
+
+    def _check_sort(self, wanted: Mapping[str, Any]) -> None:
+        names = ("column", "descending", "grouped")
+        if odd := sorted(set(wanted) ^ set(names), key=str):
+            raise InputError(f"sort has {', '.join(names)}, each once; not so {odd[0]!r}")
+        for name in names[1:]:
+            if not isinstance(wanted[name], bool):
+                raise InputError(f"sort: {name} is {wanted[name]!r}; it must be True or False")
+        self._rank(wanted["column"])
+
+    @traitlets.validate("_sort")
+    def _from_a_page(self, proposal: Any) -> Any:
+        try:
+            self._check_sort(proposal["value"])
+        except InputError as error:
+            raise traitlets.TraitError(str(error)) from error
+        return proposal["value"]
 
     @traitlets.observe("_filters")
     def _filters_changed(self, change: Any) -> None:
@@ -422,7 +429,10 @@ class ImageGrid(Widget):
     ) -> dict[str, Any]:
         if self._similar is None:
             raise InputError(f"similar items are off: {self._why_no_similar()}")
-        rows, distances = self._similar.rows(int(message["row"]), int(message["k"]))
+        (row,), k = self._checked_rows([message["row"]]), message["k"]
+        if type(k) is not int or k < 0:
+            raise ValueError(f"k is {k!r}; it must be a number of images")
+        rows, distances = self._similar.rows(row, k)
         return {
             "items": [
                 {"row": row, "distance": distance}
@@ -456,3 +466,10 @@ class ImageGrid(Widget):
             raise InputError(f"the filter of {message['key']!r} makes no sense for this frame")
         mask = filtering.mask(self._frame, clauses, self._context)
         return {"rows": out.add(pack_bits(mask))}
+
+
+def _as_text(path: Any) -> str:
+    """Return a path as text; of what is none, no path has it."""
+    if isinstance(path, str):
+        return path
+    return os.fspath(path) if isinstance(path, os.PathLike) else ""

@@ -62,10 +62,9 @@ class ReviewRequests:
         explorer = self._explorer
         match change:
             case {"keepers": {"add": add, "remove": remove}}:
-                if remove:
-                    explorer.unchoose_keepers(explorer.paths_of(remove))
-                if add:
-                    explorer.choose_keepers(explorer.paths_of(add))
+                explorer.choose_keepers(
+                    explorer.paths_of(add), instead_of=explorer.paths_of(remove)
+                )
             case {"apart": rows}:
                 explorer.mark_not_duplicates(explorer.paths_of(rows))
             case {"together": rows}:
@@ -83,7 +82,13 @@ class ReviewRequests:
 
     def _collect(self, message: dict[str, Any], _in: list[Any], out: Buffers) -> dict[str, Any]:
         name, explorer = message["name"], self._explorer
-        images = explorer.selection if message["of"] == "selection" else explorer.rest
+        match message["of"]:
+            case "selection":
+                images = explorer.selection
+            case "rest":
+                images = explorer.rest
+            case of:
+                raise ValueError(f"cannot collect {of!r}")
         match message["how"]:
             case "replace":
                 explorer.collections[name] = images
