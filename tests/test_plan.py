@@ -555,3 +555,13 @@ def test_frames_put_together_after_scoring_are_refused():
     other = other.with_columns(path="/other" + pl.col("path"))
     with pytest.raises(InputError, match="group 1 has more than one keeper"):
         plan(pl.concat([one, other]))
+
+
+def test_groups_below_one_are_none_and_columns_of_other_things_are_refused():
+    df = pl.DataFrame(
+        {"path": ["a", "b"], "group": [-1, -1], "keep": [True, True], "fingerprint": ["f", "g"]}
+    )
+    assert plan(df)["action"].to_list() == ["keep", "keep"]
+    assert plan(df)["group"].to_list() == [None, None]
+    with pytest.raises(InputError, match="'keep' must hold true and false"):
+        plan(df.with_columns(keep=pl.lit("yes")))

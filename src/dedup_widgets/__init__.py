@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dedup_widgets import filters, keepers
+    from dedup_widgets import dataset, filters, keepers
     from dedup_widgets.annotate import annotate
     from dedup_widgets.collections import Collection
     from dedup_widgets.dataset import create_dataset
@@ -58,6 +58,7 @@ __all__ = [
     "StoreError",
     "annotate",
     "create_dataset",
+    "dataset",
     "filters",
     "keepers",
     "label_conflicts",
@@ -101,7 +102,7 @@ _HOMES = {
 }
 
 
-_MODULES = ("filters", "keepers")
+_MODULES = ("dataset", "filters", "keepers")
 """What people write as ``dw.keepers.highest("votes")``."""
 
 
