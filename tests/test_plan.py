@@ -563,5 +563,7 @@ def test_groups_below_one_are_none_and_columns_of_other_things_are_refused():
     )
     assert plan(df)["action"].to_list() == ["keep", "keep"]
     assert plan(df)["group"].to_list() == [None, None]
+    numbers = df.with_columns(group=pl.lit(1), keep=pl.Series([1, 0]), fingerprint=pl.lit("f"))
+    assert plan(numbers)["action"].to_list() == ["keep", "remove"]
     with pytest.raises(InputError, match="'keep' must hold true and false"):
         plan(df.with_columns(keep=pl.lit("yes")))

@@ -1,21 +1,10 @@
 // @vitest-environment happy-dom
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Bitset } from "../src/bitset";
 import explorer from "../src/explorer";
 import type { CollectionsReply, DatasetPreview, DatasetRequest } from "../src/protocol";
-import { type SentMessage, settle, smallFrame, TestModel } from "./fake";
-
-let lifetime: AbortController;
-beforeEach(() => {
-  lifetime = new AbortController();
-  vi.stubGlobal("createImageBitmap", async () => ({ width: 1, height: 1, close() {} }));
-  vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(600);
-});
-afterEach(() => {
-  lifetime.abort();
-  document.body.replaceChildren();
-  vi.restoreAllMocks();
-});
+import { type SentMessage, smallFrame, TestModel } from "./fake";
+import { display, painted } from "./screen";
 
 /** The Python side of collections and datasets, as far as the screen can tell. */
 class Library extends TestModel {
@@ -115,26 +104,7 @@ const preview = (dataset: DatasetRequest): DatasetPreview | Error =>
         lost_groups: 3,
       };
 
-async function painted(): Promise<void> {
-  for (let i = 0; i < 4; i++) {
-    await settle();
-    await new Promise((resolve) => setTimeout(resolve, 8));
-  }
-}
-
-async function show(model: TestModel, views = 1): Promise<ShadowRoot[]> {
-  const { initialize, render } = explorer();
-  initialize({ model, signal: lifetime.signal });
-  const roots = [];
-  for (let i = 0; i < views; i++) {
-    const el = document.createElement("div");
-    document.body.append(el);
-    render({ model, el, signal: lifetime.signal });
-    roots.push((el.firstElementChild as HTMLElement).shadowRoot!);
-  }
-  await painted();
-  return roots;
-}
+const show = (model: TestModel, views = 1) => display(explorer, model, views);
 
 const find = <T extends HTMLElement = HTMLElement>(root: ParentNode, selector: string) =>
   root.querySelector<T>(selector)!;
@@ -351,7 +321,7 @@ describe("the collections panel", () => {
     await press(card("A"), "Delete");
     expect([...model.rows.keys()]).toEqual(["B"]);
     expect(model.get("_filters")).toEqual({});
-    expect(find(root, ".library [role=status]").textContent).toContain("Undo brings it back");
+    expect(find(root, ".collection-panel [role=status]").textContent).toContain("Undo brings it back");
   });
 
   it("makes a collection of others", async () => {

@@ -1,24 +1,13 @@
 // @vitest-environment happy-dom
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Bitset } from "../src/bitset";
 import explorer from "../src/explorer";
 import type { Column, Replies } from "../src/protocol";
-import { type SentMessage, settle, smallFrame, TestModel } from "./fake";
+import { type SentMessage, smallFrame, TestModel } from "./fake";
+import { display, lifetime, painted } from "./screen";
 
 // Another program on the machine must not fail these.
 vi.setConfig({ testTimeout: 20_000 });
-
-let lifetime: AbortController;
-beforeEach(() => {
-  lifetime = new AbortController();
-  vi.stubGlobal("createImageBitmap", async () => ({ width: 1, height: 1, close() {} }));
-  vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(600);
-});
-afterEach(() => {
-  lifetime.abort();
-  document.body.replaceChildren();
-  vi.restoreAllMocks();
-});
 
 const bits = (...rows: number[]) => {
   const set = new Bitset(8);
@@ -90,22 +79,10 @@ const answers: TestModel["answers"] = {
   match: () => ({ rows: bits(1, 2) }),
 };
 
-async function painted(): Promise<void> {
-  for (let i = 0; i < 3; i++) {
-    await settle();
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
 async function show(filters: object = {}, more: TestModel["answers"] = {}) {
   const model = new TestModel({ ...answers, ...more }, { _filters: filters });
-  const { initialize, render } = explorer();
-  initialize({ model, signal: lifetime.signal });
-  const el = document.createElement("div");
-  document.body.append(el);
-  render({ model, el, signal: lifetime.signal });
-  await painted();
-  return { model, root: (el.firstElementChild as HTMLElement).shadowRoot! };
+  const [root] = await display(explorer, model);
+  return { model, root };
 }
 
 const all = (root: ParentNode, selector: string) => [

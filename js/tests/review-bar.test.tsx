@@ -1,22 +1,11 @@
 // @vitest-environment happy-dom
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Bitset } from "../src/bitset";
 import explorer from "../src/explorer";
 import imageGrid from "../src/image_grid";
 import type { ReviewInfo, TileInfo } from "../src/protocol";
-import { type SentMessage, settle, smallFrame, smallReview, TestModel } from "./fake";
-
-let lifetime: AbortController;
-beforeEach(() => {
-  lifetime = new AbortController();
-  vi.stubGlobal("createImageBitmap", async () => ({ width: 1, height: 1, close() {} }));
-  vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(600);
-});
-afterEach(() => {
-  lifetime.abort();
-  document.body.replaceChildren();
-  vi.restoreAllMocks();
-});
+import { type SentMessage, smallFrame, smallReview, TestModel } from "./fake";
+import { display, painted } from "./screen";
 
 const about = (row: number): TileInfo => ({
   row,
@@ -34,13 +23,6 @@ const tiles = ({ rows }: SentMessage) => ({
   tiles: (rows as number[]).map(about),
   blob: new Uint8Array(0),
 });
-
-async function painted(): Promise<void> {
-  for (let i = 0; i < 5; i++) {
-    await settle();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 interface Given {
   make?: typeof explorer;
@@ -64,13 +46,7 @@ async function show({ make = explorer, review = {}, open = {} }: Given = {}) {
     undo: () => ({ review: info }),
     redo: () => ({ review: info }),
   });
-  const { initialize, render } = make();
-  initialize({ model, signal: lifetime.signal });
-  const el = document.createElement("div");
-  document.body.append(el);
-  render({ model, el, signal: lifetime.signal });
-  const root = (el.firstElementChild as HTMLElement).shadowRoot!;
-  await painted();
+  const [root] = await display(make, model);
   const button = (label: string) =>
     [...root.querySelectorAll("button")].find(
       (one) =>

@@ -1,23 +1,11 @@
 // @vitest-environment happy-dom
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import explorer from "../src/explorer";
 import imageGrid from "../src/image_grid";
-import type { AnyModel } from "../src/model";
 import rangeHistogram from "../src/range_histogram";
 import { hostTheme } from "../src/theme";
-import { type SentMessage, settle, smallFrame, TestModel } from "./fake";
-
-let lifetime: AbortController;
-beforeEach(() => {
-  lifetime = new AbortController();
-  vi.stubGlobal("createImageBitmap", async () => ({ width: 1, height: 1, close() {} }));
-  vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(600);
-});
-afterEach(() => {
-  lifetime.abort();
-  document.body.replaceChildren();
-  vi.restoreAllMocks();
-});
+import { type SentMessage, smallFrame, TestModel } from "./fake";
+import { display, lifetime, painted } from "./screen";
 
 const tiles = ({ rows }: SentMessage) => ({
   tiles: (rows as number[]).map((row) => ({
@@ -37,43 +25,13 @@ const tiles = ({ rows }: SentMessage) => ({
 
 const answers = { open: () => smallFrame(), tiles, ping: () => ({}) };
 
-async function painted(): Promise<void> {
-  for (let i = 0; i < 5; i++) {
-    await settle();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
-/** Another proxy of the same model, as anywidget makes one for each hook. */
-const proxy = (model: TestModel): AnyModel =>
-  new Proxy(model, {
-    get: (target, name) => {
-      const value = Reflect.get(target, name, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
-
-async function show(make: typeof explorer, model: TestModel, views = 1): Promise<ShadowRoot[]> {
-  const { initialize, render } = make();
-  initialize({ model: proxy(model), signal: lifetime.signal });
-  const roots = [];
-  for (let i = 0; i < views; i++) {
-    const el = document.createElement("div");
-    document.body.append(el);
-    render({ model: proxy(model), el, signal: lifetime.signal });
-    roots.push((el.firstElementChild as HTMLElement).shadowRoot!);
-  }
-  await painted();
-  return roots;
-}
-
 const text = (root: ShadowRoot, selector: string) => root.querySelector(selector)?.textContent;
 const button = (root: ShadowRoot, label: string) =>
   [...root.querySelectorAll("button")].find((one) => one.textContent?.startsWith(label))!;
 
 describe("Explorer", () => {
   it("draws tiles with score, badge and what they are a copy of", async () => {
-    const [root] = await show(explorer, new TestModel(answers));
+    const [root] = await display(explorer, new TestModel(answers));
     const copy = root.querySelector("#cell-3")!;
     expect(copy.querySelector(".badge")?.textContent).toBe("exact");
     expect(copy.querySelector(".caption")?.textContent).toBe("exact duplicate of 1.jpg");
@@ -84,18 +42,18 @@ describe("Explorer", () => {
   });
 
   it("shows file names as text, whatever they hold", async () => {
-    const [root] = await show(explorer, new TestModel(answers));
+    const [root] = await display(explorer, new TestModel(answers));
     expect(root.querySelector("img")).toBeNull();
     expect(text(root, "#cell-1 .name")).toBe("<img src=x onerror=alert(1)>.jpg");
   });
 
   it("shows why a file could not be read", async () => {
-    const [root] = await show(explorer, new TestModel(answers));
+    const [root] = await display(explorer, new TestModel(answers));
     expect(text(root, "#cell-7 .broken")).toBe("the file is cut short");
   });
 
   it("keeps two displays of one widget in step at once", async () => {
-    const [left, right] = await show(explorer, new TestModel(answers), 2);
+    const [left, right] = await display(explorer, new TestModel(answers), 2);
     left.querySelector<HTMLElement>("#cell-3 .thumb")!.click();
     await painted();
     expect(right.querySelector("#cell-3")?.getAttribute("aria-selected")).toBe("true");
@@ -107,7 +65,7 @@ describe("Explorer", () => {
 
   it("offers a way out when the filter leaves nothing", async () => {
     const model = new TestModel(answers, { _filters: { uniqueness: [0.6, 0.7] } });
-    const [root] = await show(explorer, model);
+    const [root] = await display(explorer, model);
     expect(text(root, ".placeholder strong")).toBe("No image passes these filters");
     button(root, "Reset filters").click();
     await painted();
@@ -120,7 +78,7 @@ describe("Explorer", () => {
       tiles: [],
       blob: new Uint8Array(0),
     });
-    const [root] = await show(explorer, new TestModel({ ...answers, similar }));
+    const [root] = await display(explorer, new TestModel({ ...answers, similar }));
     root.querySelector<HTMLElement>("#cell-1 .similar")!.click();
     await painted();
     const popover = root.querySelector<HTMLElement>(".popover")!;
@@ -135,7 +93,7 @@ describe("Explorer", () => {
 
   it("says why similar items are off", async () => {
     const off = { ...answers, open: () => ({ ...smallFrame(), similar: "no embedding" }) };
-    const [root] = await show(explorer, new TestModel(off));
+    const [root] = await display(explorer, new TestModel(off));
     root.querySelector<HTMLElement>("#cell-1 .similar")!.click();
     await painted();
     expect(root.querySelector(".popover")?.textContent).toContain("off: no embedding");
@@ -143,7 +101,7 @@ describe("Explorer", () => {
 
   it("leaves nothing behind when it goes", async () => {
     const model = new TestModel(answers);
-    await show(explorer, model, 2);
+    await display(explorer, model, 2);
     lifetime.abort();
     expect(document.body.querySelectorAll("div > div")).toHaveLength(0);
     for (const event of ["msg:custom", "change:_filters", "change:_sort", "change:height"]) {
@@ -152,14 +110,14 @@ describe("Explorer", () => {
   });
 
   it("keeps JupyterLab from acting on its keys", async () => {
-    const [root] = await show(explorer, new TestModel(answers));
+    const [root] = await display(explorer, new TestModel(answers));
     expect((root.host as HTMLElement).dataset.lmSuppressShortcuts).toBe("true");
   });
 });
 
 describe("ImageGrid", () => {
   it("has the grid, but no histogram, shortcuts or collections", async () => {
-    const [root] = await show(imageGrid, new TestModel(answers));
+    const [root] = await display(imageGrid, new TestModel(answers));
     expect(root.querySelectorAll(".cell")).toHaveLength(8);
     for (const selector of [".histogram", ".segments", ".collections"]) {
       expect(root.querySelector(selector)).toBeNull();
@@ -174,7 +132,7 @@ describe("RangeHistogram", () => {
 
   it("is worked by the keyboard and says where it stands", async () => {
     const model = make();
-    const [root] = await show(rangeHistogram, model);
+    const [root] = await display(rangeHistogram, model);
     const high = root.querySelector<HTMLElement>('[role="slider"][data-end="1"]')!;
     expect(high.getAttribute("aria-label")).toBe("Highest sharpness");
     high.dispatchEvent(new KeyboardEvent("keydown", { key: "PageDown", bubbles: true }));
@@ -186,7 +144,7 @@ describe("RangeHistogram", () => {
   });
 
   it("takes bounds that are typed, and puts back what is no number", async () => {
-    const [root] = await show(rangeHistogram, make());
+    const [root] = await display(rangeHistogram, make());
     const low = root.querySelector<HTMLInputElement>(".bound")!;
     low.value = "0.3";
     low.dispatchEvent(new Event("change", { bubbles: true }));

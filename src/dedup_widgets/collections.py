@@ -16,8 +16,9 @@ import polars as pl
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.sources import absolute
-from dedup_widgets.steps import CollectionStep, Mask, RenameStep, Rows, images
+from dedup_widgets.steps import CollectionStep, Mask, RenameStep, Rows
 from dedup_widgets.store import Store
+from dedup_widgets.texts import counted
 
 UNSEEN = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that turn the direction of the text around them."""
@@ -101,7 +102,7 @@ class Collection:
         return Collection(f"{self.name} {sign} {other.name}", self.frame.filter(keep), self.path)
 
     def __repr__(self) -> str:
-        return f"Collection({self.name!r}, {images(len(self))})"
+        return f"Collection({self.name!r}, {counted(len(self), 'image')})"
 
 
 class Members(NamedTuple):

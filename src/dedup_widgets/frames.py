@@ -101,8 +101,6 @@ def refuse_pattern(name: str) -> None:
 def for_planning(frame: pl.DataFrame, path: str, score: str | None) -> pl.DataFrame:
     """Return a frame with the columns of paths and scores under the names that a plan knows.
 
-    Groups below 1 stand for none.
-
     Raises
     ------
     InputError
@@ -116,10 +114,7 @@ def for_planning(frame: pl.DataFrame, path: str, score: str | None) -> pl.DataFr
             )
     names = {path: "path"} | ({score: "uniqueness"} if score is not None else {})
     taken = [new for old, new in names.items() if old != new and new in frame.columns]
-    frame = frame.drop(taken).rename(names)
-    if "group" not in frame.columns:
-        return frame
-    return frame.with_columns(pl.when(pl.col("group") > 0).then("group"))
+    return frame.drop(taken).rename(names)
 
 
 def checked_paths(frame: pl.DataFrame, column: str = "path") -> list[str]:

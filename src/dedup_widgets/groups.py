@@ -52,9 +52,10 @@ def own_groups(ranked: Ranked, *, best_copies: bool) -> Groups:
     dtype = images.schema["group"]
     if not (dtype.is_numeric() or dtype == pl.Null):
         raise InputError(f"column 'group' must hold numbers from 1, not {dtype}")
-    if (held := images.schema["keep"]) not in (pl.Boolean, pl.Null):
+    held = images.schema["keep"]
+    if not (held.is_numeric() or held in (pl.Boolean, pl.Null)):
         raise InputError(f"column 'keep' must hold true and false, not {held}")
-    in_group = pl.when(pl.col("group") > 0).then(pl.col("group").cast(pl.Int64)).otherwise(0)
+    in_group = pl.col("group").cast(pl.Int64).fill_null(0)
     kept = pl.col("keep").cast(pl.Boolean)
     place = pl.col("place").cast(pl.Int64)
     columns = (

@@ -425,8 +425,13 @@ def _check_columns(
 
 
 def _with_paths(frame: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
-    """Return the frame with paths as text, in ``nearest`` too where that holds row numbers."""
+    """Return the frame with paths as text, in ``nearest`` too where that holds row numbers.
+
+    Groups below 1 stand for none.
+    """
     named = frame.with_columns(pl.Series("path", paths, dtype=pl.String))
+    if "group" in named.columns and named.schema["group"].is_numeric():
+        named = named.with_columns(pl.when(pl.col("group") > 0).then("group"))
     if "nearest" not in frame.columns or not frame.schema["nearest"].is_integer():
         return named
     highest = frame["nearest"].max()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dedup_widgets.frames import file_name
 from dedup_widgets.keepers import RULES, Rule
+from dedup_widgets.texts import counted
 
 Mask = NDArray[np.bool_]
 Rules = tuple[str | Rule, ...] | None
@@ -145,10 +146,10 @@ class SelectionStep(Step):
     @property
     def text(self) -> str:
         if self.add and self.remove:
-            return f"select {images(len(self.add))}, deselect {len(self.remove):,}"
+            return f"select {counted(len(self.add), 'image')}, deselect {len(self.remove):,}"
         if self.add:
-            return f"select {images(len(self.add))}"
-        return f"deselect {images(len(self.remove))}"
+            return f"select {counted(len(self.add), 'image')}"
+        return f"deselect {counted(len(self.remove), 'image')}"
 
     def inverse(self) -> "SelectionStep":
         return replace(self, add=self.remove, remove=self.add)
@@ -294,8 +295,10 @@ class KeepersStep(Step):
         names = self.add or self.remove
         one = file_name(min(names)) if len(names) == 1 else ""
         if self.add:
-            return f"make {one} the keeper" if one else f"make {images(len(names))} keepers"
-        return f"no longer choose {one or images(len(names))} by hand"
+            return (
+                f"make {one} the keeper" if one else f"make {counted(len(names), 'image')} keepers"
+            )
+        return f"no longer choose {one or counted(len(names), 'image')} by hand"
 
     def inverse(self) -> "KeepersStep":
         return KeepersStep(self.remove, self.add)
@@ -381,13 +384,13 @@ class CollectionStep(Step):
         if not self.exists[1]:
             return f"delete {name}"
         if not self.exists[0]:
-            return f"make {name}" + (f" with {images(len(self.add))}" if self.add else "")
+            return f"make {name}" + (f" with {counted(len(self.add), 'image')}" if self.add else "")
         if self.add and self.remove:
-            return f"add {images(len(self.add))} to {name}, remove {len(self.remove):,}"
+            return f"add {counted(len(self.add), 'image')} to {name}, remove {len(self.remove):,}"
         if self.add:
-            return f"add {images(len(self.add))} to {name}"
+            return f"add {counted(len(self.add), 'image')} to {name}"
         if self.remove:
-            return f"remove {images(len(self.remove))} from {name}"
+            return f"remove {counted(len(self.remove), 'image')} from {name}"
         return f"describe {name}"
 
     def inverse(self) -> "CollectionStep":
@@ -454,15 +457,6 @@ class RenameStep(Step):
 
     def __bool__(self) -> bool:
         return self.old != self.new
-
-
-def images(count: int) -> str:
-    """Return a number of images in words.
-
-    >>> images(1), images(1200)
-    ('1 image', '1,200 images')
-    """
-    return "1 image" if count == 1 else f"{count:,} images"
 
 
 def rules_as_json(rules: Rules) -> list[Any] | None:

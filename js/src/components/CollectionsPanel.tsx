@@ -26,7 +26,7 @@ export function CollectionsPanel(props: PanelProps) {
   );
   if (collections.length === 0) {
     return (
-      <div class="placeholder library-empty">
+      <div class="placeholder collection-panel-empty">
         <strong>No collections yet</strong>
         <span>Select images, or accept the plan, and give them a name beside the selection.</span>
         {status}
@@ -39,7 +39,7 @@ export function CollectionsPanel(props: PanelProps) {
   const typed = wanted.value.trim().toLocaleLowerCase();
   const found = collections.filter(({ name }) => name.toLocaleLowerCase().includes(typed));
   return (
-    <div class="library">
+    <div class="collection-panel">
       <div class="bar">
         {collections.length > MANY && (
           <input
@@ -57,7 +57,7 @@ export function CollectionsPanel(props: PanelProps) {
       </div>
       <ul
         ref={list}
-        class="library-list"
+        class="collection-panel-list"
         aria-label="Collections"
         tabIndex={-1}
         style={{ "--grid": `${state.height.value}px` }}

@@ -25,11 +25,11 @@ from dedup_widgets.dataset.placing import (
     write_tables,
 )
 from dedup_widgets.dataset.tables import REMOVED_SCHEMA
-from dedup_widgets.dataset.texts import counted, counts, size_text
 from dedup_widgets.dataset.verify import verified_fingerprints
 from dedup_widgets.errors import AnnotateError, DatasetError, InputError
 from dedup_widgets.label_studio import Handover, LabelStudio
 from dedup_widgets.progress import Progress, steps
+from dedup_widgets.texts import counted, counts, size_text
 
 __all__ = [
     "REMOVED_SCHEMA",

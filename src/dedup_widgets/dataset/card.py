@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dedup_widgets import __version__
 from dedup_widgets.dataset.job import Job
 from dedup_widgets.dataset.tables import as_parquet
-from dedup_widgets.dataset.texts import counted
+from dedup_widgets.texts import counted
 
 # The loaders for folders know these names only; others they need to be told.
 _COMMON_SPLITS = {"train", "validation", "test"}

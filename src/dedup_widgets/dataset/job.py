@@ -12,10 +12,10 @@ import polars as pl
 from dedup_widgets.collections import Collection
 from dedup_widgets.dataset.naming import Clash, Format, check_name, check_splits, file_names
 from dedup_widgets.dataset.tables import metadata_columns, removed_rows
-from dedup_widgets.dataset.texts import listed
 from dedup_widgets.errors import DatasetError, ImageError, InputError
 from dedup_widgets.frames import checked_paths, require_columns, to_polars
 from dedup_widgets.sources import LocalFiles, absolute
+from dedup_widgets.texts import listed
 
 Mode = Literal["hardlink", "copy", "symlink", "paths"]
 

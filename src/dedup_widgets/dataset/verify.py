@@ -5,9 +5,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from dedup_widgets.dataset.job import Item, Job, Place, changed
-from dedup_widgets.dataset.texts import about_file, counted, listed
 from dedup_widgets.errors import DatasetError, ImageError
 from dedup_widgets.images import decode
+from dedup_widgets.texts import about_file, counted, listed
 
 
 def verified_fingerprints(

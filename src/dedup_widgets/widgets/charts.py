@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 import traitlets
 
+from dedup_widgets.texts import counted
 from dedup_widgets.widgets.metrics import (
     COLOURS,
     KINDS,
@@ -24,7 +25,6 @@ from dedup_widgets.widgets.metrics import (
     bound,
     height_ticks,
     heights,
-    images,
     number,
     short,
     steps,
@@ -269,7 +269,7 @@ class Distribution:
         self._reset.disabled = bounds is None
         total = len(self._metric.known)
         inside = self._metric.count_in(low, high) if bounds else total
-        self._count.value = f'<span class="dw-muted">{inside:,} of {images(total)}</span>'
+        self._count.value = f'<span class="dw-muted">{inside:,} of {counted(total, "image")}</span>'
 
     def _moved(self, change: Any) -> None:
         if self._quiet or self._axis is None:
@@ -294,7 +294,7 @@ def bin_text(axis: Axis, index: int, counts: Sequence[int]) -> str:
         return ""
     low, high = axis.bounds(index)
     lines = [bound(low) if low == high else f"{number(low)} … {number(high)}"]
-    lines.append(images(sum(counts)))
+    lines.append(counted(sum(counts), "image"))
     if len(counts) > 1:
         lines += [f"{n:,} {word}" for n, word in zip(counts, WORDS, strict=True) if n]
     return "\n".join(lines)
@@ -418,8 +418,8 @@ class ThresholdCurve:
 def facts(point: Mapping[str, Any]) -> list[str]:
     """Say what a boundary does, from its row of the curve."""
     return [
-        f"{images(point['stays'])} stay, {point['removed']:,} go",
-        f"{images(point['groups'], 'group')}, {point['near_groups']:,} with near-duplicates",
+        f"{counted(point['stays'], 'image')} stay, {point['removed']:,} go",
+        f"{counted(point['groups'], 'group')}, {point['near_groups']:,} with near-duplicates",
     ]
 
 

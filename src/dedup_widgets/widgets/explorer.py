@@ -37,9 +37,9 @@ from dedup_widgets.steps import (
     RenameStep,
     SelectionStep,
     Step,
-    images,
 )
 from dedup_widgets.store import Store, open_store
+from dedup_widgets.texts import counted
 from dedup_widgets.uniqueness import NEAR
 from dedup_widgets.widgets.base import bundle
 from dedup_widgets.widgets.datasets import DatasetRequests, left_out
@@ -340,7 +340,7 @@ class Explorer(ImageGrid):
 
     def _names_of(self, mask: np.ndarray) -> str:
         rows = np.flatnonzero(mask)
-        return file_name(self._paths[rows[0]]) if len(rows) == 1 else images(len(rows))
+        return file_name(self._paths[rows[0]]) if len(rows) == 1 else counted(len(rows), "image")
 
     def decide(self, decisions: Decisions, *, about: str = "") -> None:
         """Let the plan follow other decisions.

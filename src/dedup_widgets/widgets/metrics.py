@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dedup_widgets.facets import wire
+from dedup_widgets.texts import counted
 
 QUALITY = (
     "brightness",
@@ -275,7 +276,7 @@ class Metric:
     def about(self) -> str:
         """Sum the metric up in a line."""
         known = self.known
-        parts = [images(len(known))]
+        parts = [counted(len(known), "image")]
         if known.size:
             ends = {"min": known.min(), "median": np.median(known), "max": known.max()}
             parts += [f"{word} {number(float(value))}" for word, value in ends.items()]
@@ -345,15 +346,6 @@ def short(value: float) -> str:
         if abs(value) >= max(size, 1e4):
             return f"{value / size:.4g}{suffix}"
     return f"{value:.4g}".replace("e-0", "e-")
-
-
-def images(count: int, word: str = "image") -> str:
-    """Write a count with its unit.
-
-    >>> images(1), images(1204), images(2, "group")
-    ('1 image', '1,204 images', '2 groups')
-    """
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def tidy(value: float) -> float:

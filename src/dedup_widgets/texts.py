@@ -6,7 +6,11 @@ from dedup_widgets.errors import ImageError
 
 
 def counted(count: int, thing: str) -> str:
-    """Return "1 image", "2 images"."""
+    """Return a number of things in words.
+
+    >>> counted(1, "image"), counted(1204, "image")
+    ('1 image', '1,204 images')
+    """
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
