@@ -321,7 +321,9 @@ describe("the collections panel", () => {
     await press(card("A"), "Delete");
     expect([...model.rows.keys()]).toEqual(["B"]);
     expect(model.get("_filters")).toEqual({});
-    expect(find(root, ".collection-panel [role=status]").textContent).toContain("Undo brings it back");
+    expect(find(root, ".collection-panel [role=status]").textContent).toContain(
+      "Undo brings it back",
+    );
   });
 
   it("makes a collection of others", async () => {
