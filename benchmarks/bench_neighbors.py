@@ -54,7 +54,8 @@ def in_own_process(method: str, n: int) -> dict[str, float]:
 
 
 def measure(method: str, n: int) -> dict[str, float]:
-    from dedup_widgets.neighbors import nearest, unit_vectors
+    from dedup_widgets.neighbors import nearest
+    from dedup_widgets.vectors import unit_vectors
 
     vectors = unit_vectors(clustered(n))
     if method == "torch":

@@ -7,18 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup_widgets.errors import InputError
-from dedup_widgets.neighbors import (
-    GRID,
-    VectorIndex,
-    any_within,
-    cosines,
-    distances,
-    first_equal,
-    leaders,
-    nearest,
-    pairs,
-    unit_vectors,
-)
+from dedup_widgets.index import VectorIndex
+from dedup_widgets.neighbors import any_within, leaders, nearest
+from dedup_widgets.pairs import pairs_within
+from dedup_widgets.vectors import GRID, cosines, distances, first_equal, unit_vectors
 
 seeds = st.integers(0, 2**32 - 1)
 many = settings(max_examples=60, deadline=None)
@@ -182,7 +174,7 @@ reaches = st.sampled_from([-1.0, 0.0, 1e-12, 1e-5, 1e-2, 0.5, 1.0])
 @given(seeds, reaches, st.sampled_from([2, 16, 1000]), st.sampled_from([1, 20, 10_000]))
 def test_within_the_reach_of_pairs_none_is_missing_and_none_too_many(seed, reach, block, at_most):
     vectors = random_vectors(seed)
-    found = pairs(vectors, reach, at_most=at_most, block=block)
+    found = pairs_within(vectors, reach, at_most=at_most, block=block)
     assert found.reach <= reach
     assert len(found) <= at_most
     if at_most == 10_000:
@@ -200,7 +192,7 @@ def test_within_the_reach_of_pairs_none_is_missing_and_none_too_many(seed, reach
 def test_pairs_form_the_groups_of_any_order_to_the_last_bit(seed, reach):
     rng = np.random.default_rng(seed)
     vectors = unit_vectors(rng.standard_normal((60, 2)).round(1) + 1e-3)
-    found = pairs(vectors, 1.0, at_most=10_000)
+    found = pairs_within(vectors, 1.0, at_most=10_000)
     rows = rng.permutation(60)[: rng.integers(1, 60)]
     leader, crowded = found.leaders(rows, reach)
     table = np.clip(1 - cosines(vectors[rows], vectors[rows]), 0, 1)
@@ -213,7 +205,7 @@ def test_a_pair_that_is_just_within_reach_is_told_from_one_that_is_just_not():
     rng = np.random.default_rng(0)
     blob = unit_vectors(rng.standard_normal(128) + 0.01 * rng.standard_normal((200, 128)))
     table = np.clip(1 - cosines(blob, blob), 0, 1)
-    found = pairs(blob, 0.01, at_most=100_000)
+    found = pairs_within(blob, 0.01, at_most=100_000)
     for distance in np.sort(table[0])[1:]:
         for asked in (np.nextafter(distance, 0), distance):
             assert set(found.of(0, asked)) == set(np.flatnonzero(table[0] <= asked)) - {0}
@@ -223,14 +215,14 @@ def test_of_too_many_pairs_the_nearest_are_kept():
     rng = np.random.default_rng(0)
     crowd = rng.standard_normal(16) + 0.1 * rng.standard_normal((300, 16))
     twins = rng.standard_normal((40, 16)).repeat(2, axis=0)
-    found = pairs(unit_vectors(np.concatenate([twins, crowd])), 0.5, at_most=2_000)
+    found = pairs_within(unit_vectors(np.concatenate([twins, crowd])), 0.5, at_most=2_000)
     assert 0 < found.reach < 0.01
     assert 500 < len(found) <= 2_000
     assert all(found.of(i, 0.0).tolist() == [i ^ 1] for i in range(80))
 
 
 def test_identical_vectors_beyond_number_are_no_pairs_at_all():
-    found = pairs(unit_vectors(np.ones((200, 4))), 0.5, at_most=100)
+    found = pairs_within(unit_vectors(np.ones((200, 4))), 0.5, at_most=100)
     assert len(found) == 0
     assert found.reach < 0
 

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from dedup_widgets import neighbors
 from dedup_widgets.errors import InputError
 from dedup_widgets.ranked import Ranked
+from dedup_widgets.vectors import cosines, unit_vectors
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ class _Relation:
         self._vectors = np.empty((0, 0), np.float32)
         if (embeddings := ranked.scored.embeddings) is not None:
             of_images = embeddings.gather(ranked.row[images])
-            self._vectors = neighbors.unit_vectors(of_images.drop_nulls())
+            self._vectors = unit_vectors(of_images.drop_nulls())
             self._place[images[of_images.is_not_null().to_numpy()]] = np.arange(len(self._vectors))
 
     def to(self, image: int, others: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -249,7 +249,7 @@ class _Relation:
         related: NDArray[np.bool_] = (pictures == own) | (pictures == hub) | (own == hub)
         if self._place[image] >= 0:
             known = self._place[others] >= 0
-            cosine = neighbors.cosines(
+            cosine = cosines(
                 self._vectors[[self._place[image]]], self._vectors[self._place[others[known]]]
             )
             related[known] |= np.clip(1.0 - cosine[0], 0.0, 1.0) <= self._reach

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from dedup_widgets import neighbors
 from dedup_widgets.keepers import Rule, rank
+from dedup_widgets.pairs import Pairs, pairs_within
 from dedup_widgets.uniqueness import FLOOR, NEAR, SAME, reach, scale
+from dedup_widgets.vectors import distances, first_equal, unit_vectors
 
 LIMIT = 0.2
 """Boundary up to which images are compared once, on the uniqueness scale."""
@@ -240,7 +242,7 @@ class Closeness:
             return np.arange(len(rows)), np.zeros(len(rows), np.bool_)
         found = self._pairs(near)
         if found.near < near or found.pairs.reach < reach:
-            return _leaders_by_search(neighbors.unit_vectors(self._embeddings.gather(rows)), reach)
+            return _leaders_by_search(unit_vectors(self._embeddings.gather(rows)), reach)
         # Equal vectors have the same neighbours: the best of them, their head, stands for all.
         _, first, which = np.unique(found.vector[rows], return_index=True, return_inverse=True)
         heads = np.sort(first)
@@ -265,12 +267,12 @@ class Closeness:
         wanted = LIMIT if near <= LIMIT else min(1.0, 1.5 * near)
         limit = max(near, min(wanted, self._affordable(max(COMPARED, 2 * before))))
         rows = self._row[self._from[self._row] <= limit]
-        vectors = neighbors.unit_vectors(self._embeddings.gather(rows))
-        distinct, which = np.unique(neighbors.first_equal(vectors), return_inverse=True)
+        vectors = unit_vectors(self._embeddings.gather(rows))
+        distinct, which = np.unique(first_equal(vectors), return_inverse=True)
         vector = np.full(len(self._from), -1)
         vector[rows] = which
         reach = self.reach(limit)
-        pairs = neighbors.pairs(vectors[distinct], reach, at_most=PAIRS)
+        pairs = pairs_within(vectors[distinct], reach, at_most=PAIRS)
         return _Found(limit, vector, pairs, is_cut=pairs.reach < reach)
 
 
@@ -293,7 +295,7 @@ class _Found:
 
     near: float
     vector: NDArray[np.int64]
-    pairs: neighbors.Pairs
+    pairs: Pairs
     is_cut: bool
 
 
@@ -316,7 +318,7 @@ def distances_between(
     distance = np.empty(len(rows))
     for start in range(0, len(rows), AT_A_TIME):
         part = slice(start, start + AT_A_TIME)
-        a = neighbors.unit_vectors(embeddings.gather(rows[part]))
-        b = neighbors.unit_vectors(embeddings.gather(others[part]))
-        distance[part] = neighbors.distances(a, b)
+        a = unit_vectors(embeddings.gather(rows[part]))
+        b = unit_vectors(embeddings.gather(others[part]))
+        distance[part] = distances(a, b)
     return distance

@@ -12,7 +12,7 @@ from dedup_widgets.embedding import DEFAULT_MODEL, load_embedder
 from dedup_widgets.errors import ImageError, InputError
 from dedup_widgets.frames import require_columns, to_polars
 from dedup_widgets.images import decode
-from dedup_widgets.neighbors import VectorIndex
+from dedup_widgets.index import VectorIndex
 from dedup_widgets.sources import IMAGE_SUFFIXES, LocalFiles
 
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dedup_widgets import neighbors
 from dedup_widgets.errors import InputError
+from dedup_widgets.vectors import first_equal, unit_vectors
 
 KIND = pl.Enum(["exact", "near", "unique"])
 
@@ -120,7 +121,7 @@ def uniqueness(
     """
     _check_range("near", near, 0.0, 1.0)
     _check_range("gamma", gamma, 1e-3, 1e3)
-    vectors = neighbors.unit_vectors(embeddings)
+    vectors = unit_vectors(embeddings)
     order = _keeper_order(rank, len(vectors))
     # From here on rows stand in the order of keepers: of two rows, the lower is the better keeper.
     vectors = vectors[order]
@@ -215,7 +216,7 @@ def _nearest_by_vectors_alone(
         The original of each row (itself for originals); and for each original, counting
         originals only, its nearest one (-1 for none) and the distance to it.
     """
-    first = neighbors.first_equal(vectors)
+    first = first_equal(vectors)
     distinct = np.flatnonzero(first == np.arange(len(first)))
     unlike = vectors[distinct]
     nearest, distance = neighbors.nearest(unlike, method=method)
