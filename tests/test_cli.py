@@ -1,10 +1,15 @@
 import json
+import signal
+import sqlite3
 import subprocess
 import sys
+import time
 
 import nbformat
+import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from dedup_widgets import __version__
@@ -45,6 +50,7 @@ def test_score_writes_csv_without_embeddings(photo_folder, tmp_path):
         (["score", ".", "-o", "x.xlsx"], 1, "must end in .parquet or .csv"),
         (["score", ".", "-o", "none/x.parquet"], 1, "no folder"),
         (["score", ".", "--near", "2"], 2, "--near"),
+        (["score", ".", "--precision", "double"], 1, "'fast' or 'exact'"),
         (["score"], 2, "PHOTOS"),
         (["explore", "none.parquet"], 1, "no file none.parquet"),
         (["nonsense"], 2, "nonsense"),
@@ -55,6 +61,46 @@ def test_errors_are_one_line_and_an_exit_code(arguments, code, says):
     assert result.exit_code == code
     assert says in result.output
     assert "Traceback" not in result.output
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_an_interrupt_says_what_is_kept_and_the_same_command_goes_on(tmp_path):
+    (tmp_path / "photos").mkdir()
+    for i in range(300):
+        pixels = np.random.default_rng(i).integers(0, 256, (32, 32, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{i:03}.bmp")
+    store = tmp_path / "store.sqlite"
+    command = [
+        *(sys.executable, "-m", "dedup_widgets", "score", str(tmp_path / "photos")),
+        *("-o", str(tmp_path / "x.parquet"), "--model", "efficientnet-lite0"),
+        *("--batch-size", "4", "--store", str(store)),
+    ]
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+    while not store.exists() or (child.poll() is None and _count(store) < 8):
+        time.sleep(0.01)
+    child.send_signal(signal.SIGINT)
+    said = child.communicate()[1].replace("\n", "")
+    assert child.returncode == 130, said
+    assert f"kept in {store}, and the same command goes on from there" in said
+    assert "Traceback" not in said
+    before = _count(store)
+    assert 8 <= before < 300
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert _count(store) == 300
+    assert f"{before} from the store" in again.stderr
+
+
+def _count(store):
+    """Return how many embeddings a store has, which another process may just be making."""
+    db = sqlite3.connect(store)
+    try:
+        return db.execute("SELECT count(*) FROM embedding").fetchone()[0]
+    except sqlite3.OperationalError:
+        return 0
+    finally:
+        db.close()
 
 
 def test_several_folders_are_scored_together_and_from_anywhere(photo_folder, tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 import dedup_widgets.embedding
+import dedup_widgets.loading
 from dedup_widgets.embedding import Embedder, gamma, load_embedder
 from dedup_widgets.errors import InputError, ModelError
 from dedup_widgets.images import to_square
@@ -52,11 +53,21 @@ def clip(tiny_clip: Path) -> Embedder:
 
 
 @pytest.fixture(scope="module")
+def exact_clip(tiny_clip: Path) -> Embedder:
+    return load_embedder(tiny_clip, device="cpu", precision="exact")
+
+
+@pytest.fixture(scope="module")
 def efficientnet() -> Embedder:
     return load_embedder("efficientnet-lite0", device="cpu")
 
 
-@pytest.fixture(scope="module", params=["clip", "efficientnet"])
+@pytest.fixture(scope="module")
+def exact_efficientnet() -> Embedder:
+    return load_embedder("efficientnet-lite0", device="cpu", precision="exact")
+
+
+@pytest.fixture(scope="module", params=["clip", "exact_clip", "efficientnet", "exact_efficientnet"])
 def network(request: pytest.FixtureRequest) -> Embedder:
     return request.getfixturevalue(request.param)
 
@@ -96,6 +107,138 @@ def test_the_batch_does_not_matter(network, photos):
     np.testing.assert_array_equal(together, embed(network, photos))
 
 
+def needs_bfloat16() -> None:
+    if not torch_computes_in_bfloat16():
+        pytest.skip("this processor does not compute in bfloat16")
+
+
+def torch_computes_in_bfloat16() -> bool:
+    import torch
+
+    return torch.cpu._is_avx512_bf16_supported()
+
+
+@pytest.mark.parametrize("name", ["clip", "efficientnet", "exact_efficientnet"])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_no_bit_depends_on_the_batch_the_place_or_the_threads(request, photos, name, threads):
+    import torch
+
+    network = request.getfixturevalue(name)
+    if network.portion is None:
+        needs_bfloat16()
+    many = (photos * 4)[: 2 * network.portion + 3]
+    together = embed(network, many)
+    order = np.random.default_rng(0).permutation(len(many))
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        shuffled = embed(network, [many[i] for i in order])
+        alone = np.concatenate([embed(network, [photo]) for photo in many])
+        halves = np.concatenate([embed(network, many[:5]), embed(network, many[5:])])
+        with ThreadPoolExecutor(3) as pool:
+            at_once = list(pool.map(lambda _: embed(network, many), range(3)))
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(shuffled, together[order])
+    np.testing.assert_array_equal(alone, together)
+    np.testing.assert_array_equal(halves, together)
+    for rows in at_once:
+        np.testing.assert_array_equal(rows, together)
+
+
+@pytest.mark.parametrize("name", ["clip", "efficientnet"])
+def test_fast_embeddings_are_faithful(request, name, photos):
+    needs_bfloat16()
+    fast, exact = request.getfixturevalue(name), request.getfixturevalue(f"exact_{name}")
+    cosines = (embed(fast, photos) * embed(exact, photos)).sum(axis=1)
+    assert cosines.min() >= 0.999
+    assert fast.key == f"{exact.key}/bf16"
+
+
+def test_exact_embeddings_are_those_of_sentence_transformers_to_the_last_bit(
+    exact_clip, tiny_clip, photos
+):
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(tiny_clip), device="cpu")
+    squares = [to_square(photo, 64) for photo in photos]
+    rows = model.encode(squares, batch_size=len(squares)).astype(np.float64)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    np.testing.assert_array_equal(embed(exact_clip, photos), rows.astype(np.float32))
+
+
+@pytest.mark.parametrize("model", ["clip", "efficientnet-lite0"])
+def test_where_no_low_precision_is_fast_both_precisions_are_one(
+    monkeypatch, tiny_clip, photos, model
+):
+    monkeypatch.setattr(dedup_widgets.embedding, "_fast_type", lambda _: None)
+    model = tiny_clip if model == "clip" else model
+    fast, exact = (load_embedder(model, "cpu", precision) for precision in ("fast", "exact"))
+    assert fast.key == exact.key
+    np.testing.assert_array_equal(embed(fast, photos), embed(exact, photos))
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize(
+    ("dtype", "cosine"), [("float32", 1 - 1e-6), ("bfloat16", 0.999), ("float16", 0.9999)]
+)
+def test_the_vision_tower_is_that_of_the_model_in_each_form(
+    monkeypatch, exact_clip, photos, fused, dtype, cosine
+):
+    import torch
+
+    from dedup_widgets import clip, onednn
+
+    if not fused:
+        monkeypatch.setattr(onednn, "usable", lambda _: False)
+    elif dtype != "float32":
+        needs_bfloat16()
+    processor = exact_clip.model[0].processor.image_processor
+    colours = dedup_widgets.embedding._colours(processor, (64, 64))
+    network = exact_clip.model[0].model
+    tower = clip.VisionTower(network, colours, getattr(torch, dtype), "cpu", len(photos))
+    pixels = torch.from_numpy(np.stack([np.asarray(to_square(photo, 64)) for photo in photos]))
+    with torch.inference_mode():
+        rows = torch.nn.functional.normalize(tower(pixels)).numpy()
+    assert (rows * embed(exact_clip, photos)).sum(axis=1).min() >= cosine
+
+
+def test_a_model_that_prepares_pictures_in_its_own_way_keeps_its_own_form(tiny_clip, photos):
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(tiny_clip), device="cpu")
+    model[0].processor.image_processor.do_normalize = False
+    embedder = load_embedder(model)
+    assert embedder.portion is None
+    assert_unit_rows(embed(embedder, photos), len(photos))
+
+
+def test_efficientnet_is_the_same_with_and_without_fused_layers(monkeypatch, photos):
+    from dedup_widgets import efficientnet, onednn
+
+    fused = embed(load_embedder("efficientnet-lite0", "cpu", "exact"), photos)
+    monkeypatch.setattr(onednn, "usable", lambda _: False)
+    monkeypatch.setattr(efficientnet, "usable", lambda _: False)
+    plain = embed(load_embedder("efficientnet-lite0", "cpu", "exact"), photos)
+    np.testing.assert_allclose(fused, plain, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["half", "", None])
+def test_another_precision_is_refused(precision):
+    with pytest.raises(InputError, match="'fast' or 'exact'"):
+        load_embedder("efficientnet-lite0", precision=precision)
+
+
+def test_torch_keeps_its_threads(efficientnet, photos):
+    import torch
+
+    before = torch.get_num_threads()
+    embed(efficientnet, photos)
+    assert torch.get_num_threads() == before
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == before
+
+
 def test_what_lies_near_the_margin_counts(network, photos):
     before, after = embed(network, [photos[5], with_marked_margin(photos[5])])
     assert before @ after < 1 - 1e-4
@@ -114,7 +257,7 @@ def test_pictures_are_prepared_alike_in_threads(network, photos):
                 np.testing.assert_array_equal(a, b)
 
 
-def test_clip_sees_the_squashed_picture_and_crops_nothing(clip, tiny_clip, photos):
+def test_clip_sees_the_squashed_picture_and_crops_nothing(exact_clip, tiny_clip, photos):
     import torch
     from transformers import CLIPImageProcessor, CLIPModel
 
@@ -126,7 +269,7 @@ def test_clip_sees_the_squashed_picture_and_crops_nothing(clip, tiny_clip, photo
         features = model.get_image_features(pixel_values=pixels.permute(0, 3, 1, 2))
     features = getattr(features, "pooler_output", features).numpy()
     features /= np.linalg.norm(features, axis=1, keepdims=True)
-    np.testing.assert_allclose(embed(clip, photos), features, atol=1e-5)
+    np.testing.assert_allclose(embed(exact_clip, photos), features, atol=1e-5)
 
 
 def test_clip_embeds_texts_beside_pictures(clip, photos):
@@ -396,8 +539,8 @@ def test_a_name_that_the_hub_does_not_know_is_told(tmp_path):
 
 
 def test_a_host_name_that_never_resolves_counts_as_out_of_reach(monkeypatch, tmp_path):
-    monkeypatch.setattr(dedup_widgets.embedding, "HUB_TIMEOUT", 0.2)
-    monkeypatch.setattr(dedup_widgets.embedding, "_snapshot", lambda _: None)
+    monkeypatch.setattr(dedup_widgets.loading, "HUB_TIMEOUT", 0.2)
+    monkeypatch.setattr(dedup_widgets.loading, "_snapshot", lambda _: None)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(5))
     start = time.monotonic()
     with pytest.raises(ModelError, match="did not answer"):

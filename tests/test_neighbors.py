@@ -1,19 +1,47 @@
-from concurrent.futures import ThreadPoolExecutor
+import tracemalloc
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup_widgets.errors import InputError
-from dedup_widgets.index import VectorIndex
-from dedup_widgets.neighbors import any_within, leaders, nearest
-from dedup_widgets.pairs import pairs_within
-from dedup_widgets.vectors import GRID, cosines, distances, first_equal, unit_vectors
+from dedup_widgets import vectors as vectors_module
+from dedup_widgets.allpairs import AllPairs, PairList
+from dedup_widgets.neighbors import any_within, leaders, nearest, search
+from dedup_widgets.pairs import leaders_of_pairs, ordered, pairs_within
+from dedup_widgets.products import (
+    NumpyProducts,
+    TorchProducts,
+    choose_products,
+    fastest,
+    multiplies_float32,
+)
+from dedup_widgets.vectors import (
+    GRID,
+    Vectors,
+    cosines,
+    distances,
+    first_equal,
+    pair_cosines,
+    unit_vectors,
+)
 
 seeds = st.integers(0, 2**32 - 1)
 many = settings(max_examples=60, deadline=None)
+some = settings(max_examples=20, deadline=None)
+kinds = st.sampled_from(["numpy", "bfloat16", "float16", "float32"])
+blocks = st.sampled_from([1, 3, 16, 512])
+held_at_a_time = st.sampled_from([1, 1000, 2**27])
+
+
+def products_of(kind, block=512, at_a_time=2**27):
+    """All ways to multiply; float16 is what CUDA is given, here on the processor."""
+    if kind == "numpy":
+        return NumpyProducts(block, at_a_time)
+    return TorchProducts(getattr(torch, kind), "cpu", block, at_a_time)
 
 
 def random_vectors(seed, most=60, d=None):
@@ -95,34 +123,158 @@ def test_the_smallest_and_largest_floats_have_a_direction(extreme):
 
 
 @many
-@given(seeds, st.sampled_from([1, 3, 16, 1000]), st.sampled_from(["exact", "hnsw"]))
-def test_nearest_is_the_lowest_row_of_the_largest_cosine(seed, block, method):
+@given(seeds, st.sampled_from(["exact", "hnsw"]))
+def test_nearest_is_the_lowest_rank_of_the_largest_cosine(seed, method):
     vectors = random_vectors(seed)
-    rows, distances = nearest(vectors, method=method, block=block)
+    rank = np.random.default_rng(seed).permutation(len(vectors))
+    rows, distances = nearest(vectors, rank=rank, method=method)
     if len(vectors) == 1:
         assert rows.tolist() == [-1]
         assert distances.tolist() == [1.0]
         return
     table = all_cosines(vectors)
-    assert np.array_equal(rows, table.argmax(axis=1))
+    by_rank = np.argsort(rank)
+    assert np.array_equal(rows, by_rank[table[:, by_rank].argmax(axis=1)])
     assert np.array_equal(distances, np.clip(1 - table.max(axis=1), 0, 1))
+
+
+reaches = st.sampled_from([-1.0, 0.0, 1e-12, 1e-5, 1e-2, 0.5, 1.0])
+
+
+@some
+@given(seeds, kinds, blocks, held_at_a_time, reaches)
+def test_however_products_are_computed_the_same_is_found_to_the_last_bit(
+    seed, kind, block, at_a_time, reach
+):
+    vectors = random_vectors(seed, most=150)
+    n = len(vectors)
+    rng = np.random.default_rng(seed)
+    rank = rng.permutation(n)
+    # Some rows with each other and the rest, then the rest: every pair once.
+    first = np.sort(rng.permutation(n)[: rng.integers(n + 1)])
+    rest = np.setdiff1d(np.arange(n), first)
+    listed = PairList()
+    found = AllPairs(
+        Vectors.of(vectors),
+        rank=rank,
+        reach=reach,
+        sink=listed,
+        products=products_of(kind, block, at_a_time),
+    )
+    found.compare(first, rest)
+    found.compare(rest)
+    table = all_cosines(vectors)
+    if n > 1:
+        by_rank = np.argsort(rank)
+        assert np.array_equal(found.row, by_rank[table[:, by_rank].argmax(axis=1)])
+        assert np.array_equal(found.cosine, table.max(axis=1))
+    near = np.triu(np.clip(1 - table, 0, 1) <= reach, 1) if reach >= 0 else np.zeros((n, n))
+    assert np.array_equal(ordered(listed.pairs()), np.argwhere(near))
+
+
+@some
+@given(seeds, kinds)
+def test_vectors_that_point_away_from_each_other_have_a_nearest_too(seed, kind):
+    rng = np.random.default_rng(seed)
+    d = int(rng.integers(2, 30))
+    vectors = unit_vectors(np.eye(d) - rng.choice([0.02, 1 / d, 1]) - 1e-3 * rng.random((d, d)))
+    found = AllPairs(Vectors.of(vectors), products=products_of(kind, 4))
+    found.compare(np.arange(d))
+    table = all_cosines(vectors)
+    assert np.array_equal(found.row, table.argmax(axis=1))
+    assert np.array_equal(found.cosine, table.max(axis=1))
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float16", "float32", "numpy"])
+@pytest.mark.parametrize("d", [3, 64, 777])
+def test_no_product_is_off_by_more_than_it_says(kind, d):
+    rng = np.random.default_rng(d)
+    centre = rng.standard_normal(d)
+    rows = np.concatenate([centre + rng.standard_normal((100, d)) * s for s in (0.01, 0.3, 3)])
+    vectors = unit_vectors(rows)
+    ways = products_of(kind)
+    with ways.pool() as pool:
+        rough = ways.load(Vectors.of(vectors), np.arange(300), pool)
+        for tile in (ways.multiply(rough, rough), ways.multiply(rough, rough).T):
+            every = tile.at_least(np.arange(300), np.full(300, -1.5), at_most=90_000)
+            product = every[2].reshape(300, 300).astype(np.float64)
+            exact = np.minimum(cosines(vectors, vectors), 1)
+            off = abs(np.where(product > 1, 1, product) - exact)
+            assert off.max() <= tile.slack
+            assert np.array_equal(tile.peaks(), product.max(axis=1))
+
+
+def test_what_more_products_than_asked_for_reach_is_told_by_column():
+    ways = products_of("bfloat16")
+    vectors = Vectors.of(unit_vectors(np.eye(4)))
+    with ways.pool() as pool:
+        rough = ways.load(vectors, np.arange(4), pool)
+        tile = ways.multiply(rough, rough)
+        assert tile.at_least(np.array([1, 3]), np.array([0.5, 0.5]), at_most=1) is None
+        assert tile.columns_at_least(np.array([1, 3]), np.array([0.5, 0.5])).tolist() == [1, 3]
+
+
+def test_few_vectors_need_no_torch_and_many_take_what_the_machine_has():
+    assert isinstance(choose_products(1000, 1000, 512), NumpyProducts)
+    many = choose_products(10**5, 10**5, 512, "cpu")
+    kind = {"float32": torch.float32}.get(fastest("cpu"), torch.bfloat16)
+    assert many.dtype == kind
+    with many.pool() as pool:
+        assert pool.submit(torch.get_num_threads).result() == 1
+
+
+def test_a_search_leaves_torch_its_threads():
+    before = torch.get_num_threads()
+    with products_of("bfloat16").pool() as pool:
+        pool.submit(int).result()
+    assert torch.get_num_threads() == before
+
+
+def test_float32_that_torch_may_round_further_is_not_taken_for_float32():
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision("medium")
+        assert not multiplies_float32()
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert multiplies_float32() == (before == "highest")
+
+
+def test_a_search_tells_how_far_it_is_and_can_be_stopped():
+    vectors = Vectors.of(unit_vectors(np.random.default_rng(0).standard_normal((1000, 8))))
+    told = []
+    found = AllPairs(vectors, products=products_of("bfloat16", 64, 128 * 8 * 2))
+    found.compare(np.arange(500), np.arange(500, 1000), lambda *at: told.append(at))
+    done, total = zip(*told, strict=True)
+    assert set(total) == {8 * 9 // 2 + 8 * 8}
+    assert done[-1] == total[0]
+    assert all(a < b for a, b in pairwise(done))
+
+    class StopError(Exception):
+        pass
+
+    def stop(done, total):
+        raise StopError
+
+    with pytest.raises(StopError):
+        nearest(vectors, progress=stop)
 
 
 @pytest.mark.parametrize("method", ["exact", "hnsw"])
 def test_of_equally_near_vectors_the_lowest_row_is_the_nearest(method):
     signs = np.random.default_rng(0).choice([-1, 1], size=(400, 16))
     vectors = unit_vectors(np.unique(signs, axis=0)[::-1])
-    rows, _ = nearest(vectors, method=method, block=32)
+    rows, _ = nearest(vectors, method=method)
     assert np.array_equal(rows, all_cosines(vectors).argmax(axis=1))
 
 
 @many
-@given(seeds, st.sampled_from([2, 1000]))
-def test_some_rows_are_answered_as_all_are(seed, block):
+@given(seeds)
+def test_some_rows_are_answered_as_all_are(seed):
     vectors = random_vectors(seed)
     some = np.random.default_rng(seed).permutation(len(vectors))[: len(vectors) // 2]
     everyone = nearest(vectors)
-    for asked, full in zip(nearest(vectors, rows=some, block=block), everyone, strict=True):
+    for asked, full in zip(nearest(vectors, rows=some), everyone, strict=True):
         assert np.array_equal(asked, full[some])
 
 
@@ -138,10 +290,10 @@ def test_thousands_of_nearly_identical_vectors_are_told_apart(tightness):
 
 
 @many
-@given(seeds, st.sampled_from([-1.0, 0.0, 1e-5, 1e-2, 0.5, 1.0]), st.sampled_from([1, 4, 1000]))
-def test_a_leader_takes_all_later_rows_in_reach_that_no_earlier_one_took(seed, reach, block):
+@given(seeds, st.sampled_from([-1.0, 0.0, 1e-5, 1e-2, 0.5, 1.0]))
+def test_a_leader_takes_all_later_rows_in_reach_that_no_earlier_one_took(seed, reach):
     # In a plane, so that there is much to chain.
-    vectors = unit_vectors(np.random.default_rng(seed).standard_normal((60, 2)))
+    vectors = unit_vectors(np.random.default_rng(seed).standard_normal((60, 2)).round(1) + 1e-3)
     distance = np.clip(1 - cosines(vectors, vectors), 0, 1)
     expected = list(range(len(vectors)))
     taken = set()
@@ -152,7 +304,43 @@ def test_a_leader_takes_all_later_rows_in_reach_that_no_earlier_one_took(seed, r
             if j not in taken and distance[i, j] <= reach:
                 taken.add(j)
                 expected[j] = i
-    assert leaders(vectors, reach, block=block).tolist() == expected
+    assert leaders(vectors, reach).tolist() == expected
+    if reach >= 0:
+        pairs = search(Vectors.of(vectors), reach=reach).pairs
+        assert leaders_of_pairs(60, pairs).tolist() == expected
+
+
+def test_pairs_beyond_number_are_none_and_groups_form_without_them(monkeypatch):
+    rng = np.random.default_rng(0)
+    crowds = rng.standard_normal((3, 32))[rng.integers(3, size=400)]
+    vectors = unit_vectors(crowds + 0.02 * rng.standard_normal((400, 32)))
+    monkeypatch.setattr("dedup_widgets.neighbors.HEADS", (400, 20))
+    for reach in (2e-4, 4e-4, 1e-3, 0.5):
+        pairs = search(Vectors.of(vectors), reach=reach).pairs
+        assert search(Vectors.of(vectors), reach=reach, at_most=len(pairs)).pairs is not None
+        assert search(Vectors.of(vectors), reach=reach, at_most=len(pairs) - 1).pairs is None
+        expected = leaders_of_pairs(400, pairs)
+        assert np.array_equal(leaders(vectors, reach), expected)
+        assert np.array_equal(leaders(vectors, reach, at_most=190), expected)
+
+
+@many
+@given(seeds, st.sampled_from([0.0, 1e-5, 1e-2, 0.5]))
+def test_equal_vectors_are_nearest_to_each_other_and_all_their_pairs_are_listed(seed, reach):
+    rng = np.random.default_rng(seed)
+    distinct = random_vectors(seed, most=12, d=3)
+    vectors = distinct[rng.integers(len(distinct), size=40)]
+    rank = rng.permutation(40)
+    found = search(Vectors.of(vectors), rank=rank, reach=reach)
+    table = all_cosines(vectors)
+    by_rank = np.argsort(rank)
+    assert np.array_equal(found.row, by_rank[table[:, by_rank].argmax(axis=1)])
+    assert np.array_equal(found.distance, np.clip(1 - table.max(axis=1), 0, 1))
+    within = np.triu(np.clip(1 - table, 0, 1) <= reach, 1)
+    assert np.array_equal(ordered(found.pairs), np.argwhere(within))
+    count = int(within.sum())
+    assert search(Vectors.of(vectors), reach=reach, at_most=count).pairs is not None
+    assert count == 0 or search(Vectors.of(vectors), reach=reach, at_most=count - 1).pairs is None
 
 
 @many
@@ -166,8 +354,6 @@ def test_who_has_anybody_within_reach_is_told_exactly(seed, reach, block):
 
 
 # Pairs
-
-reaches = st.sampled_from([-1.0, 0.0, 1e-12, 1e-5, 1e-2, 0.5, 1.0])
 
 
 @many
@@ -241,65 +427,49 @@ def test_first_equal_compares_all_components():
     assert first_equal(unit_vectors([[1, 0.0], [1, -0.0], [1, -1e-12]])).tolist() == [0, 0, 0]
 
 
-# Similar-items
+@many
+@given(seeds, st.booleans())
+def test_first_equal_needs_no_luck_with_hashes(seed, is_unlucky):
+    vectors = random_vectors(seed, most=40, d=3)
+    with pytest.MonkeyPatch.context() as patch:
+        if is_unlucky:
+            patch.setattr(vectors_module, "_hashed", lambda bits: np.zeros(len(bits), np.uint64))
+        first = first_equal(vectors)
+    expected = [int((vectors == row).all(axis=1).argmax()) for row in vectors]
+    assert first.tolist() == expected
 
 
 @many
-@given(seeds, st.integers(0, 70), st.sampled_from([0, 10**6]))
-def test_an_index_finds_the_nearest_in_order(seed, k, hnsw_from):
-    vectors = random_vectors(seed, d=8)
-    query = np.random.default_rng(seed + 1).standard_normal(8)
-    rows, distances = VectorIndex(vectors, hnsw_from=hnsw_from).search(query, k)
-    cosine = cosines(unit_vectors([query]), unit_vectors(vectors))[0]
-    expected = np.lexsort((np.arange(len(vectors)), -cosine))[:k]
-    assert rows.dtype == np.int64
-    assert distances.dtype == np.float32
-    assert rows.tolist() == expected.tolist()
-    assert np.array_equal(distances, np.clip(1 - cosine[expected], 0, 1).astype(np.float32))
+@given(seeds)
+def test_cosines_of_pairs_are_those_of_the_table(seed):
+    vectors = random_vectors(seed)
+    rng = np.random.default_rng(seed)
+    rows, others = rng.integers(len(vectors), size=(2, 50))
+    assert np.array_equal(
+        pair_cosines(Vectors.of(vectors), rows, others), cosines(vectors, vectors)[rows, others]
+    )
 
 
-@pytest.mark.parametrize("hnsw_from", [0, 10**6])
-def test_all_identical_vectors_are_found(hnsw_from):
-    rows = np.tile([[1.0, 0.0, 0.0]], (500, 1))
-    rows[::5] = np.random.default_rng(0).standard_normal((100, 3))
-    index = VectorIndex(rows, hnsw_from=hnsw_from)
-    found, distances = index.search([5.0, 0.0, 0.0], 400)
-    assert found.tolist() == [i for i in range(500) if i % 5]
-    assert not distances.any()
+@many
+@given(seeds, st.sampled_from([np.float16, np.float32, np.float64, ">f4"]))
+def test_vectors_are_the_same_in_whatever_parts_they_are_asked_for(seed, dtype):
+    rng = np.random.default_rng(seed)
+    matrix = rng.standard_normal((50, int(rng.integers(1, 40)))).astype(dtype)
+    vectors, unit = Vectors(matrix), unit_vectors(matrix)
+    rows = rng.integers(50, size=30)
+    assert np.array_equal(vectors.unit(rows), unit[rows])
+    assert np.array_equal(vectors.unit(slice(3, 9)), unit[3:9])
+    again = rng.integers(30, size=7)
+    assert np.array_equal(vectors.take(rows).unit(again), unit[rows[again]])
+    assert len(vectors.take(rows)) == 30
 
 
-def test_an_index_orders_what_float32_cannot_tell_apart():
-    rng = np.random.default_rng(0)
-    query = rng.standard_normal(256)
-    rows = query + 3e-4 * rng.standard_normal((3000, 256))
-    found, _ = VectorIndex(rows).search(query, 100)
-    cosine = cosines(unit_vectors([query]), unit_vectors(rows))[0]
-    assert found.tolist() == np.lexsort((np.arange(3000), -cosine))[:100].tolist()
-
-
-def test_threads_share_an_index():
-    rows = np.random.default_rng(0).standard_normal((2000, 16))
-    expected = [VectorIndex(rows, hnsw_from=0).search(row, 5)[0].tolist() for row in rows[:3]]
-    index = VectorIndex(rows, hnsw_from=0)
-    with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda i: index.search(rows[i % 3], 5)[0].tolist(), range(48)))
-    assert found == expected * 16
-
-
-@pytest.mark.parametrize(
-    ("query", "k", "message"),
-    [
-        ([1.0, 0.0, 0.0], 1, "3 dimensions and the vectors have 2"),
-        ([0.0, 0.0], 1, "zero"),
-        ([np.nan, 0.0], 1, "NaN"),
-        ([1.0, 0.0], -1, "k is -1"),
-    ],
-)
-def test_a_query_that_cannot_be_compared_is_refused(query, k, message):
-    with pytest.raises(InputError, match=message):
-        VectorIndex([[1.0, 0.0]]).search(query, k)
-
-
-def test_an_empty_index_finds_nothing():
-    rows, distances = VectorIndex(np.empty((0, 4))).search([1.0, 0, 0, 0], 3)
-    assert rows.size == distances.size == 0
+def test_vectors_of_a_file_stay_there(tmp_path):
+    matrix = np.lib.format.open_memmap(tmp_path / "m.npy", "w+", np.float16, (20_000, 64))
+    matrix[:] = np.random.default_rng(0).standard_normal((20_000, 64))
+    tracemalloc.start()
+    vectors = Vectors(matrix)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < matrix.nbytes / 2
+    assert np.array_equal(vectors.unit(slice(0, 5)), unit_vectors(np.array(matrix[:5])))

@@ -50,6 +50,17 @@ def test_variances_are_those_of_numpy(make_photo):
     assert contrast(picture) == pytest.approx(np.std(picture) / 255, rel=1e-12)
 
 
+def test_sharpness_is_the_exact_variance_of_the_laplacian(make_photo):
+    noise = np.random.default_rng(0).integers(0, 2, (512, 512), dtype=np.uint8) * 255
+    for picture in (grey(make_photo(4, (600, 400))), noise):
+        g = picture.astype(object)
+        laplacian = g[:-2, 1:-1] + g[2:, 1:-1] + g[1:-1, :-2] + g[1:-1, 2:] - 4 * g[1:-1, 1:-1]
+        n, total, squares = laplacian.size, laplacian.sum(), (laplacian**2).sum()
+        assert sharpness(picture) == (n * squares - total**2) / n**2
+    chequered = (np.indices((512, 512)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    assert sharpness(chequered) == 1020**2
+
+
 def test_the_metrics_come_with_the_decode(make_photo, as_file):
     photo = make_photo(2, (80, 60))
     facts = decode(as_file(photo)).facts

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 
 import dedup_widgets as dw
 from dedup_widgets import scoring
-from dedup_widgets.keepers import prefer
+from dedup_widgets.allpairs import AllPairs
+from dedup_widgets.keepers import highest, prefer
 from dedup_widgets.store import Store
 
 SCORES = ["uniqueness", "kind", "group", "keep", "nearest", "distance"]
@@ -42,8 +44,6 @@ def photos(tmp_path, make_photo):
     (folder / "deep" / "er").mkdir(parents=True)
     for seed, name in enumerate("abc"):
         make_photo(seed, (160, 120)).save(folder / f"{name}.jpg", quality=90)
-    from PIL import Image
-
     with Image.open(folder / "a.jpg") as image:
         image.save(folder / "deep" / "a re-saved.png")
     shutil.copy(folder / "a.jpg", folder / "deep" / "er" / "ä copy.jpg")
@@ -113,6 +113,29 @@ def test_the_progress_bar_says_what_came_from_the_store(photos, capsys):
     assert "0 embedded, 8 from the store, 2 unreadable" in said
 
 
+def test_a_function_is_told_how_far_it_is_and_can_stop_the_work(photos):
+    told = []
+    dw.score(photos, model=Pixels(), progress=lambda *at: told.append(at))
+    assert told[0] == (0, 8)
+    assert (8, 8) in told
+    assert all(0 <= done <= total for done, total in told)
+    again = []
+    dw.score(photos, model=Pixels(), progress=lambda *at: again.append(at))
+    assert again[0] == (8, 8)
+
+    def stop(done, _total):
+        if done >= 4:
+            raise RuntimeError("enough")
+
+    class Other(Pixels):
+        key = "other"
+
+    with pytest.raises(RuntimeError, match="enough"):
+        dw.score(photos, model=Other(), batch_size=2, progress=stop)
+    score(photos, model := Other())
+    assert 0 < model.seen < 4
+
+
 def test_adding_ten_photos_embeds_ten(photos, make_photo):
     score(photos)
     for seed in range(100, 110):
@@ -174,6 +197,61 @@ def test_what_was_scored_before_changes_nothing(photos, tmp_path):
     score([photos / "c.jpg", photos / "a.jpg"], store=store)
     score(photos / "deep", store=store)
     assert score(photos, store=store).equals(expected)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_however_files_come_and_go_the_frame_is_that_of_a_fresh_store(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    store = tmp_path / "used.sqlite"
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+
+    def draw(file):
+        # Of few colours, so that many are equal, near, or equally far.
+        pixels = rng.integers(0, 2, (2, 2, 3), np.uint8) * 40 + rng.integers(3) + 60
+        Image.fromarray(pixels.astype(np.uint8)).resize((9, 9), 0).save(file)
+
+    for step in range(10):
+        folder = folders[rng.integers(2)]
+        for number in rng.integers(0, 40, 8):
+            file = folder / f"{number:02}.{'bmp' if number % 3 else 'png'}"
+            if file.exists() and rng.random() < 0.5:
+                file.unlink()
+            else:
+                draw(file)
+        where = [folder, *folders][rng.integers(3)]
+        rules = [("pixels", "path"), ("bytes", "path"), ("path",)][rng.integers(3)]
+        arguments = {"near": [0.0, 0.05, 0.4][rng.integers(3)], "keep": rules}
+        found = score(where, store=store, **arguments)
+        assert found.equals(score(where, store=tmp_path / f"fresh-{step}.sqlite", **arguments))
+
+
+def test_m_more_photos_cost_m_embeddings_and_m_times_n_distances(tmp_path, monkeypatch):
+    made = []
+    compare = AllPairs.compare
+
+    def count(self, rows, others=(), progress=False):
+        made.append(len(rows) * (len(rows) - 1) // 2 + len(rows) * len(others))
+        return compare(self, rows, others, progress)
+
+    monkeypatch.setattr(AllPairs, "compare", count)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+
+    def add(numbers):
+        for number in numbers:
+            pixels = np.random.default_rng(number).integers(0, 256, (9, 9, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number:03}.bmp")
+
+    add(range(100))
+    score(folder)
+    assert sum(made) >= 100 * 99 / 2
+    made.clear()
+    add(range(100, 105))
+    score(folder, model := Pixels())
+    assert model.seen == 5
+    assert 0 < sum(made) <= 5 * 105
 
 
 def test_a_frame_keeps_its_own_columns_and_order(photos):
@@ -279,6 +357,9 @@ def test_the_store_is_never_inside_the_image_folder(photos):
         ({"batch_size": 0}, "batch_size is 0"),
         ({"workers": -1}, "workers is -1"),
         ({"keep": ("biggest",)}, "biggest.*pixels"),
+        ({"keep": [highest("votes")]}, "no column votes"),
+        ({"keep": ["oldest"]}, "needs a column of dates"),
+        ({"precision": "double"}, "precision is 'double'.*'fast' or 'exact'"),
     ],
 )
 def test_arguments_out_of_range_say_so_before_any_work(photos, arguments, says):

@@ -8,6 +8,7 @@ import textwrap
 import numpy as np
 import pytest
 
+from dedup_widgets import store as stores
 from dedup_widgets.errors import StoreError
 from dedup_widgets.images import Facts
 from dedup_widgets.sources import Entry
@@ -206,6 +207,30 @@ def test_an_old_and_a_new_store_have_the_same_schema(tmp_path):
         return {name: store._query(f"PRAGMA table_info({name})") for (name,) in tables}
 
     assert columns(Store(path)) == columns(Store(tmp_path / "new.sqlite"))
+
+
+def test_a_store_of_the_second_version_learns_to_remember_searches(tmp_path):
+    path = tmp_path / "old.sqlite"
+    with sqlite3.connect(path) as old:
+        old.executescript(";".join(stores._SCHEMAS[:2]) + "; PRAGMA user_version = 2")
+        old.execute("INSERT INTO thumbnail VALUES ('f', 'jpeg')")
+    old.close()
+    store = Store(path)
+    store.add_search("m", b"keys", b"found")
+    assert store.thumbnails(["f"]) == {"f": "jpeg"}
+    ((number, keys),) = Store(path).searches("m")
+    assert (keys, store.search(number)) == (b"keys", b"found")
+
+
+def test_searches_come_the_last_used_first_and_some_replace_others(store):
+    for keys in (b"a", b"b", b"c"):
+        store.add_search("m", keys, keys)
+    numbers = {keys: number for number, keys in store.searches("m")}
+    store.touch_search(numbers[b"a"])
+    assert [keys for _, keys in store.searches("m")] == [b"a", b"c", b"b"]
+    store.add_search("m", b"d", b"", instead_of=numbers[b"c"])
+    assert [keys for _, keys in store.searches("m")] == [b"d", b"a", b"b"]
+    assert store.searches("other") == []
 
 
 def test_the_store_lies_where_the_variable_says(monkeypatch, tmp_path):

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from dedup_widgets import neighbors
 from dedup_widgets.errors import InputError
-from dedup_widgets.uniqueness import FLOOR, KIND, SAME, scale, uniqueness
+from dedup_widgets.uniqueness import FLOOR, KIND, SAME, compare, scale, uniqueness
 
 many = settings(max_examples=60, deadline=None)
 seeds = st.integers(0, 2**32 - 1)
@@ -434,6 +435,94 @@ def test_exact_and_graph_search_agree(planted):
         uniqueness(rows, fingerprints=fingerprints, method=method) for method in ("exact", "hnsw")
     )
     assert graph.equals(exact)
+
+
+# Going on from an earlier search
+
+
+def same(found, other):
+    """Whether two searches found the same, to the last bit."""
+    assert list(found.fingerprints) == list(other.fingerprints)
+    assert np.array_equal(found.nearest, other.nearest)
+    assert np.array_equal(found.distance, other.distance)
+    assert found.reach == other.reach
+    assert np.array_equal(found.pairs, other.pairs)
+
+
+@many
+@given(seeds, st.sampled_from([0.0, 0.05, 0.3, 1.0]), st.sampled_from([0.0, 0.05, 0.3, 1.0]))
+def test_images_that_come_and_go_leave_what_a_search_from_nothing_finds(seed, near, before):
+    rng, rows, fingerprints, rank = random_case(seed)
+    n = len(rows)
+
+    def run(at, near, **options):
+        given = [fingerprints[i] for i in at]
+        return compare(rows[at], fingerprints=given, rank=rank[at], near=near, **options)
+
+    share = rng.choice([0.1, 0.5, 0.9])
+    here, there = (np.flatnonzero(rng.random(n) < share) for _ in range(2))
+    _, earlier = run(here, before)
+    frame, found = run(there, near, earlier=earlier)
+    expected, from_nothing = run(there, near)
+    assert frame.equals(expected)
+    same(found, from_nothing)
+
+
+def test_another_order_of_keepers_is_searched_from_nothing():
+    _, rows, fingerprints, rank = random_case(7)
+    _, earlier = compare(rows, fingerprints=fingerprints, rank=rank)
+    turned = -rank
+    frame, found = compare(rows, fingerprints=fingerprints, rank=turned, earlier=earlier)
+    expected, from_nothing = compare(rows, fingerprints=fingerprints, rank=turned)
+    assert frame.equals(expected)
+    same(found, from_nothing)
+
+
+@pytest.mark.parametrize("what", ["added", "removed", "nothing"])
+def test_only_what_changed_is_compared(what):
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((3000, 16))
+    before, now = {"added": (2900, 3000), "removed": (3000, 2900), "nothing": (3000, 3000)}[what]
+    _, earlier = compare(rows[:before], fingerprints=range(before))
+    told = []
+    _, found = compare(
+        rows[:now],
+        fingerprints=range(now),
+        earlier=earlier,
+        progress=lambda *at: told.append(at[1]),
+    )
+    same(found, compare(rows[:now], fingerprints=range(now))[1])
+    # Tiles of 512 x 512 that the few who are new, or lost their nearest, have with all; of 21.
+    assert max(told, default=0) <= {"added": 7, "removed": 7, "nothing": 0}[what]
+
+
+def test_pairs_too_many_to_keep_are_no_hindrance(monkeypatch):
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((4, 8))[rng.integers(4, size=60)] + 0.05 * rng.standard_normal(
+        (60, 8)
+    )
+    expected, _ = compare(rows, fingerprints=range(60))
+    many = {"near": 0.05, "fingerprints": range(60)}
+    keep = neighbors.search
+    monkeypatch.setattr(neighbors, "search", lambda *a, **k: keep(*a, **k, at_most=3))
+    frame, found = compare(rows, **many)
+    assert found.pairs is None
+    assert frame.equals(expected)
+    monkeypatch.undo()
+    again, now = compare(rows, **many, earlier=found)
+    assert again.equals(expected)
+    assert now.pairs is not None
+
+
+def test_a_search_can_be_watched_and_stopped():
+    class StopError(Exception):
+        pass
+
+    def stop(done, total):
+        raise StopError
+
+    with pytest.raises(StopError):
+        uniqueness(at_angle(0, 1, 2), progress=stop)
 
 
 # What is accepted and what is refused

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         ModelError,
         StoreError,
     )
+    from dedup_widgets.job import Job, score_async
     from dedup_widgets.label_studio import LabelStudio
     from dedup_widgets.labels import label_conflicts, leakage, merge_labels
     from dedup_widgets.plan import plan, threshold_curve
@@ -51,6 +52,7 @@ __all__ = [
     "ImageError",
     "ImageGrid",
     "InputError",
+    "Job",
     "LabelStudio",
     "ModelError",
     "RangeHistogram",
@@ -67,6 +69,7 @@ __all__ = [
     "plan",
     "replay",
     "score",
+    "score_async",
     "similar",
     "threshold_curve",
     "uniqueness",
@@ -83,6 +86,7 @@ _HOMES = {
     "ImageError": "errors",
     "ImageGrid": "widgets.image_grid",
     "InputError": "errors",
+    "Job": "job",
     "LabelStudio": "label_studio",
     "ModelError": "errors",
     "RangeHistogram": "widgets.range_histogram",
@@ -96,6 +100,7 @@ _HOMES = {
     "plan": "plan",
     "replay": "replay",
     "score": "scoring",
+    "score_async": "job",
     "similar": "similar",
     "threshold_curve": "plan",
     "uniqueness": "uniqueness",

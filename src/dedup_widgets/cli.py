@@ -12,13 +12,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import polars as pl
 import typer
 
 from dedup_widgets import __version__
 from dedup_widgets.errors import DedupError, InputError
+
+if TYPE_CHECKING:
+    from dedup_widgets.embedding import Precision
 
 app = typer.Typer(
     help="Find duplicate and near-duplicate images, and decide what to keep.",
@@ -32,8 +35,14 @@ Lab = Annotated[bool, typer.Option("--lab/--no-lab", help="Open JupyterLab, or s
 
 
 @contextmanager
-def _exit_codes() -> Iterator[None]:
-    """Turn errors into one readable line and exit code 1, an interrupt into 130."""
+def _exit_codes(kept: str = "nothing was lost") -> Iterator[None]:
+    """Turn errors into one readable line and exit code 1, an interrupt into 130.
+
+    Parameters
+    ----------
+    kept
+        What an interrupt leaves, for people to read.
+    """
     try:
         yield
     except DedupError as error:
@@ -41,11 +50,20 @@ def _exit_codes() -> Iterator[None]:
         raise typer.Exit(1) from error
     except KeyboardInterrupt as error:
         typer.secho(
-            "interrupted; what was done is kept, run it again to go on",
+            f"\ninterrupted; {kept}",
             err=True,
             fg=typer.colors.YELLOW,
         )
         raise typer.Exit(130) from error
+
+
+def _kept_in(store: Path | None) -> str:
+    from dedup_widgets.store import store_path
+
+    return (
+        f"the images read and embedded by now are kept in {store_path(store)}, and the same "
+        "command goes on from there"
+    )
 
 
 def _print_version(wanted: bool) -> None:
@@ -96,12 +114,15 @@ def score(
         ),
     ] = None,
     device: Annotated[str | None, typer.Option(help="Torch device, such as cuda.")] = None,
+    precision: Annotated[
+        str, typer.Option(help="fast, or exact: as the model's reference computes it.")
+    ] = "fast",
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images a network pass.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Decoding threads.")] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")] = False,
 ) -> None:
     """Score images by how unlike the others they are, and write the frame."""
-    with _exit_codes():
+    with _exit_codes(_kept_in(store)):
         from dedup_widgets.scoring import score as score_images
         from dedup_widgets.sources import absolute, find_images
 
@@ -114,6 +135,7 @@ def score(
             near=near,
             store=store,
             device=device,
+            precision=cast("Precision", precision),
             batch_size=batch_size,
             workers=workers,
             progress=not quiet,
@@ -163,7 +185,7 @@ def demo(
     lab: Lab = True,
 ) -> None:
     """Make a set of demo photos, score it, and open the quickstart notebook."""
-    with _exit_codes():
+    with _exit_codes(_kept_in(None)):
         from dedup_widgets.demo import demo_photos
         from dedup_widgets.scoring import score as score_images
 

@@ -1,5 +1,7 @@
 """All pairs of vectors within reach of each other, for groups at any boundary."""
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,6 +47,44 @@ def pairs_within(
             rows, columns = np.divmod(at, tile.shape[1])
             found.add(rows + above.start, columns + beside.start, tile.ravel()[at])
     return Pairs(vectors, found.reach, *found.joined())
+
+
+def leaders_of_pairs(n: int, pairs: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Group n rows greedily in row order, as :func:`dedup_widgets.neighbors.leaders` does.
+
+    Parameters
+    ----------
+    n
+        How many rows.
+    pairs
+        Shape (p, 2), the rows of each pair within reach, in any order.
+
+    Returns
+    -------
+    NDArray[np.int64]
+        The leader of each row; a leader's own row for itself.
+
+    Examples
+    --------
+    >>> leaders_of_pairs(4, np.array([[0, 1], [2, 1], [2, 3]], np.int32)).tolist()
+    [0, 0, 2, 2]
+    """
+    leader = np.arange(n)
+    first, later = ordered(pairs).T.astype(np.int64)
+    for begin, end in pairwise(np.flatnonzero(np.diff(first, prepend=-1, append=-1))):
+        row = first[begin]
+        if leader[row] == row:
+            near = later[begin:end]
+            leader[near[leader[near] == near]] = row
+    return leader
+
+
+def ordered(pairs: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return pairs, (p, 2), with the lower number of each first, in ascending order."""
+    # One key of both, quicker to sort.
+    key = pairs.min(axis=1).astype(np.int64) << 32 | pairs.max(axis=1)
+    key.sort()
+    return np.stack([key >> 32, key & 0xFFFFFFFF], axis=1).astype(np.int32)
 
 
 class Pairs:

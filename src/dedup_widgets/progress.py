@@ -1,5 +1,7 @@
-"""How long work tells how far it is: a bar, or a function of the caller's."""
+"""How long work tells how far it is: a bar, a function of the caller's, or a speed in words."""
 
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -36,3 +38,64 @@ def steps(total: int, text: str, progress: Progress) -> Iterator[Callable[[int],
         return
     with tqdm(total=total, desc=text, disable=not progress) as bar:
         yield bar.update
+
+
+class Pace:
+    """How fast work went lately, and how long the rest may take.
+
+    Parameters
+    ----------
+    seconds
+        How far back the speed looks.
+    clock
+        Returns the time in seconds.
+
+    Examples
+    --------
+    >>> now = iter([0.0, 10.0])
+    >>> pace = Pace(clock=lambda: next(now))
+    >>> pace.tell(100, 500)
+    >>> pace.tell(300, 500)
+    >>> pace.a_second, pace.seconds_left
+    (20.0, 10.0)
+    """
+
+    def __init__(self, seconds: float = 20.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds, self._clock = seconds, clock
+        self._told: deque[tuple[float, int]] = deque()
+        self._total = 0
+
+    def tell(self, done: int, total: int) -> None:
+        """Tell the steps done by now, and in all."""
+        now = self._clock()
+        self._total = total
+        self._told.append((now, done))
+        while len(self._told) > 2 and self._told[1][0] <= now - self._seconds:
+            self._told.popleft()
+
+    @property
+    def a_second(self) -> float | None:
+        """Steps a second; None while that cannot be told."""
+        if not self._told:
+            return None
+        (start, before), (end, done) = self._told[0], self._told[-1]
+        return (done - before) / (end - start) if end > start and done > before else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds for the rest; None while that cannot be told."""
+        speed = self.a_second
+        return None if speed is None else (self._total - self._told[-1][1]) / speed
+
+
+def duration_text(seconds: float) -> str:
+    """Return a time as people say it.
+
+    >>> [duration_text(s) for s in (0.4, 40, 100, 5000, 200_000)]
+    ['1 s', '40 s', '2 min', '1.4 h', '2.3 days']
+    """
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 2 * 86_400 else f"{seconds / 86_400:.1f} days"

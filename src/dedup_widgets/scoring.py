@@ -5,17 +5,21 @@ The only module that runs the whole line; each step is a plain function of anoth
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 import dedup_widgets.keepers as keepers
-from dedup_widgets.embedding import DEFAULT_MODEL, Embedder, gamma, load_embedder
-from dedup_widgets.errors import InputError, ModelError
+from dedup_widgets.embedding import DEFAULT_MODEL, Embedder, Precision, gamma, load_embedder
+from dedup_widgets.errors import InputError
 from dedup_widgets.frames import checked_paths, is_frame, require_columns, to_polars
-from dedup_widgets.pipeline import describe
+from dedup_widgets.pipeline import Described, describe, recall
+from dedup_widgets.progress import Progress
+from dedup_widgets.searches import compare_remembering
 from dedup_widgets.sources import LocalFiles, absolute, find_images
 from dedup_widgets.store import FileRecord, Store, open_store, store_path
 from dedup_widgets.uniqueness import NEAR, uniqueness
@@ -48,14 +52,16 @@ def score(
     keep: Sequence[str | keepers.Rule] = keepers.DEFAULT,
     store: "str | os.PathLike[str] | Store | None" = None,
     device: str | None = None,
+    precision: Precision = "fast",
     batch_size: int | None = None,
     workers: int | None = None,
-    progress: bool = True,
+    progress: Progress = True,
 ) -> pl.DataFrame:
     """Score every image by how unlike the others it is, and suggest what to keep.
 
     What was computed before is taken from the store: a second call on the same folder embeds
-    nothing, and an interrupted one goes on from where it was.
+    nothing, one after m images came in embeds and compares m, and an interrupted one goes on from
+    where it was.
 
     Parameters
     ----------
@@ -74,13 +80,18 @@ def score(
     store
         The SQLite file to remember in; default: ``DEDUP_WIDGETS_STORE``, or the user's cache.
     device
-        Torch device, such as ``"cuda"``; default: the fastest there is.
+        Torch device, such as ``"cuda"``, that embeds and compares; default: the fastest there is.
+    precision
+        ``"fast"``: the network in its fastest faithful form, at a cosine of 0.999 or more to the
+        reference; ``"exact"``: just as the reference computes it.
     batch_size
         Images a pass of the network; default 32.
     workers
         Threads that read and decode; default: one a processor core.
     progress
-        Whether to show a progress bar with images a second.
+        Whether to show a progress bar with images a second, or a function that is told how many
+        steps are done and how many there are, of reading first and then of comparing. What it
+        raises stops the work; what was done by then is kept.
 
     Returns
     -------
@@ -107,25 +118,127 @@ def score(
 
     See Also
     --------
+    score_async : The same in the background.
     uniqueness : The same rules for vectors of your own.
     """
-    near = 0.05 if near is None else near
+    order = prepare(
+        images,
+        model=model,
+        near=near,
+        keep=keep,
+        store=store,
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        workers=workers,
+    )
+    embedder = order.load()
+    return order.frame(order.describe(embedder, progress), embedder, progress)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be scored and how, checked, with nothing done yet.
+
+    Attributes
+    ----------
+    paths
+        As they stand in the frame.
+    given
+        The other columns of a frame that was given.
+    near, keep, store, model, device, precision, batch_size, workers
+        As :func:`score` takes them, with its defaults filled in.
+    """
+
+    paths: list[str]
+    given: pl.DataFrame | None
+    near: float
+    keep: Sequence[str | keepers.Rule]
+    store: Store
+    model: Any
+    device: str | None
+    precision: Precision
+    batch_size: int
+    workers: int
+
+    def load(self) -> Embedder:
+        """Load the model."""
+        return load_embedder(self.model, self.device, self.precision)
+
+    def describe(self, embedder: Embedder, progress: Progress) -> Described:
+        """Read, embed and remember what the store does not know yet."""
+        files = [absolute(path) for path in self.paths]
+        return describe(
+            *(files, embedder, self.store, LocalFiles()),
+            *(self.batch_size, self.workers, progress),
+        )
+
+    def recall(self, embedder: Embedder) -> Described:
+        """Return what the store knows by now."""
+        files = [absolute(path) for path in self.paths]
+        return recall(files, embedder, self.store, LocalFiles(), self.workers)
+
+    def frame(
+        self, described: Described, embedder: Embedder, progress: Progress = False
+    ) -> pl.DataFrame:
+        """Score what was described, and lay it out as :func:`score` does."""
+        paths, given = self.paths, self.given
+        if len(described.records) < len(paths):
+            known = {record.entry.path for record in described.records}
+            rows = [row for row, path in enumerate(paths) if absolute(path) in known]
+            paths = [paths[row] for row in rows]
+            given = None if given is None else given[rows]
+        facts = _facts(paths, described.records)
+        readable = facts["error"].is_null()
+        seen = facts.filter(readable)
+        prints = seen["fingerprint"].to_list()
+        vectors = described.embeddings[[described.row_of[fingerprint] for fingerprint in prints]]
+        scores = compare_remembering(
+            self.store if embedder.persistent else None,
+            embedder.key,
+            vectors,
+            fingerprints=prints,
+            rank=keepers.rank(
+                seen if given is None else seen.hstack(given.filter(readable)), self.keep
+            ),
+            near=self.near,
+            gamma=gamma(embedder.near_distance),
+            device=self.device,
+            progress=progress,
+        )
+        scored = _laid_out(facts, readable, scores, vectors)
+        return scored if given is None else scored.hstack(given)
+
+
+def prepare(
+    images: Any,
+    *,
+    model: Any = DEFAULT_MODEL,
+    near: float | None = None,
+    keep: Sequence[str | keepers.Rule] = keepers.DEFAULT,
+    store: "str | os.PathLike[str] | Store | None" = None,
+    device: str | None = None,
+    precision: Precision = "fast",
+    batch_size: int | None = None,
+    workers: int | None = None,
+) -> Order:
+    """Check the arguments of :func:`score`, and find the images, before any work."""
+    near = NEAR if near is None else near
     if not (isinstance(near, int | float) and 0 <= near <= 1):
         raise InputError(f"near is {near!r}; it must lie in [0, 1], on the uniqueness scale")
+    if precision not in get_args(Precision):
+        raise InputError(f"precision is {precision!r}; it must be 'fast' or 'exact'")
     batch_size = _positive("batch_size", batch_size, 32)
     workers = _positive("workers", workers, os.cpu_count() or 1)
-    keepers.check(keep)
     given, paths = _paths(images)
+    _check_rules(keep, given)
     _refuse_store_among_images(store, images, paths)
-    memory = open_store(store)
-    embedder = load_embedder(model, device)
-    records, embeddings = describe(
-        [absolute(path) for path in paths],
-        *(embedder, memory, LocalFiles(), batch_size, workers, progress),
+    if not isinstance(model, str | os.PathLike):
+        model = load_embedder(model, device, precision)
+    return Order(
+        *(paths, given, near, keep, open_store(store)),
+        *(model, device, precision, batch_size, workers),
     )
-    _check_lengths(embeddings, embedder)
-    scored = assemble(paths, records, embeddings, near, gamma(embedder.near_distance), keep, given)
-    return scored if given is None else scored.hstack(given)
 
 
 def _positive(name: str, value: int | None, default: int) -> int:
@@ -134,6 +247,12 @@ def _positive(name: str, value: int | None, default: int) -> int:
     if value < 1:
         raise InputError(f"{name} is {value}; it must be at least 1")
     return value
+
+
+def _check_rules(keep: Sequence[str | keepers.Rule], given: pl.DataFrame | None) -> None:
+    """Refuse rules that could not be applied, before hours are spent on what they rank."""
+    facts = _facts([], [])
+    keepers.rank(facts if given is None else facts.hstack(given.clear()), keep)
 
 
 def _paths(images: Any) -> tuple[pl.DataFrame | None, list[str]]:
@@ -162,21 +281,12 @@ def without_scores(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.drop(clash)
 
 
-def _check_lengths(embeddings: dict[str, np.ndarray], embedder: Embedder) -> None:
-    lengths = sorted({vector.size for vector in embeddings.values()})
-    if len(lengths) > 1:
-        raise ModelError(
-            f"model {embedder.name!r} gave vectors of different lengths, {lengths[0]} and "
-            f"{lengths[-1]}, now or in an earlier run; if the model changed, give it another key"
-        )
-
-
 def _refuse_store_among_images(
     store: "str | os.PathLike[str] | Store | None", images: Any, paths: Sequence[str]
 ) -> None:
     path = store_path(store).resolve()
-    folder = path.parent
-    among = any(Path(absolute(image)).parent == folder for image in paths)
+    # Names, for a Path each of a million images takes ten seconds.
+    among = str(path.parent) in {os.path.dirname(absolute(image)) for image in paths}  # noqa: PTH120
     if isinstance(images, str | os.PathLike) and (given := Path(images).expanduser()).is_dir():
         among = among or path.is_relative_to(given.resolve())
     if among:
@@ -186,21 +296,29 @@ def _refuse_store_among_images(
         )
 
 
-def assemble(
-    paths: Sequence[str],
-    records: Sequence[FileRecord],
-    embeddings: dict[str, np.ndarray],
-    near: float,
-    gamma: float,
-    keep: Sequence[str | keepers.Rule],
-    given: pl.DataFrame | None,
+def _laid_out(
+    facts: pl.DataFrame, readable: pl.Series, scores: pl.DataFrame, vectors: NDArray[np.float16]
 ) -> pl.DataFrame:
-    """Score what was read and lay it out as the frame that :func:`score` describes.
+    """Return the columns of a score, with nulls where a file is not readable."""
+    seen = facts["path"].filter(readable)
+    scores = scores.with_columns(
+        pl.lit(seen).gather(pl.col("nearest")).alias("nearest")
+        if len(seen)
+        else pl.lit(None, pl.String).alias("nearest"),
+        embedding=pl.Series(vectors, dtype=pl.Array(pl.Float16, vectors.shape[1])),
+        row=readable.arg_true(),
+    )
+    return (
+        facts.with_row_index("row")
+        .join(scores, on="row", how="left", maintain_order="left")
+        .with_columns(**SHAPE)
+        .select("path", *SCORE_COLUMNS, *FACT_TYPES, *SHAPE, "fingerprint", "error", "embedding")
+    )
 
-    The columns that were given count for keeper rules only.
-    """
-    readable = np.array([record.error is None for record in records], dtype=bool)
-    facts = pl.DataFrame(
+
+def _facts(paths: Sequence[str], records: Sequence[FileRecord]) -> pl.DataFrame:
+    """Return what is known of each file."""
+    return pl.DataFrame(
         {
             "path": pl.Series(paths, dtype=pl.String),
             **{
@@ -211,34 +329,6 @@ def assemble(
             "error": pl.Series([record.error for record in records], dtype=pl.String),
         }
     )
-    seen = facts.filter(readable)
-    matrix = _matrix(seen["fingerprint"].to_list(), embeddings)
-    scores = uniqueness(
-        matrix,
-        fingerprints=seen["fingerprint"].to_list(),
-        near=near,
-        gamma=gamma,
-        rank=keepers.rank(seen if given is None else seen.hstack(given.filter(readable)), keep),
-    ).with_columns(
-        pl.lit(seen["path"]).gather(pl.col("nearest")).alias("nearest")
-        if len(seen)
-        else pl.lit(None, pl.String).alias("nearest"),
-        embedding=pl.Series(matrix, dtype=pl.Array(pl.Float16, matrix.shape[1])),
-        row=pl.Series(np.flatnonzero(readable), dtype=pl.UInt32),
-    )
-    return (
-        facts.with_row_index("row")
-        .join(scores, on="row", how="left", maintain_order="left")
-        .with_columns(**SHAPE)
-        .select("path", *SCORE_COLUMNS, *FACT_TYPES, *SHAPE, "fingerprint", "error", "embedding")
-    )
-
-
-def _matrix(fingerprints: Sequence[str], embeddings: dict[str, np.ndarray]) -> np.ndarray:
-    """Return the embedding of each image, (n, d) float16."""
-    if not fingerprints:
-        return np.empty((0, 0), np.float16)
-    return np.stack([embeddings[fingerprint] for fingerprint in fingerprints])
 
 
 def add_scores(

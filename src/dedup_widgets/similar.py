@@ -1,6 +1,9 @@
 """The nearest images to an image, a picture file, or a text."""
 
 import os
+import warnings
+import weakref
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from dedup_widgets.frames import require_columns, to_polars
 from dedup_widgets.images import decode
 from dedup_widgets.index import VectorIndex
 from dedup_widgets.sources import IMAGE_SUFFIXES, LocalFiles
+from dedup_widgets.store import Store, store_path
 
 
 def similar(
@@ -23,8 +27,14 @@ def similar(
     *,
     model: Any = DEFAULT_MODEL,
     device: str | None = None,
+    store: "str | os.PathLike[str] | Store | None" = None,
 ) -> pl.DataFrame:
     """Return the images of a frame that are nearest to a query.
+
+    Of up to 97,656 images with 512-dimensional embeddings all are looked at. Of more, all are
+    until an index is loaded or built, which the first call starts in the background; from then on
+    calls with the same frame are answered in milliseconds, where an image may now and then be
+    missed: see :class:`dedup_widgets.index.VectorIndex`. Distances are exact either way.
 
     Parameters
     ----------
@@ -40,6 +50,8 @@ def similar(
         The model that made the embeddings. It is loaded for a file or a text only.
     device
         Torch device for it.
+    store
+        Beside it the index of many images is kept; see :func:`dedup_widgets.score`.
 
     Returns
     -------
@@ -57,8 +69,8 @@ def similar(
     """
     if k < 0:
         raise InputError(f"k is {k}; it must be 0 or more")
-    images = SimilarImages(to_polars(df))
     text = os.fspath(query)
+    images = _images_of(df, text, store_path(store))
     if text in images.row_of:
         return images.frame(text, k)
     embedder = load_embedder(model, device)
@@ -79,6 +91,31 @@ def similar(
     return images.rows_as_frame(*images.nearest(vector, k))
 
 
+_last: "tuple[weakref.ref[pl.DataFrame], SimilarImages] | None" = None
+
+
+def _images_of(df: Any, path: str, beside: Path) -> "SimilarImages":
+    """Return the images of a frame, with the index of the last call if the frame is the same."""
+    global _last
+    frame = to_polars(df)
+    last = _last
+    if last is not None and last[0]() is frame and last[1].beside == beside:
+        images = last[1].of(frame, path)
+        if images is not None:
+            return images
+    # A clone: the frame itself lives only as long as its owner wants it.
+    images = SimilarImages(frame.clone(), beside=beside)
+    if frame is df:
+        _last = weakref.ref(df, _forget), images
+    return images
+
+
+def _forget(frame: "weakref.ref[pl.DataFrame]") -> None:
+    global _last
+    if _last is not None and _last[0] is frame:
+        _last = None
+
+
 class SimilarImages:
     """The nearest neighbours of the images of a frame.
 
@@ -89,17 +126,58 @@ class SimilarImages:
         none.
     path
         The column of paths.
+    beside
+        Path of the store beside which an index of many images is kept; None: nothing is kept.
     """
 
-    def __init__(self, frame: pl.DataFrame, path: str = "path") -> None:
+    def __init__(
+        self, frame: pl.DataFrame, path: str = "path", *, beside: Path | None = None
+    ) -> None:
         require_columns(frame, [path, "embedding"], "similar items")
-        self._frame, self._path = frame, path
+        self._frame, self._path, self.beside = frame, path, beside
         self._with_vector = frame["embedding"].is_not_null().arg_true().to_numpy()
         self.row_of = {p: row for row, p in enumerate(frame[path].to_list())}
 
     @cached_property
     def _index(self) -> VectorIndex:
-        return VectorIndex(self._frame["embedding"].drop_nulls())
+        beside = self.beside
+        if beside is not None and self._are_in(beside.parent):
+            warnings.warn(
+                f"the index of similar images would lie among the images in {beside.parent}, where "
+                "nothing is ever written: it stays in memory; pass store=… in another folder",
+                stacklevel=2,
+            )
+            beside = None
+        return VectorIndex(self._frame["embedding"].drop_nulls(), beside=beside)
+
+    def _are_in(self, folder: Path) -> bool:
+        """Tell whether any image lies right in a folder."""
+        start = f"{folder}{os.sep}"
+        below = self._frame[self._path].cast(pl.String).str.strip_prefix(start)
+        is_below = self._frame[self._path].cast(pl.String).str.starts_with(start)
+        return bool((is_below & ~below.str.contains(os.sep, literal=True)).any())
+
+    def of(self, frame: pl.DataFrame, path: str) -> "SimilarImages | None":
+        """Return the same for a frame that may have been changed in place since.
+
+        None where it has other embeddings, or this path in another row.
+        """
+        paths = frame.get_column(self._path, default=None)
+        row = self.row_of.get(path)
+        address = _address(frame)
+        if paths is None or address is None or address != _address(self._frame):
+            return None
+        if len(paths) != len(self._frame):
+            return None
+        if paths[row] != path if row is not None else not paths.equals(self._frame[self._path]):
+            return None
+        same = copy(self)
+        same._frame = frame.clone()
+        return same
+
+    def is_ready(self, timeout: float | None = 0) -> bool:
+        """Tell whether answers are as fast as they will be; see :meth:`VectorIndex.is_ready`."""
+        return self._index.is_ready(timeout)
 
     def frame(self, path: str, k: int) -> pl.DataFrame:
         """Return the rows nearest to an image of the frame, itself left out."""
@@ -113,9 +191,8 @@ class SimilarImages:
         if at == len(self._with_vector) or self._with_vector[at] != row:
             path = self._frame[self._path][row]
             raise InputError(f"{path} has no embedding, so nothing is similar to it")
-        rows, distances = self.nearest(self._index.vectors[at], k + 1)
-        others = rows != row
-        return rows[others][:k], distances[others][:k]
+        places, distances = self._index.beside_row(at, k)
+        return self._with_vector[places], distances
 
     def nearest(self, vector: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return row numbers and cosine distances of the nearest to a vector, (d,)."""
@@ -127,3 +204,14 @@ class SimilarImages:
         return self._frame[rows].with_columns(
             pl.Series("distance", distances.astype(np.float32), dtype=pl.Float32)
         )
+
+
+def _address(frame: pl.DataFrame) -> int | None:
+    """Return where the embeddings lie in memory; None where they do not lie there as numbers."""
+    if "embedding" not in frame.columns or not isinstance(frame.schema["embedding"], pl.Array):
+        return None
+    try:
+        numbers = frame["embedding"].to_numpy(allow_copy=False)
+    except RuntimeError:  # several chunks, nulls
+        return None
+    return int(numbers.__array_interface__["data"][0])

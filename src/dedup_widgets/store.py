@@ -1,8 +1,9 @@
 """One SQLite file that keeps what is dear to compute and what a person decided.
 
 By path, size and modification time: the fingerprint and the facts of a file. By fingerprint:
-the thumbnail. By fingerprint and model: the embedding. By name: collections. By path and by pair
-of fingerprints: decisions by hand. Writers commit whole batches in one transaction, so a killed
+the thumbnail. By fingerprint and model: the embedding. By model: what the last few searches for
+neighbours found. By name: collections. By path and by pair of fingerprints: decisions by hand.
+Writers commit whole batches in one transaction, so a killed
 process loses at most the batch it was working on, and what two processes write is merged.
 """
 
@@ -71,10 +72,27 @@ CREATE TABLE not_duplicates (
     CHECK (a <= b)
 ) WITHOUT ROWID;
 """,
+    """
+CREATE TABLE search (
+    id INTEGER PRIMARY KEY,
+    model TEXT NOT NULL,
+    used INTEGER NOT NULL,
+    keys BLOB NOT NULL,
+    found BLOB NOT NULL
+);
+""",
 )
 """What leads from each version of the schema to the next, the first from an empty file."""
 
 SCHEMA_VERSION = len(_SCHEMAS)
+
+SEARCHES = 8
+"""Searches that are kept a model: the last ones used."""
+
+SEARCH_BYTES = 2**29
+"""What all kept searches may take."""
+
+_NOW = "(SELECT coalesce(max(used), 0) + 1 FROM search)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,20 +244,27 @@ class Store:
         A record is true only while the file's size and modification time are those of its
         ``entry``: compare before trusting it.
         """
-        found = {}
-        for path, size, mtime_ns, fingerprint, facts, error in self._query_in(
-            "SELECT path, size, mtime_ns, fingerprint, facts, error FROM file"
-            " WHERE decoder = ? AND path IN (SELECT value FROM json_each(?))",
-            paths,
-            (DECODER_VERSION,),
-        ):
-            found[path] = FileRecord(
+        rows = list(
+            self._query_in(
+                "SELECT path, size, mtime_ns, fingerprint, coalesce(facts, 'null'), error"
+                " FROM file WHERE decoder = ? AND path IN (SELECT value FROM json_each(?))",
+                paths,
+                (DECODER_VERSION,),
+            )
+        )
+        # One text for all is parsed several times faster than one each.
+        facts = json.loads(f"[{','.join(row[4] for row in rows)}]")
+        return {
+            path: FileRecord(
                 Entry(path, size, mtime_ns),
                 fingerprint,
-                None if facts is None else Facts(**json.loads(facts)),
+                None if known is None else Facts(**known),
                 error,
             )
-        return found
+            for (path, size, mtime_ns, fingerprint, _, error), known in zip(
+                rows, facts, strict=True
+            )
+        }
 
     def add(
         self,
@@ -309,6 +334,60 @@ class Store:
                 fingerprints,
             )
         )
+
+    # Searches for neighbours
+
+    def searches(self, model: str) -> list[tuple[int, bytes]]:
+        """Return the searches that are kept of a model, the last one used first.
+
+        Returns
+        -------
+        list
+            For each its number, and the keys of what was compared.
+        """
+        return self._query(
+            "SELECT id, keys FROM search WHERE model = ? ORDER BY used DESC", (model,)
+        )
+
+    def search(self, number: int) -> bytes | None:
+        """Return what a search found; None when it is kept no longer."""
+        found = self._query("SELECT found FROM search WHERE id = ?", (number,))
+        return found[0][0] if found else None
+
+    def add_search(
+        self, model: str, keys: bytes, found: bytes, *, instead_of: int | None = None
+    ) -> None:
+        """Keep what a search found, and drop those that were used longest ago.
+
+        Parameters
+        ----------
+        model
+            Key of the model whose vectors were compared.
+        keys, found
+            What was compared, and what came out.
+        instead_of
+            The number of a search that this one makes superfluous.
+        """
+        if len(keys) + len(found) > SEARCH_BYTES:
+            return
+        with self._transaction() as db:
+            db.execute("DELETE FROM search WHERE id = ?", (instead_of,))
+            db.execute(
+                f"INSERT INTO search (model, used, keys, found) VALUES (?, {_NOW}, ?, ?)",
+                (model, keys, found),
+            )
+            db.execute(
+                "DELETE FROM search WHERE id IN (SELECT id FROM (SELECT id,"
+                " row_number() OVER (PARTITION BY model ORDER BY used DESC) AS place,"
+                " sum(length(keys) + length(found)) OVER (ORDER BY used DESC) AS bytes FROM search)"
+                " WHERE place > ? OR bytes > ?)",
+                (SEARCHES, SEARCH_BYTES),
+            )
+
+    def touch_search(self, number: int) -> None:
+        """Count a search as used just now."""
+        with self._transaction() as db:
+            db.execute(f"UPDATE search SET used = {_NOW} WHERE id = ?", (number,))
 
     # Collections
 

@@ -5,7 +5,7 @@ N-1 get exactly 0. Everyone scored gets ``d ** gamma``, where d is the cosine di
 nearest image with another fingerprint. Images within ``near`` of a keeper are its near-duplicates.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,10 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from dedup_widgets import neighbors
+from dedup_widgets.comparison import Compared, Originals
 from dedup_widgets.errors import InputError
-from dedup_widgets.vectors import first_equal, unit_vectors
+from dedup_widgets.progress import Progress
+from dedup_widgets.vectors import Vectors, first_equal
 
 KIND = pl.Enum(["exact", "near", "unique"])
 
@@ -61,6 +63,8 @@ def uniqueness(
     rank: ArrayLike | None = None,
     gamma: float = 1.0,
     method: neighbors.Method = "auto",
+    device: str | None = None,
+    progress: Progress = False,
 ) -> pl.DataFrame:
     """Score images by how unlike the others they are, group the duplicates and suggest keepers.
 
@@ -71,7 +75,8 @@ def uniqueness(
     ----------
     embeddings
         n x d numbers, one row an image: an array, a tensor, a list of rows, or a polars Array or
-        List column. Rows are normalised to unit length.
+        List column. Rows are normalised to unit length. An array is not copied, so it may be a
+        file that is mapped into memory, larger than it.
     fingerprints
         n hashable values, equal for exact duplicates. Without them, vectors within 1e-5 cosine
         distance of a better keeper count as identical to it.
@@ -84,7 +89,12 @@ def uniqueness(
         Exponent that fits distances to the uniqueness scale, see :func:`scale`.
     method
         How neighbours are searched: ``"exact"`` looks at all pairs, ``"hnsw"`` takes candidates
-        from a graph, ``"auto"`` chooses by the number of images.
+        from a graph, ``"auto"`` chooses by the number of images and what the machine can do.
+    device
+        Torch device for the search, such as ``"cuda"``; default: CUDA if there is one.
+    progress
+        Whether to show a bar while a search takes more than about a second; or a function that
+        is told the work done and in all, and may raise to stop it.
 
     Returns
     -------
@@ -119,32 +129,81 @@ def uniqueness(
     >>> scores.select("kind", "group", "keep").rows()
     [('exact', 1, True), ('exact', 1, False), ('near', 1, False), ('unique', None, True)]
     """
+    return compare(
+        embeddings,
+        fingerprints=fingerprints,
+        near=near,
+        rank=rank,
+        gamma=gamma,
+        method=method,
+        device=device,
+        progress=progress,
+    )[0]
+
+
+def compare(
+    embeddings: Any,
+    *,
+    fingerprints: Iterable[Hashable] | None = None,
+    near: float = NEAR,
+    rank: ArrayLike | None = None,
+    gamma: float = 1.0,
+    method: neighbors.Method = "auto",
+    device: str | None = None,
+    progress: Progress = False,
+    earlier: Compared | None = None,
+) -> tuple[pl.DataFrame, Compared]:
+    """Return what :func:`uniqueness` does, and what the search found, to go on from.
+
+    Parameters
+    ----------
+    earlier
+        What a search found before some images came or went; its fingerprints must stand for the
+        same vectors as here. Only images that are new, or lost their nearest, are compared, with
+        all: with m of those, m x n distances. Where the best keepers come in another order than
+        before, all are. Without fingerprints it is of no use.
+
+    The others are those of :func:`uniqueness`, and so are the errors.
+
+    Examples
+    --------
+    >>> _, found = compare([[1, 0], [0, 1]], fingerprints=["a", "b"])
+    >>> more = {"fingerprints": ["a", "b", "c"], "earlier": found}
+    >>> scores, found = compare([[1, 0], [0, 1], [3, 4]], **more)
+    >>> scores["nearest"].to_list(), found.distance.round(6).tolist()
+    ([2, 2, 1], [0.4, 0.2, 0.2])
+    """
     _check_range("near", near, 0.0, 1.0)
     _check_range("gamma", gamma, 1e-3, 1e3)
-    vectors = unit_vectors(embeddings)
+    neighbors.check_method(method)
+    vectors = Vectors(embeddings)
     order = _keeper_order(rank, len(vectors))
     # From here on rows stand in the order of keepers: of two rows, the lower is the better keeper.
-    vectors = vectors[order]
     rows = np.arange(len(vectors))
+    within = reach(near, gamma)
 
     # Rules 2 to 4: exact copies are collapsed into the best of them, their original; each
     # original is scored by its distance to the nearest other one.
-    if fingerprints is None:
-        original, nearest, distance = _nearest_by_vectors_alone(vectors, method)
+    names = None if fingerprints is None else _checked(fingerprints, order)
+    original = _first_equal_vector(vectors, order) if names is None else _first_equal(names)
+    originals = np.flatnonzero(original == rows)
+    search = Originals(vectors, order[originals], within, method, device, progress)
+    if names is None:
+        found = search.search()
+        leader, search, found = search.without_twins(found, SAME)
+        original = originals[leader[np.searchsorted(originals, original)]]
         originals = np.flatnonzero(original == rows)
     else:
-        original = _first_with_fingerprint(fingerprints, order)
-        originals = np.flatnonzero(original == rows)
-        nearest, distance = neighbors.nearest(vectors[originals], method=method)
+        prints = [names[i] for i in originals]
+        found = (earlier and search.go_on(earlier, prints)) or search.search(prints)
+    nearest, distance = found.nearest, found.distance
     score = np.zeros(len(rows), np.float32)
     score[originals] = scale(distance, gamma)
 
     # Rules 5 and 6: the best original that is in no group takes all others within near of it that
-    # are in none. One that is farther than that from its nearest can be in no group.
-    far = reach(near, gamma)
-    groupable = originals[distance <= far]
+    # are in none.
     keeper = rows.copy()
-    keeper[groupable] = groupable[neighbors.leaders(vectors[groupable], far)]
+    keeper[originals] = originals[search.leaders(found)]
     keeper = keeper[original]
 
     exact = _set_sizes(original) > 1
@@ -167,7 +226,7 @@ def uniqueness(
             "distance": decided_at.astype(np.float32),
         }
     )
-    return by_keeper_order.sort("row").select(
+    scores = by_keeper_order.sort("row").select(
         "uniqueness",
         kind=pl.when("exact")
         .then(pl.lit("exact"))
@@ -180,12 +239,11 @@ def uniqueness(
         nearest=pl.when("compared").then("nearest").cast(pl.UInt32),
         distance=pl.when("compared").then("distance"),
     )
+    return scores, found
 
 
-def _first_with_fingerprint(
-    fingerprints: Iterable[Hashable], order: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Return, for each row in keeper order, the first one with its fingerprint."""
+def _checked(fingerprints: Iterable[Hashable], order: NDArray[np.int64]) -> list[Hashable]:
+    """Return the fingerprints in keeper order."""
     values = _as_list(fingerprints)
     if len(values) != len(order):
         raise InputError(
@@ -195,46 +253,28 @@ def _first_with_fingerprint(
         raise InputError(
             f"row {values.index(None)} has no fingerprint; leave out images that have none"
         )
+    return [values[row] for row in order]
+
+
+def _first_equal(fingerprints: Sequence[Hashable]) -> NDArray[np.int64]:
+    """Return, for each row, the first one with its fingerprint."""
     seen: dict[Hashable, int] = {}
     try:
-        return np.array([seen.setdefault(values[row], i) for i, row in enumerate(order)], np.int64)
+        first = (seen.setdefault(name, row) for row, name in enumerate(fingerprints))
+        return np.fromiter(first, np.int64, len(fingerprints))
     except TypeError as error:
         raise InputError(f"fingerprints must be hashable, such as strings ({error})") from error
 
 
-def _nearest_by_vectors_alone(
-    vectors: NDArray[np.float32], method: neighbors.Method
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Let vectors stand in for fingerprints, and find the nearest of what they leave.
-
-    Identical are vectors within :data:`SAME` of a better keeper that is not itself identical to
-    one better still: bounded, like the groups of near-duplicates.
-
-    Returns
-    -------
-    tuple
-        The original of each row (itself for originals); and for each original, counting
-        originals only, its nearest one (-1 for none) and the distance to it.
-    """
-    first = first_equal(vectors)
-    distinct = np.flatnonzero(first == np.arange(len(first)))
-    unlike = vectors[distinct]
-    nearest, distance = neighbors.nearest(unlike, method=method)
-
-    twins = np.flatnonzero(distance <= SAME)
-    leader = np.arange(len(distinct))
-    leader[twins] = twins[neighbors.leaders(unlike[twins], SAME)]
-    stays = leader == np.arange(len(leader))
-    original = distinct[leader[np.searchsorted(distinct, first)]]
-    if stays.all():
-        return original, nearest, distance
-
-    # Whoever had a twin for its nearest that is now collapsed needs another one.
-    place = np.cumsum(stays) - 1
-    orphans = place[stays & ~stays[nearest]]
-    nearest, distance = place[nearest[stays]], distance[stays]
-    nearest[orphans], distance[orphans] = neighbors.nearest(unlike[stays], rows=orphans)
-    return original, nearest, distance
+def _first_equal_vector(vectors: Vectors, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return, for each row in keeper order, the first one with the very same vector."""
+    n = len(order)
+    place = np.empty(n, np.int64)
+    place[order] = np.arange(n)
+    equal = first_equal(vectors)
+    first = np.full(n, n)
+    np.minimum.at(first, equal, place)
+    return first[equal[order]]
 
 
 def reach(near: float, gamma: float) -> float:

@@ -14,7 +14,7 @@ from dedup_widgets import filters as filtering
 from dedup_widgets.changes import changes
 from dedup_widgets.collections import Collection, Collections
 from dedup_widgets.dataset import Dataset, create_dataset
-from dedup_widgets.embedding import DEFAULT_MODEL
+from dedup_widgets.embedding import DEFAULT_MODEL, Precision
 from dedup_widgets.errors import InputError
 from dedup_widgets.filters import Context
 from dedup_widgets.frames import (
@@ -24,6 +24,7 @@ from dedup_widgets.frames import (
     require_columns,
     to_polars,
 )
+from dedup_widgets.job import Job
 from dedup_widgets.keepers import Rule
 from dedup_widgets.labels import disagreeing, has_labels, merge_labels, require_labels
 from dedup_widgets.plan import Planner
@@ -65,13 +66,13 @@ class Explorer(ImageGrid):
         A frame of :func:`dedup_widgets.score`; any other Polars, pandas or pyarrow table with a
         column of paths; or what ``score`` accepts: a directory, a glob, a list of paths. Missing
         scores are computed, from the ``embedding`` column where the frame has one, else from the
-        images.
+        images. Or a :class:`dedup_widgets.Job`, of which it shows what is scored so far.
     path
         The column of paths.
     score
         The column of uniqueness.
-    model
-        Model to score with, if that is needed.
+    model, device, precision
+        Model to score with, if that is needed, and how it runs; see :func:`dedup_widgets.score`.
     near
         Near-duplicate boundary on the uniqueness scale, in [0, 1]; images are grouped anew at it.
         Default: the one that the frame was scored with.
@@ -115,6 +116,8 @@ class Explorer(ImageGrid):
         path: str = "path",
         score: str = "uniqueness",
         model: Any = DEFAULT_MODEL,
+        device: str | None = None,
+        precision: Precision = "fast",
         near: float | None = None,
         label: str | None = None,
         split: str | None = None,
@@ -122,15 +125,24 @@ class Explorer(ImageGrid):
         height: int = 560,
         progress: bool = True,
     ) -> None:
-        store = open_store(store)
+        is_job = isinstance(data, Job)
+        store = data.store if is_job and store is None else open_store(store)
 
         def run(images: Any) -> pl.DataFrame:
-            return score_images(images, model=model, near=near, store=store, progress=progress)
+            return score_images(
+                images,
+                model=model,
+                near=near,
+                store=store,
+                device=device,
+                precision=precision,
+                progress=progress,
+            )
 
         if not is_frame(data):
             if path != "path" or score != "uniqueness":
                 raise InputError("path and score name columns of a frame; data is none")
-            frame = run(data)
+            frame = data.so_far() if is_job else run(data)
         else:
             frame = to_polars(data)
             if score not in frame.columns:

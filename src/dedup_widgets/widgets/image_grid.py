@@ -90,7 +90,11 @@ class ImageGrid(Widget):
         self._selected = np.zeros(len(frame), bool)
         self._store = open_store(store)
         self._source = LocalFiles()
-        self._similar = SimilarImages(frame, path) if "embedding" in frame.columns else None
+        self._similar = (
+            SimilarImages(frame, path, beside=self._store.path)
+            if "embedding" in frame.columns
+            else None
+        )
         self._context = self._filter_context()
         self._show(frame)
         super().__init__(

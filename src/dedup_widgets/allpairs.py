@@ -1,0 +1,460 @@
+"""All pairs of vectors compared: the nearest other vector of each, and the pairs within reach.
+
+Every product is computed quickly, with a known error (:mod:`dedup_widgets.products`). A pair that
+may be some vector's nearest, or within reach, given that error, is computed exactly. Where nearly
+all of a tile would be, because thousands of vectors are nearly equal, that part of it is computed
+exactly as a whole. Nothing that is kept grows with the number of pairs.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup_widgets.products import Entries, Products, Rough, Tile, choose_products
+from dedup_widgets.progress import Progress, steps
+from dedup_widgets.vectors import Vectors, cosines, pair_cosines, parts
+
+AT_MOST = 8_000_000
+"""Pairs that are listed at most: 64 MB."""
+
+DOUBTFUL = 1_000_000
+"""Pairs of which it is left open at most whether they are within reach."""
+
+STRIP = 64
+"""Tiles that a thread computes at a time: a fraction of a second."""
+
+CROWDED = 64
+"""One candidate in so many products, and all products are sooner computed exactly than it is."""
+
+FEW = 256
+"""Candidates of a tile that are not worth a thought about crowds."""
+
+FINE_TILE = 512
+SCORED_AT_A_TIME = 2048
+LONG = 2e11
+"""Components to multiply that take about a second; shorter work shows no progress bar."""
+
+Run = Callable[[Callable[[slice], None], Iterable[slice]], Iterable[None]]
+
+_NOTHING = np.inf
+_NOBODY = np.empty(0, np.int64)
+
+
+class AllPairs:
+    """The nearest other vector found so far of each, and the pairs within reach.
+
+    Parameters
+    ----------
+    vectors
+        n of them.
+    rank
+        n different numbers: of others equally near, the lowest is the nearest. Default: the row.
+    reach
+        Largest cosine distance of the pairs that are given to `sink`; negative: none are.
+    sink
+        What takes the pairs within reach, or None. It is called by one thread at a time.
+    products
+        How to multiply; default: chosen by the number of vectors and the machine.
+    device
+        Torch device to choose for.
+
+    Attributes
+    ----------
+    row
+        (n,), the row of the nearest other vector, -1 while there is none.
+    cosine
+        (n,), the cosine of both, -inf while there is none.
+    vectors, rank
+        As given.
+    """
+
+    def __init__(
+        self,
+        vectors: Vectors,
+        *,
+        rank: NDArray[np.int64] | None = None,
+        reach: float = -1.0,
+        sink: "Sink | None" = None,
+        products: Products | None = None,
+        device: str | None = None,
+    ) -> None:
+        n = len(vectors)
+        self.vectors = vectors
+        self.row = np.full(n, -1, np.int64)
+        self.cosine = np.full(n, -np.inf)
+        self.rank = np.arange(n) if rank is None else rank
+        self._products, self._device = products, device
+        # The cosine that each row's nearest surely has at least.
+        self._bound = np.full(n, -2.0)
+        self._candidates = _Table(np.int32, np.int32, np.float64)
+        self._lock = threading.RLock()
+        self._reach, self._sink = reach, sink
+        # The cosine that pairs within reach have at least: no distance is more than 1.
+        self._near = np.inf if reach < 0 or sink is None else -2.0 if reach >= 1 else 1.0 - reach
+        self._doubtful = _Table(np.int32, np.int32)
+
+    def know(self, row: NDArray[np.int64], cosine: NDArray[np.float64]) -> None:
+        """Begin from the nearest vector that each has among those that were compared before.
+
+        A cosine that no product reaches, 2, takes a row out: it gets no answer.
+        """
+        self.row[:], self.cosine[:], self._bound[:] = row, cosine, np.maximum(cosine, -2)
+
+    def compare(
+        self,
+        rows: NDArray[np.int64],
+        others: NDArray[np.int64] = _NOBODY,
+        progress: Progress = False,
+    ) -> None:
+        """Compare each of some rows with each other and with others, every pair once, for both.
+
+        Parameters
+        ----------
+        rows, others
+            Rows in ascending order, none in both.
+        progress
+            Where the work done is told, in tiles. What that raises stops the work.
+        """
+        if not len(rows):
+            return
+        dimensions = self.vectors.dimensions
+        work = len(rows) * (len(rows) / 2 + len(others)) * dimensions
+        products = self._products or choose_products(
+            len(rows), len(rows) + len(others), dimensions, self._device
+        )
+        block = products.block
+        height, width = -(-len(rows) // block), -(-len(others) // block)
+        progress = progress if callable(progress) or work > LONG else False
+        total = height * (height + 1) // 2 + height * width
+        with steps(total, "comparing", progress) as tell, products.pool() as pool:
+            for above, beside in self._loaded(rows, others, products, pool):
+                tiles = list(_strips(len(above), len(beside), block, above is beside))
+                compare = partial(self._compare_strip, above, beside, products)
+                for strip, _ in zip(tiles, pool.map(compare, tiles), strict=True):
+                    tell(len(strip[1]))
+            self._settle(pool)
+
+    def _loaded(
+        self,
+        rows: NDArray[np.int64],
+        others: NDArray[np.int64],
+        products: Products,
+        pool: ThreadPoolExecutor,
+    ) -> "Iterator[tuple[_Loaded, _Loaded]]":
+        """Yield each pair of big blocks, of which two are in memory at a time."""
+        size = products.at_a_time // (products.itemsize * self.vectors.dimensions)
+        size = max(size // products.block, 1) * products.block
+        own = [rows[part] for part in parts(len(rows), size)]
+        rest = [others[part] for part in parts(len(others), size)]
+        for i, some in enumerate(own):
+            above = _Loaded(some, products.load(self.vectors, some, pool))
+            yield above, above
+            for more in (*own[i + 1 :], *rest):
+                beside = _Loaded(more, products.load(self.vectors, more, pool))
+                yield above, beside
+                del beside
+
+    def _compare_strip(
+        self,
+        above: "_Loaded",
+        beside: "_Loaded",
+        products: Products,
+        strip: tuple[slice, list[slice]],
+    ) -> None:
+        part, columns = strip
+        rows, a = above[part]
+        for other in columns:
+            others, b = beside[other]
+            tile = products.multiply(a, b)
+            is_diagonal = above is beside and part == other
+            if is_diagonal:
+                tile.forget(*np.tile(np.arange(len(rows)), (2, 1)))
+            self._take(tile, rows, others, products, is_diagonal)
+
+    def _take(
+        self,
+        tile: Tile,
+        rows: NDArray[np.int64],
+        others: NDArray[np.int64],
+        products: Products,
+        is_diagonal: bool,
+    ) -> None:
+        """Take in a tile: what may be nearest or within reach becomes a candidate."""
+        slack = tile.slack
+        down, low = self._hit(tile, slack, rows, near=self._near)
+        if is_diagonal:
+            across, low_across = _NOBODY, low[:0]
+        else:
+            across, low_across = self._hit(tile.T, slack, others)
+        if not down.size and not across.size:
+            return
+        found = _found(tile, down, low)
+        found_across = _found(tile.T, across, low_across)
+        if found is None or found_across is None:
+            some = np.union1d(down, tile.T.columns_at_least(across, low_across))
+            more = np.union1d(across, tile.columns_at_least(down, low))
+            closer = self._compare_exactly if tile.is_fine else self._compare_finely
+            closer(rows[some], others[more], products, is_diagonal)
+            return
+        at, column, product = found
+        self._add(rows[down[at]], others[column], product, slack)
+        self._add_near(rows[down[at]], others[column], product, slack, is_diagonal)
+        at, column, product = found_across
+        self._add(others[across[at]], rows[column], product, slack)
+
+    def _hit(
+        self,
+        tile: Tile,
+        slack: float,
+        rows: NDArray[np.int64],
+        near: float = _NOTHING,
+    ) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
+        """Return which rows of a tile may hold a candidate, and the lowest product of one."""
+        peak = tile.peaks()
+        # Another thread may undo this with a lower bound of its own, which is as true.
+        bound = self._bound[rows] = np.maximum(self._bound[rows], peak - slack)
+        low = np.minimum(bound, near) - slack
+        # A peak below 0 is not to be relied on.
+        hit = np.flatnonzero((peak >= low) | (low <= 0))
+        return hit, low[hit]
+
+    def _add(
+        self,
+        rows: NDArray[np.int64],
+        others: NDArray[np.int64],
+        product: NDArray[np.floating],
+        slack: float,
+    ) -> None:
+        """Keep who may be a row's nearest, to be scored exactly later."""
+        highest = product + slack
+        may_be = highest >= self._bound[rows]
+        with self._lock:
+            self._candidates.append(rows[may_be], others[may_be], highest[may_be])
+            limit = 2**20 + 6 * len(self.row)
+            if len(self._candidates) > limit:
+                self._drop_beaten()
+                if len(self._candidates) > limit // 2:
+                    self._settle_candidates(map)
+
+    def _add_near(
+        self,
+        rows: NDArray[np.int64],
+        others: NDArray[np.int64],
+        product: NDArray[np.floating],
+        slack: float,
+        is_diagonal: bool,
+    ) -> None:
+        """Keep the pairs that are, or may be, within reach."""
+        may_be = product + slack >= self._near
+        if is_diagonal:
+            may_be &= rows < others
+        is_sure = may_be & (product - slack >= self._near)
+        may_be &= ~is_sure
+        with self._lock:
+            self._doubtful.append(rows[may_be], others[may_be])
+            self._add_pairs(rows[is_sure], others[is_sure])
+            if len(self._doubtful) > DOUBTFUL:
+                self._settle_doubtful(map)
+
+    def _add_pairs(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> None:
+        with self._lock:
+            if self._near < np.inf and self._sink and not self._sink.add(rows, others):
+                self._near = np.inf
+                self._doubtful.clear()
+
+    def _compare_finely(
+        self,
+        rows: NDArray[np.int64],
+        others: NDArray[np.int64],
+        products: Products,
+        is_diagonal: bool,
+    ) -> None:
+        """Compare in float64 what rougher products cannot tell apart."""
+        a, b = self.vectors.fine(rows), self.vectors.fine(others)
+        for down in parts(len(rows), FINE_TILE):
+            for across in parts(len(others), FINE_TILE):
+                some, more = rows[down], others[across]
+                tile = products.multiply_finely(a[down], b[across])
+                if is_diagonal:
+                    tile.forget(*np.intersect1d(some, more, return_indices=True)[1:])
+                self._take(tile, some, more, products, is_diagonal)
+
+    def _compare_exactly(
+        self,
+        rows: NDArray[np.int64],
+        others: NDArray[np.int64],
+        _: Products,
+        is_diagonal: bool,
+    ) -> None:
+        # In this order the first of equal maxima is the one of the lowest rank.
+        rows, others = (some[np.argsort(self.rank[some])] for some in (rows, others))
+        for down in parts(len(rows), FINE_TILE):
+            some, unit = rows[down], self.vectors.unit(rows[down])
+            for across in parts(len(others), FINE_TILE):
+                more = others[across]
+                cosine = cosines(unit, self.vectors.unit(more))
+                if is_diagonal:
+                    cosine[some[:, None] == more] = -np.inf
+                best, best_across = cosine.argmax(axis=1), cosine.argmax(axis=0)
+                self.offer(some, more[best], cosine[np.arange(len(some)), best])
+                self.offer(more, some[best_across], cosine[best_across, np.arange(len(more))])
+                if self._near < np.inf:
+                    is_near = self._is_within(cosine)
+                    if is_diagonal:
+                        is_near &= some[:, None] < more
+                    row, column = np.divmod(np.flatnonzero(is_near), len(more))
+                    self._add_pairs(some[row], more[column])
+
+    def _is_within(self, cosine: NDArray[np.float64]) -> NDArray[np.bool_]:
+        is_within: NDArray[np.bool_] = np.clip(1.0 - cosine, 0.0, 1.0) <= self._reach
+        return is_within
+
+    def offer(
+        self, rows: NDArray[np.int64], others: NDArray[np.int64], cosine: NDArray[np.float64]
+    ) -> None:
+        """Take in one exact cosine a row, each row once."""
+        with self._lock:
+            best = self.cosine[rows]
+            is_first = self.rank[others] < self.rank[self.row[rows]]
+            better = (cosine > best) | ((cosine == best) & is_first & (cosine > -np.inf))
+            rows, others, cosine = rows[better], others[better], cosine[better]
+            self.row[rows], self.cosine[rows] = others, cosine
+            self._bound[rows] = np.maximum(self._bound[rows], cosine)
+
+    def offer_pairs(
+        self, rows: NDArray[np.int64], others: NDArray[np.int64], cosine: NDArray[np.float64]
+    ) -> None:
+        """Take in exact cosines, any number of a row."""
+        order = np.lexsort((self.rank[others], -cosine, rows))
+        each, top = np.unique(rows[order], return_index=True)
+        self.offer(each, others[order][top], cosine[order][top])
+
+    def _settle(self, pool: ThreadPoolExecutor) -> None:
+        self._settle_candidates(pool.map)
+        self._settle_doubtful(pool.map)
+
+    def _drop_beaten(self) -> None:
+        rows, others, highest = self._candidates.columns()
+        may_be = highest >= self._bound[rows]
+        self._candidates.clear()
+        self._candidates.append(rows[may_be], others[may_be], highest[may_be])
+
+    def _settle_candidates(self, run: Run) -> None:
+        """Score the candidates exactly."""
+        self._drop_beaten()
+        rows, others, _ = self._candidates.columns()
+        self._candidates.clear()
+        order = np.argsort(rows, kind="stable")  # so that few rows are made unit vectors twice
+
+        def score(part: slice) -> None:
+            some, with_whom = rows[order[part]], others[order[part]]
+            self.offer_pairs(some, with_whom, pair_cosines(self.vectors, some, with_whom))
+
+        for _ in run(score, parts(len(order), SCORED_AT_A_TIME)):
+            pass
+
+    def _settle_doubtful(self, run: Run) -> None:
+        """Compute exactly which of the doubtful pairs are within reach."""
+        rows, others = self._doubtful.columns()
+        self._doubtful.clear()
+
+        def sort_out(part: slice) -> None:
+            cosine = pair_cosines(self.vectors, rows[part], others[part])
+            is_near = self._is_within(cosine)
+            self._add_pairs(rows[part][is_near], others[part][is_near])
+
+        for _ in run(sort_out, parts(len(rows), SCORED_AT_A_TIME)):
+            pass
+
+
+def _found(tile: Tile, rows: NDArray[np.int64], low: NDArray[np.floating]) -> Entries | None:
+    """Return the candidates of some rows of a tile; None if computing all exactly is quicker."""
+
+    def most(columns: int) -> int:
+        return FEW + rows.size * columns // CROWDED
+
+    found = tile.at_least(rows, low, most(tile.width))
+    if found is None or len(found[0]) <= FEW:
+        return found
+    return None if len(found[0]) > most(np.unique(found[1]).size) else found
+
+
+class Sink(Protocol):
+    """What takes the pairs within reach."""
+
+    def add(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
+        """Take some more pairs, the two rows of each; return whether any more are wanted."""
+
+
+class PairList:
+    """A list of pairs that is given up when it becomes too long."""
+
+    def __init__(self, at_most: int = AT_MOST) -> None:
+        self._at_most = at_most
+        self._table = _Table(np.int32, np.int32)
+        self._is_full = False
+
+    def add(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
+        """Take some more pairs; return whether they are not too many yet."""
+        self._table.append(rows, others)
+        if len(self._table) > self._at_most:
+            self._is_full = True
+            self._table.clear()
+        return not self._is_full
+
+    def pairs(self) -> NDArray[np.int32] | None:
+        """Return the pairs in any order, (p, 2); None if there were too many."""
+        return None if self._is_full else np.stack(self._table.columns(), axis=1)
+
+
+class _Loaded:
+    """Some rows, and their rounded vectors."""
+
+    def __init__(self, rows: NDArray[np.int64], vectors: Rough) -> None:
+        self._rows, self._vectors = rows, vectors
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, part: slice) -> tuple[NDArray[np.int64], Rough]:
+        return self._rows[part], self._vectors[part]
+
+
+class _Table:
+    """Columns that grow."""
+
+    def __init__(self, *types: type) -> None:
+        self._types = types
+        self.clear()
+
+    def __len__(self) -> int:
+        return self._size
+
+    def clear(self) -> None:
+        self._size = 0
+        self._parts: list[tuple[NDArray[Any], ...]] = []
+
+    def append(self, *columns: NDArray[Any]) -> None:
+        if len(columns[0]):
+            typed = zip(columns, self._types, strict=True)
+            self._parts.append(tuple(column.astype(dtype) for column, dtype in typed))
+            self._size += len(columns[0])
+
+    def columns(self) -> tuple[NDArray[Any], ...]:
+        empty: tuple[NDArray[Any], ...] = tuple(np.empty(0, dtype) for dtype in self._types)
+        return tuple(map(np.concatenate, zip(empty, *self._parts, strict=True)))
+
+
+def _strips(
+    height: int, width: int, block: int, is_diagonal: bool
+) -> Iterator[tuple[slice, list[slice]]]:
+    """Cut the products of two big blocks into tiles, in short rows of them."""
+    for i, part in enumerate(parts(height, block)):
+        columns = list(parts(width, block))[i if is_diagonal else 0 :]
+        for start in range(0, len(columns), STRIP):
+            yield part, columns[start : start + STRIP]

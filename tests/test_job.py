@@ -1,0 +1,345 @@
+"""Scoring in the background: progress, results, cancelling, and a notebook that stays alive."""
+
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import numpy as np
+import polars as pl
+import pytest
+
+import dedup_widgets as dw
+from dedup_widgets.progress import Pace
+from page import Page, Pixels, names
+
+PATIENCE = 60
+"""Seconds after which a test gives up on what a busy machine may delay."""
+
+
+class Gated(Pixels):
+    """Embeds a batch only when it is let; counts what it embeds."""
+
+    def __init__(self, batches=0):
+        self.seen = 0
+        self.at_the_gate = threading.Semaphore(0)
+        self._may = threading.Semaphore(batches)
+
+    def let(self, batches=1000):
+        self._may.release(batches)
+
+    def encode(self, images):
+        self.at_the_gate.release()
+        assert self._may.acquire(timeout=PATIENCE)
+        self.seen += len(images)
+        return super().encode(images)
+
+    def wait_for(self, batches):
+        for _ in range(batches):
+            assert self.at_the_gate.acquire(timeout=PATIENCE)
+
+
+@pytest.fixture
+def photos(photo_folder):
+    """Twelve photos, three of one picture, and a file that is none."""
+    folder = photo_folder(10, copies=2)
+    (folder / "zz broken.jpg").write_bytes(b"\xff\xd8\xff broken")
+    return folder
+
+
+@pytest.fixture
+def gated():
+    """A model that stops after two batches, and a job's thread that never outlives its test."""
+    model = Gated(batches=2)
+    yield model
+    model.let()
+
+
+def start(photos, model, **arguments):
+    return dw.score_async(photos, model=model, batch_size=2, workers=1, **arguments)
+
+
+def ended(job):
+    assert job._ended.wait(PATIENCE)
+    return job
+
+
+def test_the_result_is_what_score_returns(photos, tmp_path):
+    job = start(photos, Pixels(), near=0.2)
+    frame = job.result(PATIENCE)
+    expected = dw.score(photos, model=Pixels(), near=0.2, store=tmp_path / "other.sqlite")
+    assert frame.equals(expected)
+    assert (job.state, job.done, job.error) == ("done", True, None)
+    assert job.result().equals(job.so_far())
+    assert "13 images scored in" in job.text
+
+
+@pytest.mark.parametrize(
+    ("images", "arguments", "says"),
+    [
+        ("no such folder", {}, "no such"),
+        (["a.jpg"], {"near": 2}, "near is 2"),
+        (["a.jpg"], {"precision": "double"}, "precision is 'double'"),
+        (["a.jpg"], {"batch_size": 0}, "batch_size is 0"),
+        (["a.jpg"], {"model": 3}, "3"),
+        (["a.jpg"], {"keep": ["biggest"]}, "biggest"),
+        (["a.jpg"], {"keep": [dw.keepers.highest("votes")]}, "votes"),
+        (pl.DataFrame({"file": ["a.jpg"]}), {}, "path"),
+    ],
+)
+def test_bad_arguments_are_told_at_once_and_not_by_the_job(images, arguments, says):
+    with pytest.raises(dw.InputError, match=says):
+        dw.score_async(images, **arguments)
+
+
+def test_it_says_how_far_it_is(photos, gated):
+    job = start(photos, gated)
+    gated.wait_for(3)
+    done, total = job.progress
+    assert (job.state, job.stage, total) == ("running", "reading and embedding", 13)
+    assert 4 <= done < 13
+    assert job.text.startswith(f"{done} of 13 images")
+    assert repr(job).startswith(f"Job(running: {done} of 13 images")
+    gated.let()
+    job.result(PATIENCE)
+    assert repr(job) == f"Job({job.text})"
+
+
+def test_the_callers_function_is_told_and_can_stop_the_work(photos):
+    told = []
+    dw.score_async(photos, model=Pixels(), progress=lambda *at: told.append(at)).result(PATIENCE)
+    assert told[0] == (0, 13)
+    assert (13, 13) in told
+
+    def stop(_done, _total):
+        raise RuntimeError("enough")
+
+    job = ended(dw.score_async(photos, model=Pixels(), progress=stop))
+    assert job.state == "failed"
+    with pytest.raises(RuntimeError, match="enough"):
+        job.result()
+
+
+def test_waiting_no_longer_than_said_tells_how_far_it_is(photos, gated):
+    job = start(photos, gated)
+    gated.wait_for(3)
+    with pytest.raises(TimeoutError, match=r"still runs .* of 13 images"):
+        job.result(timeout=0.01)
+    assert not job.done
+
+
+def test_cancelling_loses_at_most_the_batch_in_work(photos, gated, tmp_path):
+    job = start(photos, gated)
+    gated.wait_for(3)
+    job.cancel()
+    assert job.cancelling
+    assert "stopping" in job.text
+    gated.let()
+    assert ended(job).state == "cancelled"
+    with pytest.raises(dw.DedupError, match=r"cancelled after \d+ of 13 images; they are kept"):
+        job.result()
+    assert gated.seen <= 3 * 2
+    again = Gated(batches=1000)
+    frame = start(photos, again).result(PATIENCE)
+    assert gated.seen + again.seen == 10
+    assert again.seen <= 10 - 2 * 2
+    assert frame.equals(dw.score(photos, model=Pixels(), store=tmp_path / "other.sqlite"))
+
+
+def test_a_job_that_is_cancelled_while_its_model_loads_reads_nothing(photos, tiny_clip):
+    job = dw.score_async(photos, model=str(tiny_clip))
+    assert job.text == "loading the model"
+    job.cancel()
+    assert ended(job).text == "cancelled before an image was read"
+    assert job.so_far().is_empty()
+
+
+def test_of_a_model_without_a_key_nothing_is_said_to_be_kept(photos, gated):
+    class Nameless:
+        encode = gated.encode
+
+    job = start(photos, Nameless())
+    gated.wait_for(3)
+    assert job.so_far().is_empty()
+    job.cancel()
+    gated.let()
+    assert "nothing is kept" in ended(job).text
+
+
+def test_what_is_scored_so_far_is_scored_by_the_same_rules(photos, gated, tmp_path):
+    job = start(photos, gated)
+    gated.wait_for(3)
+    part = job.so_far()
+    assert 4 <= len(part) < 13
+    paths = part["path"].to_list()
+    assert part.equals(dw.score(paths, model=Pixels(), store=tmp_path / "other.sqlite"))
+    gated.let()
+    assert job.result(PATIENCE)["path"].to_list()[: len(part)] == paths
+
+
+def test_before_the_first_batch_there_is_an_empty_frame_with_all_columns(photos, tmp_path):
+    model = Gated()
+    try:
+        job = start(photos, model)
+        model.wait_for(1)
+        nothing = job.so_far()
+        assert nothing.is_empty()
+        model.let()
+        assert nothing.columns == job.result(PATIENCE).columns
+    finally:
+        model.let()
+
+
+def test_so_far_the_other_columns_of_a_frame_come_along(photos, gated):
+    paths = sorted(str(path) for path in photos.iterdir())
+    given = pl.DataFrame({"path": paths, "label": [f"label {i}" for i in range(13)]})
+    job = start(given, gated)
+    gated.wait_for(3)
+    part = job.so_far()
+    assert part.select("path", "label").equals(given.head(len(part)).select("path", "label"))
+
+
+def test_a_model_that_cannot_be_had_fails_the_job_and_nothing_else(photos, tmp_path):
+    (tmp_path / "no model").mkdir()
+    job = ended(start(photos, str(tmp_path / "no model")))
+    assert job.state == "failed"
+    assert job.text.startswith("failed: ")
+    for ask in (job.result, job.so_far):
+        with pytest.raises(dw.ModelError):
+            ask()
+
+
+def test_an_explorer_opens_on_what_is_scored_so_far_and_answers_while_the_job_runs(photos, gated):
+    job = start(photos, gated)
+    gated.wait_for(3)
+    ex = dw.Explorer(job)
+    page = Page(ex)
+    shown = len(ex.frame)
+    assert 4 <= shown < 13
+    assert page.ask("open")["rows"] == shown
+    (tile,) = page.ask("tiles", rows=[0])["tiles"]
+    assert tile["thumb"]
+    page.ask("select", {"rows": np.array([3], np.uint8)})
+    assert names(ex.selection) == names(ex.frame.head(2))
+    assert not job.done
+    gated.let()
+    job.result(PATIENCE)
+    assert len(dw.Explorer(job).frame) == 13
+
+
+def test_an_explorer_opens_on_a_job_that_has_nothing_yet(photos):
+    model = Gated()
+    try:
+        ex = dw.Explorer(start(photos, model))
+        assert Page(ex).ask("open")["rows"] == 0
+    finally:
+        model.let()
+
+
+def test_an_explorer_of_a_job_has_its_store(photos, tmp_path):
+    job = start(photos, Pixels(), store=tmp_path / "mine.sqlite")
+    job.result(PATIENCE)
+    assert dw.Explorer(job)._store is job.store
+    with pytest.raises(dw.InputError, match="data is none"):
+        dw.Explorer(job, path="file")
+
+
+def test_the_panel_shows_the_job_and_cancels_it(photos, gated):
+    job = start(photos, gated)
+    gated.wait_for(3)
+    shown = job._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in shown
+    assert shown["text/plain"] == repr(job)
+    panel = job._panel
+    (bar, button), text = panel.children[0].children, panel.children[1]
+    assert 0 < bar.value < 1
+    assert "of 13 images" in text.value
+    button.click()
+    assert job.cancelling
+    assert button.disabled
+    assert "stopping" in text.value
+    gated.let()
+    ended(job)
+    assert bar.bar_style == "warning"
+    assert "cancelled after" in text.value
+    assert button.layout.display == "none"
+    assert job._repr_mimebundle_()["application/vnd.jupyter.widget-view+json"]["model_id"] == (
+        panel.model_id
+    )
+
+
+def test_the_panel_is_told_a_few_times_a_second_and_always_of_the_end(photos):
+    job = dw.score_async(photos, model=(model := Gated()), batch_size=1, workers=1)
+    model.wait_for(1)
+    job._repr_mimebundle_()
+    (bar, _), text = job._panel.children[0].children, job._panel.children[1]
+    updates = []
+    text.observe(lambda change: updates.append(change["new"]), "value")
+    start = time.monotonic()
+    model.let()
+    job.result(PATIENCE)
+    for _ in range(100):
+        if bar.bar_style == "success":
+            break
+        time.sleep(0.05)
+    assert len(updates) <= 4 + 4 * (time.monotonic() - start)
+    assert "13 images scored" in text.value
+    assert bar.value == 1
+
+
+@pytest.mark.filterwarnings("ignore:the job is shown no longer")
+def test_a_panel_that_breaks_does_not_end_the_job(photos, gated):
+    job = start(photos, gated)
+
+    def broken():
+        raise OSError("the page is gone")
+
+    job.watch(broken)
+    gated.let()
+    assert len(job.result(PATIENCE)) == 13
+
+
+def test_without_progress_a_job_is_text(photos):
+    job = start(photos, Pixels(), progress=False)
+    assert list(job._repr_mimebundle_()) == ["text/plain"]
+    job.result(PATIENCE)
+
+
+def test_an_interpreter_that_exits_neither_hangs_on_a_job_nor_crashes(photos, tmp_path):
+    store = tmp_path / "s.sqlite"
+    program = textwrap.dedent(
+        f"""
+        import time, numpy as np, dedup_widgets as dw
+        class Slow:
+            name = key = "pixels"
+            def encode(self, images):
+                time.sleep(0.3)
+                return np.stack([np.asarray(i.resize((8, 8)), np.float32).ravel() - 100
+                                 for i in images])
+        job = dw.score_async({str(photos)!r}, model=Slow(), store={str(store)!r}, batch_size=1)
+        while job.progress[0] < 2:
+            time.sleep(0.01)
+        print(time.time())
+        """
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert child.returncode == 0, child.stderr
+    assert child.stderr == ""
+    assert time.time() - float(child.stdout) < 5
+    again = Gated(batches=1000)
+    dw.score(photos, model=again, store=store, progress=False)
+    assert again.seen <= 8
+
+
+def test_a_pace_follows_the_last_seconds_and_not_the_whole_run():
+    now = [0.0]
+    pace = Pace(seconds=10, clock=lambda: now[0])
+    assert pace.a_second is None
+    for second, done in enumerate([0, *range(100, 3000, 100), *range(2910, 3410, 10)]):
+        now[0] = second
+        pace.tell(done, 4000)
+    assert pace.a_second == pytest.approx(10)
+    assert pace.seconds_left == pytest.approx((4000 - 3400) / 10)
