@@ -8,7 +8,7 @@ STATIC := src/dedup_widgets/widgets/static
 JS_SOURCES := $(shell find js/src -type f 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint js bench screenshots clean
+.PHONY: demo test lint js bench bench-full screenshots clean
 .DELETE_ON_ERROR:
 
 demo: .make/demo .make/js
@@ -24,8 +24,13 @@ lint: .make/test js/node_modules/.package-lock.json
 	$(BIN)/mypy
 	cd js && npm run check
 
-bench: .make/test .make/js
-	$(BIN)/python benchmarks/bench_neighbors.py
+bench: .make/bench
+	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.report
+
+bench-full: .make/bench
+	$(BIN)/python -m benchmarks --pass full
+	$(BIN)/python -m benchmarks.report
 
 screenshots: .make/test .make/js
 	$(BIN)/python scripts/screenshots.py
@@ -44,6 +49,12 @@ js: .make/js
 .make/test: .make/venv .make/js pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
 	@touch $@ .make/demo
+
+# imagededup without its dependencies: it asks for torchvision, which no measurement needs.
+.make/bench: .make/venv .make/js pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	-$(BIN)/pip install --quiet --constraint constraints.txt --no-deps imagededup
+	@touch $@
 
 js/node_modules/.package-lock.json: js/package.json js/package-lock.json
 	cd js && npm ci --no-audit --no-fund

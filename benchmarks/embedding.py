@@ -1,0 +1,133 @@
+"""Photos to embeddings, end to end: this project, plain sentence-transformers, the network alone.
+
+The project does more in its time: it fingerprints each picture, takes its quality metrics, makes
+a thumbnail, keeps all that in a store, and scores. Networks are loaded and warm before the clock.
+"""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import data as make
+from benchmarks.harness import OURS, Case, Values, clock
+
+BATCH = 32
+EFFICIENTNET = "efficientnet-lite0"
+
+
+def cases(size: str) -> list[Case]:
+    n, lite = (8, 8) if size == "tiny" else (192, 512)
+    rounds = 1 if size == "tiny" else 3
+    return [
+        Case("embedding", name, {"model": model, "n": n if model == "CLIP" else lite}, rounds)
+        for model, names in (("CLIP", VARIANTS), ("EfficientNet", LITE_VARIANTS))
+        for name in names
+    ]
+
+
+def prepare(data: Path, model: str, n: int) -> None:
+    make.make_photos(data, n)
+    make.clip(data)
+
+
+def score(data: Path, model: str, n: int, precision: str = "fast") -> Values:
+    """Go from files to the scored frame, by `dedup_widgets.score`."""
+    import dedup_widgets as dw
+    from dedup_widgets.embedding import load_embedder
+
+    embedder = load_embedder(_model(data, model), device="cpu", precision=precision)
+    photos = make.photos(data, n)
+    with tempfile.TemporaryDirectory() as folder:
+        warm, store = Path(folder) / "warm.sqlite", Path(folder) / "store.sqlite"
+        dw.score(photos[:BATCH], model=embedder, store=warm, progress=False)
+        with clock() as reading:
+            dw.score(photos, model=embedder, store=store, progress=False)
+    return _per_second(n, reading.values())
+
+
+def score_again(data: Path, model: str, n: int) -> Values:
+    """Score photos that the store knows."""
+    import dedup_widgets as dw
+    from dedup_widgets.embedding import load_embedder
+
+    embedder = load_embedder(_model(data, model), device="cpu")
+    photos = make.photos(data, n)
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder) / "store.sqlite"
+        dw.score(photos, model=embedder, store=store, progress=False)
+        with clock() as reading:
+            dw.score(photos, model=embedder, store=store, progress=False)
+    return _per_second(n, reading.values())
+
+
+def encode_alone(data: Path, model: str, n: int) -> Values:
+    """Run the project's network on pictures that are decoded and prepared."""
+    from dedup_widgets.embedding import load_embedder
+    from dedup_widgets.images import decode
+
+    embedder = load_embedder(_model(data, model), device="cpu")
+    ready = [
+        embedder.prepare(decode(Path(path).read_bytes()).rgb) for path in make.photos(data, BATCH)
+    ]
+    return _network_alone(lambda: embedder.encode(ready), n)
+
+
+def sentence_transformers(data: Path, model: str, n: int) -> Values:
+    """Do what a user would write: open the photos, hand them to the model."""
+    from PIL import Image
+    from sentence_transformers import SentenceTransformer
+
+    network = SentenceTransformer(str(make.clip(data)), device="cpu")
+    photos = make.photos(data, n)
+    network.encode([Image.open(path) for path in photos[:BATCH]])
+    with clock() as reading:
+        network.encode([Image.open(path) for path in photos])
+    return _per_second(n, reading.values())
+
+
+def tower_alone(data: Path, model: str, n: int, dtype: str) -> Values:
+    """Run the vision tower of transformers on tensors that are ready."""
+    import torch
+    from transformers import CLIPModel
+
+    network = CLIPModel.from_pretrained(make.clip(data), dtype=getattr(torch, dtype)).eval()
+    pixels = torch.randn(BATCH, 3, 224, 224, dtype=getattr(torch, dtype))
+    with torch.inference_mode():
+        return _network_alone(lambda: network.get_image_features(pixel_values=pixels), n)
+
+
+def _network_alone(encode: Callable[[], Any], n: int) -> Values:
+    encode()
+    encode()
+    batches = -(-n // BATCH)
+    with clock() as reading:
+        for _ in range(batches):
+            encode()
+    return _per_second(batches * BATCH, reading.values())
+
+
+def _per_second(n: int, values: Values) -> Values:
+    return {"photos_per_second": n / values["seconds"], **values}
+
+
+def _model(data: Path, model: str) -> Any:
+    return make.clip(data) if model == "CLIP" else EFFICIENTNET
+
+
+LITE_VARIANTS: dict[str, Callable[..., Values]] = {
+    OURS: score,
+    f"{OURS}, exact": lambda data, **case: score(data, **case, precision="exact"),
+    f"{OURS}, known photos": score_again,
+    f"{OURS}, network alone": encode_alone,
+}
+VARIANTS: dict[str, Callable[..., Values]] = {
+    **LITE_VARIANTS,
+    "SentenceTransformer.encode": sentence_transformers,
+    "transformers, tower alone, float32": lambda data, **case: tower_alone(
+        data, **case, dtype="float32"
+    ),
+    "transformers, tower alone, bfloat16": lambda data, **case: tower_alone(
+        data, **case, dtype="bfloat16"
+    ),
+}

@@ -1,0 +1,98 @@
+"""Similar items: how long one answer takes, and what it takes to have an index."""
+
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import data as make
+from benchmarks.harness import Case, Values, clock, grid
+
+QUERIES = 200
+K = 12
+
+
+def cases(size: str) -> list[Case]:
+    sizes = {"tiny": [1_000], "quick": [100_000], "full": [100_000, 1_000_000]}[size]
+    return grid("similar", list(VARIANTS), sizes, rounds=1 if size == "tiny" else 2)
+
+
+def prepare(data: Path, n: int) -> None:
+    make.embeddings(data, n)
+
+
+def first_time(data: Path, n: int) -> Values:
+    """Build the index, save it, and answer."""
+    folder = _folder(data, n)
+    for old in folder.iterdir():
+        old.unlink()
+    return answer(data, n)
+
+
+def loaded(data: Path, n: int) -> Values:
+    """Find the saved index, and answer."""
+    return answer(data, n)
+
+
+def answer(data: Path, n: int) -> Values:
+    """Run the clock until the first answer, and time each of the others by itself."""
+    import polars as pl
+
+    from dedup_widgets.similar import SimilarImages
+
+    rows = np.load(make.embeddings(data, n))
+    frame = pl.DataFrame(
+        {
+            "path": [f"{i}.jpg" for i in range(n)],
+            "embedding": pl.Series(rows, dtype=pl.Array(pl.Float16, rows.shape[1])),
+        }
+    )
+    asked = np.random.default_rng(6).permutation(n)[:QUERIES]
+    with clock() as reading:
+        images = SimilarImages(frame, beside=_folder(data, n) / "store.sqlite")
+        images.rows(int(asked[0]), K)
+    times, found = [], []
+    for row in asked:
+        start = time.perf_counter()
+        found.append(images.rows(int(row), K))
+        times.append(1000 * (time.perf_counter() - start))
+    return {
+        **reading.values(),
+        "milliseconds": statistics.median(times),
+        "milliseconds_95": statistics.quantiles(times, n=20)[-1],
+        "recall": _recall(rows, asked[:50], [rows for rows, _ in found[:50]]),
+    }
+
+
+def _recall(rows: np.ndarray, asked: np.ndarray, found: list[np.ndarray]) -> float:
+    """Return how many of the k nearest were found, on average."""
+    queries = _unit(rows[asked])
+    cosine = np.concatenate(
+        [
+            queries @ _unit(rows[start : start + make.PIECE]).T
+            for start in range(0, len(rows), make.PIECE)
+        ],
+        axis=1,
+    )
+    cosine[np.arange(len(asked)), asked] = -np.inf
+    kth = np.partition(cosine, -K, axis=1)[:, -K]
+    right = [
+        (line[answer] >= least - 1e-6).sum()
+        for line, answer, least in zip(cosine, found, kth, strict=True)
+    ]
+    return float(np.mean(right) / K)
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    wide = rows.astype(np.float32)
+    return wide / np.linalg.norm(wide, axis=1, keepdims=True)
+
+
+def _folder(data: Path, n: int) -> Path:
+    folder = data / f"similar-{n}"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+VARIANTS = {"first time": first_time, "index saved": loaded}
