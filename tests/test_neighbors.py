@@ -20,6 +20,7 @@ from dedup_widgets.products import (
     multiplies_float32,
 )
 from dedup_widgets.vectors import (
+    BLOCK,
     GRID,
     Vectors,
     cosines,
@@ -265,6 +266,13 @@ def test_of_equally_near_vectors_the_lowest_row_is_the_nearest(method):
     signs = np.random.default_rng(0).choice([-1, 1], size=(400, 16))
     vectors = unit_vectors(np.unique(signs, axis=0)[::-1])
     rows, _ = nearest(vectors, method=method)
+    assert np.array_equal(rows, all_cosines(vectors).argmax(axis=1))
+
+
+@pytest.mark.parametrize("n", [BLOCK, BLOCK + 1, BLOCK + 2])
+def test_a_graph_answers_for_the_last_row_whatever_their_number(n):
+    vectors = unit_vectors(np.random.default_rng(0).standard_normal((n, 64)))
+    rows, _ = nearest(vectors, method="hnsw")
     assert np.array_equal(rows, all_cosines(vectors).argmax(axis=1))
 
 

@@ -121,7 +121,7 @@ def test_an_index_orders_what_float32_cannot_tell_apart():
 @pytest.mark.parametrize("length", [1.0, 3e-4, 50.0, 1e30])
 def test_a_scan_without_a_copy_picks_the_same(monkeypatch, dtype, length):
     monkeypatch.setattr("dedup_widgets.scan.COPIED", 0)
-    monkeypatch.setattr("dedup_widgets.scan._BLOCK", 64)
+    monkeypatch.setattr("dedup_widgets.scan._IN_ONE_THREAD", 64 * 16)
     if dtype is np.float16 and length == 1e30:
         length = 1000.0
     rows = (length * clustered(300).astype(np.float64)).astype(dtype)
@@ -164,15 +164,21 @@ def test_an_empty_index_finds_nothing():
         assert rows.size == distances.size == 0
 
 
-def test_a_row_that_the_graph_lost_is_answered_by_looking_at_all(vectors, monkeypatch):
-    exact = answers(VectorIndex(vectors), range(0, 400, 40))
+@pytest.mark.parametrize("until", [100, 10**6])
+def test_a_row_that_does_not_find_itself_is_searched_for_longer(vectors, monkeypatch, until):
+    monkeypatch.setattr(index, "MOST_ASKED", 200)
+    exact = answers(VectorIndex(vectors), range(0, 300, 30))
     vector_index = ready(vectors)
+    search = SharedGraph.nodes
 
-    def far_away(_graph, unit, count):
-        return np.argsort(unit_vectors(vectors[:300]) @ unit)[:count]
+    def lost(graph, unit, count):
+        if count > until:
+            return search(graph, unit, count)
+        first = unit_vectors(vectors[graph.first(np.arange(len(graph)))])
+        return np.argsort(first @ unit)[:count]
 
-    monkeypatch.setattr(SharedGraph, "nodes", far_away)
-    assert answers(vector_index, range(0, 400, 40)) == exact
+    monkeypatch.setattr(SharedGraph, "nodes", lost)
+    assert answers(vector_index, range(0, 300, 30)) == exact
 
 
 def test_a_graph_is_built_the_same_each_time_whatever_the_blocks(vectors, monkeypatch):

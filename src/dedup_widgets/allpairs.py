@@ -426,7 +426,7 @@ class _Loaded:
 
 
 class _Table:
-    """Columns that grow."""
+    """Columns that grow, each in one piece: many small ones would leave memory in shreds."""
 
     def __init__(self, *types: type) -> None:
         self._types = types
@@ -437,17 +437,24 @@ class _Table:
 
     def clear(self) -> None:
         self._size = 0
-        self._parts: list[tuple[NDArray[Any], ...]] = []
+        self._columns: list[NDArray[Any]] = [np.empty(0, dtype) for dtype in self._types]
 
     def append(self, *columns: NDArray[Any]) -> None:
-        if len(columns[0]):
-            typed = zip(columns, self._types, strict=True)
-            self._parts.append(tuple(column.astype(dtype) for column, dtype in typed))
-            self._size += len(columns[0])
+        start, end = self._size, self._size + len(columns[0])
+        if end > len(self._columns[0]):
+            self._columns = [_enlarged(own, start, max(end, 2 * start)) for own in self._columns]
+        for own, new in zip(self._columns, columns, strict=True):
+            own[start:end] = new
+        self._size = end
 
     def columns(self) -> tuple[NDArray[Any], ...]:
-        empty: tuple[NDArray[Any], ...] = tuple(np.empty(0, dtype) for dtype in self._types)
-        return tuple(map(np.concatenate, zip(empty, *self._parts, strict=True)))
+        return tuple(own[: self._size] for own in self._columns)
+
+
+def _enlarged(column: NDArray[Any], used: int, size: int) -> NDArray[Any]:
+    larger = np.empty(size, column.dtype)
+    larger[:used] = column[:used]
+    return larger
 
 
 def _strips(

@@ -188,7 +188,8 @@ class Originals:
         """Return the earlier pairs, as they lie, of two who are not compared again."""
         assert earlier.pairs is not None
         pairs: NDArray[np.int64] = place[earlier.pairs]
-        pairs = at[pairs[((pairs >= 0) & (known[pairs] >= 0)).all(axis=1)]]
+        pairs = pairs[(pairs >= 0).all(axis=1)]
+        pairs = at[pairs[(known[pairs] >= 0).all(axis=1)]]
         if earlier.reach == self.reach:
             return pairs
         within = np.empty(len(pairs), np.bool_)

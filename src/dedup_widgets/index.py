@@ -24,7 +24,7 @@ SPARE = 48
 """Nodes that a graph is asked for beyond k: it orders them by rounded vectors."""
 
 MOST_ASKED = 1000
-"""Neighbours up to which a graph is asked: the time that it takes grows with them."""
+"""Neighbours for which a graph is asked, at most: the time that it takes grows with them."""
 
 PATIENCE = 5.0
 """Seconds that a search waits at most to hear whether its graph was saved.
@@ -47,7 +47,7 @@ class VectorIndex:
 
     A graph may miss neighbours: of the nearest 12, less than 1 in 1,000 where vectors are
     clustered like photos, more among thousands that are nearly equal. Equal vectors share one
-    node, so all of them are found. A row that does not find itself is answered by looking at all.
+    node, so all of them are found. A row that does not find itself is searched for longer.
 
     One index may serve several threads.
 
@@ -182,16 +182,19 @@ class VectorIndex:
     def _ask(
         self, graph: SharedGraph, unit: NDArray[np.float32], k: int, is_row: bool
     ) -> Scored | None:
-        """Return what a graph finds; None where it is seen to have missed something."""
-        wanted = min(k + SPARE, len(graph))
-        nodes = graph.nodes(unit[0], wanted)
-        if len(nodes) < wanted:
-            return None
-        cosine = cosines(unit, self._vectors.unit(graph.first(nodes)))[0]
-        if is_row and cosine.max() < 1:
-            return None
-        rows, at = graph.rows(nodes, k)
-        return rows, cosine[at]
+        """Return what a graph finds; None where it is seen to have missed something.
+
+        A row that does not find itself may have lost others too. Asking for more finds it.
+        """
+        for wanted in (k + SPARE, k + MOST_ASKED):
+            nodes = graph.nodes(unit[0], wanted)
+            if len(nodes) < min(wanted, len(graph)):
+                return None
+            cosine = cosines(unit, self._vectors.unit(graph.first(nodes)))[0]
+            if not is_row or cosine.max() == 1:
+                rows, at = graph.rows(nodes, k)
+                return rows, cosine[at]
+        return None
 
 
 # Graphs in the making

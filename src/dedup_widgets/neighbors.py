@@ -336,10 +336,11 @@ def _ask_graph(best: AllPairs, nodes: NDArray[np.int64]) -> NDArray[np.int64]:
     for part in parts(len(nodes)):
         rows = nodes[part]
         unit = best.vectors.unit(rows)
-        found = graph.search(unit, CANDIDATES)
+        # One query alone would be answered in another form; the second answer is not used.
+        found = graph.search(unit if len(unit) > 1 else unit.repeat(2, axis=0), CANDIDATES)
         # Short answers are padded with key 0.
-        valid = np.arange(CANDIDATES) < found.counts[:, None]
-        others = nodes[np.where(valid, found.keys.astype(np.int64), 0)]
+        valid = np.arange(CANDIDATES) < found.counts[: len(unit), None]
+        others = nodes[np.where(valid, found.keys[: len(unit)].astype(np.int64), 0)]
         cosine = row_cosines(unit, best.vectors.unit(others.ravel()).reshape(*others.shape, -1))
         itself = others == rows[:, None]
         usable = valid & ~itself
