@@ -18,7 +18,7 @@ EFFICIENTNET = "efficientnet-lite0"
 
 def cases(size: str) -> list[Case]:
     n, lite = (8, 8) if size == "tiny" else (192, 512)
-    rounds = 1 if size == "tiny" else 3
+    rounds = {"tiny": 1, "quick": 2, "full": 3}[size]
     return [
         Case("embedding", name, {"model": model, "n": n if model == "CLIP" else lite}, rounds)
         for model, names in (("CLIP", VARIANTS), ("EfficientNet", LITE_VARIANTS))

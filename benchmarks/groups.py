@@ -9,18 +9,21 @@ from numpy.typing import NDArray
 from benchmarks import data as make
 from benchmarks.harness import Case, Values, clock
 
+IDENTICAL = "identical"
+FRAMES = "nearly identical blank frames"
 CROWD = "a quarter in one group"
 
 Rows = NDArray[np.float16]
 
 
 def cases(size: str) -> list[Case]:
-    n = {"tiny": 2_000, "quick": 100_000, "full": 100_000}[size]
-    crowd = {"tiny": 4_000, "quick": 0, "full": 200_000}[size]
-    chosen = [
-        Case("groups", name, {"n": crowd if name == CROWD else n}, rounds=1) for name in VARIANTS
-    ]
-    return [case for case in chosen if case.params["n"]]
+    identical, frames, crowd = {
+        "tiny": (2_000, 2_000, 4_000),
+        "quick": (100_000, 20_000, 40_000),
+        "full": (100_000, 100_000, 200_000),
+    }[size]
+    of = {IDENTICAL: identical, FRAMES: frames, CROWD: crowd}
+    return [Case("groups", name, {"n": n}, rounds=1) for name, n in of.items()]
 
 
 def prepare(data: Path, n: int) -> None:
@@ -69,7 +72,7 @@ def crowd(data: Path, n: int) -> Values:
 
 
 VARIANTS: dict[str, Callable[..., Values]] = {
-    "identical": lambda data, n: score(identical(n)),
-    "nearly identical blank frames": lambda data, n: score(blank_frames(n)),
+    IDENTICAL: lambda data, n: score(identical(n)),
+    FRAMES: lambda data, n: score(blank_frames(n)),
     CROWD: crowd,
 }

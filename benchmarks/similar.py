@@ -15,7 +15,7 @@ K = 12
 
 def cases(size: str) -> list[Case]:
     sizes = {"tiny": [1_000], "quick": [100_000], "full": [100_000, 1_000_000]}[size]
-    return grid("similar", list(VARIANTS), sizes, rounds=1 if size == "tiny" else 2)
+    return grid("similar", list(VARIANTS), sizes, rounds=1)
 
 
 def prepare(data: Path, n: int) -> None:

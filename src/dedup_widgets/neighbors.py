@@ -15,8 +15,9 @@ from dedup_widgets.equals import EqualSets
 from dedup_widgets.errors import InputError
 from dedup_widgets.graph import CANDIDATES, build_graph
 from dedup_widgets.pairs import leaders_of_pairs
-from dedup_widgets.products import fastest, processors
+from dedup_widgets.products import fastest
 from dedup_widgets.progress import Progress
+from dedup_widgets.threads import processors
 from dedup_widgets.vectors import (
     BLOCK,
     Vectors,

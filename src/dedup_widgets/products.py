@@ -6,7 +6,6 @@ are rounded to â and b̂, Cauchy-Schwarz bounds what a product is off by:
 the vectors are rounded. Adding up in float32 and rounding the sum come on top.
 """
 
-import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup_widgets.threads import processors
 from dedup_widgets.vectors import Vectors, float32_error, float64_error, parts
 
 if TYPE_CHECKING:
@@ -180,13 +180,6 @@ def fastest(device: str | None = None) -> Kind:
     if getattr(torch.cpu, "_is_amx_tile_supported", bool)():
         return "bfloat16 by AMX"
     return "bfloat16" if getattr(torch.cpu, "_is_avx512_bf16_supported", bool)() else "float32"
-
-
-def processors() -> int:
-    """Return how many processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class NumpyProducts:

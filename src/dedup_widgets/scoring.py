@@ -22,6 +22,7 @@ from dedup_widgets.progress import Progress
 from dedup_widgets.searches import compare_remembering
 from dedup_widgets.sources import LocalFiles, absolute, find_images
 from dedup_widgets.store import FileRecord, Store, open_store, store_path
+from dedup_widgets.threads import processors
 from dedup_widgets.uniqueness import NEAR, uniqueness
 
 SCORE_COLUMNS = ("uniqueness", "kind", "group", "keep", "nearest", "distance")
@@ -229,7 +230,7 @@ def prepare(
     if precision not in get_args(Precision):
         raise InputError(f"precision is {precision!r}; it must be 'fast' or 'exact'")
     batch_size = _positive("batch_size", batch_size, 32)
-    workers = _positive("workers", workers, os.cpu_count() or 1)
+    workers = _positive("workers", workers, processors())
     given, paths = _paths(images)
     _check_rules(keep, given)
     _refuse_store_among_images(store, images, paths)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from dedup_widgets.embedding import DEFAULT_MODEL, load_embedder
+from dedup_widgets.embedding import DEFAULT_MODEL, Precision, load_embedder
 from dedup_widgets.errors import ImageError, InputError
 from dedup_widgets.frames import require_columns, to_polars
 from dedup_widgets.images import decode
@@ -27,6 +27,7 @@ def similar(
     *,
     model: Any = DEFAULT_MODEL,
     device: str | None = None,
+    precision: Precision = "fast",
     store: "str | os.PathLike[str] | Store | None" = None,
 ) -> pl.DataFrame:
     """Return the images of a frame that are nearest to a query.
@@ -48,8 +49,8 @@ def similar(
         How many to return, at most.
     model
         The model that made the embeddings. It is loaded for a file or a text only.
-    device
-        Torch device for it.
+    device, precision
+        How it runs; see :func:`dedup_widgets.score`.
     store
         Beside it the index of many images is kept; see :func:`dedup_widgets.score`.
 
@@ -73,7 +74,7 @@ def similar(
     images = _images_of(df, text, store_path(store))
     if text in images.row_of:
         return images.frame(text, k)
-    embedder = load_embedder(model, device)
+    embedder = load_embedder(model, device, precision)
     if Path(text).suffix.lower() in IMAGE_SUFFIXES or Path(text).is_file():
         data = LocalFiles().read(text)
         try:

@@ -1,14 +1,22 @@
-"""Threads that run a network on one core each.
+"""How many cores there are, and threads that run a network on one each.
 
 torch spreads each operation over the cores by threads of its own, which wait for each other
 busily after every one: beside threads that decode pictures, cores are lost to the waiting. Threads
 that each compute whole pictures never wait, and their results do not depend on how many there are.
 """
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 _lock = threading.Lock()
+
+
+def processors() -> int:
+    """Return how many processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def single_core_threads(count: int) -> ThreadPoolExecutor:
