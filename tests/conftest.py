@@ -118,3 +118,19 @@ def _byte_characters() -> list[str]:
     kept = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = (chr(256 + i) for i in range(256 - len(kept)))
     return [chr(byte) if byte in kept else next(others) for byte in range(256)]
+
+
+@pytest.fixture
+def distances(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list of how many distances each comparison that is made stands for."""
+    from dedup_widgets.allpairs import AllPairs
+
+    made: list[int] = []
+    compare = AllPairs.compare
+
+    def count(self, rows, others=(), progress=False):
+        made.append(len(rows) * (len(rows) - 1) // 2 + len(rows) * len(others))
+        return compare(self, rows, others, progress)
+
+    monkeypatch.setattr(AllPairs, "compare", count)
+    return made

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 import dedup_widgets as dw
 from dedup_widgets import searches
 from dedup_widgets import store as stores
-from dedup_widgets.allpairs import AllPairs
 from dedup_widgets.comparison import Compared
 from dedup_widgets.errors import StoreError
 from dedup_widgets.store import Store
@@ -220,20 +219,6 @@ def test_whatever_was_scored_before_the_frame_is_that_of_a_fresh_start(tmp_path_
         )
         assert found.equals(expected)
     store.close()
-
-
-@pytest.fixture
-def distances(monkeypatch):
-    """Return a list of how many distances each comparison that is made stands for."""
-    made = []
-    compare = AllPairs.compare
-
-    def count(self, rows, others=(), progress=False):
-        made.append(len(rows) * (len(rows) - 1) // 2 + len(rows) * len(others))
-        return compare(self, rows, others, progress)
-
-    monkeypatch.setattr(AllPairs, "compare", count)
-    return made
 
 
 @pytest.mark.parametrize("near", [0.0, 0.05, 0.4])

@@ -1,6 +1,6 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import type { Catalogue } from "./catalogue";
 import * as format from "./format";
-import type { Library } from "./library";
 import type { DatasetPreview, DatasetRequest, DatasetResult } from "./protocol";
 import { CancelledError, RemoteError, type Rpc, reasonOf } from "./rpc";
 
@@ -25,7 +25,7 @@ export interface Choice {
 
 export interface DatasetOptions {
   rpc: Rpc;
-  library: Library;
+  catalogue: Catalogue;
   /** Images that stay under the plan; null without a plan. */
   staying: () => number | null;
   selected: () => number;
@@ -80,12 +80,12 @@ export class DatasetMaker {
   #job: AbortController | null = null;
 
   readonly choices: ReadonlySignal<Choice[]> = computed(() => {
-    const { library, staying, selected, shown } = this.#options;
+    const { catalogue, staying, selected, shown } = this.#options;
     const choice = (source: Source, label: string, count: number): Choice => ({
       source,
       text: `${label} (${format.count(count)})`,
     });
-    const choices = library.collections.value.map(({ name, size }) =>
+    const choices = catalogue.collections.value.map(({ name, size }) =>
       choice({ kind: "collection", name }, name, size),
     );
     const stay = staying();
@@ -136,7 +136,7 @@ export class DatasetMaker {
   open(source?: Source): () => void {
     batch(() => {
       if (this.work.peek().kind === "draft") this.set({ source: source ?? this.#likely() });
-      this.#latestSeen = this.#options.library.latest.peek();
+      this.#latestSeen = this.#options.catalogue.latest.peek();
       this.#opened = true;
       this.#visible.value = this.#visible.peek() + 1;
     });
@@ -235,10 +235,10 @@ export class DatasetMaker {
   }
 
   #likely(): Source {
-    const { library, staying } = this.#options;
-    const latest = library.latest.peek();
+    const { catalogue, staying } = this.#options;
+    const latest = catalogue.latest.peek();
     const { source } = this.draft.peek();
-    const there = source.kind !== "collection" || library.find(source.name) !== undefined;
+    const there = source.kind !== "collection" || catalogue.find(source.name) !== undefined;
     const chosen = this.#opened && there;
     if (latest !== null && (latest !== this.#latestSeen || !chosen)) {
       return { kind: "collection", name: latest };

@@ -1,5 +1,6 @@
 import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { type Answer, Answers } from "./answers";
+import type { Catalogue } from "./catalogue";
 import {
   allOf,
   anyOf,
@@ -23,7 +24,6 @@ import {
   withClauses,
 } from "./filters";
 import type { Frame } from "./frame";
-import type { Library } from "./library";
 import type { AnyModel } from "./model";
 import type { Rpc } from "./rpc";
 import { syncTrait } from "./sync";
@@ -37,7 +37,7 @@ const MASKS = 12;
 
 export interface FilteringOptions {
   frame: ReadonlySignal<Frame | null>;
-  library: Pick<Library, "members">;
+  catalogue: Pick<Catalogue, "members">;
   rpc: Rpc;
   signal: AbortSignal;
 }
@@ -63,7 +63,7 @@ export interface Standing {
 export class Filtering {
   readonly clauses: Signal<Clauses> = signal({});
   #frame: ReadonlySignal<Frame | null>;
-  #library: Pick<Library, "members">;
+  #catalogue: Pick<Catalogue, "members">;
   #rpc: Rpc;
   #columns = new Answers<ColumnData>();
   #matches = new Answers<Uint8Array>();
@@ -93,9 +93,9 @@ export class Filtering {
     [...this.#parts.value.values()].some(({ pending }) => pending),
   );
 
-  constructor(model: AnyModel, { frame, library, rpc, signal: abort }: FilteringOptions) {
+  constructor(model: AnyModel, { frame, catalogue, rpc, signal: abort }: FilteringOptions) {
     this.#frame = frame;
-    this.#library = library;
+    this.#catalogue = catalogue;
     this.#rpc = rpc;
     this.#push = syncTrait(model, "_filters", this.clauses, readClauses, abort);
     const stop = effect(() => this.#fetch());
@@ -227,7 +227,7 @@ export class Filtering {
             : missingMask(frame.scores, presenceOf(clause) === true),
         );
       case "collections": {
-        const members = this.#library.members.value;
+        const members = this.#catalogue.members.value;
         const make = () => collectionsMask(frame.rows, members, clause as CollectionsClause);
         return known(members, make);
       }

@@ -1,8 +1,8 @@
 import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { Bitset } from "./bitset";
+import type { Catalogue, Naming } from "./catalogue";
 import * as format from "./format";
 import { type Frame, readableRows } from "./frame";
-import type { Library, Naming } from "./library";
 import type { Requests } from "./protocol";
 import { reasonOf } from "./rpc";
 import type { Selection } from "./selection";
@@ -25,7 +25,7 @@ export interface Offer {
 }
 
 export interface NamingOptions {
-  library: Library;
+  catalogue: Catalogue;
   selection: Selection;
   frame: ReadonlySignal<Frame | null>;
   collect: (args: Requests["collect"]) => Promise<number>;
@@ -45,7 +45,9 @@ export class NameForm {
     return frame && readableRows(frame);
   });
 
-  readonly of: ReadonlySignal<Naming["of"]> = computed(() => this.#options.library.naming.value.of);
+  readonly of: ReadonlySignal<Naming["of"]> = computed(
+    () => this.#options.catalogue.naming.value.of,
+  );
 
   /** The rows that would get the name. */
   readonly rows: ReadonlySignal<Bitset> = computed(() => {
@@ -60,9 +62,9 @@ export class NameForm {
   readonly count: ReadonlySignal<number> = computed(() => this.rows.value.count());
 
   readonly offer: ReadonlySignal<Offer> = computed(() => {
-    const { library } = this.#options;
+    const { catalogue } = this.#options;
     const name = this.name.value.trim();
-    const existing = library.find(name);
+    const existing = catalogue.find(name);
     const rows = this.rows.value;
     const count = this.count.value;
     const rest = this.of.value === "rest";
@@ -75,7 +77,7 @@ export class NameForm {
       const hint = `Keep ${format.images(count)} under this name`;
       return { ...offer, ready, label, hint: count === 0 ? nothing : hint };
     }
-    const members = library.membersOf(name);
+    const members = catalogue.membersOf(name);
     const common = rows.intersection(members).count();
     const change = how === "add" ? count - common : how === "remove" ? common : count;
     const size = { add: existing.size + change, remove: existing.size - change, replace: count };
@@ -98,7 +100,7 @@ export class NameForm {
   constructor(options: NamingOptions) {
     this.#options = options;
     const stop = effect(() => {
-      const { suggested } = options.library.naming.value;
+      const { suggested } = options.catalogue.naming.value;
       this.type(suggested);
     });
     options.signal.addEventListener("abort", stop, { once: true });
@@ -117,15 +119,15 @@ export class NameForm {
 
   /** Name the selection again. */
   leave(): void {
-    this.#options.library.propose("selection", "");
+    this.#options.catalogue.propose("selection", "");
   }
 
   async submit(): Promise<void> {
     const { ready, how } = this.offer.peek();
     if (!ready) return;
-    const { library, collect } = this.#options;
+    const { catalogue, collect } = this.#options;
     const name = this.name.peek().trim();
-    const before = library.find(name)?.size ?? null;
+    const before = catalogue.find(name)?.size ?? null;
     this.busy.value = true;
     this.message.value = null;
     try {

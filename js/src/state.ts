@@ -1,12 +1,12 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { Bars } from "./bars";
+import { Catalogue } from "./catalogue";
 import { Charts } from "./charts";
 import { DatasetMaker } from "./dataset";
 import { Filtering, PLANNED } from "./filtering";
 import { isRange } from "./filters";
 import { countGroups, countStaying, type Frame, frameOf, replanned, withoutKept } from "./frame";
 import { countIn, type Range, rangeOrNull } from "./histogram";
-import { Library } from "./library";
 import type { AnyModel } from "./model";
 import { NameForm } from "./naming";
 import { denseRank, displayOrder, withKeepers } from "./order";
@@ -115,7 +115,7 @@ export class ExplorerState extends PickState {
   readonly frame: Signal<Frame | null> = signal(null);
   readonly filtering: Filtering;
   readonly review: Review;
-  readonly library: Library;
+  readonly catalogue: Catalogue;
   readonly nameForm: NameForm;
   readonly dataset: DatasetMaker;
   readonly charts: Charts;
@@ -198,17 +198,17 @@ export class ExplorerState extends PickState {
   constructor(model: AnyModel, options: StateOptions) {
     super(model, options);
     const { signal: abort } = options;
-    this.library = new Library(this.rpc);
+    this.catalogue = new Catalogue(this.rpc);
     this.review = new Review(this.rpc, () => this.flush(), abort);
     this.filtering = new Filtering(model, {
       frame: this.frame,
-      library: this.library,
+      catalogue: this.catalogue,
       rpc: this.rpc,
       signal: abort,
     });
     this.charts = new Charts(this.rpc);
     this.nameForm = new NameForm({
-      library: this.library,
+      catalogue: this.catalogue,
       selection: this.selection,
       frame: this.frame,
       collect: (args) => this.collect(args),
@@ -216,7 +216,7 @@ export class ExplorerState extends PickState {
     });
     this.dataset = new DatasetMaker({
       rpc: this.rpc,
-      library: this.library,
+      catalogue: this.catalogue,
       staying: () => this.staying.value,
       selected: () => {
         this.selection.version.value;
@@ -248,7 +248,7 @@ export class ExplorerState extends PickState {
   protected override opened(reply: Replies["open"]): void {
     super.opened(reply);
     this.frame.value = frameOf(reply);
-    this.library.load(reply.rows ?? 0, reply);
+    this.catalogue.load(reply.rows ?? 0, reply);
     this.review.info.value = reply.review ?? null;
   }
 
@@ -267,7 +267,7 @@ export class ExplorerState extends PickState {
     const mask = this.mask.value;
     if (!frame || !mask) return;
     this.selection.replace(rowsOf(withoutKept(frame, mask)));
-    this.library.propose("rest", "Unique");
+    this.catalogue.propose("rest", "Unique");
   }
 
   /** What Python knows of this page is what is on screen. */
@@ -285,7 +285,7 @@ export class ExplorerState extends PickState {
   /** Name the selection, or what is not selected; returns the size of the collection. */
   collect(args: Requests["collect"]): Promise<number> {
     this.flush();
-    return this.library.collect(args);
+    return this.catalogue.collect(args);
   }
 
   /** The plan changed: other groups and keepers, the same images and scores. */

@@ -7,7 +7,7 @@ import { type SentMessage, smallFrame, TestModel } from "./fake";
 import { display, painted } from "./screen";
 
 /** The Python side of collections and datasets, as far as the screen can tell. */
-class Library extends TestModel {
+class Catalogue extends TestModel {
   rows: Map<string, Set<number>>;
   datasets: DatasetRequest[] = [];
   #selected = new Bitset(8);
@@ -142,7 +142,7 @@ const dialog = (root: ParentNode) => find<HTMLDialogElement>(root, "dialog");
 
 describe("from the plan to a dataset", () => {
   it("takes: accept, name, open, submit", async () => {
-    const model = new Library();
+    const model = new Catalogue();
     const [root] = await show(model);
     await press(root, "Accept plan");
     expect(root.activeElement).toBe(nameInput(root));
@@ -167,7 +167,7 @@ describe("from the plan to a dataset", () => {
 
 describe("the name form", () => {
   it("takes the focus only in the display where the plan was accepted", async () => {
-    const [left, right] = await show(new Library(), 2);
+    const [left, right] = await show(new Catalogue(), 2);
     const elsewhere = vi.spyOn(nameInput(right), "focus");
     button(left, "Accept plan").focus();
     await press(left, "Accept plan");
@@ -177,7 +177,7 @@ describe("the name form", () => {
   });
 
   it("goes back to the selection on Escape", async () => {
-    const [root] = await show(new Library());
+    const [root] = await show(new Catalogue());
     await press(root, "Accept plan");
     await key(nameInput(root), "Escape");
     expect(find(root, ".naming")).toBeNull();
@@ -186,7 +186,7 @@ describe("the name form", () => {
   });
 
   it("asks what to do with a collection of this name, and adds unless told otherwise", async () => {
-    const model = new Library({ Blurred: [0] });
+    const model = new Catalogue({ Blurred: [0] });
     const [root] = await show(model);
     await press(root, "Accept plan");
     await press(root, "Name the selection instead");
@@ -198,7 +198,7 @@ describe("the name form", () => {
   });
 
   it("keeps its keys from the grid and the host", async () => {
-    const [root] = await show(new Library());
+    const [root] = await show(new Catalogue());
     const heard = vi.fn();
     root.addEventListener("keydown", heard);
     await key(nameInput(root), "k");
@@ -208,7 +208,7 @@ describe("the name form", () => {
 
 describe("the tabs", () => {
   it("are worked by the arrow keys", async () => {
-    const [root] = await show(new Library());
+    const [root] = await show(new Catalogue());
     const images = tab(root, "images");
     images.focus();
     await key(images, "ArrowLeft");
@@ -222,7 +222,7 @@ describe("the tabs", () => {
   });
 
   it("give the grid back as it was left", async () => {
-    const model = new Library();
+    const model = new Catalogue();
     model.set("height", 200);
     const [root] = await show(model);
     await press(root, "Accept plan");
@@ -240,7 +240,7 @@ describe("the tabs", () => {
   });
 
   it("ask for the charts once, and say why there are none", async () => {
-    const model = new Library();
+    const model = new Catalogue();
     const [root] = await show(model);
     tab(root, "analytics").click();
     await painted();
@@ -262,7 +262,7 @@ describe("the tabs", () => {
 
 describe("the collections panel", () => {
   async function open(collections: Record<string, number[]>) {
-    const model = new Library(collections);
+    const model = new Catalogue(collections);
     const [root] = await show(model);
     tab(root, "collections").click();
     await painted();
@@ -352,7 +352,7 @@ describe("the dataset dialog", () => {
       .querySelector<HTMLInputElement>("input, select, textarea")!;
 
   it("shows what it would cost, and which groups would be lost", async () => {
-    const [root] = await show(new Library());
+    const [root] = await show(new Catalogue());
     await press(root, "Create dataset…");
     const text = find(dialog(root), ".dataset-counts").textContent;
     expect(text).toContain("Left out4");
@@ -362,7 +362,7 @@ describe("the dataset dialog", () => {
   });
 
   it("says what is wrong with a name, and does not submit it", async () => {
-    const model = new Library();
+    const model = new Catalogue();
     const [root] = await show(model);
     await press(root, "Create dataset…");
     await type(field(root, "Dataset name"), "a/b");
@@ -375,7 +375,7 @@ describe("the dataset dialog", () => {
   });
 
   it("keeps what was typed when it is closed", async () => {
-    const [root] = await show(new Library());
+    const [root] = await show(new Catalogue());
     await press(root, "Create dataset…");
     await type(field(root, "Description"), "of summer");
     await press(dialog(root), "Cancel");
@@ -385,7 +385,7 @@ describe("the dataset dialog", () => {
   });
 
   it("hides the token, and sends it only with the dataset", async () => {
-    const model = new Library();
+    const model = new Catalogue();
     const [root] = await show(model);
     await press(root, "Create dataset…");
     field(root, "Send to Label Studio").click();
@@ -398,7 +398,7 @@ describe("the dataset dialog", () => {
   });
 
   it("shows progress, goes on when it is hidden, and can be cancelled", async () => {
-    const model = new Library();
+    const model = new Catalogue();
     model.answers.create = undefined;
     const [root] = await show(model);
     await press(root, "Create dataset…");
@@ -417,7 +417,7 @@ describe("the dataset dialog", () => {
   });
 
   it("says what became of sending it, and links to the project", async () => {
-    const model = new Library();
+    const model = new Catalogue();
     const written = { name: "x", path: "/x", images: 1, bytes: 1, removed: 0 };
     model.answers.create = () => ({
       ...written,

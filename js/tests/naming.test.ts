@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Bitset } from "../src/bitset";
-import { samples, termsText } from "../src/library";
+import { samples, termsText } from "../src/catalogue";
 import type { CollectionsReply } from "../src/protocol";
 import { ExplorerState } from "../src/state";
 import { settle, smallFrame, TestModel } from "./fake";
@@ -33,7 +33,7 @@ async function make(
   const model = new TestModel({ open, select: () => ({ count: 0 }), ...answers });
   const state = new ExplorerState(model, { signal: lifetime.signal });
   await settle();
-  return { model, state, form: state.nameForm, library: state.library };
+  return { model, state, form: state.nameForm, catalogue: state.catalogue };
 }
 
 describe("the form that names the selection", () => {
@@ -51,7 +51,7 @@ describe("the form that names the selection", () => {
     ]);
     expect(form.message.value).toEqual({ kind: "done", text: "“Blurred” holds 2 images." });
     expect(form.name.value).toBe("");
-    expect(state.library.latest.value).toBe("Blurred");
+    expect(state.catalogue.latest.value).toBe("Blurred");
   });
 
   it("adds to a collection that has this name, and says how many that are", async () => {
@@ -147,37 +147,37 @@ describe("the form that names what stays", () => {
   });
 });
 
-describe("Library", () => {
+describe("Catalogue", () => {
   it("joins collections from left to right", async () => {
-    const { library } = await make({ A: [0, 1, 2], B: [2, 3], C: [1] });
-    const rows = library.combine([
+    const { catalogue } = await make({ A: [0, 1, 2], B: [2, 3], C: [1] });
+    const rows = catalogue.combine([
       { operation: "union", name: "A" },
       { operation: "union", name: "B" },
       { operation: "difference", name: "C" },
     ]);
     expect([...rows]).toEqual([0, 2, 3]);
-    const both = library.combine([
+    const both = catalogue.combine([
       { operation: "union", name: "A" },
       { operation: "intersection", name: "B" },
     ]);
     expect([...both]).toEqual([2]);
-    expect([...library.membersOf("A")]).toEqual([0, 1, 2]);
+    expect([...catalogue.membersOf("A")]).toEqual([0, 1, 2]);
   });
 
   it("follows the latest collection when it is renamed or gone", async () => {
-    const { model, library } = await make(
+    const { model, catalogue } = await make(
       {},
       {
         collect: () => ({ ...replyOf({ A: [1] }), size: 1 }),
         collection: () => replyOf({ B: [1] }),
       },
     );
-    await library.collect({ name: "A", of: "selection", how: "replace" });
-    await library.rename("A", "B");
-    expect(library.latest.value).toBe("B");
+    await catalogue.collect({ name: "A", of: "selection", how: "replace" });
+    await catalogue.rename("A", "B");
+    expect(catalogue.latest.value).toBe("B");
     model.answers.collection = () => replyOf({});
-    await library.delete("B");
-    expect(library.latest.value).toBeNull();
+    await catalogue.delete("B");
+    expect(catalogue.latest.value).toBeNull();
     expect(model.ofKind("collection")).toMatchObject([
       { name: "A", change: { rename: "B" } },
       { name: "B", change: { delete: true } },
@@ -185,11 +185,11 @@ describe("Library", () => {
   });
 
   it("takes over what another notebook does", async () => {
-    const { model, library } = await make({ A: [0] });
+    const { model, catalogue } = await make({ A: [0] });
     const { collections, members } = replyOf({ A: [0], "From elsewhere": [3, 4] });
     const wire = { dtype: "uint8", shape: [members.length], buffer: 0 };
     model.receive({ event: "collections", collections, members: wire }, [members.slice().buffer]);
-    expect(library.tagsOf(3)).toEqual(["From elsewhere"]);
+    expect(catalogue.tagsOf(3)).toEqual(["From elsewhere"]);
   });
 });
 

@@ -135,8 +135,8 @@ describe("ExplorerState", () => {
     const size = await state.collect({ name: "Keep", of: "selection", how: "replace" });
     expect(size).toBe(2);
     expect(model.sent.map(({ content }) => content.kind)).toEqual(["open", "select", "collect"]);
-    expect(state.library.collections.value).toEqual(collections);
-    expect(state.library.tagsOf(2)).toEqual(["Keep"]);
+    expect(state.catalogue.collections.value).toEqual(collections);
+    expect(state.catalogue.tagsOf(2)).toEqual(["Keep"]);
   });
 
   it("opens again when the frame was replaced", async () => {

@@ -183,8 +183,7 @@ def load_embedder(
     InputError
         If `model` is none of the above, or `precision` neither word.
     """
-    if precision not in get_args(Precision):
-        raise InputError(f"precision is {precision!r}; it must be 'fast' or 'exact'")
+    check_precision(precision)
     if isinstance(model, (str, os.PathLike)):
         name = os.fspath(model)
         if name == EMBEDDED_MODEL:
@@ -263,6 +262,12 @@ def _fast_type(device: str) -> "torch.dtype | None":
 
 
 _SUFFIX = {"torch.bfloat16": "/bf16", "torch.float16": "/fp16", "None": ""}
+
+
+def check_precision(precision: str) -> None:
+    """Raise unless there is such a precision."""
+    if precision not in get_args(Precision):
+        raise InputError(f"precision is {precision!r}; it must be 'fast' or 'exact'")
 
 
 class _EfficientNet:

@@ -7,14 +7,21 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 import dedup_widgets.keepers as keepers
-from dedup_widgets.embedding import DEFAULT_MODEL, Embedder, Precision, gamma, load_embedder
+from dedup_widgets.embedding import (
+    DEFAULT_MODEL,
+    Embedder,
+    Precision,
+    check_precision,
+    gamma,
+    load_embedder,
+)
 from dedup_widgets.errors import InputError
 from dedup_widgets.frames import checked_paths, is_frame, require_columns, to_polars
 from dedup_widgets.pipeline import Described, describe, recall
@@ -227,8 +234,7 @@ def prepare(
     near = NEAR if near is None else near
     if not (isinstance(near, int | float) and 0 <= near <= 1):
         raise InputError(f"near is {near!r}; it must lie in [0, 1], on the uniqueness scale")
-    if precision not in get_args(Precision):
-        raise InputError(f"precision is {precision!r}; it must be 'fast' or 'exact'")
+    check_precision(precision)
     batch_size = _positive("batch_size", batch_size, 32)
     workers = _positive("workers", workers, processors())
     given, paths = _paths(images)

@@ -121,9 +121,9 @@ export function PlanEditor({ name, state }: EditorProps) {
 
 /** In which collections, and in which not. */
 export function CollectionsEditor({ name, state }: EditorProps) {
-  const { filtering, library } = state;
+  const { filtering, catalogue } = state;
   const rows = filtering.besides(name).value;
-  const members = library.members.value;
+  const members = catalogue.members.value;
   const clause = (filtering.clauses.value[name] ?? {}) as CollectionsClause;
   const { include = [], exclude = [] } = clause;
   // Those that are gone stay in the list for as long as the filter names them.
@@ -182,6 +182,6 @@ export function CollectionsEditor({ name, state }: EditorProps) {
 
 /** How many of a collection's images the other filters leave. */
 function countOf(state: ExplorerState, name: string, rows: Uint8Array | null): number {
-  const members = state.library.members.value.get(name);
+  const members = state.catalogue.members.value.get(name);
   return members && rows ? members.countIn(rows) : 0;
 }

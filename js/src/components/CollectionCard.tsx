@@ -2,10 +2,10 @@ import { batch, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import type { Bitset } from "../bitset";
+import { samples } from "../catalogue";
 import type { Source } from "../dataset";
 import type { CollectionsClause } from "../filters";
 import * as format from "../format";
-import { samples } from "../library";
 import type { Message } from "../naming";
 import type { CollectionInfo } from "../protocol";
 import { reasonOf } from "../rpc";
@@ -35,10 +35,10 @@ export interface CardProps extends PanelProps {
 export function CollectionCard(props: CardProps) {
   const { state, info, say, refocus, onShow, onCreate } = props;
   const { name, size } = info;
-  const { library, filtering } = state;
+  const { catalogue, filtering } = state;
   const doing = useSignal<"nothing" | "rename" | "delete">("nothing");
   const element = useRef<HTMLLIElement>(null);
-  const members = library.membersOf(name);
+  const members = catalogue.membersOf(name);
   const clause = (filtering.clauses.value.collections ?? {}) as CollectionsClause;
   const { include = [], exclude = [] } = clause;
   const shown = include.includes(name);
@@ -83,7 +83,7 @@ export function CollectionCard(props: CardProps) {
       state.flush();
     }
     try {
-      await library.delete(name);
+      await catalogue.delete(name);
       say({ kind: "done", text: `“${name}” was deleted. Undo brings it back.` });
     } catch (error) {
       say({ kind: "failed", text: format.sentence(reasonOf(error)) });
@@ -102,7 +102,7 @@ export function CollectionCard(props: CardProps) {
               name={name}
               save={async (to) => {
                 refocus.current = to;
-                await library.rename(name, to);
+                await catalogue.rename(name, to);
               }}
               onClose={() => back("rename")}
             />
@@ -268,7 +268,7 @@ function Description({ state, info }: { state: ExplorerState; info: CollectionIn
     const text = input.current?.value.trim() ?? description;
     if (text === description) return leave();
     try {
-      await state.library.describe(name, text);
+      await state.catalogue.describe(name, text);
       leave();
     } catch (failure) {
       error.value = format.sentence(reasonOf(failure));

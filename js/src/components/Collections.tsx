@@ -14,7 +14,7 @@ const CHOICES: { how: How; label: string }[] = [
 export function Collections({ state }: { state: ExplorerState }) {
   const form = state.nameForm;
   const input = useRef<HTMLInputElement>(null);
-  const naming = state.library.naming.value;
+  const naming = state.catalogue.naming.value;
   const rest = naming.of === "rest";
   const offer = form.offer.value;
   const label = rest ? "Name of the collection of what stays" : "Collection name";
@@ -79,7 +79,7 @@ export function Collections({ state }: { state: ExplorerState }) {
           )}
         </span>
         <datalist id="collection-names">
-          {state.library.collections.value.map(({ name }) => (
+          {state.catalogue.collections.value.map(({ name }) => (
             <option key={name} value={name} />
           ))}
         </datalist>

@@ -14,7 +14,7 @@ export function CollectionsPanel(props: PanelProps) {
   const message = useSignal<Message | null>(null);
   const refocus = useRef<string | null>(null);
   const list = useRef<HTMLUListElement>(null);
-  const collections = state.library.collections.value;
+  const collections = state.catalogue.collections.value;
   const say = (next: Message) => {
     message.value = next;
     if (next.kind === "done") list.current?.focus({ preventScroll: true });

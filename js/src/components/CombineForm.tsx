@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
+import { type SetOperation, type Term, termsText } from "../catalogue";
 import * as format from "../format";
-import { type SetOperation, type Term, termsText } from "../library";
 import type { Message } from "../naming";
 import { reasonOf } from "../rpc";
 import type { ExplorerState } from "../state";
@@ -14,8 +14,8 @@ const OPERATIONS: { operation: SetOperation; label: string }[] = [
 
 /** Make a collection of others: their union, intersection or difference. */
 export function CombineForm({ state }: { state: ExplorerState }) {
-  const { library, selection } = state;
-  const collections = library.collections.value;
+  const { catalogue, selection } = state;
+  const collections = catalogue.collections.value;
   const chosen = useSignal<Term[]>([]);
   const name = useSignal("");
   const busy = useSignal(false);
@@ -25,11 +25,11 @@ export function CombineForm({ state }: { state: ExplorerState }) {
     chosen.value,
     collections.map(({ name }) => name),
   );
-  const rows = library.combine(terms);
+  const rows = catalogue.combine(terms);
   const count = rows.count();
   const suggested = termsText(terms);
   const wanted = name.value.trim() || suggested;
-  const taken = library.find(wanted) !== undefined;
+  const taken = catalogue.find(wanted) !== undefined;
   const exists = `There is a collection “${wanted}” already`;
   const refused = taken && name.value.trim() !== "";
   const hint = taken

@@ -121,7 +121,7 @@ function Line({ line, view, frame, shown }: LineProps) {
         goes={frame.keep[row] === Keep.goes}
         grouped={inGroup(frame, row)}
         decides={state.review.on.value}
-        tags={state.library.tagsOf(row)}
+        tags={state.catalogue.tagsOf(row)}
         context={!shown.mask[row]}
         picked={state.selection.has(row)}
         focused={view.focus.value === row}

@@ -21,7 +21,7 @@ export interface TabsProps {
 /** Switch between the images, the analytics and the collections. */
 export function Tabs({ state, tab, onChoose }: TabsProps) {
   const list = useRef<HTMLDivElement>(null);
-  const { length } = state.library.collections.value;
+  const { length } = state.catalogue.collections.value;
 
   const onKeyDown = (event: KeyboardEvent) => {
     const at = ORDER.indexOf(tab.value);

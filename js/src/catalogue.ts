@@ -19,7 +19,7 @@ export interface Term {
 }
 
 /** The collections, and who is in which. */
-export class Library {
+export class Catalogue {
   readonly collections: Signal<readonly CollectionInfo[]> = signal([]);
   /** The members of each collection by its name. */
   readonly members: Signal<ReadonlyMap<string, Bitset>> = signal(new Map());
