@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dedup_widgets import allpairs
 from dedup_widgets import vectors as vectors_module
 from dedup_widgets.allpairs import AllPairs, PairList
 from dedup_widgets.neighbors import any_within, leaders, nearest, search
@@ -142,10 +143,11 @@ def test_nearest_is_the_lowest_rank_of_the_largest_cosine(seed, method):
 reaches = st.sampled_from([-1.0, 0.0, 1e-12, 1e-5, 1e-2, 0.5, 1.0])
 
 
+@pytest.mark.parametrize("several", [1, 16])
 @some
 @given(seeds, kinds, blocks, held_at_a_time, reaches)
 def test_however_products_are_computed_the_same_is_found_to_the_last_bit(
-    seed, kind, block, at_a_time, reach
+    several, seed, kind, block, at_a_time, reach
 ):
     vectors = random_vectors(seed, most=150)
     n = len(vectors)
@@ -162,8 +164,12 @@ def test_however_products_are_computed_the_same_is_found_to_the_last_bit(
         sink=listed,
         products=products_of(kind, block, at_a_time),
     )
-    found.compare(first, rest)
-    found.compare(rest)
+    with pytest.MonkeyPatch.context() as patch:
+        # Of 1, everything is a crowd.
+        patch.setattr(allpairs, "SEVERAL", several)
+        patch.setattr(allpairs, "WORTH_MAGNIFYING", 4 * several**2)
+        found.compare(first, rest)
+        found.compare(rest)
     table = all_cosines(vectors)
     if n > 1:
         by_rank = np.argsort(rank)
@@ -197,22 +203,53 @@ def test_no_product_is_off_by_more_than_it_says(kind, d):
     with ways.pool() as pool:
         rough = ways.load(Vectors.of(vectors), np.arange(300), pool)
         for tile in (ways.multiply(rough, rough), ways.multiply(rough, rough).T):
-            every = tile.at_least(np.arange(300), np.full(300, -1.5), at_most=90_000)
-            product = every[2].reshape(300, 300).astype(np.float64)
-            exact = np.minimum(cosines(vectors, vectors), 1)
-            off = abs(np.where(product > 1, 1, product) - exact)
-            assert off.max() <= tile.slack
-            assert np.array_equal(tile.peaks(), product.max(axis=1))
+            assert_no_product_is_off_by_more_than_the_slack(tile, cosines(vectors, vectors))
 
 
-def test_what_more_products_than_asked_for_reach_is_told_by_column():
-    ways = products_of("bfloat16")
-    vectors = Vectors.of(unit_vectors(np.eye(4)))
+@pytest.mark.parametrize("kind", ["bfloat16", "float16", "float32", "numpy"])
+@pytest.mark.parametrize("d", [3, 64, 777])
+@pytest.mark.parametrize("spread", [1e-4, 1e-2, 1])
+def test_a_magnified_crowd_is_told_apart_with_an_error_of_its_own_size(kind, d, spread):
+    rng = np.random.default_rng(d)
+    vectors = unit_vectors(rng.standard_normal(d) + spread * rng.standard_normal((300, d)))
+    centre = np.float32(np.rint(vectors.mean(axis=0) * GRID) / GRID)
+    apart = vectors - centre
+    radius = 1.001 * float(np.linalg.norm(apart, axis=1).max())
+    tile = products_of(kind).magnify(apart, apart, radius)
+    assert tile.slack < 0.02 * radius**2 + d * 2.0**-48
+    for turned in (tile, tile.T):
+        assert_no_product_is_off_by_more_than_the_slack(turned, cosines(vectors, vectors))
+
+
+def assert_no_product_is_off_by_more_than_the_slack(tile, exact):
+    (_, _, product), is_crowded = tile.at_least(np.arange(300), np.full(300, -1.5))
+    assert not is_crowded.any()
+    product = product.reshape(300, 300).astype(np.float64)
+    assert abs(np.minimum(product, 1) - np.minimum(exact, 1)).max() <= tile.slack
+    assert np.array_equal(tile.peaks(), product.max(axis=1))
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "numpy"])
+@pytest.mark.parametrize("size", [6, 64, 1000])
+def test_rows_with_more_products_than_asked_for_are_named_and_left_out(kind, size):
+    ways = products_of(kind)
+    # Rows 1 and 3 are equal to all of the second half, the others to themselves alone.
+    rows = np.eye(size)
+    rows[size // 2 :] = rows[1] = rows[3]
+    vectors = Vectors.of(unit_vectors(rows))
+    asked, low = np.array([0, 1, 2, 3]), np.full(4, 0.5)
     with ways.pool() as pool:
-        rough = ways.load(vectors, np.arange(4), pool)
-        tile = ways.multiply(rough, rough)
-        assert tile.at_least(np.array([1, 3]), np.array([0.5, 0.5]), at_most=1) is None
-        assert tile.columns_at_least(np.array([1, 3]), np.array([0.5, 0.5])).tolist() == [1, 3]
+        rough = ways.load(vectors, np.arange(size), pool)
+        product_of_all = ways.multiply(rough, rough)
+        for tile in (product_of_all, product_of_all.T):
+            (row, column, product), is_crowded = tile.at_least(asked, low, most=2)
+            assert is_crowded.tolist() == [False, True, False, True]
+            assert (row.tolist(), column.tolist(), product.tolist()) == ([0, 2], [0, 2], [1, 1])
+            (row, _, _), is_crowded = tile.at_least(asked, low)
+            assert np.bincount(row)[1] == size - size // 2 + 2 - (size // 2 <= 3)
+            assert not is_crowded.any()
+            crowd = tile.columns_at_least(asked[is_crowded | (asked % 2 == 1)], low[:2])
+            assert crowd.tolist() == sorted({1, 3, *range(size // 2, size)})
 
 
 def test_few_vectors_need_no_torch_and_many_take_what_the_machine_has():

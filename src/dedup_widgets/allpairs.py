@@ -15,9 +15,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup_widgets.products import Entries, Products, Rough, Tile, choose_products
+from dedup_widgets.products import Products, Rough, Tile, choose_products
 from dedup_widgets.progress import Progress, steps
-from dedup_widgets.vectors import Vectors, cosines, pair_cosines, parts
+from dedup_widgets.vectors import GRID, Vectors, cosines, pair_cosines, parts
 
 AT_MOST = 8_000_000
 """Pairs that are listed at most: 64 MB."""
@@ -31,11 +31,19 @@ STRIP = 64
 CROWDED = 64
 """One candidate in so many products, and all products are sooner computed exactly than it is."""
 
-FEW = 256
-"""Candidates of a tile that are not worth a thought about crowds."""
+FEW, SEVERAL = 256, 16
+"""Candidates of a tile, and of a row of it, that are not worth a thought about crowds."""
+
+WORTH_MAGNIFYING = 64**2
+"""Products of a crowd that are sooner computed exactly than magnified."""
+
+LEAST_MAGNIFIED = 1e-7
+"""Cosine distances in a crowd whose vectors have too few digits to be magnified."""
 
 FINE_TILE = 512
-SCORED_AT_A_TIME = 2048
+SCORED_AT_A_TIME = 128
+"""Pairs whose vectors stay in the processor's cache."""
+
 LONG = 2e11
 """Components to multiply that take about a second; shorter work shows no progress bar."""
 
@@ -174,6 +182,7 @@ class AllPairs:
             is_diagonal = above is beside and part == other
             if is_diagonal:
                 tile.forget(*np.tile(np.arange(len(rows)), (2, 1)))
+            self._take_pairs(tile, rows, others, products, is_diagonal)
             self._take(tile, rows, others, products, is_diagonal)
 
     def _take(
@@ -183,83 +192,76 @@ class AllPairs:
         others: NDArray[np.int64],
         products: Products,
         is_diagonal: bool,
+        magnified: float = 1.0,
     ) -> None:
-        """Take in a tile: what may be nearest or within reach becomes a candidate."""
-        slack = tile.slack
-        down, low = self._hit(tile, slack, rows, near=self._near)
-        if is_diagonal:
-            across, low_across = _NOBODY, low[:0]
-        else:
-            across, low_across = self._hit(tile.T, slack, others)
-        if not down.size and not across.size:
-            return
-        found = _found(tile, down, low)
-        found_across = _found(tile.T, across, low_across)
-        if found is None or found_across is None:
-            some = np.union1d(down, tile.T.columns_at_least(across, low_across))
-            more = np.union1d(across, tile.columns_at_least(down, low))
-            closer = self._compare_exactly if tile.is_fine else self._compare_finely
-            closer(rows[some], others[more], products, is_diagonal)
-            return
-        at, column, product = found
-        self._add(rows[down[at]], others[column], product, slack)
-        self._add_near(rows[down[at]], others[column], product, slack, is_diagonal)
-        at, column, product = found_across
-        self._add(others[across[at]], rows[column], product, slack)
+        """Take in a tile: who may be nearest becomes a candidate, crowds are looked at closely."""
+        some, more = self._take_nearest(tile, rows, others)
+        if not is_diagonal:
+            more_across, some_across = self._take_nearest(tile.T, others, rows)
+            some, more = np.union1d(some, some_across), np.union1d(more, more_across)
+        if some.size:
+            self._compare_closely(rows[some], others[more], products, is_diagonal, magnified)
 
-    def _hit(
-        self,
-        tile: Tile,
-        slack: float,
-        rows: NDArray[np.int64],
-        near: float = _NOTHING,
-    ) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
-        """Return which rows of a tile may hold a candidate, and the lowest product of one."""
-        peak = tile.peaks()
+    def _take_nearest(
+        self, tile: Tile, rows: NDArray[np.int64], others: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Keep who may be nearest to each row; return the rows that have too many, and whom."""
+        peak, slack = tile.peaks(), tile.slack
         # Another thread may undo this with a lower bound of its own, which is as true.
         bound = self._bound[rows] = np.maximum(self._bound[rows], peak - slack)
-        low = np.minimum(bound, near) - slack
+        low = bound - slack
         # A peak below 0 is not to be relied on.
         hit = np.flatnonzero((peak >= low) | (low <= 0))
-        return hit, low[hit]
+        most = max(SEVERAL, tile.width // CROWDED)
+        (at, column, product), is_crowded = tile.at_least(hit, low[hit], most)
+        self._add(rows[hit[at]], others[column], product + slack)
+        crowded = hit[is_crowded]
+        if not crowded.size:
+            return _NOBODY, _NOBODY
+        return crowded, tile.columns_at_least(crowded, low[crowded])
 
-    def _add(
+    def _take_pairs(
         self,
+        tile: Tile,
         rows: NDArray[np.int64],
         others: NDArray[np.int64],
-        product: NDArray[np.floating],
-        slack: float,
+        products: Products,
+        is_diagonal: bool,
+    ) -> None:
+        """Keep the pairs of a tile that are, or may be, within reach."""
+        near, slack = self._near, tile.slack
+        hit = np.flatnonzero((tile.peaks() >= near - slack) | (near <= slack))
+        if near == np.inf or not hit.size:
+            return
+        (at, column, product), _ = tile.at_least(hit, np.full(len(hit), near - slack))
+        row = hit[at]
+        if is_diagonal:
+            is_once = rows[row] < others[column]
+            row, column, product = row[is_once], column[is_once], product[is_once]
+        is_sure = product - slack >= near
+        if np.count_nonzero(~is_sure) > FEW + len(hit) * tile.width // CROWDED:
+            some, more = rows[np.unique(row)], others[np.unique(column)]
+            self._list_exactly(some, more, products, is_diagonal)
+            return
+        with self._lock:
+            self._doubtful.append(rows[row[~is_sure]], others[column[~is_sure]])
+            self._add_pairs(rows[row[is_sure]], others[column[is_sure]])
+            if len(self._doubtful) > DOUBTFUL:
+                self._settle_doubtful(map)
+
+    def _add(
+        self, rows: NDArray[np.int64], others: NDArray[np.int64], highest: NDArray[np.floating]
     ) -> None:
         """Keep who may be a row's nearest, to be scored exactly later."""
-        highest = product + slack
-        may_be = highest >= self._bound[rows]
+        if not len(rows):
+            return
         with self._lock:
-            self._candidates.append(rows[may_be], others[may_be], highest[may_be])
+            self._candidates.append(rows, others, highest)
             limit = 2**20 + 6 * len(self.row)
             if len(self._candidates) > limit:
                 self._drop_beaten()
                 if len(self._candidates) > limit // 2:
                     self._settle_candidates(map)
-
-    def _add_near(
-        self,
-        rows: NDArray[np.int64],
-        others: NDArray[np.int64],
-        product: NDArray[np.floating],
-        slack: float,
-        is_diagonal: bool,
-    ) -> None:
-        """Keep the pairs that are, or may be, within reach."""
-        may_be = product + slack >= self._near
-        if is_diagonal:
-            may_be &= rows < others
-        is_sure = may_be & (product - slack >= self._near)
-        may_be &= ~is_sure
-        with self._lock:
-            self._doubtful.append(rows[may_be], others[may_be])
-            self._add_pairs(rows[is_sure], others[is_sure])
-            if len(self._doubtful) > DOUBTFUL:
-                self._settle_doubtful(map)
 
     def _add_pairs(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> None:
         with self._lock:
@@ -267,48 +269,79 @@ class AllPairs:
                 self._near = np.inf
                 self._doubtful.clear()
 
-    def _compare_finely(
+    def _compare_closely(
+        self,
+        rows: NDArray[np.int64],
+        others: NDArray[np.int64],
+        products: Products,
+        is_diagonal: bool,
+        magnified: float,
+    ) -> None:
+        """Compare a crowd, which rough products cannot tell apart, as seen from its own centre."""
+        if len(rows) * len(others) < WORTH_MAGNIFYING:
+            self._compare_exactly(rows, others, products, is_diagonal)
+            return
+        a, b = self.vectors.unit(rows), self.vectors.unit(others)
+        centre = np.float32(np.rint(b.mean(axis=0) * GRID) / GRID)
+        a, b = a - centre, b - centre
+        far, far_across = (np.sqrt(np.einsum("nd,nd->n", x, x)) for x in (a, b))
+        inside, inside_across = (x <= 2 * np.median(far_across) for x in (far, far_across))
+        radius = 1.001 * float(max(far[inside].max(initial=0), far_across[inside_across].max()))
+        by = 2 * radius**2
+        if not LEAST_MAGNIFIED < by < magnified / 4:
+            self._compare_exactly(rows, others, products, is_diagonal)
+            return
+        if not (inside.all() and inside_across.all()):
+            self._compare_exactly(rows[~inside], others, products, is_diagonal)
+            self._compare_exactly(rows[inside], others[~inside_across], products, is_diagonal)
+            rows, others, a, b = rows[inside], others[inside_across], a[inside], b[inside_across]
+        if len(rows):
+            tile = products.magnify(a, b, radius)
+            if is_diagonal:
+                tile.forget(*np.intersect1d(rows, others, return_indices=True)[1:])
+            self._take(tile, rows, others, products, is_diagonal, by)
+
+    def _compare_exactly(
         self,
         rows: NDArray[np.int64],
         others: NDArray[np.int64],
         products: Products,
         is_diagonal: bool,
     ) -> None:
-        """Compare in float64 what rougher products cannot tell apart."""
-        a, b = self.vectors.fine(rows), self.vectors.fine(others)
-        for down in parts(len(rows), FINE_TILE):
-            for across in parts(len(others), FINE_TILE):
-                some, more = rows[down], others[across]
-                tile = products.multiply_finely(a[down], b[across])
-                if is_diagonal:
-                    tile.forget(*np.intersect1d(some, more, return_indices=True)[1:])
-                self._take(tile, some, more, products, is_diagonal)
+        # In this order the first of equal maxima is the one of the lowest rank.
+        rows, others = (some[np.argsort(self.rank[some])] for some in (rows, others))
+        for some, more, cosine in self._exactly(rows, others, products):
+            if is_diagonal:
+                cosine[some[:, None] == more] = -np.inf
+            best, best_across = cosine.argmax(axis=1), cosine.argmax(axis=0)
+            self.offer(some, more[best], cosine[np.arange(len(some)), best])
+            self.offer(more, some[best_across], cosine[best_across, np.arange(len(more))])
 
-    def _compare_exactly(
+    def _list_exactly(
         self,
         rows: NDArray[np.int64],
         others: NDArray[np.int64],
-        _: Products,
+        products: Products,
         is_diagonal: bool,
     ) -> None:
-        # In this order the first of equal maxima is the one of the lowest rank.
-        rows, others = (some[np.argsort(self.rank[some])] for some in (rows, others))
-        for down in parts(len(rows), FINE_TILE):
-            some, unit = rows[down], self.vectors.unit(rows[down])
-            for across in parts(len(others), FINE_TILE):
-                more = others[across]
-                cosine = cosines(unit, self.vectors.unit(more))
-                if is_diagonal:
-                    cosine[some[:, None] == more] = -np.inf
-                best, best_across = cosine.argmax(axis=1), cosine.argmax(axis=0)
-                self.offer(some, more[best], cosine[np.arange(len(some)), best])
-                self.offer(more, some[best_across], cosine[best_across, np.arange(len(more))])
-                if self._near < np.inf:
-                    is_near = self._is_within(cosine)
-                    if is_diagonal:
-                        is_near &= some[:, None] < more
-                    row, column = np.divmod(np.flatnonzero(is_near), len(more))
-                    self._add_pairs(some[row], more[column])
+        for some, more, cosine in self._exactly(rows, others, products):
+            is_near = self._is_within(cosine)
+            if is_diagonal:
+                is_near &= some[:, None] < more
+            row, column = np.divmod(np.flatnonzero(is_near), len(more))
+            self._add_pairs(some[row], more[column])
+            if self._near == np.inf:
+                return
+
+    def _exactly(
+        self, rows: NDArray[np.int64], others: NDArray[np.int64], products: Products
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]]:
+        """Yield all cosines of some rows with some others, in tiles."""
+        for part in parts(len(rows), FINE_TILE) if len(others) else ():
+            unit = self.vectors.unit(rows[part])
+            for more in (others[across] for across in parts(len(others), FINE_TILE)):
+                cosine = cosines(unit, self.vectors.unit(more), products.multiply_exactly)
+                yield rows[part], more, cosine
 
     def _is_within(self, cosine: NDArray[np.float64]) -> NDArray[np.bool_]:
         is_within: NDArray[np.bool_] = np.clip(1.0 - cosine, 0.0, 1.0) <= self._reach
@@ -345,18 +378,28 @@ class AllPairs:
         self._candidates.append(rows[may_be], others[may_be], highest[may_be])
 
     def _settle_candidates(self, run: Run) -> None:
-        """Score the candidates exactly."""
+        """Score the candidates exactly: each row's best first, which beats most of the others."""
         self._drop_beaten()
-        rows, others, _ = self._candidates.columns()
+        rows, others, highest = self._candidates.columns()
+        order = np.lexsort((-highest, rows))
+        is_best = np.diff(rows[order], prepend=-1) != 0
+        for some in order[is_best], order[~is_best]:
+            left = some[highest[some] >= self._bound[rows[some]]]
+            self._score(rows[left], others[left], run)
         self._candidates.clear()
-        order = np.argsort(rows, kind="stable")  # so that few rows are made unit vectors twice
+
+    def _score(self, rows: NDArray[Any], others: NDArray[Any], run: Run) -> None:
+        """Score pairs exactly, for both of each."""
+        pairs = np.minimum(rows, others).astype(np.int64) * len(self.row) + np.maximum(rows, others)
+        one, other = np.divmod(np.unique(pairs), len(self.row))
+        cosine = np.empty(len(one))
 
         def score(part: slice) -> None:
-            some, with_whom = rows[order[part]], others[order[part]]
-            self.offer_pairs(some, with_whom, pair_cosines(self.vectors, some, with_whom))
+            cosine[part] = pair_cosines(self.vectors, one[part], other[part])
 
-        for _ in run(score, parts(len(order), SCORED_AT_A_TIME)):
+        for _ in run(score, parts(len(one), SCORED_AT_A_TIME)):
             pass
+        self.offer_pairs(np.append(one, other), np.append(other, one), np.append(cosine, cosine))
 
     def _settle_doubtful(self, run: Run) -> None:
         """Compute exactly which of the doubtful pairs are within reach."""
@@ -370,18 +413,6 @@ class AllPairs:
 
         for _ in run(sort_out, parts(len(rows), SCORED_AT_A_TIME)):
             pass
-
-
-def _found(tile: Tile, rows: NDArray[np.int64], low: NDArray[np.floating]) -> Entries | None:
-    """Return the candidates of some rows of a tile; None if computing all exactly is quicker."""
-
-    def most(columns: int) -> int:
-        return FEW + rows.size * columns // CROWDED
-
-    found = tile.at_least(rows, low, most(tile.width))
-    if found is None or len(found[0]) <= FEW:
-        return found
-    return None if len(found[0]) > most(np.unique(found[1]).size) else found
 
 
 class Sink(Protocol):

@@ -8,17 +8,19 @@ the vectors are rounded. Adding up in float32 and rounding the sum come on top.
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dedup_widgets.threads import processors
-from dedup_widgets.vectors import Vectors, float32_error, float64_error, parts
+from dedup_widgets.vectors import Vectors, float32_error, parts
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +33,9 @@ WORTH_TORCH = 16_384**2 * 512
 
 MARGIN = 2.0**-20
 """What rounding a bound to float32 may add to an error, with plenty to spare."""
+
+PIECE = 64
+"""Products of a row that are passed over at a time."""
 
 CUDA_BLOCK = 8192
 CUDA_BYTES = 2**31
@@ -68,12 +73,9 @@ class Tile(Protocol):
     ----------
     slack
         What each is off by at most, and what rounding may add when it is compared.
-    is_fine
-        Whether it is of float64.
     """
 
     slack: float
-    is_fine: bool
 
     @property
     def width(self) -> int:
@@ -90,14 +92,15 @@ class Tile(Protocol):
         """Return the largest product of each row, or something lower if all are negative."""
 
     def at_least(
-        self, rows: NDArray[np.int64], low: NDArray[np.floating], at_most: int
-    ) -> Entries | None:
+        self, rows: NDArray[np.int64], low: NDArray[np.floating], most: float = np.inf
+    ) -> tuple[Entries, NDArray[np.bool_]]:
         """Return the products of some rows that are at least so much, one bound a row.
 
         Returns
         -------
-        tuple or None
-            Place in `rows`, column and product of each; None where there are more than `at_most`.
+        tuple
+            Place in `rows`, column and product of each; and which rows are left out because they
+            have more than `most`, or about as many.
         """
 
     def columns_at_least(
@@ -132,8 +135,21 @@ class Products(Protocol):
     def multiply(self, a: Rough, b: Rough) -> Tile:
         """Return the products of all rows of a with all of b."""
 
-    def multiply_finely(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> Tile:
-        """Return the products of vectors of length 1 in float64."""
+    def magnify(self, a: NDArray[np.float32], b: NDArray[np.float32], radius: float) -> Tile:
+        """Return the cosines of vectors that are close together, more finely than `multiply`.
+
+        Parameters
+        ----------
+        a, b
+            What is left of unit vectors when their centre, on the same grid, is subtracted.
+        radius
+            The length of the longest.
+        """
+
+    def multiply_exactly(
+        self, a: NDArray[np.float64], b: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return all products in float64, in the threads that `pool` gives."""
 
     @contextmanager
     def pool(self) -> Iterator[ThreadPoolExecutor]:
@@ -198,11 +214,18 @@ class NumpyProducts:
 
     def multiply(self, a: Rough, b: Rough) -> Tile:
         """Return the products of all rows of a with all of b."""
-        return _NumpyTile(a.data @ b.data.T, MARGIN + float32_error(a.data.shape[1]))
+        slack = float(a.error.max() + 1.001 * b.error.max())
+        return _NumpyTile(a.data @ b.data.T, MARGIN + slack + 2 * float32_error(a.data.shape[1]))
 
-    def multiply_finely(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> Tile:
-        """Return the products of vectors of length 1 in float64."""
-        return _NumpyTile(a @ b.T, float64_error(a.shape[1]))
+    def magnify(self, a: NDArray[np.float32], b: NDArray[np.float32], radius: float) -> Tile:
+        """Return the cosines of vectors that are close together, more finely than `multiply`."""
+        return _magnify(self, _rounded_by_numpy, a, b, radius)
+
+    def multiply_exactly(
+        self, a: NDArray[np.float64], b: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return all products in float64."""
+        return a @ b.T
 
     @contextmanager
     def pool(self) -> Iterator[ThreadPoolExecutor]:
@@ -214,7 +237,6 @@ class NumpyProducts:
 class _NumpyTile:
     def __init__(self, product: NDArray[np.floating], slack: float) -> None:
         self._product, self.slack = product, slack
-        self.is_fine = product.dtype == np.float64
 
     @property
     def width(self) -> int:
@@ -232,16 +254,14 @@ class _NumpyTile:
         return peaks
 
     def at_least(
-        self, rows: NDArray[np.int64], low: NDArray[np.floating], at_most: int
-    ) -> Entries | None:
+        self, rows: NDArray[np.int64], low: NDArray[np.floating], most: float = np.inf
+    ) -> tuple[Entries, NDArray[np.bool_]]:
         some = self._product[rows]
-        low = low.astype(some.dtype)
-        # Several times as quick as nonzero in two dimensions.
-        at = np.flatnonzero(some >= low[:, None])
-        if len(at) > at_most:
-            return None
-        row, column = np.divmod(at, some.shape[1])
-        return row, column, some.ravel()[at]
+        is_high = some >= low.astype(some.dtype)[:, None]
+        is_crowded = is_high.sum(axis=1) > most
+        is_high[is_crowded] = False
+        at = _where(is_high)
+        return (*at, some[at]), is_crowded
 
     def columns_at_least(
         self, rows: NDArray[np.int64], low: NDArray[np.floating]
@@ -299,18 +319,29 @@ class TorchProducts:
         a_off, b_off = float(a.error.max()), float(b.error.max())
         # Rounded to nearest, a sum below 1 is off by half of what the last digit of 1/2 is worth.
         # One above it is taken for 1, which is no worse.
-        # Tensor cores cut digits off where others round: four times their error covers it.
+        # Tensor cores cut digits off where others round: four times their error covers it, and
+        # magnified vectors, whose products are sums of at most 1.5 in magnitude, too.
         last_digit = torch.finfo(self.dtype).eps / 4
         slack = a_off + (1 + a_off) * b_off + 4 * float32_error(a.data.shape[1]) + last_digit
         return _TorchTile(kept["product"], MARGIN + slack)
 
-    def multiply_finely(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> Tile:
-        """Return the products of vectors of length 1 in float64."""
+    def magnify(self, a: NDArray[np.float32], b: NDArray[np.float32], radius: float) -> Tile:
+        """Return the cosines of vectors that are close together, more finely than `multiply`."""
+        return _magnify(self, self._rounded, a, b, radius)
+
+    def multiply_exactly(
+        self, a: NDArray[np.float64], b: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return all products in float64; numpy's own threads would wait for each other."""
         import torch
 
-        # In numpy the threads would wait for each other.
-        product = torch.mm(torch.from_numpy(a), torch.from_numpy(b).T)
-        return _NumpyTile(product.numpy(), float64_error(a.shape[1]))
+        return torch.mm(torch.from_numpy(a), torch.from_numpy(b).T).numpy()
+
+    def _rounded(self, rows: NDArray[np.float32]) -> tuple[Any, NDArray[np.float32]]:
+        import torch
+
+        data = torch.from_numpy(rows).to(self.dtype)
+        return data.to(self.device), data.float().numpy()
 
     @contextmanager
     def pool(self) -> Iterator[ThreadPoolExecutor]:
@@ -330,74 +361,193 @@ class TorchProducts:
 
 
 class _TorchTile:
-    """Products as their bits: torch compares whole numbers eight times as fast as bfloat16.
+    """Products as their bits: whole numbers compare many times as fast as torch's bfloat16.
 
     Floats from 0 on are ordered like their bits. Negative ones are below them, in the opposite
-    order.
+    order. Each row is cut into pieces; one whose highest product is too low is not looked at.
     """
 
-    is_fine = False
-
     def __init__(self, product: "torch.Tensor", slack: float) -> None:
-        self._product, self.slack = product, slack
+        import torch
+
+        self.slack, self._size, self._type = slack, product.shape, product.dtype
+        bits = product.view({2: torch.int16, 4: torch.int32}[product.itemsize])
+        self._lowest = torch.iinfo(bits.dtype).min
+        below, beside = (-size % PIECE for size in product.shape)
+        if below or beside:
+            bits = torch.nn.functional.pad(bits, (0, beside, 0, below), value=self._lowest)
+        self._bits, self._across = bits, False
 
     @property
     def width(self) -> int:
-        return int(self._product.shape[1])
+        return int(self._size[0 if self._across else 1])
 
     @property
     def T(self) -> "_TorchTile":  # noqa: N802
-        return _TorchTile(self._product.T, self.slack)
+        turned = copy(self)
+        turned._across = not self._across
+        turned.__dict__.pop("_highest", None)
+        return turned
 
     def forget(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> None:
-        self._product[rows, columns] = -np.inf
+        self._bits.view(self._type)[rows, columns] = -np.inf
 
     def peaks(self) -> NDArray[np.floating]:
-        return self._floats(self._bits(self._product).amax(dim=1))
+        return self._floats(self._highest.max(axis=1))
 
     def at_least(
-        self, rows: NDArray[np.int64], low: NDArray[np.floating], at_most: int
-    ) -> Entries | None:
-        import torch
-
-        some, is_high = self._high(rows, low)
-        at = np.flatnonzero(is_high)
-        if len(at) > at_most:
-            return None
-        row, column = np.divmod(at, self.width)
-        return row, column, self._floats(some.ravel()[torch.from_numpy(at).to(some.device)])
+        self, rows: NDArray[np.int64], low: NDArray[np.floating], most: float = np.inf
+    ) -> tuple[Entries, NDArray[np.bool_]]:
+        bound = self._bound(low)
+        has_high = self._highest[rows] >= bound[:, None]
+        # There is at least one in each of these pieces; in most of them are surely many.
+        many = max(12, 3 * has_high.shape[1] // 4)
+        is_crowded = has_high.sum(axis=1) > (most if most >= self.width else min(most, many))
+        has_high[is_crowded] = False
+        row, piece = _where(has_high)
+        some = self._pieces(rows[row], piece)
+        column = piece[:, None] * PIECE + np.arange(PIECE)
+        is_high = (some >= bound[row, None]) & (column < self.width)
+        of_row = np.bincount(row, np.count_nonzero(is_high, axis=1), len(rows))
+        is_crowded |= of_row > most
+        is_high[is_crowded[row]] = False
+        at = _where(is_high)
+        return (row[at[0]], column[at], self._floats(some[at])), is_crowded
 
     def columns_at_least(
         self, rows: NDArray[np.int64], low: NDArray[np.floating]
     ) -> NDArray[np.int64]:
-        return np.flatnonzero(self._high(rows, low)[1].any(axis=0))
+        some = self._bits.index_select(int(self._across), self._on_device(rows)).cpu().numpy()
+        bound = self._bound(low)
+        if self._across:
+            some = some.T
+        return np.flatnonzero(np.any(some >= bound[:, None], axis=0)[: self.width])
 
-    def _high(
-        self, rows: NDArray[np.int64], low: NDArray[np.floating]
-    ) -> "tuple[torch.Tensor, NDArray[np.bool_]]":
-        """Return the bits of some rows, and where they may be those of at least so much."""
+    # Turned around before, both would take several times as long.
+
+    @cached_property
+    def _highest(self) -> NDArray[np.signedinteger]:
+        """The highest bits of each piece of each row, (rows, pieces)."""
+        if self._across:
+            highest = self._bits.view(-1, PIECE, self._bits.shape[1]).amax(1).T[: self._size[1]]
+        else:
+            highest = self._bits.view(len(self._bits), -1, PIECE).amax(2)[: self._size[0]]
+        return highest.cpu().numpy()
+
+    def _pieces(self, rows: NDArray[Any], pieces: NDArray[Any]) -> NDArray[np.signedinteger]:
+        """Return the bits of some pieces, (pieces, PIECE)."""
+        row, piece = self._on_device(rows), self._on_device(pieces)
+        if self._across:
+            return self._bits.view(-1, PIECE, self._bits.shape[1])[piece, :, row].cpu().numpy()
+        return self._bits.view(len(self._bits), -1, PIECE)[row, piece].cpu().numpy()
+
+    def _bound(self, low: NDArray[np.floating]) -> NDArray[np.signedinteger]:
+        """Return bits that those of a product of at least so much have at least."""
         import torch
 
-        device = self._product.device
-        bound = torch.from_numpy(low).to(device, self._product.dtype)
+        rounded = torch.from_numpy(low).to(self._type)
         # Rounding a bound up would lose a product; and any may be above a negative one.
-        bits = torch.where(bound > 0, self._bits(bound) - 1, torch.iinfo(self._whole).min)
-        some = self._bits(self._product)[torch.from_numpy(rows).to(device)]
-        return some, (some >= bits[:, None]).cpu().numpy()
+        bits = rounded.view(self._bits.dtype) - 1
+        return torch.where(rounded > 0, bits, self._lowest).numpy()
+
+    def _on_device(self, rows: NDArray[np.int64]) -> "torch.Tensor":
+        import torch
+
+        return torch.from_numpy(rows).to(self._bits.device)
+
+    def _floats(self, bits: NDArray[np.signedinteger]) -> NDArray[np.float32]:
+        import torch
+
+        floats: NDArray[np.float32]
+        floats = torch.from_numpy(bits).view(self._type).float().clamp(max=1).numpy()
+        return floats
+
+
+class _Magnified:
+    """Cosines that were computed from how far apart vectors are: 1 - (1 - product) * by."""
+
+    def __init__(self, tile: Tile, by: float, slack: float) -> None:
+        self._tile, self._by, self.slack = tile, by, slack
 
     @property
-    def _whole(self) -> "torch.dtype":
-        import torch
+    def width(self) -> int:
+        return self._tile.width
 
-        return {2: torch.int16, 4: torch.int32}[self._product.itemsize]
+    @property
+    def T(self) -> "_Magnified":  # noqa: N802
+        return _Magnified(self._tile.T, self._by, self.slack)
 
-    def _bits(self, floats: "torch.Tensor") -> "torch.Tensor":
-        return floats.view(self._whole)
+    def forget(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> None:
+        self._tile.forget(rows, columns)
 
-    def _floats(self, bits: "torch.Tensor") -> NDArray[np.float32]:
-        floats: NDArray[np.float32]
-        floats = bits.view(self._product.dtype).float().clamp(max=1).cpu().numpy()
-        return floats
+    def peaks(self) -> NDArray[np.floating]:
+        return self._cosine(self._tile.peaks())
+
+    def at_least(
+        self, rows: NDArray[np.int64], low: NDArray[np.floating], most: float = np.inf
+    ) -> tuple[Entries, NDArray[np.bool_]]:
+        (row, column, product), is_crowded = self._tile.at_least(rows, self._product(low), most)
+        return (row, column, self._cosine(product)), is_crowded
+
+    def columns_at_least(
+        self, rows: NDArray[np.int64], low: NDArray[np.floating]
+    ) -> NDArray[np.int64]:
+        return self._tile.columns_at_least(rows, self._product(low))
+
+    def _cosine(self, product: NDArray[np.floating]) -> NDArray[np.float64]:
+        return 1 - (1 - product.astype(np.float64)) * self._by
+
+    def _product(self, cosine: NDArray[np.floating]) -> NDArray[np.float64]:
+        product: NDArray[np.float64] = 1 - (1 - cosine.astype(np.float64)) / self._by
+        return product
+
+
+def _magnify(
+    products: Products,
+    rounded: Callable[[NDArray[np.float32]], tuple[Any, NDArray[np.float32]]],
+    a: NDArray[np.float32],
+    b: NDArray[np.float32],
+    radius: float,
+) -> Tile:
+    """Multiply vectors so that a product of 1 means equal ones, and 0 those that are far apart.
+
+    With x and y the differences a and b, divided by √2 times the radius, the product of
+    (x, 1/2 - |x|²/2, 1) and (y, 1, 1/2 - |y|²/2) is 1 - |x - y|²/2.
+
+    Rounded to the grid, a vector is off from length 1 by sqrt(d) * 2**-25 at most. That changes
+    the square of a difference by twice as much, in proportion, and by the square of what two
+    lengths differ by. The sums of squares in float32 come on top.
+    """
+
+    def rough(rows: NDArray[np.float32], is_left: bool) -> Rough:
+        n, d = rows.shape
+        wide = np.zeros((n, -(-(d + 4) // 32) * 32), np.float32)  # as wide as tiles of AMX
+        x = np.multiply(rows, np.float32(1 / (np.sqrt(2) * radius)), out=wide[:, :d])
+        rest = np.float32(0.5) - np.einsum("nd,nd->n", x, x) / 2
+        own, ones = (slice(d, d + 2), slice(d + 2, d + 4))[:: 1 if is_left else -1]
+        wide[:, ones] = 1
+        wide[:, own.start] = rounded(rest)[1]
+        wide[:, own.stop - 1] = rest - wide[:, own.start]
+        data, exactly = rounded(wide)
+        off = wide - exactly
+        # What x is off by counts 0.71 times at most, the rest once: 1.25 times the length of both.
+        return Rough(data, 1.26 * np.sqrt(np.einsum("nd,nd->n", off, off)))
+
+    tile, by, d = products.multiply(rough(a, True), rough(b, False)), 2 * radius**2, a.shape[1]
+    in_proportion = d**0.5 * 2.0**-23 + float32_error(d)
+    return _Magnified(tile, by, by * (tile.slack + in_proportion) + d * 2.0**-48)
+
+
+def _rounded_by_numpy(
+    rows: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    return rows, rows
+
+
+def _where(is_so: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows and columns; several times as quick as nonzero in two dimensions."""
+    row, column = np.divmod(np.flatnonzero(is_so), is_so.shape[1])
+    return row, column
 
 
 def multiplies_float32() -> bool:

@@ -6,7 +6,7 @@ components is then a multiple of 2**-48, and every partial sum of a dot product 
 it is done, the dot product is the same number.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,12 +99,6 @@ class Vectors:
             _normalise(raw[part], out=unit[part])
         return unit
 
-    def fine(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the vectors of some rows as float64, in which their length is 1 too."""
-        wide = self.unit(rows).astype(np.float64)
-        wide /= np.sqrt(_squares(wide))[:, None]
-        return wide
-
 
 def unit_vectors(embeddings: Any) -> NDArray[np.float32]:
     """Normalise embeddings to unit length and round them to multiples of 2**-24.
@@ -119,15 +113,20 @@ def unit_vectors(embeddings: Any) -> NDArray[np.float32]:
     return Vectors(embeddings).unit(slice(None))
 
 
-def cosines(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
+def cosines(
+    a: NDArray[np.float32],
+    b: NDArray[np.float32],
+    multiply: Callable[..., NDArray[np.float64]] = lambda a, b: a @ b.T,
+) -> NDArray[np.float64]:
     """Return the cosine of each row of `a` with each row of `b`, shape (len(a), len(b)).
 
-    Both hold :func:`unit_vectors`. Dividing by the exact lengths takes the rounding to the grid
-    back out: a vector's cosine with itself is exactly 1.
+    Both hold :func:`unit_vectors`; `multiply` returns all products of float64 rows. Dividing by
+    the exact lengths takes the rounding to the grid back out: a vector's cosine with itself is
+    exactly 1.
     """
     a64, b64 = a.astype(np.float64), b.astype(np.float64)
     squares = np.outer(_squares(a64), _squares(b64))
-    quotient: NDArray[np.float64] = (a64 @ b64.T) / np.sqrt(squares)
+    quotient: NDArray[np.float64] = multiply(a64, b64) / np.sqrt(squares)
     return quotient
 
 
@@ -217,11 +216,6 @@ def _normalise(rows: NDArray[Any], out: NDArray[np.float32]) -> None:
     np.rint(wide, out=wide)
     np.multiply(wide, 1 / GRID, out=out, casting="same_kind")
     out += 0.0  # turns -0.0 into 0.0: equal vectors are equal bytes
-
-
-def float64_error(dimensions: int) -> float:
-    """Bound what a float64 product of vectors of length 1 is off from their cosine by."""
-    return 2 * (dimensions + 16) * 2.0**-53
 
 
 def _squares(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
