@@ -23,6 +23,7 @@ EXPERIMENTS = (
     "stages",
     "hashing",
     "neighbors",
+    "pruning",
     "exactness",
     "incremental",
     "similar",
