@@ -22,7 +22,7 @@ from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
 from dedup_widgets.errors import ImageError
 from dedup_widgets.quality import brightness, contrast, grey, sharpness
 
-DECODER_VERSION = 2
+DECODER_VERSION = 3
 """Raised when `decode` or `thumbnail` changes its results: what a store kept is stale then."""
 
 MAX_PIXELS = 2 * 89_478_485
@@ -186,9 +186,10 @@ def thumbnail(rgb: Image.Image, size: int = 256) -> bytes:
     """
     scale = min(1.0, size / max(rgb.size))
     width, height = (max(1, round(side * scale)) for side in rgb.size)
-    small = rgb.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    # Lanczos and optimised tables take twice as long, and the eye sees no difference.
+    small = rgb.resize((width, height), Image.Resampling.HAMMING, reducing_gap=3.0)
     file = io.BytesIO()
-    small.save(file, "JPEG", quality=82, optimize=True)
+    small.save(file, "JPEG", quality=82)
     return file.getvalue()
 
 

@@ -18,7 +18,7 @@ Grey = NDArray[np.uint8]
 
 # Rows that are computed at a time: temporaries that stay in the cache and come from memory that
 # the process has already, where the kernel would have to clear pages for larger ones.
-_ROWS = 60
+_ROWS = 102
 
 
 def grey(rgb: Image.Image) -> Grey:
