@@ -200,7 +200,6 @@ def _float32(data: Path, n: int) -> Rows:
 
 VARIANTS: dict[str, Callable[..., Values]] = {
     OURS: lambda data, n: ours(data, n, "auto"),
-    f"{OURS}, exact": lambda data, n: ours(data, n, "exact"),
     f"{OURS}, hnsw": lambda data, n: ours(data, n, "hnsw"),
     "FAISS flat": faiss_flat,
     "FAISS HNSW": faiss_hnsw,

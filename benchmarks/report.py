@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.charts import log_lines, stacked_bars
-from benchmarks.estimates import CLIP_FLOP, estimates
+from benchmarks.estimates import CLIP_FLOP, DIMENSIONS, estimates
 from benchmarks.figures import Figures, Row
 from benchmarks.harness import OURS
 
@@ -24,6 +24,10 @@ TEMPLATE = HERE / "performance.md.in"
 BEGIN, END = "<!-- performance: begin -->", "<!-- performance: end -->"
 
 PEERS = ("FAISS flat", "FAISS HNSW", "PyNNDescent", "hnswlib", "USearch")
+FLOP = {"CLIP": CLIP_FLOP, "EfficientNet": 0.814e9}
+"""Of one picture through each network; EfficientNet-Lite0's from its authors' table, 407 M adds."""
+INDEXED_FROM = 50_000_000 / DIMENSIONS
+"""Images from which similar items are looked up in an index."""
 HASHERS = ("imagehash phash", "imagehash dhash", "imagededup PHash", "CleanVision")
 """Libraries that are compared, in the order of the tables."""
 
@@ -46,6 +50,7 @@ def documents() -> dict[Path, str]:
     parts: dict[str, Callable[[Figures], str]] = {
         "machine": machine,
         "limits": limits,
+        "binding": binding,
         "stages": stages,
         "embedding": embedding,
         "fidelity": fidelity,
@@ -152,13 +157,18 @@ def _neighbors_summary(figures: Figures) -> Iterable[Sequence[str]]:
 
 def _share_of_products(figures: Figures, row: Row) -> str:
     """Say what part of its time a row would need for every product once, and nothing else."""
+    products = _all_products(figures, row)
+    if not products:
+        return ""
+    kind = products.variant.removeprefix("products alone, ")
+    return f"{products['seconds'] / row['seconds']:.0%} of all products, {kind}"
+
+
+def _all_products(figures: Figures, row: Row) -> Row | None:
+    """Return the quickest way to compute every product once, and nothing else."""
     kinds = ("products alone, bfloat16", "products alone, float32")
     limits = [limit for kind in kinds if (limit := figures.one("neighbors", kind, n=row.n))]
-    if not limits:
-        return ""
-    fastest = min(limits, key=lambda limit: limit["seconds"])
-    kind = fastest.variant.removeprefix("products alone, ")
-    return f"{fastest['seconds'] / row['seconds']:.0%} of all products, {kind}"
+    return min(limits, key=lambda limit: limit["seconds"], default=None)
 
 
 def _score_summary(figures: Figures) -> Iterable[Sequence[str]]:
@@ -215,6 +225,63 @@ def limits(figures: Figures) -> str:
     return _table(("limit, all cores", "median", "spread"), rows)
 
 
+def binding(figures: Figures) -> str:
+    """Lay out which part of its limit each kind of work reaches."""
+    rows: list[tuple[str, str, str, str]] = []
+
+    def line(row: Row, what: str, speed: str, limit: str, share: float) -> None:
+        rows.append((what + row.dagger, speed, limit, f"{share:.0%}"))
+
+    for model, flop in FLOP.items():
+        whole = figures.one("embedding", OURS, model=model)
+        alone = figures.one("embedding", f"{OURS}, network alone", model=model)
+        peak = figures.one("limits", "matrix product, bfloat16")
+        if whole and alone and peak:
+            speed, reached = whole["photos_per_second"], alone["photos_per_second"]
+            network = f"the network alone: {reached:.0f} photos/s"
+            line(
+                whole,
+                f"photos to scores, {model}",
+                f"{speed:.0f} photos/s",
+                network,
+                speed / reached,
+            )
+            rate = reached * flop
+            products = f"matrix products: {peak['flops'] / 1e9:,.0f} GFLOP/s"
+            share = rate / peak["flops"]
+            line(alone, f"the network of {model}", f"{rate / 1e9:,.0f} GFLOP/s", products, share)
+    read, decode = (figures.one("hashing", name) for name in (OURS, "Pillow, decode alone"))
+    if read and decode:
+        speed, most = read["photos_per_second"], decode["photos_per_second"]
+        limit = f"decoding alone: {most:.0f} photos/s"
+        line(
+            read,
+            "photos to fingerprints and thumbnails",
+            f"{speed:.0f} photos/s",
+            limit,
+            speed / most,
+        )
+    for row in figures.all("neighbors", OURS):
+        if products := _all_products(figures, row):
+            limit = f"each product once, bfloat16: {_time(products['seconds'])}"
+            share = products["seconds"] / row["seconds"]
+            line(row, f"neighbours of {row.n:,}", _time(row["seconds"]), limit, share)
+    memory = figures.one("limits", "memory, read")
+    for row in figures.all("similar", "index saved"):
+        if memory and row.n < INDEXED_FROM:
+            rate = row.n * 2 * DIMENSIONS / (row["milliseconds"] / 1000)
+            limit = f"memory: {memory['bytes_per_second'] / 1e9:.0f} GB/s"
+            share = rate / memory["bytes_per_second"]
+            line(
+                row,
+                f"similar items by looking at all {row.n:,}",
+                f"{rate / 1e9:.1f} GB/s",
+                limit,
+                share,
+            )
+    return _table(("", "reached", "limit", "of it"), rows)
+
+
 def stages(figures: Figures) -> str:
     """Lay out what each stage costs a photo."""
     measured = figures.all("stages")
@@ -243,9 +310,10 @@ def embedding(figures: Figures) -> str:
     for row in figures.all("embedding"):
         ours = figures.one("embedding", OURS, model=row.params["model"])
         share = ""
-        if row.params["model"] == "CLIP" and "known" not in row.variant:
+        if "known" not in row.variant:
             peak = figures.one("limits", f"matrix product, {_precision(row.variant)}")
-            share = f"{row['photos_per_second'] * CLIP_FLOP / peak['flops']:.0%}" if peak else ""
+            rate = row["photos_per_second"] * FLOP[row.params["model"]]
+            share = f"{rate / peak['flops']:.0%}" if peak else ""
         rows.append(
             (
                 row.params["model"],

@@ -1,9 +1,10 @@
 """All pairs of vectors compared: the nearest other vector of each, and the pairs within reach.
 
 Every product is computed quickly, with a known error (:mod:`dedup_widgets.products`). A pair that
-may be some vector's nearest, or within reach, given that error, is computed exactly. Where nearly
-all of a tile would be, because thousands of vectors are nearly equal, that part of it is computed
-exactly as a whole. Nothing that is kept grows with the number of pairs.
+may be some vector's nearest, or within reach, given that error, is computed exactly. Where that
+would be too many, because thousands of vectors are nearly equal, their differences from a common
+centre are multiplied, which tells them apart; where even that does not, all are computed exactly.
+Nothing that is kept grows with the number of pairs.
 """
 
 import threading
