@@ -50,6 +50,8 @@ def _frames(n: int) -> Rows:
 
 
 def score(rows: Rows) -> Values:
+    import torch  # noqa: F401 - as it is where photos were embedded: loading is outside the clock
+
     from dedup_widgets.uniqueness import uniqueness
 
     uniqueness(rows[:100])

@@ -18,6 +18,8 @@ def prepare(data: Path, n: int) -> None:
 
 
 def compare(data: Path, n: int, *, earlier: bool) -> Values:
+    import torch  # noqa: F401 - loading is outside the clock
+
     from dedup_widgets.uniqueness import compare as run
 
     rows = np.load(make.embeddings(data, n))

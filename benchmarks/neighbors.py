@@ -43,6 +43,8 @@ def prepare(data: Path, n: int) -> None:
 
 
 def ours(data: Path, n: int, method: str) -> Values:
+    import torch  # noqa: F401 - as it is where photos were embedded: loading is outside the clock
+
     from dedup_widgets.uniqueness import uniqueness
 
     rows = np.load(make.embeddings(data, n))

@@ -160,10 +160,10 @@ def load_embedder(
         As torch names it. By default ``"cuda"`` if there is one, else ``"mps"``, else ``"cpu"``.
     precision : {"fast", "exact"}
         ``"fast"``: the network in its fastest faithful form, with a cosine of at least 0.999 to
-        the exact embedding of a photo: bfloat16 on processors that compute in it (AVX512-BF16,
-        AMX), float16 on CUDA. Of CLIP, the vision tower alone: ViT-B/32 with random weights had
-        0.999995 in bfloat16. EfficientNet-Lite0, on processors partly in bfloat16: 0.9993 for
-        photos, 0.997 for pictures of one colour. What else there is is exact.
+        the exact embedding: bfloat16 on processors that compute in it (AVX512-BF16, AMX), float16
+        on CUDA. Of CLIP, the vision tower alone: ViT-B/32 with random weights had 0.999995 in
+        bfloat16. EfficientNet-Lite0, on processors partly in bfloat16: 0.9996, and 0.9992 for
+        pictures of one colour. What else there is is exact.
         ``"exact"``: float32; models of sentence-transformers give, to the last bit, what their
         own ``encode`` gives for a batch of the prepared pictures.
         The embedder's `key` names the form, so that a store never mixes them. The form follows
