@@ -34,7 +34,7 @@ def grey(rgb: Image.Image) -> Grey:
     Grey
         512 x 512 whole numbers from 0 to 255.
     """
-    small = rgb.convert("L").resize((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    small = rgb.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0)
     return np.asarray(small)
 
 
