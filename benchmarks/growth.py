@@ -34,7 +34,7 @@ def score(data: Path, n: int) -> Values:
     from dedup_widgets.uniqueness import uniqueness
 
     rows = np.load(make.embeddings(data, n), mmap_mode="r")
-    uniqueness(rows[:500])
+    uniqueness(rows[:5000])
     with clock() as reading:
         frame = uniqueness(rows)
     pairs = make.planted(n)

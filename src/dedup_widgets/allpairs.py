@@ -42,7 +42,7 @@ LEAST_MAGNIFIED = 1e-7
 """Cosine distances in a crowd whose vectors have too few digits to be magnified."""
 
 FINE_TILE = 512
-SCORED_AT_A_TIME = 128
+SCORED_AT_A_TIME = 512
 """Pairs whose vectors stay in the processor's cache."""
 
 LONG = 2e11
@@ -183,7 +183,6 @@ class AllPairs:
             is_diagonal = above is beside and part == other
             if is_diagonal:
                 tile.forget(*np.tile(np.arange(len(rows)), (2, 1)))
-            self._take_pairs(tile, rows, others, products, is_diagonal)
             self._take(tile, rows, others, products, is_diagonal)
 
     def _take(
@@ -195,11 +194,16 @@ class AllPairs:
         is_diagonal: bool,
         magnified: float = 1.0,
     ) -> None:
-        """Take in a tile: who may be nearest becomes a candidate, crowds are looked at closely."""
-        some, more = self._take_nearest(tile, rows, others)
-        if not is_diagonal:
-            more_across, some_across = self._take_nearest(tile.T, others, rows)
-            some, more = np.union1d(some, some_across), np.union1d(more, more_across)
+        """Take in a tile: who may be nearest or within reach is kept, crowds are looked into."""
+        # One thread at a time: over steps as short as these, two fight for the interpreter and are
+        # slower than one. The other multiplies meanwhile.
+        with self._lock:
+            if magnified == 1.0:
+                self._take_pairs(tile, rows, others, products, is_diagonal)
+            some, more = self._take_nearest(tile, rows, others)
+            if not is_diagonal:
+                more_across, some_across = self._take_nearest(tile.T, others, rows)
+                some, more = np.union1d(some, some_across), np.union1d(more, more_across)
         if some.size:
             self._compare_closely(rows[some], others[more], products, is_diagonal, magnified)
 
@@ -208,7 +212,6 @@ class AllPairs:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Keep who may be nearest to each row; return the rows that have too many, and whom."""
         peak, slack = tile.peaks(), tile.slack
-        # Another thread may undo this with a lower bound of its own, which is as true.
         bound = self._bound[rows] = np.maximum(self._bound[rows], peak - slack)
         low = bound - slack
         # A peak below 0 is not to be relied on.
@@ -392,7 +395,8 @@ class AllPairs:
     def _score(self, rows: NDArray[Any], others: NDArray[Any], run: Run) -> None:
         """Score pairs exactly, for both of each."""
         pairs = np.minimum(rows, others).astype(np.int64) * len(self.row) + np.maximum(rows, others)
-        one, other = np.divmod(np.unique(pairs), len(self.row))
+        pairs.sort()
+        one, other = np.divmod(pairs[np.diff(pairs, prepend=-1) != 0], len(self.row))
         cosine = np.empty(len(one))
 
         def score(part: slice) -> None:

@@ -277,7 +277,7 @@ class TorchProducts:
     """
 
     def __init__(
-        self, dtype: "torch.dtype", device: str = "cpu", block: int = 1024, at_a_time: int = 2**27
+        self, dtype: "torch.dtype", device: str = "cpu", block: int = 2048, at_a_time: int = 2**27
     ) -> None:
         import torch
 
@@ -386,13 +386,18 @@ class _TorchTile:
     def T(self) -> "_TorchTile":  # noqa: N802
         turned = copy(self)
         turned._across = not self._across
-        turned.__dict__.pop("_highest", None)
+        for cached in ("_highest", "_peaks"):
+            turned.__dict__.pop(cached, None)
         return turned
 
     def forget(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> None:
         self._bits.view(self._type)[rows, columns] = -np.inf
 
     def peaks(self) -> NDArray[np.floating]:
+        return self._peaks
+
+    @cached_property
+    def _peaks(self) -> NDArray[np.floating]:
         return self._floats(self._highest.max(axis=1))
 
     def at_least(
@@ -406,13 +411,17 @@ class _TorchTile:
         has_high[is_crowded] = False
         row, piece = _where(has_high)
         some = self._pieces(rows[row], piece)
-        column = piece[:, None] * PIECE + np.arange(PIECE)
-        is_high = (some >= bound[row, None]) & (column < self.width)
-        of_row = np.bincount(row, np.count_nonzero(is_high, axis=1), len(rows))
-        is_crowded |= of_row > most
-        is_high[is_crowded[row]] = False
-        at = _where(is_high)
-        return (row[at[0]], column[at], self._floats(some[at])), is_crowded
+        is_high = some >= bound[row, None]
+        if self.width % PIECE:
+            is_high[piece == self.width // PIECE, self.width % PIECE :] = False
+        nth, within = _where(is_high)
+        of_row = np.bincount(row[nth], minlength=len(rows))
+        if (of_row > most).any():
+            is_crowded |= of_row > most
+            stays = ~is_crowded[row[nth]]
+            nth, within = nth[stays], within[stays]
+        column = piece[nth] * PIECE + within
+        return (row[nth], column, self._floats(some[nth, within])), is_crowded
 
     def columns_at_least(
         self, rows: NDArray[np.int64], low: NDArray[np.floating]
