@@ -41,6 +41,9 @@ WORTH_MAGNIFYING = 64**2
 LEAST_MAGNIFIED = 1e-7
 """Cosine distances in a crowd whose vectors have too few digits to be magnified."""
 
+LISTED_AT_A_TIME = 2**19
+"""Products of which the pairs within reach are listed at a time."""
+
 FINE_TILE = 512
 SCORED_AT_A_TIME = 512
 """Pairs whose vectors stay in the processor's cache."""
@@ -235,23 +238,25 @@ class AllPairs:
         """Keep the pairs of a tile that are, or may be, within reach."""
         near, slack = self._near, tile.slack
         hit = np.flatnonzero((tile.peaks() >= near - slack) | (near <= slack))
-        if near == np.inf or not hit.size:
-            return
-        (at, column, product), _ = tile.at_least(hit, np.full(len(hit), near - slack))
-        row = hit[at]
-        if is_diagonal:
-            is_once = rows[row] < others[column]
-            row, column, product = row[is_once], column[is_once], product[is_once]
-        is_sure = product - slack >= near
-        if np.count_nonzero(~is_sure) > FEW + len(hit) * tile.width // CROWDED:
-            some, more = rows[np.unique(row)], others[np.unique(column)]
-            self._list_exactly(some, more, products, is_diagonal)
-            return
-        with self._lock:
-            self._doubtful.append(rows[row[~is_sure]], others[column[~is_sure]])
-            self._add_pairs(rows[row[is_sure]], others[column[is_sure]])
-            if len(self._doubtful) > DOUBTFUL:
-                self._settle_doubtful(map)
+        for part in parts(len(hit), max(LISTED_AT_A_TIME // tile.width, 1)):
+            if self._near == np.inf:
+                return
+            some = hit[part]
+            (at, column, product), _ = tile.at_least(some, np.full(len(some), near - slack))
+            row = some[at]
+            if is_diagonal:
+                is_once = rows[row] < others[column]
+                row, column, product = row[is_once], column[is_once], product[is_once]
+            is_sure = product - slack >= near
+            if np.count_nonzero(~is_sure) > FEW + len(some) * tile.width // CROWDED:
+                a, b = rows[np.unique(row)], others[np.unique(column)]
+                self._list_exactly(a, b, products, is_diagonal)
+                continue
+            with self._lock:
+                self._doubtful.append(rows[row[~is_sure]], others[column[~is_sure]])
+                self._add_pairs(rows[row[is_sure]], others[column[is_sure]])
+                if len(self._doubtful) > DOUBTFUL:
+                    self._settle_doubtful(map)
 
     def _add(
         self, rows: NDArray[np.int64], others: NDArray[np.int64], highest: NDArray[np.floating]
