@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.charts import log_lines, stacked_bars
-from benchmarks.estimates import CLIP_FLOP, DIMENSIONS, estimates
+from benchmarks.estimates import CLIP_FLOP, estimates
 from benchmarks.figures import Figures, Row
 from benchmarks.harness import OURS
 
@@ -24,12 +24,10 @@ TEMPLATE = HERE / "performance.md.in"
 BEGIN, END = "<!-- performance: begin -->", "<!-- performance: end -->"
 
 PEERS = ("FAISS flat", "FAISS HNSW", "PyNNDescent", "hnswlib", "USearch")
-FLOP = {"CLIP": CLIP_FLOP, "EfficientNet": 0.814e9}
-"""Of one picture through each network; EfficientNet-Lite0's from its authors' table, 407 M adds."""
-INDEXED_FROM = 50_000_000 / DIMENSIONS
-"""Images from which similar items are looked up in an index."""
 HASHERS = ("imagehash phash", "imagehash dhash", "imagededup PHash", "CleanVision")
 """Libraries that are compared, in the order of the tables."""
+FLOP = {"CLIP": CLIP_FLOP, "EfficientNet": 0.814e9}
+"""Of one picture through each network; EfficientNet-Lite0's from its authors' table, 407 M adds."""
 
 
 def main() -> None:
@@ -266,19 +264,6 @@ def binding(figures: Figures) -> str:
             limit = f"each product once, bfloat16: {_time(products['seconds'])}"
             share = products["seconds"] / row["seconds"]
             line(row, f"neighbours of {row.n:,}", _time(row["seconds"]), limit, share)
-    memory = figures.one("limits", "memory, read")
-    for row in figures.all("similar", "index saved"):
-        if memory and row.n < INDEXED_FROM:
-            rate = row.n * 2 * DIMENSIONS / (row["milliseconds"] / 1000)
-            limit = f"memory: {memory['bytes_per_second'] / 1e9:.0f} GB/s"
-            share = rate / memory["bytes_per_second"]
-            line(
-                row,
-                f"similar items by looking at all {row.n:,}",
-                f"{rate / 1e9:.1f} GB/s",
-                limit,
-                share,
-            )
     return _table(("", "reached", "limit", "of it"), rows)
 
 
