@@ -37,6 +37,9 @@ MARGIN = 2.0**-20
 PIECE = 64
 """Products of a row that are passed over at a time."""
 
+SHAPED = 4 * PIECE
+"""What the rows and the columns of a tile are multiples of."""
+
 CUDA_BLOCK = 8192
 CUDA_BYTES = 2**31
 
@@ -310,12 +313,13 @@ class TorchProducts:
         """Return the products of all rows of a with all of b; it is gone with a thread's next."""
         import torch
 
+        left, right = (_padded(rough.data) for rough in (a, b))
         kept = self._kept.__dict__
-        shape = (len(a), len(b))
+        shape = (len(left), len(right))
         if kept.get("shape") != shape:
             kept["shape"] = shape
             kept["product"] = torch.empty(shape, dtype=self.dtype, device=self.device)
-        torch.mm(a.data, b.data.T, out=kept["product"])
+        torch.mm(left, right.T, out=kept["product"])
         a_off, b_off = float(a.error.max()), float(b.error.max())
         # Rounded to nearest, a sum below 1 is off by half of what the last digit of 1/2 is worth.
         # One above it is taken for 1, which is no worse.
@@ -323,7 +327,7 @@ class TorchProducts:
         # magnified vectors, whose products are sums of at most 1.5 in magnitude, too.
         last_digit = torch.finfo(self.dtype).eps / 4
         slack = a_off + (1 + a_off) * b_off + 4 * float32_error(a.data.shape[1]) + last_digit
-        return _TorchTile(kept["product"], MARGIN + slack)
+        return _TorchTile(kept["product"], (len(a), len(b)), MARGIN + slack)
 
     def magnify(self, a: NDArray[np.float32], b: NDArray[np.float32], radius: float) -> Tile:
         """Return the cosines of vectors that are close together, more finely than `multiply`."""
@@ -360,6 +364,14 @@ class TorchProducts:
             torch.set_num_threads(threads)
 
 
+def _padded(rows: "torch.Tensor") -> "torch.Tensor":
+    """Return rows and zeros, in one of a few lengths: oneDNN keeps a program for each shape."""
+    import torch
+
+    below = -len(rows) % SHAPED
+    return torch.nn.functional.pad(rows, (0, 0, 0, below)) if below else rows
+
+
 class _TorchTile:
     """Products as their bits: whole numbers compare many times as fast as torch's bfloat16.
 
@@ -367,16 +379,14 @@ class _TorchTile:
     order. Each row is cut into pieces; one whose highest product is too low is not looked at.
     """
 
-    def __init__(self, product: "torch.Tensor", slack: float) -> None:
+    def __init__(self, product: "torch.Tensor", size: tuple[int, int], slack: float) -> None:
         import torch
 
-        self.slack, self._size, self._type = slack, product.shape, product.dtype
-        bits = product.view({2: torch.int16, 4: torch.int32}[product.itemsize])
-        self._lowest = torch.iinfo(bits.dtype).min
-        below, beside = (-size % PIECE for size in product.shape)
-        if below or beside:
-            bits = torch.nn.functional.pad(bits, (0, beside, 0, below), value=self._lowest)
-        self._bits, self._across = bits, False
+        self.slack, self._size, self._type = slack, size, product.dtype
+        self._bits = product.view({2: torch.int16, 4: torch.int32}[product.itemsize])
+        self._lowest = torch.iinfo(self._bits.dtype).min
+        self._bits[size[0] :] = self._bits[:, size[1] :] = self._lowest
+        self._across = False
 
     @property
     def width(self) -> int:
@@ -412,8 +422,8 @@ class _TorchTile:
         row, piece = _where(has_high)
         some = self._pieces(rows[row], piece)
         is_high = some >= bound[row, None]
-        if self.width % PIECE:
-            is_high[piece == self.width // PIECE, self.width % PIECE :] = False
+        is_high[piece > self.width // PIECE] = False
+        is_high[piece == self.width // PIECE, self.width % PIECE :] = False
         nth, within = _where(is_high)
         of_row = np.bincount(row[nth], minlength=len(rows))
         if (of_row > most).any():
