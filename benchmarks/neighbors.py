@@ -7,7 +7,8 @@ cores, from float32 in memory; building an index counts.
 Approximate peers are given their best case. Each climbs a ladder of settings until it finds
 99.9 % of the near-duplicates, and only that step of the ladder is timed (a graph is built once,
 and that counts): the ratio is one at equal recall. Where even the last step finds less, `recall`
-says so.
+says so. PyNNDescent then still misses many of the other nearest, which uniqueness is made of, and
+so has a second row, of 99.9 % of all nearest.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -133,7 +134,7 @@ def usearch(data: Path, n: int) -> Values:
     return graph(data, n, lambda: index.add(np.arange(n), rows, threads=CORES), search)
 
 
-def pynndescent(data: Path, n: int) -> Values:
+def pynndescent(data: Path, n: int, goal: str) -> Values:
     """Its ladder is the number of neighbours that it refines; 30 is its default."""
     from pynndescent import NNDescent
 
@@ -141,7 +142,7 @@ def pynndescent(data: Path, n: int) -> Values:
     NNDescent(rows[:1000], metric="cosine", n_neighbors=15, n_jobs=-1).neighbor_graph  # noqa: B018
 
     def attempts() -> Iterator[tuple[Reading, Any]]:
-        for neighbours in (15, 30, 60):
+        for neighbours in (15, 30, 60, 120):
             with clock() as reading:
                 index = NNDescent(
                     rows, metric="cosine", n_neighbors=neighbours, n_jobs=-1, random_state=0
@@ -149,7 +150,7 @@ def pynndescent(data: Path, n: int) -> Values:
                 found = index.neighbor_graph[0]
             yield reading, found
 
-    return climb(data, n, attempts())
+    return climb(data, n, attempts(), goal)
 
 
 def graph(data: Path, n: int, build: Callable[[], Any], search: Callable[[int], Any]) -> Values:
@@ -168,11 +169,13 @@ def graph(data: Path, n: int, build: Callable[[], Any], search: Callable[[int], 
     return climb(data, n, attempts())
 
 
-def climb(data: Path, n: int, attempts: Iterable[tuple[Reading, Any]]) -> Values:
-    """Return the first attempt that finds enough near-duplicates, or else the last."""
+def climb(
+    data: Path, n: int, attempts: Iterable[tuple[Reading, Any]], goal: str = "near_recall"
+) -> Values:
+    """Return the first attempt that finds enough, or else the last."""
     for step, (reading, found) in enumerate(attempts):
         values = {**reading.values(), **recall(data, n, without_itself(found)), "step": step}
-        if values["near_recall"] >= GOAL:
+        if values[goal] >= GOAL:
             break
     return values
 
@@ -205,7 +208,8 @@ VARIANTS: dict[str, Callable[..., Values]] = {
     f"{OURS}, hnsw": lambda data, n: ours(data, n, "hnsw"),
     "FAISS flat": faiss_flat,
     "FAISS HNSW": faiss_hnsw,
-    "PyNNDescent": pynndescent,
+    "PyNNDescent": lambda data, n: pynndescent(data, n, "near_recall"),
+    "PyNNDescent (all nearest)": lambda data, n: pynndescent(data, n, "recall"),
     "hnswlib": hnswlib,
     "USearch": usearch,
     "products alone, float32": lambda data, n: limit(data, n, "float32"),

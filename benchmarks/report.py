@@ -24,7 +24,14 @@ README, GUIDE = ROOT / "README.md", ROOT / "docs" / "performance.md"
 TEMPLATE = HERE / "performance.md.in"
 BEGIN, END = "<!-- performance: begin -->", "<!-- performance: end -->"
 
-PEERS = ("FAISS flat", "FAISS HNSW", "PyNNDescent", "hnswlib", "USearch")
+PEERS = (
+    "FAISS flat",
+    "FAISS HNSW",
+    "PyNNDescent",
+    "PyNNDescent (all nearest)",
+    "hnswlib",
+    "USearch",
+)
 HASHERS = ("imagehash phash", "imagehash dhash", "imagededup PHash", "CleanVision")
 """Libraries that are compared, in the order of the tables."""
 FLOP = {"CLIP": CLIP_FLOP, "EfficientNet": 0.814e9}
