@@ -137,6 +137,23 @@ def test_what_the_store_knows_is_not_read_again(paths, store, portion):
 
 
 @portions
+def test_a_moved_or_touched_file_is_read_and_not_embedded_again(folder, paths, store, portion):
+    before = run(paths, Pixels(portion), store)
+    (folder / "00.png").touch()
+    moved = folder.rename(folder.with_name("elsewhere"))
+    again = Pixels(portion)
+    after = run(sorted(str(path) for path in moved.iterdir()), again, store)
+    assert again.calls == []
+    assert after.row_of.keys() == before.row_of.keys()
+    for fingerprint, row in after.row_of.items():
+        was = before.embeddings[before.row_of[fingerprint]]
+        assert np.array_equal(after.embeddings[row], was)
+    assert [record.fingerprint for record in after.records] == [
+        record.fingerprint for record in before.records
+    ]
+
+
+@portions
 def test_recall_tells_what_is_known_and_reads_nothing(folder, paths, store, portion, make_photo):
     embedder = Pixels(portion)
     assert recall(paths, embedder, store, Unread(), 2).records == []

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -61,7 +62,8 @@ def describe(
 ) -> Described:
     """Return a record for each path, and an embedding for each fingerprint among them.
 
-    What the store knows is not read again. What is new is written to it as soon as it is
+    What the store knows is not read again, and a picture that it has a vector of, as that of a
+    file that was moved, is not embedded again. What is new is written to it as soon as it is
     embedded: whatever stops the work, at most `batch_size` pictures, or one portion a worker if
     that is more, were embedded in vain. At most about two batches of prepared pictures wait in
     memory, and one picture a worker is decoded at a time.
@@ -92,7 +94,8 @@ def describe(
             size = embedder.portion or batch_size
             ahead = max(batch_size, 2 * workers)
             reads = _in_order(pool, lambda entry: _read(source, entry, embedder), todo, ahead)
-            batches = _batches(reads, size, set(vectors.row_of))
+            taken = partial(_take_stored, vectors, embedder, store)
+            batches = _batches(reads, size, set(vectors.row_of), taken)
             most = max(workers, batch_size // size)
             for batch, rows in _embedded(pool, batches, embedder, most):
                 store.add(
@@ -262,16 +265,23 @@ def _recall(
                 current.append(record)
             else:
                 todo.append(entry)
-        if embedder.persistent:
-            wanted = {r.fingerprint for r in current if r.fingerprint} - vectors.row_of.keys()
-            found = store.embeddings(wanted, embedder.key)
-            vectors.add(found, found.values())
+        wanted = {r.fingerprint for r in current if r.fingerprint} - vectors.row_of.keys()
+        _take_stored(vectors, embedder, store, wanted)
         for record in current:
             if record.fingerprint is None or record.fingerprint in vectors.row_of:
                 known[record.entry.path] = record
             else:
                 todo.append(record.entry)
     return known, todo, vectors
+
+
+def _take_stored(
+    vectors: _Vectors, embedder: Embedder, store: Store, fingerprints: set[str]
+) -> int:
+    """Take the vectors that the store has of some pictures; return how many."""
+    found = store.embeddings(fingerprints, embedder.key) if embedder.persistent else {}
+    vectors.add(found, found.values())
+    return len(found)
 
 
 def _stat(source: Source, path: str) -> Entry | FileRecord:
@@ -311,14 +321,20 @@ def _in_order(
         yield waiting.popleft().result()
 
 
-def _batches(reads: Iterable[_Read], size: int, seen: set[str]) -> Iterator[_Batch]:
-    """Cut into batches of at most ``size`` new pictures, and few enough to lose in an interrupt."""
+def _batches(
+    reads: Iterable[_Read], size: int, seen: set[str], taken: Callable[[set[str]], int]
+) -> Iterator[_Batch]:
+    """Cut into batches of at most ``size`` new pictures, and few enough to lose in an interrupt.
+
+    Pictures are new unless they were seen, or are taken from elsewhere, as by `_take_stored`.
+    """
     batch = _Batch([], {})
     for read in reads:
         fingerprint = read.record.fingerprint
         if fingerprint and fingerprint not in seen:
             seen.add(fingerprint)
-            batch.new[fingerprint] = read.prepared
+            if not taken({fingerprint}):
+                batch.new[fingerprint] = read.prepared
         # The picture itself is held by `new`, and by nothing once that is embedded.
         batch.reads.append(_Read(read.record, read.jpeg, None, read.lasting))
         if len(batch.new) == size or len(batch.reads) == 4 * size:
