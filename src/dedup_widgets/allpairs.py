@@ -198,23 +198,34 @@ class AllPairs:
         magnified: float = 1.0,
     ) -> None:
         """Take in a tile: who may be nearest or within reach is kept, crowds are looked into."""
+        sides = [(tile, rows, others)]
+        if not is_diagonal:
+            sides.append((tile.T, others, rows))
+        peaks = [side.peaks() for side, _, _ in sides]
         # One thread at a time: over steps as short as these, two fight for the interpreter and are
-        # slower than one. The other multiplies meanwhile.
+        # slower than one. The others multiply meanwhile.
         with self._lock:
             if magnified == 1.0:
-                self._take_pairs(tile, rows, others, products, is_diagonal)
-            some, more = self._take_nearest(tile, rows, others)
-            if not is_diagonal:
-                more_across, some_across = self._take_nearest(tile.T, others, rows)
-                some, more = np.union1d(some, some_across), np.union1d(more, more_across)
+                self._take_pairs(tile, peaks[0], rows, others, products, is_diagonal)
+            crowds = [
+                self._take_nearest(side, peak, *who)
+                for (side, *who), peak in zip(sides, peaks, strict=True)
+            ]
+        some, more = crowds[0]
+        for more_across, some_across in crowds[1:]:
+            some, more = np.union1d(some, some_across), np.union1d(more, more_across)
         if some.size:
             self._compare_closely(rows[some], others[more], products, is_diagonal, magnified)
 
     def _take_nearest(
-        self, tile: Tile, rows: NDArray[np.int64], others: NDArray[np.int64]
+        self,
+        tile: Tile,
+        peak: NDArray[np.floating],
+        rows: NDArray[np.int64],
+        others: NDArray[np.int64],
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Keep who may be nearest to each row; return the rows that have too many, and whom."""
-        peak, slack = tile.peaks(), tile.slack
+        slack = tile.slack
         bound = self._bound[rows] = np.maximum(self._bound[rows], peak - slack)
         low = bound - slack
         # A peak below 0 is not to be relied on.
@@ -230,6 +241,7 @@ class AllPairs:
     def _take_pairs(
         self,
         tile: Tile,
+        peak: NDArray[np.floating],
         rows: NDArray[np.int64],
         others: NDArray[np.int64],
         products: Products,
@@ -237,7 +249,7 @@ class AllPairs:
     ) -> None:
         """Keep the pairs of a tile that are, or may be, within reach."""
         near, slack = self._near, tile.slack
-        hit = np.flatnonzero((tile.peaks() >= near - slack) | (near <= slack))
+        hit = np.flatnonzero((peak >= near - slack) | (near <= slack))
         for part in parts(len(hit), max(LISTED_AT_A_TIME // tile.width, 1)):
             if self._near == np.inf:
                 return

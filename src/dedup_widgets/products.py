@@ -396,18 +396,13 @@ class _TorchTile:
     def T(self) -> "_TorchTile":  # noqa: N802
         turned = copy(self)
         turned._across = not self._across
-        for cached in ("_highest", "_peaks"):
-            turned.__dict__.pop(cached, None)
+        turned.__dict__.pop("_highest", None)
         return turned
 
     def forget(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> None:
         self._bits.view(self._type)[rows, columns] = -np.inf
 
     def peaks(self) -> NDArray[np.floating]:
-        return self._peaks
-
-    @cached_property
-    def _peaks(self) -> NDArray[np.floating]:
         return self._floats(self._highest.max(axis=1))
 
     def at_least(
