@@ -249,6 +249,25 @@ def test_prepared_pictures_are_small(network, make_photo):
     assert np.asarray(prepared).nbytes <= 224 * 224 * 3
 
 
+@pytest.mark.parametrize(
+    "size",
+    [
+        *((64, 64), (66, 67), (75, 50), (100, 75), (75, 80), (383, 383), (383, 64)),
+        # These are left to Pillow.
+        *((1, 1), (50, 75), (75, 100), (65, 300), (384, 64), (100, 384), (1000, 700), (3, 1000)),
+    ],
+)
+def test_a_quick_squash_rounds_otherwise_and_no_more(size):
+    noise = 255 * np.random.default_rng(size).integers(0, 2, (*size[::-1], 3)).astype(np.uint8)
+    picture = Image.fromarray(noise)
+    for side in ((64, 64), (64, 48)):
+        quick = dedup_widgets.embedding._squashed_quickly(picture, side).astype(int)
+        slow = np.asarray(dedup_widgets.embedding._squashed(picture, side)).astype(int)
+        assert quick.shape == slow.shape
+        assert abs(quick - slow).max() <= 2
+        assert (quick != slow).mean() <= 0.02
+
+
 def test_pictures_are_prepared_alike_in_threads(network, photos):
     expected = [np.asarray(network.prepare(photo)) for photo in photos]
     with ThreadPoolExecutor(4) as pool:

@@ -56,7 +56,7 @@ DEVICE_PORTION = 32
 """Pictures in a portion on a graphics card."""
 
 # Part of each key: raise it when pictures are prepared or embedded in another way.
-_PREPARED = "whole-2"
+_PREPARED = "whole-3"
 
 
 @runtime_checkable
@@ -285,13 +285,14 @@ class _EfficientNet:
         self.key = f"{efficientnet.weights_path().stem}/{_PREPARED}{_SUFFIX[str(low)]}"
         self.portion = EFFICIENTNET_PORTION if device == "cpu" else None
         self._side = efficientnet.INPUT_SIDE
+        self._squashed = _squashed if low is None else _squashed_quickly
         size = self.portion or DEVICE_PORTION
         with as_model_error(self.name):
             features = efficientnet.features_of_bytes(device, low, size)
         self._embed = _InPortions(self.name, features, device, size)
 
     def prepare(self, rgb: Image.Image) -> NDArray[np.uint8]:
-        return np.asarray(to_square(rgb, self._side))
+        return np.asarray(self._squashed(rgb, (self._side, self._side)))
 
     def encode(self, prepared: Sequence[Any]) -> NDArray[np.float32]:
         return self._embed(prepared)
@@ -358,7 +359,8 @@ class _FastClip:
         self.persistent = exact.persistent
         self.can_embed_text = exact.can_embed_text
         self.portion = CLIP_PORTION if device == "cpu" else None
-        self._exact = exact
+        assert exact.size is not None
+        self._exact, self._input = exact, exact.size
         size = self.portion or DEVICE_PORTION
         with as_model_error(self.name):
             tower = VisionTower(network, colours, low, device, size)
@@ -381,7 +383,7 @@ class _FastClip:
         return None if colours is None else cls(exact, network, colours, low)
 
     def prepare(self, rgb: Image.Image) -> NDArray[np.uint8]:
-        return np.asarray(self._exact.prepare(rgb))
+        return _squashed_quickly(rgb, self._input)
 
     def encode(self, prepared: Sequence[Any]) -> NDArray[np.float32]:
         return self._embed(prepared)
@@ -459,6 +461,25 @@ def _squashed(rgb: Image.Image, size: tuple[int, int]) -> Image.Image:
     if width == height:
         return to_square(rgb, width)
     return rgb.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+
+
+def _squashed_quickly(rgb: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Squash a picture as `_squashed` does, in a third of the time where torch can.
+
+    It rounds one value of a photo in 400 otherwise, by 1. Pillow first halves large pictures, or
+    takes a third of them and so on, and begins with the columns of tall ones; torch never does.
+    """
+    import torch
+
+    (width, height), (wide, high) = rgb.size, size
+    is_large = width >= 6 * wide or height >= 6 * high
+    if is_large or height - high > 2 * (width - wide):
+        return np.asarray(_squashed(rgb, size))
+    pixels = torch.from_numpy(np.array(rgb)).unsqueeze(0).permute(0, 3, 1, 2)
+    squashed = torch.nn.functional.interpolate(
+        pixels, size=(high, wide), mode="bicubic", antialias=True
+    )
+    return squashed[0].permute(1, 2, 0).numpy()
 
 
 def _unit_rows(rows: Any, n: int, name: str) -> NDArray[np.float32]:
