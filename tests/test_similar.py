@@ -553,6 +553,29 @@ def test_images_without_an_embedding_are_no_ones_neighbours(vectors, with_graph,
         images.rows(0, 3)
 
 
+@pytest.mark.parametrize("most", [1000, 0])
+def test_what_scoring_found_near_is_not_missed(vectors, with_graph, store, monkeypatch, most):
+    def blind(graph, unit, count):
+        """Find a vector itself, and the farthest ones."""
+        cosine = unit_vectors(vectors[graph.first(np.arange(len(graph)))]) @ unit
+        return np.append(cosine.argmax(), np.argsort(cosine)[: count - 1])
+
+    monkeypatch.setattr(SharedGraph, "nodes", blind)
+    monkeypatch.setattr(sys.modules["dedup_widgets.similar"], "MOST_ASKED", most)
+    frame = frame_of(vectors)
+    scored = dw.uniqueness(vectors, near=0.15)
+    nearest = frame["path"].gather(scored["nearest"])
+    frame = frame.with_columns(group=scored["group"], nearest=nearest)
+    images = SimilarImages(frame, beside=store)
+    assert images.is_ready(None)
+    for row in range(0, 360, 20):
+        group = scored["group"][row]
+        members = (scored["group"] == group).arg_true() if group is not None else []
+        near = {*members, scored["nearest"][row]} - {row}
+        found, _ = images.rows(row, len(near))
+        assert (set(found.tolist()) == near) == (most > 0)
+
+
 def test_a_widget_keeps_its_index_beside_its_store(vectors, with_graph, tmp_path):
     frame = frame_of(vectors)
     grid = dw.SimilarItems(frame, "/photos/3.jpg", store=tmp_path / "mine.sqlite")

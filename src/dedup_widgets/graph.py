@@ -20,8 +20,12 @@ CANDIDATES = 11
 BLOCK = 256
 """Vectors added at a time: about a quarter of a second, after which building can be stopped."""
 
-EXPANSION_SEARCH = 128
-"""Nodes that a search of a :class:`SharedGraph` looks around from."""
+EXPANSION_SEARCH = 256
+"""Nodes that a search of a :class:`SharedGraph` looks around from.
+
+In 10,000 clusters of 100 vectors, 128 found 83 % of the nearest 12 in 4 ms, 256 88 % in 7, and
+512 91 % in 15.
+"""
 
 _MAGIC = b"dedup-widgets 1\n"
 _TRAILER = struct.Struct("<QQQ32s16s32s")

@@ -15,7 +15,7 @@ from dedup_widgets.embedding import DEFAULT_MODEL, Precision, load_embedder
 from dedup_widgets.errors import ImageError, InputError
 from dedup_widgets.frames import require_columns, to_polars
 from dedup_widgets.images import decode
-from dedup_widgets.index import VectorIndex
+from dedup_widgets.index import MOST_ASKED, VectorIndex
 from dedup_widgets.sources import IMAGE_SUFFIXES, LocalFiles
 from dedup_widgets.store import Store, store_path
 
@@ -192,8 +192,23 @@ class SimilarImages:
         if at == len(self._with_vector) or self._with_vector[at] != row:
             path = self._frame[self._path][row]
             raise InputError(f"{path} has no embedding, so nothing is similar to it")
-        places, distances = self._index.beside_row(at, k)
+        places, distances = self._index.beside_row(at, k, self._known(row))
         return self._with_vector[places], distances
+
+    def _known(self, row: int) -> np.ndarray:
+        """Return the places of what scoring found near a row, unless that is too much."""
+        group, nearest = (
+            self._frame[name][row] if name in self._frame.columns else None
+            for name in ("group", "nearest")
+        )
+        rows = np.empty(0, np.int64)
+        if group is not None:
+            rows = (self._frame["group"] == group).arg_true().to_numpy().astype(np.int64)
+        if nearest in self.row_of:
+            rows = np.append(rows, self.row_of[nearest])
+        places: np.ndarray = np.searchsorted(self._with_vector[:-1], rows)
+        places = places[self._with_vector[places] == rows]
+        return places if len(places) <= MOST_ASKED else places[:0]
 
     def nearest(self, vector: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return row numbers and cosine distances of the nearest to a vector, (d,)."""
