@@ -31,15 +31,20 @@ Method = Literal["auto", "exact", "hnsw"]
 
 EXACT_UP_TO = {
     "cuda": 100_000_000,
-    "bfloat16 by AMX": 1_200_000,
-    "bfloat16": 220_000,
-    "float32": 120_000,
+    "bfloat16 by AMX": 4_000_000,
+    "bfloat16": 1_500_000,
+    "float32": 900_000,
 }
 """Vectors up to which all products take less time than a graph, for each processor core.
 
-The graph is built by one thread, to be the same each time; products share all cores. Both grow
-with the number of dimensions, so that it hardly counts.
+Extrapolated from 1,000,000 on two cores with AMX, where all products took 450 s and to build a
+graph alone 3,700, by one thread, for it to be the same each time; from 100,000 in float32; and
+from the rate of bfloat16 on other processors. The products grow with the square. Both grow with
+the number of dimensions, so that it hardly counts.
 """
+
+CORES_THAT_COUNT = 8
+"""Cores that make a search of all products faster: what is done between them is one core's work."""
 
 GRAPH_ERROR = 1e-3
 """Cosine distance by which bfloat16 may misplace a candidate: ten times its usual error."""
@@ -196,7 +201,8 @@ def _is_exact(n: int, device: str | None) -> bool:
     if n <= min(EXACT_UP_TO.values()):
         return True
     kind = fastest(device)
-    return n <= EXACT_UP_TO[kind] * (1 if kind == "cuda" else processors())
+    cores = 1 if kind == "cuda" else min(processors(), CORES_THAT_COUNT)
+    return n <= EXACT_UP_TO[kind] * cores
 
 
 def leaders(
