@@ -50,9 +50,11 @@ def main() -> None:
         print(f"\n## {name}\n", file=sys.stderr)
         cases = import_module(f"benchmarks.{name}").cases(arguments.size)
         cases = [case for case in cases if not arguments.n or case.params.get("n") in arguments.n]
+        some = arguments.variant
+        cases = [case for case in cases if not some or case.variant in some]
         results = harness.run(cases, data)
         as_json = [result.to_json() for result in results]
-        _keep(kept, arguments.size, as_json, all_of_it=not arguments.n)
+        _keep(kept, arguments.size, as_json, all_of_it=not (arguments.n or some))
         print(f"\n## {name}\n\n{harness.table(as_json)}", flush=True)
         failed += [r.case.text() for r in results if r.note.startswith("failed")]
     minutes = (time.perf_counter() - start) / 60
@@ -69,6 +71,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pass", dest="size", choices=["tiny", "quick", "full"], default="quick")
     parser.add_argument("--only", nargs="+", choices=EXPERIMENTS, metavar="EXPERIMENT")
     parser.add_argument("--n", nargs="+", type=int, help="only cases of these sizes")
+    parser.add_argument("--variant", nargs="+", help="only these variants, by their names")
     parser.add_argument("--photos", type=Path, help="a folder of JPEGs instead of generated ones")
     parser.add_argument("--data", type=Path, default=DATA, help="where what is generated is kept")
     parser.add_argument("--to", type=Path, help="the JSON file; default benchmarks/results/")

@@ -531,10 +531,15 @@ def similar(figures: Figures) -> str:
             row.variant,
             _time(row["seconds"]),
             _time(row["ready"]),
-            f"{row['milliseconds']:.2f}",
-            f"{row['milliseconds_95']:.2f}",
-            f"{row['milliseconds_most']:.1f}",
-            f"{row['recall']:.4f}",
+            *(
+                f"{row[name]:.{digits}f}" if row.variant == "index saved" else ""
+                for name, digits in (
+                    ("milliseconds", 2),
+                    ("milliseconds_95", 2),
+                    ("milliseconds_most", 1),
+                    ("recall", 4),
+                )
+            ),
         )
         for row in figures.all("similar")
     ]
