@@ -198,9 +198,10 @@ def _score_summary(figures: Figures) -> Iterable[Sequence[str]]:
 
 def _similar_summary(figures: Figures) -> Iterable[Sequence[str]]:
     for row in figures.all("similar", "index saved"):
+        found = f"{math.floor(100 * row['recall'])} % of the 12 nearest"
         yield (
             f"Similar items among {row.n:,}{row.dagger}",
-            f"{row['milliseconds']:.1f} ms (95 %: {row['milliseconds_95']:.1f})",
+            f"{row['milliseconds']:.1f} ms (95 %: {row['milliseconds_95']:.1f}), {found}",
             "",
             f"first answer after {_time(row['seconds'])}",
         )
