@@ -571,9 +571,9 @@ def test_what_scoring_found_near_is_not_missed(vectors, with_graph, store, monke
     for row in range(0, 360, 20):
         group = scored["group"][row]
         members = (scored["group"] == group).arg_true() if group is not None else []
-        near = {*members, scored["nearest"][row]} - {row}
-        found, _ = images.rows(row, len(near))
-        assert (set(found.tolist()) == near) == (most > 0)
+        near = {*(members if len(members) <= most else []), scored["nearest"][row]} - {row}
+        found, _ = images.rows(row, len(near) + 1)  # it may have a copy beside
+        assert near <= set(found.tolist())
 
 
 def test_a_widget_keeps_its_index_beside_its_store(vectors, with_graph, tmp_path):

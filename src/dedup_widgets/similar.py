@@ -196,19 +196,20 @@ class SimilarImages:
         return self._with_vector[places], distances
 
     def _known(self, row: int) -> np.ndarray:
-        """Return the places of what scoring found near a row, unless that is too much."""
+        """Return the places of a row's nearest, and of its group unless that is too large."""
         group, nearest = (
             self._frame[name][row] if name in self._frame.columns else None
             for name in ("group", "nearest")
         )
         rows = np.empty(0, np.int64)
         if group is not None:
-            rows = (self._frame["group"] == group).arg_true().to_numpy().astype(np.int64)
+            members = (self._frame["group"] == group).arg_true().to_numpy().astype(np.int64)
+            rows = members if len(members) <= MOST_ASKED else rows
         if nearest in self.row_of:
             rows = np.append(rows, self.row_of[nearest])
-        places: np.ndarray = np.searchsorted(self._with_vector[:-1], rows)
-        places = places[self._with_vector[places] == rows]
-        return places if len(places) <= MOST_ASKED else places[:0]
+        places = np.searchsorted(self._with_vector[:-1], rows)
+        known: np.ndarray = places[self._with_vector[places] == rows]
+        return known
 
     def nearest(self, vector: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return row numbers and cosine distances of the nearest to a vector, (d,)."""
