@@ -168,7 +168,7 @@ class Explorer(ImageGrid):
         self.collections = Collections(
             self._frame,
             path,
-            store,
+            store.library,
             mask=self._mask,
             changed=self._collections_changed,
             lock=self._lock,
@@ -182,7 +182,7 @@ class Explorer(ImageGrid):
 
     def _start_review(self, near: float | None) -> None:
         self._scored_frame = frame = self._frame
-        self._stored = StoredDecisions(frame, self._store, self._path)
+        self._stored = StoredDecisions(frame, self._store.library, self._path)
         self._decisions = self._stored.read()
         try:
             self._planner = Planner(for_planning(frame, self._path, self._score))

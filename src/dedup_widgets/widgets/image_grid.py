@@ -84,7 +84,7 @@ class ImageGrid(Widget):
         self._store = open_store(store)
         self._source = LocalFiles()
         self._similar = (
-            SimilarImages(frame, path, beside=self._store.path)
+            SimilarImages(frame, path, beside=self._store.cache.path)
             if "embedding" in frame.columns
             else None
         )
@@ -395,7 +395,7 @@ class ImageGrid(Widget):
         loaded = load_thumbnails(
             [self._paths[row] for row in rows],
             [None] * len(rows) if prints is None else prints.gather(rows).to_list(),
-            self._store,
+            self._store.cache,
             self._source,
         )
         return dict(zip(rows, loaded, strict=True))
