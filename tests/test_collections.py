@@ -349,7 +349,7 @@ def test_members_are_the_same_object_until_something_changes(tmp_path):
     collections["x"] = ["a"]
     before = collections.members()
     assert before["x"].mask.tolist() == [True, False]
-    mine.add(thumbnails={"f": b"jpeg"})
+    mine.decide(add_keepers={"/a": "f"})
     assert collections.members() is before
     seen_by(others, ["a", "b"]).add("x", ["b"])
     assert collections.members() is not before
@@ -379,7 +379,7 @@ def test_three_processes_on_one_store_lose_nothing(tmp_path):
         import sys
         from pathlib import Path
         import polars as pl
-        from dedup_widgets.collections import Collections
+        from dedup_widgets.review.collections import Collections
         from dedup_widgets.store.library import Library
         library, me = Library(Path(sys.argv[1])), int(sys.argv[2])
         paths = [f"/{process}/{i}" for process in range(3) for i in range(40)]
