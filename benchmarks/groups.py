@@ -67,7 +67,7 @@ def score(rows: Rows) -> Values:
 
 
 def crowd(data: Path, n: int) -> Values:
-    """Put a quarter of all images within reach of one keeper."""
+    """Put a quarter of all images within near of one keeper."""
     rows = np.load(make.embeddings(data, n))
     rows[np.random.default_rng(5).permutation(n)[: n // 4]] = _frames(n // 4)
     return score(rows)

@@ -135,14 +135,14 @@ def test_every_row_that_goes_has_a_keeper_that_stays_and_is_within_near_or_a_cop
     planned = plan(frame, near=near, remove=remove, keep=keep, **decisions)
     action, distances = actions(planned), distances_of(frame)
     fingerprint = dict(zip(frame["path"], frame["fingerprint"], strict=True))
-    reach = (0.05 if near is None else near) ** (1 / gamma)
+    radius = (0.05 if near is None else near) ** (1 / gamma)
     apart = {frozenset(pair) for pair in decisions.get("not_duplicates", ())}
     for row in planned.filter(action="remove").iter_rows(named=True):
         path, keeper = row["path"], row["keeper"]
         assert action[keeper] == "keep"
         assert row["kind"] in remove
         assert (fingerprint[path] == fingerprint[keeper]) == (row["kind"] == "exact")
-        assert row["kind"] == "exact" or distances[path, keeper] <= reach + 1e-5
+        assert row["kind"] == "exact" or distances[path, keeper] <= radius + 1e-5
         assert row["distance"] == pytest.approx(distances[path, keeper], abs=1e-5)
         assert path not in decisions.get("keepers", ())
         assert frozenset((fingerprint[path], fingerprint[keeper])) not in apart

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from dedup_widgets.neighbors.grouping import leaders
+from dedup_widgets.neighbors.grouping import greedy_groups
 from dedup_widgets.neighbors.search import nearest
 from dedup_widgets.neighbors.vectors import cosines, unit_vectors
 from dedup_widgets.scoring.uniqueness import uniqueness
@@ -84,17 +84,17 @@ def test_in_a_crowd_beside_others_all_nearest_are_exact(spread):
     assert np.array_equal(distance, np.clip(1 - table.max(axis=1), 0, 1))
 
 
-@pytest.mark.parametrize("reach", [0.005, 0.01, 0.012])
-def test_groups_whose_members_lie_about_the_boundary_are_exact(reach):
+@pytest.mark.parametrize("radius", [0.005, 0.01, 0.012])
+def test_groups_whose_members_lie_about_the_boundary_are_exact(radius):
     vectors = unit_vectors(crowd(1200, 0.1))
-    within = np.clip(1 - cosines(vectors, vectors), 0, 1) <= reach
+    within = np.clip(1 - cosines(vectors, vectors), 0, 1) <= radius
     expected = np.arange(1200)
     for i in range(1200):
         if expected[i] == i:
             later = np.arange(i + 1, 1200)
             free = later[within[i, i + 1 :] & (expected[later] == later)]
             expected[free] = i
-    assert np.array_equal(leaders(vectors, reach), expected)
+    assert np.array_equal(greedy_groups(vectors, radius), expected)
 
 
 @pytest.mark.slow

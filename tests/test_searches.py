@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import dedup_widgets as dw
 from dedup_widgets.errors import StoreError
 from dedup_widgets.scoring import incremental as searches
-from dedup_widgets.scoring.comparison import Compared
+from dedup_widgets.scoring.comparison import Comparison
 from dedup_widgets.store import database as stores
 from dedup_widgets.store.database import Store
 
@@ -26,7 +26,7 @@ def store(tmp_path):
 
 def score(store, rows, *, rank=None, vectors=VECTORS, near=0.05, model="m", **options):
     rows = list(rows)
-    return searches.compare_remembering(
+    return searches.compare_with_store(
         store,
         model,
         vectors[rows],
@@ -41,7 +41,7 @@ def recalled(store, rows, vectors=VECTORS, model="m"):
     rows = list(rows)
     names = [PRINTS[row] for row in rows]
     known_by = searches.keys(names, vectors, np.array(rows, np.int64))
-    return searches.recall(store, model, names, known_by)
+    return searches.find_search(store, model, names, known_by)
 
 
 def test_what_was_found_comes_back_as_it_was(store):
@@ -123,9 +123,9 @@ def test_scoring_the_same_again_writes_nothing_new(store):
 def test_a_smaller_boundary_takes_nothing_from_what_is_known_of_a_larger_one(store):
     score(store, range(12), near=0.3)
     score(store, range(12), near=0.05)
-    assert recalled(store, range(12)).compared.reach == pytest.approx(0.3)
+    assert recalled(store, range(12)).compared.radius == pytest.approx(0.3)
     score(store, range(12), near=0.6)
-    assert recalled(store, range(12)).compared.reach == pytest.approx(0.6)
+    assert recalled(store, range(12)).compared.radius == pytest.approx(0.6)
 
 
 def test_the_last_few_searches_are_kept_of_each_model(store):
@@ -234,7 +234,7 @@ def test_m_more_images_cost_m_times_n_distances_and_as_many_fewer_no_more(store,
             "rank": np.array(rows, np.int64),
             "near": near,
         }
-        found = searches.compare_remembering(store, "m", vectors[rows], **arguments)
+        found = searches.compare_with_store(store, "m", vectors[rows], **arguments)
         spent = sum(distances)
         assert found.equals(dw.uniqueness(vectors[rows], **arguments))
         return found, spent
@@ -270,10 +270,10 @@ def test_nothing_and_one_picture_are_scored_without_a_trace(store):
 
 
 def test_compared_is_what_is_kept():
-    assert set(Compared.__dataclass_fields__) == {
+    assert set(Comparison.__dataclass_fields__) == {
         "fingerprints",
         "nearest",
         "distance",
-        "reach",
+        "radius",
         "pairs",
     }

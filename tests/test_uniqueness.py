@@ -86,10 +86,10 @@ def reference(rows, fingerprints, rank, near, gamma):
             for j in by_rank
             if j not in group_of and twins(j)[0] == j and (j == i or how_unique(i, j) <= near)
         ]
-        everyone = [twin for member in members for twin in twins(member)]
-        if len(everyone) > 1:
+        all_rows = [twin for member in members for twin in twins(member)]
+        if len(all_rows) > 1:
             keepers.add(i)
-            group_of.update(dict.fromkeys(everyone, len(keepers)))
+            group_of.update(dict.fromkeys(all_rows, len(keepers)))
     for i in range(n):
         out[i] |= {"group": group_of.get(i), "keep": i in keepers or i not in group_of}
     return out
@@ -192,7 +192,7 @@ def test_different_pictures_with_one_embedding_stay_above_zero():
 def test_without_fingerprints_identical_is_within_1e_5_of_a_keeper_without_chaining():
     step = angle_for(0.7 * SAME)
     scores = uniqueness(at_angle(0, step, 2 * step, 90))
-    # The third is within reach of the second only, which is a copy of the first.
+    # The third is within the radius of the second only, which is a copy of the first.
     assert scores["kind"].to_list() == ["exact", "exact", "near", "unique"]
     assert (scores["uniqueness"] == 0).to_list() == [False, True, False, False]
     assert scores["nearest"].to_list() == [2, 0, 0, 2]
@@ -446,7 +446,7 @@ def same(found, other):
     assert list(found.fingerprints) == list(other.fingerprints)
     assert np.array_equal(found.nearest, other.nearest)
     assert np.array_equal(found.distance, other.distance)
-    assert found.reach == other.reach
+    assert found.radius == other.radius
     assert np.array_equal(found.pairs, other.pairs)
 
 
@@ -505,7 +505,7 @@ def test_pairs_too_many_to_keep_are_no_hindrance(monkeypatch):
     expected, _ = compare(rows, fingerprints=range(60))
     many = {"near": 0.05, "fingerprints": range(60)}
     keep = neighbors.search
-    monkeypatch.setattr(neighbors, "search", lambda *a, **k: keep(*a, **k, at_most=3))
+    monkeypatch.setattr(neighbors, "search", lambda *a, **k: keep(*a, **k, max_pairs=3))
     frame, found = compare(rows, **many)
     assert found.pairs is None
     assert frame.equals(expected)

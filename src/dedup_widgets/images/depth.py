@@ -44,22 +44,27 @@ def deep_pixels(image: Image.Image, data: bytes, name: str) -> NDArray[np.uint16
         return _deep_heif_pixels(data)
     if name == "TIFF" and image.tag_v2.get(_PLANAR_TAG, 1) != 1:  # type: ignore[attr-defined]
         return None
-    twin = open_image(data, name)
-    raw_modes = {tile.args[0] if isinstance(tile.args, tuple) else tile.args for tile in twin.tile}
+    reopened = open_image(data, name)
+    raw_modes = {
+        tile.args[0] if isinstance(tile.args, tuple) else tile.args for tile in reopened.tile
+    }
     if len(raw_modes) != 1 or not isinstance(raw_mode := raw_modes.pop(), str):
         return None
     if raw_mode == "LA;16B":
         # Four bytes a pixel, as RGBA has: high and low byte of grey, then of alpha.
-        bands = _samples(twin, "RGBA")
+        bands = _samples(reopened, "RGBA")
         grey, alpha = (_joined(bands[..., i], bands[..., i + 1]) for i in (0, 2))
         return _deep_on_white(np.dstack([grey, grey, grey]), alpha)
     # Pillow's raw mode says which byte of the two it keeps; the opposite byte order keeps the
     # other one.
-    native_twin = "B" if sys.byteorder == "little" else "L"
-    other = {";16B": ";16L", ";16L": ";16B", ";16N": ";16" + native_twin}.get(raw_mode[-4:])
+    native_order = "B" if sys.byteorder == "little" else "L"
+    other = {";16B": ";16L", ";16L": ";16B", ";16N": ";16" + native_order}.get(raw_mode[-4:])
     if other is None or raw_mode[:-4] not in ("RGB", "RGBA", "RGBX"):
         return None
-    high, low = _samples(open_image(data, name), raw_mode), _samples(twin, raw_mode[:-4] + other)
+    high, low = (
+        _samples(open_image(data, name), raw_mode),
+        _samples(reopened, raw_mode[:-4] + other),
+    )
     samples = _joined(high, low)
     rgb = samples[..., :3]
     if samples.shape[2] == 4 and image.mode == "RGBA":

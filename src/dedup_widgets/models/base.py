@@ -23,12 +23,12 @@ DEFAULT_NEAR_DISTANCE = 0.05
 """Near-duplicate boundary of CLIP ViT-B/32, and of every model that was not calibrated."""
 
 
-BOUND = 1024
+MAX_SIDE_PIXELS = 1024
 """Longest side in pixels of a picture that is handed to a model of unknown input size."""
 
 
 # Part of each key: raise it when pictures are prepared or embedded in another way.
-PREPARED = "whole-3"
+PREPARATION_VERSION = "whole-3"
 
 
 @runtime_checkable
@@ -47,7 +47,7 @@ class Embedder(Protocol):
         Cosine distance at the model's near-duplicate boundary, between 0 and 1; see `gamma`.
     can_embed_text : bool
         Whether `encode_text` works.
-    portion : int or None
+    fixed_batch : int or None
         Pictures to hand to `encode` at a time where several threads may call it at once, each
         running the network on one core; None where `encode` uses the whole machine, so that one
         thread is to call it, with as many pictures as there are.
@@ -58,7 +58,7 @@ class Embedder(Protocol):
     persistent: bool
     near_distance: float
     can_embed_text: bool
-    portion: int | None
+    fixed_batch: int | None
 
     def prepare(self, rgb: Image.Image) -> Any:
         """Shrink a picture (mode RGB) to what `encode` takes; safe in several threads."""

@@ -9,18 +9,18 @@ from PIL import Image
 
 from dedup_widgets._threads import single_core_threads
 from dedup_widgets.images.thumbnail import to_square
-from dedup_widgets.models.base import BOUND, unit_rows
+from dedup_widgets.models.base import MAX_SIDE_PIXELS, unit_rows
 from dedup_widgets.models.hub import as_model_error
 
 if TYPE_CHECKING:
     import torch
 
 
-DEVICE_PORTION = 32
+DEVICE_BATCH_PICTURES = 32
 """Pictures in a portion on a graphics card."""
 
 
-class InPortions:
+class FixedBatches:
     """A network that takes bytes of pixels, always the same number of pictures at once.
 
     On a processor each portion is computed by one thread on one core: by the calling thread if
@@ -44,13 +44,13 @@ class InPortions:
         n, size = len(prepared), self._size
         pixels = np.zeros((-(-n // size) * size, *prepared[0].shape), np.uint8)
         np.stack(prepared, out=pixels[:n])
-        portions = torch.from_numpy(pixels).view(-1, size, *pixels.shape[1:])
+        batches = torch.from_numpy(pixels).view(-1, size, *pixels.shape[1:])
         with as_model_error(self._name):
             if self._device == "cpu" and torch.get_num_threads() > 1:
-                with single_core_threads(min(torch.get_num_threads(), len(portions))) as pool:
-                    rows = list(pool.map(self._features, portions))
+                with single_core_threads(min(torch.get_num_threads(), len(batches))) as pool:
+                    rows = list(pool.map(self._features, batches))
             else:
-                rows = list(map(self._features, portions))
+                rows = list(map(self._features, batches))
             features = torch.cat(rows)[:n].cpu().numpy()
         return unit_rows(features, n, self._name)
 
@@ -79,8 +79,8 @@ def fast_type(device: str) -> "torch.dtype | None":
 
 
 def bounded(rgb: Image.Image) -> Image.Image:
-    """Return a picture with no side longer than `BOUND`."""
-    scale = BOUND / max(rgb.size)
+    """Return a picture with no side longer than `MAX_SIDE_PIXELS`."""
+    scale = MAX_SIDE_PIXELS / max(rgb.size)
     if scale >= 1:
         return rgb
     width, height = (max(1, round(side * scale)) for side in rgb.size)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from dedup_widgets.models.base import (
     DEFAULT_NEAR_DISTANCE,
-    PREPARED,
+    PREPARATION_VERSION,
     gamma,
     no_text,
     only_here,
@@ -20,16 +20,16 @@ from dedup_widgets.models.hub import as_model_error
 
 
 class CustomModel:
-    """A user's object with ``encode``; prepared pictures are PIL pictures within `BOUND`."""
+    """A user's object with ``encode``; prepared pictures are PIL pictures of bounded size."""
 
     can_embed_text = False
-    portion: int | None = None
+    fixed_batch: int | None = None
 
     def __init__(self, model: Any) -> None:
         given = getattr(model, "key", None) or getattr(model, "name", None)
         self.persistent = isinstance(given, str)
         self.name = str(getattr(model, "name", None) or type(model).__name__)
-        self.key = f"{given if self.persistent else only_here(self.name)}/{PREPARED}"
+        self.key = f"{given if self.persistent else only_here(self.name)}/{PREPARATION_VERSION}"
         self.near_distance = float(getattr(model, "near_distance", DEFAULT_NEAR_DISTANCE))
         gamma(self.near_distance)
         self._model = model

@@ -14,7 +14,7 @@ from dedup_widgets.errors import ModelError
 EMBEDDED_MODEL = "efficientnet-lite0"
 
 
-HUB_TIMEOUT = 4.0
+HUB_TIMEOUT_SECONDS = 4.0
 """Seconds in which a model hub must answer before it counts as out of reach."""
 
 
@@ -171,7 +171,7 @@ def _why_out_of_reach(name: str) -> str | None:
         for repository in _repositories(name):
             url = f"{constants.ENDPOINT}/api/models/{repository}"
             try:
-                answer = get_session().head(url, headers=headers, timeout=HUB_TIMEOUT)
+                answer = get_session().head(url, headers=headers, timeout=HUB_TIMEOUT_SECONDS)
             except Exception as error:
                 answers.append(f"{constants.ENDPOINT} is out of reach: {short(error)}")
                 return
@@ -186,9 +186,9 @@ def _why_out_of_reach(name: str) -> str | None:
     # Resolving a host name knows no timeout, hence a thread that may be left behind.
     thread = threading.Thread(target=ask, daemon=True, name="dedup-widgets-hub")
     thread.start()
-    thread.join(HUB_TIMEOUT + 1)
+    thread.join(HUB_TIMEOUT_SECONDS + 1)
     if not answers:
-        return f"{constants.ENDPOINT} did not answer within {HUB_TIMEOUT:.0f} seconds"
+        return f"{constants.ENDPOINT} did not answer within {HUB_TIMEOUT_SECONDS:.0f} seconds"
     return answers[0]
 
 

@@ -135,13 +135,13 @@ class VisionTower:
         )
         x = self._before.exact(x)
         for layer in self._layers:
-            x = x + layer.mix(self._attention(layer.ask(layer.before_mixing(x))))
-            x = x + layer.narrow(layer.widen(layer.before_widening(x)))
+            x = x + layer.project(self._attention(layer.query_key_value(layer.norm_attention(x))))
+            x = x + layer.contract(layer.expand(layer.norm_mlp(x)))
         return functional.linear(self._after.exact(x[:, 0]), self._projection)
 
-    def _attention(self, asked: Tensor) -> Tensor:
-        n, tokens, width = asked.shape
-        query, key, value = asked.view(n, tokens, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
+    def _attention(self, projected: Tensor) -> Tensor:
+        n, tokens, width = projected.shape
+        query, key, value = projected.view(n, tokens, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(query, key, value)
         return mixed.transpose(1, 2).reshape(n, tokens, width // 3)
 
@@ -162,12 +162,12 @@ class _Norm:
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    before_mixing: _Norm
-    ask: Linear
-    mix: Linear
-    before_widening: _Norm
-    widen: Linear
-    narrow: Linear
+    norm_attention: _Norm
+    query_key_value: Linear
+    project: Linear
+    norm_mlp: _Norm
+    expand: Linear
+    contract: Linear
 
 
 def _of_bytes(weight: Tensor, colours: Colours) -> tuple[Tensor, Tensor]:

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     pass
 
 
-SMALL = 4096**2 * 512
+NUMPY_MAX_WORK = 4096**2 * 512
 """Components to multiply below which numpy is done before torch's threads have begun."""
 
 
-WORTH_TORCH = 16_384**2 * 512
+TORCH_MIN_WORK = 16_384**2 * 512
 """Components to multiply from which loading torch pays, if nothing has loaded it yet."""
 
 
@@ -37,7 +37,9 @@ def choose_products(n: int, others: int, dimensions: int, device: str | None = N
         A torch device; default: CUDA if there is one. What is neither CUDA nor CPU counts as CPU.
     """
     work = n * others * dimensions
-    if work < SMALL or (work < WORTH_TORCH and "torch" not in sys.modules and device is None):
+    if work < NUMPY_MAX_WORK or (
+        work < TORCH_MIN_WORK and "torch" not in sys.modules and device is None
+    ):
         return NumpyProducts()
     import torch
 

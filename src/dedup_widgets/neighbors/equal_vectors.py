@@ -18,11 +18,11 @@ class EqualSets:
 
     Attributes
     ----------
-    head
+    representative_of
         (n,), the row of the lowest rank among those equal to each.
-    heads
+    representatives
         The rows that are their own heads, in ascending order.
-    rest
+    duplicates
         The other rows, in the order of their ranks.
     """
 
@@ -32,13 +32,13 @@ class EqualSets:
         first = first_equal(vectors)
         lowest = np.full(n, np.iinfo(np.int64).max)
         np.minimum.at(lowest, first, rank)
-        is_head = lowest[first] == rank
+        is_representative = lowest[first] == rank
         of_first = np.empty(n, np.int64)
-        of_first[first[is_head]] = np.flatnonzero(is_head)
-        self.head = of_first[first]
-        self.heads = np.flatnonzero(is_head)
-        rest = np.flatnonzero(~is_head)
-        self.rest = rest[np.argsort(rank[rest])]
+        of_first[first[is_representative]] = np.flatnonzero(is_representative)
+        self.representative_of = of_first[first]
+        self.representatives = np.flatnonzero(is_representative)
+        duplicates = np.flatnonzero(~is_representative)
+        self.duplicates = duplicates[np.argsort(rank[duplicates])]
 
     def nearest_of_all(
         self, row: NDArray[np.int64], cosine: NDArray[np.float64]
@@ -51,34 +51,36 @@ class EqualSets:
             For each head, the place of the nearest other one among them, -1 for none, and the
             cosine of both.
         """
-        place = np.searchsorted(self.heads, self.head)
-        nearest, highest = np.append(self.heads, -1)[row][place], cosine[place]
-        equal = self.head.copy()
-        equal[self.head[self.rest][::-1]] = self.rest[::-1]  # the first of the rest is written last
+        place = np.searchsorted(self.representatives, self.representative_of)
+        nearest, highest = np.append(self.representatives, -1)[row][place], cosine[place]
+        equal = self.representative_of.copy()
+        equal[self.representative_of[self.duplicates][::-1]] = self.duplicates[
+            ::-1
+        ]  # the first of the rest is written last
         # Others may be as near: vectors that differ in the last bit have a cosine of about 1.
         is_equal = (equal != np.arange(len(equal))) & (
             (highest < 1.0) | ((highest == 1.0) & (self._rank[equal] < self._rank[nearest]))
         )
         return np.where(is_equal, equal, nearest), np.where(is_equal, 1.0, highest)
 
-    def pairs_of_all(self, pairs: NDArray[np.int32], at_most: int) -> NDArray[np.int32] | None:
-        """Return everyone's pairs, from those of the heads; None if they are more than `at_most`.
+    def pairs_of_all(self, pairs: NDArray[np.int32], max_pairs: int) -> NDArray[np.int32] | None:
+        """Return everyone's pairs, from those of the heads; None if they are more than `max_pairs`.
 
         Parameters
         ----------
         pairs
             (p, 2), places among the heads.
-        at_most
+        max_pairs
             How many pairs are wanted at most.
         """
-        if not self.rest.size:
+        if not self.duplicates.size:
             return pairs
-        place = np.searchsorted(self.heads, self.head)
+        place = np.searchsorted(self.representatives, self.representative_of)
         members = np.argsort(place, kind="stable")
         size = np.bincount(place)
         start = np.cumsum(size) - size
         first, second = size[pairs].T
-        if (first * second).sum() + (size * (size - 1) // 2).sum() > at_most:
+        if (first * second).sum() + (size * (size - 1) // 2).sum() > max_pairs:
             return None
         pairs = np.concatenate([pairs, np.flatnonzero(size > 1).repeat(2).reshape(-1, 2)])
         first, second = size[pairs].T

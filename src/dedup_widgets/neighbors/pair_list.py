@@ -5,12 +5,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-AT_MOST = 8_000_000
+MAX_PAIRS = 8_000_000
 """Pairs that are listed at most: 64 MB."""
 
 
-class Sink(Protocol):
-    """What takes the pairs within reach."""
+class PairCollector(Protocol):
+    """What takes the pairs within the radius."""
 
     def add(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
         """Take some more pairs, the two rows of each; return whether any more are wanted."""
@@ -19,15 +19,15 @@ class Sink(Protocol):
 class PairList:
     """A list of pairs that is given up when it becomes too long."""
 
-    def __init__(self, at_most: int = AT_MOST) -> None:
-        self._at_most = at_most
+    def __init__(self, max_pairs: int = MAX_PAIRS) -> None:
+        self._max_pairs = max_pairs
         self._table = Table(np.int32, np.int32)
         self._is_full = False
 
     def add(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
         """Take some more pairs; return whether they are not too many yet."""
         self._table.append(rows, others)
-        if len(self._table) > self._at_most:
+        if len(self._table) > self._max_pairs:
             self._is_full = True
             self._table.clear()
         return not self._is_full

@@ -21,18 +21,18 @@ MARGIN = 2.0**-20
 """What rounding a bound to float32 may add to an error, with plenty to spare."""
 
 
-PIECE = 64
+PIECE_COLUMNS = 64
 """Products of a row that are passed over at a time."""
 
 
-SHAPED = 4 * PIECE
+TILE_MULTIPLE = 4 * PIECE_COLUMNS
 """What the rows and the columns of a tile are multiples of."""
 
 
-CUDA_BLOCK = 8192
+CUDA_BLOCK_ROWS = 8192
 
 
-CUDA_BYTES = 2**31
+CUDA_BYTES_AT_A_TIME = 2**31
 
 
 Kind = Literal["cuda", "bfloat16 by AMX", "bfloat16", "float32"]
@@ -42,7 +42,7 @@ Entries = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.floating]]
 
 
 @dataclass(frozen=True)
-class Rough:
+class RoundedVectors:
     """Some vectors, rounded.
 
     Attributes
@@ -59,8 +59,8 @@ class Rough:
     def __len__(self) -> int:
         return len(self.error)
 
-    def __getitem__(self, part: slice) -> "Rough":
-        return Rough(self.data[part], self.error[part])
+    def __getitem__(self, part: slice) -> "RoundedVectors":
+        return RoundedVectors(self.data[part], self.error[part])
 
 
 class Tile(Protocol):
@@ -82,14 +82,14 @@ class Tile(Protocol):
     def T(self) -> "Tile":  # noqa: N802 - as in numpy and torch
         """The same products, (columns, rows)."""
 
-    def forget(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> None:
+    def mask(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> None:
         """Put -inf in the place of some products: those of vectors with themselves."""
 
-    def peaks(self) -> NDArray[np.floating]:
+    def row_maxima(self) -> NDArray[np.floating]:
         """Return the largest product of each row, or something lower if all are negative."""
 
-    def at_least(
-        self, rows: NDArray[np.int64], low: NDArray[np.floating], most: float = np.inf
+    def entries_above(
+        self, rows: NDArray[np.int64], threshold: NDArray[np.floating], most: float = np.inf
     ) -> tuple[Entries, NDArray[np.bool_]]:
         """Return the products of some rows that are at least so much, one bound a row.
 
@@ -100,8 +100,8 @@ class Tile(Protocol):
             have more than `most`, or about as many.
         """
 
-    def columns_at_least(
-        self, rows: NDArray[np.int64], low: NDArray[np.floating]
+    def columns_above(
+        self, rows: NDArray[np.int64], threshold: NDArray[np.floating]
     ) -> NDArray[np.int64]:
         """Return the columns in which any of these products is."""
 
@@ -113,7 +113,7 @@ class Products(Protocol):
     ----------
     block
         Rows and columns of a tile.
-    at_a_time
+    bytes_at_a_time
         Bytes of rounded vectors to hold at a time, twice.
     itemsize
         Bytes of a number.
@@ -122,24 +122,28 @@ class Products(Protocol):
     """
 
     block: int
-    at_a_time: int
+    bytes_at_a_time: int
     itemsize: int
     workers: int
 
-    def load(self, vectors: Vectors, rows: NDArray[np.int64], pool: ThreadPoolExecutor) -> Rough:
+    def load(
+        self, vectors: Vectors, rows: NDArray[np.int64], pool: ThreadPoolExecutor
+    ) -> RoundedVectors:
         """Round some vectors."""
 
-    def multiply(self, a: Rough, b: Rough) -> Tile:
+    def multiply(self, a: RoundedVectors, b: RoundedVectors) -> Tile:
         """Return the products of all rows of a with all of b."""
 
-    def magnify(self, a: NDArray[np.float32], b: NDArray[np.float32], radius: float) -> Tile:
+    def multiply_rescaled(
+        self, a: NDArray[np.float32], b: NDArray[np.float32], max_norm: float
+    ) -> Tile:
         """Return the cosines of vectors that are close together, more finely than `multiply`.
 
         Parameters
         ----------
         a, b
             What is left of unit vectors when their centre, on the same grid, is subtracted.
-        radius
+        max_norm
             The length of the longest.
         """
 
@@ -160,7 +164,7 @@ def where(is_so: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64
 
 
 @contextmanager
-def threads_of_torch(workers: int, *begin: Any) -> Iterator[ThreadPoolExecutor]:
+def worker_threads(workers: int, *begin: Any) -> Iterator[ThreadPoolExecutor]:
     """Yield threads that begin with a call; what they have not begun when work fails is dropped."""
     initializer, *arguments = begin or (None,)
     pool = ThreadPoolExecutor(workers, initializer=initializer, initargs=tuple(arguments))

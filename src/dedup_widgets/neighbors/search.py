@@ -18,13 +18,13 @@ from dedup_widgets.neighbors.choose import fastest
 from dedup_widgets.neighbors.equal_vectors import EqualSets
 from dedup_widgets.neighbors.grouping import UNBEATABLE, pairs_among
 from dedup_widgets.neighbors.hnsw import graph_pairs
-from dedup_widgets.neighbors.pair_list import AT_MOST, PairList
+from dedup_widgets.neighbors.pair_list import MAX_PAIRS, PairList
 from dedup_widgets.neighbors.vectors import Vectors
 
 Method = Literal["auto", "exact", "hnsw"]
 
 
-EXACT_UP_TO = {
+EXACT_MAX_VECTORS = {
     "cuda": 100_000_000,
     "bfloat16 by AMX": 4_000_000,
     "bfloat16": 1_500_000,
@@ -39,13 +39,13 @@ the number of dimensions, so that it hardly counts.
 """
 
 
-CORES_THAT_COUNT = 8
+MAX_USEFUL_CORES = 8
 """Cores that make a search of all products faster: what is done between them is one core's work."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """The nearest other vector of each, and the pairs within reach.
+class SearchResult:
+    """The nearest other vector of each, and the pairs within the radius.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Found:
     distance
         (n,), the cosine distance to it in [0, 1], 1 when there is none.
     pairs
-        (p, 2), the rows of all pairs within reach in any order; None where they are too many.
+        (p, 2), the rows of all pairs within the radius in any order; None where they are too many.
     """
 
     row: NDArray[np.int64]
@@ -87,7 +87,7 @@ def nearest(
         ``"exact"`` looks at all pairs: certain, quadratic time. ``"hnsw"`` takes candidates from
         a USearch graph, scores them exactly, and looks at all pairs of the rows that the graph
         serves badly; it may still miss the nearest of a few in 10,000 where thousands crowd
-        together. ``"auto"`` is exact up to :data:`EXACT_UP_TO` vectors.
+        together. ``"auto"`` is exact up to :data:`EXACT_MAX_VECTORS` vectors.
     device
         Torch device; default: CUDA if there is one.
     progress
@@ -106,11 +106,11 @@ def nearest(
         return found.row, found.distance
     check_method(method)
     best = AllPairs(vectors, rank=rank, device=device)
-    everyone = np.arange(len(vectors))
-    others = np.setdiff1d(everyone, rows, assume_unique=True)
+    all_rows = np.arange(len(vectors))
+    others = np.setdiff1d(all_rows, rows, assume_unique=True)
     known = np.full(len(vectors), -np.inf)
     known[others] = UNBEATABLE
-    best.know(np.full(len(vectors), -1), known)
+    best.initialise(np.full(len(vectors), -1), known)
     best.compare(np.sort(rows), others, progress)
     return best.row[rows], _distance(best.cosine[rows])
 
@@ -119,48 +119,52 @@ def search(
     vectors: Vectors,
     *,
     rank: NDArray[np.int64] | None = None,
-    reach: float = -1.0,
-    at_most: int = AT_MOST,
+    radius: float = -1.0,
+    max_pairs: int = MAX_PAIRS,
     method: Method = "auto",
     device: str | None = None,
     progress: Progress = False,
-) -> Found:
-    """Find the nearest other vector of each, and the pairs within reach, in one go.
+) -> SearchResult:
+    """Find the nearest other vector of each, and the pairs within the radius, in one go.
 
     Parameters are those of :func:`nearest`, and
 
     Parameters
     ----------
-    reach
+    radius
         Largest cosine distance of the pairs to be listed; negative: none are.
-    at_most
+    max_pairs
         How many of them are listed; where there are more, none is.
     """
     check_method(method)
     # Equal vectors damage a graph, and are many products for nothing.
     sets = EqualSets(vectors, rank)
-    uses_graph = method == "hnsw" or (method == "auto" and not _is_exact(len(sets.heads), device))
-    listed = PairList(at_most)
+    uses_graph = method == "hnsw" or (
+        method == "auto" and not _is_exact(len(sets.representatives), device)
+    )
+    listed = PairList(max_pairs)
     best = AllPairs(
-        vectors.take(sets.heads),
-        rank=None if rank is None else rank[sets.heads],
-        reach=reach,
-        sink=None if uses_graph else listed,
+        vectors.take(sets.representatives),
+        rank=None if rank is None else rank[sets.representatives],
+        radius=radius,
+        collector=None if uses_graph else listed,
         device=device,
     )
     if uses_graph:
         graph_pairs(best, progress)
     else:
-        best.compare(np.arange(len(sets.heads)), progress=progress)
+        best.compare(np.arange(len(sets.representatives)), progress=progress)
     row, cosine = sets.nearest_of_all(best.row, best.cosine)
     distance = _distance(cosine)
     if uses_graph:
-        near = np.flatnonzero(distance <= reach)
-        return Found(row, distance, pairs_among(vectors, near, reach, at_most, device, progress))
+        near = np.flatnonzero(distance <= radius)
+        return SearchResult(
+            row, distance, pairs_among(vectors, near, radius, max_pairs, device, progress)
+        )
     pairs = listed.pairs()
-    if pairs is not None and reach >= 0:
-        pairs = sets.pairs_of_all(pairs, at_most)
-    return Found(row, distance, pairs)
+    if pairs is not None and radius >= 0:
+        pairs = sets.pairs_of_all(pairs, max_pairs)
+    return SearchResult(row, distance, pairs)
 
 
 def check_method(method: str) -> None:
@@ -171,11 +175,11 @@ def check_method(method: str) -> None:
 
 def _is_exact(n: int, device: str | None) -> bool:
     """Tell whether ``"auto"`` looks at all pairs of n vectors on this machine."""
-    if n <= min(EXACT_UP_TO.values()):
+    if n <= min(EXACT_MAX_VECTORS.values()):
         return True
     kind = fastest(device)
-    cores = 1 if kind == "cuda" else min(processors(), CORES_THAT_COUNT)
-    return n <= EXACT_UP_TO[kind] * cores
+    cores = 1 if kind == "cuda" else min(processors(), MAX_USEFUL_CORES)
+    return n <= EXACT_MAX_VECTORS[kind] * cores
 
 
 def _distance(cosine: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -18,11 +18,11 @@ from dedup_widgets.errors import InputError
 GRID = 2.0**24
 
 
-BLOCK = 512
+BLOCK_ROWS = 512
 """Rows multiplied at a time: a tile of 512 x 512 products stays in the processor's cache."""
 
 
-IN_CACHE = 2**19
+CACHE_BYTES = 2**19
 """Bytes that are worked on at a time where each is touched several times."""
 
 
@@ -99,7 +99,7 @@ class Vectors:
             return self._matrix[rows]
         raw = self._matrix[rows]
         unit = np.empty(raw.shape, np.float32)
-        for part in parts(len(raw), IN_CACHE // (8 * self.dimensions + 1) + 1):
+        for part in parts(len(raw), CACHE_BYTES // (8 * self.dimensions + 1) + 1):
             _normalise(raw[part], out=unit[part])
         return unit
 
@@ -227,7 +227,7 @@ def _squares(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return squares
 
 
-def parts(n: int, block: int = BLOCK) -> Iterator[slice]:
+def parts(n: int, block: int = BLOCK_ROWS) -> Iterator[slice]:
     """Cut n rows into blocks."""
     return (slice(start, min(start + block, n)) for start in range(0, n, block))
 

@@ -88,7 +88,9 @@ def changes(before: pl.DataFrame, after: pl.DataFrame) -> Changes:
             f"the plans have {len(both):,} images in common, of {len(before):,} and "
             f"{len(after):,}; compare plans of one frame"
         )
-    went, goes = (both[name].cast(pl.String) == "remove" for name in ("action", "action_after"))
+    removed_before, removed_after = (
+        both[name].cast(pl.String) == "remove" for name in ("action", "action_after")
+    )
     groups = both.select("group", "group_after")
     shared = groups.drop_nulls().group_by("group", "group_after").len()
     shared = shared.sort("len", "group", "group_after", descending=[True, False, False])
@@ -98,10 +100,10 @@ def changes(before: pl.DataFrame, after: pl.DataFrame) -> Changes:
     return Changes(
         groups_before=before["group"].drop_nulls().n_unique(),
         groups=after["group"].drop_nulls().n_unique(),
-        removed_before=int(went.sum()),
-        removed=int(goes.sum()),
-        now_removed=int((goes & ~went).sum()),
-        now_kept=int((went & ~goes).sum()),
+        removed_before=int(removed_before.sum()),
+        removed=int(removed_after.sum()),
+        now_removed=int((removed_after & ~removed_before).sum()),
+        now_kept=int((removed_before & ~removed_after).sum()),
         regrouped=len(in_any) - int(shared["len"].sum()),
     )
 

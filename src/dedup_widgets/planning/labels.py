@@ -135,8 +135,8 @@ def merge_labels(df: Any, plan: pl.DataFrame, columns: Sequence[str]) -> pl.Data
     require_columns(frame, ["path", *columns], "merging labels")
     require_columns(plan, ["path", "action", "keeper", "rank"], "merging labels by a plan")
     place = pl.DataFrame({"path": frame["path"].cast(pl.String)}).with_row_index("place")
-    going = plan.filter(pl.col("action").cast(pl.String) == "remove").sort("rank")
-    pairs = going.join(place, on="path", how="left", maintain_order="left").join(
+    removed = plan.filter(pl.col("action").cast(pl.String) == "remove").sort("rank")
+    pairs = removed.join(place, on="path", how="left", maintain_order="left").join(
         place.rename({"path": "keeper", "place": "to"}),
         on="keeper",
         how="left",

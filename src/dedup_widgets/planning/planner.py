@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
-from dedup_widgets.planning.groups import Decisions, Groups, decided, groups_within, own_groups
+from dedup_widgets.planning.groups import GroupDecisions, Groups, decided, groups_within, own_groups
 from dedup_widgets.planning.ranking import Ranked, Scored, distances_between
 from dedup_widgets.planning.reasons import (
     EXACT,
     KINDS,
     counts_of_groups,
-    fates,
+    outcomes,
     reason_of,
     rules_of_keepers,
 )
@@ -29,11 +29,11 @@ REMOVABLE = ("exact", "near")
 """The kinds of images that a plan may remove."""
 
 
-NEARS = (0.0, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, *(i / 100 for i in range(1, 21)))
+CURVE_NEARS = (0.0, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, *(i / 100 for i in range(1, 21)))
 """Boundaries of a threshold curve, on the uniqueness scale."""
 
 
-CURVE = {
+CURVE_SCHEMA = {
     "near": pl.Float64,
     "groups": pl.UInt32,
     "near_groups": pl.UInt32,
@@ -43,7 +43,7 @@ CURVE = {
 """Columns of a threshold curve."""
 
 
-RANKINGS = 4
+MAX_RANKINGS = 4
 """Sets of keeper rules by which a planner remembers the order of images."""
 
 
@@ -113,9 +113,9 @@ class Planner:
             groups = groups_within(ranked, ranked.scored.near if near is None else near)
         else:
             groups = own_groups(ranked, best_copies=among_copies)
-        decisions = Decisions.of(ranked, chosen, pairs)
+        decisions = GroupDecisions.of(ranked, chosen, pairs)
         groups = decided(groups, ranked, decisions, near)
-        rule = rules_of_keepers(ranked, groups.leader, among_copies=among_copies)
+        rule = rules_of_keepers(ranked, groups.representative, among_copies=among_copies)
         return self._laid_out(ranked, groups, decisions.chosen, rule, removable)
 
     def curve(
@@ -129,14 +129,14 @@ class Planner:
         ranked = self._ranking(keep, "embedding")
         if nears is None:
             own, limit = ranked.scored.near, ranked.scored.limit
-            nears = sorted({own, *(near for near in NEARS if near <= max(limit, own))})
+            nears = sorted({own, *(near for near in CURVE_NEARS if near <= max(limit, own))})
         chosen = list(nears)
         for near in chosen:
             _check_near(near)
         # The widest first: the pairs that are found for it serve for all.
         found = {near: groups_within(ranked, near) for near in sorted(chosen, reverse=True)}
         rows = [(near, *counts_of_groups(ranked, found[near], len(self._frame))) for near in chosen]
-        return pl.DataFrame(rows, schema=CURVE, orient="row")
+        return pl.DataFrame(rows, schema=CURVE_SCHEMA, orient="row")
 
     def _ranking(self, keep: Sequence[str | Rule] | None, needed: str) -> Ranked:
         """Return the images that have what is needed, best keeper first."""
@@ -148,7 +148,7 @@ class Planner:
                 if known.scored is scored and _are_same(known.rules, rules):
                     return known
             ranked = Ranked(scored, rules)
-            self._rankings = [ranked, *self._rankings[: RANKINGS - 1]]
+            self._rankings = [ranked, *self._rankings[: MAX_RANKINGS - 1]]
             return ranked
 
     def _scored(self, needed: str) -> Scored:
@@ -165,17 +165,19 @@ class Planner:
         removable: set[str],
     ) -> pl.DataFrame:
         """Decide what goes, and lay it out as the frame that :func:`plan` describes."""
-        keeper, kind, goes = fates(ranked.picture, groups.leader, removable)
+        keeper, kind, removed = outcomes(ranked.picture, groups.representative, removable)
         rows = np.arange(len(ranked))
         laid = pl.DataFrame(
             {
                 "keeper": ranked.row[keeper],
                 "kind": KINDS.gather(kind),
-                "goes": goes,
+                "removed": removed,
                 "chosen": chosen,
-                "leads": np.isin(rows, groups.leader[groups.leader != rows]),
-                "spared": groups.spared,
-                "crowded": groups.crowded,
+                "is_representative": np.isin(
+                    rows, groups.representative[groups.representative != rows]
+                ),
+                "kept_by_decision": groups.kept_by_decision,
+                "has_neighbor": groups.has_neighbor,
                 "rule": rule,
                 "group": pl.Series(groups.number, dtype=pl.UInt32),
                 "distance": pl.Series(self._distances(ranked, keeper, kind)).fill_nan(None),
@@ -198,7 +200,7 @@ class Planner:
         in_group = pl.when(pl.col("group") > 0)
         return laid.select(
             "path",
-            action=pl.when("goes").then(pl.lit("remove")).otherwise(pl.lit("keep")).cast(ACTION),
+            action=pl.when("removed").then(pl.lit("remove")).otherwise(pl.lit("keep")).cast(ACTION),
             reason=reason_of(removable),
             keeper=in_group.then("keeper"),
             kind="kind",

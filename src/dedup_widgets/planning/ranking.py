@@ -13,21 +13,21 @@ from dedup_widgets.neighbors import grouping
 from dedup_widgets.neighbors.pairs import Pairs, pairs_within
 from dedup_widgets.neighbors.vectors import distances, first_equal, unit_vectors
 from dedup_widgets.scoring.keepers import Rule, rank
-from dedup_widgets.scoring.uniqueness import FLOOR, NEAR, SAME, reach, scale
+from dedup_widgets.scoring.uniqueness import FLOOR, NEAR, SAME, radius_of, scale
 
-LIMIT = 0.2
+PLANNER_NEAR_LIMIT = 0.2
 """Boundary up to which images are compared once, on the uniqueness scale."""
 
 
-COMPARED = 32_768
+MAX_IMAGES_COMPARED = 32_768
 """Images of which all pairs are compared in a few seconds."""
 
 
-AT_A_TIME = 16_384
+PAIRS_AT_A_TIME = 16_384
 """Pairs of embeddings whose distance is computed at a time, to bound memory."""
 
 
-PAIRS = 8_000_000
+MAX_PAIRS_IN_MEMORY = 8_000_000
 """Pairs of near images that are kept at most: 128 MB."""
 
 
@@ -111,8 +111,8 @@ class Scored:
         score = self.images["uniqueness"].cast(pl.Float64).fill_null(np.nan).to_numpy()
         distance = self.images["distance"].cast(pl.Float64).fill_null(np.nan).to_numpy()
         # At the floor the exponent cannot be seen, and near 1 the logarithm is all rounding.
-        telling = (score > 2 * FLOOR) & (score < 1) & (distance > 0) & (distance < 0.999)
-        exponents = np.log(score[telling]) / np.log(distance[telling])
+        usable = (score > 2 * FLOOR) & (score < 1) & (distance > 0) & (distance < 0.999)
+        exponents = np.log(score[usable]) / np.log(distance[usable])
         if not exponents.size:
             return None
         gamma = float(np.median(exponents))
@@ -125,9 +125,9 @@ class Scored:
         """The boundary up to which groups formed anew take seconds, however many images."""
         return self.near if self.closeness is None else self.closeness.limit
 
-    def reach(self, near: float) -> float:
+    def radius(self, near: float) -> float:
         """Return the largest cosine distance within a boundary, -1 when none is."""
-        return reach(near, 1.0 if self.gamma is None else self.gamma)
+        return radius_of(near, 1.0 if self.gamma is None else self.gamma)
 
     @cached_property
     def pictures(self) -> pl.Series | None:
@@ -187,7 +187,7 @@ class Closeness:
     def __init__(self, scored: Scored) -> None:
         assert scored.embeddings is not None
         self._embeddings = scored.embeddings
-        self.reach = scored.reach
+        self.radius = scored.radius
         self._row = scored.row
         # The lowest boundary at which somebody may be near, by row of the frame.
         self._from = np.zeros(len(scored.embeddings))
@@ -199,21 +199,21 @@ class Closeness:
             self._from[self._row] = (score.to_numpy() - 2 * FLOOR) / 1.001
         self._lowest = np.sort(self._from[self._row])
         self._lock = threading.Lock()
-        self._found: _Found | None = None
+        self._found: _NearPairs | None = None
 
     @property
     def limit(self) -> float:
         """The boundary up to which comparing takes seconds, however many images."""
-        return min(LIMIT, self._affordable(COMPARED))
+        return min(PLANNER_NEAR_LIMIT, self._affordable(MAX_IMAGES_COMPARED))
 
     def _affordable(self, images: int) -> float:
         """Return the highest boundary at which so many images may have somebody near."""
         return float(self._lowest[images]) if images < len(self._lowest) else 1.0
 
-    def leaders(
+    def greedy_groups(
         self, rows: NDArray[np.int64], near: float
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Group images greedily, as :func:`dedup_widgets.neighbors.grouping.leaders` does.
+        """Group images greedily, as :func:`dedup_widgets.neighbors.grouping.greedy_groups` does.
 
         Parameters
         ----------
@@ -225,62 +225,66 @@ class Closeness:
         Returns
         -------
         tuple[NDArray[np.int64], NDArray[np.bool_]]
-            For each of `rows`, the place in `rows` of its leader, and whether any other of them
-            is within the boundary.
+            For each of `rows`, where in `rows` its representative is, and whether any other of
+            them is within the boundary.
         """
-        leader, crowded = np.arange(len(rows)), np.zeros(len(rows), np.bool_)
+        representative, has_neighbor = np.arange(len(rows)), np.zeros(len(rows), np.bool_)
         some = np.flatnonzero(self._from[rows] <= near)
-        of_some, crowded[some] = self._leaders(rows[some], near, self.reach(near))
-        leader[some] = some[of_some]
-        return leader, crowded
+        of_some, has_neighbor[some] = self._greedy_groups(rows[some], near, self.radius(near))
+        representative[some] = some[of_some]
+        return representative, has_neighbor
 
     def same(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the place in `rows` of the picture that each is, by the embeddings alone."""
-        return self._leaders(rows, 0.0, SAME)[0]
+        return self._greedy_groups(rows, 0.0, SAME)[0]
 
-    def _leaders(
-        self, rows: NDArray[np.int64], near: float, reach: float
+    def _greedy_groups(
+        self, rows: NDArray[np.int64], near: float, radius: float
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        if reach < 0:
+        if radius < 0:
             return np.arange(len(rows)), np.zeros(len(rows), np.bool_)
         found = self._pairs(near)
-        if found.near < near or found.pairs.reach < reach:
-            return _leaders_by_search(unit_vectors(self._embeddings.gather(rows)), reach)
+        if found.near < near or found.pairs.radius < radius:
+            return _greedy_groups_by_search(unit_vectors(self._embeddings.gather(rows)), radius)
         # Equal vectors have the same neighbours: the best of them, their head, stands for all.
         _, first, which = np.unique(found.vector[rows], return_index=True, return_inverse=True)
-        heads = np.sort(first)
-        head = np.searchsorted(heads, first[which])
-        leader, crowded = found.pairs.leaders(found.vector[rows[heads]], reach)
-        return heads[leader[head]], crowded[head] | (np.bincount(head)[head] > 1)
+        distinct = np.sort(first)
+        distinct_of = np.searchsorted(distinct, first[which])
+        representative, has_neighbor = found.pairs.greedy_groups(
+            found.vector[rows[distinct]], radius
+        )
+        return distinct[representative[distinct_of]], has_neighbor[distinct_of] | (
+            np.bincount(distinct_of)[distinct_of] > 1
+        )
 
-    def _pairs(self, near: float) -> "_Found":
+    def _pairs(self, near: float) -> "_NearPairs":
         """Return the pairs up to a boundary, or those that could be kept."""
         with self._lock:
             known = found = self._found
             if found is None or (found.near < near and not found.is_cut):
                 found = self._search(near)
-                if known is not None and found.pairs.reach < known.pairs.reach:
+                if known is not None and found.pairs.radius < known.pairs.radius:
                     found = replace(known, is_cut=True)
                 self._found = found
             return found
 
-    def _search(self, near: float) -> "_Found":
+    def _search(self, near: float) -> "_NearPairs":
         before = 0 if self._found is None else int((self._found.vector >= 0).sum())
         # Never a little more than the last time: someone may be moving the boundary up.
-        wanted = LIMIT if near <= LIMIT else min(1.0, 1.5 * near)
-        limit = max(near, min(wanted, self._affordable(max(COMPARED, 2 * before))))
+        wanted = PLANNER_NEAR_LIMIT if near <= PLANNER_NEAR_LIMIT else min(1.0, 1.5 * near)
+        limit = max(near, min(wanted, self._affordable(max(MAX_IMAGES_COMPARED, 2 * before))))
         rows = self._row[self._from[self._row] <= limit]
         vectors = unit_vectors(self._embeddings.gather(rows))
         distinct, which = np.unique(first_equal(vectors), return_inverse=True)
         vector = np.full(len(self._from), -1)
         vector[rows] = which
-        reach = self.reach(limit)
-        pairs = pairs_within(vectors[distinct], reach, at_most=PAIRS)
-        return _Found(limit, vector, pairs, is_cut=pairs.reach < reach)
+        radius = self.radius(limit)
+        pairs = pairs_within(vectors[distinct], radius, max_pairs=MAX_PAIRS_IN_MEMORY)
+        return _NearPairs(limit, vector, pairs, is_cut=pairs.radius < radius)
 
 
 @dataclass(frozen=True)
-class _Found:
+class _NearPairs:
     """The pairs of images within a boundary.
 
     Attributes
@@ -302,16 +306,16 @@ class _Found:
     is_cut: bool
 
 
-def _leaders_by_search(
-    vectors: NDArray[np.float32], reach: float
+def _greedy_groups_by_search(
+    vectors: NDArray[np.float32], radius: float
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     rows = np.arange(len(vectors))
-    leader = grouping.leaders(vectors, reach)
-    crowded = np.bincount(leader, minlength=len(rows))[leader] > 1
+    representative = grouping.greedy_groups(vectors, radius)
+    has_neighbor = np.bincount(representative, minlength=len(rows))[representative] > 1
     # Who is near somebody and yet alone is near a member only.
-    members, alone = vectors[leader != rows], np.flatnonzero(~crowded)
-    crowded[alone] = grouping.any_within(vectors[alone], members, reach)
-    return leader, crowded
+    members, alone = vectors[representative != rows], np.flatnonzero(~has_neighbor)
+    has_neighbor[alone] = grouping.any_within(vectors[alone], members, radius)
+    return representative, has_neighbor
 
 
 def distances_between(
@@ -319,8 +323,8 @@ def distances_between(
 ) -> NDArray[np.float64]:
     """Return the cosine distance of each row's embedding to that of its other one, in [0, 1]."""
     distance = np.empty(len(rows))
-    for start in range(0, len(rows), AT_A_TIME):
-        part = slice(start, start + AT_A_TIME)
+    for start in range(0, len(rows), PAIRS_AT_A_TIME):
+        part = slice(start, start + PAIRS_AT_A_TIME)
         a = unit_vectors(embeddings.gather(rows[part]))
         b = unit_vectors(embeddings.gather(others[part]))
         distance[part] = distances(a, b)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dedup_widgets._progress import Progress
 from dedup_widgets.neighbors import grouping
 from dedup_widgets.neighbors.all_pairs import AllPairs
-from dedup_widgets.neighbors.grouping import leaders_of_pairs, ordered
+from dedup_widgets.neighbors.grouping import greedy_groups_of_pairs, ordered
 from dedup_widgets.neighbors.pair_list import PairList
 from dedup_widgets.neighbors.search import Method, search
 from dedup_widgets.neighbors.vectors import Vectors, pair_cosines, parts
@@ -22,7 +22,7 @@ PAIRS_AT_A_TIME = 2048
 
 
 @dataclass(frozen=True)
-class Compared:
+class Comparison:
     """What a search found, to go on from when images come or go.
 
     Attributes
@@ -33,22 +33,22 @@ class Compared:
         (n,), the place of the nearest other original, -1 when there is none.
     distance
         (n,), the cosine distance to it in [0, 1], 1 when there is none.
-    reach
+    radius
         Largest cosine distance of `pairs`; negative: there are none.
     pairs
-        (p, 2), the places of all pairs of originals within reach, the lower one first, in
+        (p, 2), the places of all pairs of originals within the radius, the lower one first, in
         ascending order; None where there were too many to keep.
     """
 
     fingerprints: Sequence[Hashable]
     nearest: NDArray[np.int64]
     distance: NDArray[np.float64]
-    reach: float
+    radius: float
     pairs: NDArray[np.int32] | None
 
 
 @dataclass(frozen=True)
-class Originals:
+class Representatives:
     """The vectors to compare, and how.
 
     Attributes
@@ -57,7 +57,7 @@ class Originals:
         Of all images.
     rows
         The row of each original among them, the best keeper first.
-    reach
+    radius
         Largest cosine distance of the pairs to find.
     method, device, progress
         As for :func:`dedup_widgets.neighbors.search.search`.
@@ -65,25 +65,27 @@ class Originals:
 
     vectors: Vectors
     rows: NDArray[np.int64]
-    reach: float
+    radius: float
     method: Method
     device: str | None
     progress: Progress
 
-    def search(self, fingerprints: Sequence[Hashable] = ()) -> Compared:
+    def search(self, fingerprints: Sequence[Hashable] = ()) -> Comparison:
         """Compare all from nothing."""
-        places, lying = self._as_they_lie()
+        places, lying = self._in_storage_order()
         found = search(
             lying,
             rank=places,
-            reach=self.reach,
+            radius=self.radius,
             method=self.method,
             device=self.device,
             progress=self.progress,
         )
-        return self._compared(fingerprints, places, found.row, found.distance, found.pairs)
+        return self._comparison(fingerprints, places, found.row, found.distance, found.pairs)
 
-    def go_on(self, earlier: Compared, fingerprints: Sequence[Hashable]) -> Compared | None:
+    def continue_from(
+        self, earlier: Comparison, fingerprints: Sequence[Hashable]
+    ) -> Comparison | None:
         """Compare only who is new, or lost its nearest, with all.
 
         Returns
@@ -103,48 +105,50 @@ class Originals:
         known[place[stays]] = np.append(place, -1)[earlier.nearest[stays]]
         distance[place[stays]] = earlier.distance[stays]
 
-        places, lying = self._as_they_lie()
+        places, lying = self._in_storage_order()
         at = np.empty_like(places)  # where each place lies
         at[places] = np.arange(len(places))
         row = np.where(known >= 0, at[known], -1)[places]
         pairs = PairList()
-        reuses_pairs = earlier.pairs is not None and earlier.reach >= self.reach
+        reuses_pairs = earlier.pairs is not None and earlier.radius >= self.radius
         if reuses_pairs:
             old = self._still_within(lying, at, place, known, earlier)
             pairs.add(old[:, 0], old[:, 1])
         best = AllPairs(
             lying,
             rank=places,
-            reach=self.reach,
-            sink=pairs if reuses_pairs else None,
+            radius=self.radius,
+            collector=pairs if reuses_pairs else None,
             device=self.device,
         )
-        best.know(row, _cosine(lying, row, distance[places]))
+        best.initialise(row, _cosine(lying, row, distance[places]))
         best.compare(np.flatnonzero(row < 0), np.flatnonzero(row >= 0), self.progress)
         found = np.clip(1.0 - best.cosine, 0.0, 1.0)
         near = pairs.pairs() if reuses_pairs else self._pairs_among_near(lying, found)
-        return self._compared(fingerprints, places, best.row, found, near)
+        return self._comparison(fingerprints, places, best.row, found, near)
 
-    def leaders(self, compared: Compared) -> NDArray[np.int64]:
-        """Group originals greedily within reach, each group led by its best keeper.
+    def greedy_groups(self, compared: Comparison) -> NDArray[np.int64]:
+        """Group originals greedily within the radius, each group led by its best keeper.
 
         Returns
         -------
         NDArray[np.int64]
-            (n,), the place of each one's leader; a leader's own place for itself.
+            (n,), the place of each one's representative; a representative's own place for itself.
         """
         if compared.pairs is not None:
-            return leaders_of_pairs(len(self.rows), compared.pairs)
-        leader = np.arange(len(self.rows))
+            return greedy_groups_of_pairs(len(self.rows), compared.pairs)
+        representative = np.arange(len(self.rows))
         # Who is farther than that from its nearest can be in no group.
-        near = np.flatnonzero(compared.distance <= self.reach)
+        near = np.flatnonzero(compared.distance <= self.radius)
         vectors = self.vectors.take(self.rows[near])
-        leader[near] = near[grouping.leaders(vectors, self.reach, device=self.device)]
-        return leader
+        representative[near] = near[
+            grouping.greedy_groups(vectors, self.radius, device=self.device)
+        ]
+        return representative
 
-    def without_twins(
-        self, compared: Compared, same: float
-    ) -> "tuple[NDArray[np.int64], Originals, Compared]":
+    def without_duplicates(
+        self, compared: Comparison, same: float
+    ) -> "tuple[NDArray[np.int64], Representatives, Comparison]":
         """Let each that is within `same` of a better one, itself no such twin, go with that one.
 
         Returns
@@ -154,19 +158,19 @@ class Originals:
             stay; and what a search among them finds.
         """
         twins = np.flatnonzero(compared.distance <= same)
-        leader = np.arange(len(self.rows))
+        representative = np.arange(len(self.rows))
         vectors = self.vectors.take(self.rows[twins])
-        leader[twins] = twins[grouping.leaders(vectors, same, device=self.device)]
-        stays = np.flatnonzero(leader == np.arange(len(leader)))
-        if len(stays) == len(leader):
-            return leader, self, compared
+        representative[twins] = twins[grouping.greedy_groups(vectors, same, device=self.device)]
+        stays = np.flatnonzero(representative == np.arange(len(representative)))
+        if len(stays) == len(representative):
+            return representative, self, compared
         left = replace(self, rows=self.rows[stays])
-        numbered = replace(compared, fingerprints=range(len(leader)))
-        found = left.go_on(numbered, stays.tolist())
+        numbered = replace(compared, fingerprints=range(len(representative)))
+        found = left.continue_from(numbered, stays.tolist())
         assert found is not None, "who stays is in the same order"
-        return leader, left, replace(found, fingerprints=())
+        return representative, left, replace(found, fingerprints=())
 
-    def _as_they_lie(self) -> tuple[NDArray[np.int64], Vectors]:
+    def _in_storage_order(self) -> tuple[NDArray[np.int64], Vectors]:
         """Return the places in the order of rows, and their vectors."""
         places = np.argsort(self.rows)
         return places, self.vectors.take(self.rows[places])
@@ -174,9 +178,9 @@ class Originals:
     def _pairs_among_near(
         self, lying: Vectors, distance: NDArray[np.float64]
     ) -> NDArray[np.int32] | None:
-        near = np.flatnonzero(distance <= self.reach)
+        near = np.flatnonzero(distance <= self.radius)
         return grouping.pairs_among(
-            lying, near, self.reach, device=self.device, progress=self.progress
+            lying, near, self.radius, device=self.device, progress=self.progress
         )
 
     def _still_within(
@@ -185,35 +189,35 @@ class Originals:
         at: NDArray[np.int64],
         place: NDArray[np.int64],
         known: NDArray[np.int64],
-        earlier: Compared,
+        earlier: Comparison,
     ) -> NDArray[np.int64]:
         """Return the earlier pairs, as they lie, of two who are not compared again."""
         assert earlier.pairs is not None
         pairs: NDArray[np.int64] = place[earlier.pairs]
         pairs = pairs[(pairs >= 0).all(axis=1)]
         pairs = at[pairs[(known[pairs] >= 0).all(axis=1)]]
-        if earlier.reach == self.reach:
+        if earlier.radius == self.radius:
             return pairs
         within = np.empty(len(pairs), np.bool_)
         for part in parts(len(pairs), PAIRS_AT_A_TIME):
             cosine = pair_cosines(lying, *pairs[part].T)
-            within[part] = np.clip(1.0 - cosine, 0.0, 1.0) <= self.reach
+            within[part] = np.clip(1.0 - cosine, 0.0, 1.0) <= self.radius
         return pairs[within]
 
-    def _compared(
+    def _comparison(
         self,
         fingerprints: Sequence[Hashable],
         places: NDArray[np.int64],
         row: NDArray[np.int64],
         distance: NDArray[np.float64],
         pairs: NDArray[np.int32] | None,
-    ) -> Compared:
+    ) -> Comparison:
         """Return what was found as they lie, numbered by place."""
         nearest, at_distance = np.empty_like(row), np.empty_like(distance)
         nearest[places] = np.append(places, -1)[row]
         at_distance[places] = distance
         placed = None if pairs is None else ordered(places.astype(np.int32)[pairs])
-        return Compared(fingerprints, nearest, at_distance, self.reach, placed)
+        return Comparison(fingerprints, nearest, at_distance, self.radius, placed)
 
 
 def _cosine(

@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dedup_widgets.errors import StoreError
-from dedup_widgets.scoring.comparison import Compared
+from dedup_widgets.scoring.comparison import Comparison
 from dedup_widgets.scoring.uniqueness import compare
 from dedup_widgets.store.database import Store
 
@@ -31,7 +31,7 @@ _HEADER = struct.Struct("<IIqqd")
 _BLOCK = 2**16
 
 
-def compare_remembering(
+def compare_with_store(
     store: Store | None,
     model: str,
     embeddings: NDArray[np.float16],
@@ -67,7 +67,7 @@ def compare_remembering(
     first = by_rank.arg_unique().sort()
     names = by_rank.gather(first).to_list()
     known_by = keys(names, embeddings, best_first[first.to_numpy()])
-    earlier = recall(store, model, names, known_by)
+    earlier = find_search(store, model, names, known_by)
     scores, compared = compare(
         embeddings,
         fingerprints=fingerprints,
@@ -75,12 +75,12 @@ def compare_remembering(
         earlier=None if earlier is None else earlier.compared,
         **options,
     )
-    remember(store, model, known_by, compared, earlier)
+    save_search(store, model, known_by, compared, earlier)
     return scores
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredSearch:
     """A search that is kept.
 
     Attributes
@@ -94,7 +94,7 @@ class Kept:
     """
 
     number: int
-    compared: Compared
+    compared: Comparison
     whole: bool
 
 
@@ -127,9 +127,9 @@ def keys(
     return made
 
 
-def recall(
+def find_search(
     store: Store, model: str, fingerprints: Sequence[str], keys: NDArray[np.uint64]
-) -> Kept | None:
+) -> StoredSearch | None:
     """Return the kept search that saves the most work, None when none does.
 
     Parameters
@@ -155,11 +155,15 @@ def recall(
     number, blob, place = best
     names = [fingerprints[at] if at >= 0 else f"gone {i}" for i, at in enumerate(place.tolist())]
     compared = _unpack(names, blob, store.search(number))
-    return None if compared is None else Kept(number, compared, most[0] == len(place))
+    return None if compared is None else StoredSearch(number, compared, most[0] == len(place))
 
 
-def remember(
-    store: Store, model: str, keys: NDArray[np.uint64], compared: Compared, earlier: Kept | None
+def save_search(
+    store: Store,
+    model: str,
+    keys: NDArray[np.uint64],
+    compared: Comparison,
+    earlier: StoredSearch | None,
 ) -> None:
     """Keep what a search found; one that cannot be kept costs time later, and nothing else.
 
@@ -175,7 +179,7 @@ def remember(
         The search that it went on from.
     """
     try:
-        if earlier is not None and _says_as_much(earlier.compared, compared):
+        if earlier is not None and _covers(earlier.compared, compared):
             store.touch_search(earlier.number)
             return
         blob = np.ascontiguousarray(keys, "<u8").tobytes()
@@ -185,11 +189,11 @@ def remember(
         warnings.warn(f"what was compared is not remembered: {error}", stacklevel=2)
 
 
-def _says_as_much(known: Compared, found: Compared) -> bool:
+def _covers(known: Comparison, found: Comparison) -> bool:
     """Tell whether a search, known already, says all that another one found."""
     if known.fingerprints != found.fingerprints:
         return False
-    return found.pairs is None or (known.pairs is not None and known.reach >= found.reach)
+    return found.pairs is None or (known.pairs is not None and known.radius >= found.radius)
 
 
 def _keys_of(blob: object) -> NDArray[np.uint64]:
@@ -209,7 +213,7 @@ def _places(
     return np.where((ours[row] == theirs).all(axis=1), row, -1)
 
 
-def _pack(compared: Compared, keys: bytes) -> bytes:
+def _pack(compared: Comparison, keys: bytes) -> bytes:
     pairs = -1 if compared.pairs is None else len(compared.pairs)
     body = b"".join(
         [
@@ -218,24 +222,24 @@ def _pack(compared: Compared, keys: bytes) -> bytes:
             b"" if compared.pairs is None else compared.pairs.astype("<i4").tobytes(),
         ]
     )
-    n, reach = len(compared.nearest), compared.reach
-    head = _HEADER.pack(FORMAT, 0, n, pairs, reach)
-    return _HEADER.pack(FORMAT, _checksum(keys, head, body), n, pairs, reach) + body
+    n, radius = len(compared.nearest), compared.radius
+    head = _HEADER.pack(FORMAT, 0, n, pairs, radius)
+    return _HEADER.pack(FORMAT, _checksum(keys, head, body), n, pairs, radius) + body
 
 
-def _unpack(names: list[str], keys: bytes, blob: object) -> Compared | None:
+def _unpack(names: list[str], keys: bytes, blob: object) -> Comparison | None:
     if not isinstance(blob, bytes) or len(blob) < _HEADER.size:
         return None
-    version, checksum, n, pairs, reach = _HEADER.unpack_from(blob)
+    version, checksum, n, pairs, radius = _HEADER.unpack_from(blob)
     body = memoryview(blob)[_HEADER.size :]
     whole = version == FORMAT and n == len(names) and len(body) == 12 * n + 8 * max(pairs, 0)
-    if not whole or checksum != _checksum(keys, _HEADER.pack(version, 0, n, pairs, reach), body):
+    if not whole or checksum != _checksum(keys, _HEADER.pack(version, 0, n, pairs, radius), body):
         return None
-    return Compared(
+    return Comparison(
         fingerprints=names,
         nearest=np.frombuffer(body, "<i4", n).astype(np.int64),
         distance=np.frombuffer(body, "<f8", n, 4 * n).copy(),
-        reach=reach,
+        radius=radius,
         pairs=None
         if pairs < 0
         else np.frombuffer(body, "<i4", 2 * pairs, 12 * n).reshape(-1, 2).copy(),

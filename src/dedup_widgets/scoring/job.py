@@ -14,7 +14,7 @@ from dedup_widgets._progress import Pace, Progress, duration_text
 from dedup_widgets._text import counted
 from dedup_widgets.errors import DedupError
 from dedup_widgets.models.base import Embedder
-from dedup_widgets.scoring.task import Order
+from dedup_widgets.scoring.task import ScoringTask
 from dedup_widgets.store.database import Store
 
 State = Literal["running", "done", "cancelled", "failed"]
@@ -36,21 +36,21 @@ class Job:
 
     Parameters
     ----------
-    order
+    task
         What to score.
     progress
         As :func:`score_async` takes it.
     """
 
-    def __init__(self, order: Order, progress: Progress = True) -> None:
-        self._order = order
+    def __init__(self, task: ScoringTask, progress: Progress = True) -> None:
+        self._task = task
         self._progress = progress
         self._embedder: Embedder | None = None
         self._frame: pl.DataFrame | None = None
         self._error: BaseException | None = None
         self._state: State = "running"
         self._stage: Stage = "loading the model"
-        self._done_and_total = (0, len(order.paths))
+        self._done_and_total = (0, len(task.paths))
         self._read: int | None = None
         self._pace = Pace()
         self._loaded, self._cancelled, self._ended = (threading.Event() for _ in range(3))
@@ -94,12 +94,12 @@ class Job:
     @property
     def store(self) -> Store:
         """Where what is scored is kept."""
-        return self._order.store
+        return self._task.store
 
     def cancel(self) -> None:
         """Stop it after the batch in work; what was read and embedded is kept."""
         self._cancelled.set()
-        self._tell_watchers()
+        self._notify_watchers()
 
     def result(self, timeout: float | None = None) -> pl.DataFrame:
         """Wait for the frame of scores.
@@ -159,12 +159,12 @@ class Job:
         if self._embedder is None:
             assert self._error is not None
             raise self._error
-        return self._order.frame(self._order.recall(self._embedder), self._embedder)
+        return self._task.frame(self._task.look_up(self._embedder), self._embedder)
 
     @property
     def text(self) -> str:
         """How far it is, in words."""
-        total = len(self._order.paths)
+        total = len(self._task.paths)
         match self._state:
             case "done":
                 return f"{counted(total, 'image')} scored in {duration_text(self._seconds)}"
@@ -177,7 +177,7 @@ class Job:
     def _what_is_kept(self) -> str:
         if self._embedder is None or self._read is None:
             return "before an image was read"
-        how_far = f"after {self._read:,} of {counted(len(self._order.paths), 'image')}"
+        how_far = f"after {self._read:,} of {counted(len(self._task.paths), 'image')}"
         if not self._embedder.persistent:
             return f"{how_far}; nothing is kept, for the model has no key"
         return f"{how_far}; they are kept, and scoring again goes on from there"
@@ -188,7 +188,7 @@ class Job:
             return "loading the model"
         if self._stage == "comparing":
             share = f", {100 * done // total} %" if total else ""
-            return f"comparing {counted(len(self._order.paths), 'image')}{share}"
+            return f"comparing {counted(len(self._task.paths), 'image')}{share}"
         parts = [f"{done:,} of {counted(total, 'image')}"]
         speed, left = self._pace.a_second, self._pace.seconds_left
         if speed is not None and left is not None and done < total:
@@ -234,25 +234,25 @@ class Job:
             self._end("done", frame=frame)
 
     def _work(self) -> pl.DataFrame:
-        self._embedder = embedder = self._order.load()
+        self._embedder = embedder = self._task.load()
         self._loaded.set()
-        self._enter("reading and embedding", len(self._order.paths))
-        described = self._order.describe(embedder, self._tell)
+        self._enter("reading and embedding", len(self._task.paths))
+        described = self._task.describe(embedder, self._report)
         self._enter("comparing", 0)
-        return self._order.frame(described, embedder, self._tell)
+        return self._task.frame(described, embedder, self._report)
 
     def _enter(self, stage: Stage, total: int) -> None:
         self._stage = stage
         self._done_and_total = 0, total
         self._stop_if_cancelled()
-        self._tell_watchers()
+        self._notify_watchers()
 
-    def _tell(self, done: int, total: int) -> None:
+    def _report(self, done: int, total: int) -> None:
         self._done_and_total = done, total
         if self._stage == "reading and embedding":
             self._read = done
-            self._pace.tell(done, total)
-        self._tell_watchers()
+            self._pace.update(done, total)
+        self._notify_watchers()
         if callable(self._progress):
             self._progress(done, total)
         self._stop_if_cancelled()
@@ -273,9 +273,9 @@ class Job:
         self._state = state
         self._loaded.set()
         self._ended.set()
-        self._tell_watchers()
+        self._notify_watchers()
 
-    def _tell_watchers(self) -> None:
+    def _notify_watchers(self) -> None:
         for watcher in list(self._watchers):
             try:
                 watcher()

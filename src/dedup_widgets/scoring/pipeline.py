@@ -32,12 +32,12 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-_PIECE = 4096
+_FILES_AT_A_TIME = 4096
 """Files or vectors that are looked up at once: a million must not become a million objects."""
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class Descriptions:
     """What is known of files.
 
     Attributes
@@ -63,7 +63,7 @@ def describe(
     batch_size: int,
     workers: int,
     progress: Progress,
-) -> Described:
+) -> Descriptions:
     """Return a record for each path, and an embedding for each fingerprint among them.
 
     What the store knows is not read again, and a picture that it has a vector of, as that of a
@@ -79,10 +79,10 @@ def describe(
     embedder, store, source
         What embeds, remembers and reads.
     batch_size
-        Pictures that are embedded before they are written. An embedder with a ``portion`` takes
+        Pictures that are embedded before they are written. An embedder with a ``fixed_batch`` takes
         that many a pass of the network; another one takes the whole batch.
     workers
-        Threads that read and decode, and run the network if the embedder has a ``portion``.
+        Threads that read and decode, and run the network if the embedder has a ``fixed_batch``.
     progress
         Whether to show a progress bar, or a function that is told images done and in all. What it
         raises stops the work.
@@ -93,9 +93,9 @@ def describe(
         If the model fails, or its vectors differ in length from those in the store.
     """
     with _threads(workers, embedder) as pool:
-        known, todo, vectors = _recall(pool, paths, embedder, store, source)
-        with _Told(known, len(paths), progress) as told:
-            size = embedder.portion or batch_size
+        known, todo, vectors = _look_up(pool, paths, embedder, store, source)
+        with _ProgressReport(known, len(paths), progress) as report:
+            size = embedder.fixed_batch or batch_size
             ahead = max(batch_size, 2 * workers)
             reads = _in_order(pool, lambda entry: _read(source, entry, embedder), todo, ahead)
             taken = partial(_take_stored, vectors, embedder, store)
@@ -110,13 +110,13 @@ def describe(
                 )
                 vectors.add(batch.new, rows)
                 known.update((read.record.entry.path, read.record) for read in batch.reads)
-                told.tell(batch, len(rows))
+                report.update(batch, len(rows))
     return vectors.described([known[path] for path in paths])
 
 
-def recall(
+def look_up(
     paths: Sequence[str], embedder: Embedder, store: Store, source: Source, workers: int
-) -> Described:
+) -> Descriptions:
     """Return what the store knows of files by now, without reading a picture.
 
     Parameters
@@ -137,12 +137,12 @@ def recall(
         those that cannot be reached are in it, with their error.
     """
     with _threads(workers, embedder) as pool:
-        known, _, vectors = _recall(pool, paths, embedder, store, source)
+        known, _, vectors = _look_up(pool, paths, embedder, store, source)
     return vectors.described([known[path] for path in paths if path in known])
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class _ReadFile:
     """One file, read and decoded once, with all that is needed of it."""
 
     record: FileRecord
@@ -155,7 +155,7 @@ class _Read:
 class _Batch:
     """Files in the order they were read, and the prepared pictures that are new among them."""
 
-    reads: list[_Read]
+    reads: list[_ReadFile]
     new: dict[str, Any]
 
 
@@ -185,15 +185,15 @@ class _Vectors:
             at = self.row_of.setdefault(fingerprint, len(self.row_of))
             self._matrix[at] = row
 
-    def described(self, records: list[FileRecord]) -> Described:
-        return Described(records, self._matrix[: len(self.row_of)], self.row_of)
+    def described(self, records: list[FileRecord]) -> Descriptions:
+        return Descriptions(records, self._matrix[: len(self.row_of)], self.row_of)
 
 
-class _Told:
+class _ProgressReport:
     """Tells how far the work is: a bar that also says what came from where, or a function."""
 
     def __init__(self, known: dict[str, FileRecord], total: int, progress: Progress) -> None:
-        self._tell = progress if callable(progress) else None
+        self._callback = progress if callable(progress) else None
         self._stored = self._done = len(known)
         self._embedded = 0
         self._unreadable = sum(record.error is not None for record in known.values())
@@ -207,19 +207,19 @@ class _Told:
             smoothing=0.1,
         )
 
-    def __enter__(self) -> "_Told":
-        self._say(0)
+    def __enter__(self) -> "_ProgressReport":
+        self._report(0)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
 
-    def tell(self, batch: _Batch, embedded: int) -> None:
+    def update(self, batch: _Batch, embedded: int) -> None:
         self._embedded += embedded
         self._unreadable += sum(read.record.error is not None for read in batch.reads)
-        self._say(len(batch.reads))
+        self._report(len(batch.reads))
 
-    def _say(self, more: int) -> None:
+    def _report(self, more: int) -> None:
         self._done += more
         self._bar.set_postfix_str(
             f"{self._embedded} embedded, {self._stored} from the store, "
@@ -227,14 +227,14 @@ class _Told:
             refresh=False,
         )
         self._bar.update(more)
-        if self._tell:
-            self._tell(self._done, self._total)
+        if self._callback:
+            self._callback(self._done, self._total)
 
 
 @contextmanager
 def _threads(workers: int, embedder: Embedder) -> Iterator[ThreadPoolExecutor]:
     """Yield a pool, whose threads run the network on one core each if the embedder allows it."""
-    if embedder.portion is None:
+    if embedder.fixed_batch is None:
         pool = ThreadPoolExecutor(workers, thread_name_prefix="dedup-widgets")
     else:
         pool = single_core_threads(workers)
@@ -245,7 +245,7 @@ def _threads(workers: int, embedder: Embedder) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _recall(
+def _look_up(
     pool: ThreadPoolExecutor,
     paths: Sequence[str],
     embedder: Embedder,
@@ -256,7 +256,7 @@ def _recall(
     known: dict[str, FileRecord] = {}
     todo: list[Entry] = []
     vectors = _Vectors(len(paths), embedder.name)
-    pieces = [paths[at : at + _PIECE] for at in range(0, len(paths), _PIECE)]
+    pieces = [paths[at : at + _FILES_AT_A_TIME] for at in range(0, len(paths), _FILES_AT_A_TIME)]
     looks = pool.map(lambda piece: [_stat(source, path) for path in piece], pieces)
     for piece, entries in zip(pieces, looks, strict=True):
         remembered = store.files(piece)
@@ -295,18 +295,18 @@ def _stat(source: Source, path: str) -> Entry | FileRecord:
         return FileRecord(Entry(path, 0, 0), error=str(error))
 
 
-def _read(source: Source, entry: Entry, embedder: Embedder) -> _Read:
+def _read(source: Source, entry: Entry, embedder: Embedder) -> _ReadFile:
     try:
         data = source.read(entry.path)
     except ImageError as error:
         # It may be readable next time with the same size and date: nothing to remember.
-        return _Read(FileRecord(entry, error=str(error)), lasting=False)
+        return _ReadFile(FileRecord(entry, error=str(error)), lasting=False)
     try:
         picture = decode(data)
     except ImageError as error:
-        return _Read(FileRecord(entry, error=str(error)))
+        return _ReadFile(FileRecord(entry, error=str(error)))
     record = FileRecord(entry, picture.fingerprint, picture.facts)
-    return _Read(record, thumbnail(picture.rgb), embedder.prepare(picture.rgb))
+    return _ReadFile(record, thumbnail(picture.rgb), embedder.prepare(picture.rgb))
 
 
 def _in_order(
@@ -326,7 +326,7 @@ def _in_order(
 
 
 def _batches(
-    reads: Iterable[_Read], size: int, seen: set[str], taken: Callable[[set[str]], int]
+    reads: Iterable[_ReadFile], size: int, seen: set[str], taken: Callable[[set[str]], int]
 ) -> Iterator[_Batch]:
     """Cut into batches of at most ``size`` new pictures, and few enough to lose in an interrupt.
 
@@ -340,7 +340,7 @@ def _batches(
             if not taken({fingerprint}):
                 batch.new[fingerprint] = read.prepared
         # The picture itself is held by `new`, and by nothing once that is embedded.
-        batch.reads.append(_Read(read.record, read.jpeg, None, read.lasting))
+        batch.reads.append(_ReadFile(read.record, read.jpeg, None, read.lasting))
         if len(batch.new) == size or len(batch.reads) == 4 * size:
             yield batch
             batch = _Batch([], {})
@@ -353,9 +353,9 @@ def _embedded(
 ) -> Iterator[tuple[_Batch, NDArray[np.float16]]]:
     """Yield each batch with the vectors of its new pictures, in order.
 
-    With a ``portion``, the pool embeds up to ``most`` batches at the same time.
+    With a ``fixed_batch``, the pool embeds up to ``most`` batches at the same time.
     """
-    if embedder.portion is None:
+    if embedder.fixed_batch is None:
         for batch in batches:
             yield batch, _embed(embedder, batch)
         return

@@ -14,7 +14,7 @@ from dedup_widgets._progress import Progress
 from dedup_widgets.frame.schema import without_scores
 from dedup_widgets.frame.table import require_columns
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
-from dedup_widgets.scoring.task import prepare
+from dedup_widgets.scoring.task import plan_scoring
 from dedup_widgets.scoring.uniqueness import NEAR, uniqueness
 from dedup_widgets.store.database import Store
 
@@ -96,7 +96,7 @@ def score(
     score_async : The same in the background.
     uniqueness : The same rules for vectors of your own.
     """
-    order = prepare(
+    task = plan_scoring(
         images,
         model=model,
         near=near,
@@ -107,8 +107,8 @@ def score(
         batch_size=batch_size,
         workers=workers,
     )
-    embedder = order.load()
-    return order.frame(order.describe(embedder, progress), embedder, progress)
+    embedder = task.load()
+    return task.frame(task.describe(embedder, progress), embedder, progress)
 
 
 def add_scores(

@@ -21,15 +21,15 @@ from dedup_widgets.images.listing import find_images
 from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision, check_precision, gamma
 from dedup_widgets.models.load import load_embedder
-from dedup_widgets.scoring.incremental import compare_remembering
-from dedup_widgets.scoring.pipeline import Described, describe, recall
+from dedup_widgets.scoring.incremental import compare_with_store
+from dedup_widgets.scoring.pipeline import Descriptions, describe, look_up
 from dedup_widgets.scoring.uniqueness import NEAR
 from dedup_widgets.store.database import FileRecord, Store
 from dedup_widgets.store.open import open_store, store_path
 
 
 @dataclass(frozen=True)
-class Order:
+class ScoringTask:
     """What is to be scored and how, checked, with nothing done yet.
 
     Attributes
@@ -57,7 +57,7 @@ class Order:
         """Load the model."""
         return load_embedder(self.model, self.device, self.precision)
 
-    def describe(self, embedder: Embedder, progress: Progress) -> Described:
+    def describe(self, embedder: Embedder, progress: Progress) -> Descriptions:
         """Read, embed and remember what the store does not know yet."""
         files = [absolute(path) for path in self.paths]
         return describe(
@@ -65,13 +65,13 @@ class Order:
             *(self.batch_size, self.workers, progress),
         )
 
-    def recall(self, embedder: Embedder) -> Described:
+    def look_up(self, embedder: Embedder) -> Descriptions:
         """Return what the store knows by now."""
         files = [absolute(path) for path in self.paths]
-        return recall(files, embedder, self.store, LocalFiles(), self.workers)
+        return look_up(files, embedder, self.store, LocalFiles(), self.workers)
 
     def frame(
-        self, described: Described, embedder: Embedder, progress: Progress = False
+        self, described: Descriptions, embedder: Embedder, progress: Progress = False
     ) -> pl.DataFrame:
         """Score what was described, and lay it out as :func:`score` does."""
         paths, given = self.paths, self.given
@@ -85,7 +85,7 @@ class Order:
         seen = facts.filter(readable)
         prints = seen["fingerprint"].to_list()
         vectors = described.embeddings[[described.row_of[fingerprint] for fingerprint in prints]]
-        scores = compare_remembering(
+        scores = compare_with_store(
             self.store if embedder.persistent else None,
             embedder.key,
             vectors,
@@ -102,7 +102,7 @@ class Order:
         return scored if given is None else scored.hstack(given)
 
 
-def prepare(
+def plan_scoring(
     images: Any,
     *,
     model: Any = DEFAULT_MODEL,
@@ -113,7 +113,7 @@ def prepare(
     precision: Precision = "fast",
     batch_size: int | None = None,
     workers: int | None = None,
-) -> Order:
+) -> ScoringTask:
     """Check the arguments of :func:`score`, and find the images, before any work."""
     near = NEAR if near is None else near
     if not (isinstance(near, int | float) and 0 <= near <= 1):
@@ -126,7 +126,7 @@ def prepare(
     _refuse_store_among_images(store, images, paths)
     if not isinstance(model, str | os.PathLike):
         model = load_embedder(model, device, precision)
-    return Order(
+    return ScoringTask(
         *(paths, given, near, keep, open_store(store)),
         *(model, device, precision, batch_size, workers),
     )

@@ -17,7 +17,7 @@ from dedup_widgets.errors import InputError
 from dedup_widgets.frame.schema import KIND
 from dedup_widgets.neighbors.search import Method, check_method
 from dedup_widgets.neighbors.vectors import Vectors, first_equal
-from dedup_widgets.scoring.comparison import Compared, Originals
+from dedup_widgets.scoring.comparison import Comparison, Representatives
 
 FLOOR = 1e-12
 """Lowest uniqueness of an image that is scored: zero is kept for exact duplicates."""
@@ -152,8 +152,8 @@ def compare(
     method: Method = "auto",
     device: str | None = None,
     progress: Progress = False,
-    earlier: Compared | None = None,
-) -> tuple[pl.DataFrame, Compared]:
+    earlier: Comparison | None = None,
+) -> tuple[pl.DataFrame, Comparison]:
     """Return what :func:`uniqueness` does, and what the search found, to go on from.
 
     Parameters
@@ -181,38 +181,38 @@ def compare(
     order = _keeper_order(rank, len(vectors))
     # From here on rows stand in the order of keepers: of two rows, the lower is the better keeper.
     rows = np.arange(len(vectors))
-    within = reach(near, gamma)
+    within = radius_of(near, gamma)
 
     # Rules 2 to 4: exact copies are collapsed into the best of them, their original; each
     # original is scored by its distance to the nearest other one.
     names = None if fingerprints is None else _checked(fingerprints, order)
     original = _first_equal_vector(vectors, order) if names is None else _first_equal(names)
-    originals = np.flatnonzero(original == rows)
-    search = Originals(vectors, order[originals], within, method, device, progress)
+    representatives = np.flatnonzero(original == rows)
+    search = Representatives(vectors, order[representatives], within, method, device, progress)
     if names is None:
         found = search.search()
-        leader, search, found = search.without_twins(found, SAME)
-        original = originals[leader[np.searchsorted(originals, original)]]
-        originals = np.flatnonzero(original == rows)
+        representative, search, found = search.without_duplicates(found, SAME)
+        original = representatives[representative[np.searchsorted(representatives, original)]]
+        representatives = np.flatnonzero(original == rows)
     else:
-        prints = [names[i] for i in originals]
-        found = (earlier and search.go_on(earlier, prints)) or search.search(prints)
+        prints = [names[i] for i in representatives]
+        found = (earlier and search.continue_from(earlier, prints)) or search.search(prints)
     nearest, distance = found.nearest, found.distance
     score = np.zeros(len(rows), np.float32)
-    score[originals] = scale(distance, gamma)
+    score[representatives] = scale(distance, gamma)
 
     # Rules 5 and 6: the best original that is in no group takes all others within near of it that
     # are in none.
     keeper = rows.copy()
-    keeper[originals] = originals[search.leaders(found)]
+    keeper[representatives] = representatives[search.greedy_groups(found)]
     keeper = keeper[original]
 
     exact = _set_sizes(original) > 1
     grouped = _set_sizes(keeper) > 1
     group_number = np.cumsum(grouped & (keeper == rows))
     decided_by, decided_at = original.copy(), np.zeros(len(rows))
-    decided_by[originals] = np.where(nearest >= 0, originals[nearest], -1)
-    decided_at[originals] = distance
+    decided_by[representatives] = np.where(nearest >= 0, representatives[nearest], -1)
+    decided_at[representatives] = distance
     by_keeper_order = pl.DataFrame(
         {
             "row": order,
@@ -278,7 +278,7 @@ def _first_equal_vector(vectors: Vectors, order: NDArray[np.int64]) -> NDArray[n
     return first[equal[order]]
 
 
-def reach(near: float, gamma: float) -> float:
+def radius_of(near: float, gamma: float) -> float:
     """Return the largest cosine distance whose uniqueness is at most `near`, -1 when none is.
 
     Uniqueness is compared as the Float32 that people see. Floats from 0 to 1 are ordered like

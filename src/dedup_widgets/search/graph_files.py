@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from dedup_widgets.search.shared_graph import DamagedError, SharedGraph, digest
 
-MOST_FILES = 4
+MAX_FILES = 4
 
 
-MOST_BYTES = 8 * 2**30
+MAX_TOTAL_BYTES = 8 * 2**30
 
 
-ABANDONED = 3600.0
+ABANDONED_SECONDS = 3600.0
 """Seconds after which an unfinished file has no writer any more: writing takes a few."""
 
 
@@ -37,8 +37,8 @@ def graph_key(matrix: NDArray[np.generic]) -> str:
 class GraphFiles:
     """The graphs beside a store. Nothing here raises for a disk that is full or cannot be written.
 
-    The least recently used files are removed when there are more than :data:`MOST_FILES`, or
-    more than :data:`MOST_BYTES` of them. Several processes may use one folder.
+    The least recently used files are removed when there are more than :data:`MAX_FILES`, or
+    more than :data:`MAX_TOTAL_BYTES` of them. Several processes may use one folder.
 
     Parameters
     ----------
@@ -120,11 +120,11 @@ class GraphFiles:
                 facts = path.stat()
                 if path.suffix == ".usearch" and path != keep:
                     known.append((facts.st_mtime, facts.st_size, path))
-                elif path.suffix == ".tmp" and facts.st_mtime < time.time() - ABANDONED:
+                elif path.suffix == ".tmp" and facts.st_mtime < time.time() - ABANDONED_SECONDS:
                     path.unlink()
         total = 0
         for place, (_, size, path) in enumerate(sorted(known, reverse=True), start=2):
             total += size
-            if place > MOST_FILES or total > MOST_BYTES:
+            if place > MAX_FILES or total > MAX_TOTAL_BYTES:
                 with suppress(OSError):  # Windows: still mapped by someone
                     path.unlink()

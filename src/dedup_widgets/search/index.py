@@ -17,18 +17,18 @@ from numpy.typing import NDArray
 from dedup_widgets.errors import InputError
 from dedup_widgets.neighbors.vectors import Vectors, cosines, parts, unit_vectors
 from dedup_widgets.search.graph_files import GraphFiles, graph_key
-from dedup_widgets.search.scan import COPIED, Scan
+from dedup_widgets.search.scan import MAX_COPIED_NUMBERS, Scan
 from dedup_widgets.search.shared_graph import SharedGraph
 
-SPARE = 48
+EXTRA_NODES = 48
 """Nodes that a graph is asked for beyond k: it orders them by rounded vectors."""
 
 
-MOST_ASKED = 1000
+MAX_GRAPH_NEIGHBORS = 1000
 """Neighbours for which a graph is asked, at most: the time that it takes grows with them."""
 
 
-PATIENCE = 5.0
+GRAPH_WAIT_SECONDS = 5.0
 """Seconds that a search waits at most to hear whether its graph was saved.
 
 Of 1,000,000 vectors one hears after about two. To look at all of them takes as long, the first
@@ -36,13 +36,13 @@ time: torch has to be loaded.
 """
 
 
-_NOBODY = np.empty(0, np.int64)
+_NO_ROWS = np.empty(0, np.int64)
 
 
 Answer = tuple[NDArray[np.int64], NDArray[np.float32]]
 
 
-Scored = tuple[NDArray[np.int64], NDArray[np.float64]]
+RowsAndCosines = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 
 class VectorIndex:
@@ -92,13 +92,13 @@ class VectorIndex:
         self._stored = self._vectors._matrix
         self._scan = Scan(self._vectors, self._stored)
         if hnsw_from is None:
-            self._uses_graph = self._stored.size > COPIED
+            self._uses_graph = self._stored.size > MAX_COPIED_NUMBERS
         else:
             self._uses_graph = len(self) >= hnsw_from
         self._files = None if beside is None else GraphFiles(beside)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._looked = threading.Event()
+        self._disk_checked = threading.Event()
         self._graph: SharedGraph | None = None
 
     def __len__(self) -> int:
@@ -133,7 +133,7 @@ class VectorIndex:
             )
         return self._nearest(unit, k)
 
-    def beside_row(self, row: int, k: int, known: NDArray[np.int64] = _NOBODY) -> Answer:
+    def nearest_to_row(self, row: int, k: int, known: NDArray[np.int64] = _NO_ROWS) -> Answer:
         """Return the rows nearest to a row, itself left out; otherwise like :meth:`search`.
 
         Parameters
@@ -170,20 +170,20 @@ class VectorIndex:
             return None
         with self._lock:
             if self._thread is None:
-                self._thread = _start(self)
+                self._thread = _start_thread(self)
         return self._thread
 
     def _nearest(
-        self, unit: NDArray[np.float32], k: int, known: NDArray[np.int64] = _NOBODY
+        self, unit: NDArray[np.float32], k: int, known: NDArray[np.int64] = _NO_ROWS
     ) -> Answer:
         if k < 0:
             raise InputError(f"k is {k}; it must be 0 or more")
         k = min(k, len(self))
         if k == 0:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        graph = self._graph_at_hand() if k <= MOST_ASKED else None
-        found = None if graph is None else self._ask(graph, unit, k, known)
-        rows, cosine = self._look_at_all(unit, k) if found is None else found
+        graph = self._graph_at_hand() if k <= MAX_GRAPH_NEIGHBORS else None
+        found = None if graph is None else self._ask_graph(graph, unit, k, known)
+        rows, cosine = self._scan_all(unit, k) if found is None else found
         order = np.lexsort((rows, -cosine))[:k]
         return rows[order], np.clip(1.0 - cosine[order], 0.0, 1.0).astype(np.float32)
 
@@ -191,24 +191,24 @@ class VectorIndex:
         """Return the graph, if it is there or about to be."""
         if self._begin() is None:
             return None
-        if not self._looked.is_set() and self._files is not None and self._files.has_any():
-            self._looked.wait(PATIENCE)
+        if not self._disk_checked.is_set() and self._files is not None and self._files.has_any():
+            self._disk_checked.wait(GRAPH_WAIT_SECONDS)
         return self._graph
 
-    def _look_at_all(self, unit: NDArray[np.float32], k: int) -> Scored:
+    def _scan_all(self, unit: NDArray[np.float32], k: int) -> RowsAndCosines:
         rows = self._scan.candidates(unit[0], k)
         return rows, np.concatenate(
             [cosines(unit, self._vectors.unit(rows[part]))[0] for part in parts(len(rows))]
         )
 
-    def _ask(
+    def _ask_graph(
         self, graph: SharedGraph, unit: NDArray[np.float32], k: int, known: NDArray[np.int64]
-    ) -> Scored | None:
+    ) -> RowsAndCosines | None:
         """Return what a graph finds, and what is known; None where it is seen to miss something.
 
         A row that does not find itself may have lost others too. Asking for more finds it.
         """
-        for wanted in (k + SPARE, k + MOST_ASKED):
+        for wanted in (k + EXTRA_NODES, k + MAX_GRAPH_NEIGHBORS):
             nodes = graph.nodes(unit[0], wanted)
             if len(nodes) < min(wanted, len(graph)):
                 return None
@@ -228,7 +228,7 @@ class VectorIndex:
 class _Shared:
     """What the indexes of one content share, so that one of them builds and all have it."""
 
-    turn: threading.Lock = field(default_factory=threading.Lock)
+    build_lock: threading.Lock = field(default_factory=threading.Lock)
     wanted_by: "weakref.WeakSet[VectorIndex]" = field(default_factory=weakref.WeakSet)
     graph: "weakref.ref[SharedGraph] | None" = None
     is_saved: bool = False
@@ -248,13 +248,13 @@ _shared: dict[tuple[str, Path | None], _Shared] = {}
 _threads: "weakref.WeakSet[threading.Thread]" = weakref.WeakSet()
 
 
-_leaving = threading.Event()
+_exiting = threading.Event()
 
 
-def _start(index: VectorIndex) -> threading.Thread:
+def _start_thread(index: VectorIndex) -> threading.Thread:
     thread = threading.Thread(
-        target=_provide,
-        args=(weakref.ref(index), index._vectors, index._stored, index._files, index._looked),
+        target=_provide_graph,
+        args=(weakref.ref(index), index._vectors, index._stored, index._files, index._disk_checked),
         name="dedup-widgets index",
         daemon=True,
     )
@@ -263,18 +263,18 @@ def _start(index: VectorIndex) -> threading.Thread:
     return thread
 
 
-def _provide(
+def _provide_graph(
     wanted_by: "weakref.ref[VectorIndex]",
     vectors: Vectors,
     stored: NDArray[np.generic],
     files: GraphFiles | None,
-    looked: threading.Event,
+    disk_checked: threading.Event,
 ) -> None:
     """Hand an index its graph: one that this process has, or that lies on disk, or a new one.
 
     The thread holds no reference to the index: when nobody wants the graph any more, it stops.
     """
-    _yield_to_others()
+    _lower_priority()
     try:
         key = graph_key(stored)
         shared = _shared.setdefault((key, None if files is None else files.folder), _Shared())
@@ -285,8 +285,8 @@ def _provide(
         del index
         graph = shared.known() or _load(key, files)
         if graph is None:
-            looked.set()
-            with shared.turn:
+            disk_checked.set()
+            with shared.build_lock:
                 graph = shared.known() or (_load(key, files) if shared.is_saved else None)
                 graph = graph or _build(key, vectors, files, shared)
                 shared.graph = weakref.ref(graph)
@@ -303,7 +303,7 @@ def _provide(
             stacklevel=2,
         )
     finally:
-        looked.set()
+        disk_checked.set()
 
 
 def _load(key: str, files: GraphFiles | None) -> SharedGraph | None:
@@ -311,19 +311,19 @@ def _load(key: str, files: GraphFiles | None) -> SharedGraph | None:
 
 
 def _build(key: str, vectors: Vectors, files: GraphFiles | None, shared: _Shared) -> SharedGraph:
-    def go_on(_done: int, _total: int) -> None:
-        if _leaving.is_set() or not shared.wanted_by:
+    def check_wanted(_done: int, _total: int) -> None:
+        if _exiting.is_set() or not shared.wanted_by:
             raise _UnwantedError
 
-    go_on(0, len(vectors))
-    graph = SharedGraph.build(vectors, told=go_on)
+    check_wanted(0, len(vectors))
+    graph = SharedGraph.build(vectors, on_block=check_wanted)
     if files is not None:
         graph = files.save(key, graph)
         shared.is_saved = True
     return graph
 
 
-def _yield_to_others() -> None:
+def _lower_priority() -> None:
     """Lower the priority of this thread: what the user does meanwhile goes first."""
     if sys.platform == "linux":  # elsewhere a priority belongs to the whole process
         with contextlib.suppress(OSError):
@@ -331,8 +331,8 @@ def _yield_to_others() -> None:
 
 
 @atexit.register
-def _stop() -> None:
+def _stop_threads() -> None:
     # A thread that the interpreter kills inside of USearch would take the process down with it.
-    _leaving.set()
+    _exiting.set()
     for thread in list(_threads):
         thread.join(10)

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from dedup_widgets.neighbors.vectors import Vectors, float32_error, parts
 
-COPIED = 50_000_000
+MAX_COPIED_NUMBERS = 50_000_000
 """Numbers, n x d, up to which a float32 copy is held: 200 MB, which take 10 ms to look at."""
 
 
-_IN_ONE_THREAD = 2**15
+_ONE_THREAD_NUMBERS = 2**15
 """Numbers up to which torch and BLAS start no threads: waiting for each other, on a machine with
 other work to do, they take up to a hundred times as long as one thread takes alone."""
 
@@ -21,8 +21,9 @@ other work to do, they take up to a hundred times as long as one thread takes al
 class Scan:
     """Looks at all vectors.
 
-    Up to :data:`COPIED` numbers a float32 copy is held. Of more, nothing is held: they are read
-    from where they are, in their own precision; 1,000,000 x 512 of float16 take 0.3 s.
+    Up to :data:`MAX_COPIED_NUMBERS` numbers a float32 copy is held. Of more, nothing is held:
+    they are read from where they are, in their own precision; 1,000,000 x 512 of float16 take
+    0.3 s.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ class Scan:
 
     def candidates(self, unit: NDArray[np.float32], k: int) -> NDArray[np.int64]:
         """Return the k rows nearest to a unit vector, (d,), and those that float32 cannot tell."""
-        is_small = self._stored.size <= COPIED
+        is_small = self._stored.size <= MAX_COPIED_NUMBERS
         cosine = self._copy @ unit if is_small else self._read(unit)
         # Dividing by lengths that float32 summed up costs as much as the products.
         slack = (2 if is_small else 4) * float32_error(self._vectors.dimensions)
@@ -72,7 +73,7 @@ class Scan:
         """Yield the stored numbers as float32, which torch makes of float16 20 times faster."""
         import torch
 
-        rows = max(1, _IN_ONE_THREAD // self._stored.shape[1])
+        rows = max(1, _ONE_THREAD_NUMBERS // self._stored.shape[1])
         block = torch.empty((rows, self._stored.shape[1]))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that the array is read-only: so is its use

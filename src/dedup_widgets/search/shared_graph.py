@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup_widgets.neighbors.hnsw import Told, build_graph
+from dedup_widgets.neighbors.hnsw import OnBlock, build_graph
 from dedup_widgets.neighbors.vectors import Vectors, first_equal, parts
 
 EXPANSION_SEARCH = 256
@@ -28,7 +28,7 @@ _MAGIC = b"dedup-widgets 1\n"
 _TRAILER = struct.Struct("<QQQ32s16s32s")
 
 
-_PIECE = 2**22
+_PIECE_BYTES = 2**22
 
 
 class DamagedError(Exception):
@@ -60,7 +60,7 @@ class SharedGraph:
         return len(self._end)
 
     @classmethod
-    def build(cls, vectors: Vectors, told: Told | None = None) -> "SharedGraph":
+    def build(cls, vectors: Vectors, on_block: OnBlock | None = None) -> "SharedGraph":
         """Build the graph of some vectors.
 
         It holds them as float16: as exact as embeddings are stored. With 8 bits, half the size,
@@ -69,7 +69,7 @@ class SharedGraph:
         first = first_equal(vectors)
         rows = np.argsort(first, kind="stable")
         nodes, start = np.unique(first[rows], return_index=True)
-        graph = build_graph(vectors.take(nodes), dtype="f16", told=told)
+        graph = build_graph(vectors.take(nodes), dtype="f16", on_block=on_block)
         return cls(graph, rows, np.append(start[1:], len(vectors)))
 
     def nodes(self, unit: NDArray[np.float32], count: int) -> NDArray[np.int64]:
@@ -158,7 +158,7 @@ def digest(numbers: NDArray[Any]) -> bytes:
 
     SHA-256 of the SHA-256 of pieces, which several threads work on.
     """
-    step = max(1, _PIECE // max(1, numbers[:1].nbytes))
+    step = max(1, _PIECE_BYTES // max(1, numbers[:1].nbytes))
 
     def of_piece(part: slice) -> bytes:
         return hashlib.sha256(np.ascontiguousarray(numbers[part]).data).digest()

@@ -18,7 +18,7 @@ from dedup_widgets.images.listing import IMAGE_SUFFIXES
 from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
 from dedup_widgets.models.load import load_embedder
-from dedup_widgets.search.index import MOST_ASKED, VectorIndex
+from dedup_widgets.search.index import MAX_GRAPH_NEIGHBORS, VectorIndex
 from dedup_widgets.store.database import Store
 from dedup_widgets.store.open import store_path
 
@@ -195,7 +195,7 @@ class SimilarImages:
         if at == len(self._with_vector) or self._with_vector[at] != row:
             path = self._frame[self._path][row]
             raise InputError(f"{path} has no embedding, so nothing is similar to it")
-        places, distances = self._index.beside_row(at, k, self._known(row))
+        places, distances = self._index.nearest_to_row(at, k, self._known(row))
         return self._with_vector[places], distances
 
     def _known(self, row: int) -> np.ndarray:
@@ -207,7 +207,7 @@ class SimilarImages:
         rows = np.empty(0, np.int64)
         if group is not None:
             members = (self._frame["group"] == group).arg_true().to_numpy().astype(np.int64)
-            rows = members if len(members) <= MOST_ASKED else rows
+            rows = members if len(members) <= MAX_GRAPH_NEIGHBORS else rows
         if nearest in self.row_of:
             rows = np.append(rows, self.row_of[nearest])
         places = np.searchsorted(self._with_vector[:-1], rows)

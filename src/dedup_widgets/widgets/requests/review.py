@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dedup_widgets.planning.ranking import LIMIT
+from dedup_widgets.planning.ranking import PLANNER_NEAR_LIMIT
 from dedup_widgets.scoring import keepers
 from dedup_widgets.scoring.keepers import Rule
 from dedup_widgets.widgets.base import Handler
@@ -41,7 +41,9 @@ class ReviewRequests:
             "off": explorer.why_no_plan,
             "near": explorer.near,
             "scored_near": explorer.scored_near,
-            "near_max": max(LIMIT, explorer.scored_near, explorer.near) if can_move else None,
+            "near_max": max(PLANNER_NEAR_LIMIT, explorer.scored_near, explorer.near)
+            if can_move
+            else None,
             "changes": explorer.changes,
             "rules": [_rule_info(rule) for rule in rules],
             "rule_choices": [

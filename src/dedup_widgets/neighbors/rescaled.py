@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup_widgets.neighbors.products import Entries, Products, Rough, Tile
+from dedup_widgets.neighbors.products import Entries, Products, RoundedVectors, Tile
 from dedup_widgets.neighbors.vectors import float32_error
 
 
-class _Magnified:
+class _RescaledTile:
     """Cosines that were computed from how far apart vectors are: 1 - (1 - product) * by."""
 
     def __init__(self, tile: Tile, by: float, slack: float) -> None:
@@ -21,25 +21,27 @@ class _Magnified:
         return self._tile.width
 
     @property
-    def T(self) -> "_Magnified":  # noqa: N802
-        return _Magnified(self._tile.T, self._by, self.slack)
+    def T(self) -> "_RescaledTile":  # noqa: N802
+        return _RescaledTile(self._tile.T, self._by, self.slack)
 
-    def forget(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> None:
-        self._tile.forget(rows, columns)
+    def mask(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> None:
+        self._tile.mask(rows, columns)
 
-    def peaks(self) -> NDArray[np.floating]:
-        return self._cosine(self._tile.peaks())
+    def row_maxima(self) -> NDArray[np.floating]:
+        return self._cosine(self._tile.row_maxima())
 
-    def at_least(
-        self, rows: NDArray[np.int64], low: NDArray[np.floating], most: float = np.inf
+    def entries_above(
+        self, rows: NDArray[np.int64], threshold: NDArray[np.floating], most: float = np.inf
     ) -> tuple[Entries, NDArray[np.bool_]]:
-        (row, column, product), is_crowded = self._tile.at_least(rows, self._product(low), most)
-        return (row, column, self._cosine(product)), is_crowded
+        (row, column, product), is_dense = self._tile.entries_above(
+            rows, self._product(threshold), most
+        )
+        return (row, column, self._cosine(product)), is_dense
 
-    def columns_at_least(
-        self, rows: NDArray[np.int64], low: NDArray[np.floating]
+    def columns_above(
+        self, rows: NDArray[np.int64], threshold: NDArray[np.floating]
     ) -> NDArray[np.int64]:
-        return self._tile.columns_at_least(rows, self._product(low))
+        return self._tile.columns_above(rows, self._product(threshold))
 
     def _cosine(self, product: NDArray[np.floating]) -> NDArray[np.float64]:
         return 1 - (1 - product.astype(np.float64)) * self._by
@@ -49,12 +51,12 @@ class _Magnified:
         return product
 
 
-def magnify(
+def multiply_rescaled(
     products: Products,
     rounded: Callable[[NDArray[np.float32]], tuple[Any, NDArray[np.float32]]],
     a: NDArray[np.float32],
     b: NDArray[np.float32],
-    radius: float,
+    max_norm: float,
 ) -> Tile:
     """Multiply vectors so that a product of 1 means equal ones, and 0 those that are far apart.
 
@@ -66,10 +68,10 @@ def magnify(
     lengths differ by. The sums of squares in float32 come on top.
     """
 
-    def rough(rows: NDArray[np.float32], is_left: bool) -> Rough:
+    def rounded_vectors(rows: NDArray[np.float32], is_left: bool) -> RoundedVectors:
         n, d = rows.shape
         wide = np.zeros((n, -(-(d + 4) // 32) * 32), np.float32)  # as wide as tiles of AMX
-        x = np.multiply(rows, np.float32(1 / (np.sqrt(2) * radius)), out=wide[:, :d])
+        x = np.multiply(rows, np.float32(1 / (np.sqrt(2) * max_norm)), out=wide[:, :d])
         rest = np.float32(0.5) - np.einsum("nd,nd->n", x, x) / 2
         own, ones = (slice(d, d + 2), slice(d + 2, d + 4))[:: 1 if is_left else -1]
         wide[:, ones] = 1
@@ -78,8 +80,12 @@ def magnify(
         data, exactly = rounded(wide)
         off = wide - exactly
         # What x is off by counts 0.71 times at most, the rest once: 1.25 times the length of both.
-        return Rough(data, 1.26 * np.sqrt(np.einsum("nd,nd->n", off, off)))
+        return RoundedVectors(data, 1.26 * np.sqrt(np.einsum("nd,nd->n", off, off)))
 
-    tile, by, d = products.multiply(rough(a, True), rough(b, False)), 2 * radius**2, a.shape[1]
+    tile, by, d = (
+        products.multiply(rounded_vectors(a, True), rounded_vectors(b, False)),
+        2 * max_norm**2,
+        a.shape[1],
+    )
     in_proportion = d**0.5 * 2.0**-23 + float32_error(d)
-    return _Magnified(tile, by, by * (tile.slack + in_proportion) + d * 2.0**-48)
+    return _RescaledTile(tile, by, by * (tile.slack + in_proportion) + d * 2.0**-48)
