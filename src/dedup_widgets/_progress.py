@@ -1,4 +1,4 @@
-"""How long work tells how far it is: a bar, a function of the caller's, or a speed in words."""
+"""Progress of long work: by a bar, by a function of the caller, or as speed and time left."""
 
 import time
 from collections import deque
@@ -8,23 +8,23 @@ from contextlib import contextmanager
 from tqdm.auto import tqdm
 
 Progress = bool | Callable[[int, int], None]
-"""Whether to show a progress bar, or a function that is told steps done and in all."""
+"""Whether to show a progress bar, or a function that is called with steps done and in all."""
 
 
 @contextmanager
 def steps(total: int, text: str, progress: Progress) -> Iterator[Callable[[int], object]]:
-    """Yield a function to call with the number of steps that were taken.
+    """Yield a function to call with the number of steps that were just done.
 
-    What the caller's function raises comes out of that call, so it can stop the work.
+    An error that the caller's function raises is raised by that call, so it can stop the work.
 
     Parameters
     ----------
     total
         Steps in all.
     text
-        What the bar says.
+        The label of the bar.
     progress
-        Where the steps are told.
+        Whether to show a bar, or the caller's function.
     """
     if callable(progress):
         done = 0
@@ -41,12 +41,12 @@ def steps(total: int, text: str, progress: Progress) -> Iterator[Callable[[int],
 
 
 class Pace:
-    """How fast work went lately, and how long the rest may take.
+    """The recent speed of work, and an estimate of the time left.
 
     Parameters
     ----------
     seconds
-        How far back the speed looks.
+        Length of the time over which the speed is measured.
     clock
         Returns the time in seconds.
 
@@ -66,7 +66,7 @@ class Pace:
         self._total = 0
 
     def update(self, done: int, total: int) -> None:
-        """Take in the steps done by now, and in all."""
+        """Record the steps done by now, and in all."""
         now = self._clock()
         self._total = total
         self._reports.append((now, done))
@@ -89,7 +89,7 @@ class Pace:
 
 
 def duration_text(seconds: float) -> str:
-    """Return a time as people say it.
+    """Return a duration in words.
 
     >>> [duration_text(s) for s in (0.4, 40, 100, 5000, 200_000)]
     ['1 s', '40 s', '2 min', '1.4 h', '2.3 days']

@@ -1,4 +1,4 @@
-"""Pictures brought to one size, and passes of one fixed shape."""
+"""Pictures resized to the input of a network, and batches of fixed size."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 DEVICE_BATCH_PICTURES = 32
-"""Pictures in a portion on a graphics card."""
+"""Pictures in a batch on a graphics card."""
 
 
 class FixedBatches:
-    """A network that takes bytes of pixels, always the same number of pictures at once.
+    """A network that takes bytes of pixels, in batches of fixed size.
 
-    On a processor each portion is computed by one thread on one core: by the calling thread if
-    that is all it has, else by as many as torch would use.
+    On a processor each batch is computed by one thread on one core: by the calling thread if torch
+    may use no other, else by as many threads as torch would use.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class FixedBatches:
 
 
 def fast_type(device: str) -> "torch.dtype | None":
-    """Return the type of low precision that a device multiplies faster than float32, if any.
+    """Return the low-precision type that a device multiplies faster than float32; None if none.
 
     float16 on CUDA, as CLIP was trained; never on a processor, where it is slower than float32.
     """
@@ -70,9 +70,9 @@ def fast_type(device: str) -> "torch.dtype | None":
 
     from dedup_widgets.models import onednn
 
-    place = torch.device(device)
-    if place.type == "cuda":
-        return torch.float16 if torch.cuda.get_device_capability(place) >= (7, 0) else None
+    target = torch.device(device)
+    if target.type == "cuda":
+        return torch.float16 if torch.cuda.get_device_capability(target) >= (7, 0) else None
     if onednn.usable(device) and torch.cpu._is_avx512_bf16_supported():
         return torch.bfloat16
     return None
@@ -88,7 +88,7 @@ def bounded(rgb: Image.Image) -> Image.Image:
 
 
 def squashed(rgb: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Return a picture squashed to a size, without regard to its proportions."""
+    """Return a picture resized to (width, height), without keeping its proportions."""
     width, height = size
     if width == height:
         return to_square(rgb, width)
@@ -96,10 +96,10 @@ def squashed(rgb: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def squashed_quickly(rgb: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Squash a picture as `squashed` does, in a third of the time where torch can.
+    """Resize a picture as `squashed` does, three times as fast where torch can.
 
-    It rounds one value of a photo in 400 otherwise, by 1. Pillow first halves large pictures, or
-    takes a third of them and so on, and begins with the columns of tall ones; torch never does.
+    One value in 400 of a photo differs, by 1. Pillow first reduces large pictures by a whole
+    factor, and starts with the columns of tall ones; torch does neither, so these are left to it.
     """
     import torch
 

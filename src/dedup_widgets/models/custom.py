@@ -35,7 +35,7 @@ class CustomModel:
         self._model = model
 
     def prepare(self, rgb: Image.Image) -> Image.Image:
-        """Bring a picture to what `encode` takes."""
+        """Convert a picture to the input of `encode`."""
         return bounded(rgb)
 
     def encode(self, prepared: Sequence[Any]) -> NDArray[np.float32]:
@@ -45,5 +45,5 @@ class CustomModel:
         return unit_rows(rows, len(prepared), self.name)
 
     def encode_text(self, text: str) -> NDArray[np.float32]:
-        """Raise, for the model embeds no texts."""
+        """Raise a ModelError, as the model does not embed texts."""
         raise no_text(self.name, text)

@@ -18,12 +18,12 @@ from dedup_widgets.models.batches import (
 from dedup_widgets.models.hub import EMBEDDED_MODEL, as_model_error
 
 EFFICIENTNET_NEAR_DISTANCE = 0.25
-"""Near-duplicate boundary of EfficientNet-Lite0, calibrated on photos with edited copies."""
+"""Cosine distance at its near-duplicate boundary, calibrated on photos with edited copies."""
 
 
 EFFICIENTNET_BATCH_PICTURES = 4
-"""The same of EfficientNet-Lite0. Its tensors are large: those of more pictures would come fresh
-from the kernel each time, which took a sixth of the time at 8."""
+"""Pictures in a batch on a processor. Its tensors are large: for more pictures, the system would
+provide new memory for each tensor, which took a sixth of the time at 8."""
 
 
 class EfficientNet:
@@ -48,7 +48,7 @@ class EfficientNet:
         self._embed = FixedBatches(self.name, features, device, size)
 
     def prepare(self, rgb: Image.Image) -> NDArray[np.uint8]:
-        """Bring a picture to what `encode` takes."""
+        """Convert a picture to the input of `encode`."""
         return np.asarray(self._squashed(rgb, (self._side, self._side)))
 
     def encode(self, prepared: Sequence[Any]) -> NDArray[np.float32]:
@@ -56,5 +56,5 @@ class EfficientNet:
         return self._embed(prepared)
 
     def encode_text(self, text: str) -> NDArray[np.float32]:
-        """Raise, for the model embeds no texts."""
+        """Raise a ModelError, as the model does not embed texts."""
         raise no_text(self.name, text)

@@ -23,13 +23,16 @@ _ACTIVATIONS: dict[str, tuple[str, list[float]]] = {
 
 
 _OPERATORS = (
-    *("_linear_pointwise", "_reorder_linear_weight"),
-    *("_convolution_pointwise", "_convolution_pointwise_", "_reorder_convolution_weight"),
+    "_linear_pointwise",
+    "_reorder_linear_weight",
+    "_convolution_pointwise",
+    "_convolution_pointwise_",
+    "_reorder_convolution_weight",
 )
 
 
 def usable(device: str) -> bool:
-    """Tell whether layers on a device are oneDNN's; see the module."""
+    """Tell whether layers on a device can use the operators of oneDNN; see the module."""
     return (
         torch.device(device).type == "cpu"
         and platform.machine() in ("x86_64", "AMD64")
@@ -125,6 +128,7 @@ class Convolution:
 
 
 def _activated(x: Tensor, activation: str) -> Tensor:
+    """Apply an activation by its name, in place where torch can."""
     match activation:
         case "silu":
             return functional.silu(x, inplace=True)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 CLIP_BATCH_PICTURES = 8
-"""Pictures in a portion of CLIP on a processor: enough for its matrix units."""
+"""Pictures in a batch of CLIP on a processor: enough for its matrix units."""
 
 
 def load_sentence_transformer(
@@ -59,7 +59,7 @@ class _SentenceTransformer:
         self.name = name
         self.model = model
         self.size = _take_whole_pictures(model, name)
-        # Half precision would move scores by more than the 1e-5 they are promised to.
+        # Half precision would change scores by more than the 1e-5 that is promised.
         model.float()
         self.persistent = key is not None
         self.key = f"{key or only_here(name)}/{PREPARATION_VERSION}"
@@ -152,9 +152,9 @@ def _colours(processor: Any, size: tuple[int, int]) -> "Colours | None":
 
 
 def _take_whole_pictures(model: Any, name: str) -> tuple[int, int] | None:
-    """Switch a model's own resizing and cropping off; return its input (width, height).
+    """Switch a model's own resizing and cropping off; return its input size (width, height).
 
-    None for models that take pictures of any size: those see the whole picture anyway.
+    Returns None for models that take pictures of any size: those use the whole picture anyway.
     """
     if not model.supports("image"):
         raise ModelError(
@@ -178,9 +178,11 @@ def _take_whole_pictures(model: Any, name: str) -> tuple[int, int] | None:
 
 
 def _does(processor: Any, what: str) -> bool:
+    """Tell whether an image processor has an option switched on."""
     return bool(getattr(processor, what, False))
 
 
 def _side(size: Any, side: str) -> int | None:
+    """Return the "width" or "height" of a size as image processors write it."""
     value = size.get(side) if hasattr(size, "get") else getattr(size, side, None)
     return int(value) if value else None

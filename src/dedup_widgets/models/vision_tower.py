@@ -67,25 +67,25 @@ class VisionTower:
         tokens = vision.embeddings.position_embedding.weight.shape[0]
         rows = pictures * tokens
 
-        def kept(parameter: Tensor) -> Tensor:
+        def copied(parameter: Tensor) -> Tensor:
             return parameter.detach().to(device, torch.float32)
 
         def norm(module: Any) -> "_Norm":
-            return _Norm(kept(module.weight), kept(module.bias), self._epsilon, dtype)
+            return _Norm(copied(module.weight), copied(module.bias), self._epsilon, dtype)
 
         def linear(
             *modules: Any, activation: str = "none", before: float = 1.0, after: float = 1.0
         ) -> Linear:
-            weight = torch.cat([kept(module.weight) for module in modules]) * (before / after)
-            bias = torch.cat([kept(module.bias) for module in modules]) * before
+            weight = torch.cat([copied(module.weight) for module in modules]) * (before / after)
+            bias = torch.cat([copied(module.bias) for module in modules]) * before
             return Linear(weight.to(dtype), bias.to(dtype), activation, rows)
 
         activation, factor = _ACTIVATIONS[config.hidden_act]
         patches, first = _of_bytes(vision.embeddings.patch_embedding.weight.detach(), colours)
         positions = vision.embeddings.position_embedding.weight.detach().double()
         self._patches = Linear(patches.to(device, dtype), None, rows=pictures * (tokens - 1))
-        self._positions = kept(positions[1:] + first.to(positions.device))
-        self._class = kept(vision.embeddings.class_embedding.detach().double() + positions[0])
+        self._positions = copied(positions[1:] + first.to(positions.device))
+        self._class = copied(vision.embeddings.class_embedding.detach().double() + positions[0])
         self._before = norm(vision.pre_layrnorm)
         self._layers = [
             _Layer(
@@ -99,7 +99,7 @@ class VisionTower:
             for layer in vision.encoder.layers
         ]
         self._after = norm(vision.post_layernorm)
-        self._projection = kept(model.visual_projection.weight)
+        self._projection = copied(model.visual_projection.weight)
 
     @staticmethod
     def takes(model: Any) -> bool:
@@ -140,6 +140,7 @@ class VisionTower:
         return functional.linear(self._after.exact(x[:, 0]), self._projection)
 
     def _attention(self, projected: Tensor) -> Tensor:
+        """Return attention, (n, tokens, width), of (n, tokens, 3 width): query, key and value."""
         n, tokens, width = projected.shape
         query, key, value = projected.view(n, tokens, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(query, key, value)

@@ -1,10 +1,11 @@
-"""All pairs of vectors compared: the nearest other vector of each, and the pairs within the radius.
+"""All pairs of vectors compared: the nearest other vector of each, and the pairs within a radius.
 
-Every product is computed quickly, with a known error (:mod:`dedup_widgets.neighbors.products`). A
-pair that may be some vector's nearest, or within the radius, given that error, is computed exactly.
-Where that would be too many, because thousands of vectors are nearly equal, their differences from
-a common centre are multiplied, which tells them apart; where even that does not, all are computed
-exactly. Nothing that is kept grows with the number of pairs.
+Every dot product is computed in low precision, with a bound on its error
+(:mod:`dedup_widgets.neighbors.products`). A pair that, given this error, may be a vector's nearest
+or within the radius is a candidate, and is computed exactly. Where thousands of vectors are nearly
+equal, too many pairs would be candidates: there the vectors are re-centred and rescaled
+(:mod:`dedup_widgets.neighbors.rescaled`), and where that does not distinguish them either, all
+pairs of the cluster are computed exactly. Memory does not grow with the number of pairs.
 """
 
 import threading
@@ -23,7 +24,7 @@ from dedup_widgets.neighbors.products import Products, RoundedVectors, Tile
 from dedup_widgets.neighbors.vectors import GRID, Vectors, cosines, pair_cosines, parts
 
 MAX_UNCERTAIN_PAIRS = 1_000_000
-"""Pairs of which it is left open at most whether they are within the radius."""
+"""Pairs held at most for which the error leaves open whether they are within the radius."""
 
 
 STRIP_TILES = 64
@@ -31,30 +32,31 @@ STRIP_TILES = 64
 
 
 DENSE_PRODUCTS_PER_CANDIDATE = 64
-"""One candidate in so many products, and all products are sooner computed exactly than it is."""
+"""If more than 1 in 64 products are candidates, computing all of them exactly is cheaper."""
 
 
 DENSE_MIN_CANDIDATES_OF_TILE, DENSE_MIN_CANDIDATES_OF_ROW = 256, 16
-"""Candidates of a tile, and of a row of it, that are not worth a thought about crowds."""
+"""Candidates of a tile, and of a row of it, up to which vectors never count as dense."""
 
 
 RESCALE_MIN_PRODUCTS = 64**2
-"""Products of a crowd that are sooner computed exactly than magnified."""
+"""Products of a dense cluster below which computing them exactly is cheaper than rescaling."""
 
 
 RESCALE_MIN_DISTANCE = 1e-7
-"""Cosine distances in a crowd whose vectors have too few digits to be magnified."""
+"""Cosine distances in a dense cluster below which vectors have too few digits to be rescaled."""
 
 
 LISTED_PRODUCTS_AT_A_TIME = 2**19
-"""Products of which the pairs within the radius are listed at a time."""
+"""Products of a tile that are searched for pairs within the radius at a time."""
 
 
 EXACT_TILE_ROWS = 512
+"""Rows and columns of a tile of exact products."""
 
 
 SCORED_PAIRS_AT_A_TIME = 512
-"""Pairs whose vectors stay in the processor's cache."""
+"""Pairs that are computed exactly at a time: their vectors stay in the processor's cache."""
 
 
 PROGRESS_MIN_WORK = 2e11
@@ -62,16 +64,14 @@ PROGRESS_MIN_WORK = 2e11
 
 
 Run = Callable[[Callable[[slice], None], Iterable[slice]], Iterable[None]]
-
-
-_NOTHING = np.inf
+"""The built-in `map`, or that of a pool."""
 
 
 _NO_ROWS = np.empty(0, np.int64)
 
 
 class AllPairs:
-    """The nearest other vector found so far of each, and the pairs within the radius.
+    """The nearest other vector of each that was found so far, and the pairs within a radius.
 
     Parameters
     ----------
@@ -82,7 +82,9 @@ class AllPairs:
     radius
         Largest cosine distance of the pairs that are given to `collector`; negative: none are.
     collector
-        What takes the pairs within the radius, or None. It is called by one thread at a time.
+        Receives the pairs within the radius, from one thread at a time; None: none are listed.
+    wanted
+        Mask, (n,), of the rows whose nearest other vector is wanted. Default: all.
     products
         How to multiply; default: chosen by the number of vectors and the machine.
     device
@@ -93,9 +95,15 @@ class AllPairs:
     row
         (n,), the row of the nearest other vector, -1 while there is none.
     cosine
-        (n,), the cosine of both, -inf while there is none.
+        (n,), the cosine of both, -inf while there is none, inf where none is wanted.
     vectors, rank
         As given.
+
+    Notes
+    -----
+    The result is exact. With p the low-precision product of two vectors and s the slack of its
+    tile, their cosine lies in [p - s, p + s]. The largest p - s of a row is a lower bound of the
+    cosine of its nearest vector, so only pairs whose p + s reaches this bound are candidates.
     """
 
     def __init__(
@@ -105,6 +113,7 @@ class AllPairs:
         rank: NDArray[np.int64] | None = None,
         radius: float = -1.0,
         collector: "PairCollector | None" = None,
+        wanted: NDArray[np.bool_] | None = None,
         products: Products | None = None,
         device: str | None = None,
     ) -> None:
@@ -114,23 +123,31 @@ class AllPairs:
         self.cosine = np.full(n, -np.inf)
         self.rank = np.arange(n) if rank is None else rank
         self._products, self._device = products, device
-        # The cosine that each row's nearest surely has at least.
+        # Lower bound of the cosine of each row's nearest.
         self._bound = np.full(n, -2.0)
+        if wanted is not None:
+            # No product reaches this bound, so these rows get no candidates.
+            self.cosine[~wanted] = self._bound[~wanted] = np.inf
         self._candidates = Table(np.int32, np.int32, np.float64)
         self._lock = threading.RLock()
         self._radius, self._collector = radius, collector
-        # The cosine that pairs within the radius have at least: no distance is more than 1.
+        # Lowest cosine of a pair within the radius: distances are clipped to 1.
         self._min_cosine = (
             np.inf if radius < 0 or collector is None else -2.0 if radius >= 1 else 1.0 - radius
         )
         self._uncertain = Table(np.int32, np.int32)
 
     def initialise(self, row: NDArray[np.int64], cosine: NDArray[np.float64]) -> None:
-        """Begin from the nearest vector that each has among those that were compared before.
+        """Start from the nearest vector that each has among those that were compared before.
 
-        A cosine that no product reaches, 2, takes a row out: it gets no answer.
+        Parameters
+        ----------
+        row, cosine
+            (n,), as the attributes of these names.
         """
-        self.row[:], self.cosine[:], self._bound[:] = row, cosine, np.maximum(cosine, -2)
+        self.row[:] = row
+        np.maximum(self.cosine, cosine, out=self.cosine)
+        np.maximum(self._bound, cosine, out=self._bound)
 
     def compare(
         self,
@@ -138,14 +155,15 @@ class AllPairs:
         others: NDArray[np.int64] = _NO_ROWS,
         progress: Progress = False,
     ) -> None:
-        """Compare each of some rows with each other and with others, every pair once, for both.
+        """Compare some rows with each other and with other rows; each pair is computed once.
 
         Parameters
         ----------
         rows, others
             Rows in ascending order, none in both.
         progress
-            Where the work done is told, in tiles. What that raises stops the work.
+            Whether to show a bar where it takes more than about a second, or a function that is
+            called with the tiles done and in all. An error that it raises stops the work.
         """
         if not len(rows):
             return
@@ -175,15 +193,15 @@ class AllPairs:
         products: Products,
         pool: ThreadPoolExecutor,
     ) -> "Iterator[tuple[_LoadedBlock, _LoadedBlock]]":
-        """Yield each pair of big blocks, of which two are in memory at a time."""
+        """Yield each pair of big blocks, each with itself too; two are in memory at a time."""
         size = products.bytes_at_a_time // (products.itemsize * self.vectors.dimensions)
         size = max(size // products.block, 1) * products.block
         own = [rows[part] for part in parts(len(rows), size)]
-        rest = [others[part] for part in parts(len(others), size)]
+        across = [others[part] for part in parts(len(others), size)]
         for i, some in enumerate(own):
             row_block = _LoadedBlock(some, products.load(self.vectors, some, pool))
             yield row_block, row_block
-            for more in (*own[i + 1 :], *rest):
+            for more in (*own[i + 1 :], *across):
                 column_block = _LoadedBlock(more, products.load(self.vectors, more, pool))
                 yield row_block, column_block
                 del column_block
@@ -195,6 +213,7 @@ class AllPairs:
         products: Products,
         strip: tuple[slice, list[slice]],
     ) -> None:
+        """Multiply the tiles of a strip, (rows, columns of each tile), and collect candidates."""
         part, columns = strip
         rows, a = row_block[part]
         for other in columns:
@@ -212,27 +231,39 @@ class AllPairs:
         others: NDArray[np.int64],
         products: Products,
         is_diagonal: bool,
-        rescaled: float = 1.0,
+        scale: float = 1.0,
     ) -> None:
-        """Collect the candidates of a tile; look closer where vectors are dense."""
+        """Collect the candidates of a tile; compare dense clusters more precisely.
+
+        Parameters
+        ----------
+        tile, rows, others
+            Products of some rows with others, and their numbers.
+        products
+            How to multiply.
+        is_diagonal
+            Whether `rows` and `others` have rows in common.
+        scale
+            1, or the scale of the tile if it was rescaled.
+        """
         sides = [(tile, rows, others)]
         if not is_diagonal:
             sides.append((tile.T, others, rows))
         row_maxima = [side.row_maxima() for side, _, _ in sides]
-        # One thread at a time: over steps as short as these, two fight for the interpreter and are
+        # One thread at a time: for steps as short as these, two contend for the interpreter and are
         # slower than one. The others multiply meanwhile.
         with self._lock:
-            if rescaled == 1.0:
+            if scale == 1.0:
                 self._collect_pairs(tile, row_maxima[0], rows, others, products, is_diagonal)
             dense = [
-                self._collect_nearest(side, maxima, *rows_and_others)
-                for (side, *rows_and_others), maxima in zip(sides, row_maxima, strict=True)
+                self._collect_nearest(side, maxima, own, across)
+                for (side, own, across), maxima in zip(sides, row_maxima, strict=True)
             ]
         some, more = dense[0]
         for more_across, some_across in dense[1:]:
             some, more = np.union1d(some, some_across), np.union1d(more, more_across)
         if some.size:
-            self._compare_dense(rows[some], others[more], products, is_diagonal, rescaled)
+            self._compare_dense(rows[some], others[more], products, is_diagonal, scale)
 
     def _collect_nearest(
         self,
@@ -241,11 +272,18 @@ class AllPairs:
         rows: NDArray[np.int64],
         others: NDArray[np.int64],
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Keep who may be nearest to each row; return the rows that have too many, and whom."""
+        """Add the candidates of each row; return the dense rows and their columns.
+
+        Returns
+        -------
+        tuple[NDArray[np.int64], NDArray[np.int64]]
+            Indices in `rows` of those with too many candidates to list, and indices in `others` of
+            all that are a candidate of any of these.
+        """
         slack = tile.slack
         bound = self._bound[rows] = np.maximum(self._bound[rows], maxima - slack)
         threshold = bound - slack
-        # A peak below 0 is not to be relied on.
+        # Where all products of a row are negative, its maximum may be too low.
         hit = np.flatnonzero((maxima >= threshold) | (threshold <= 0))
         most = max(DENSE_MIN_CANDIDATES_OF_ROW, tile.width // DENSE_PRODUCTS_PER_CANDIDATE)
         (at, column, product), is_dense = tile.entries_above(hit, threshold[hit], most)
@@ -264,19 +302,20 @@ class AllPairs:
         products: Products,
         is_diagonal: bool,
     ) -> None:
-        """Keep the pairs of a tile that are, or may be, within the radius."""
-        near, slack = self._min_cosine, tile.slack
-        hit = np.flatnonzero((maxima >= near - slack) | (near <= slack))
+        """Collect the pairs of a tile that are, or may be, within the radius."""
+        min_cosine, slack = self._min_cosine, tile.slack
+        threshold = min_cosine - slack
+        hit = np.flatnonzero((maxima >= threshold) | (min_cosine <= slack))
         for part in parts(len(hit), max(LISTED_PRODUCTS_AT_A_TIME // tile.width, 1)):
             if self._min_cosine == np.inf:
                 return
             some = hit[part]
-            (at, column, product), _ = tile.entries_above(some, np.full(len(some), near - slack))
+            (at, column, product), _ = tile.entries_above(some, np.full(len(some), threshold))
             row = some[at]
             if is_diagonal:
                 is_once = rows[row] < others[column]
                 row, column, product = row[is_once], column[is_once], product[is_once]
-            is_certain = product - slack >= near
+            is_certain = product - slack >= min_cosine
             few = len(some) * tile.width // DENSE_PRODUCTS_PER_CANDIDATE
             if np.count_nonzero(~is_certain) > DENSE_MIN_CANDIDATES_OF_TILE + few:
                 a, b = rows[np.unique(row)], others[np.unique(column)]
@@ -291,7 +330,10 @@ class AllPairs:
     def _add_candidates(
         self, rows: NDArray[np.int64], others: NDArray[np.int64], highest: NDArray[np.floating]
     ) -> None:
-        """Keep who may be a row's nearest, to be scored exactly later."""
+        """Keep candidates to compute exactly later: `others` may be nearest to `rows`.
+
+        `highest` is an upper bound of the cosine of each pair.
+        """
         if not len(rows):
             return
         with self._lock:
@@ -303,6 +345,7 @@ class AllPairs:
                     self._rescore_candidates(map)
 
     def _add_pairs(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> None:
+        """Hand pairs to the collector, until it wants no more."""
         with self._lock:
             if (
                 self._min_cosine < np.inf
@@ -318,20 +361,24 @@ class AllPairs:
         others: NDArray[np.int64],
         products: Products,
         is_diagonal: bool,
-        rescaled: float,
+        scale: float,
     ) -> None:
-        """Compare a crowd, which rough products cannot tell apart, as seen from its own centre."""
+        """Compare the vectors of a dense cluster, re-centred and rescaled.
+
+        Outliers, and clusters that rescaling by another factor of 4 would not help, are compared
+        exactly.
+        """
         if len(rows) * len(others) < RESCALE_MIN_PRODUCTS:
             self._compare_exactly(rows, others, products, is_diagonal)
             return
         a, b = self.vectors.unit(rows), self.vectors.unit(others)
         centre = np.float32(np.rint(b.mean(axis=0) * GRID) / GRID)
         a, b = a - centre, b - centre
-        far, far_across = (np.sqrt(np.einsum("nd,nd->n", x, x)) for x in (a, b))
-        inside, inside_across = (x <= 2 * np.median(far_across) for x in (far, far_across))
-        max_norm = 1.001 * float(max(far[inside].max(initial=0), far_across[inside_across].max()))
-        by = 2 * max_norm**2
-        if not RESCALE_MIN_DISTANCE < by < rescaled / 4:
+        norm, norm_across = (np.sqrt(np.einsum("nd,nd->n", x, x)) for x in (a, b))
+        inside, inside_across = (x <= 2 * np.median(norm_across) for x in (norm, norm_across))
+        max_norm = 1.001 * float(max(norm[inside].max(initial=0), norm_across[inside_across].max()))
+        new_scale = 2 * max_norm**2
+        if not RESCALE_MIN_DISTANCE < new_scale < scale / 4:
             self._compare_exactly(rows, others, products, is_diagonal)
             return
         if not (inside.all() and inside_across.all()):
@@ -342,7 +389,7 @@ class AllPairs:
             tile = products.multiply_rescaled(a, b, max_norm)
             if is_diagonal:
                 tile.mask(*np.intersect1d(rows, others, return_indices=True)[1:])
-            self._collect(tile, rows, others, products, is_diagonal, by)
+            self._collect(tile, rows, others, products, is_diagonal, new_scale)
 
     def _compare_exactly(
         self,
@@ -351,6 +398,7 @@ class AllPairs:
         products: Products,
         is_diagonal: bool,
     ) -> None:
+        """Compute all cosines of some rows with others, and update the nearest of both."""
         # In this order the first of equal maxima is the one of the lowest rank.
         rows, others = (some[np.argsort(self.rank[some])] for some in (rows, others))
         for some, more, cosine in self._exactly(rows, others, products):
@@ -367,6 +415,7 @@ class AllPairs:
         products: Products,
         is_diagonal: bool,
     ) -> None:
+        """Compute all cosines of some rows with others, and list the pairs within the radius."""
         for some, more, cosine in self._exactly(rows, others, products):
             is_near = self._is_within(cosine)
             if is_diagonal:
@@ -379,7 +428,7 @@ class AllPairs:
     def _exactly(
         self, rows: NDArray[np.int64], others: NDArray[np.int64], products: Products
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]]:
-        """Yield all cosines of some rows with some others, in tiles."""
+        """Yield rows, others and all their cosines, (rows, others), tile by tile."""
         for part in parts(len(rows), EXACT_TILE_ROWS) if len(others) else ():
             unit = self.vectors.unit(rows[part])
             for more in (others[across] for across in parts(len(others), EXACT_TILE_ROWS)):
@@ -393,7 +442,7 @@ class AllPairs:
     def update(
         self, rows: NDArray[np.int64], others: NDArray[np.int64], cosine: NDArray[np.float64]
     ) -> None:
-        """Take in one exact cosine a row, each row once."""
+        """Update the nearest of some rows with one exact cosine each; each row occurs once."""
         with self._lock:
             best = self.cosine[rows]
             is_first = self.rank[others] < self.rank[self.row[rows]]
@@ -405,23 +454,25 @@ class AllPairs:
     def update_pairs(
         self, rows: NDArray[np.int64], others: NDArray[np.int64], cosine: NDArray[np.float64]
     ) -> None:
-        """Take in exact cosines, any number of a row."""
+        """Update the nearest of some rows with exact cosines, any number of each."""
         order = np.lexsort((self.rank[others], -cosine, rows))
         each, top = np.unique(rows[order], return_index=True)
         self.update(each, others[order][top], cosine[order][top])
 
     def _rescore(self, pool: ThreadPoolExecutor) -> None:
+        """Compute exactly whatever the low-precision products left open."""
         self._rescore_candidates(pool.map)
         self._rescore_uncertain(pool.map)
 
     def _drop_beaten(self) -> None:
+        """Drop the candidates that can no longer be nearest."""
         rows, others, highest = self._candidates.columns()
         may_be = highest >= self._bound[rows]
         self._candidates.clear()
         self._candidates.append(rows[may_be], others[may_be], highest[may_be])
 
     def _rescore_candidates(self, run: Run) -> None:
-        """Score the candidates exactly: each row's best first, which beats most of the others."""
+        """Compute the candidates exactly, the best of each row first: it rules out most others."""
         self._drop_beaten()
         rows, others, highest = self._candidates.columns()
         order = np.lexsort((-highest, rows))
@@ -432,7 +483,7 @@ class AllPairs:
         self._candidates.clear()
 
     def _score_pairs(self, rows: NDArray[Any], others: NDArray[Any], run: Run) -> None:
-        """Score pairs exactly, for both of each."""
+        """Compute the cosines of pairs exactly, and update the nearest of both rows of each."""
         pairs = np.minimum(rows, others).astype(np.int64) * len(self.row) + np.maximum(rows, others)
         pairs.sort()
         one, other = np.divmod(pairs[np.diff(pairs, prepend=-1) != 0], len(self.row))
@@ -446,16 +497,16 @@ class AllPairs:
         self.update_pairs(np.append(one, other), np.append(other, one), np.append(cosine, cosine))
 
     def _rescore_uncertain(self, run: Run) -> None:
-        """Compute exactly which of the doubtful pairs are within the radius."""
+        """Compute exactly which of the uncertain pairs are within the radius."""
         rows, others = self._uncertain.columns()
         self._uncertain.clear()
 
-        def sort_out(part: slice) -> None:
+        def add_if_near(part: slice) -> None:
             cosine = pair_cosines(self.vectors, rows[part], others[part])
             is_near = self._is_within(cosine)
             self._add_pairs(rows[part][is_near], others[part][is_near])
 
-        for _ in run(sort_out, parts(len(rows), SCORED_PAIRS_AT_A_TIME)):
+        for _ in run(add_if_near, parts(len(rows), SCORED_PAIRS_AT_A_TIME)):
             pass
 
 
@@ -475,7 +526,7 @@ class _LoadedBlock:
 def _strips(
     height: int, width: int, block: int, is_diagonal: bool
 ) -> Iterator[tuple[slice, list[slice]]]:
-    """Cut the products of two big blocks into tiles, in short rows of them."""
+    """Cut the products of two big blocks into strips: rows, and the columns of each tile."""
     for i, part in enumerate(parts(height, block)):
         columns = list(parts(width, block))[i if is_diagonal else 0 :]
         for start in range(0, len(columns), STRIP_TILES):

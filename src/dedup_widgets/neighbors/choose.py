@@ -1,4 +1,4 @@
-"""Which kind of products is the fastest for so many vectors."""
+"""The fastest way to compute dot products of so many vectors on this machine."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 NUMPY_MAX_WORK = 4096**2 * 512
-"""Components to multiply below which numpy is done before torch's threads have begun."""
+"""Components to multiply up to which numpy has finished before torch's threads have started."""
 
 
 TORCH_MIN_WORK = 16_384**2 * 512
-"""Components to multiply from which loading torch pays, if nothing has loaded it yet."""
+"""Components to multiply from which importing torch pays, if it is not imported yet."""
 
 
 def choose_products(n: int, others: int, dimensions: int, device: str | None = None) -> Products:
-    """Choose how to multiply n vectors with others on this machine.
+    """Choose how to compute the dot products of n vectors with others on this machine.
 
     ======================= ============================================================
     few                     float32, numpy
@@ -32,7 +32,7 @@ def choose_products(n: int, others: int, dimensions: int, device: str | None = N
     Parameters
     ----------
     n, others, dimensions
-        How many are multiplied with how many, of how many numbers.
+        Numbers of vectors on each side, and of components of each.
     device
         A torch device; default: CUDA if there is one. What is neither CUDA nor CPU counts as CPU.
     """
@@ -53,7 +53,7 @@ def choose_products(n: int, others: int, dimensions: int, device: str | None = N
 
 
 def fastest(device: str | None = None) -> Kind:
-    """Return the fastest kind of products on this machine, by what the processor says it can."""
+    """Return the fastest type on this machine, by the features that the processor reports."""
     import torch
 
     if torch.cuda.is_available() if device is None else torch.device(device).type == "cuda":

@@ -1,4 +1,11 @@
-"""Greedy groups of vectors that lie close to the first of each."""
+"""Greedy groups: each member lies within a radius of the representative of its group.
+
+This is the leader algorithm [1]_, with the order of the rows as the order of the leaders.
+
+References
+----------
+.. [1] J. A. Hartigan, "Clustering Algorithms", Wiley, 1975, chapter 3.
+"""
 
 from itertools import pairwise
 
@@ -13,10 +20,6 @@ from dedup_widgets.neighbors.vectors import BLOCK_ROWS, Vectors, cosines, float3
 
 GROUPED_ROWS_AT_A_TIME = (32_768, 2_048)
 """Rows that are grouped among themselves at a time; the lower number where pairs are too many."""
-
-
-UNBEATABLE = 2.0
-"""A cosine that no vector reaches: whoever has it needs no neighbour."""
 
 
 def pairs_among(
@@ -42,13 +45,14 @@ def greedy_groups(
 ) -> NDArray[np.int64]:
     """Group vectors greedily in row order, each group within the radius of its representative.
 
-    The first row that is in no group leads one, and takes all later rows within `radius` of it
-    that are in none; so no row comes in through another member.
+    The first row that is in no group becomes the representative of a new one, which all later rows
+    within `radius` of it join that are in none. Members do not bring in further rows.
 
     Parameters
     ----------
     vectors
-        n of them, best representative first: :class:`Vectors`, or an array of :func:`unit_vectors`.
+        n of them, the preferred representatives first: :class:`Vectors`, or an array of
+        :func:`unit_vectors`.
     radius
         Largest cosine distance from a representative to a member; negative: no groups.
     max_pairs
@@ -59,13 +63,17 @@ def greedy_groups(
     Returns
     -------
     NDArray[np.int64]
-        The representative of each row; a representative's own row for itself.
+        (n,), the row of the representative of each; that of a representative is its own.
+
+    See Also
+    --------
+    greedy_groups_of_pairs : The same from a list of the pairs within the radius.
     """
     vectors = Vectors.of(vectors)
     representative = np.arange(len(vectors))
     if radius < 0 or not len(vectors):
         return representative
-    # Equal vectors have the same neighbours: the first of them stands for all.
+    # Equal vectors have the same neighbours, so one of them is enough.
     sets = EqualSets(vectors)
     distinct = vectors.take(sets.representatives)
     of_distinct = np.arange(len(sets.representatives))
@@ -87,7 +95,7 @@ def greedy_groups(
 
 
 class _FirstRepresentative:
-    """The first representative that each row is within the radius of."""
+    """A collector of pairs that keeps the first representative within the radius of each row."""
 
     def __init__(self, n: int) -> None:
         self.representative = np.full(n, n)
@@ -100,10 +108,9 @@ class _FirstRepresentative:
 def _pairs_into(
     collector: PairCollector, vectors: Vectors, radius: float, device: str | None
 ) -> AllPairs:
-    """Return what finds pairs within the radius, and nothing else."""
-    found = AllPairs(vectors, radius=radius, collector=collector, device=device)
-    found.initialise(np.full(len(vectors), -1), np.full(len(vectors), UNBEATABLE))
-    return found
+    """Return a comparison that only collects the pairs within the radius, and no nearest."""
+    none = np.zeros(len(vectors), np.bool_)
+    return AllPairs(vectors, radius=radius, collector=collector, wanted=none, device=device)
 
 
 def any_within(
@@ -120,7 +127,7 @@ def any_within(
     vectors, others
         :func:`unit_vectors`, shapes (n, d) and (m, d).
     radius
-        Largest cosine distance; negative: nobody has.
+        Largest cosine distance; negative: none have.
     block
         Rows multiplied at a time. It bounds memory, and changes no result.
 
@@ -164,7 +171,7 @@ def greedy_groups_of_pairs(n: int, pairs: NDArray[np.int32]) -> NDArray[np.int64
     Returns
     -------
     NDArray[np.int64]
-        The representative of each row; a representative's own row for itself.
+        (n,), the row of the representative of each; that of a representative is its own.
 
     Examples
     --------

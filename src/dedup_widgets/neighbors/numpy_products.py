@@ -1,4 +1,4 @@
-"""Products by numpy."""
+"""Approximate dot products by numpy."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ from dedup_widgets.neighbors.vectors import Vectors, float32_error
 
 
 class NumpyProducts:
-    """Products in float32, which holds unit vectors as they are."""
+    """Dot products in float32, which represents unit vectors exactly."""
 
     itemsize = 4
     workers = 1  # the library below numpy has threads of its own
@@ -31,30 +31,30 @@ class NumpyProducts:
     def load(
         self, vectors: Vectors, rows: NDArray[np.int64], pool: ThreadPoolExecutor
     ) -> RoundedVectors:
-        """Return the vectors as they are; `pool` is for those who round."""
+        """Return the vectors unrounded; `pool` is not used."""
         del pool
         return RoundedVectors(vectors.unit(rows), np.zeros(len(rows), np.float32))
 
     def multiply(self, a: RoundedVectors, b: RoundedVectors) -> Tile:
-        """Return the products of all rows of a with all of b."""
+        """Return the dot products of all rows of a with all rows of b."""
         slack = float(a.error.max() + 1.001 * b.error.max())
         return _NumpyTile(a.data @ b.data.T, MARGIN + slack + 2 * float32_error(a.data.shape[1]))
 
     def multiply_rescaled(
         self, a: NDArray[np.float32], b: NDArray[np.float32], max_norm: float
     ) -> Tile:
-        """Return the cosines of vectors that are close together, more finely than `multiply`."""
+        """Return the cosines of vectors that lie close together, see :class:`Products`."""
         return multiply_rescaled(self, _rounded_by_numpy, a, b, max_norm)
 
     def multiply_exactly(
         self, a: NDArray[np.float64], b: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return all products in float64."""
+        """Return all dot products in float64."""
         return a @ b.T
 
     @contextmanager
     def pool(self) -> Iterator[ThreadPoolExecutor]:
-        """Yield a thread to compute tiles in."""
+        """Yield a pool of one thread to compute tiles in."""
         with worker_threads(self.workers) as pool:
             yield pool
 
@@ -98,4 +98,5 @@ class _NumpyTile:
 def _rounded_by_numpy(
     rows: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return rows as they are multiplied and as float32: here the same."""
     return rows, rows

@@ -1,4 +1,4 @@
-"""All pairs of vectors within the radius of each other, for groups at any boundary."""
+"""All pairs of vectors within a radius, listed for greedy groups at any smaller radius."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from dedup_widgets.neighbors.vectors import BLOCK_ROWS, cosines, float32_error, 
 def pairs_within(
     vectors: NDArray[np.float32], radius: float, *, max_pairs: int, block: int = BLOCK_ROWS
 ) -> "Pairs":
-    """Find all pairs of vectors within the radius of each other.
+    """Find all pairs of vectors within a radius.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def pairs_within(
         Largest cosine distance of a pair; negative: no pairs.
     max_pairs
         How many pairs to keep. Where there are more, the farthest are dropped and the radius
-        shrinks, to nothing if need be: memory is bounded, and within the radius that is left none
+        shrinks, below 0 if necessary: memory is bounded, and within the remaining radius no pair
         is missing.
     block
         Rows multiplied at a time. It bounds memory too.
@@ -48,16 +48,16 @@ def pairs_within(
 
 
 class Pairs:
-    """All pairs of vectors within the radius of each other, listed for each vector.
+    """All pairs of vectors within a radius, listed for each vector.
 
-    What float32 says about a distance decides where it can; a pair about as far apart as is asked
-    for is computed exactly. So groups are those of
+    The float32 distance decides where its error allows; a pair about as far apart as the radius is
+    computed exactly. So groups are those of
     :func:`dedup_widgets.neighbors.grouping.greedy_groups`, to the last bit.
 
     Attributes
     ----------
     radius
-        Cosine distance within which no pair is missing; negative: nothing is known.
+        Cosine distance within which no pair is missing; negative: there are no pairs.
     """
 
     def __init__(
@@ -109,12 +109,12 @@ class Pairs:
     def greedy_groups(
         self, rows: NDArray[np.int64], radius: float
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Group some of the vectors greedily, as :func:`greedy_groups` does.
+        """Group some of the vectors greedily.
 
         Parameters
         ----------
         rows
-            Their rows, each once, best representative first.
+            Their rows, each once, in the order in which they may become representatives.
         radius
             Largest cosine distance from a representative to a member, at most that of these pairs;
             negative: no groups.
@@ -127,12 +127,12 @@ class Pairs:
         """
         representative = np.arange(len(rows))
         has_neighbor = np.zeros(len(rows), np.bool_)
-        place = np.full(len(self._vectors), -1)
-        place[rows] = representative
-        may_lead = self._nearest[rows] <= (radius + self._slack if radius < 1 else np.inf)
-        for i in np.flatnonzero(may_lead & (radius >= 0)):
+        index = np.full(len(self._vectors), -1)
+        index[rows] = representative
+        may_have_neighbor = self._nearest[rows] <= (radius + self._slack if radius < 1 else np.inf)
+        for i in np.flatnonzero(may_have_neighbor & (radius >= 0)):
             if representative[i] == i:
-                near = place[self.of(rows[i], radius)]
+                near = index[self.of(rows[i], radius)]
                 near = near[near >= 0]
                 has_neighbor[i] = near.size > 0
                 later = near[near > i]
@@ -141,7 +141,7 @@ class Pairs:
 
 
 class _NearestPairs:
-    """Pairs of which the farthest are dropped when they become too many."""
+    """The nearest of the pairs so far: the farthest are dropped when there are too many."""
 
     def __init__(self, radius: float, slack: float, max_pairs: int) -> None:
         self.radius = radius
@@ -169,6 +169,7 @@ class _NearestPairs:
             self._halve()
 
     def joined(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+        """Return first row, second row and float32 product of each pair, (p,)."""
         return (
             np.concatenate(self._first),
             np.concatenate(self._second),
@@ -176,6 +177,7 @@ class _NearestPairs:
         )
 
     def _halve(self) -> None:
+        """Drop the farther half of the pairs, and shrink the radius accordingly."""
         first, second, product = self.joined()
         too_far = np.partition(product, len(product) // 2)[len(product) // 2]
         # Twice, so that this very product is lower than the lowest; and no distance is above 1.

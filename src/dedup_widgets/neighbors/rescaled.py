@@ -1,4 +1,9 @@
-"""Products of vectors that lie close together, told apart by their differences."""
+"""Cosines within a dense cluster: vectors are re-centred and rescaled before they are multiplied.
+
+Low precision cannot distinguish the products of nearly equal vectors, all close to 1. Their
+differences from a common centre are small, so the same relative error of a product of differences
+is a much smaller absolute error of the cosine.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +16,13 @@ from dedup_widgets.neighbors.vectors import float32_error
 
 
 class _RescaledTile:
-    """Cosines that were computed from how far apart vectors are: 1 - (1 - product) * by."""
+    """Cosines of close vectors, made from products of their rescaled differences.
 
-    def __init__(self, tile: Tile, by: float, slack: float) -> None:
-        self._tile, self._by, self.slack = tile, by, slack
+    The cosine is ``1 - (1 - product) * scale``.
+    """
+
+    def __init__(self, tile: Tile, scale: float, slack: float) -> None:
+        self._tile, self._scale, self.slack = tile, scale, slack
 
     @property
     def width(self) -> int:
@@ -22,7 +30,7 @@ class _RescaledTile:
 
     @property
     def T(self) -> "_RescaledTile":  # noqa: N802
-        return _RescaledTile(self._tile.T, self._by, self.slack)
+        return _RescaledTile(self._tile.T, self._scale, self.slack)
 
     def mask(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> None:
         self._tile.mask(rows, columns)
@@ -44,10 +52,10 @@ class _RescaledTile:
         return self._tile.columns_above(rows, self._product(threshold))
 
     def _cosine(self, product: NDArray[np.floating]) -> NDArray[np.float64]:
-        return 1 - (1 - product.astype(np.float64)) * self._by
+        return 1 - (1 - product.astype(np.float64)) * self._scale
 
     def _product(self, cosine: NDArray[np.floating]) -> NDArray[np.float64]:
-        product: NDArray[np.float64] = 1 - (1 - cosine.astype(np.float64)) / self._by
+        product: NDArray[np.float64] = 1 - (1 - cosine.astype(np.float64)) / self._scale
         return product
 
 
@@ -58,17 +66,27 @@ def multiply_rescaled(
     b: NDArray[np.float32],
     max_norm: float,
 ) -> Tile:
-    """Multiply vectors so that a product of 1 means equal ones, and 0 those that are far apart.
+    """Multiply differences from a common centre so that a product of 1 means equal vectors.
 
-    With x and y the differences a and b, divided by √2 times the radius, the product of
+    With x and y the differences a and b divided by √2 `max_norm`, the dot product of
     (x, 1/2 - |x|²/2, 1) and (y, 1, 1/2 - |y|²/2) is 1 - |x - y|²/2.
 
-    Rounded to the grid, a vector is off from length 1 by sqrt(d) * 2**-25 at most. That changes
-    the square of a difference by twice as much, in proportion, and by the square of what two
-    lengths differ by. The sums of squares in float32 come on top.
+    The length of a vector that is rounded to the grid differs from 1 by sqrt(d) * 2**-25 at most.
+    That changes the squared distance of two vectors by twice as much, relatively, and by the square
+    of the difference of their lengths. The error of summing the squares in float32 is added.
+
+    Parameters
+    ----------
+    products
+        How to multiply.
+    rounded
+        Rounds rows; returns them as `products` takes them, and as float32.
+    a, b, max_norm
+        As in :meth:`Products.multiply_rescaled`.
     """
 
-    def rounded_vectors(rows: NDArray[np.float32], is_left: bool) -> RoundedVectors:
+    def extended(rows: NDArray[np.float32], is_left: bool) -> RoundedVectors:
+        """Return rescaled rows with their lengths in four more columns, rounded."""
         n, d = rows.shape
         wide = np.zeros((n, -(-(d + 4) // 32) * 32), np.float32)  # as wide as tiles of AMX
         x = np.multiply(rows, np.float32(1 / (np.sqrt(2) * max_norm)), out=wide[:, :d])
@@ -79,13 +97,11 @@ def multiply_rescaled(
         wide[:, own.stop - 1] = rest - wide[:, own.start]
         data, exactly = rounded(wide)
         off = wide - exactly
-        # What x is off by counts 0.71 times at most, the rest once: 1.25 times the length of both.
+        # The error of x counts 0.71 times at most, that of the columns added once: together at
+        # most 1.25 times the length of both.
         return RoundedVectors(data, 1.26 * np.sqrt(np.einsum("nd,nd->n", off, off)))
 
-    tile, by, d = (
-        products.multiply(rounded_vectors(a, True), rounded_vectors(b, False)),
-        2 * max_norm**2,
-        a.shape[1],
-    )
-    in_proportion = d**0.5 * 2.0**-23 + float32_error(d)
-    return _RescaledTile(tile, by, by * (tile.slack + in_proportion) + d * 2.0**-48)
+    tile = products.multiply(extended(a, is_left=True), extended(b, is_left=False))
+    scale, d = 2 * max_norm**2, a.shape[1]
+    relative = d**0.5 * 2.0**-23 + float32_error(d)
+    return _RescaledTile(tile, scale, scale * (tile.slack + relative) + d * 2.0**-48)

@@ -1,7 +1,13 @@
 """Nearest neighbours by cosine distance, the same to the last bit however they are found.
 
-Quick products, or a USearch graph, only pick the candidates; the distance of a candidate is
-always computed exactly, see :mod:`dedup_widgets.neighbors.vectors`.
+Low-precision products, or an HNSW graph [1]_, only select the candidates; the distance of a
+candidate is always computed exactly, see :mod:`dedup_widgets.neighbors.vectors`.
+
+References
+----------
+.. [1] Yu. A. Malkov and D. A. Yashunin, "Efficient and Robust Approximate Nearest Neighbor Search
+   Using Hierarchical Navigable Small World Graphs", IEEE Transactions on Pattern Analysis and
+   Machine Intelligence 42(4), 2020, pp. 824-836, arXiv:1603.09320.
 """
 
 from dataclasses import dataclass
@@ -16,7 +22,7 @@ from dedup_widgets.errors import InputError
 from dedup_widgets.neighbors.all_pairs import AllPairs
 from dedup_widgets.neighbors.choose import fastest
 from dedup_widgets.neighbors.equal_vectors import EqualSets
-from dedup_widgets.neighbors.grouping import UNBEATABLE, pairs_among
+from dedup_widgets.neighbors.grouping import pairs_among
 from dedup_widgets.neighbors.hnsw import graph_pairs
 from dedup_widgets.neighbors.pair_list import MAX_PAIRS, PairList
 from dedup_widgets.neighbors.vectors import Vectors
@@ -30,22 +36,22 @@ EXACT_MAX_VECTORS = {
     "bfloat16": 1_500_000,
     "float32": 900_000,
 }
-"""Vectors up to which all products take less time than a graph, for each processor core.
+"""Vectors up to which comparing all pairs is faster than a graph, for each processor core.
 
-Extrapolated from 1,000,000 on two cores with AMX, where all products took 450 s and to build a
-graph alone 3,700, by one thread, for it to be the same each time; from 100,000 in float32; and
-from the rate of bfloat16 on other processors. The products grow with the square. Both grow with
-the number of dimensions, so that it hardly counts.
+Extrapolated from 1,000,000 vectors on two cores with AMX, where all pairs took 450 s, and building
+a graph alone 3,700 s (by one thread, so that it is the same each time); from 100,000 in float32;
+and from the rate of bfloat16 on other processors. The time of all pairs grows with the square of
+the number of vectors. Both times grow with the number of dimensions, which therefore hardly counts.
 """
 
 
 MAX_USEFUL_CORES = 8
-"""Cores that make a search of all products faster: what is done between them is one core's work."""
+"""Cores that speed up the comparison of all pairs; the work between the products is serial."""
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The nearest other vector of each, and the pairs within the radius.
+    """The nearest other vector of each, and the pairs within a radius.
 
     Attributes
     ----------
@@ -54,7 +60,7 @@ class SearchResult:
     distance
         (n,), the cosine distance to it in [0, 1], 1 when there is none.
     pairs
-        (p, 2), the rows of all pairs within the radius in any order; None where they are too many.
+        (p, 2), the rows of all pairs within the radius in any order; None if there were too many.
     """
 
     row: NDArray[np.int64]
@@ -84,15 +90,15 @@ def nearest(
         n different numbers: of others equally near, the one with the lowest is the nearest.
         Default: the row.
     method
-        ``"exact"`` looks at all pairs: certain, quadratic time. ``"hnsw"`` takes candidates from
-        a USearch graph, scores them exactly, and looks at all pairs of the rows that the graph
-        serves badly; it may still miss the nearest of a few in 10,000 where thousands crowd
-        together. ``"auto"`` is exact up to :data:`EXACT_MAX_VECTORS` vectors.
+        ``"exact"`` compares all pairs: certain, quadratic time. ``"hnsw"`` takes candidates from
+        an HNSW graph (USearch), computes them exactly, and compares all pairs of the rows for which
+        the graph's answers look incomplete; it may still miss the nearest of a few in 10,000 where
+        thousands are nearly equal. ``"auto"`` is exact up to :data:`EXACT_MAX_VECTORS` vectors.
     device
         Torch device; default: CUDA if there is one.
     progress
-        Whether to show a bar where it takes more than about a second, or a function that is told
-        tiles of products done and in all; what it raises stops the search.
+        Whether to show a bar where it takes more than about a second, or a function that is called
+        with the tiles of products done and in all. An error that it raises stops the search.
 
     Returns
     -------
@@ -105,13 +111,10 @@ def nearest(
         found = search(vectors, rank=rank, method=method, device=device, progress=progress)
         return found.row, found.distance
     check_method(method)
-    best = AllPairs(vectors, rank=rank, device=device)
-    all_rows = np.arange(len(vectors))
-    others = np.setdiff1d(all_rows, rows, assume_unique=True)
-    known = np.full(len(vectors), -np.inf)
-    known[others] = UNBEATABLE
-    best.initialise(np.full(len(vectors), -1), known)
-    best.compare(np.sort(rows), others, progress)
+    wanted = np.zeros(len(vectors), np.bool_)
+    wanted[rows] = True
+    best = AllPairs(vectors, rank=rank, wanted=wanted, device=device)
+    best.compare(np.sort(rows), np.flatnonzero(~wanted), progress)
     return best.row[rows], _distance(best.cosine[rows])
 
 
@@ -125,19 +128,23 @@ def search(
     device: str | None = None,
     progress: Progress = False,
 ) -> SearchResult:
-    """Find the nearest other vector of each, and the pairs within the radius, in one go.
+    """Find the nearest other vector of each, and the pairs within a radius, in one pass.
 
-    Parameters are those of :func:`nearest`, and
+    The parameters are those of :func:`nearest`, and
 
     Parameters
     ----------
     radius
         Largest cosine distance of the pairs to be listed; negative: none are.
     max_pairs
-        How many of them are listed; where there are more, none is.
+        How many pairs are listed; if there are more, none is.
+
+    See Also
+    --------
+    dedup_widgets.neighbors.grouping.greedy_groups : Groups from the pairs within a radius.
     """
     check_method(method)
-    # Equal vectors damage a graph, and are many products for nothing.
+    # Equal vectors damage a graph, and add products that say nothing new.
     sets = EqualSets(vectors, rank)
     uses_graph = method == "hnsw" or (
         method == "auto" and not _is_exact(len(sets.representatives), device)
@@ -174,7 +181,7 @@ def check_method(method: str) -> None:
 
 
 def _is_exact(n: int, device: str | None) -> bool:
-    """Tell whether ``"auto"`` looks at all pairs of n vectors on this machine."""
+    """Tell whether ``"auto"`` compares all pairs of n vectors on this machine."""
     if n <= min(EXACT_MAX_VECTORS.values()):
         return True
     kind = fastest(device)

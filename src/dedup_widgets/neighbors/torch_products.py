@@ -1,4 +1,4 @@
-"""Products by torch."""
+"""Approximate dot products by torch."""
 
 import threading
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class TorchProducts:
-    """Products by torch, in any of its types of float.
+    """Dot products by torch, in any of its floating-point types.
 
     The threads that compute tiles use one core each: a tile is too small to share.
     """
@@ -57,7 +57,7 @@ class TorchProducts:
     def load(
         self, vectors: Vectors, rows: NDArray[np.int64], pool: ThreadPoolExecutor
     ) -> RoundedVectors:
-        """Round some vectors, in all threads."""
+        """Round some vectors, in the threads of `pool`."""
         import torch
 
         data = torch.empty((len(rows), vectors.dimensions), dtype=self.dtype)
@@ -74,10 +74,13 @@ class TorchProducts:
         return RoundedVectors(data.to(self.device), error)
 
     def multiply(self, a: RoundedVectors, b: RoundedVectors) -> Tile:
-        """Return the products of all rows of a with all of b; it is gone with a thread's next."""
+        """Return the dot products of all rows of a with all rows of b.
+
+        The tile is valid until the same thread calls `multiply` again: its memory is reused.
+        """
         import torch
 
-        left, right = (_padded(rounded_vectors.data) for rounded_vectors in (a, b))
+        left, right = (_padded(vectors.data) for vectors in (a, b))
         kept = self._kept.__dict__
         shape = (len(left), len(right))
         if kept.get("shape") != shape:
@@ -85,10 +88,10 @@ class TorchProducts:
             kept["product"] = torch.empty(shape, dtype=self.dtype, device=self.device)
         torch.mm(left, right.T, out=kept["product"])
         a_off, b_off = float(a.error.max()), float(b.error.max())
-        # Rounded to nearest, a sum below 1 is off by half of what the last digit of 1/2 is worth.
-        # One above it is taken for 1, which is no worse.
-        # Tensor cores cut digits off where others round: four times their error covers it, and
-        # magnified vectors, whose products are sums of at most 1.5 in magnitude, too.
+        # A sum below 1, rounded to nearest, has an error of at most half a unit in the last place
+        # of 1/2. A sum above 1 is clamped to 1, which is no worse.
+        # Tensor cores truncate where others round: four times the float32 error covers it, and
+        # rescaled vectors too, whose products are sums of at most 1.5 in magnitude.
         last_digit = torch.finfo(self.dtype).eps / 4
         slack = a_off + (1 + a_off) * b_off + 4 * float32_error(a.data.shape[1]) + last_digit
         return _TorchTile(kept["product"], (len(a), len(b)), MARGIN + slack)
@@ -96,18 +99,19 @@ class TorchProducts:
     def multiply_rescaled(
         self, a: NDArray[np.float32], b: NDArray[np.float32], max_norm: float
     ) -> Tile:
-        """Return the cosines of vectors that are close together, more finely than `multiply`."""
+        """Return the cosines of vectors that lie close together, see :class:`Products`."""
         return multiply_rescaled(self, self._rounded, a, b, max_norm)
 
     def multiply_exactly(
         self, a: NDArray[np.float64], b: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return all products in float64; numpy's own threads would wait for each other."""
+        """Return all dot products in float64; numpy would start threads of its own."""
         import torch
 
         return torch.mm(torch.from_numpy(a), torch.from_numpy(b).T).numpy()
 
     def _rounded(self, rows: NDArray[np.float32]) -> tuple[Any, NDArray[np.float32]]:
+        """Return rounded rows as a tensor on the device, and as float32."""
         import torch
 
         data = torch.from_numpy(rows).to(self.dtype)
@@ -131,7 +135,7 @@ class TorchProducts:
 
 
 def _padded(rows: "torch.Tensor") -> "torch.Tensor":
-    """Return rows and zeros, in one of a few lengths: oneDNN keeps a program for each shape."""
+    """Pad with rows of zeros to one of a few heights: oneDNN compiles a kernel for each shape."""
     import torch
 
     below = -len(rows) % TILE_MULTIPLE
@@ -139,10 +143,11 @@ def _padded(rows: "torch.Tensor") -> "torch.Tensor":
 
 
 class _TorchTile:
-    """Products as their bits: whole numbers compare many times as fast as torch's bfloat16.
+    """Dot products as their bits: integers compare many times as fast as torch's bfloat16.
 
-    Floats from 0 on are ordered like their bits. Negative ones are below them, in the opposite
-    order. Each row is cut into pieces; one whose highest product is too low is not looked at.
+    Non-negative floats are ordered like their bits, read as integers. Negative ones come below
+    them, in the opposite order. Each row is cut into pieces; a piece whose maximum is below the
+    threshold is skipped.
     """
 
     def __init__(self, product: "torch.Tensor", size: tuple[int, int], slack: float) -> None:
@@ -176,7 +181,7 @@ class _TorchTile:
     ) -> tuple[Entries, NDArray[np.bool_]]:
         bound = self._bound(threshold)
         has_high = self._highest[rows] >= bound[:, None]
-        # There is at least one in each of these pieces; in most of them are surely many.
+        # A row in which most pieces have a high product surely has many of them.
         many = max(12, 3 * has_high.shape[1] // 4)
         is_dense = has_high.sum(axis=1) > (most if most >= self.width else min(most, many))
         has_high[is_dense] = False
@@ -189,8 +194,8 @@ class _TorchTile:
         of_row = np.bincount(row[nth], minlength=len(rows))
         if (of_row > most).any():
             is_dense |= of_row > most
-            stays = ~is_dense[row[nth]]
-            nth, within = nth[stays], within[stays]
+            is_wanted = ~is_dense[row[nth]]
+            nth, within = nth[is_wanted], within[is_wanted]
         column = piece[nth] * PIECE_COLUMNS + within
         return (row[nth], column, self._floats(some[nth, within])), is_dense
 
@@ -203,11 +208,12 @@ class _TorchTile:
             some = some.T
         return np.flatnonzero(np.any(some >= bound[:, None], axis=0)[: self.width])
 
-    # Turned around before, both would take several times as long.
+    # The next two read the columns of a transposed tile in place: transposing it first would be
+    # several times slower.
 
     @cached_property
     def _highest(self) -> NDArray[np.signedinteger]:
-        """The highest bits of each piece of each row, (rows, pieces)."""
+        """The largest bits of each piece of each row, (rows, pieces)."""
         if self._across:
             highest = (
                 self._bits.view(-1, PIECE_COLUMNS, self._bits.shape[1]).amax(1).T[: self._size[1]]
@@ -226,11 +232,12 @@ class _TorchTile:
         return self._bits.view(len(self._bits), -1, PIECE_COLUMNS)[row, piece].cpu().numpy()
 
     def _bound(self, threshold: NDArray[np.floating]) -> NDArray[np.signedinteger]:
-        """Return bits that those of a product of at least so much have at least."""
+        """Return a lower bound of the bits of products that are not below a threshold."""
         import torch
 
         rounded = torch.from_numpy(threshold).to(self._type)
-        # Rounding a bound up would lose a product; and any may be above a negative one.
+        # Products have the same type, so rounding the threshold to it loses none of them. A product
+        # of any sign may be above a negative threshold, whose bits are ordered the other way.
         bits = rounded.view(self._bits.dtype) - 1
         return torch.where(rounded > 0, bits, self._lowest).numpy()
 
@@ -248,7 +255,7 @@ class _TorchTile:
 
 
 def multiplies_float32() -> bool:
-    """Tell whether torch multiplies float32 as such, and not in a type of fewer digits."""
+    """Tell whether torch multiplies float32 in full precision, and not in TF32 or bfloat16."""
     import torch
 
     if torch.get_float32_matmul_precision() != "highest":

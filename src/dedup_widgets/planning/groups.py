@@ -1,6 +1,6 @@
-"""Groups of duplicates: the frame's own, formed anew at another boundary, and after decisions.
+"""Groups of duplicates: those of the frame, new ones at another boundary, and after decisions.
 
-Images stand in keeper order throughout: of two, the lower is the better keeper.
+Images are in keeper order throughout: of two, the lower number is the better keeper.
 """
 
 from collections.abc import Callable
@@ -24,12 +24,12 @@ class Groups:
     number
         The number of its group, 0 for none.
     representative
-        The image that it is a duplicate of; itself for keepers and for images in no group; -1
-        where the group's keeper is not in the frame.
+        The image that it is a duplicate of: the group's keeper. Itself for keepers and for images
+        in no group; -1 where the group's keeper is not in the frame.
     has_neighbor
-        Whether it is within the boundary of another image.
+        Whether another image is within the boundary of it.
     kept_by_decision
-        Stays by itself because of a pair that are no duplicates.
+        Whether it is in no group only because it was declared not to be a duplicate.
     """
 
     number: NDArray[np.int64]
@@ -39,9 +39,9 @@ class Groups:
 
 
 def own_groups(ranked: Ranked, *, best_copies: bool) -> Groups:
-    """Return the groups as the frame has them.
+    """Return the groups that the frame has.
 
-    With `best_copies` the keeper gives way to the best of its own exact copies.
+    With `best_copies` the best of a keeper's exact copies becomes the keeper in its place.
 
     Raises
     ------
@@ -57,15 +57,15 @@ def own_groups(ranked: Ranked, *, best_copies: bool) -> Groups:
         raise InputError(f"column 'keep' must hold true and false, not {held}")
     in_group = pl.col("group").cast(pl.Int64).fill_null(0)
     kept = pl.col("keep").cast(pl.Boolean)
-    place = pl.col("place").cast(pl.Int64)
+    index = pl.col("index").cast(pl.Int64)
     columns = (
         images.select("group", "keep")
-        .with_row_index("place")
+        .with_row_index("index")
         .select(
             number=in_group,
             representative=pl.when(in_group == 0)
-            .then(place)
-            .otherwise(pl.when(kept).then(place).min().over(in_group))
+            .then(index)
+            .otherwise(pl.when(kept).then(index).min().over(in_group))
             .fill_null(-1),
             keepers=kept.sum().over(in_group),
         )
@@ -88,9 +88,9 @@ def own_groups(ranked: Ranked, *, best_copies: bool) -> Groups:
 
 
 def groups_within(ranked: Ranked, near: float) -> Groups:
-    """Return groups formed anew at a boundary, from the embeddings.
+    """Return new groups at a boundary, from the embeddings.
 
-    They are those that :func:`dedup_widgets.scoring.uniqueness.uniqueness` forms.
+    They are the same as :func:`dedup_widgets.scoring.uniqueness.uniqueness` forms.
     """
     closeness = ranked.scored.closeness
     assert closeness is not None
@@ -114,16 +114,16 @@ def groups_within(ranked: Ranked, near: float) -> Groups:
 
 @dataclass(frozen=True)
 class GroupDecisions:
-    """What was decided by hand, for n images in keeper order.
+    """Decisions by hand that change groups, for n images in keeper order.
 
     Attributes
     ----------
     chosen
-        Chosen to be a keeper.
+        (n,), whether it was chosen to be a keeper.
     keep_copies
-        One of several copies that all stay.
+        (n,), whether it is one of several copies that are all kept.
     not_duplicates
-        Pictures (as in :class:`Ranked`) that are no duplicates of a picture.
+        For a picture (as in :class:`Ranked`), the pictures that are not duplicates of it.
     """
 
     chosen: NDArray[np.bool_]
@@ -132,14 +132,14 @@ class GroupDecisions:
 
     @classmethod
     def of(cls, ranked: Ranked, keepers: set[str], pairs: set[tuple[str, str]]) -> "GroupDecisions":
-        """Return the decisions about images that there are.
+        """Return the decisions about the images of a frame; others are ignored.
 
         Parameters
         ----------
         keepers
             Paths chosen to be keepers.
         pairs
-            Fingerprints that are no duplicates of each other.
+            Pairs of fingerprints that are not duplicates of each other.
         """
         images = ranked.images
         not_duplicates: dict[int, list[int]] = {}
@@ -162,21 +162,21 @@ class GroupDecisions:
 
     @property
     def always_kept(self) -> NDArray[np.bool_]:
-        """Whether an image stays whoever is near."""
+        """Whether an image is kept, whichever images are near."""
         return self.chosen | self.keep_copies
 
     def are_not_duplicates(self, picture: int, pictures: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Tell which pictures are no duplicates of one."""
+        """Tell which of some pictures were declared not to be duplicates of one picture."""
         return np.isin(pictures, self.not_duplicates.get(picture, []))
 
 
 def decided(
     groups: Groups, ranked: Ranked, decisions: GroupDecisions, near: float | None
 ) -> Groups:
-    """Return groups after the decisions, and without those whose keeper is gone.
+    """Return groups after the decisions; a keeper that is not in the frame is replaced.
 
-    Only groups in which something was decided are formed anew, greedily from their own members,
-    the chosen ones first.
+    Only groups in which something was decided are formed again, greedily from their own members,
+    the chosen keepers first.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ def decided(
             partners = decisions.are_not_duplicates(ranked.picture[keeper], ranked.picture[members])
             is_alone = not joins.any()
             kept_by_decision[keeper] = is_alone and (partners & (members != keeper)).any()
-            # Keepers chosen in one group stay in one group; others found groups of their own.
+            # Keepers chosen in one group share its number; other keepers start groups of their own.
             if keeper != members[0] and not decisions.chosen[keeper]:
                 number[[keeper, *others[joins]]] = 0 if is_alone else unused
                 unused += not is_alone
@@ -224,7 +224,7 @@ def _without_single(number: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _touched(groups: Groups, ranked: Ranked, decisions: GroupDecisions) -> list[int]:
-    """Return the groups in which something was decided, or whose keeper is gone."""
+    """Return the groups in which something was decided, or whose keeper is not in the frame."""
     touched = set(groups.number[decisions.always_kept | (groups.representative < 0)].tolist())
     if decisions.not_duplicates:
         with_picture = _finder(ranked.picture)
@@ -236,9 +236,9 @@ def _touched(groups: Groups, ranked: Ranked, decisions: GroupDecisions) -> list[
 
 
 class _DuplicateRelation:
-    """Who is a duplicate of whom within a group, by hand-made decisions aside.
+    """Which members of a group are duplicates of each other, apart from decisions by hand.
 
-    The group itself tells that each member is near its keeper, embeddings or not.
+    That they are in a group says, even without embeddings, that each member is near its keeper.
     """
 
     def __init__(
@@ -276,13 +276,13 @@ class _DuplicateRelation:
 
 
 def _sizes(label: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return how many images share the label of each."""
+    """Return, for each image, how many images share its label."""
     _, label, counts = np.unique(label, return_inverse=True, return_counts=True)
     return counts[label]
 
 
 def _finder(label: NDArray[np.int64]) -> Callable[[int], NDArray[np.int64]]:
-    """Return a function from a label to the images that carry it, in their order."""
+    """Return a function from a label to the images that have it, in their order."""
     order = np.argsort(label, kind="stable")
     in_order = label[order]
 

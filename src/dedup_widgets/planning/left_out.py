@@ -1,4 +1,4 @@
-"""What a dataset leaves out, and why."""
+"""The images that a dataset leaves out, and why."""
 
 import polars as pl
 

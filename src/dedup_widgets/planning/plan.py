@@ -1,7 +1,7 @@
-"""Which images stay and which go, and why: from a scored frame and a person's decisions.
+"""Which images to keep and which to remove, and why: from a scored frame and decisions by hand.
 
-The frame's groups, or groups formed anew at another boundary, come first. Then the decisions made
-by hand: each changes the group it was made in, and no other. Last, what kinds may go.
+First come the groups: those of the frame, or new ones at another boundary. Then the decisions by
+hand, each of which changes only the group that it was made in. Last, which kinds may be removed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -60,8 +60,8 @@ def plan(
         One row an image, in the order of the frame:
 
         - ``path`` (String).
-        - ``action`` (Enum): ``keep`` or ``remove``. An unreadable file is kept: nobody has seen
-          what is in it.
+        - ``action`` (Enum): ``keep`` or ``remove``. An unreadable file is kept, because its
+          content is unknown.
         - ``reason`` (String): for people to read.
         - ``keeper`` (String): the image that this one is a duplicate of; for a keeper itself;
           null for images in no group. The keeper of a row that goes stays.
@@ -88,9 +88,9 @@ def plan(
     a pair of `not_duplicates`. What is left alone stays, even if a keeper of another group is
     near. Without embeddings, all that is known is that each member is near its group's keeper.
 
-    The score of a frame tells who has anyone within `near` at all, so only those are compared
-    again. Images scored apart and put together afterwards are therefore not compared with each
-    other, unless they share a fingerprint: score them together.
+    An image whose score is above `near` has no other within it, so only images with lower scores
+    are compared again. Images that were scored separately and put together afterwards are therefore
+    not compared with each other, unless they share a fingerprint: score them together.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def threshold_curve(
     nears
         Boundaries on the uniqueness scale, in [0, 1]. Default: 0, 0.0001 … 0.01 and on in steps
         of 0.01 to 0.2, and the one that the frame was scored with; the last ones are left out
-        where more than 32,768 images may have somebody within them.
+        where more than 32,768 images may have another one within them.
     keep
         Keeper rules, as :func:`plan` takes them.
 

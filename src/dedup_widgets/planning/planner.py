@@ -1,4 +1,4 @@
-"""Plans of one frame, one after the other, with what does not change kept."""
+"""Plans of one frame, one after the other, where what does not change is computed once."""
 
 import threading
 from collections.abc import Iterable, Sequence
@@ -44,11 +44,11 @@ CURVE_SCHEMA = {
 
 
 MAX_RANKINGS = 4
-"""Sets of keeper rules by which a planner remembers the order of images."""
+"""Sets of keeper rules for which a planner keeps the order of images."""
 
 
 class Planner:
-    """Plans of one frame, one after the other: what does not change is worked out once.
+    """Plans of one frame, one after the other: what does not change is computed once.
 
     Pairs of images near each other are searched once, for all boundaries up to 0.2 (fewer if the
     images are many); another boundary then takes a fraction of a second. A planner may serve
@@ -80,12 +80,12 @@ class Planner:
         self._lock = threading.Lock()
         self._by_need: dict[str, Scored] = {}
         self._rankings: list[Ranked] = []
-        # Of the last plan: the row of each one's keeper, and how far it is.
+        # Of the last plan: the row of each row's keeper, and the distance to it.
         self._last = np.full(len(frame), -1), np.full(len(frame), np.nan, np.float32)
 
     @property
     def near(self) -> float:
-        """The boundary that the frame was scored with, as far as its kinds and groups tell."""
+        """The boundary that the frame was scored with, inferred from its kinds and groups."""
         with self._lock:
             has_embeddings = "embedding" in self._frame.columns
             return self._scored("embedding" if has_embeddings else "keep").near
@@ -133,7 +133,7 @@ class Planner:
         chosen = list(nears)
         for near in chosen:
             _check_near(near)
-        # The widest first: the pairs that are found for it serve for all.
+        # The highest boundary first: the pairs that are found for it serve for all.
         found = {near: groups_within(ranked, near) for near in sorted(chosen, reverse=True)}
         rows = [(near, *counts_of_groups(ranked, found[near], len(self._frame))) for near in chosen]
         return pl.DataFrame(rows, schema=CURVE_SCHEMA, orient="row")
@@ -164,7 +164,7 @@ class Planner:
         rule: pl.Series,
         removable: set[str],
     ) -> pl.DataFrame:
-        """Decide what goes, and lay it out as the frame that :func:`plan` describes."""
+        """Decide which images are removed, and return the frame that :func:`plan` describes."""
         keeper, kind, removed = outcomes(ranked.picture, groups.representative, removable)
         rows = np.arange(len(ranked))
         laid = pl.DataFrame(
@@ -184,10 +184,10 @@ class Planner:
                 "rank": pl.Series(rows, dtype=pl.UInt32),
             }
         )
-        place = np.full(len(self._frame), -1)
-        place[ranked.row] = rows
+        index = np.full(len(self._frame), -1)
+        index[ranked.row] = rows
         path = self._frame["path"]
-        laid = laid.select(pl.all().gather(pl.Series(place).replace(-1, None)))
+        laid = laid.select(pl.all().gather(pl.Series(index).replace(-1, None)))
         keeper_row = laid["keeper"]
         no_error = pl.Series("error", [None] * len(path), dtype=pl.String)
         laid = laid.with_columns(
@@ -215,7 +215,7 @@ class Planner:
     ) -> NDArray[np.float32]:
         """Return the cosine distance of each duplicate to its keeper, NaN where it is not known.
 
-        Most keepers are those of the last plan, so their distances are remembered.
+        Most keepers are those of the last plan, so the distances of that plan are reused.
         """
         row, keeper_row = ranked.row, np.where(kind > 0, ranked.row[keeper], -1)
         last_keeper, last_distance = self._last
@@ -258,6 +258,7 @@ def _check_near(near: float | None) -> None:
 
 
 def _checked_pairs(not_duplicates: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return pairs of fingerprints as a set of tuples of text."""
     pairs = set()
     for pair in not_duplicates:
         fingerprints = () if isinstance(pair, str) else tuple(pair)
@@ -314,4 +315,5 @@ def _are_same(some: Sequence[str | Rule], others: Sequence[str | Rule]) -> bool:
 
 
 def _file_name(path: pl.Expr) -> pl.Expr:
+    """Return the last part of a path, the path itself if it has none."""
     return pl.coalesce(path.str.extract(r"([^/\\]+)[/\\]*$"), path)

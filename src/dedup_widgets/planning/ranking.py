@@ -1,4 +1,4 @@
-"""The images of a scored frame that can be compared, best keeper first, and who is near whom."""
+"""The comparable images of a scored frame, best keeper first, and which are near each other."""
 
 import threading
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from dedup_widgets.scoring.keepers import Rule, rank
 from dedup_widgets.scoring.uniqueness import FLOOR, NEAR, SAME, radius_of, scale
 
 PLANNER_NEAR_LIMIT = 0.2
-"""Boundary up to which images are compared once, on the uniqueness scale."""
+"""Boundary, on the uniqueness scale, up to which one search of pairs serves all boundaries."""
 
 
 MAX_IMAGES_COMPARED = 32_768
-"""Images of which all pairs are compared in a few seconds."""
+"""Images whose pairs are all compared in a few seconds."""
 
 
 PAIRS_AT_A_TIME = 16_384
@@ -28,11 +28,11 @@ PAIRS_AT_A_TIME = 16_384
 
 
 MAX_PAIRS_IN_MEMORY = 8_000_000
-"""Pairs of near images that are kept at most: 128 MB."""
+"""Pairs of near images to hold, at most: 128 MB."""
 
 
 class Scored:
-    """What a scored frame tells of its images that can be compared with each other.
+    """The images of a scored frame that can be compared with each other.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Scored:
     embeddings
         The frame's column of them, null for images without one; None if it has none.
     closeness
-        Who is near whom; None where embeddings are not what is needed.
+        Which images are near each other; None if another column than embeddings is needed.
     """
 
     def __init__(self, frame: pl.DataFrame, needed: str) -> None:
@@ -65,11 +65,11 @@ class Scored:
 
     @cached_property
     def near(self) -> float:
-        """The boundary that the frame was scored with, as far as its kinds and groups tell.
+        """The boundary that the frame was scored with, inferred from its kinds and groups.
 
         It lies between the scores of kind near and those of kind unique, and no member of a group
-        is farther from its keeper. Where the usual one does not fit, the lowest that does is
-        taken: too low keeps images, too high loses them.
+        is farther from its keeper. If the default does not fit, it is the lowest that does: a
+        boundary that is too low keeps images, one that is too high loses them.
         """
         if not {"kind", "uniqueness"} <= set(self.images.columns):
             return NEAR
@@ -102,15 +102,15 @@ class Scored:
 
     @cached_property
     def gamma(self) -> float | None:
-        """The exponent that leads from the frame's distances to its scores, None if none does.
+        """The exponent between the frame's distances and its scores, None if there is none.
 
-        The median of ln(uniqueness) / ln(distance), where most rows agree on it.
+        The median of ln(uniqueness) / ln(distance), if most rows agree with it.
         """
         if not {"uniqueness", "distance"} <= set(self.images.columns):
             return None
         score = self.images["uniqueness"].cast(pl.Float64).fill_null(np.nan).to_numpy()
         distance = self.images["distance"].cast(pl.Float64).fill_null(np.nan).to_numpy()
-        # At the floor the exponent cannot be seen, and near 1 the logarithm is all rounding.
+        # At the lowest score the exponent is lost, and near 1 the logarithm is mostly rounding.
         usable = (score > 2 * FLOOR) & (score < 1) & (distance > 0) & (distance < 0.999)
         exponents = np.log(score[usable]) / np.log(distance[usable])
         if not exponents.size:
@@ -122,7 +122,7 @@ class Scored:
 
     @property
     def limit(self) -> float:
-        """The boundary up to which groups formed anew take seconds, however many images."""
+        """The boundary up to which new groups take seconds, however many images there are."""
         return self.near if self.closeness is None else self.closeness.limit
 
     def radius(self, near: float) -> float:
@@ -131,7 +131,7 @@ class Scored:
 
     @cached_property
     def pictures(self) -> pl.Series | None:
-        """A text for each image that is equal for exact duplicates, None if nothing tells."""
+        """A text for each image, equal for exact duplicates; None if no column shows them."""
         if "fingerprint" in self.images.columns:
             text = pl.coalesce(pl.col("fingerprint").cast(pl.String), "path")
         elif {"uniqueness", "nearest"} <= set(self.images.columns):
@@ -147,7 +147,7 @@ class Ranked:
     Attributes
     ----------
     scored, rules
-        What they come from, and the rules that rank them.
+        The images, and the rules that rank them.
     images
         As in :class:`Scored`.
     row
@@ -165,8 +165,8 @@ class Ranked:
             assert scored.closeness is not None
             self.picture = scored.closeness.same(self.row)
         else:
-            pictures = scored.pictures.gather(order).to_frame("picture").with_row_index("place")
-            first = pictures.select(pl.col("place").min().over("picture"))
+            pictures = scored.pictures.gather(order).to_frame("picture").with_row_index("index")
+            first = pictures.select(pl.col("index").min().over("picture"))
             self.picture = first.to_series().to_numpy().astype(np.int64)
 
     def __len__(self) -> int:
@@ -174,14 +174,15 @@ class Ranked:
 
 
 class Closeness:
-    """Which images are near which, for groups at any boundary.
+    """Which images are near each other, for groups at any boundary.
 
-    The pairs within a limit are searched once, when they are first needed, and kept. Beyond it,
-    or where pairs are too many to keep, each boundary is searched by itself; the groups are the
-    same. It may serve several threads.
+    The pairs within a limit are searched once, when they are first needed, and kept. Beyond the
+    limit, or where there are too many pairs to keep, each boundary is searched by itself; the
+    groups are the same. It may serve several threads.
 
-    Whoever scored above a boundary has nobody within it, so only the others are compared. A frame
-    without fingerprints, or without scores on the scale of distances, cannot tell, and all are.
+    An image whose score is above a boundary has no other within it, so only images with lower
+    scores are compared. In a frame without fingerprints, or whose scores do not follow from its
+    distances, all images are.
     """
 
     def __init__(self, scored: Scored) -> None:
@@ -189,13 +190,13 @@ class Closeness:
         self._embeddings = scored.embeddings
         self.radius = scored.radius
         self._row = scored.row
-        # The lowest boundary at which somebody may be near, by row of the frame.
+        # The lowest boundary at which a row of the frame may have a neighbour.
         self._from = np.zeros(len(scored.embeddings))
         if scored.gamma is not None and scored.pictures is not None:
             score = scored.images["uniqueness"].cast(pl.Float64).fill_null(0.0)
-            # A copy's own score is 0, and any of the copies may be the keeper.
+            # The score of copies is 0 for all but one, and any of them may become the keeper.
             score = score.set(scored.pictures.is_duplicated(), 0.0)
-            # A little less than the score: gamma was read off rounded numbers.
+            # A little less than the score: gamma was inferred from rounded numbers.
             self._from[self._row] = (score.to_numpy() - 2 * FLOOR) / 1.001
         self._lowest = np.sort(self._from[self._row])
         self._lock = threading.Lock()
@@ -203,11 +204,11 @@ class Closeness:
 
     @property
     def limit(self) -> float:
-        """The boundary up to which comparing takes seconds, however many images."""
+        """The boundary up to which comparing takes seconds, however many images there are."""
         return min(PLANNER_NEAR_LIMIT, self._affordable(MAX_IMAGES_COMPARED))
 
     def _affordable(self, images: int) -> float:
-        """Return the highest boundary at which so many images may have somebody near."""
+        """Return the highest boundary at which at most so many images may have a neighbour."""
         return float(self._lowest[images]) if images < len(self._lowest) else 1.0
 
     def greedy_groups(
@@ -218,7 +219,7 @@ class Closeness:
         Parameters
         ----------
         rows
-            Rows of the frame, one of each picture, best keeper first.
+            Rows of the frame, one for each picture, best keeper first.
         near
             Boundary on the uniqueness scale.
 
@@ -235,7 +236,10 @@ class Closeness:
         return representative, has_neighbor
 
     def same(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the place in `rows` of the picture that each is, by the embeddings alone."""
+        """Return, for each of `rows`, the index in `rows` of the first with the same picture.
+
+        Pictures count as the same by their embeddings alone.
+        """
         return self._greedy_groups(rows, 0.0, SAME)[0]
 
     def _greedy_groups(
@@ -246,19 +250,18 @@ class Closeness:
         found = self._pairs(near)
         if found.near < near or found.pairs.radius < radius:
             return _greedy_groups_by_search(unit_vectors(self._embeddings.gather(rows)), radius)
-        # Equal vectors have the same neighbours: the best of them, their head, stands for all.
+        # Equal vectors have the same neighbours, so the best of them is enough.
         _, first, which = np.unique(found.vector[rows], return_index=True, return_inverse=True)
         distinct = np.sort(first)
         distinct_of = np.searchsorted(distinct, first[which])
         representative, has_neighbor = found.pairs.greedy_groups(
             found.vector[rows[distinct]], radius
         )
-        return distinct[representative[distinct_of]], has_neighbor[distinct_of] | (
-            np.bincount(distinct_of)[distinct_of] > 1
-        )
+        has_equal = np.bincount(distinct_of)[distinct_of] > 1
+        return distinct[representative[distinct_of]], has_neighbor[distinct_of] | has_equal
 
     def _pairs(self, near: float) -> "_NearPairs":
-        """Return the pairs up to a boundary, or those that could be kept."""
+        """Return the pairs up to a boundary, or up to a lower one if there are too many."""
         with self._lock:
             known = found = self._found
             if found is None or (found.near < near and not found.is_cut):
@@ -269,8 +272,10 @@ class Closeness:
             return found
 
     def _search(self, near: float) -> "_NearPairs":
+        """Search the pairs up to a boundary, or a higher one if that is affordable."""
         before = 0 if self._found is None else int((self._found.vector >= 0).sum())
-        # Never a little more than the last time: someone may be moving the boundary up.
+        # Search farther than asked: a boundary that is moved up in small steps would otherwise cost
+        # a search at each step.
         wanted = PLANNER_NEAR_LIMIT if near <= PLANNER_NEAR_LIMIT else min(1.0, 1.5 * near)
         limit = max(near, min(wanted, self._affordable(max(MAX_IMAGES_COMPARED, 2 * before))))
         rows = self._row[self._from[self._row] <= limit]
@@ -292,12 +297,12 @@ class _NearPairs:
     near
         The boundary.
     vector
-        For each row of the frame, its place among the distinct vectors; -1 for images that can
-        have nobody within the boundary.
+        For each row of the frame, the index of its vector among the distinct ones; -1 for images
+        that cannot have a neighbour within the boundary.
     pairs
-        Of these vectors.
+        The pairs of distinct vectors.
     is_cut
-        Whether those of this boundary, or of a wider one, are too many to keep.
+        Whether there are too many pairs at this boundary, or a higher one, to keep them all.
     """
 
     near: float
@@ -309,10 +314,11 @@ class _NearPairs:
 def _greedy_groups_by_search(
     vectors: NDArray[np.float32], radius: float
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the same as :meth:`Closeness.greedy_groups`, without a list of all pairs."""
     rows = np.arange(len(vectors))
     representative = grouping.greedy_groups(vectors, radius)
     has_neighbor = np.bincount(representative, minlength=len(rows))[representative] > 1
-    # Who is near somebody and yet alone is near a member only.
+    # An image that has neighbours and yet no group is only near members of other groups.
     members, alone = vectors[representative != rows], np.flatnonzero(~has_neighbor)
     has_neighbor[alone] = grouping.any_within(vectors[alone], members, radius)
     return representative, has_neighbor

@@ -1,4 +1,4 @@
-"""Why an image stays or goes, in words."""
+"""Why an image is kept or removed, in words."""
 
 import numpy as np
 import polars as pl
@@ -10,18 +10,33 @@ from dedup_widgets.planning.ranking import Ranked
 from dedup_widgets.scoring.keepers import decided_by
 
 EXACT, NEAR = 1, 2
+"""What an image is to its keeper, as an index of :data:`KINDS`; 0 for neither."""
 
 
 KINDS = pl.Series([None, "exact", "near"], dtype=KIND)
-"""What an image is to its keeper."""
+"""What an image is to its keeper, by number."""
 
 
 def outcomes(
     picture: NDArray[np.int64], representative: NDArray[np.int64], removable: set[str]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Return for each image its keeper, what it is to it (0, EXACT, NEAR), and whether it goes.
+    """Return the keeper of each image, what it is to its keeper, and whether it is removed.
 
-    A duplicate is exact where a copy of it stays, even if another image leads its group.
+    A duplicate is exact if a copy of it is kept, even if the group's representative is another
+    picture.
+
+    Parameters
+    ----------
+    picture, representative
+        (n,), as in :class:`Ranked` and :class:`Groups`.
+    removable
+        The kinds that may be removed.
+
+    Returns
+    -------
+    tuple
+        Three arrays, (n,): the image that is its keeper; 0, EXACT or NEAR; and a mask of those to
+        be removed.
     """
     rows = np.arange(len(picture))
     kept = representative == rows
@@ -43,7 +58,7 @@ def outcomes(
 
 
 def counts_of_groups(ranked: Ranked, groups: Groups, images: int) -> tuple[int, int, int, int]:
-    """Return what :data:`CURVE_SCHEMA` counts, of all images of the frame."""
+    """Return groups, near groups, kept and removed images, of so many images in the frame."""
     other_picture = ranked.picture != ranked.picture[groups.representative]
     removed = int((groups.representative != np.arange(len(ranked))).sum())
     return (
@@ -57,10 +72,10 @@ def counts_of_groups(ranked: Ranked, groups: Groups, images: int) -> tuple[int, 
 def rules_of_keepers(
     ranked: Ranked, representative: NDArray[np.int64], *, among_copies: bool
 ) -> pl.Series:
-    """Return which rule decided each keeper, null elsewhere and where the rules say otherwise.
+    """Return which rule decided for each keeper; null elsewhere, and where rules contradict.
 
-    With `among_copies` they chose among exact copies only, and are asked about those alone where
-    another member of the group would have been their choice.
+    With `among_copies` the rules chose among exact copies only. Where they would have chosen
+    another member of the group, only the copies of its keeper count.
     """
     picture = ranked.picture
     followers = np.flatnonzero(representative != np.arange(len(ranked)))
@@ -78,7 +93,7 @@ def rules_of_keepers(
 
 
 def reason_of(removable: set[str]) -> pl.Expr:
-    """Say in words why an image stays or goes."""
+    """Return an expression for the reason why an image is kept or removed."""
     # A copy in another folder often has the same name.
     is_namesake = pl.col("name") == pl.col("keeper_name")
     name = pl.when(is_namesake).then("keeper").otherwise("keeper_name")

@@ -24,7 +24,7 @@ Stage = Literal["loading the model", "reading and embedding", "comparing"]
 
 
 SECONDS_TO_END = 10.0
-"""How long an interpreter that exits waits for its jobs, which end with the batch in work."""
+"""How long an interpreter that exits waits for its jobs, which end after the current batch."""
 
 
 class Job:
@@ -64,7 +64,7 @@ class Job:
         _running.add(self)
         self._thread.start()
 
-    # What a person asks
+    # Public
 
     @property
     def done(self) -> bool:
@@ -78,7 +78,7 @@ class Job:
 
     @property
     def stage(self) -> Stage:
-        """What it does, or did last."""
+        """The current stage, or the last one."""
         return self._stage
 
     @property
@@ -88,7 +88,7 @@ class Job:
 
     @property
     def error(self) -> BaseException | None:
-        """What made it fail."""
+        """The error that it failed with; None if it did not."""
         return self._error
 
     @property
@@ -97,7 +97,7 @@ class Job:
         return self._task.store
 
     def cancel(self) -> None:
-        """Stop it after the batch in work; what was read and embedded is kept."""
+        """Stop it after the current batch; what was read and embedded is kept."""
         self._cancelled.set()
         self._notify_watchers()
 
@@ -175,6 +175,7 @@ class Job:
         return f"{self._running_text()}{' · stopping …' if self._cancelled.is_set() else ''}"
 
     def _what_is_kept(self) -> str:
+        """Say how many images are in the store after it was cancelled."""
         if self._embedder is None or self._read is None:
             return "before an image was read"
         how_far = f"after {self._read:,} of {counted(len(self._task.paths), 'image')}"
@@ -183,6 +184,7 @@ class Job:
         return f"{how_far}; they are kept, and scoring again goes on from there"
 
     def _running_text(self) -> str:
+        """Say how far the current stage is."""
         done, total = self._done_and_total
         if self._stage == "loading the model":
             return "loading the model"
@@ -213,7 +215,7 @@ class Job:
         return {**(self._panel._repr_mimebundle_(**options) or {}), **plain}
 
     def watch(self, watcher: Callable[[], None]) -> None:
-        """Call a function whenever this job got further, in its thread, and when it ended."""
+        """Call a function, in the job's thread, whenever it makes progress and when it ends."""
         self._watchers.append(watcher)
 
     @property
@@ -221,7 +223,7 @@ class Job:
         """Whether it was told to stop and has not ended yet."""
         return self._cancelled.is_set() and not self._ended.is_set()
 
-    # What its thread does
+    # In its thread
 
     def _run(self) -> None:
         try:
@@ -242,12 +244,14 @@ class Job:
         return self._task.frame(described, embedder, self._report)
 
     def _enter(self, stage: Stage, total: int) -> None:
+        """Begin a stage of so many steps."""
         self._stage = stage
         self._done_and_total = 0, total
         self._stop_if_cancelled()
         self._notify_watchers()
 
     def _report(self, done: int, total: int) -> None:
+        """Take in progress and pass it on; raise if the job was cancelled."""
         self._done_and_total = done, total
         if self._stage == "reading and embedding":
             self._read = done
@@ -280,7 +284,7 @@ class Job:
             try:
                 watcher()
             except Exception as error:
-                # What shows the work must not end it.
+                # An error in a display must not end the work.
                 self._watchers.remove(watcher)
                 warnings.warn(f"the job is shown no longer: {error}", stacklevel=2)
 

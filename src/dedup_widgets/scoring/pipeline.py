@@ -1,8 +1,8 @@
-"""Reads, decodes, embeds and remembers images: all that scoring needs to know of each file.
+"""Reads, decodes and embeds images, and keeps the results in the store.
 
 Threads read and decode; where the embedder allows it, the same threads also run the network, on a
-portion of pictures each, so that no core ever waits for another. The calling thread only sorts
-what comes back and writes it to the store, a portion or batch in one transaction.
+batch of fixed size each, so that no core waits for another. The calling thread only collects the
+results and writes them to the store, each batch in one transaction.
 """
 
 from collections import deque
@@ -33,19 +33,19 @@ Result = TypeVar("Result")
 
 
 _FILES_AT_A_TIME = 4096
-"""Files or vectors that are looked up at once: a million must not become a million objects."""
+"""Files or vectors that are looked up together: a million must not become a million tasks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Descriptions:
-    """What is known of files.
+    """Records and embeddings of files.
 
     Attributes
     ----------
     records
-        One a file, in the order of the paths.
+        One for each file, in the order of the paths.
     embeddings
-        Unit vectors, (m, d) float16, one a fingerprint.
+        Unit vectors, (m, d) float16, one for each fingerprint.
     row_of
         The row of each fingerprint in `embeddings`.
     """
@@ -66,26 +66,26 @@ def describe(
 ) -> Descriptions:
     """Return a record for each path, and an embedding for each fingerprint among them.
 
-    What the store knows is not read again, and a picture that it has a vector of, as that of a
-    file that was moved, is not embedded again. What is new is written to it as soon as it is
-    embedded: whatever stops the work, at most `batch_size` pictures, or one portion a worker if
-    that is more, were embedded in vain. At most about two batches of prepared pictures wait in
-    memory, and one picture a worker is decoded at a time.
+    A file that the store has is not read again, and a picture whose vector it has, such as that
+    of a file that was moved, is not embedded again. New pictures are written to it as soon as they
+    are embedded: an interrupt loses at most `batch_size` pictures, or one batch of fixed size for
+    each worker if that is more. At most about two batches of prepared pictures wait in memory, and
+    each worker decodes one picture at a time.
 
     Parameters
     ----------
     paths
         Absolute paths.
     embedder, store, source
-        What embeds, remembers and reads.
+        The model, where results are kept, and where files are read from.
     batch_size
-        Pictures that are embedded before they are written. An embedder with a ``fixed_batch`` takes
-        that many a pass of the network; another one takes the whole batch.
+        Pictures that are embedded before they are written. An embedder with a ``fixed_batch``
+        takes that many in a pass of the network; another one takes the whole batch.
     workers
         Threads that read and decode, and run the network if the embedder has a ``fixed_batch``.
     progress
-        Whether to show a progress bar, or a function that is told images done and in all. What it
-        raises stops the work.
+        Whether to show a progress bar, or a function that is called with the images done and in
+        all. An error that it raises stops the work.
 
     Raises
     ------
@@ -117,24 +117,24 @@ def describe(
 def look_up(
     paths: Sequence[str], embedder: Embedder, store: Store, source: Source, workers: int
 ) -> Descriptions:
-    """Return what the store knows of files by now, without reading a picture.
+    """Return what the store has of files by now, without reading a picture.
 
     Parameters
     ----------
     paths
         Absolute paths.
     embedder
-        Only what was embedded by this model counts as known.
+        Only pictures that were embedded by this model count.
     store, source
-        What remembers, and what tells whether a file has changed since.
+        Where results are kept, and where files are, to see whether they have changed since.
     workers
         Threads that look files up.
 
     Returns
     -------
     Described
-        Files that the store does not know, or that have changed, are left out of ``records``;
-        those that cannot be reached are in it, with their error.
+        Files that are not in the store, or that have changed, are left out of ``records``; those
+        that cannot be looked up are in it, with their error.
     """
     with _threads(workers, embedder) as pool:
         known, _, vectors = _look_up(pool, paths, embedder, store, source)
@@ -143,7 +143,11 @@ def look_up(
 
 @dataclass(frozen=True, slots=True)
 class _ReadFile:
-    """One file, read and decoded once, with all that is needed of it."""
+    """One file, read and decoded once.
+
+    `jpeg` is the thumbnail, `prepared` the picture as the embedder takes it; a record that is not
+    `lasting` is not kept in the store.
+    """
 
     record: FileRecord
     jpeg: bytes = b""
@@ -153,17 +157,17 @@ class _ReadFile:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Files in the order they were read, and the prepared pictures that are new among them."""
+    """Files in the order they were read; prepared new pictures among them by fingerprint."""
 
     reads: list[_ReadFile]
     new: dict[str, Any]
 
 
 class _Vectors:
-    """Embeddings as they come in, in one matrix.
+    """Embeddings in one matrix that fills as they come in.
 
-    Room for all is reserved when the first one tells their length; memory that is not written to
-    is not taken.
+    It is allocated for all files when the first embedding shows their length; the system provides
+    memory only for what is written.
     """
 
     def __init__(self, most: int, model: str) -> None:
@@ -173,6 +177,7 @@ class _Vectors:
         self._matrix = np.empty((0, 0), np.float16)
 
     def add(self, fingerprints: Iterable[str], rows: Iterable[NDArray[np.float16]]) -> None:
+        """Add the embedding, (d,), of each fingerprint."""
         for fingerprint, row in zip(fingerprints, rows, strict=True):
             if not self._matrix.size:
                 self._matrix = np.empty((self._most, row.size), np.float16)
@@ -190,7 +195,7 @@ class _Vectors:
 
 
 class _ProgressReport:
-    """Tells how far the work is: a bar that also says what came from where, or a function."""
+    """Reports progress: by a bar that also counts what came from the store, or to a function."""
 
     def __init__(self, known: dict[str, FileRecord], total: int, progress: Progress) -> None:
         self._callback = progress if callable(progress) else None
@@ -215,11 +220,13 @@ class _ProgressReport:
         self._bar.close()
 
     def update(self, batch: _Batch, embedded: int) -> None:
+        """Report a batch, of which so many pictures were embedded."""
         self._embedded += embedded
         self._unreadable += sum(read.record.error is not None for read in batch.reads)
         self._report(len(batch.reads))
 
     def _report(self, more: int) -> None:
+        """Report so many more files."""
         self._done += more
         self._bar.set_postfix_str(
             f"{self._embedded} embedded, {self._stored} from the store, "
@@ -252,7 +259,14 @@ def _look_up(
     store: Store,
     source: Source,
 ) -> tuple[dict[str, FileRecord], list[Entry], _Vectors]:
-    """Split the paths into those that the store knows all about, and those to read."""
+    """Look all files up in the store.
+
+    Returns
+    -------
+    tuple
+        The records of files that need not be read, by path; the files to read; and the vectors
+        that the store has.
+    """
     known: dict[str, FileRecord] = {}
     todo: list[Entry] = []
     vectors = _Vectors(len(paths), embedder.name)
@@ -282,13 +296,14 @@ def _look_up(
 def _take_stored(
     vectors: _Vectors, embedder: Embedder, store: Store, fingerprints: set[str]
 ) -> int:
-    """Take the vectors that the store has of some pictures; return how many."""
+    """Add the vectors that the store has of some pictures to `vectors`; return how many."""
     found = store.embeddings(fingerprints, embedder.key) if embedder.persistent else {}
     vectors.add(found, found.values())
     return len(found)
 
 
 def _stat(source: Source, path: str) -> Entry | FileRecord:
+    """Look a file up; return a record with the error if that fails."""
     try:
         return source.stat(path)
     except ImageError as error:
@@ -296,10 +311,11 @@ def _stat(source: Source, path: str) -> Entry | FileRecord:
 
 
 def _read(source: Source, entry: Entry, embedder: Embedder) -> _ReadFile:
+    """Read and decode a file, and prepare its picture and its thumbnail."""
     try:
         data = source.read(entry.path)
     except ImageError as error:
-        # It may be readable next time with the same size and date: nothing to remember.
+        # It may be readable next time with the same size and date, so this is not kept.
         return _ReadFile(FileRecord(entry, error=str(error)), lasting=False)
     try:
         picture = decode(data)
@@ -328,9 +344,10 @@ def _in_order(
 def _batches(
     reads: Iterable[_ReadFile], size: int, seen: set[str], taken: Callable[[set[str]], int]
 ) -> Iterator[_Batch]:
-    """Cut into batches of at most ``size`` new pictures, and few enough to lose in an interrupt.
+    """Cut files into batches of at most ``size`` new pictures and ``4 * size`` files.
 
-    Pictures are new unless they were seen, or are taken from elsewhere, as by `_take_stored`.
+    A picture is new unless its fingerprint is in `seen`, or `taken` finds its vector in the store
+    and returns 1; see `_take_stored`.
     """
     batch = _Batch([], {})
     for read in reads:
@@ -339,7 +356,7 @@ def _batches(
             seen.add(fingerprint)
             if not taken({fingerprint}):
                 batch.new[fingerprint] = read.prepared
-        # The picture itself is held by `new`, and by nothing once that is embedded.
+        # Only `new` holds the prepared picture, so that its memory is freed once it is embedded.
         batch.reads.append(_ReadFile(read.record, read.jpeg, None, read.lasting))
         if len(batch.new) == size or len(batch.reads) == 4 * size:
             yield batch
@@ -370,7 +387,7 @@ def _embedded(
 
 
 def _embed(embedder: Embedder, batch: _Batch) -> NDArray[np.float16]:
-    """Return unit vectors, (n, d) float16: what is stored is what is scored."""
+    """Return the unit vectors of new pictures, (n, d), rounded to float16 as the store has them."""
     if not batch.new:
         return np.empty((0, 0), np.float16)
     return np.asarray(embedder.encode(list(batch.new.values()))).astype(np.float16)

@@ -1,6 +1,6 @@
 """From images to a frame of scores.
 
-The only module that runs the whole line; each step is a plain function of another module.
+The only module that runs all steps; each step is a plain function of another module.
 """
 
 import os
@@ -64,8 +64,8 @@ def score(
     workers
         Threads that read and decode; default: one a processor core.
     progress
-        Whether to show a progress bar with images a second, or a function that is told how many
-        steps are done and how many there are, of reading first and then of comparing. What it
+        Whether to show a progress bar with images a second, or a function that is called with the
+        number of steps done and in all, first of reading and then of comparing. An error that it
         raises stops the work; what was done by then is kept.
 
     Returns
@@ -124,6 +124,11 @@ def add_scores(
         As for :func:`score`.
     run
         Scores the images of a frame; called unless the frame has a column ``embedding``.
+
+    Returns
+    -------
+    pl.DataFrame
+        All columns of the frame, with those of the score.
     """
     require_columns(frame, [path], "Explorer")
     if "embedding" not in frame.columns:

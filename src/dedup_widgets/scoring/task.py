@@ -1,4 +1,4 @@
-"""One scoring run: what was asked, and the frame that comes of it."""
+"""One scoring run: its checked arguments, its steps, and the frame that it makes."""
 
 import os
 from collections.abc import Sequence
@@ -30,14 +30,14 @@ from dedup_widgets.store.open import open_store, store_path
 
 @dataclass(frozen=True)
 class ScoringTask:
-    """What is to be scored and how, checked, with nothing done yet.
+    """What is to be scored, and how: checked arguments, before any work.
 
     Attributes
     ----------
     paths
-        As they stand in the frame.
+        As they are spelled in the frame.
     given
-        The other columns of a frame that was given.
+        The other columns of the frame that was passed, if it was one.
     near, keep, store, model, device, precision, batch_size, workers
         As :func:`score` takes them, with its defaults filled in.
     """
@@ -58,15 +58,20 @@ class ScoringTask:
         return load_embedder(self.model, self.device, self.precision)
 
     def describe(self, embedder: Embedder, progress: Progress) -> Descriptions:
-        """Read, embed and remember what the store does not know yet."""
+        """Read and embed what the store does not have yet, and add it to the store."""
         files = [absolute(path) for path in self.paths]
         return describe(
-            *(files, embedder, self.store, LocalFiles()),
-            *(self.batch_size, self.workers, progress),
+            files,
+            embedder,
+            self.store,
+            LocalFiles(),
+            batch_size=self.batch_size,
+            workers=self.workers,
+            progress=progress,
         )
 
     def look_up(self, embedder: Embedder) -> Descriptions:
-        """Return what the store knows by now."""
+        """Return what the store has by now."""
         files = [absolute(path) for path in self.paths]
         return look_up(files, embedder, self.store, LocalFiles(), self.workers)
 
@@ -127,12 +132,21 @@ def plan_scoring(
     if not isinstance(model, str | os.PathLike):
         model = load_embedder(model, device, precision)
     return ScoringTask(
-        *(paths, given, near, keep, open_store(store)),
-        *(model, device, precision, batch_size, workers),
+        paths=paths,
+        given=given,
+        near=near,
+        keep=keep,
+        store=open_store(store),
+        model=model,
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        workers=workers,
     )
 
 
 def _positive(name: str, value: int | None, default: int) -> int:
+    """Return a number of at least 1, or the default for None."""
     if value is None:
         return default
     if value < 1:
@@ -141,7 +155,7 @@ def _positive(name: str, value: int | None, default: int) -> int:
 
 
 def _check_rules(keep: Sequence[str | keepers.Rule], given: pl.DataFrame | None) -> None:
-    """Refuse rules that could not be applied, before hours are spent on what they rank."""
+    """Refuse rules that cannot be applied, before hours are spent on the images to be ranked."""
     facts = _facts([], [])
     keepers.rank(facts if given is None else facts.hstack(given.clear()), keep)
 
@@ -157,8 +171,9 @@ def _paths(images: Any) -> tuple[pl.DataFrame | None, list[str]]:
 def _refuse_store_among_images(
     store: "str | os.PathLike[str] | Store | None", images: Any, paths: Sequence[str]
 ) -> None:
+    """Raise if the store would be in a folder that holds images."""
     path = store_path(store).resolve()
-    # Names, for a Path each of a million images takes ten seconds.
+    # By name: making a Path of each of a million images takes ten seconds.
     among = str(path.parent) in {os.path.dirname(absolute(image)) for image in paths}  # noqa: PTH120
     if isinstance(images, str | os.PathLike) and (given := Path(images).expanduser()).is_dir():
         among = among or path.is_relative_to(given.resolve())
@@ -190,7 +205,7 @@ def _laid_out(
 
 
 def _facts(paths: Sequence[str], records: Sequence[FileRecord]) -> pl.DataFrame:
-    """Return what is known of each file."""
+    """Return the paths with the facts, fingerprint and error of each file."""
     return pl.DataFrame(
         {
             "path": pl.Series(paths, dtype=pl.String),

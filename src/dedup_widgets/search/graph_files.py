@@ -1,4 +1,4 @@
-"""Graphs kept in a folder beside the store, one file each, named after what it was built from."""
+"""Graphs kept in a folder beside the store, one file each, named after the hash of its vectors."""
 
 import os
 import tempfile
@@ -13,20 +13,22 @@ from numpy.typing import NDArray
 from dedup_widgets.search.shared_graph import DamagedError, SharedGraph, digest
 
 MAX_FILES = 4
+"""Graphs that are kept in a folder, at most."""
 
 
 MAX_TOTAL_BYTES = 8 * 2**30
+"""Bytes of all graphs in a folder, at most."""
 
 
 ABANDONED_SECONDS = 3600.0
-"""Seconds after which an unfinished file has no writer any more: writing takes a few."""
+"""Seconds after which an unfinished file counts as abandoned: writing takes a few."""
 
 
 _FORMAT = 1
 
 
 def graph_key(matrix: NDArray[np.generic]) -> str:
-    """Return what names the graph of some vectors: another content or USearch, another name."""
+    """Return the name of the graph of some vectors: a hash of them and of the USearch version."""
     from usearch import __version__
 
     what = f"{_FORMAT} {__version__} {matrix.dtype.str} {matrix.shape}".encode()
@@ -50,11 +52,11 @@ class GraphFiles:
         self.folder = store.with_name(f"{store.stem}.similar")
 
     def path(self, key: str) -> Path:
-        """Return the file of a graph, be it there or not."""
+        """Return the path of a graph's file, whether it exists or not."""
         return self.folder / f"{key}.usearch"
 
     def has_any(self) -> bool:
-        """Tell whether any graph lies here."""
+        """Tell whether there is any graph."""
         return any(self.folder.glob("*.usearch"))
 
     def load(self, key: str) -> SharedGraph | None:
@@ -107,13 +109,13 @@ class GraphFiles:
         try:
             unfinished.replace(path)
         except PermissionError:
-            # Windows does not replace a file that someone has mapped: it may be the same graph.
+            # Windows does not replace a file that is mapped: it may be the same graph.
             if not path.exists():
                 raise
             SharedGraph.read(path, key.encode())
 
     def _tidy(self, keep: Path) -> None:
-        """Remove what was used longest ago, and what a killed process left unfinished."""
+        """Remove the least recently used files, and those that a killed process left unfinished."""
         known = []
         for path in self.folder.iterdir():
             with suppress(OSError):
@@ -123,8 +125,8 @@ class GraphFiles:
                 elif path.suffix == ".tmp" and facts.st_mtime < time.time() - ABANDONED_SECONDS:
                     path.unlink()
         total = 0
-        for place, (_, size, path) in enumerate(sorted(known, reverse=True), start=2):
+        for count, (_, size, path) in enumerate(sorted(known, reverse=True), start=2):
             total += size
-            if place > MAX_FILES or total > MAX_TOTAL_BYTES:
-                with suppress(OSError):  # Windows: still mapped by someone
+            if count > MAX_FILES or total > MAX_TOTAL_BYTES:
+                with suppress(OSError):  # Windows: still mapped
                     path.unlink()

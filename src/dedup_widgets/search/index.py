@@ -1,4 +1,11 @@
-"""The vectors nearest to a query, from a USearch graph where there are many."""
+"""The vectors nearest to a query, from a USearch HNSW graph [1]_ where there are many.
+
+References
+----------
+.. [1] Yu. A. Malkov and D. A. Yashunin, "Efficient and Robust Approximate Nearest Neighbor Search
+   Using Hierarchical Navigable Small World Graphs", IEEE Transactions on Pattern Analysis and
+   Machine Intelligence 42(4), 2020, pp. 824-836, arXiv:1603.09320.
+"""
 
 import atexit
 import contextlib
@@ -21,18 +28,18 @@ from dedup_widgets.search.scan import MAX_COPIED_NUMBERS, Scan
 from dedup_widgets.search.shared_graph import SharedGraph
 
 EXTRA_NODES = 48
-"""Nodes that a graph is asked for beyond k: it orders them by rounded vectors."""
+"""Nodes that a graph is queried for beyond k, because it orders them by rounded vectors."""
 
 
 MAX_GRAPH_NEIGHBORS = 1000
-"""Neighbours for which a graph is asked, at most: the time that it takes grows with them."""
+"""Neighbours that a graph is queried for, at most: the time of a query grows with them."""
 
 
 GRAPH_WAIT_SECONDS = 5.0
-"""Seconds that a search waits at most to hear whether its graph was saved.
+"""Seconds that a search waits, at most, for its graph to be loaded from disk.
 
-Of 1,000,000 vectors one hears after about two. To look at all of them takes as long, the first
-time: torch has to be loaded.
+For 1,000,000 vectors that takes about two. Comparing all of them takes as long the first time,
+because torch has to be imported.
 """
 
 
@@ -40,23 +47,25 @@ _NO_ROWS = np.empty(0, np.int64)
 
 
 Answer = tuple[NDArray[np.int64], NDArray[np.float32]]
+"""Rows and cosine distances, nearest first."""
 
 
 RowsAndCosines = tuple[NDArray[np.int64], NDArray[np.float64]]
+"""Rows in any order, and their exact cosines with a query."""
 
 
 class VectorIndex:
     """The vectors nearest to a query, for similar-items.
 
-    Distances are exact and rows at the same distance come in row order. Below `hnsw_from`
-    vectors a search looks at all of them: nothing is ever missed and nothing is built. From there
-    on it asks a USearch graph, which a thread of low priority loads or builds from the first
-    search on; until it is there, searches look at all vectors.
+    Distances are exact, and rows at the same distance come in row order. Below `hnsw_from` vectors
+    a search compares all of them: none is missed, and nothing is built. From there on it queries a
+    USearch graph, which a thread of low priority loads or builds, starting with the first search;
+    until it is ready, searches compare all vectors.
 
     A graph may miss neighbours: of the nearest 12 in 1,000 clusters of 100, less than 1 in 1,000;
     in 10,000 clusters that have nothing in common, 1 in 10; more among thousands that are nearly
-    equal. Equal vectors share one node, so all of them are found. A row that does not find itself
-    is searched for longer.
+    equal. Equal vectors share one node, so all of them are found. If a row does not find itself,
+    the query is repeated for more neighbours.
 
     One index may serve several threads.
 
@@ -143,7 +152,7 @@ class VectorIndex:
         k
             How many rows.
         known
-            Rows known to be near, which no graph shall miss.
+            Rows that are known to be near, so that the graph cannot miss them.
         """
         known = np.append(known, row)
         rows, distances = self._nearest(self._vectors.unit([row]), k + 1, known)
@@ -151,7 +160,7 @@ class VectorIndex:
         return rows[others][:k], distances[others][:k]
 
     def is_ready(self, timeout: float | None = 0) -> bool:
-        """Tell whether searches are as fast as they will be; begin to make them so if not.
+        """Tell whether the graph is ready, or none is needed; start to load or build it if not.
 
         Parameters
         ----------
@@ -165,7 +174,7 @@ class VectorIndex:
         return self._graph is not None
 
     def _begin(self) -> threading.Thread | None:
-        """Return the thread that provides the graph; None where none is used."""
+        """Return the thread that loads or builds the graph; None where none is used."""
         if not self._uses_graph:
             return None
         with self._lock:
@@ -188,7 +197,7 @@ class VectorIndex:
         return rows[order], np.clip(1.0 - cosine[order], 0.0, 1.0).astype(np.float32)
 
     def _graph_at_hand(self) -> SharedGraph | None:
-        """Return the graph, if it is there or about to be."""
+        """Return the graph if it is ready, or about to be loaded from disk."""
         if self._begin() is None:
             return None
         if not self._disk_checked.is_set() and self._files is not None and self._files.has_any():
@@ -196,6 +205,7 @@ class VectorIndex:
         return self._graph
 
     def _scan_all(self, unit: NDArray[np.float32], k: int) -> RowsAndCosines:
+        """Return at least the k nearest rows to a unit vector, (1, d), from all vectors."""
         rows = self._scan.candidates(unit[0], k)
         return rows, np.concatenate(
             [cosines(unit, self._vectors.unit(rows[part]))[0] for part in parts(len(rows))]
@@ -204,9 +214,10 @@ class VectorIndex:
     def _ask_graph(
         self, graph: SharedGraph, unit: NDArray[np.float32], k: int, known: NDArray[np.int64]
     ) -> RowsAndCosines | None:
-        """Return what a graph finds, and what is known; None where it is seen to miss something.
+        """Return what a graph finds, and the known rows; None where it is seen to miss rows.
 
-        A row that does not find itself may have lost others too. Asking for more finds it.
+        A query for a row that does not find itself may miss others too; querying for more
+        neighbours finds it.
         """
         for wanted in (k + EXTRA_NODES, k + MAX_GRAPH_NEIGHBORS):
             nodes = graph.nodes(unit[0], wanted)
@@ -221,12 +232,12 @@ class VectorIndex:
         return None
 
 
-# Graphs in the making
+# Building graphs
 
 
 @dataclass(eq=False)
 class _Shared:
-    """What the indexes of one content share, so that one of them builds and all have it."""
+    """What indexes of the same vectors share: one builds the graph, and all use it."""
 
     build_lock: threading.Lock = field(default_factory=threading.Lock)
     wanted_by: "weakref.WeakSet[VectorIndex]" = field(default_factory=weakref.WeakSet)
@@ -234,12 +245,12 @@ class _Shared:
     is_saved: bool = False
 
     def known(self) -> SharedGraph | None:
-        """Return the graph if any index still has it."""
+        """Return the graph if any index still uses it."""
         return None if self.graph is None else self.graph()
 
 
 class _UnwantedError(Exception):
-    """All who wanted a graph are gone."""
+    """No index needs the graph any more."""
 
 
 _shared: dict[tuple[str, Path | None], _Shared] = {}
@@ -270,9 +281,9 @@ def _provide_graph(
     files: GraphFiles | None,
     disk_checked: threading.Event,
 ) -> None:
-    """Hand an index its graph: one that this process has, or that lies on disk, or a new one.
+    """Give an index its graph: one that this process has, one from disk, or a new one.
 
-    The thread holds no reference to the index: when nobody wants the graph any more, it stops.
+    The thread holds no reference to the index, and stops when no index needs the graph any more.
     """
     _lower_priority()
     try:
@@ -307,10 +318,13 @@ def _provide_graph(
 
 
 def _load(key: str, files: GraphFiles | None) -> SharedGraph | None:
+    """Return a graph from disk; None where there is none."""
     return None if files is None else files.load(key)
 
 
 def _build(key: str, vectors: Vectors, files: GraphFiles | None, shared: _Shared) -> SharedGraph:
+    """Build a graph and save it; raise if no index needs it any more."""
+
     def check_wanted(_done: int, _total: int) -> None:
         if _exiting.is_set() or not shared.wanted_by:
             raise _UnwantedError
@@ -324,7 +338,7 @@ def _build(key: str, vectors: Vectors, files: GraphFiles | None, shared: _Shared
 
 
 def _lower_priority() -> None:
-    """Lower the priority of this thread: what the user does meanwhile goes first."""
+    """Lower the priority of this thread, in favour of the user's own work."""
     if sys.platform == "linux":  # elsewhere a priority belongs to the whole process
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)
@@ -332,7 +346,7 @@ def _lower_priority() -> None:
 
 @atexit.register
 def _stop_threads() -> None:
-    # A thread that the interpreter kills inside of USearch would take the process down with it.
+    # A thread that the interpreter kills inside USearch would crash the process.
     _exiting.set()
     for thread in list(_threads):
         thread.join(10)
