@@ -148,6 +148,7 @@ def decode(data: bytes) -> Picture:
 
 
 def _decode(data: bytes, name: str) -> Picture:
+    """Decode a file of a format by Pillow's name, as :func:`decode` does."""
     image = open_image(data, name)
     check_size(image.size)
     mode, frames, first = image.mode, getattr(image, "n_frames", 1), image.tell()

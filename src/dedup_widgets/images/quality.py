@@ -108,6 +108,7 @@ def sharpness(picture: Grey) -> float:
 
 
 def _laplacian(rows: Grey) -> NDArray[np.int32]:
+    """Return the Laplacian of rows, (n, SIDE), without their margin: (n - 2, SIDE - 2)."""
     # The smallest integers that hold the values are several times as fast as float64.
     g = rows.astype(np.int16)
     laplacian = g[:-2, 1:-1] + g[2:, 1:-1]

@@ -55,6 +55,7 @@ class FixedBatches:
         return unit_rows(features, n, self._name)
 
     def _features(self, pixels: "torch.Tensor") -> "torch.Tensor":
+        """Return the embeddings, (size, d), of one batch."""
         import torch
 
         with torch.inference_mode():

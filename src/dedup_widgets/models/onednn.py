@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# The operator's names of the activations, and their parameters.
 _ACTIVATIONS: dict[str, tuple[str, list[float]]] = {
     "none": ("none", []),
     "silu": ("swish", []),
     "gelu": ("gelu", []),
     "relu6": ("hardtanh", [0.0, 6.0]),
 }
+"""Name and parameters of each activation in the operators of oneDNN."""
 
 
 _OPERATORS = (

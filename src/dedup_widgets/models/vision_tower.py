@@ -19,12 +19,12 @@ from torch.nn import functional
 
 from dedup_widgets.models.onednn import Linear
 
-# Bytes become exact numbers of 8 bits around 0: nothing of a pixel is lost in bfloat16.
 _MIDDLE = 128
+"""Subtracted from bytes, so that they are integers of 8 bits, which bfloat16 represents exactly."""
 
 
-# quick_gelu(x) = x * sigmoid(1.702 x), so 1.702 * quick_gelu(x) = silu(1.702 x).
 _QUICK_GELU = 1.702
+"""quick_gelu(x) = x * sigmoid(1.702 x), so 1.702 * quick_gelu(x) = silu(1.702 x)."""
 
 
 _ACTIVATIONS = {"quick_gelu": ("silu", _QUICK_GELU), "gelu": ("gelu", 1.0), "silu": ("silu", 1.0)}
@@ -149,6 +149,8 @@ class VisionTower:
 
 @dataclass(frozen=True, slots=True)
 class _Norm:
+    """Layer normalisation in float32, rounded to `dtype` for the layer that follows."""
+
     weight: Tensor
     bias: Tensor
     epsilon: float
@@ -158,11 +160,14 @@ class _Norm:
         return self.exact(x).to(self.dtype)
 
     def exact(self, x: Tensor) -> Tensor:
+        """Normalise without rounding the result."""
         return functional.layer_norm(x, self.weight.shape, self.weight, self.bias, self.epsilon)
 
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
+    """The weights of one transformer layer: attention, then two linear layers."""
+
     norm_attention: _Norm
     query_key_value: Linear
     project: Linear

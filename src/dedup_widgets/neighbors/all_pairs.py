@@ -436,6 +436,7 @@ class AllPairs:
                 yield rows[part], more, cosine
 
     def _is_within(self, cosine: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell which exact cosines are of pairs within the radius."""
         is_within: NDArray[np.bool_] = np.clip(1.0 - cosine, 0.0, 1.0) <= self._radius
         return is_within
 

@@ -101,6 +101,7 @@ class _FirstRepresentative:
         self.representative = np.full(n, n)
 
     def add(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
+        """Take in pairs of a representative and another row; more are always wanted."""
         np.minimum.at(self.representative, others, rows)
         return True
 

@@ -60,6 +60,8 @@ class NumpyProducts:
 
 
 class _NumpyTile:
+    """A :class:`Tile` in a numpy array."""
+
     def __init__(self, product: NDArray[np.floating], slack: float) -> None:
         self._product, self.slack = product, slack
 

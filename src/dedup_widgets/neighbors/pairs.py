@@ -161,6 +161,7 @@ class _NearestPairs:
     def add(
         self, first: NDArray[np.int64], second: NDArray[np.int64], product: NDArray[np.float32]
     ) -> None:
+        """Add pairs, (p,): their rows and their float32 product."""
         self._first.append(first.astype(np.int32))
         self._second.append(second.astype(np.int32))
         self._product.append(product)

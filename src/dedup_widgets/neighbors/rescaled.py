@@ -52,9 +52,11 @@ class _RescaledTile:
         return self._tile.columns_above(rows, self._product(threshold))
 
     def _cosine(self, product: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the cosines that products stand for."""
         return 1 - (1 - product.astype(np.float64)) * self._scale
 
     def _product(self, cosine: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the products that stand for cosines."""
         product: NDArray[np.float64] = 1 - (1 - cosine.astype(np.float64)) / self._scale
         return product
 

@@ -190,4 +190,5 @@ def _is_exact(n: int, device: str | None) -> bool:
 
 
 def _distance(cosine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return cosine distances, clipped to [0, 1]."""
     return np.clip(1.0 - cosine, 0.0, 1.0)

@@ -247,6 +247,7 @@ class _TorchTile:
         return torch.from_numpy(rows).to(self._bits.device)
 
     def _floats(self, bits: NDArray[np.signedinteger]) -> NDArray[np.float32]:
+        """Return products from their bits, at most 1."""
         import torch
 
         floats: NDArray[np.float32]

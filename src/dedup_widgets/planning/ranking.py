@@ -245,6 +245,7 @@ class Closeness:
     def _greedy_groups(
         self, rows: NDArray[np.int64], near: float, radius: float
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Do the same for rows that may all have neighbours, at a boundary and its distance."""
         if radius < 0:
             return np.arange(len(rows)), np.zeros(len(rows), np.bool_)
         found = self._pairs(near)

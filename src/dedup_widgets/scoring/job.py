@@ -226,6 +226,7 @@ class Job:
     # In its thread
 
     def _run(self) -> None:
+        """Do the work, and end in one of the final states."""
         try:
             frame = self._work()
         except _CancelledError:
@@ -272,6 +273,7 @@ class Job:
         frame: pl.DataFrame | None = None,
         error: BaseException | None = None,
     ) -> None:
+        """Enter a final state."""
         self._frame, self._error = frame, error
         self._seconds = time.monotonic() - self._started
         self._state = state
@@ -280,6 +282,7 @@ class Job:
         self._notify_watchers()
 
     def _notify_watchers(self) -> None:
+        """Call the watchers; one that fails is dropped, with a warning."""
         for watcher in list(self._watchers):
             try:
                 watcher()
@@ -289,6 +292,7 @@ class Job:
                 warnings.warn(f"the job is shown no longer: {error}", stacklevel=2)
 
     def _finish_before_exit(self) -> None:
+        """Cancel the job and wait for its thread."""
         self._watchers.clear()
         self._cancelled.set()
         self._thread.join(SECONDS_TO_END)

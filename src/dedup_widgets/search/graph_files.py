@@ -106,6 +106,7 @@ class GraphFiles:
                     unfinished.unlink(missing_ok=True)
 
     def _rename(self, unfinished: Path, path: Path, key: str) -> None:
+        """Give a finished file its name, unless another process has just done so."""
         try:
             unfinished.replace(path)
         except PermissionError:

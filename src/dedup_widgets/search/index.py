@@ -185,6 +185,7 @@ class VectorIndex:
     def _nearest(
         self, unit: NDArray[np.float32], k: int, known: NDArray[np.int64] = _NO_ROWS
     ) -> Answer:
+        """Return what :meth:`search` does for a unit vector, (1, d)."""
         if k < 0:
             raise InputError(f"k is {k}; it must be 0 or more")
         k = min(k, len(self))
@@ -263,6 +264,7 @@ _exiting = threading.Event()
 
 
 def _start_thread(index: VectorIndex) -> threading.Thread:
+    """Start the thread that gives an index its graph."""
     thread = threading.Thread(
         target=_provide_graph,
         args=(weakref.ref(index), index._vectors, index._stored, index._files, index._disk_checked),
