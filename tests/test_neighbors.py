@@ -168,7 +168,7 @@ def test_however_products_are_computed_the_same_is_found_to_the_last_bit(
         products=products_of(kind, block, bytes_at_a_time),
     )
     with pytest.MonkeyPatch.context() as patch:
-        # Of 1, everything is a crowd.
+        # With 1, every cluster counts as dense.
         patch.setattr(allpairs, "DENSE_MIN_CANDIDATES_OF_ROW", several)
         patch.setattr(allpairs, "RESCALE_MIN_PRODUCTS", 4 * several**2)
         found.compare(first, rest)
@@ -216,9 +216,9 @@ def test_a_magnified_crowd_is_told_apart_with_an_error_of_its_own_size(kind, d, 
     rng = np.random.default_rng(d)
     vectors = unit_vectors(rng.standard_normal(d) + spread * rng.standard_normal((300, d)))
     centre = np.float32(np.rint(vectors.mean(axis=0) * GRID) / GRID)
-    apart = vectors - centre
-    max_norm = 1.001 * float(np.linalg.norm(apart, axis=1).max())
-    tile = products_of(kind).multiply_rescaled(apart, apart, max_norm)
+    offsets = vectors - centre
+    max_norm = 1.001 * float(np.linalg.norm(offsets, axis=1).max())
+    tile = products_of(kind).multiply_rescaled(offsets, offsets, max_norm)
     assert tile.slack < 0.02 * max_norm**2 + d * 2.0**-48
     for turned in (tile, tile.T):
         assert_no_product_is_off_by_more_than_the_slack(turned, cosines(vectors, vectors))
@@ -251,8 +251,8 @@ def test_rows_with_more_products_than_asked_for_are_named_and_left_out(kind, siz
             (row, _, _), is_dense = tile.entries_above(asked, low)
             assert np.bincount(row)[1] == size - size // 2 + 2 - (size // 2 <= 3)
             assert not is_dense.any()
-            crowd = tile.columns_above(asked[is_dense | (asked % 2 == 1)], low[:2])
-            assert crowd.tolist() == sorted({1, 3, *range(size // 2, size)})
+            columns = tile.columns_above(asked[is_dense | (asked % 2 == 1)], low[:2])
+            assert columns.tolist() == sorted({1, 3, *range(size // 2, size)})
 
 
 def test_few_vectors_need_no_torch_and_many_take_what_the_machine_has():
@@ -360,8 +360,8 @@ def test_a_leader_takes_all_later_rows_in_reach_that_no_earlier_one_took(seed, r
 
 def test_pairs_beyond_number_are_none_and_groups_form_without_them(monkeypatch):
     rng = np.random.default_rng(0)
-    crowds = rng.standard_normal((3, 32))[rng.integers(3, size=400)]
-    vectors = unit_vectors(crowds + 0.02 * rng.standard_normal((400, 32)))
+    centres = rng.standard_normal((3, 32))[rng.integers(3, size=400)]
+    vectors = unit_vectors(centres + 0.02 * rng.standard_normal((400, 32)))
     monkeypatch.setattr("dedup_widgets.neighbors.grouping.GROUPED_ROWS_AT_A_TIME", (400, 20))
     for radius in (2e-4, 4e-4, 1e-3, 0.5):
         pairs = search(Vectors.of(vectors), radius=radius).pairs
@@ -451,9 +451,9 @@ def test_a_pair_that_is_just_within_reach_is_told_from_one_that_is_just_not():
 
 def test_of_too_many_pairs_the_nearest_are_kept():
     rng = np.random.default_rng(0)
-    crowd = rng.standard_normal(16) + 0.1 * rng.standard_normal((300, 16))
-    twins = rng.standard_normal((40, 16)).repeat(2, axis=0)
-    found = pairs_within(unit_vectors(np.concatenate([twins, crowd])), 0.5, max_pairs=2_000)
+    cluster = rng.standard_normal(16) + 0.1 * rng.standard_normal((300, 16))
+    duplicates = rng.standard_normal((40, 16)).repeat(2, axis=0)
+    found = pairs_within(unit_vectors(np.concatenate([duplicates, cluster])), 0.5, max_pairs=2_000)
     assert 0 < found.radius < 0.01
     assert 500 < len(found) <= 2_000
     assert all(found.of(i, 0.0).tolist() == [i ^ 1] for i in range(80))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.neighbors.vectors import cosines, unit_vectors
-from dedup_widgets.planning.ranking import Ranked
+from dedup_widgets.planning.ranking import RankedImages
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Groups:
     kept_by_decision: NDArray[np.bool_]
 
 
-def own_groups(ranked: Ranked, *, best_copies: bool) -> Groups:
+def own_groups(ranked: RankedImages, *, best_copies: bool) -> Groups:
     """Return the groups that the frame has.
 
     With `best_copies` the best of a keeper's exact copies becomes the keeper in its place.
@@ -87,7 +87,7 @@ def own_groups(ranked: Ranked, *, best_copies: bool) -> Groups:
     return Groups(number, representative, has_neighbor, np.zeros(len(images), np.bool_))
 
 
-def groups_within(ranked: Ranked, near: float) -> Groups:
+def groups_within(ranked: RankedImages, near: float) -> Groups:
     """Return new groups at a boundary, from the embeddings.
 
     They are the same as :func:`dedup_widgets.scoring.uniqueness.uniqueness` forms.
@@ -123,7 +123,7 @@ class GroupDecisions:
     keep_copies
         (n,), whether it is one of several copies that are all kept.
     not_duplicates
-        For a picture (as in :class:`Ranked`), the pictures that are not duplicates of it.
+        For a picture (as in :class:`RankedImages`), the pictures that are not duplicates of it.
     """
 
     chosen: NDArray[np.bool_]
@@ -131,7 +131,9 @@ class GroupDecisions:
     not_duplicates: dict[int, list[int]]
 
     @classmethod
-    def of(cls, ranked: Ranked, keepers: set[str], pairs: set[tuple[str, str]]) -> "GroupDecisions":
+    def of(
+        cls, ranked: RankedImages, keepers: set[str], pairs: set[tuple[str, str]]
+    ) -> "GroupDecisions":
         """Return the decisions about the images of a frame; others are ignored.
 
         Parameters
@@ -171,7 +173,7 @@ class GroupDecisions:
 
 
 def decided(
-    groups: Groups, ranked: Ranked, decisions: GroupDecisions, near: float | None
+    groups: Groups, ranked: RankedImages, decisions: GroupDecisions, near: float | None
 ) -> Groups:
     """Return groups after the decisions; a keeper that is not in the frame is replaced.
 
@@ -223,7 +225,7 @@ def _without_single(number: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.where(_sizes(number) > 1, number, 0)
 
 
-def _touched(groups: Groups, ranked: Ranked, decisions: GroupDecisions) -> list[int]:
+def _touched(groups: Groups, ranked: RankedImages, decisions: GroupDecisions) -> list[int]:
     """Return the groups in which something was decided, or whose keeper is not in the frame."""
     touched = set(groups.number[decisions.always_kept | (groups.representative < 0)].tolist())
     if decisions.not_duplicates:
@@ -242,7 +244,7 @@ class _DuplicateRelation:
     """
 
     def __init__(
-        self, images: NDArray[np.int64], groups: Groups, ranked: Ranked, near: float
+        self, images: NDArray[np.int64], groups: Groups, ranked: RankedImages, near: float
     ) -> None:
         self._picture = ranked.picture
         self._keeper_picture = np.where(

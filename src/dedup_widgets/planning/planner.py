@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
 from dedup_widgets.planning.groups import GroupDecisions, Groups, decided, groups_within, own_groups
-from dedup_widgets.planning.ranking import Ranked, Scored, distances_between
+from dedup_widgets.planning.ranking import RankedImages, ScoredImages, distances_between
 from dedup_widgets.planning.reasons import (
     EXACT,
     KINDS,
@@ -78,8 +78,8 @@ class Planner:
         self._frame = _with_paths(frame, checked_paths(frame))
         self._names = self._frame.select(_file_name(pl.col("path"))).to_series()
         self._lock = threading.Lock()
-        self._by_need: dict[str, Scored] = {}
-        self._rankings: list[Ranked] = []
+        self._by_need: dict[str, ScoredImages] = {}
+        self._rankings: list[RankedImages] = []
         # Of the last plan: the row of each row's keeper, and the distance to it.
         self._last = np.full(len(frame), -1), np.full(len(frame), np.nan, np.float32)
 
@@ -138,7 +138,7 @@ class Planner:
         rows = [(near, *counts_of_groups(ranked, found[near], len(self._frame))) for near in chosen]
         return pl.DataFrame(rows, schema=CURVE_SCHEMA, orient="row")
 
-    def _ranking(self, keep: Sequence[str | Rule] | None, needed: str) -> Ranked:
+    def _ranking(self, keep: Sequence[str | Rule] | None, needed: str) -> RankedImages:
         """Return the images that have what is needed, best keeper first."""
         rules = applicable(self._frame.columns) if keep is None else keep
         check(rules)
@@ -147,18 +147,18 @@ class Planner:
             for known in self._rankings:
                 if known.scored is scored and _are_same(known.rules, rules):
                     return known
-            ranked = Ranked(scored, rules)
+            ranked = RankedImages(scored, rules)
             self._rankings = [ranked, *self._rankings[: MAX_RANKINGS - 1]]
             return ranked
 
-    def _scored(self, needed: str) -> Scored:
+    def _scored(self, needed: str) -> ScoredImages:
         if needed not in self._by_need:
-            self._by_need[needed] = Scored(self._frame, needed)
+            self._by_need[needed] = ScoredImages(self._frame, needed)
         return self._by_need[needed]
 
     def _laid_out(
         self,
-        ranked: Ranked,
+        ranked: RankedImages,
         groups: Groups,
         chosen: NDArray[np.bool_],
         rule: pl.Series,
@@ -211,7 +211,7 @@ class Planner:
         ).with_columns(self._frame.select(pl.col("^fingerprint$")))
 
     def _distances(
-        self, ranked: Ranked, keeper: NDArray[np.int64], kind: NDArray[np.int64]
+        self, ranked: RankedImages, keeper: NDArray[np.int64], kind: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Return the cosine distance of each duplicate to its keeper, NaN where it is not known.
 

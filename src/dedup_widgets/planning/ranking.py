@@ -31,7 +31,7 @@ MAX_PAIRS_IN_MEMORY = 8_000_000
 """Pairs of near images to hold, at most: 128 MB."""
 
 
-class Scored:
+class ScoredImages:
     """The images of a scored frame that can be compared with each other.
 
     Parameters
@@ -141,7 +141,7 @@ class Scored:
         return self.images.select(text).to_series()
 
 
-class Ranked:
+class RankedImages:
     """Images that can be compared with each other, the best keeper first.
 
     Attributes
@@ -149,14 +149,14 @@ class Ranked:
     scored, rules
         The images, and the rules that rank them.
     images
-        As in :class:`Scored`.
+        As in :class:`ScoredImages`.
     row
         The row of each in the frame.
     picture
         The first image with the same picture, itself if there is none before it.
     """
 
-    def __init__(self, scored: Scored, rules: Sequence[str | Rule]) -> None:
+    def __init__(self, scored: ScoredImages, rules: Sequence[str | Rule]) -> None:
         order = np.argsort(rank(scored.images, rules))
         self.scored, self.rules = scored, tuple(rules)
         self.images = scored.images[order]
@@ -185,7 +185,7 @@ class Closeness:
     distances, all images are.
     """
 
-    def __init__(self, scored: Scored) -> None:
+    def __init__(self, scored: ScoredImages) -> None:
         assert scored.embeddings is not None
         self._embeddings = scored.embeddings
         self.radius = scored.radius

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from dedup_widgets.frame.schema import KIND
 from dedup_widgets.planning.groups import Groups
-from dedup_widgets.planning.ranking import Ranked
+from dedup_widgets.planning.ranking import RankedImages
 from dedup_widgets.scoring.keepers import decided_by
 
 EXACT, NEAR = 1, 2
@@ -28,7 +28,7 @@ def outcomes(
     Parameters
     ----------
     picture, representative
-        (n,), as in :class:`Ranked` and :class:`Groups`.
+        (n,), as in :class:`RankedImages` and :class:`Groups`.
     removable
         The kinds that may be removed.
 
@@ -57,7 +57,9 @@ def outcomes(
     return np.where(is_exact, copy, representative), kind, removed
 
 
-def counts_of_groups(ranked: Ranked, groups: Groups, images: int) -> tuple[int, int, int, int]:
+def counts_of_groups(
+    ranked: RankedImages, groups: Groups, images: int
+) -> tuple[int, int, int, int]:
     """Return groups, near groups, kept and removed images, of so many images in the frame."""
     other_picture = ranked.picture != ranked.picture[groups.representative]
     removed = int((groups.representative != np.arange(len(ranked))).sum())
@@ -70,7 +72,7 @@ def counts_of_groups(ranked: Ranked, groups: Groups, images: int) -> tuple[int, 
 
 
 def rules_of_keepers(
-    ranked: Ranked, representative: NDArray[np.int64], *, among_copies: bool
+    ranked: RankedImages, representative: NDArray[np.int64], *, among_copies: bool
 ) -> pl.Series:
     """Return which rule decided for each keeper; null elsewhere, and where rules contradict.
 
