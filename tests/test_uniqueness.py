@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.schema import KIND
-from dedup_widgets.neighbors import search as neighbors
+from dedup_widgets.scoring import comparison
 from dedup_widgets.scoring.uniqueness import FLOOR, SAME, compare, scale, uniqueness
 
 many = settings(max_examples=60, deadline=None)
@@ -504,8 +504,8 @@ def test_pairs_too_many_to_keep_are_no_hindrance(monkeypatch):
     )
     expected, _ = compare(rows, fingerprints=range(60))
     many = {"near": 0.05, "fingerprints": range(60)}
-    keep = neighbors.search
-    monkeypatch.setattr(neighbors, "search", lambda *a, **k: keep(*a, **k, max_pairs=3))
+    search = comparison.search
+    monkeypatch.setattr(comparison, "search", lambda *a, **k: search(*a, **k, max_pairs=3))
     frame, found = compare(rows, **many)
     assert found.pairs is None
     assert frame.equals(expected)

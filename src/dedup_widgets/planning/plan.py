@@ -32,9 +32,9 @@ def plan(
     df
         A frame as :func:`dedup_widgets.score` makes it, of images that were scored together. It
         needs ``path``, ``group``, ``keep`` and ``fingerprint`` (or, for vectors of your own,
-        ``uniqueness`` and ``nearest``); with ``embedding`` it can be grouped anew.
+        ``uniqueness`` and ``nearest``); with ``embedding`` it can be grouped again.
     near
-        Near-duplicate boundary on the uniqueness scale, in [0, 1]: images are grouped anew at it,
+        Near-duplicate boundary on the uniqueness scale, in [0, 1]: images are grouped again at it,
         from the column ``embedding`` and without any model. Default: the frame's groups as they
         are.
     remove
@@ -42,10 +42,10 @@ def plan(
         picture stays; without ``"exact"`` every image that has exact copies stays.
     keep
         Keeper rules, strongest first, in place of those that the frame was scored with; see
-        :mod:`dedup_widgets.keepers`. Groups are formed round keepers, so images are grouped anew,
+        :mod:`dedup_widgets.keepers`. Groups are formed round keepers, so images are grouped again,
         at `near` or else at the frame's own boundary. A frame without embeddings cannot be: there
         the rules choose among exact copies only. Default: the frame's keepers; where images are
-        grouped anew, the default rules as far as the frame has their columns.
+        grouped again, the default rules as far as the frame has their columns.
     keepers
         Paths chosen by hand to be the keeper of their group. No rule overrides them; of one group
         several may be chosen, and all of them stay.
@@ -83,7 +83,7 @@ def plan(
 
     Notes
     -----
-    A group in which something was decided by hand is formed anew from its own members: the chosen
+    A group in which something was decided by hand is formed again from its own members: the chosen
     keepers first, then by rank, each takes those within the boundary that are left, except across
     a pair of `not_duplicates`. What is left alone stays, even if a keeper of another group is
     near. Without embeddings, all that is known is that each member is near its group's keeper.

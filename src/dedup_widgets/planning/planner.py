@@ -105,11 +105,11 @@ class Planner:
         chosen = _checked_keepers(keepers, frame["path"])
         pairs = _checked_pairs(not_duplicates)
         _check_near(near)
-        anew = near is not None or (keep is not None and "embedding" in frame.columns)
-        _check_columns(frame, anew=anew, near=near, pairs=pairs)
-        ranked = self._ranking(keep, "embedding" if anew else "keep")
-        among_copies = keep is not None and not anew
-        if anew:
+        regroup = near is not None or (keep is not None and "embedding" in frame.columns)
+        _check_columns(frame, regroup=regroup, near=near, pairs=pairs)
+        ranked = self._ranking(keep, "embedding" if regroup else "keep")
+        among_copies = keep is not None and not regroup
+        if regroup:
             groups = groups_within(ranked, ranked.scored.near if near is None else near)
         else:
             groups = own_groups(ranked, best_copies=among_copies)
@@ -269,11 +269,11 @@ def _checked_pairs(not_duplicates: Iterable[tuple[str, str]]) -> set[tuple[str, 
 
 
 def _check_columns(
-    frame: pl.DataFrame, *, anew: bool, near: float | None, pairs: set[tuple[str, str]]
+    frame: pl.DataFrame, *, regroup: bool, near: float | None, pairs: set[tuple[str, str]]
 ) -> None:
     if near is not None:
         require_columns(frame, ["embedding"], "grouping at another near")
-    if not anew:
+    if not regroup:
         require_columns(frame, ["group", "keep"], "a plan")
         if "fingerprint" not in frame.columns:
             require_columns(

@@ -31,7 +31,7 @@ class Comparison:
     Attributes
     ----------
     fingerprints
-        Of the n representatives, by rank; empty where they were told apart by their vectors.
+        Of the n representatives, by rank; empty where vectors alone identified them.
     nearest
         (n,), the rank of the nearest other representative, -1 when there is none.
     distance

@@ -220,7 +220,7 @@ class Job:
 
     @property
     def cancelling(self) -> bool:
-        """Whether it was told to stop and has not ended yet."""
+        """Whether it was asked to stop and has not ended yet."""
         return self._cancelled.is_set() and not self._ended.is_set()
 
     # In its thread
