@@ -496,7 +496,7 @@ def test_the_folder_stays_small(store, monkeypatch):
 def test_what_a_killed_process_left_unfinished_is_removed(vectors, store):
     folder = store.parent / "store.similar"
     folder.mkdir(parents=True)
-    for name, age in (("old.tmp", 2 * graph_files.ABANDONED), ("new.tmp", 0)):
+    for name, age in (("old.tmp", 2 * graph_files.ABANDONED_SECONDS), ("new.tmp", 0)):
         (folder / name).write_bytes(b"half")
         os.utime(folder / name, (time.time() - age,) * 2)
     ready(vectors, store)
@@ -514,7 +514,7 @@ def test_processes_that_build_at_once_agree(tmp_path, vectors):
         rows = np.load(folder / "vectors.npy")
         index = VectorIndex(rows, hnsw_from=0, beside=folder / "store.sqlite")
         assert index.is_ready(None)
-        print([index.beside_row(row, 6)[0].tolist() for row in range(0, 400, 9)])
+        print([index.nearest_to_row(row, 6)[0].tolist() for row in range(0, 400, 9)])
     """
     command = [sys.executable, "-W", "error", "-c", textwrap.dedent(program), str(tmp_path)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]

@@ -102,8 +102,14 @@ class AllPairs:
     Notes
     -----
     The result is exact. With p the low-precision product of two vectors and s the slack of its
-    tile, their cosine lies in [p - s, p + s]. The largest p - s of a row is a lower bound of the
-    cosine of its nearest vector, so only pairs whose p + s reaches this bound are candidates.
+    tile, a bound on rounding errors [1]_, their cosine lies in [p - s, p + s]. The largest p - s of
+    a row is a lower bound of the cosine of its nearest vector, so only pairs whose p + s is at
+    least as large are candidates.
+
+    References
+    ----------
+    .. [1] N. J. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., SIAM, 2002,
+       chapter 3.
     """
 
     def __init__(

@@ -3,17 +3,6 @@
 Images that share a fingerprint are exact duplicates; of N of them one, the keeper, is scored and
 N-1 get exactly 0. The score is ``d ** gamma``, where d is the cosine distance to the nearest image
 with another fingerprint. Images within ``near`` of a keeper are its near-duplicates.
-
-Like SemDeDup [1]_ this finds near-duplicates by the cosine similarity of embeddings, but compares
-all pairs instead of those within a cluster. Groups are formed by the leader algorithm [2]_, with
-the keepers, in order of their rank, as leaders. The exponent ``gamma`` is the gamma correction, or
-power-law transformation, of a scale: it maps the near-duplicate distance of any model to 0.05.
-
-References
-----------
-.. [1] A. Abbas, K. Tirumala, D. Simig, S. Ganguli and A. S. Morcos, "SemDeDup: Data-efficient
-   learning at web-scale through semantic deduplication", 2023, arXiv:2303.09540.
-.. [2] J. A. Hartigan, "Clustering Algorithms", Wiley, 1975, chapter 3.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -132,6 +121,23 @@ def uniqueness(
         When the embeddings are not n x d, a row is zero, NaN, infinite or null, `fingerprints` or
         `rank` has another length or missing values, or `near`, `gamma` or `method` is out of
         range.
+
+    See Also
+    --------
+    dedup_widgets.score : The same for image files, which it reads and embeds.
+
+    Notes
+    -----
+    Like SemDeDup [1]_ this finds near-duplicates by the cosine similarity of embeddings, but
+    compares all pairs and not only those within a cluster. Groups are formed by the leader
+    algorithm [2]_, with the images in order of `rank` as leaders. The exponent `gamma` is what is
+    elsewhere called a gamma correction or power-law transformation.
+
+    References
+    ----------
+    .. [1] A. Abbas, K. Tirumala, D. Simig, S. Ganguli and A. S. Morcos, "SemDeDup: Data-efficient
+       learning at web-scale through semantic deduplication", 2023, arXiv:2303.09540.
+    .. [2] J. A. Hartigan, "Clustering Algorithms", Wiley, 1975, chapter 3.
 
     Examples
     --------
