@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import dedup_widgets as dw
 from dedup_widgets.errors import StoreError
 from dedup_widgets.scoring import incremental as searches
-from dedup_widgets.scoring.comparison import Compared
+from dedup_widgets.scoring.comparison import Comparison
 from dedup_widgets.store.cache import Cache
 
 PICTURES = 40
@@ -25,7 +25,7 @@ def cache(tmp_path):
 
 def score(cache, rows, *, rank=None, vectors=VECTORS, near=0.05, model="m", **options):
     rows = list(rows)
-    return searches.compare_remembering(
+    return searches.compare_with_store(
         cache,
         model,
         vectors[rows],
@@ -40,7 +40,7 @@ def recalled(cache, rows, vectors=VECTORS, model="m"):
     rows = list(rows)
     names = [PRINTS[row] for row in rows]
     known_by = searches.keys(names, vectors, np.array(rows, np.int64))
-    return searches.recall(cache, model, names, known_by)
+    return searches.find_search(cache, model, names, known_by)
 
 
 def test_what_was_found_comes_back_as_it_was(cache):
@@ -119,12 +119,12 @@ def test_scoring_the_same_again_writes_nothing_new(cache):
     assert cache.searches("m")[0] == before[1]
 
 
-def test_a_smaller_boundary_takes_nothing_from_what_is_known_of_a_larger_one(cache):
-    score(cache, range(12), near=0.3)
-    score(cache, range(12), near=0.05)
-    assert recalled(cache, range(12)).compared.reach == pytest.approx(0.3)
-    score(cache, range(12), near=0.6)
-    assert recalled(cache, range(12)).compared.reach == pytest.approx(0.6)
+def test_a_smaller_boundary_takes_nothing_from_what_is_known_of_a_larger_one(store):
+    score(store, range(12), near=0.3)
+    score(store, range(12), near=0.05)
+    assert recalled(store, range(12)).compared.radius == pytest.approx(0.3)
+    score(store, range(12), near=0.6)
+    assert recalled(store, range(12)).compared.radius == pytest.approx(0.6)
 
 
 def test_the_last_few_searches_are_kept_of_each_model(cache):
@@ -233,7 +233,7 @@ def test_m_more_images_cost_m_times_n_distances_and_as_many_fewer_no_more(cache,
             "rank": np.array(rows, np.int64),
             "near": near,
         }
-        found = searches.compare_remembering(cache, "m", vectors[rows], **arguments)
+        found = searches.compare_with_store(cache, "m", vectors[rows], **arguments)
         spent = sum(distances)
         assert found.equals(dw.uniqueness(vectors[rows], **arguments))
         return found, spent
@@ -269,10 +269,10 @@ def test_nothing_and_one_picture_are_scored_without_a_trace(cache):
 
 
 def test_compared_is_what_is_kept():
-    assert set(Compared.__dataclass_fields__) == {
+    assert set(Comparison.__dataclass_fields__) == {
         "fingerprints",
         "nearest",
         "distance",
-        "reach",
+        "radius",
         "pairs",
     }
