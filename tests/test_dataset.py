@@ -846,6 +846,17 @@ def test_a_run_at_work_is_neither_cleaned_up_nor_joined(frame: pl.DataFrame, roo
     assert len(names(Dataset("slow", root / "slow", "imagefolder", 5, 0, {}, {}, 0))) == 5
 
 
+def test_a_hidden_folder_that_is_a_link_is_not_followed(frame: pl.DataFrame, root: Path) -> None:
+    mine = root.parent / "mine"
+    (mine / "folder").mkdir(parents=True)
+    root.mkdir()
+    (root / ".x.dedup-partial").symlink_to(mine)
+    make(frame, "other", root)
+    with refused(root, "another process is creating 'x'"):
+        make(frame, "x", root)
+    assert [file.name for file in mine.iterdir()] == ["folder"]
+
+
 def test_a_name_that_someone_else_takes_meanwhile_is_not_replaced(
     frame: pl.DataFrame, root: Path
 ) -> None:
