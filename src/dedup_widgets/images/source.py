@@ -58,7 +58,7 @@ class LocalFiles:
     >>> LocalFiles().read("no-such.jpg")
     Traceback (most recent call last):
     ...
-    dedup_widgets.errors.ImageError: no-such.jpg: does not exist; check the path, or scan again
+    dedup_widgets.ImageError: no-such.jpg: does not exist; check the path, or scan again
     """
 
     def read(self, path: str) -> bytes:
