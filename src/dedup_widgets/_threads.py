@@ -6,10 +6,7 @@ that each compute whole pictures never wait, and their results do not depend on 
 """
 
 import os
-import threading
 from concurrent.futures import ThreadPoolExecutor
-
-_lock = threading.Lock()
 
 
 def processors() -> int:
@@ -28,12 +25,8 @@ def single_core_threads(count: int) -> ThreadPoolExecutor:
 
 def _stay_on_one_core() -> None:
     import torch
+    from threadpoolctl import threadpool_limits
 
-    # torch sets the number for the calling thread and, for those to come, for all. A thread that
-    # ends at once puts the latter back, and leaves the former.
-    with _lock:
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        other = threading.Thread(target=torch.set_num_threads, args=(before,))
-        other.start()
-        other.join()
+    # Asked first in a thread, torch sets its own number there, and would undo the limit later.
+    torch.get_num_threads()
+    threadpool_limits(1, user_api="openmp")
