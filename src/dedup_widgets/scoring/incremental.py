@@ -5,7 +5,7 @@ and its vector. What is kept holds as long as both are the same; whatever else i
 it was damaged, or written by another version, counts as nothing.
 """
 
-import struct
+import io
 import warnings
 import zlib
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ from dedup_widgets.scoring.comparison import Compared
 from dedup_widgets.scoring.uniqueness import compare
 from dedup_widgets.store.database import Store
 
-FORMAT = 1
+FORMAT = 2
 """Part of what is kept: raise it when distances are computed in another way."""
 
 
-_HEADER = struct.Struct("<IIqqd")
-
-
 _BLOCK = 2**16
+
+
+_TOO_MANY = np.empty(0, np.int32)
 
 
 def compare_remembering(
@@ -210,40 +210,32 @@ def _places(
 
 
 def _pack(compared: Compared, keys: bytes) -> bytes:
-    pairs = -1 if compared.pairs is None else len(compared.pairs)
-    body = b"".join(
-        [
-            compared.nearest.astype("<i4").tobytes(),
-            compared.distance.astype("<f8").tobytes(),
-            b"" if compared.pairs is None else compared.pairs.astype("<i4").tobytes(),
-        ]
+    file = io.BytesIO()
+    np.savez(
+        file,
+        version=FORMAT,
+        keys=zlib.crc32(keys),
+        nearest=compared.nearest.astype(np.int32),
+        distance=compared.distance,
+        reach=compared.reach,
+        pairs=_TOO_MANY if compared.pairs is None else compared.pairs,
     )
-    n, reach = len(compared.nearest), compared.reach
-    head = _HEADER.pack(FORMAT, 0, n, pairs, reach)
-    return _HEADER.pack(FORMAT, _checksum(keys, head, body), n, pairs, reach) + body
+    return file.getvalue()
 
 
-def _unpack(names: list[str], keys: bytes, blob: object) -> Compared | None:
-    if not isinstance(blob, bytes) or len(blob) < _HEADER.size:
+def _unpack(names: list[str], keys: bytes, blob: Any) -> Compared | None:
+    try:
+        found = np.load(io.BytesIO(blob))
+        if (found["version"], found["keys"]) != (FORMAT, zlib.crc32(keys)):
+            return None
+        nearest, pairs = found["nearest"].astype(np.int64), found["pairs"]
+        return Compared(
+            fingerprints=names,
+            nearest=nearest,
+            distance=found["distance"],
+            reach=float(found["reach"]),
+            pairs=None if pairs.shape == _TOO_MANY.shape else pairs,
+        )
+    except Exception:
+        # The archive has a checksum of each array, and tells damage by errors of many kinds.
         return None
-    version, checksum, n, pairs, reach = _HEADER.unpack_from(blob)
-    body = memoryview(blob)[_HEADER.size :]
-    whole = version == FORMAT and n == len(names) and len(body) == 12 * n + 8 * max(pairs, 0)
-    if not whole or checksum != _checksum(keys, _HEADER.pack(version, 0, n, pairs, reach), body):
-        return None
-    return Compared(
-        fingerprints=names,
-        nearest=np.frombuffer(body, "<i4", n).astype(np.int64),
-        distance=np.frombuffer(body, "<f8", n, 4 * n).copy(),
-        reach=reach,
-        pairs=None
-        if pairs < 0
-        else np.frombuffer(body, "<i4", 2 * pairs, 12 * n).reshape(-1, 2).copy(),
-    )
-
-
-def _checksum(*parts: "bytes | memoryview") -> int:
-    value = 0
-    for part in parts:
-        value = zlib.crc32(part, value)
-    return value
