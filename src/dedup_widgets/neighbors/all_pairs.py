@@ -64,9 +64,6 @@ LONG = 2e11
 Run = Callable[[Callable[[slice], None], Iterable[slice]], Iterable[None]]
 
 
-_NOTHING = np.inf
-
-
 _NOBODY = np.empty(0, np.int64)
 
 

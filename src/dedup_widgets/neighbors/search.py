@@ -16,7 +16,7 @@ from dedup_widgets.errors import InputError
 from dedup_widgets.neighbors.all_pairs import AllPairs
 from dedup_widgets.neighbors.choose import fastest
 from dedup_widgets.neighbors.equal_vectors import EqualSets
-from dedup_widgets.neighbors.grouping import UNBEATABLE, pairs_among
+from dedup_widgets.neighbors.grouping import pairs_among
 from dedup_widgets.neighbors.hnsw import graph_pairs
 from dedup_widgets.neighbors.pair_list import AT_MOST, PairList
 from dedup_widgets.neighbors.vectors import Vectors
@@ -62,59 +62,6 @@ class Found:
     pairs: NDArray[np.int32] | None
 
 
-def nearest(
-    vectors: Vectors | NDArray[np.float32],
-    *,
-    rows: NDArray[np.int64] | None = None,
-    rank: NDArray[np.int64] | None = None,
-    method: Method = "auto",
-    device: str | None = None,
-    progress: Progress = False,
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Find the nearest other vector of each row.
-
-    Parameters
-    ----------
-    vectors
-        n of them: :class:`Vectors`, or an array of :func:`unit_vectors`, shape (n, d).
-    rows
-        Rows to answer for, each once; all of them when None. Given rows are always searched
-        exactly.
-    rank
-        n different numbers: of others equally near, the one with the lowest is the nearest.
-        Default: the row.
-    method
-        ``"exact"`` looks at all pairs: certain, quadratic time. ``"hnsw"`` takes candidates from
-        a USearch graph, scores them exactly, and looks at all pairs of the rows that the graph
-        serves badly; it may still miss the nearest of a few in 10,000 where thousands crowd
-        together. ``"auto"`` is exact up to :data:`EXACT_UP_TO` vectors.
-    device
-        Torch device; default: CUDA if there is one.
-    progress
-        Whether to show a bar where it takes more than about a second, or a function that is told
-        tiles of products done and in all; what it raises stops the search.
-
-    Returns
-    -------
-    tuple[NDArray[np.int64], NDArray[np.float64]]
-        The row of the nearest other vector, or -1 when there is no other; and the cosine distance
-        to it, clipped to [0, 1], 1 when there is none. One entry for each of `rows`.
-    """
-    vectors = Vectors.of(vectors)
-    if rows is None:
-        found = search(vectors, rank=rank, method=method, device=device, progress=progress)
-        return found.row, found.distance
-    check_method(method)
-    best = AllPairs(vectors, rank=rank, device=device)
-    everyone = np.arange(len(vectors))
-    others = np.setdiff1d(everyone, rows, assume_unique=True)
-    known = np.full(len(vectors), -np.inf)
-    known[others] = UNBEATABLE
-    best.know(np.full(len(vectors), -1), known)
-    best.compare(np.sort(rows), others, progress)
-    return best.row[rows], _distance(best.cosine[rows])
-
-
 def search(
     vectors: Vectors,
     *,
@@ -127,14 +74,27 @@ def search(
 ) -> Found:
     """Find the nearest other vector of each, and the pairs within reach, in one go.
 
-    Parameters are those of :func:`nearest`, and
-
     Parameters
     ----------
+    vectors
+        n vectors of length one.
+    rank
+        n different numbers: of others equally near, the one with the lowest is the nearest.
+        Default: the row.
     reach
         Largest cosine distance of the pairs to be listed; negative: none are.
     at_most
         How many of them are listed; where there are more, none is.
+    method
+        ``"exact"`` looks at all pairs: certain, quadratic time. ``"hnsw"`` takes candidates from
+        a USearch graph, scores them exactly, and looks at all pairs of the rows that the graph
+        serves badly; it may still miss the nearest of a few in 10,000 where thousands crowd
+        together. ``"auto"`` is exact up to :data:`EXACT_UP_TO` vectors.
+    device
+        Torch device; default: CUDA if there is one.
+    progress
+        Whether to show a bar where it takes more than about a second, or a function that is told
+        tiles of products done and in all; what it raises stops the search.
     """
     check_method(method)
     # Equal vectors damage a graph, and are many products for nothing.
