@@ -1,9 +1,6 @@
 """What can go wrong. Each message says what happened, to which input, and what to do."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from dedup_widgets.dataset.result import Dataset
+from typing import Any
 
 
 class DedupError(Exception):
@@ -26,7 +23,7 @@ class ModelError(DedupError):
 
 
 class StoreError(DedupError):
-    """The store file cannot be opened or written."""
+    """A file of the store cannot be opened or written."""
 
 
 class DatasetError(DedupError):
@@ -42,4 +39,9 @@ class AnnotateError(DedupError):
         The dataset, where :func:`create_dataset` had written it before.
     """
 
-    dataset: "Dataset | None" = None
+    dataset: Any = None
+
+
+for _error in (DedupError, *DedupError.__subclasses__()):
+    # A traceback shows the name to catch it by.
+    _error.__module__ = "dedup_widgets"

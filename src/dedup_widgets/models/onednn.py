@@ -18,20 +18,28 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# The operator's names of the activations, and their parameters.
 _ACTIVATIONS: dict[str, tuple[str, list[float]]] = {
     "none": ("none", []),
     "silu": ("swish", []),
     "gelu": ("gelu", []),
     "relu6": ("hardtanh", [0.0, 6.0]),
 }
+"""Name and parameters of each activation in the operators of oneDNN."""
 
-# Largest error allowed, as a part of the largest result: rounding takes a fifth of it at most.
 _TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 3e-2, torch.float16: 3e-3}
+"""Largest error allowed, as a part of the largest result: rounding takes a fifth of it at most."""
 
 
 def usable(device: str, dtype: torch.dtype = torch.float32) -> bool:
-    """Tell whether layers on a device are oneDNN's, in a type to compute in; see the module."""
+    """Tell whether layers on a device can use the operators of oneDNN; see the module.
+
+    Parameters
+    ----------
+    device : str
+        Where the layers run, as torch names it.
+    dtype : torch.dtype
+        What they compute in.
+    """
     return (
         torch.device(device).type == "cpu"
         and platform.machine() in ("x86_64", "AMD64")
@@ -188,6 +196,7 @@ class Convolution:
 
 
 def _activated(x: Tensor, activation: str) -> Tensor:
+    """Apply an activation by its name, in place where torch can."""
     match activation:
         case "silu":
             return functional.silu(x, inplace=True)
