@@ -73,7 +73,7 @@ def _trials(dtype: torch.dtype) -> Iterator[tuple[Tensor, Tensor]]:
     generator = torch.Generator().manual_seed(0)
 
     def numbers(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator).to(dtype)
+        return torch.randn(shape, generator=generator, device="cpu").to(dtype)
 
     x, weight, bias = numbers(2, 5, 32), numbers(48, 32), numbers(48)
     for activation in ("none", "silu", "gelu"):
