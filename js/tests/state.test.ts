@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Bitset } from "../src/data/bitset";
-import { ExplorerState, HistogramState } from "../src/state/explorer";
+import { ExplorerState } from "../src/state/explorer";
+import { HistogramState } from "../src/state/range-histogram";
 import type { Replies } from "../src/wire/protocol";
 import { settle, smallFrame, TestModel } from "./fake";
 

@@ -1,4 +1,4 @@
-import { countIn, type Range } from "../histogram/histogram";
+import { countIn, type Range } from "../data/range";
 import { type Clause, type Clauses, sameClause } from "./filters";
 import * as format from "./format";
 import type { Frame } from "./frame";

@@ -10,27 +10,22 @@ import {
 } from "../data/frame";
 import { denseRank, displayOrder, withKeepers } from "../data/order";
 import { shortcutsOf } from "../data/overview";
-import { rowsOf, Selection } from "../data/selection";
+import type { Range } from "../data/range";
+import { rowsOf } from "../data/selection";
 import { readSort, type Sort } from "../data/sort";
 import { Bars } from "../histogram/bars";
-import { countIn, type Range, rangeOrNull } from "../histogram/histogram";
 import type { AnyModel } from "../wire/model";
 import type { Events, Replies, Requests } from "../wire/protocol";
-import { CancelledError, RetryError, Rpc } from "../wire/rpc";
+import { CancelledError, RetryError } from "../wire/rpc";
 import { syncTrait } from "../wire/sync";
-import { type Throttled, throttle } from "../wire/throttle";
+import type { Throttled } from "../wire/throttle";
 import { Catalogue } from "./catalogue";
 import { Charts } from "./charts";
 import { DatasetMaker } from "./dataset";
 import { Filtering, PLANNED } from "./filtering";
 import { NameForm } from "./naming";
+import { PickState, type StateOptions } from "./pick";
 import { Review } from "./review";
-import { TileCache } from "./tiles";
-
-export type Status =
-  | { kind: "loading" }
-  | { kind: "ready" }
-  | { kind: "error"; message: string; retry: () => void };
 
 /** Exact duplicates that go have a score of 0; people type this boundary for them. */
 export const EXACT = 0.0001;
@@ -45,77 +40,9 @@ export interface Shown {
   groups: number;
 }
 
-export interface StateOptions {
-  signal: AbortSignal;
-  rpc?: Rpc;
-  tiles?: TileCache;
-}
-
 const NO_SCORES = new Float32Array(0);
 
 const readHeight = (raw: unknown) => (typeof raw === "number" && raw > 0 ? raw : 560);
-
-/** The selection and what follows from it; shared by every widget that shows images. */
-export class PickState {
-  readonly rpc: Rpc;
-  readonly tiles: TileCache;
-  readonly selection: Selection;
-  readonly status: Signal<Status> = signal({ kind: "loading" });
-  protected readonly signal: AbortSignal;
-  protected readonly pushSelection: Throttled;
-
-  constructor(model: AnyModel, { signal: abort, rpc, tiles }: StateOptions) {
-    this.signal = abort;
-    this.rpc = rpc ?? new Rpc(model, { signal: abort });
-    this.tiles = tiles ?? new TileCache(this.rpc, { signal: abort });
-    this.pushSelection = throttle(() => this.#sendSelection(), 100, abort);
-    this.selection = new Selection(() => this.pushSelection());
-    this.rpc.on("selection", ({ rows, origin }) => {
-      if (origin === this.rpc.client || this.pushSelection.due) return;
-      this.selection.load(this.selection.rows.size, rows);
-    });
-    this.rpc.on("data", () => this.open());
-    const stop = effect(() => {
-      if (this.rpc.recovered.value > 0) this.tiles.retry();
-    });
-    abort.addEventListener("abort", stop, { once: true });
-  }
-
-  /** Ask for the data; again when the frame was replaced or the connection came back. */
-  open(): void {
-    this.status.value = { kind: "loading" };
-    this.tiles.reset();
-    this.rpc.request("open", {}, { latest: "open" }).then(
-      (reply) =>
-        batch(() => {
-          try {
-            this.opened(reply);
-            this.status.value = { kind: "ready" };
-          } catch (error) {
-            this.#failed(error as Error);
-          }
-        }),
-      (error: Error) => {
-        if (error instanceof RetryError) this.open();
-        else if (!(error instanceof CancelledError)) this.#failed(error);
-      },
-    );
-  }
-
-  protected opened(reply: Replies["open"]): void {
-    this.selection.load(reply.rows ?? 0, reply.selected);
-  }
-
-  #failed(error: Error): void {
-    this.status.value = { kind: "error", message: error.message, retry: () => this.open() };
-  }
-
-  #sendSelection(): void {
-    this.rpc.request("select", { rows: this.selection.rows.bytes }).catch((error: Error) => {
-      if (error instanceof RetryError) this.pushSelection();
-    });
-  }
-}
 
 /** Everything that all displays of one Explorer or ImageGrid share. */
 export class ExplorerState extends PickState {
@@ -333,86 +260,5 @@ export class ExplorerState extends PickState {
         this.sortError.value = `Cannot sort by ${column}: ${error.message}`;
       },
     );
-  }
-}
-
-/** What all displays of one stand-alone RangeHistogram share. */
-export class HistogramState {
-  readonly rpc: Rpc;
-  readonly status: Signal<Status> = signal({ kind: "loading" });
-  readonly values: Signal<Float32Array> = signal(new Float32Array(0));
-  readonly range: Signal<Range | null> = signal(null);
-  readonly log: Signal<boolean> = signal(false);
-  readonly label: Signal<string> = signal("");
-  #pushRange: Throttled;
-  #pushLog: Throttled;
-
-  readonly bars = new Bars({ values: () => this.values.value, log: () => this.log.value });
-  readonly count = computed(() => {
-    const range = this.range.value;
-    return range ? countIn(this.values.value, range) : this.values.value.length;
-  });
-  /** Null while the range spans the whole axis. */
-  readonly shownRange = computed(() => {
-    const range = this.range.value;
-    return range && rangeOrNull(range, this.bars.scale.value);
-  });
-
-  constructor(model: AnyModel, { signal: abort, rpc }: StateOptions) {
-    this.rpc = rpc ?? new Rpc(model, { signal: abort });
-    const readRange = (raw: unknown) =>
-      Array.isArray(raw) && raw.length === 2 && raw.every((end) => Number.isFinite(end))
-        ? ([raw[0], raw[1]] as const)
-        : null;
-    this.#pushRange = syncTrait(model, "value", this.range, readRange, abort);
-    this.#pushLog = syncTrait(model, "log", this.log, (raw) => raw === true, abort);
-    syncTrait(model, "label", this.label, (raw) => String(raw ?? ""), abort);
-    this.rpc.on("data", () => this.open());
-    this.open();
-  }
-
-  open(): void {
-    this.status.value = { kind: "loading" };
-    this.rpc.request("open", {}, { latest: "open" }).then(
-      ({ values, scores }) =>
-        batch(() => {
-          this.values.value = values ?? scores ?? new Float32Array(0);
-          this.status.value = { kind: "ready" };
-        }),
-      (error: Error) => {
-        if (error instanceof RetryError) this.open();
-        else if (!(error instanceof CancelledError)) {
-          const retry = () => this.open();
-          this.status.value = { kind: "error", message: error.message, retry };
-        }
-      },
-    );
-  }
-
-  setRange(range: Range | null): void {
-    // The trait is always a pair: without a range it is the whole axis.
-    const { min, max } = this.bars.scale.value;
-    this.range.value = range ?? [min, max];
-    this.#pushRange();
-  }
-
-  setLog(log: boolean): void {
-    this.log.value = log;
-    this.#pushLog();
-  }
-}
-
-/** What all displays of one stand-alone SimilarItems share. */
-export class SimilarItemsState extends PickState {
-  readonly row: Signal<number> = signal(0);
-  readonly k: Signal<number> = signal(12);
-
-  constructor(model: AnyModel, options: StateOptions) {
-    super(model, options);
-    const whole = (fallback: number) => (raw: unknown) =>
-      Number.isInteger(raw) ? (raw as number) : fallback;
-    syncTrait(model, "_row", this.row, whole(0), options.signal);
-    syncTrait(model, "k", this.k, whole(12), options.signal);
-    this.open();
   }
 }

@@ -1,5 +1,5 @@
 import * as format from "../data/format";
-import { HistogramState } from "../state/explorer";
+import { HistogramState } from "../state/range-histogram";
 import { RangeHistogram } from "../views/histogram/RangeHistogram";
 import { LostBanner, Placeholder } from "../views/ui/Banner";
 import { widget } from "../views/ui/mount";

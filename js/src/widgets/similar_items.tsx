@@ -1,4 +1,4 @@
-import { SimilarItemsState } from "../state/explorer";
+import { SimilarItemsState } from "../state/similar-items";
 import { SimilarItems } from "../views/similar/SimilarItems";
 import { widget } from "../views/ui/mount";
 

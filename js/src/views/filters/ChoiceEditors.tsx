@@ -1,16 +1,9 @@
 import { useComputed } from "@preact/signals";
-import {
-  anyOf,
-  type Clause,
-  type CollectionsClause,
-  labelCounts,
-  presenceOf,
-  type Value,
-} from "../../data/filters";
+import { anyOf, type Clause, type CollectionsClause, presenceOf } from "../../data/filters";
 import * as format from "../../data/format";
 import type { ExplorerState } from "../../state/explorer";
 import { Keep } from "../../wire/protocol";
-import type { EditorProps } from "./FilterEditor";
+import { type CodesProps, type EditorProps, useLabelCounts } from "./editor";
 
 interface Choice {
   label: string;
@@ -64,21 +57,6 @@ export function PresenceEditor({ name, state }: EditorProps) {
       chosen={chosen}
     />
   );
-}
-
-interface CodesProps extends EditorProps {
-  codes: Uint32Array;
-  labels: readonly Value[];
-}
-
-/** How many images with each label the other filters leave. */
-export function useLabelCounts({ name, state, codes, labels }: CodesProps): Uint32Array {
-  return useComputed(() => {
-    const rows = state.filtering.besides(name).value;
-    return rows?.length === codes.length
-      ? labelCounts(codes, labels.length, rows)
-      : new Uint32Array(labels.length);
-  }).value;
 }
 
 /** Yes, no, or either. */

@@ -1,6 +1,7 @@
 import { useMemo, useRef } from "preact/hooks";
 import { type End, isDate, type Measure, read, write } from "../../data/measure";
-import { keyStep, moveBoth, moveEnd, type Range, rangeOrNull } from "../../histogram/histogram";
+import type { Range } from "../../data/range";
+import { keyStep, moveBoth, moveEnd, rangeOrNull } from "../../histogram/histogram";
 import { binEnd, type Scale } from "../../histogram/scale";
 
 export interface Mark {

@@ -1,4 +1,4 @@
-import type { Status } from "../../state/explorer";
+import type { Status } from "../../state/pick";
 import type { Rpc } from "../../wire/rpc";
 import { WarningIcon } from "./icons";
 
