@@ -1,22 +1,22 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import * as format from "../data/format";
-import { hasGroups } from "../data/frame";
-import { EXACT, type ExplorerState } from "../state/explorer";
-import { GridView } from "../state/grid-view";
+import * as format from "../../data/format";
+import { hasGroups } from "../../data/frame";
+import { EXACT, type ExplorerState } from "../../state/explorer";
+import { GridView } from "../../state/grid-view";
+import { Collections } from "../collections/Collections";
+import { CollectionsPanel } from "../collections/CollectionsPanel";
+import { CreateDataset, type Opening } from "../dataset/DatasetDialog";
+import { FilterBar } from "../filters/FilterBar";
+import { Overview } from "../filters/Overview";
+import { Grid } from "../grid/Grid";
+import { AllButKeepers, SelectionControls, SizeSlider, SortControls } from "../grid/Toolbar";
+import { RangeHistogram } from "../histogram/RangeHistogram";
+import { ReviewBar, ReviewProblem, reviewKey, UndoRedo } from "../review/ReviewBar";
+import { SimilarPopover } from "../similar/SimilarPopover";
+import { LostBanner, Placeholder } from "../ui/Banner";
 import { Analytics } from "./Analytics";
-import { Collections } from "./collections/Collections";
-import { CollectionsPanel } from "./collections/CollectionsPanel";
-import { CreateDataset, type Opening } from "./dataset/DatasetDialog";
-import { FilterBar } from "./filters/FilterBar";
-import { Overview } from "./filters/Overview";
-import { Grid } from "./grid/Grid";
-import { AllButKeepers, SelectionControls, SizeSlider, SortControls } from "./grid/Toolbar";
-import { RangeHistogram } from "./histogram/RangeHistogram";
-import { ReviewBar, ReviewProblem, reviewKey, UndoRedo } from "./review/ReviewBar";
-import { SimilarPopover } from "./similar/SimilarPopover";
-import { LostBanner, Placeholder } from "./ui/Banner";
-import { type Tab, Tabs } from "./ui/Tabs";
+import { type Tab, Tabs } from "./Tabs";
 
 export interface ExplorerProps {
   state: ExplorerState;

@@ -1,5 +1,5 @@
 import { useEffect } from "preact/hooks";
-import type { ExplorerState } from "../state/explorer";
+import type { ExplorerState } from "../../state/explorer";
 
 /** The place of the charts, which are a widget of their own, and what stands in for them. */
 export function Analytics({ state }: { state: ExplorerState }) {
