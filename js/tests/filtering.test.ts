@@ -319,13 +319,13 @@ describe("besides", () => {
 
 describe("the trait", () => {
   it("is written with every kind of clause, the last state always", async () => {
-    const { model, filtering } = await make({ column });
+    const { model, state, filtering } = await make({ column });
     filtering.set("width", [null, 400]);
     filtering.set("collections", { exclude: ["A"] });
     vi.advanceTimersByTime(200);
     expect(model.get("_filters")).toEqual({ width: [null, 400], collections: { exclude: ["A"] } });
     filtering.set("width", null);
-    filtering.flush();
+    state.outbox.flush();
     expect(model.get("_filters")).toEqual({ collections: { exclude: ["A"] } });
   });
 

@@ -1,5 +1,6 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import * as format from "../data/format";
+import type { Outbox } from "../wire/outbox";
 import type { DatasetPreview, DatasetRequest, DatasetResult } from "../wire/protocol";
 import { CancelledError, RemoteError, type Rpc, reasonOf } from "../wire/rpc";
 import type { Catalogue } from "./catalogue";
@@ -25,13 +26,12 @@ export interface Choice {
 
 export interface DatasetOptions {
   rpc: Rpc;
+  outbox: Outbox;
   catalogue: Catalogue;
   /** Images that stay under the plan; null without a plan. */
   staying: () => number | null;
   selected: () => number;
   shown: () => number;
-  /** Let Python know what is on screen: the dataset is made of it. */
-  flush: () => void;
   signal: AbortSignal;
 }
 
@@ -155,11 +155,11 @@ export class DatasetMaker {
 
   async submit(): Promise<void> {
     if (!this.ready.peek()) return;
-    const { rpc, flush } = this.#options;
+    const { rpc, outbox } = this.#options;
     const dataset = requestOf(this.draft.peek());
     const job = new AbortController();
     this.#job = job;
-    flush();
+    outbox.flush();
     batch(() => {
       this.failure.value = null;
       this.work.value = { kind: "running", done: 0, total: 0, text: "", stopping: false };
@@ -269,7 +269,7 @@ export class DatasetMaker {
 
   async #ask(check: AbortController): Promise<void> {
     const { signal } = check;
-    this.#options.flush();
+    this.#options.outbox.flush();
     const draft = this.draft.peek();
     const ask = (send: boolean) => {
       const dataset = requestOf({ ...draft, send });

@@ -24,6 +24,7 @@ import {
 import type { Frame } from "../data/frame";
 import { type Answer, Answers } from "../wire/answers";
 import type { AnyModel } from "../wire/model";
+import type { Outbox } from "../wire/outbox";
 import type { Rpc } from "../wire/rpc";
 import { syncTrait } from "../wire/sync";
 import type { Throttled } from "../wire/throttle";
@@ -39,6 +40,7 @@ export interface FilteringOptions {
   frame: ReadonlySignal<Frame | null>;
   catalogue: Pick<Catalogue, "members">;
   rpc: Rpc;
+  outbox: Outbox;
   signal: AbortSignal;
 }
 
@@ -93,11 +95,11 @@ export class Filtering {
     [...this.#parts.value.values()].some(({ pending }) => pending),
   );
 
-  constructor(model: AnyModel, { frame, catalogue, rpc, signal: abort }: FilteringOptions) {
+  constructor(model: AnyModel, { frame, catalogue, rpc, outbox, signal: abort }: FilteringOptions) {
     this.#frame = frame;
     this.#catalogue = catalogue;
     this.#rpc = rpc;
-    this.#push = syncTrait(model, "_filters", this.clauses, readClauses, abort);
+    this.#push = outbox.add(syncTrait(model, "_filters", this.clauses, readClauses, abort));
     const stop = effect(() => this.#fetch());
     abort.addEventListener("abort", stop, { once: true });
   }
@@ -135,11 +137,6 @@ export class Filtering {
   reset(): void {
     this.clauses.value = {};
     this.#push();
-  }
-
-  /** Let Python know now: it is about to be asked for what depends on the filters. */
-  flush(): void {
-    this.#push.flush();
   }
 
   /** What is known of a column's data; {@link load} sees that it comes. */

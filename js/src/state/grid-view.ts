@@ -4,7 +4,7 @@ import { type Frame, groupedOf, hasGroups, inGroup } from "../data/frame";
 import type { Modifiers } from "../data/keys";
 import { rangeBetween } from "../data/selection";
 import { type Cells, cellsFor, reveal, rowsAt, ScrollMap } from "../data/viewport";
-import type { ExplorerState } from "./explorer";
+import type { GridState } from "./grid";
 
 /** A rectangle in the content's own coordinates. */
 export interface Rect {
@@ -39,7 +39,7 @@ export class GridView {
   readonly similarTo: Signal<number | null> = signal(null);
   readonly rubberBand: Signal<Rect | null> = signal(null);
 
-  readonly state: ExplorerState;
+  readonly state: GridState;
   readonly items = computed(() => this.state.shown.value?.items ?? NO_ITEMS);
   /** Whether images stand in bands, which need room for their labels. */
   readonly banded = computed(() => {
@@ -63,7 +63,7 @@ export class GridView {
   #flashTimer: ReturnType<typeof setTimeout> | undefined;
   #settleTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(state: ExplorerState, abort: AbortSignal) {
+  constructor(state: GridState, abort: AbortSignal) {
     this.state = state;
     const stops = [
       effect(() => this.#relayout()),

@@ -28,7 +28,6 @@ export interface NamingOptions {
   catalogue: Catalogue;
   selection: Selection;
   frame: ReadonlySignal<Frame | null>;
-  collect: (args: Requests["collect"]) => Promise<number>;
   signal: AbortSignal;
 }
 
@@ -125,13 +124,13 @@ export class NameForm {
   async submit(): Promise<void> {
     const { ready, how } = this.offer.peek();
     if (!ready) return;
-    const { catalogue, collect } = this.#options;
+    const { catalogue } = this.#options;
     const name = this.name.peek().trim();
     const before = catalogue.find(name)?.size ?? null;
     this.busy.value = true;
     this.message.value = null;
     try {
-      const size = await collect({ name, of: this.of.peek(), how });
+      const size = await catalogue.collect({ name, of: this.of.peek(), how });
       this.leave();
       this.message.value = { kind: "done", text: said(name, how, before, size) };
     } catch (error) {

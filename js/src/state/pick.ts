@@ -1,6 +1,7 @@
 import { batch, effect, type Signal, signal } from "@preact/signals";
 import { Selection } from "../data/selection";
 import type { AnyModel } from "../wire/model";
+import { Outbox } from "../wire/outbox";
 import type { Replies } from "../wire/protocol";
 import { CancelledError, RetryError, Rpc } from "../wire/rpc";
 import { type Throttled, throttle } from "../wire/throttle";
@@ -23,17 +24,17 @@ export class PickState {
   readonly tiles: TileCache;
   readonly selection: Selection;
   readonly status: Signal<Status> = signal({ kind: "loading" });
-  protected readonly signal: AbortSignal;
-  protected readonly pushSelection: Throttled;
+  /** What of all this Python does not know yet. */
+  readonly outbox = new Outbox();
+  #pushSelection: Throttled;
 
   constructor(model: AnyModel, { signal: abort, rpc, tiles }: StateOptions) {
-    this.signal = abort;
     this.rpc = rpc ?? new Rpc(model, { signal: abort });
     this.tiles = tiles ?? new TileCache(this.rpc, { signal: abort });
-    this.pushSelection = throttle(() => this.#sendSelection(), 100, abort);
-    this.selection = new Selection(() => this.pushSelection());
+    this.#pushSelection = this.outbox.add(throttle(() => this.#sendSelection(), 100, abort));
+    this.selection = new Selection(() => this.#pushSelection());
     this.rpc.on("selection", ({ rows, origin }) => {
-      if (origin === this.rpc.client || this.pushSelection.due) return;
+      if (origin === this.rpc.client || this.#pushSelection.due) return;
       this.selection.load(this.selection.rows.size, rows);
     });
     this.rpc.on("data", () => this.open());
@@ -74,7 +75,7 @@ export class PickState {
 
   #sendSelection(): void {
     this.rpc.request("select", { rows: this.selection.rows.bytes }).catch((error: Error) => {
-      if (error instanceof RetryError) this.pushSelection();
+      if (error instanceof RetryError) this.#pushSelection();
     });
   }
 }

@@ -1,4 +1,5 @@
 import { batch, computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import type { Outbox } from "../wire/outbox";
 import type { Change, ReviewInfo } from "../wire/protocol";
 import { CancelledError, RetryError, type Rpc, reasonOf } from "../wire/rpc";
 import { type Throttled, throttle } from "../wire/throttle";
@@ -76,17 +77,16 @@ export class Review {
     () => this.#near.wanted.value !== null || this.#rules.wanted.value !== null,
   );
   #rpc: Rpc;
-  #flushAll: () => void;
+  #outbox: Outbox;
   #last: Promise<void> = Promise.resolve();
   #near: Setting<number | null>;
   #rules: Setting<string[] | null>;
 
-  /** `flush` lets Python know all that is on screen: decisions follow what a person sees. */
-  constructor(rpc: Rpc, flush: () => void, abort: AbortSignal) {
+  constructor(rpc: Rpc, outbox: Outbox, abort: AbortSignal) {
     this.#rpc = rpc;
-    this.#flushAll = flush;
-    this.#near = new Setting((near) => this.decide({ near }), abort);
-    this.#rules = new Setting((rules) => this.decide({ rules }), abort);
+    this.#outbox = outbox;
+    this.#near = outbox.add(new Setting((near) => this.decide({ near }), abort));
+    this.#rules = outbox.add(new Setting((rules) => this.decide({ rules }), abort));
     rpc.on("review", ({ review }) => {
       this.info.value = review;
     });
@@ -109,7 +109,7 @@ export class Review {
   }
 
   async decide(change: Change): Promise<void> {
-    this.#flushAll();
+    this.#outbox.flush();
     try {
       await this.#ask(() => this.#insist(change));
     } catch (error) {
@@ -125,14 +125,8 @@ export class Review {
     return this.#step("redo");
   }
 
-  /** Let Python know now what is still being moved. */
-  flush(): void {
-    this.#near.flush();
-    this.#rules.flush();
-  }
-
   async #step(kind: "undo" | "redo"): Promise<void> {
-    this.#flushAll();
+    this.#outbox.flush();
     try {
       await this.#ask(() => this.#rpc.request(kind, {}));
     } catch (error) {

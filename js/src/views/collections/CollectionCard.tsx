@@ -78,9 +78,9 @@ export function CollectionCard(props: CardProps) {
   };
   const remove = async () => {
     if (shown || excluded) {
-      // Told first, so that the deletion is what the next undo takes back.
+      // Sent first, so that the deletion is what the next undo takes back.
       filter(false);
-      state.flush();
+      state.outbox.flush();
     }
     try {
       await catalogue.delete(name);
