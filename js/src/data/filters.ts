@@ -9,7 +9,7 @@ import type { Frame } from "./frame";
 export type Clauses = Readonly<Record<string, Clause>>;
 
 /** Both ends included; null is an open end. */
-export type RangeClause = readonly [low: number | null, high: number | null];
+type RangeClause = readonly [low: number | null, high: number | null];
 export type Value = string | boolean | null;
 export type CollectionsClause = {
   readonly include?: readonly string[];
@@ -75,7 +75,7 @@ export const sameClause = (a: Clause | null | undefined, b: Clause | null | unde
   a === b || JSON.stringify(a) === JSON.stringify(b);
 
 /** What has to be known to tell which rows a clause keeps. */
-export type Basis = "scores" | "collections" | "plan" | "column" | "match";
+type Basis = "scores" | "collections" | "plan" | "column" | "match";
 
 export function basisOf(key: string, clause: Clause, frame: Frame): Basis {
   if (key === "collections" && isObject(clause)) return "collections";

@@ -84,7 +84,7 @@ export function hasGroups({ groupSize }: Frame): boolean {
 }
 
 /** Of one group several may be chosen to stay by hand. */
-export function isKeeper({ band, place, keep }: Frame, row: number): boolean {
+function isKeeper({ band, place, keep }: Frame, row: number): boolean {
   return band[row] !== 0 && (place[row] === 0 || keep[row] === Keep.stays);
 }
 

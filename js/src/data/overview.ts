@@ -5,7 +5,7 @@ import type { Frame } from "./frame";
 import { write } from "./measure";
 
 /** A count that sets the filter to what it counts. */
-export interface Shortcut {
+interface Shortcut {
   count: number;
   /** What is counted: "20", "exact duplicates". */
   unit: string;

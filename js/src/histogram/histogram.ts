@@ -3,7 +3,7 @@ import type { Range } from "../data/range";
 import type { Numbers } from "../wire/protocol";
 import { blockScale, linearScale, logScale, type Scale } from "./scale";
 
-export interface Extent {
+interface Extent {
   min: number;
   max: number;
   /** The smallest value above 0; infinite when there is none. */

@@ -1,9 +1,7 @@
 import { type Signal, signal } from "@preact/signals";
 import { CancelledError, RetryError, type Rpc, reasonOf } from "../wire/rpc";
 
-export type ChartsStatus =
-  | { kind: "none" | "loading" | "ready" }
-  | { kind: "error"; message: string };
+type ChartsStatus = { kind: "none" | "loading" | "ready" } | { kind: "error"; message: string };
 
 /** The charts are a widget of their own, which Python makes when they are first looked at. */
 export class Charts {

@@ -19,12 +19,12 @@ export type Work =
   | { kind: "running"; done: number; total: number; text: string; stopping: boolean }
   | { kind: "done"; result: DatasetResult };
 
-export interface Choice {
+interface Choice {
   source: Source;
   text: string;
 }
 
-export interface DatasetOptions {
+interface DatasetOptions {
   rpc: Rpc;
   outbox: Outbox;
   catalogue: Catalogue;

@@ -36,7 +36,7 @@ export const PLANNED: readonly string[] = ["kind", "keep", "group"];
 /** Masks of Python that are kept for when a clause comes back. */
 const MASKS = 12;
 
-export interface FilteringOptions {
+interface FilteringOptions {
   frame: ReadonlySignal<Frame | null>;
   catalogue: Pick<Catalogue, "members">;
   rpc: Rpc;
@@ -56,7 +56,7 @@ interface Part {
 }
 
 /** How it stands with what a clause needs. */
-export interface Standing {
+interface Standing {
   pending: boolean;
   error: string | null;
 }

@@ -15,7 +15,7 @@ export interface Message {
 }
 
 /** What the button of the form does. */
-export interface Offer {
+interface Offer {
   label: string;
   hint: string;
   ready: boolean;
@@ -24,7 +24,7 @@ export interface Offer {
   existing: boolean;
 }
 
-export interface NamingOptions {
+interface NamingOptions {
   catalogue: Catalogue;
   selection: Selection;
   frame: ReadonlySignal<Frame | null>;

@@ -9,7 +9,7 @@ export interface Tile {
   error: string | null;
 }
 
-export interface TileOptions {
+interface TileOptions {
   signal: AbortSignal;
   /** Decoded pixels to keep: 24 million are 96 MB. */
   maxPixels?: number;

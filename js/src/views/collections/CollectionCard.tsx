@@ -24,7 +24,7 @@ export interface PanelProps {
   onCreate: (source: Source) => void;
 }
 
-export interface CardProps extends PanelProps {
+interface CardProps extends PanelProps {
   info: CollectionInfo;
   say: (message: Message) => void;
   /** The name of the collection that takes the focus once it is drawn. */

@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact";
 import type { GridState } from "../../state/grid";
 import { LostBanner, Placeholder } from "../ui/Banner";
 
-export interface AppProps {
+interface AppProps {
   state: GridState;
   label: string;
   onKeyDown?(event: KeyboardEvent): void;

@@ -5,7 +5,7 @@ import { ApartIcon, CheckIcon, GoesIcon, PinIcon, SimilarIcon } from "../ui/icon
 import { Name } from "../ui/Name";
 import { Thumb } from "../ui/Thumb";
 
-export interface GridTileProps {
+interface GridTileProps {
   row: number;
   id: string;
   tile: Tile | undefined;

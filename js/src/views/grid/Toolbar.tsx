@@ -89,7 +89,7 @@ export function SizeSlider({ view }: { view: GridView }) {
   );
 }
 
-export interface SelectionControlsProps {
+interface SelectionControlsProps {
   state: GridState;
   /** Further ways to select, or what to do with the selection. */
   children?: ComponentChildren;

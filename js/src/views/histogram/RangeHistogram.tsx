@@ -4,12 +4,12 @@ import type { Range } from "../../data/range";
 import { keyStep, moveBoth, moveEnd, rangeOrNull } from "../../histogram/histogram";
 import { binEnd, type Scale } from "../../histogram/scale";
 
-export interface Mark {
+interface Mark {
   value: number;
   label: string;
 }
 
-export interface RangeHistogramProps {
+interface RangeHistogramProps {
   /** What the values are, e.g. "uniqueness". */
   label: string;
   measure?: Measure;

@@ -4,7 +4,7 @@ import { useMemo, useRef } from "preact/hooks";
 import { Popover } from "./Popover";
 import { below } from "./place";
 
-export interface DropdownProps {
+interface DropdownProps {
   /** What stands on the button. */
   label: ComponentChildren;
   /** Names what drops down. */

@@ -4,7 +4,7 @@ import { useLayoutEffect } from "preact/hooks";
 import { historyStep } from "../../data/keys";
 import { CloseIcon } from "./icons";
 
-export interface PopoverProps {
+interface PopoverProps {
   panel: RefObject<HTMLDivElement | null>;
   class?: string;
   label: string;

@@ -9,7 +9,7 @@ import { followTheme } from "./theme";
  * The style sheet lives in the shadow root: what anywidget puts into the page's head leaks out and
  * does not reach in. The attribute keeps JupyterLab from acting on keys typed here.
  */
-export function mount(
+function mount(
   el: HTMLElement,
   child: ComponentChild,
   styles: readonly string[],
@@ -35,7 +35,7 @@ export function mount(
   return host;
 }
 
-export interface WidgetParts<S> {
+interface WidgetParts<S> {
   /** Makes what all views of one model share. */
   create(model: AnyModel, signal: AbortSignal): S;
   view(state: S, signal: AbortSignal): ComponentChild;
