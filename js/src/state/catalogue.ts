@@ -19,7 +19,7 @@ export interface Term {
   name: string;
 }
 
-/** The collections, and who is in which. */
+/** The collections, and which rows are in which. */
 export class Catalogue {
   readonly collections: Signal<readonly CollectionInfo[]> = signal([]);
   /** The members of each collection by its name. */

@@ -38,7 +38,7 @@ interface DatasetOptions {
 /** Milliseconds without a change after which the preview is asked for. */
 const PAUSE = 250;
 
-/** What Python tells while it sends the dataset on; by then it is written. */
+/** The text of Python's progress while it sends the dataset on; by then it is written. */
 const SENDING = "sending";
 
 const SUGGESTED = { plan: "clean", selection: "selection", view: "images" } as const;
@@ -61,7 +61,7 @@ const BLANK: Draft = {
 /** Making a dataset: what is wanted, what it would cost, and how far it is. */
 export class DatasetMaker {
   readonly draft: Signal<Draft> = signal(BLANK);
-  /** The last preview; while a newer one is on its way, `checking` says so. */
+  /** The last preview; `checking` while a newer one is under way. */
   readonly preview: Signal<DatasetPreview | null> = signal(null);
   readonly checking: Signal<boolean> = signal(false);
   readonly work: Signal<Work> = signal({ kind: "draft" });
@@ -183,7 +183,7 @@ export class DatasetMaker {
     }
   }
 
-  /** Ask Python to stop; its answer tells what came of it. */
+  /** Ask Python to stop; what was written by then comes with its answer. */
   stop(): void {
     const work = this.work.peek();
     if (work.kind !== "running") return;

@@ -31,7 +31,7 @@ export class ExplorerState extends GridState {
     log: () => this.screen.log.value,
     left: () => {
       const frame = this.frame.value;
-      const rows = frame?.score ? this.filtering.besides(frame.score).value : null;
+      const rows = frame?.score ? this.filtering.maskWithout(frame.score).value : null;
       return rows && rows.length === frame?.scores.length ? rows : null;
     },
   });

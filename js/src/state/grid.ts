@@ -18,7 +18,7 @@ export interface Shown {
   mask: Uint8Array;
   /** The rows that the filters leave. */
   order: Uint32Array;
-  /** The same with context tiles; `mask` tells them apart. */
+  /** The same with context tiles; `mask` has them as 0. */
   items: Uint32Array;
   groups: number;
 }

@@ -53,7 +53,7 @@ export class NameForm {
     const { selection } = this.#options;
     selection.version.value;
     const readable = this.#readable.value;
-    // The selection changes in place: what is computed of it is told by its version.
+    // The selection changes in place: reading its version subscribes to that.
     if (this.of.value === "selection" || !readable) return selection.rows.copy();
     return readable.difference(selection.rows);
   });
@@ -132,7 +132,7 @@ export class NameForm {
     try {
       const size = await catalogue.collect({ name, of: this.of.peek(), how });
       this.leave();
-      this.message.value = { kind: "done", text: said(name, how, before, size) };
+      this.message.value = { kind: "done", text: outcome(name, how, before, size) };
     } catch (error) {
       this.message.value = { kind: "failed", text: format.sentence(reasonOf(error)) };
     }
@@ -140,7 +140,7 @@ export class NameForm {
   }
 }
 
-function said(name: string, how: How, before: number | null, size: number): string {
+function outcome(name: string, how: How, before: number | null, size: number): string {
   if (before === null) return `“${name}” holds ${format.images(size)}.`;
   if (how === "replace") {
     return `“${name}” holds ${format.images(size)}, before ${format.count(before)}.`;

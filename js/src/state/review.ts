@@ -4,8 +4,8 @@ import type { Change, ReviewInfo } from "../wire/protocol";
 import { CancelledError, RetryError, type Rpc, reasonOf } from "../wire/rpc";
 import { type Throttled, throttle } from "../wire/throttle";
 
-/** The least time between two values that are sent while one is moved, in milliseconds. */
-const PACE = 100;
+/** Milliseconds between two values that are sent while a setting is being moved. */
+const SEND_EVERY = 100;
 
 /**
  * A setting that a person moves faster than Python can follow.
@@ -26,7 +26,7 @@ class Setting<T> {
       () => {
         if (this.#underWay === 0) void this.#sendLast();
       },
-      PACE,
+      SEND_EVERY,
       abort,
     );
   }
@@ -111,7 +111,7 @@ export class Review {
   async decide(change: Change): Promise<void> {
     this.#outbox.flush();
     try {
-      await this.#ask(() => this.#insist(change));
+      await this.#inOrder(() => this.#decideWithRetry(change));
     } catch (error) {
       this.#failed(error);
     }
@@ -128,27 +128,27 @@ export class Review {
   async #step(kind: "undo" | "redo"): Promise<void> {
     this.#outbox.flush();
     try {
-      await this.#ask(() => this.#rpc.request(kind, {}));
+      await this.#inOrder(() => this.#rpc.request(kind, {}));
     } catch (error) {
       this.#failed(error);
     }
   }
 
   /**
-   * Deciding the same once more changes nothing, so what was lost on the way is sent again: before
-   * what was decided since.
+   * A decision that was lost on the way is sent again, before those made since: deciding the same
+   * twice changes nothing.
    */
-  async #insist(change: Change): Promise<{ review: ReviewInfo }> {
+  async #decideWithRetry(change: Change): Promise<{ review: ReviewInfo }> {
     try {
       return await this.#rpc.request("decide", { change });
     } catch (error) {
-      if (error instanceof RetryError) return this.#insist(change);
+      if (error instanceof RetryError) return this.#decideWithRetry(change);
       throw error;
     }
   }
 
   /** One request after the other: Python may answer a slow one after those that came later. */
-  #ask(request: () => Promise<{ review: ReviewInfo }>): Promise<void> {
+  #inOrder(request: () => Promise<{ review: ReviewInfo }>): Promise<void> {
     const answer = this.#last.then(request).then(({ review }) =>
       batch(() => {
         this.info.value = review;

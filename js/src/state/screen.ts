@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 
-/** What only this page knows, the same in all displays of a widget: Python neither reads nor sets it. */
+/** What all displays of a widget share on this page, and Python neither reads nor sets. */
 export class Screen {
   readonly showKeepers = signal(true);
   /** Whether the axis of the scores is logarithmic. */

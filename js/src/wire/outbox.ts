@@ -8,7 +8,7 @@ interface Sender {
  * Changes of this page that wait to be sent to Python, which gets them at a pace it can follow.
  *
  * What Python is asked to do with the filters, the selection or the plan must follow what a person
- * sees: whoever asks flushes first.
+ * sees: such a request flushes first.
  */
 export class Outbox {
   #senders: Sender[] = [];

@@ -78,7 +78,7 @@ export function BooleanEditor(props: CodesProps) {
 export function PlanEditor({ name, state }: EditorProps) {
   const going = useComputed(() => {
     const { keep } = state.frame.value!;
-    const rows = state.filtering.besides(name).value;
+    const rows = state.filtering.maskWithout(name).value;
     let goes = 0;
     let all = 0;
     for (let row = 0; rows && row < keep.length; row++) {
@@ -100,7 +100,7 @@ export function PlanEditor({ name, state }: EditorProps) {
 /** In which collections, and in which not. */
 export function CollectionsEditor({ name, state }: EditorProps) {
   const { filtering, catalogue } = state;
-  const rows = filtering.besides(name).value;
+  const rows = filtering.maskWithout(name).value;
   const members = catalogue.members.value;
   const clause = (filtering.clauses.value[name] ?? {}) as CollectionsClause;
   const { include = [], exclude = [] } = clause;

@@ -25,7 +25,7 @@ export function RangeEditor({ name, state, values, measure }: RangeEditorProps) 
       values: () => values,
       log: () => log.value ?? skewed,
       measure,
-      left: () => state.filtering.besides(name).value,
+      left: () => state.filtering.maskWithout(name).value,
     });
   }, [values, measure, name, state, log]);
   const missing = useMemo(() => values.some(Number.isNaN), [values]);

@@ -16,7 +16,7 @@ export interface CodesProps extends EditorProps {
 /** How many images with each label the other filters leave. */
 export function useLabelCounts({ name, state, codes, labels }: CodesProps): Uint32Array {
   return useComputed(() => {
-    const rows = state.filtering.besides(name).value;
+    const rows = state.filtering.maskWithout(name).value;
     return rows?.length === codes.length
       ? labelCounts(codes, labels.length, rows)
       : new Uint32Array(labels.length);

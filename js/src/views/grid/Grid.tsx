@@ -203,7 +203,7 @@ function usePointer(view: GridView, scroller: { current: HTMLDivElement | null }
       } else if (action === "keep") {
         view.keep(row);
       } else if (action === "apart") {
-        view.apart(row);
+        view.notDuplicate(row);
       } else if (action === "check") {
         view.check(row, modifiers(event));
       } else {

@@ -53,7 +53,7 @@ function OfRow({ row, view }: { row: number; view: GridView }) {
         view.items.value;
         view.top.value;
       }}
-      spares={(path) =>
+      isOpener={(path) =>
         path.some((node) => node instanceof HTMLElement && node.dataset.action === "similar")
       }
       onClose={close}

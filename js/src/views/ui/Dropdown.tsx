@@ -65,7 +65,7 @@ function Panel({ heading, opener, onClose, children }: PanelProps) {
       label={heading}
       head={<strong>{heading}</strong>}
       place={place}
-      spares={(path) => path.includes(opener)}
+      isOpener={(path) => path.includes(opener)}
       onClose={onClose}
     >
       {children}
