@@ -7,15 +7,16 @@ import sys
 import numpy as np
 import pytest
 
-from dedup_widgets.neighbors import leaders, nearest
-from dedup_widgets.uniqueness import uniqueness
-from dedup_widgets.vectors import cosines, unit_vectors
+from dedup_widgets.neighbors.grouping import leaders
+from dedup_widgets.neighbors.search import nearest
+from dedup_widgets.neighbors.vectors import cosines, unit_vectors
+from dedup_widgets.scoring.uniqueness import uniqueness
 
 MEASURE = """
 import json, resource, sys
 import numpy as np
 import torch
-from dedup_widgets.uniqueness import uniqueness
+from dedup_widgets.scoring.uniqueness import uniqueness
 rows = np.load(sys.argv[1], mmap_mode="r")
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 before = peak()
