@@ -20,7 +20,7 @@ const NO_SCORES = new Float32Array(0);
 
 /** Everything that all displays of one Explorer share. */
 export class ExplorerState extends GridState {
-  /** Forms of this page, until they are sent. */
+  // Only this page has these: forms until they are sent, and how far a request is.
   readonly nameForm: NameForm;
   readonly dataset: DatasetMaker;
   readonly charts: Charts;

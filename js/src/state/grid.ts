@@ -28,10 +28,10 @@ const readHeight = (raw: unknown) => (typeof raw === "number" && raw > 0 ? raw :
 /**
  * Everything that all displays of one ImageGrid share; an Explorer is a grid and more.
  *
- * Python knows what stands here, {@link screen} excepted: each change is sent to it, and each of
- * its own comes back. What only one display knows is its GridView's.
+ * What only one display knows is its GridView's.
  */
 export class GridState extends PickState {
+  // Python has these too: a change here is sent there, and a change there comes here.
   readonly frame: Signal<Frame | null> = signal(null);
   readonly filtering: Filtering;
   /** Empty without collections, as in an ImageGrid. */
@@ -40,6 +40,8 @@ export class GridState extends PickState {
   readonly review: Review;
   readonly sort: Signal<Sort> = signal(readSort(null));
   readonly height: Signal<number> = signal(560);
+
+  // Only this page has these.
   readonly screen = new Screen();
   /** The column whose ranks are on their way. */
   readonly sorting: Signal<string | null> = signal(null);
