@@ -363,7 +363,7 @@ def test_range_histogram_alone_gives_its_range():
 
 def exported_object(name):
     """Return the members of an exported const object of protocol.ts."""
-    source = (Path(__file__).parents[1] / "js" / "src" / "protocol.ts").read_text()
+    source = (Path(__file__).parents[1] / "js" / "src" / "wire" / "protocol.ts").read_text()
     body = re.search(rf"export const {name} = \{{(.*?)\}} as const", source, re.S)
     assert body, f"protocol.ts exports no {name}"
     return dict(re.findall(r"(\w+): (\[.*?\]|\d+)", body[1], re.S))

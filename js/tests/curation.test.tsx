@@ -1,8 +1,8 @@
 // @vitest-environment happy-dom
 import { describe, expect, it, vi } from "vitest";
-import { Bitset } from "../src/bitset";
-import explorer from "../src/explorer";
-import type { CollectionsReply, DatasetPreview, DatasetRequest } from "../src/protocol";
+import { Bitset } from "../src/data/bitset";
+import explorer from "../src/widgets/explorer";
+import type { CollectionsReply, DatasetPreview, DatasetRequest } from "../src/wire/protocol";
 import { type SentMessage, smallFrame, TestModel } from "./fake";
 import { display, painted } from "./screen";
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { nextName, slug } from "../src/dataset";
-import type { DatasetPreview, DatasetRequest, DatasetResult } from "../src/protocol";
-import { ExplorerState } from "../src/state";
+import { nextName, slug } from "../src/state/dataset";
+import { ExplorerState } from "../src/state/explorer";
+import type { DatasetPreview, DatasetRequest, DatasetResult } from "../src/wire/protocol";
 import { type SentMessage, settle, smallFrame, TestModel } from "./fake";
 
 let lifetime: AbortController;

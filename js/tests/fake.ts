@@ -1,5 +1,5 @@
-import type { AnyModel } from "../src/model";
-import { encode, type Replies, type RequestKind, type ReviewInfo } from "../src/protocol";
+import type { AnyModel } from "../src/wire/model";
+import { encode, type Replies, type RequestKind, type ReviewInfo } from "../src/wire/protocol";
 
 type Listener = (...args: unknown[]) => void;
 

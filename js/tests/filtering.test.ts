@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Bitset } from "../src/bitset";
-import type { Clause } from "../src/filters";
-import { ExplorerState } from "../src/state";
+import { Bitset } from "../src/data/bitset";
+import type { Clause } from "../src/data/filters";
+import { ExplorerState } from "../src/state/explorer";
 import { type SentMessage, settle, smallFrame, smallReview, TestModel } from "./fake";
 
 let lifetime: AbortController;

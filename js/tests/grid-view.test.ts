@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { GridView } from "../src/grid-view";
-import { encode } from "../src/protocol";
-import { ExplorerState } from "../src/state";
+import { ExplorerState } from "../src/state/explorer";
+import { GridView } from "../src/state/grid-view";
+import { encode } from "../src/wire/protocol";
 import { settle, smallFrame, smallReview, TestModel } from "./fake";
 
 let lifetime: AbortController;

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Bitset } from "../src/bitset";
-import { samples, termsText } from "../src/catalogue";
-import type { CollectionsReply } from "../src/protocol";
-import { ExplorerState } from "../src/state";
+import { Bitset } from "../src/data/bitset";
+import { samples, termsText } from "../src/state/catalogue";
+import { ExplorerState } from "../src/state/explorer";
+import type { CollectionsReply } from "../src/wire/protocol";
 import { settle, smallFrame, TestModel } from "./fake";
 
 let lifetime: AbortController;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { frameOf } from "../src/frame";
-import { changesOf, isPressed, shortcutsOf } from "../src/overview";
+import { frameOf } from "../src/data/frame";
+import { changesOf, isPressed, shortcutsOf } from "../src/data/overview";
 import { smallFrame } from "./fake";
 
 const frame = frameOf(smallFrame());

@@ -1,9 +1,9 @@
 // @vitest-environment happy-dom
 import { describe, expect, it } from "vitest";
-import { Bitset } from "../src/bitset";
-import explorer from "../src/explorer";
-import imageGrid from "../src/image_grid";
-import type { ReviewInfo, TileInfo } from "../src/protocol";
+import { Bitset } from "../src/data/bitset";
+import explorer from "../src/widgets/explorer";
+import imageGrid from "../src/widgets/image_grid";
+import type { ReviewInfo, TileInfo } from "../src/wire/protocol";
 import { type SentMessage, smallFrame, smallReview, TestModel } from "./fake";
 import { display, painted } from "./screen";
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { encode, type ReviewInfo } from "../src/protocol";
-import { ExplorerState } from "../src/state";
+import { ExplorerState } from "../src/state/explorer";
+import { encode, type ReviewInfo } from "../src/wire/protocol";
 import { type SentMessage, settle, smallFrame, smallReview, TestModel } from "./fake";
 
 let lifetime: AbortController;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { CancelledError, RemoteError, RetryError, Rpc } from "../src/rpc";
+import { CancelledError, RemoteError, RetryError, Rpc } from "../src/wire/rpc";
 import { settle, TestModel } from "./fake";
 
 let lifetime: AbortController;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Bitset } from "../src/bitset";
-import type { Replies } from "../src/protocol";
-import { ExplorerState, HistogramState } from "../src/state";
+import { Bitset } from "../src/data/bitset";
+import { ExplorerState, HistogramState } from "../src/state/explorer";
+import type { Replies } from "../src/wire/protocol";
 import { settle, smallFrame, TestModel } from "./fake";
 
 let lifetime: AbortController;

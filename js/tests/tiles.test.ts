@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { TileInfo } from "../src/protocol";
-import { Rpc } from "../src/rpc";
-import { TileCache } from "../src/tiles";
+import { TileCache } from "../src/state/tiles";
+import type { TileInfo } from "../src/wire/protocol";
+import { Rpc } from "../src/wire/rpc";
 import { type SentMessage, settle, TestModel } from "./fake";
 
 let lifetime: AbortController;

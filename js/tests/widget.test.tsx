@@ -1,9 +1,9 @@
 // @vitest-environment happy-dom
 import { afterEach, describe, expect, it } from "vitest";
-import explorer from "../src/explorer";
-import imageGrid from "../src/image_grid";
-import rangeHistogram from "../src/range_histogram";
-import { hostTheme } from "../src/theme";
+import { hostTheme } from "../src/views/ui/theme";
+import explorer from "../src/widgets/explorer";
+import imageGrid from "../src/widgets/image_grid";
+import rangeHistogram from "../src/widgets/range_histogram";
 import { type SentMessage, smallFrame, TestModel } from "./fake";
 import { display, lifetime, painted } from "./screen";
 

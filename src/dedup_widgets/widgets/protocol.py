@@ -1,4 +1,4 @@
-"""What the kernel and the browser say to each other; ``js/src/protocol.ts`` mirrors it.
+"""What the kernel and the browser say to each other; ``js/src/wire/protocol.ts`` mirrors it.
 
 The browser asks, the kernel answers: a request is ``{"seq", "client", "kind", …}``, its reply has
 the same ``seq`` and ``client`` and either ``"ok": true`` and a result, or ``"ok": false`` and an

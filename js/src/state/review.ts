@@ -1,0 +1,171 @@
+import { batch, computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import type { Change, ReviewInfo } from "../wire/protocol";
+import { CancelledError, RetryError, type Rpc, reasonOf } from "../wire/rpc";
+import { type Throttled, throttle } from "../wire/throttle";
+
+/** The least time between two values that are sent while one is moved, in milliseconds. */
+const PACE = 100;
+
+/**
+ * A setting that a person moves faster than Python can follow.
+ *
+ * One value is under way at a time; of those that come meanwhile only the last is sent.
+ */
+class Setting<T> {
+  /** What was set and is not in effect yet. */
+  readonly wanted: Signal<{ value: T } | null> = signal(null);
+  #send: (value: T) => Promise<void>;
+  #sent: { value: T } | null = null;
+  #underWay = 0;
+  #push: Throttled;
+
+  constructor(send: (value: T) => Promise<void>, abort: AbortSignal) {
+    this.#send = send;
+    this.#push = throttle(
+      () => {
+        if (this.#underWay === 0) void this.#sendLast();
+      },
+      PACE,
+      abort,
+    );
+  }
+
+  set(value: T): void {
+    this.wanted.value = { value };
+    this.#push();
+  }
+
+  /** Send now, whatever is under way: what comes next builds on it. */
+  flush(): void {
+    void this.#sendLast();
+  }
+
+  async #sendLast(): Promise<void> {
+    const wanted = this.wanted.peek();
+    if (!wanted || wanted === this.#sent) return;
+    this.#sent = wanted;
+    this.#underWay += 1;
+    await this.#send(wanted.value);
+    this.#underWay -= 1;
+    if (this.wanted.peek() === wanted) this.wanted.value = null;
+    else this.#push();
+  }
+}
+
+/** What the plan follows: decisions by hand, the near threshold, the keeper rules; and undo. */
+export class Review {
+  readonly info: Signal<ReviewInfo | null> = signal(null);
+  /** Why the last request came to nothing. */
+  readonly error: Signal<string | null> = signal(null);
+  /** Whether there is a plan that decisions can change. */
+  readonly on = computed(() => this.info.value !== null && this.info.value.off === null);
+  /** The near threshold as it is being moved. */
+  readonly near: ReadonlySignal<number> = computed(() => {
+    const wanted = this.#near.wanted.value;
+    const info = this.info.value;
+    return (wanted ? wanted.value : info?.near) ?? info?.scored_near ?? 0;
+  });
+  /** The rules as they are being edited. */
+  readonly rules: ReadonlySignal<ReviewInfo["rules"]> = computed(() => {
+    const { rules = [], rule_choices = [] } = this.info.value ?? {};
+    const names = this.#rules.wanted.value?.value;
+    const about = new Map([...rule_choices, ...rules].map((rule) => [rule.name, rule.about]));
+    return names?.map((name) => ({ name, about: about.get(name) ?? name })) ?? rules;
+  });
+  readonly busy = computed(
+    () => this.#near.wanted.value !== null || this.#rules.wanted.value !== null,
+  );
+  #rpc: Rpc;
+  #flushAll: () => void;
+  #last: Promise<void> = Promise.resolve();
+  #near: Setting<number | null>;
+  #rules: Setting<string[] | null>;
+
+  /** `flush` lets Python know all that is on screen: decisions follow what a person sees. */
+  constructor(rpc: Rpc, flush: () => void, abort: AbortSignal) {
+    this.#rpc = rpc;
+    this.#flushAll = flush;
+    this.#near = new Setting((near) => this.decide({ near }), abort);
+    this.#rules = new Setting((rules) => this.decide({ rules }), abort);
+    rpc.on("review", ({ review }) => {
+      this.info.value = review;
+    });
+  }
+
+  /** Choose an image to be the keeper of its group, or take the choice back. */
+  keep(row: number, chosen: boolean): Promise<void> {
+    const [add, remove] = chosen ? [[row], []] : [[], [row]];
+    return this.decide({ keepers: { add, remove } });
+  }
+
+  /** Move the near threshold; null for where the frame was scored. */
+  setNear(near: number | null): void {
+    this.#near.set(near);
+  }
+
+  /** Choose the keeper rules, strongest first; null for those the frame was scored with. */
+  setRules(names: string[] | null): void {
+    this.#rules.set(names);
+  }
+
+  async decide(change: Change): Promise<void> {
+    this.#flushAll();
+    try {
+      await this.#ask(() => this.#insist(change));
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  undo(): Promise<void> {
+    return this.#step("undo");
+  }
+
+  redo(): Promise<void> {
+    return this.#step("redo");
+  }
+
+  /** Let Python know now what is still being moved. */
+  flush(): void {
+    this.#near.flush();
+    this.#rules.flush();
+  }
+
+  async #step(kind: "undo" | "redo"): Promise<void> {
+    this.#flushAll();
+    try {
+      await this.#ask(() => this.#rpc.request(kind, {}));
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /**
+   * Deciding the same once more changes nothing, so what was lost on the way is sent again: before
+   * what was decided since.
+   */
+  async #insist(change: Change): Promise<{ review: ReviewInfo }> {
+    try {
+      return await this.#rpc.request("decide", { change });
+    } catch (error) {
+      if (error instanceof RetryError) return this.#insist(change);
+      throw error;
+    }
+  }
+
+  /** One request after the other: Python may answer a slow one after those that came later. */
+  #ask(request: () => Promise<{ review: ReviewInfo }>): Promise<void> {
+    const answer = this.#last.then(request).then(({ review }) =>
+      batch(() => {
+        this.info.value = review;
+        this.error.value = null;
+      }),
+    );
+    this.#last = answer.catch(() => {});
+    return answer;
+  }
+
+  #failed(error: unknown): void {
+    if (!(error instanceof CancelledError)) this.error.value = reasonOf(error);
+  }
+}
