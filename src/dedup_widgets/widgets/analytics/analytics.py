@@ -11,44 +11,31 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import ipywidgets
 import numpy as np
 import polars as pl
 import traitlets
-from numpy.typing import NDArray
 
 from dedup_widgets.errors import DedupError, InputError
 from dedup_widgets.filters.facets import wire
 from dedup_widgets.frame.schema import recognised
 from dedup_widgets.frame.summary import kinds
 from dedup_widgets.frame.table import require_columns, to_polars
-from dedup_widgets.widgets.analytics.charts import (
-    Distribution,
-    Quiet,
-    ThresholdCurve,
-    row,
-    stack,
-    style_sheet,
-    title,
-)
+from dedup_widgets.planning.planner import Planner
+from dedup_widgets.widgets.analytics.charts import Distribution, Quiet, ThresholdCurve, title
 from dedup_widgets.widgets.analytics.metrics import Bounds, Metric, can_be_log, metrics_of
 
 WAIT = 0.2
 """Seconds between two filters that a brush in motion sets."""
 
 
-@runtime_checkable
-class Explorer(Protocol):
-    """What Analytics needs of an Explorer."""
-
-    frame: pl.DataFrame
-    filters: Any
-    near: float
-
-    def observe(self, handler: Callable[[Any], None], names: Any) -> None:
-        """Call back when one of these properties changes."""
+def review_of(data: Any) -> tuple[Any, str, str, Planner | None] | None:
+    """Return an Explorer, its columns of paths and scores, and its planner; None for a table."""
+    if not (isinstance(data, ipywidgets.Widget) and hasattr(data, "plan")):
+        return None
+    return data, data.path, data._score or "uniqueness", data._planner
 
 
 class Throttle:
@@ -175,12 +162,11 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
         near: float = 0.05,
         curve: Callable[[Sequence[float] | None], pl.DataFrame] | None = None,
     ) -> None:
-        self._explorer = data if isinstance(data, Explorer) else None
-        if self._explorer is not None:
-            path = getattr(data, "_path", path)
-            score = getattr(data, "_score", None) or score
-            near = self._explorer.near
-        frame = to_polars(data) if self._explorer is None else self._explorer.frame
+        self._review: Any = None
+        self._planner: Planner | None = None
+        if (review := review_of(data)) is not None:
+            self._review, path, score, self._planner = review
+        frame = to_polars(data) if self._review is None else self._review.frame
         require_columns(frame, [path], "Analytics")
         self._path, self._score = path, score if score in frame.columns else None
         self._frame, self._known = frame, recognised(frame, path, self._score)
@@ -190,51 +176,35 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
                 "Analytics shows columns of numbers, and this frame has none; "
                 "dedup_widgets.score makes some"
             )
-        self._quiet = Quiet()
-        self._planner = getattr(data, "_planner", None)
         self._compute_curve = curve or self._threshold_curve
         self._drawn: Metric | None = None
-        self._points = pl.DataFrame()
-        self._computing = False
-        self._lock = threading.Lock()
+        self._quiet, self._computing = Quiet(), threading.Lock()
         self._pending: tuple[str, Bounds] = ("", None)
-        self._tell_soon = Throttle(self._tell, WAIT)
-        self._draw_soon = Throttle(self._draw, WAIT)
+        self._tell_soon, self._draw_soon = Throttle(self._tell, WAIT), Throttle(self._draw, WAIT)
 
         self._distribution = Distribution(self._brushed)
         self._curve = ThresholdCurve(self._picked, self._want_curve)
-        self._choice = ipywidgets.Dropdown(
-            options=self._metrics, tooltip="Metric", layout=ipywidgets.Layout(width="200px")
-        )
+        choice = ipywidgets.Dropdown(options=self._metrics, tooltip="Metric")
         self._log = ipywidgets.ToggleButton(
             description="log scale",
             tooltip="Logarithmic axis, with a bar of its own for exactly 0",
-            layout=ipywidgets.Layout(width="auto"),
         )
         self._error = ipywidgets.HTML(layout=ipywidgets.Layout(display="none"))
-        head = row(title("Metric"), self._choice, self._log)
-        panels = ipywidgets.GridBox(
-            [stack(head, self._distribution.view), self._curve.view],
-            layout=ipywidgets.Layout(
-                grid_template_columns="repeat(auto-fit, minmax(min(440px, 100%), 1fr))",
-                grid_gap="16px 32px",
-                overflow="visible",
-            ),
-        )
+        head = ipywidgets.HBox([title("Metric"), choice, self._log])
+        left = ipywidgets.VBox([head, self._distribution])
         with self._quiet:
             super().__init__(
-                [style_sheet(), self._error, panels],
-                near=near,
+                [self._error, ipywidgets.GridBox([left, self._curve])],
+                near=near if self._review is None else self._review.near,
                 metric=self._metrics[0] if metric is None else metric,
-                layout=ipywidgets.Layout(overflow="visible", min_width="0"),
             )
         self.add_class("dw-analytics")
-        traitlets.link((self, "metric"), (self._choice, "value"))
+        traitlets.link((self, "metric"), (choice, "value"))
         traitlets.link((self, "log_scale"), (self._log, "value"))
-        if self._explorer is not None:
-            self._explorer.observe(self._follow_filters, names="filters")
-            self._explorer.observe(self._follow_near, names="near")
-            self._explorer.observe(lambda _: self.refresh(), names="plan")
+        if self._review is not None:
+            self._review.observe(self._follow_filters, names="filters")
+            self._review.observe(self._follow_near, names="near")
+            self._review.observe(lambda _: self.refresh(), names="plan")
 
     def __repr__(self) -> str:
         return f"Analytics({len(self._frame):,} images, {', '.join(self._metrics)})"
@@ -245,14 +215,14 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
 
         It is computed when it is first asked for or shown.
         """
-        if self._points.is_empty():
+        if self._curve.points.is_empty():
             self._complete_curve()
-        return self._points
+        return self._curve.points
 
     def refresh(self) -> None:
         """Read the Explorer's frame again, after its plan has changed."""
-        if self._explorer is not None:
-            self._frame = self._explorer.frame
+        if self._review is not None:
+            self._frame = self._review.frame
             self._known = recognised(self._frame, self._path, self._score)
         self._drawn = None
         self._draw_soon()
@@ -266,8 +236,11 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
             kind = kinds(self._known, self._score and "uniqueness", self.near)
             is_score = self.metric == self._score
             metric = self._drawn = Metric.of(self._frame, self.metric, kind, score=is_score)
+        left = metric
         self._others = self._other_filters()
-        left = metric if self._others is None else metric.within(self._rows(self._others))
+        if self._others is not None:
+            rows = self._frame.select(left=self._others.expression).to_series().fill_null(False)
+            left = metric.within(np.broadcast_to(rows.to_numpy(), len(self._frame)))
         self._log.disabled = not can_be_log(metric.known)
         self._distribution.draw(metric, left, log=self.log_scale)
         self._distribution.mark(self.range and self.range[1:])
@@ -320,20 +293,19 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
         column, *bounds = change["new"] or (self.metric,)
         if column != self.metric:
             self.metric = column
-        self._distribution.mark((bounds[0], bounds[1]) if bounds else None)
-        if self._explorer is not None and not self._quiet:
+        self._distribution.mark(tuple(bounds) or None)
+        if self._review is not None and not self._quiet:
             if self._pending[0] != column:
                 self._tell_soon.flush()
-            self._pending = column, (bounds[0], bounds[1]) if bounds else None
+            self._pending = column, tuple(bounds) or None
             self._tell_soon()
 
     @guarded
     def _tell(self) -> None:
         """Set the filter of the Explorer."""
-        assert self._explorer is not None
         column, bounds = self._pending
-        filters = {name: it for name, it in self._explorer.filters.items() if name != column}
-        self._explorer.filters = filters if bounds is None else {**filters, column: bounds}
+        others = {name: it for name, it in self._review.filters.items() if name != column}
+        self._review.filters = others if bounds is None else {**others, column: bounds}
 
     @guarded
     def _follow_filters(self, _change: Any) -> None:
@@ -346,9 +318,7 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
 
     def _filtered(self) -> tuple[str, float, float] | None:
         """Return the range of the metric that the Explorer's filters leave."""
-        if self._explorer is None:
-            return None
-        clause = self._explorer.filters.get(self.metric)
+        clause = None if self._review is None else self._review.filters.get(self.metric)
         if not (isinstance(clause, Sequence) and len(clause) == 2):
             return None
         values = wire(self._frame[self.metric])
@@ -360,13 +330,7 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
 
     def _other_filters(self) -> Any:
         """Return the Explorer's filters except that of the metric, which must not hide itself."""
-        return None if self._explorer is None else self._explorer.filters.without(self.metric)
-
-    def _rows(self, filters: Any) -> NDArray[np.bool_]:
-        """Return the mask of the rows that filters leave."""
-        left = self._frame.select(filters.expression.alias("left")).to_series()
-        mask = left.fill_null(False).to_numpy()
-        return np.broadcast_to(mask, len(self._frame))
+        return None if self._review is None else self._review.filters.without(self.metric)
 
     # The boundary, and its curve
 
@@ -388,66 +352,56 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
     @traitlets.observe("near")
     def _near_changed(self, _change: Any) -> None:
         self._curve.mark(self.near)
-        if not self._points.is_empty():
+        if not self._curve.points.is_empty():
             self._want_curve()
-        if self._explorer is None:
+        if self._review is None:
             # Where no column tells the kinds, they follow from the boundary.
             if "kind" not in self._known.columns and not self._quiet:
                 self.refresh()
-        elif self._explorer.near != self.near:
+        elif self._review.near != self.near:
             try:
-                self._explorer.near = self.near
+                self._review.near = self.near
             except DedupError:
                 with self._quiet:
-                    self.near = self._explorer.near
+                    self.near = self._review.near
                 raise
 
     @guarded
     def _follow_near(self, _change: Any) -> None:
-        if self._explorer is not None:
-            with self._quiet:
-                self.near = self._explorer.near
+        with self._quiet:
+            self.near = self._review.near
 
     def _want_curve(self) -> None:
         """Compute what the curve lacks, in the background, for it can take seconds."""
-        with self._lock:
-            if self._computing:
-                return
-            self._computing = True
-        if self._points.is_empty():
+        if self._curve.points.is_empty():
             self._curve.say("computing …")
         threading.Thread(target=self._work, name="dedup-widgets-curve", daemon=True).start()
 
     @guarded
     def _work(self) -> None:
         try:
-            while self._complete_curve():
-                pass
+            self._complete_curve()
         except Exception as error:
-            self._computing = False
-            if not self._points.is_empty():
+            if not self._curve.points.is_empty():
                 raise
             self._curve.say(f"No curve: {error}")
 
-    def _complete_curve(self) -> bool:
-        """Compute what the curve lacks; return False, and end the work, if that is nothing."""
-        with self._lock:
-            whole, near = self._points.is_empty(), self.near
-            if not whole and near in self._points["near"]:
-                self._computing = False
-                return False
-        found = self._compute_curve(None if whole else [near])
-        found = found.with_columns(pl.col("near").cast(pl.Float64))
+    def _complete_curve(self) -> None:
+        """Compute the curve, and its point of the present boundary if it has none."""
+        with self._computing:
+            if self._curve.points.is_empty():
+                self._add_to_curve(self._compute_curve(None))
+            if (near := self.near) not in self._curve.points["near"]:
+                found = self._compute_curve([near]).head(1)
+                self._add_to_curve(found.with_columns(near=pl.lit(near)))
+
+    def _add_to_curve(self, found: pl.DataFrame) -> None:
         if found.is_empty():
             raise InputError("there are no boundaries to compare")
-        if not whole:
-            found = found.head(1).with_columns(near=pl.lit(near))
-        with self._lock:
-            points = pl.concat([self._points, found], how="diagonal_relaxed")
-            self._points = points.unique("near").sort("near")
-        self._curve.draw(self._points)
-        self._curve.mark(near)
-        return True
+        found = found.with_columns(pl.col("near").cast(pl.Float64))
+        points = pl.concat([self._curve.points, found], how="diagonal_relaxed")
+        self._curve.draw(points.unique("near").sort("near"))
+        self._curve.mark(self.near)
 
     def _threshold_curve(self, nears: Sequence[float] | None) -> pl.DataFrame:
         from dedup_widgets.planning.plan import threshold_curve
@@ -458,8 +412,7 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
                 "dedup_widgets.score makes one"
             )
         if self._planner is not None:
-            found: pl.DataFrame = self._planner.curve(nears)
-            return found
+            return self._planner.curve(nears)
         named = self._frame
         if self._path != "path":
             named = named.drop("path", strict=False).rename({self._path: "path"})
