@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import dedup_widgets as dw
 from dedup_widgets.filters import present
+from dedup_widgets.review.session import Session
 from dedup_widgets.widgets.analytics.analytics import Analytics, Throttle
 from dedup_widgets.widgets.analytics.charts import Pointer
 from dedup_widgets.widgets.analytics.metrics import (
@@ -449,6 +450,17 @@ def test_the_range_follows_the_explorers_filter(ex):
     assert analytics.range is None
 
 
+def test_a_session_is_followed_without_an_explorer(frame):
+    session = Session(frame)
+    analytics = Analytics(session)
+    analytics.range = ("uniqueness", 0, 0.01)
+    assert dict(session.filters) == {"uniqueness": (0, 0.01)}
+    session.near = 0.01
+    assert analytics.near == 0.01
+    session.filters = None
+    assert analytics.range is None
+
+
 def test_undo_takes_a_brush_back(ex):
     ex.analytics.range = ("uniqueness", 0, 0.01)
     eventually(lambda: dict(ex.filters) == {"uniqueness": (0, 0.01)})
@@ -647,11 +659,11 @@ def test_what_goes_wrong_on_a_click_is_shown(frame):
     assert error_of(analytics) == "", "the next step clears it"
 
 
-def test_what_goes_wrong_in_the_explorer_is_shown(ex, monkeypatch):
-    def refuse(self, value):
+def test_what_goes_wrong_in_the_explorer_is_shown(ex):
+    def refuse(changes):
         raise dw.InputError("not this one")
 
     analytics = ex.analytics
-    monkeypatch.setattr(dw.Explorer, "filters", dw.Explorer.filters.setter(refuse))
+    ex.session.watch(refuse)
     brush(analytics, "width", 641, 643)
     eventually(lambda: "not this one" in error_of(analytics))

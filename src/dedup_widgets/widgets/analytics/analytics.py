@@ -23,19 +23,13 @@ from dedup_widgets.filters.facets import wire
 from dedup_widgets.frame.schema import recognised
 from dedup_widgets.frame.summary import kinds
 from dedup_widgets.frame.table import require_columns, to_polars
-from dedup_widgets.planning.planner import Planner
+from dedup_widgets.review.session import Session
+from dedup_widgets.review.watched import Change
 from dedup_widgets.widgets.analytics.charts import Distribution, Quiet, ThresholdCurve, title
 from dedup_widgets.widgets.analytics.metrics import Bounds, Metric, can_be_log, metrics_of
 
 WAIT = 0.2
 """Seconds between two filters that a brush in motion sets."""
-
-
-def review_of(data: Any) -> tuple[Any, str, str, Planner | None] | None:
-    """Return an Explorer, its columns of paths and scores, and its planner; None for a table."""
-    if not (isinstance(data, ipywidgets.Widget) and hasattr(data, "plan")):
-        return None
-    return data, data.path, data._score or "uniqueness", data._planner
 
 
 class Throttle:
@@ -101,10 +95,10 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
     ----------
     data
         A frame of :func:`dedup_widgets.score`, or any other Polars, pandas or pyarrow table with
-        a column of paths and columns of numbers; or an Explorer, whose filters and boundary then
-        follow what is done here, and the other way round.
+        a column of paths and columns of numbers; or an Explorer or a Session, whose filters and
+        boundary then follow what is done here, and the other way round.
     path
-        The column of paths. An Explorer brings its own, as it does `score` and `near`.
+        The column of paths. A Session brings its own, as it does `score` and `near`.
     score
         The column of uniqueness, which comes first among the metrics.
     metric
@@ -162,12 +156,14 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
         near: float = 0.05,
         curve: Callable[[Sequence[float] | None], pl.DataFrame] | None = None,
     ) -> None:
-        self._review: Any = None
-        self._planner: Planner | None = None
-        if (review := review_of(data)) is not None:
-            self._review, path, score, self._planner = review
-        frame = to_polars(data) if self._review is None else self._review.frame
-        require_columns(frame, [path], "Analytics")
+        session = data if isinstance(data, Session) else getattr(data, "session", None)
+        self._session = session if isinstance(session, Session) else None
+        if self._session is not None:
+            path, score = self._session.path, self._session.score or score
+            frame, near = self._session.frame, self._session.near
+        else:
+            frame = to_polars(data)
+            require_columns(frame, [path], "Analytics")
         self._path, self._score = path, score if score in frame.columns else None
         self._frame, self._known = frame, recognised(frame, path, self._score)
         self._metrics = metrics_of(frame, score)
@@ -195,16 +191,14 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
         with self._quiet:
             super().__init__(
                 [self._error, ipywidgets.GridBox([left, self._curve])],
-                near=near if self._review is None else self._review.near,
+                near=near,
                 metric=self._metrics[0] if metric is None else metric,
             )
         self.add_class("dw-analytics")
         traitlets.link((self, "metric"), (choice, "value"))
         traitlets.link((self, "log_scale"), (self._log, "value"))
-        if self._review is not None:
-            self._review.observe(self._follow_filters, names="filters")
-            self._review.observe(self._follow_near, names="near")
-            self._review.observe(lambda _: self.refresh(), names="plan")
+        if self._session is not None:
+            self._session.watch(self._follow)
 
     def __repr__(self) -> str:
         return f"Analytics({len(self._frame):,} images, {', '.join(self._metrics)})"
@@ -221,11 +215,28 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
 
     def refresh(self) -> None:
         """Read the Explorer's frame again, after its plan has changed."""
-        if self._review is not None:
-            self._frame = self._review.frame
-            self._known = recognised(self._frame, self._path, self._score)
+        if self._session is not None:
+            self._frame, self._known = self._session.frame, self._session.known
         self._drawn = None
         self._draw_soon()
+
+    @guarded
+    def _follow(self, changes: Sequence[Change]) -> None:
+        """Show what changed in the review."""
+        assert self._session is not None
+        what = {change.what for change in changes}
+        if "plan" in what:
+            self.refresh()
+        if "near" in what:
+            with self._quiet:
+                self.near = self._session.near
+        if "filters" in what:
+            # What is about to be told is newer than what is heard.
+            if not self._tell_soon.due:
+                with self._quiet:
+                    self.range = self._filtered()
+            if self._other_filters() != self._others:
+                self._draw_soon()
 
     # The distribution, and the filters
 
@@ -294,7 +305,7 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
         if column != self.metric:
             self.metric = column
         self._distribution.mark(tuple(bounds) or None)
-        if self._review is not None and not self._quiet:
+        if self._session is not None and not self._quiet:
             if self._pending[0] != column:
                 self._tell_soon.flush()
             self._pending = column, tuple(bounds) or None
@@ -303,22 +314,14 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
     @guarded
     def _tell(self) -> None:
         """Set the filter of the Explorer."""
+        assert self._session is not None
         column, bounds = self._pending
-        others = {name: it for name, it in self._review.filters.items() if name != column}
-        self._review.filters = others if bounds is None else {**others, column: bounds}
-
-    @guarded
-    def _follow_filters(self, _change: Any) -> None:
-        # What is about to be told is newer than what is heard.
-        if not self._tell_soon.due:
-            with self._quiet:
-                self.range = self._filtered()
-        if self._other_filters() != self._others:
-            self._draw_soon()
+        others = {name: it for name, it in self._session.filters.items() if name != column}
+        self._session.filters = others if bounds is None else {**others, column: bounds}
 
     def _filtered(self) -> tuple[str, float, float] | None:
         """Return the range of the metric that the Explorer's filters leave."""
-        clause = None if self._review is None else self._review.filters.get(self.metric)
+        clause = None if self._session is None else self._session.filters.get(self.metric)
         if not (isinstance(clause, Sequence) and len(clause) == 2):
             return None
         values = wire(self._frame[self.metric])
@@ -330,7 +333,7 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
 
     def _other_filters(self) -> Any:
         """Return the Explorer's filters except that of the metric, which must not hide itself."""
-        return None if self._review is None else self._review.filters.without(self.metric)
+        return None if self._session is None else self._session.filters.without(self.metric)
 
     # The boundary, and its curve
 
@@ -354,22 +357,17 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
         self._curve.mark(self.near)
         if not self._curve.points.is_empty():
             self._want_curve()
-        if self._review is None:
+        if self._session is None:
             # Where no column tells the kinds, they follow from the boundary.
             if "kind" not in self._known.columns and not self._quiet:
                 self.refresh()
-        elif self._review.near != self.near:
+        elif self._session.near != self.near:
             try:
-                self._review.near = self.near
+                self._session.near = self.near
             except DedupError:
                 with self._quiet:
-                    self.near = self._review.near
+                    self.near = self._session.near
                 raise
-
-    @guarded
-    def _follow_near(self, _change: Any) -> None:
-        with self._quiet:
-            self.near = self._review.near
 
     def _want_curve(self) -> None:
         """Compute what the curve lacks, in the background, for it can take seconds."""
@@ -411,8 +409,8 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
                 "this frame has no column 'embedding', by which images could be grouped anew; "
                 "dedup_widgets.score makes one"
             )
-        if self._planner is not None:
-            return self._planner.curve(nears)
+        if self._session is not None and self._session.planner is not None:
+            return self._session.planner.curve(nears)
         named = self._frame
         if self._path != "path":
             named = named.drop("path", strict=False).rename({self._path: "path"})
