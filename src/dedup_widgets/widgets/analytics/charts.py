@@ -161,7 +161,8 @@ class Distribution(ipywidgets.VBox):  # type: ignore[misc]
         )
         self._brush.observe(self._moved, "selected")
         self._left = axis(y, "left", "images")
-        thousands = bins.high >= 1e4 and (bins.least >= 1 or not bins.log)
+        # Of 5,000 and more, texts in thousands fit; a logarithmic axis may have thousandths, too.
+        thousands = bins.high - bins.least >= 5000 and (bins.least >= 1 or not bins.log)
         ticks = {"tick_values": bins.ticks(), "tick_format": "~s" if thousands else "~g"}
         axes = [axis(x, "bottom", name, **ticks), self._left]
         if bins.zero:
