@@ -16,7 +16,7 @@ from dedup_widgets.frame.table import require_columns
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
 from dedup_widgets.scoring.task import prepare
 from dedup_widgets.scoring.uniqueness import NEAR, uniqueness
-from dedup_widgets.store.database import Store
+from dedup_widgets.store.open import Store
 
 
 def score(
@@ -53,7 +53,10 @@ def score(
         by :func:`dedup_widgets.keepers.prefer` and its like, which may look at other columns of a
         frame that is given.
     store
-        The SQLite file to remember in; default: ``DEDUP_WIDGETS_STORE``, or the user's cache.
+        One place to remember in, for the cache of what is computed and the library of what a
+        person decides: a folder, or the cache's file, beside which the library lies
+        (``mine.sqlite``, ``mine.library.sqlite``). Default: where ``DEDUP_WIDGETS_STORE`` says,
+        or the user's cache folder and data folder.
     device
         Torch device, such as ``"cuda"``, that embeds and compares; default: the fastest there is.
     precision

@@ -19,8 +19,7 @@ from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
 from dedup_widgets.models.load import load_embedder
 from dedup_widgets.search.index import MOST_ASKED, VectorIndex
-from dedup_widgets.store.database import Store
-from dedup_widgets.store.open import store_path
+from dedup_widgets.store.open import Store, store_paths
 
 
 def similar(
@@ -74,7 +73,7 @@ def similar(
     if k < 0:
         raise InputError(f"k is {k}; it must be 0 or more")
     text = os.fspath(query)
-    images = _images_of(df, text, store_path(store))
+    images = _images_of(df, text, store_paths(store).cache)
     if text in images.row_of:
         return images.frame(text, k)
     embedder = load_embedder(model, device, precision)
@@ -131,7 +130,7 @@ class SimilarImages:
     path
         The column of paths.
     beside
-        Path of the store beside which an index of many images is kept; None: nothing is kept.
+        Path of the cache beside which an index of many images is kept; None: nothing is kept.
     """
 
     def __init__(
