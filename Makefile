@@ -61,7 +61,7 @@ js/node_modules/.package-lock.json: js/package.json js/package-lock.json
 	cd js && npm ci --no-audit --no-fund
 	@touch $@
 
-.make/js: js/node_modules/.package-lock.json $(JS_SOURCES) js/build.mjs
+.make/js: js/node_modules/.package-lock.json $(JS_SOURCES) js/build.mjs js/bundle.mjs
 	cd js && npm run build
 	@mkdir -p .make && touch $@
 

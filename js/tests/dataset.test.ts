@@ -94,7 +94,7 @@ describe("what the dialog starts with", () => {
       collect: () => ({ ...oneCollection("My picks"), size: 2 }),
       create: () => result(),
     });
-    await state.collect({ name: "My picks", of: "rest", how: "replace" });
+    await state.catalogue.collect({ name: "My picks", of: "rest", how: "replace" });
     maker.open();
     expect(maker.ready.value).toBe(true);
     await maker.submit();
@@ -121,7 +121,7 @@ describe("what the dialog starts with", () => {
     close();
     maker.open()();
     expect(maker.draft.value).toMatchObject({ source: { kind: "selection" }, description: "mine" });
-    await state.collect({ name: "New", of: "selection", how: "replace" });
+    await state.catalogue.collect({ name: "New", of: "selection", how: "replace" });
     maker.open()();
     expect(maker.draft.value).toMatchObject({
       source: { kind: "collection", name: "New" },

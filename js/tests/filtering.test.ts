@@ -51,7 +51,7 @@ describe("the mask", () => {
     filtering.set("width", [200, 400]);
     expect(rows()).toEqual(everything);
     expect(filtering.pending.value).toBe(true);
-    expect(filtering.standing("width")).toMatchObject({ pending: true, error: null });
+    expect(filtering.statusOf("width")).toMatchObject({ pending: true, error: null });
     const [request] = model.ofKind("column");
     expect(request.column).toBe("width");
     model.reply(request, widths());
@@ -112,7 +112,7 @@ describe("the mask", () => {
     expect(rows()).toEqual([1, 2]);
     filtering.set("path", { contains: "ab" });
     expect(rows()).toEqual([1, 2]);
-    expect(filtering.standing("path").pending).toBe(true);
+    expect(filtering.statusOf("path").pending).toBe(true);
     model.reply(model.ofKind("match")[1], { rows: bits(2) });
     await settle();
     expect(rows()).toEqual([2]);
@@ -170,8 +170,8 @@ describe("the mask", () => {
     });
     filtering.change({ where: { text: "…", expression: "x" }, width: [200, 300] });
     await settle();
-    expect(filtering.standing("where")).toMatchObject({ pending: false, error: "set it again" });
-    expect(filtering.standing("width").error).toBeNull();
+    expect(filtering.statusOf("where")).toMatchObject({ pending: false, error: "set it again" });
+    expect(filtering.statusOf("width").error).toBeNull();
     expect(rows()).toEqual([1, 2]);
     model.answers.match = () => ({ rows: bits(2) });
     filtering.retry("where");
@@ -288,7 +288,7 @@ describe("besides", () => {
     const { filtering } = await make({ column });
     filtering.change({ uniqueness: [0, 0.05], width: [300, 500] });
     await settle();
-    const rows = (key: string) => [...filtering.besides(key).value!];
+    const rows = (key: string) => [...filtering.maskWithout(key).value!];
     expect(rows("uniqueness")).toEqual([0, 0, 1, 1, 1, 0, 0, 0]);
     expect(rows("width")).toEqual([0, 0, 1, 1, 1, 0, 1, 0]);
     expect(rows("path")).toEqual([0, 0, 1, 1, 1, 0, 0, 0]);
@@ -298,11 +298,11 @@ describe("besides", () => {
     const { filtering } = await make({ column });
     filtering.change({ uniqueness: [0, 0.05], width: [300, 500], kind: { any: ["near"] } });
     await settle();
-    const before = filtering.besides("width").value;
+    const before = filtering.maskWithout("width").value;
     filtering.set("width", [300, 400]);
-    expect(filtering.besides("width").value).toBe(before);
+    expect(filtering.maskWithout("width").value).toBe(before);
     filtering.set("kind", { any: ["exact"] });
-    expect(filtering.besides("width").value).not.toBe(before);
+    expect(filtering.maskWithout("width").value).not.toBe(before);
   });
 
   it("gives the histogram of the scores what the other clauses leave", async () => {
@@ -319,13 +319,13 @@ describe("besides", () => {
 
 describe("the trait", () => {
   it("is written with every kind of clause, the last state always", async () => {
-    const { model, filtering } = await make({ column });
+    const { model, state, filtering } = await make({ column });
     filtering.set("width", [null, 400]);
     filtering.set("collections", { exclude: ["A"] });
     vi.advanceTimersByTime(200);
     expect(model.get("_filters")).toEqual({ width: [null, 400], collections: { exclude: ["A"] } });
     filtering.set("width", null);
-    filtering.flush();
+    state.outbox.flush();
     expect(model.get("_filters")).toEqual({ collections: { exclude: ["A"] } });
   });
 

@@ -281,7 +281,7 @@ describe("decisions", () => {
 
   it("go on with the image that comes next when the filter hides the decided one", async () => {
     const { model, state, view } = await make();
-    state.showKeepers.value = false;
+    state.screen.showKeepers.value = false;
     state.filtering.set("plan", { any: ["remove"] });
     expect([...view.items.value]).toEqual([3, 2, 6]);
     view.goTo(2);

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { DAY } from "../src/data/measure";
+import { countIn } from "../src/data/range";
 import {
   binCounts,
   binsOf,
   canBeLog,
-  countIn,
   extentOf,
   isSkewed,
   keyStep,

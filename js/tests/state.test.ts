@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Bitset } from "../src/data/bitset";
-import { ExplorerState, HistogramState } from "../src/state/explorer";
+import { ExplorerState } from "../src/state/explorer";
+import { HistogramState } from "../src/state/range-histogram";
 import type { Replies } from "../src/wire/protocol";
 import { settle, smallFrame, TestModel } from "./fake";
 
@@ -48,7 +49,7 @@ describe("ExplorerState", () => {
   it("leaves context tiles out when keepers are not to be shown", async () => {
     const { state } = await make();
     state.setRange([0, 0.0001]);
-    state.showKeepers.value = false;
+    state.screen.showKeepers.value = false;
     expect([...state.shown.value!.items]).toEqual([3]);
   });
 
@@ -132,7 +133,7 @@ describe("ExplorerState", () => {
     const members = bits(8, 1, 2).slice();
     const { model, state } = await make({ collect: () => ({ collections, members, size: 2 }) });
     state.selection.replace([1, 2]);
-    const size = await state.collect({ name: "Keep", of: "selection", how: "replace" });
+    const size = await state.catalogue.collect({ name: "Keep", of: "selection", how: "replace" });
     expect(size).toBe(2);
     expect(model.sent.map(({ content }) => content.kind)).toEqual(["open", "select", "collect"]);
     expect(state.catalogue.collections.value).toEqual(collections);

@@ -11,7 +11,7 @@ import {
 import { measureOf, write } from "./measure";
 
 /** A clause in words: "width", "100 … 500". */
-export interface Description {
+interface Description {
   name: string;
   text: string;
 }
@@ -48,7 +48,7 @@ export function valueName(value: Value): string {
   return typeof value === "boolean" ? (value ? "yes" : "no") : value;
 }
 
-export const actionName = (action: Value): string =>
+const actionName = (action: Value): string =>
   action === "keep" ? "stays" : action === "remove" ? "goes" : valueName(action);
 
 function list(names: readonly string[]): string {

@@ -9,7 +9,7 @@ export interface Field {
   type: string;
 }
 
-export interface FieldOptions {
+interface FieldOptions {
   /** The score is left to its own histogram, where there is one. */
   scoreShown: boolean;
   planned: boolean;

@@ -9,7 +9,7 @@ import type { Frame } from "./frame";
 export type Clauses = Readonly<Record<string, Clause>>;
 
 /** Both ends included; null is an open end. */
-export type RangeClause = readonly [low: number | null, high: number | null];
+type RangeClause = readonly [low: number | null, high: number | null];
 export type Value = string | boolean | null;
 export type CollectionsClause = {
   readonly include?: readonly string[];
@@ -74,8 +74,8 @@ export function withClauses(
 export const sameClause = (a: Clause | null | undefined, b: Clause | null | undefined): boolean =>
   a === b || JSON.stringify(a) === JSON.stringify(b);
 
-/** What has to be known to tell which rows a clause keeps. */
-export type Basis = "scores" | "collections" | "plan" | "column" | "match";
+/** What a clause is applied to. */
+type Basis = "scores" | "collections" | "plan" | "column" | "match";
 
 export function basisOf(key: string, clause: Clause, frame: Frame): Basis {
   if (key === "collections" && isObject(clause)) return "collections";
@@ -87,7 +87,7 @@ export function basisOf(key: string, clause: Clause, frame: Frame): Basis {
   return facet !== null && fits(facet, clause) ? "column" : "match";
 }
 
-/** Whether data of this kind can tell which rows a clause keeps. */
+/** Whether a clause can be applied to data of this kind. */
 export function fits(facet: ColumnData["facet"], clause: Clause): boolean {
   if (facet === "number" || facet === "date") return isRange(clause);
   if (facet === "text") return false;
@@ -112,7 +112,7 @@ function labelTest(clause: Clause): (label: Value) => boolean {
   return (label) => label !== null && holds(String(label));
 }
 
-/** Tell whether a text holds another; capitals and small letters are the same. */
+/** A test whether a text holds another; capitals and small letters are the same. */
 export function searcher(text: string): (label: string) => boolean {
   const pattern = new RegExp(text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), "iu");
   return (label) => pattern.test(label);
@@ -168,7 +168,7 @@ export function collectionsMask(
   return mask;
 }
 
-/** What the plan does not remove it keeps, files that nobody could read among them. */
+/** What the plan does not remove it keeps, unreadable files among them. */
 export function planMask(keep: Uint8Array, actions: readonly Value[]): Uint8Array {
   const kept = +actions.includes("keep");
   const removed = +actions.includes("remove");

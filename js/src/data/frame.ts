@@ -23,7 +23,7 @@ export interface Frame {
   band: Uint32Array;
   place: Uint32Array;
   bands: Bands;
-  /** Number of images of each band's group, those shown beside it not counted. */
+  /** Number of images of each band's group, those that are near but in no group not counted. */
   groupSize: Uint32Array;
 }
 
@@ -84,21 +84,21 @@ export function hasGroups({ groupSize }: Frame): boolean {
 }
 
 /** Of one group several may be chosen to stay by hand. */
-export function isKeeper({ band, place, keep }: Frame, row: number): boolean {
+function isKeeper({ band, place, keep }: Frame, row: number): boolean {
   return band[row] !== 0 && (place[row] === 0 || keep[row] === Keep.stays);
 }
 
-/** A band also shows images that are near a member but stay: they are in no group. */
+/** A band also shows images that are near a member but in no group: they stay. */
 export function inGroup(frame: Frame, row: number): boolean {
   return frame.band[row] !== 0 && frame.keep[row] !== Keep.beside;
 }
 
-/** The rows that could be read: all of them in a frame that does not tell. */
+/** The rows that could be read; all of them in a frame without that information. */
 export function readableRows({ rows, kind, summary }: Frame): Bitset {
   const readable = new Bitset(rows);
   for (let row = 0; row < rows; row++) if (kind[row] !== ImageKind.none) readable.add(row);
-  const tells = readable.count() === rows - summary.unreadable;
-  return tells ? readable : new Bitset(rows, new Uint8Array((rows + 7) >> 3).fill(255));
+  const known = readable.count() === rows - summary.unreadable;
+  return known ? readable : new Bitset(rows, new Uint8Array((rows + 7) >> 3).fill(255));
 }
 
 /** How many images the plan removes, of those that `mask` shows. */

@@ -1,5 +1,5 @@
 /** Whether the platform's own modifier is Cmd. */
-export const isApple = () => /Mac|iP(hone|ad)/.test(navigator.platform);
+const isApple = () => /Mac|iP(hone|ad)/.test(navigator.platform);
 
 export interface Modifiers {
   /** Ctrl or Cmd. */

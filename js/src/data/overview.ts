@@ -1,11 +1,11 @@
-import { countIn, type Range } from "../histogram/histogram";
+import { countIn, type Range } from "../data/range";
 import { type Clause, type Clauses, sameClause } from "./filters";
 import * as format from "./format";
 import type { Frame } from "./frame";
 import { write } from "./measure";
 
 /** A count that sets the filter to what it counts. */
-export interface Shortcut {
+interface Shortcut {
   count: number;
   /** What is counted: "20", "exact duplicates". */
   unit: string;

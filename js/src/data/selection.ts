@@ -4,7 +4,7 @@ import { Bitset } from "./bitset";
 /**
  * The picked rows. It outlives filters: a row that the filter hides stays picked.
  *
- * `version` counts the changes; whoever draws the selection reads it.
+ * `version` counts the changes: reading it subscribes to them.
  */
 export class Selection {
   #rows = new Bitset(0);
@@ -32,7 +32,7 @@ export class Selection {
     return this.#rows.has(row);
   }
 
-  /** Take over what Python says; this is not told back to it. */
+  /** Take over Python's selection; it is not sent back. */
   load(size: number, bytes?: Uint8Array): void {
     this.#rows = new Bitset(size, bytes);
     this.#bump();

@@ -5,7 +5,7 @@ export interface Sort {
   grouped: boolean;
 }
 
-export const DEFAULT_SORT: Sort = { column: "", descending: false, grouped: true };
+const DEFAULT_SORT: Sort = { column: "", descending: false, grouped: true };
 
 export function readSort(value: unknown): Sort {
   if (typeof value !== "object" || value === null) return DEFAULT_SORT;

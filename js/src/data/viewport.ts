@@ -20,7 +20,7 @@ export function cellsFor(width: number, size: number, banded = true): Cells {
   return { columns, width: cell, height: Math.round(cell * 0.8) + strip + TEXT + PADDING };
 }
 
-export interface Rows {
+interface Rows {
   first: number;
   /** One past the last. */
   end: number;

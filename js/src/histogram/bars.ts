@@ -4,7 +4,7 @@ import type { Numbers } from "../wire/protocol";
 import { binCounts, binsOf, canBeLog, extentOf, isEmpty, scaleFor } from "./histogram";
 import type { Scale } from "./scale";
 
-export interface BarsOptions {
+interface BarsOptions {
   values(): Numbers;
   log(): boolean;
   measure?: Measure;

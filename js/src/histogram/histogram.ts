@@ -1,10 +1,9 @@
 import { DAY, type End, type Measure } from "../data/measure";
+import type { Range } from "../data/range";
 import type { Numbers } from "../wire/protocol";
 import { blockScale, linearScale, logScale, type Scale } from "./scale";
 
-export type Range = readonly [number, number];
-
-export interface Extent {
+interface Extent {
   min: number;
   max: number;
   /** The smallest value above 0; infinite when there is none. */
@@ -86,15 +85,6 @@ export function isSkewed(counts: Uint32Array): boolean {
     if (bin < counts.length / 16) first += counts[bin];
   }
   return counts.length >= 32 && first > 0.8 * total;
-}
-
-/** How many values lie in the range, both ends included, compared as float32. */
-export function countIn(values: Float32Array, [low, high]: Range): number {
-  const from = Math.fround(low);
-  const to = Math.fround(high);
-  let count = 0;
-  for (let i = 0; i < values.length; i++) count += +(values[i] >= from) & +(values[i] <= to);
-  return count;
 }
 
 /** A range that leaves nothing out is no filter. */

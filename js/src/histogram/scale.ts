@@ -1,6 +1,6 @@
 import { DAY, type End, isDate, type Measure, tick } from "../data/measure";
 
-export interface Tick {
+interface Tick {
   place: number;
   label: string;
   /** The first to go where the axis is short. */

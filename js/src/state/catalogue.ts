@@ -1,5 +1,6 @@
 import { batch, type Signal, signal } from "@preact/signals";
 import { Bitset } from "../data/bitset";
+import type { Outbox } from "../wire/outbox";
 import type { CollectionInfo, CollectionsReply, Requests } from "../wire/protocol";
 import type { Rpc } from "../wire/rpc";
 
@@ -18,7 +19,7 @@ export interface Term {
   name: string;
 }
 
-/** The collections, and who is in which. */
+/** The collections, and which rows are in which. */
 export class Catalogue {
   readonly collections: Signal<readonly CollectionInfo[]> = signal([]);
   /** The members of each collection by its name. */
@@ -27,10 +28,12 @@ export class Catalogue {
   /** The collection that was made or changed last on this page. */
   readonly latest: Signal<string | null> = signal(null);
   #rpc: Rpc;
+  #outbox: Outbox;
   #rows = 0;
 
-  constructor(rpc: Rpc) {
+  constructor(rpc: Rpc, outbox: Outbox) {
     this.#rpc = rpc;
+    this.#outbox = outbox;
     rpc.on("collections", (reply) => this.#take(reply));
   }
 
@@ -70,7 +73,9 @@ export class Catalogue {
     this.naming.value = { of, suggested };
   }
 
+  /** Name the selection, or what is not selected; returns the size of the collection. */
   async collect(args: Requests["collect"]): Promise<number> {
+    this.#outbox.flush();
     const { size, ...reply } = await this.#rpc.request("collect", args);
     batch(() => {
       this.#take(reply);

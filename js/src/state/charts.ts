@@ -1,9 +1,7 @@
 import { type Signal, signal } from "@preact/signals";
 import { CancelledError, RetryError, type Rpc, reasonOf } from "../wire/rpc";
 
-export type ChartsStatus =
-  | { kind: "none" | "loading" | "ready" }
-  | { kind: "error"; message: string };
+type ChartsStatus = { kind: "none" | "loading" | "ready" } | { kind: "error"; message: string };
 
 /** The charts are a widget of their own, which Python makes when they are first looked at. */
 export class Charts {
@@ -14,8 +12,8 @@ export class Charts {
     this.#rpc = rpc;
   }
 
-  /** Somebody looks: ask for the charts, unless they are there or on their way. */
-  look(): void {
+  /** Request the charts, unless they are here or under way. */
+  request(): void {
     const { kind } = this.status.peek();
     if (kind === "loading" || kind === "ready") return;
     this.status.value = { kind: "loading" };
@@ -26,7 +24,7 @@ export class Charts {
       (error: unknown) => {
         if (error instanceof CancelledError) return;
         this.status.value = { kind: "none" };
-        if (error instanceof RetryError) this.look();
+        if (error instanceof RetryError) this.request();
         else this.fail(error);
       },
     );

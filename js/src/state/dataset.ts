@@ -1,5 +1,6 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import * as format from "../data/format";
+import type { Outbox } from "../wire/outbox";
 import type { DatasetPreview, DatasetRequest, DatasetResult } from "../wire/protocol";
 import { CancelledError, RemoteError, type Rpc, reasonOf } from "../wire/rpc";
 import type { Catalogue } from "./catalogue";
@@ -18,27 +19,26 @@ export type Work =
   | { kind: "running"; done: number; total: number; text: string; stopping: boolean }
   | { kind: "done"; result: DatasetResult };
 
-export interface Choice {
+interface Choice {
   source: Source;
   text: string;
 }
 
-export interface DatasetOptions {
+interface DatasetOptions {
   rpc: Rpc;
+  outbox: Outbox;
   catalogue: Catalogue;
   /** Images that stay under the plan; null without a plan. */
   staying: () => number | null;
   selected: () => number;
   shown: () => number;
-  /** Let Python know what is on screen: the dataset is made of it. */
-  flush: () => void;
   signal: AbortSignal;
 }
 
 /** Milliseconds without a change after which the preview is asked for. */
 const PAUSE = 250;
 
-/** What Python tells while it sends the dataset on; by then it is written. */
+/** The text of Python's progress while it sends the dataset on; by then it is written. */
 const SENDING = "sending";
 
 const SUGGESTED = { plan: "clean", selection: "selection", view: "images" } as const;
@@ -61,7 +61,7 @@ const BLANK: Draft = {
 /** Making a dataset: what is wanted, what it would cost, and how far it is. */
 export class DatasetMaker {
   readonly draft: Signal<Draft> = signal(BLANK);
-  /** The last preview; while a newer one is on its way, `checking` says so. */
+  /** The last preview; `checking` while a newer one is under way. */
   readonly preview: Signal<DatasetPreview | null> = signal(null);
   readonly checking: Signal<boolean> = signal(false);
   readonly work: Signal<Work> = signal({ kind: "draft" });
@@ -155,11 +155,11 @@ export class DatasetMaker {
 
   async submit(): Promise<void> {
     if (!this.ready.peek()) return;
-    const { rpc, flush } = this.#options;
+    const { rpc, outbox } = this.#options;
     const dataset = requestOf(this.draft.peek());
     const job = new AbortController();
     this.#job = job;
-    flush();
+    outbox.flush();
     batch(() => {
       this.failure.value = null;
       this.work.value = { kind: "running", done: 0, total: 0, text: "", stopping: false };
@@ -183,7 +183,7 @@ export class DatasetMaker {
     }
   }
 
-  /** Ask Python to stop; its answer tells what came of it. */
+  /** Ask Python to stop; what was written by then comes with its answer. */
   stop(): void {
     const work = this.work.peek();
     if (work.kind !== "running") return;
@@ -269,7 +269,7 @@ export class DatasetMaker {
 
   async #ask(check: AbortController): Promise<void> {
     const { signal } = check;
-    this.#options.flush();
+    this.#options.outbox.flush();
     const draft = this.draft.peek();
     const ask = (send: boolean) => {
       const dataset = requestOf({ ...draft, send });

@@ -24,6 +24,7 @@ import {
 import type { Frame } from "../data/frame";
 import { type Answer, Answers } from "../wire/answers";
 import type { AnyModel } from "../wire/model";
+import type { Outbox } from "../wire/outbox";
 import type { Rpc } from "../wire/rpc";
 import { syncTrait } from "../wire/sync";
 import type { Throttled } from "../wire/throttle";
@@ -32,29 +33,30 @@ import type { Catalogue } from "./catalogue";
 /** Columns that another plan changes. */
 export const PLANNED: readonly string[] = ["kind", "keep", "group"];
 
-/** Masks of Python that are kept for when a clause comes back. */
-const MASKS = 12;
+/** Answers of Python that are kept in case a clause comes back. */
+const MAX_MATCHES = 12;
 
-export interface FilteringOptions {
+interface FilteringOptions {
   frame: ReadonlySignal<Frame | null>;
   catalogue: Pick<Catalogue, "members">;
   rpc: Rpc;
+  outbox: Outbox;
   signal: AbortSignal;
 }
 
-/** One clause at work. */
-interface Part {
+/** A clause and the rows that it keeps. */
+interface Applied {
   readonly clause: Clause;
   /** What the mask was made from: as long as it is the same, so is the mask. */
   readonly basis: unknown;
-  /** Null while it keeps everything, for want of what it needs. */
+  /** Null while what it needs has not been loaded: until then it keeps every row. */
   readonly mask: Uint8Array | null;
   readonly pending: boolean;
   readonly error: string | null;
 }
 
-/** How it stands with what a clause needs. */
-export interface Standing {
+/** Whether what a clause needs has been loaded. */
+interface ClauseStatus {
   pending: boolean;
   error: string | null;
 }
@@ -67,53 +69,53 @@ export class Filtering {
   #rpc: Rpc;
   #columns = new Answers<ColumnData>();
   #matches = new Answers<Uint8Array>();
-  #besides = new Map<string, ReadonlySignal<Uint8Array | null>>();
-  #before: ReadonlyMap<string, Part> = new Map();
-  /** The plan that answers are from. */
+  #masksWithout = new Map<string, ReadonlySignal<Uint8Array | null>>();
+  #previous: ReadonlyMap<string, Applied> = new Map();
+  /** The plan under which Python gave the answers. */
   #plan: Uint8Array | null = null;
   #push: Throttled;
 
-  #parts = computed(() => {
+  #applied = computed(() => {
     const frame = this.#frame.value;
-    const parts = new Map<string, Part>();
+    const applied = new Map<string, Applied>();
     if (frame) {
       for (const [key, clause] of Object.entries(this.clauses.value)) {
-        parts.set(key, this.#part(frame, key, clause, this.#before.get(key)));
+        applied.set(key, this.#apply(frame, key, clause, this.#previous.get(key)));
       }
     }
-    this.#before = parts;
-    return parts;
+    this.#previous = applied;
+    return applied;
   });
 
   /** The rows that all clauses keep; null without a frame. */
   readonly mask: ReadonlySignal<Uint8Array | null> = this.#combine(null);
 
-  /** Whether what some clause needs is on its way. */
+  /** Whether something that a clause needs is being loaded. */
   readonly pending: ReadonlySignal<boolean> = computed(() =>
-    [...this.#parts.value.values()].some(({ pending }) => pending),
+    [...this.#applied.value.values()].some(({ pending }) => pending),
   );
 
-  constructor(model: AnyModel, { frame, catalogue, rpc, signal: abort }: FilteringOptions) {
+  constructor(model: AnyModel, { frame, catalogue, rpc, outbox, signal: abort }: FilteringOptions) {
     this.#frame = frame;
     this.#catalogue = catalogue;
     this.#rpc = rpc;
-    this.#push = syncTrait(model, "_filters", this.clauses, readClauses, abort);
+    this.#push = outbox.add(syncTrait(model, "_filters", this.clauses, readClauses, abort));
     const stop = effect(() => this.#fetch());
     abort.addEventListener("abort", stop, { once: true });
   }
 
-  /** The rows that all clauses but one keep: what its own view draws, so that none filters itself. */
-  besides(key: string): ReadonlySignal<Uint8Array | null> {
-    let rows = this.#besides.get(key);
+  /** The rows that all clauses keep but that of `key`, whose own view must not filter itself. */
+  maskWithout(key: string): ReadonlySignal<Uint8Array | null> {
+    let rows = this.#masksWithout.get(key);
     if (!rows) {
       rows = this.#combine(key);
-      this.#besides.set(key, rows);
+      this.#masksWithout.set(key, rows);
     }
     return rows;
   }
 
-  standing(key: string): Standing {
-    return this.#parts.value.get(key) ?? { pending: false, error: null };
+  statusOf(key: string): ClauseStatus {
+    return this.#applied.value.get(key) ?? { pending: false, error: null };
   }
 
   /** Set the clause of one key, or take it away. */
@@ -137,12 +139,7 @@ export class Filtering {
     this.#push();
   }
 
-  /** Let Python know now: it is about to be asked for what depends on the filters. */
-  flush(): void {
-    this.#push.flush();
-  }
-
-  /** What is known of a column's data; {@link load} sees that it comes. */
+  /** What is known of a column's data; {@link load} requests it. */
   data(column: string): Answer<ColumnData> {
     return this.#columns.get(column);
   }
@@ -158,7 +155,7 @@ export class Filtering {
     if (clause !== undefined) this.#matches.retry(matchId(key, clause));
   }
 
-  /** See that what the clauses need is on its way, and that it is no older than the plan. */
+  /** Request what the clauses need, and again what another plan has changed. */
   #fetch(): void {
     const frame = this.#frame.value;
     this.#rpc.recovered.value;
@@ -185,12 +182,12 @@ export class Filtering {
           );
           return unpack(rows, frame.rows);
         };
-        // Reading it runs this again when the question has to be asked anew.
+        // Reading it runs this effect again once the answer is out of date.
         this.#matches.get(id);
         this.#matches.want(id, ask);
       }
     }
-    this.#matches.forget((id) => matched.has(id), MASKS);
+    this.#matches.forget((id) => matched.has(id), MAX_MATCHES);
   }
 
   #replanned(): void {
@@ -201,22 +198,22 @@ export class Filtering {
     });
   }
 
-  /** Whether a column's data can tell which rows a clause keeps, as far as is known. */
+  /** Whether a clause can be applied to a column's data; assumed while that is being loaded. */
   #mayFit(key: string, clause: Clause): boolean {
     const { data } = this.#columns.get(key);
     return data === null || fits(data.facet, clause);
   }
 
-  #part(frame: Frame, key: string, clause: Clause, before: Part | undefined): Part {
-    const known = (basis: unknown, make: () => Uint8Array): Part =>
-      before && before.basis === basis && before.mask !== null && before.clause === clause
-        ? { ...before, pending: false, error: null }
+  #apply(frame: Frame, key: string, clause: Clause, previous: Applied | undefined): Applied {
+    const known = (basis: unknown, make: () => Uint8Array): Applied =>
+      previous && previous.basis === basis && previous.mask !== null && previous.clause === clause
+        ? { ...previous, pending: false, error: null }
         : { clause, basis, mask: make(), pending: false, error: null };
-    const answered = <T>(answer: Answer<T>, make: (data: T) => Uint8Array): Part => {
+    const answered = <T>(answer: Answer<T>, make: (data: T) => Uint8Array): Applied => {
       const { data, pending, error } = answer;
       if (data !== null) return { ...known(data, () => make(data)), pending, error };
-      // What it kept before stands in while an answer is on its way: nothing flickers.
-      const mask = error === null ? (before?.mask ?? null) : null;
+      // The previous mask stays until the answer is here, so that nothing flickers.
+      const mask = error === null ? (previous?.mask ?? null) : null;
       return { clause, basis: null, mask, pending: error === null, error };
     };
     switch (basisOf(key, clause, frame)) {
@@ -242,16 +239,16 @@ export class Filtering {
     return answered(this.#matches.get(matchId(key, clause)), (rows) => rows);
   }
 
-  /** The rows that all clauses keep but that of `besides`; the same array as long as they do. */
-  #combine(besides: string | null): ReadonlySignal<Uint8Array | null> {
+  /** The rows that all clauses but `except` keep; the same array while their masks are the same. */
+  #combine(except: string | null): ReadonlySignal<Uint8Array | null> {
     let from: readonly unknown[] = [];
     let rows: Uint8Array | null = null;
     return computed(() => {
       const frame = this.#frame.value;
       if (!frame) return null;
       const masks: Uint8Array[] = [];
-      for (const [key, { mask }] of this.#parts.value) {
-        if (key !== besides && mask) masks.push(mask);
+      for (const [key, { mask }] of this.#applied.value) {
+        if (key !== except && mask) masks.push(mask);
       }
       const now = [frame.rows, ...masks];
       const same = now.length === from.length && now.every((mask, i) => mask === from[i]);

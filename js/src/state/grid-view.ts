@@ -4,7 +4,7 @@ import { type Frame, groupedOf, hasGroups, inGroup } from "../data/frame";
 import type { Modifiers } from "../data/keys";
 import { rangeBetween } from "../data/selection";
 import { type Cells, cellsFor, reveal, rowsAt, ScrollMap } from "../data/viewport";
-import type { ExplorerState } from "./explorer";
+import type { GridState } from "./grid";
 
 /** A rectangle in the content's own coordinates. */
 export interface Rect {
@@ -39,7 +39,7 @@ export class GridView {
   readonly similarTo: Signal<number | null> = signal(null);
   readonly rubberBand: Signal<Rect | null> = signal(null);
 
-  readonly state: ExplorerState;
+  readonly state: GridState;
   readonly items = computed(() => this.state.shown.value?.items ?? NO_ITEMS);
   /** Whether images stand in bands, which need room for their labels. */
   readonly banded = computed(() => {
@@ -63,7 +63,7 @@ export class GridView {
   #flashTimer: ReturnType<typeof setTimeout> | undefined;
   #settleTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(state: ExplorerState, abort: AbortSignal) {
+  constructor(state: GridState, abort: AbortSignal) {
     this.state = state;
     const stops = [
       effect(() => this.#relayout()),
@@ -87,8 +87,8 @@ export class GridView {
   }
 
   /**
-   * Tell how to set the height of the content and the scroll position, in this order and at once:
-   * a position beyond the present height would be cut off. Null when the element has gone.
+   * Give a function that sets the height of the content and the scroll position, in this order and
+   * at once: a position beyond the present height would be cut off. Null when the element has gone.
    */
   attach(apply: ((height: number, scrollTop: number) => void) | null): void {
     this.#apply = apply ?? (() => {});
@@ -177,7 +177,7 @@ export class GridView {
   }
 
   /** Declare an image no duplicate, with all others selected if it is; or take that back. */
-  apart(row: number): void {
+  notDuplicate(row: number): void {
     const { frame, review, selection, tiles } = this.state;
     const present = frame.peek();
     if (!review.on.peek() || !present) return;
@@ -235,7 +235,7 @@ export class GridView {
     if (!this.state.review.on.peek() || (letter !== "k" && letter !== "n")) return false;
     this.#move(0, false);
     if (letter === "k") this.keep(row);
-    else this.apart(row);
+    else this.notDuplicate(row);
     return true;
   }
 

@@ -15,7 +15,7 @@ export interface Message {
 }
 
 /** What the button of the form does. */
-export interface Offer {
+interface Offer {
   label: string;
   hint: string;
   ready: boolean;
@@ -24,11 +24,10 @@ export interface Offer {
   existing: boolean;
 }
 
-export interface NamingOptions {
+interface NamingOptions {
   catalogue: Catalogue;
   selection: Selection;
   frame: ReadonlySignal<Frame | null>;
-  collect: (args: Requests["collect"]) => Promise<number>;
   signal: AbortSignal;
 }
 
@@ -54,7 +53,7 @@ export class NameForm {
     const { selection } = this.#options;
     selection.version.value;
     const readable = this.#readable.value;
-    // The selection changes in place: what is computed of it is told by its version.
+    // The selection changes in place: reading its version subscribes to that.
     if (this.of.value === "selection" || !readable) return selection.rows.copy();
     return readable.difference(selection.rows);
   });
@@ -125,15 +124,15 @@ export class NameForm {
   async submit(): Promise<void> {
     const { ready, how } = this.offer.peek();
     if (!ready) return;
-    const { catalogue, collect } = this.#options;
+    const { catalogue } = this.#options;
     const name = this.name.peek().trim();
     const before = catalogue.find(name)?.size ?? null;
     this.busy.value = true;
     this.message.value = null;
     try {
-      const size = await collect({ name, of: this.of.peek(), how });
+      const size = await catalogue.collect({ name, of: this.of.peek(), how });
       this.leave();
-      this.message.value = { kind: "done", text: said(name, how, before, size) };
+      this.message.value = { kind: "done", text: outcome(name, how, before, size) };
     } catch (error) {
       this.message.value = { kind: "failed", text: format.sentence(reasonOf(error)) };
     }
@@ -141,7 +140,7 @@ export class NameForm {
   }
 }
 
-function said(name: string, how: How, before: number | null, size: number): string {
+function outcome(name: string, how: How, before: number | null, size: number): string {
   if (before === null) return `“${name}” holds ${format.images(size)}.`;
   if (how === "replace") {
     return `“${name}” holds ${format.images(size)}, before ${format.count(before)}.`;

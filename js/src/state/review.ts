@@ -1,10 +1,11 @@
 import { batch, computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import type { Outbox } from "../wire/outbox";
 import type { Change, ReviewInfo } from "../wire/protocol";
 import { CancelledError, RetryError, type Rpc, reasonOf } from "../wire/rpc";
 import { type Throttled, throttle } from "../wire/throttle";
 
-/** The least time between two values that are sent while one is moved, in milliseconds. */
-const PACE = 100;
+/** Milliseconds between two values that are sent while a setting is being moved. */
+const SEND_EVERY = 100;
 
 /**
  * A setting that a person moves faster than Python can follow.
@@ -25,7 +26,7 @@ class Setting<T> {
       () => {
         if (this.#underWay === 0) void this.#sendLast();
       },
-      PACE,
+      SEND_EVERY,
       abort,
     );
   }
@@ -76,17 +77,16 @@ export class Review {
     () => this.#near.wanted.value !== null || this.#rules.wanted.value !== null,
   );
   #rpc: Rpc;
-  #flushAll: () => void;
+  #outbox: Outbox;
   #last: Promise<void> = Promise.resolve();
   #near: Setting<number | null>;
   #rules: Setting<string[] | null>;
 
-  /** `flush` lets Python know all that is on screen: decisions follow what a person sees. */
-  constructor(rpc: Rpc, flush: () => void, abort: AbortSignal) {
+  constructor(rpc: Rpc, outbox: Outbox, abort: AbortSignal) {
     this.#rpc = rpc;
-    this.#flushAll = flush;
-    this.#near = new Setting((near) => this.decide({ near }), abort);
-    this.#rules = new Setting((rules) => this.decide({ rules }), abort);
+    this.#outbox = outbox;
+    this.#near = outbox.add(new Setting((near) => this.decide({ near }), abort));
+    this.#rules = outbox.add(new Setting((rules) => this.decide({ rules }), abort));
     rpc.on("review", ({ review }) => {
       this.info.value = review;
     });
@@ -109,9 +109,9 @@ export class Review {
   }
 
   async decide(change: Change): Promise<void> {
-    this.#flushAll();
+    this.#outbox.flush();
     try {
-      await this.#ask(() => this.#insist(change));
+      await this.#inOrder(() => this.#decideWithRetry(change));
     } catch (error) {
       this.#failed(error);
     }
@@ -125,36 +125,30 @@ export class Review {
     return this.#step("redo");
   }
 
-  /** Let Python know now what is still being moved. */
-  flush(): void {
-    this.#near.flush();
-    this.#rules.flush();
-  }
-
   async #step(kind: "undo" | "redo"): Promise<void> {
-    this.#flushAll();
+    this.#outbox.flush();
     try {
-      await this.#ask(() => this.#rpc.request(kind, {}));
+      await this.#inOrder(() => this.#rpc.request(kind, {}));
     } catch (error) {
       this.#failed(error);
     }
   }
 
   /**
-   * Deciding the same once more changes nothing, so what was lost on the way is sent again: before
-   * what was decided since.
+   * A decision that was lost on the way is sent again, before those made since: deciding the same
+   * twice changes nothing.
    */
-  async #insist(change: Change): Promise<{ review: ReviewInfo }> {
+  async #decideWithRetry(change: Change): Promise<{ review: ReviewInfo }> {
     try {
       return await this.#rpc.request("decide", { change });
     } catch (error) {
-      if (error instanceof RetryError) return this.#insist(change);
+      if (error instanceof RetryError) return this.#decideWithRetry(change);
       throw error;
     }
   }
 
   /** One request after the other: Python may answer a slow one after those that came later. */
-  #ask(request: () => Promise<{ review: ReviewInfo }>): Promise<void> {
+  #inOrder(request: () => Promise<{ review: ReviewInfo }>): Promise<void> {
     const answer = this.#last.then(request).then(({ review }) =>
       batch(() => {
         this.info.value = review;

@@ -3,7 +3,7 @@ import type { SimilarItem } from "../wire/protocol";
 import { CancelledError, RetryError, type Rpc } from "../wire/rpc";
 import type { TileCache } from "./tiles";
 
-export type SimilarStatus =
+type SimilarStatus =
   | { kind: "loading" }
   | { kind: "ready"; items: SimilarItem[] }
   | { kind: "error"; message: string };

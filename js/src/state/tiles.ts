@@ -9,7 +9,7 @@ export interface Tile {
   error: string | null;
 }
 
-export interface TileOptions {
+interface TileOptions {
   signal: AbortSignal;
   /** Decoded pixels to keep: 24 million are 96 MB. */
   maxPixels?: number;
@@ -20,7 +20,7 @@ export interface TileOptions {
 const BATCH = 120;
 const IN_FLIGHT = 2;
 /** Milliseconds that a batch runs before it is worth cancelling. */
-const PATIENCE = 150;
+const CANCEL_AFTER = 150;
 
 /** What a view shows, and what it is likely to show next; both most important first. */
 interface Wanted {
@@ -34,15 +34,15 @@ interface Flight {
   sentAt: number;
 }
 
-/** What a tile says of the plan; all else is the file's own. */
-type Told = Pick<TileInfo, "row" | "caption" | "chosen" | "apart">;
+/** What of a tile depends on the plan; all else depends on the file alone. */
+type PlanInfo = Pick<TileInfo, "row" | "caption" | "chosen" | "apart">;
 
 /**
  * Tiles by row, the least recently wanted given up first.
  *
- * Each view says what it wants to show; only that is asked for, in batches. While two batches are
- * under way no third is sent, so that of a fast scroll only the places where it rests are loaded.
- * A tile made under another plan is stale: it stays on screen until its words are there anew.
+ * Only what a view wants to show is requested, in batches. While two batches are under way no third
+ * is sent, so that of a fast scroll only the places where it rests are loaded. A tile made under
+ * another plan is stale: it stays on screen until what depends on the plan has been updated.
  */
 export class TileCache {
   #rpc: Rpc;
@@ -50,14 +50,14 @@ export class TileCache {
   #wanted = new Map<object, Wanted>();
   #flights = new Set<Flight>();
   #stale = new Set<number>();
-  /** Counts the plans: what was asked for under an older one may be out of date. */
+  /** Counts the plans: what was requested under an older one may be out of date. */
   #plan = 0;
   #version = signal(0);
   #pixels = 0;
   #maxPixels: number;
   #maxTiles: number;
   #decode: (blob: Blob) => Promise<ImageBitmap>;
-  /** Counts the frames: what comes for an older one is thrown away. */
+  /** Counts the frames: replies for an older one are dropped. */
   #epoch = 0;
   #closed = false;
 
@@ -76,7 +76,7 @@ export class TileCache {
     );
   }
 
-  /** Counts the changes; whoever draws tiles reads it. */
+  /** Counts the changes: reading it subscribes to them. */
   get version(): ReadonlySignal<number> {
     return this.#version;
   }
@@ -85,12 +85,12 @@ export class TileCache {
     return this.#tiles.get(row);
   }
 
-  /** Say what a view shows, and what it may show next. An empty list when it goes. */
+  /** Set what a view shows, and what it may show next; an empty list when it goes. */
   want(view: object, shown: readonly number[], ahead: readonly number[] = []): void {
     if (shown.length === 0) this.#wanted.delete(view);
     else this.#wanted.set(view, { shown, ahead });
     for (const row of shown) this.#touch(row);
-    // Nobody looks any more: a widget that was run again must not hold on to its pictures.
+    // No view is left: a widget whose cell was run again must not hold on to its pictures.
     if (this.#wanted.size === 0 && this.#tiles.size > 0) this.reset();
     this.#dropUnwanted();
     this.#next();
@@ -99,7 +99,7 @@ export class TileCache {
   /** Take tiles that came along with another reply. */
   async add(infos: readonly TileInfo[], blob: Uint8Array, plan = this.#plan): Promise<void> {
     const epoch = this.#epoch;
-    const unknown = infos.filter((info) => !this.#tell(info, plan));
+    const unknown = infos.filter((info) => !this.#updatePlanInfo(info, plan));
     const decoded = await Promise.all(unknown.map((info) => this.#read(info, blob)));
     if (epoch !== this.#epoch || this.#closed) {
       for (const tile of decoded) tile.bitmap?.close();
@@ -110,7 +110,7 @@ export class TileCache {
     this.#bump();
   }
 
-  /** The plan changed: ask anew for what the tiles say of it. */
+  /** The plan changed: request again what depends on it. */
   refresh(): void {
     this.#plan += 1;
     for (const row of this.#tiles.keys()) this.#stale.add(row);
@@ -135,8 +135,8 @@ export class TileCache {
     this.#next();
   }
 
-  /** What to ask for next; null when nothing is lacking or it can wait. */
-  #lacking(): { rows: number[]; thumbs: boolean } | null {
+  /** What to request next; null when nothing is missing or it can wait. */
+  #nextBatch(): { rows: number[]; thumbs: boolean } | null {
     const coming = new Set<number>();
     for (const flight of this.#flights) for (const row of flight.rows) coming.add(row);
     const find = (part: keyof Wanted, thumbs: boolean) => {
@@ -144,8 +144,8 @@ export class TileCache {
       for (const wanted of this.#wanted.values()) {
         for (const row of wanted[part]) {
           if (rows.size === BATCH) break;
-          const lacks = thumbs ? !this.#tiles.has(row) : this.#stale.has(row);
-          if (lacks && !coming.has(row)) rows.add(row);
+          const missing = thumbs ? !this.#tiles.has(row) : this.#stale.has(row);
+          if (missing && !coming.has(row)) rows.add(row);
         }
       }
       return rows.size > 0 ? { rows: [...rows], thumbs } : null;
@@ -167,9 +167,9 @@ export class TileCache {
   #next(): void {
     if (this.#closed || this.#rpc.lost.peek()) return;
     while (this.#flights.size < IN_FLIGHT) {
-      const lacking = this.#lacking();
-      if (!lacking) return;
-      void this.#load(lacking.rows, lacking.thumbs);
+      const batch = this.#nextBatch();
+      if (!batch) return;
+      void this.#load(batch.rows, batch.thumbs);
     }
   }
 
@@ -180,7 +180,7 @@ export class TileCache {
     this.#flights.add(flight);
     const epoch = this.#epoch;
     const fail = (failed: Iterable<number>, error: string) =>
-      thumbs ? this.#fail(failed, error) : this.#silence(failed, plan);
+      thumbs ? this.#fail(failed, error) : this.#clearPlanInfo(failed, plan);
     try {
       const { tiles, blob } = await this.#rpc.request(
         "tiles",
@@ -189,7 +189,7 @@ export class TileCache {
       );
       if (epoch !== this.#epoch) return;
       if (thumbs) await this.add(tiles, blob, plan);
-      else this.#retell(tiles, plan);
+      else this.#updatePlanInfos(tiles, plan);
       for (const { row } of tiles) flight.rows.delete(row);
       if (flight.rows.size > 0) fail(flight.rows, "No answer for this image.");
     } catch (error) {
@@ -201,7 +201,7 @@ export class TileCache {
     this.#next();
   }
 
-  /** Show why there is no tile, rather than ask for it over and over. */
+  /** Show why there is no tile, rather than request it over and over. */
   #fail(rows: Iterable<number>, error: string): void {
     for (const row of rows) {
       const info: TileInfo = {
@@ -221,21 +221,21 @@ export class TileCache {
     this.#bump();
   }
 
-  /** Rather say nothing of the plan than what no longer holds. */
-  #silence(rows: Iterable<number>, plan: number): void {
-    this.#retell(
+  /** Without an answer, show nothing of the plan rather than what no longer holds. */
+  #clearPlanInfo(rows: Iterable<number>, plan: number): void {
+    this.#updatePlanInfos(
       [...rows].map((row) => ({ row, caption: null, chosen: false, apart: false })),
       plan,
     );
   }
 
-  #retell(told: readonly Told[], plan: number): void {
-    for (const one of told) this.#tell(one, plan);
+  #updatePlanInfos(infos: readonly PlanInfo[], plan: number): void {
+    for (const info of infos) this.#updatePlanInfo(info, plan);
     this.#bump();
   }
 
-  /** Let a tile say what it is under this plan; false when there is no such tile. */
-  #tell({ row, caption, chosen, apart }: Told, plan: number): boolean {
+  /** Update what a tile shows of this plan; false when there is no such tile. */
+  #updatePlanInfo({ row, caption, chosen, apart }: PlanInfo, plan: number): boolean {
     const tile = this.#tiles.get(row);
     if (!tile) return false;
     this.#tiles.delete(row);
@@ -299,7 +299,7 @@ export class TileCache {
     const wanted = this.#rowsOf("shown", "ahead");
     const now = Date.now();
     for (const flight of this.#flights) {
-      if (now - flight.sentAt < PATIENCE) continue;
+      if (now - flight.sentAt < CANCEL_AFTER) continue;
       let needed = false;
       for (const row of flight.rows) needed ||= wanted.has(row);
       if (needed) continue;

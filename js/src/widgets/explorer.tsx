@@ -1,7 +1,18 @@
 import { ExplorerState } from "../state/explorer";
-import { Explorer } from "../views/Explorer";
+import collections from "../views/collections/collections.css";
+import dataset from "../views/dataset/dataset.css";
+import { Explorer } from "../views/explorer/Explorer";
+import explorer from "../views/explorer/explorer.css";
+import filters from "../views/filters/filters.css";
+import grid from "../views/grid/grid.css";
+import histogram from "../views/histogram/histogram.css";
+import review from "../views/review/review.css";
+import similar from "../views/similar/similar.css";
+import dropdown from "../views/ui/Dropdown.css";
 import { embed } from "../views/ui/embed";
 import { widget } from "../views/ui/mount";
+import popover from "../views/ui/Popover.css";
+import thumb from "../views/ui/Thumb.css";
 import type { AnyModel } from "../wire/model";
 
 /** The charts are a widget of bqplot, whose styles do not reach into the shadow root. */
@@ -24,8 +35,21 @@ function slotCharts(
   draw();
 }
 
-export default widget(
-  (model, signal) => new ExplorerState(model, { signal }),
-  (state, signal) => <Explorer state={state} signal={signal} />,
-  slotCharts,
-);
+export default widget({
+  create: (model, signal) => new ExplorerState(model, { signal }),
+  view: (state, signal) => <Explorer state={state} signal={signal} />,
+  styles: [
+    thumb,
+    popover,
+    dropdown,
+    histogram,
+    grid,
+    similar,
+    filters,
+    review,
+    collections,
+    dataset,
+    explorer,
+  ],
+  slot: slotCharts,
+});

@@ -1,5 +1,6 @@
 import * as format from "../data/format";
-import { HistogramState } from "../state/explorer";
+import { HistogramState } from "../state/range-histogram";
+import histogram from "../views/histogram/histogram.css";
 import { RangeHistogram } from "../views/histogram/RangeHistogram";
 import { LostBanner, Placeholder } from "../views/ui/Banner";
 import { widget } from "../views/ui/mount";
@@ -28,7 +29,8 @@ function View({ state }: { state: HistogramState }) {
   );
 }
 
-export default widget(
-  (model, signal) => new HistogramState(model, { signal }),
-  (state) => <View state={state} />,
-);
+export default widget({
+  create: (model, signal) => new HistogramState(model, { signal }),
+  view: (state) => <View state={state} />,
+  styles: [histogram],
+});

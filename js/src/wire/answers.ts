@@ -21,12 +21,12 @@ interface Entry<T> {
 export class Answers<T> {
   #entries = new Map<string, Entry<T>>();
 
-  /** What is known; whoever reads this is told when it changes. */
+  /** What is known; reading it subscribes to changes. */
   get(id: string): Answer<T> {
     return this.#entry(id).answer.value;
   }
 
-  /** See that it is asked for: again after {@link outdate} and {@link retry} only. */
+  /** Request it once, and again only after {@link outdate} or {@link retry}. */
   want(id: string, ask: () => Promise<T>): void {
     const entry = this.#entry(id);
     const { now, answer } = entry;
@@ -52,7 +52,7 @@ export class Answers<T> {
     );
   }
 
-  /** Ask anew for those that pass the test, once they are wanted. */
+  /** Request those that pass the test again, once they are wanted. */
   outdate(test: (id: string) => boolean = () => true): void {
     for (const [id, entry] of this.#entries) {
       if (!test(id)) continue;
@@ -66,7 +66,7 @@ export class Answers<T> {
     this.outdate((other) => other === id);
   }
 
-  /** Forget the oldest that nobody needs, so that no more than `most` remain. */
+  /** Drop the oldest that are not needed, so that no more than `most` remain. */
   forget(needed: (id: string) => boolean, most: number): void {
     for (const id of this.#entries.keys()) {
       if (this.#entries.size <= most) return;

@@ -10,12 +10,12 @@ export interface AnyModel {
   off(event: string, callback: (...args: any[]) => void): void;
 }
 
-export interface InitializeProps {
+interface InitializeProps {
   model: AnyModel;
   signal?: AbortSignal;
 }
 
-export interface RenderProps extends InitializeProps {
+interface RenderProps extends InitializeProps {
   el: HTMLElement;
 }
 

@@ -21,7 +21,7 @@ export function syncTrait<T>(
   );
   const pull = () => {
     const next = read(model.get(name));
-    // What this page is about to write is newer than what it hears.
+    // What this page is about to write is newer than what comes in.
     if (push.due || JSON.stringify(next) === JSON.stringify(value.value)) return;
     value.value = next;
   };

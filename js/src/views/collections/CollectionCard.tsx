@@ -24,16 +24,16 @@ export interface PanelProps {
   onCreate: (source: Source) => void;
 }
 
-export interface CardProps extends PanelProps {
+interface CardProps extends PanelProps {
   info: CollectionInfo;
-  say: (message: Message) => void;
+  report: (message: Message) => void;
   /** The name of the collection that takes the focus once it is drawn. */
   refocus: { current: string | null };
 }
 
 /** One collection: what is in it, and what can be done with it. */
 export function CollectionCard(props: CardProps) {
-  const { state, info, say, refocus, onShow, onCreate } = props;
+  const { state, info, report, refocus, onShow, onCreate } = props;
   const { name, size } = info;
   const { catalogue, filtering } = state;
   const doing = useSignal<"nothing" | "rename" | "delete">("nothing");
@@ -78,15 +78,15 @@ export function CollectionCard(props: CardProps) {
   };
   const remove = async () => {
     if (shown || excluded) {
-      // Told first, so that the deletion is what the next undo takes back.
+      // Sent first, so that the deletion is what the next undo takes back.
       filter(false);
-      state.flush();
+      state.outbox.flush();
     }
     try {
       await catalogue.delete(name);
-      say({ kind: "done", text: `“${name}” was deleted. Undo brings it back.` });
+      report({ kind: "done", text: `“${name}” was deleted. Undo brings it back.` });
     } catch (error) {
-      say({ kind: "failed", text: format.sentence(reasonOf(error)) });
+      report({ kind: "failed", text: format.sentence(reasonOf(error)) });
       back("delete");
     }
   };

@@ -100,24 +100,24 @@ export function Collections({ state }: { state: ExplorerState }) {
           {offer.label}
         </button>
       </form>
-      <Said state={state} />
+      <Outcome state={state} />
     </div>
   );
 }
 
-/** Milliseconds for which it is told what was done. */
-const TOLD = 8000;
+/** Milliseconds for which the outcome stays. */
+const SHOW_FOR = 8000;
 
 /** Lies over what is below, so that nothing moves. */
-function Said({ state }: { state: ExplorerState }) {
-  const { message: said } = state.nameForm;
-  const message = said.value;
+function Outcome({ state }: { state: ExplorerState }) {
+  const { nameForm } = state;
+  const message = nameForm.message.value;
   const dismiss = () => {
-    said.value = null;
+    nameForm.message.value = null;
   };
   useEffect(() => {
     if (message?.kind !== "done") return;
-    const timer = setTimeout(dismiss, TOLD);
+    const timer = setTimeout(dismiss, SHOW_FOR);
     return () => clearTimeout(timer);
   }, [message]);
   return (

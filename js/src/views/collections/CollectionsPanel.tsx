@@ -15,7 +15,7 @@ export function CollectionsPanel(props: PanelProps) {
   const refocus = useRef<string | null>(null);
   const list = useRef<HTMLUListElement>(null);
   const collections = state.catalogue.collections.value;
-  const say = (next: Message) => {
+  const report = (next: Message) => {
     message.value = next;
     if (next.kind === "done") list.current?.focus({ preventScroll: true });
   };
@@ -63,7 +63,13 @@ export function CollectionsPanel(props: PanelProps) {
         style={{ "--grid": `${state.height.value}px` }}
       >
         {found.map((info) => (
-          <CollectionCard key={info.name} {...props} info={info} say={say} refocus={refocus} />
+          <CollectionCard
+            key={info.name}
+            {...props}
+            info={info}
+            report={report}
+            refocus={refocus}
+          />
         ))}
         {found.length === 0 && <li class="placeholder">No collection is called so.</li>}
       </ul>

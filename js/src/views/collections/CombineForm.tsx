@@ -50,7 +50,7 @@ export function CombineForm({ state }: { state: ExplorerState }) {
     busy.value = true;
     selection.replace(rows);
     try {
-      const size = await state.collect({ name: wanted, of: "selection", how: "replace" });
+      const size = await state.catalogue.collect({ name: wanted, of: "selection", how: "replace" });
       name.value = "";
       const text = `“${wanted}” holds ${format.images(size)}; they are selected.`;
       message.value = { kind: "done", text };

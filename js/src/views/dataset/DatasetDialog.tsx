@@ -16,7 +16,7 @@ export interface Opening {
   source?: Source;
 }
 
-export interface CreateDatasetProps {
+interface CreateDatasetProps {
   state: ExplorerState;
   opening: Signal<Opening | null>;
 }

@@ -1,16 +1,9 @@
 import { useComputed } from "@preact/signals";
-import {
-  anyOf,
-  type Clause,
-  type CollectionsClause,
-  labelCounts,
-  presenceOf,
-  type Value,
-} from "../../data/filters";
+import { anyOf, type Clause, type CollectionsClause, presenceOf } from "../../data/filters";
 import * as format from "../../data/format";
 import type { ExplorerState } from "../../state/explorer";
 import { Keep } from "../../wire/protocol";
-import type { EditorProps } from "./FilterEditor";
+import { type CodesProps, type EditorProps, useLabelCounts } from "./editor";
 
 interface Choice {
   label: string;
@@ -66,21 +59,6 @@ export function PresenceEditor({ name, state }: EditorProps) {
   );
 }
 
-interface CodesProps extends EditorProps {
-  codes: Uint32Array;
-  labels: readonly Value[];
-}
-
-/** How many images with each label the other filters leave. */
-export function useLabelCounts({ name, state, codes, labels }: CodesProps): Uint32Array {
-  return useComputed(() => {
-    const rows = state.filtering.besides(name).value;
-    return rows?.length === codes.length
-      ? labelCounts(codes, labels.length, rows)
-      : new Uint32Array(labels.length);
-  }).value;
-}
-
 /** Yes, no, or either. */
 export function BooleanEditor(props: CodesProps) {
   const { name, state, labels } = props;
@@ -100,7 +78,7 @@ export function BooleanEditor(props: CodesProps) {
 export function PlanEditor({ name, state }: EditorProps) {
   const going = useComputed(() => {
     const { keep } = state.frame.value!;
-    const rows = state.filtering.besides(name).value;
+    const rows = state.filtering.maskWithout(name).value;
     let goes = 0;
     let all = 0;
     for (let row = 0; rows && row < keep.length; row++) {
@@ -122,7 +100,7 @@ export function PlanEditor({ name, state }: EditorProps) {
 /** In which collections, and in which not. */
 export function CollectionsEditor({ name, state }: EditorProps) {
   const { filtering, catalogue } = state;
-  const rows = filtering.besides(name).value;
+  const rows = filtering.maskWithout(name).value;
   const members = catalogue.members.value;
   const clause = (filtering.clauses.value[name] ?? {}) as CollectionsClause;
   const { include = [], exclude = [] } = clause;

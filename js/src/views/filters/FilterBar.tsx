@@ -82,7 +82,7 @@ interface FilterChipProps {
 function FilterChip({ name: key, state, opened, onRemoved }: FilterChipProps) {
   const clause = state.filtering.clauses.value[key];
   const { columns } = state.frame.value!;
-  const { pending, error } = state.filtering.standing(key);
+  const { pending, error } = state.filtering.statusOf(key);
   if (clause === undefined) return null;
   const { name, text } = describe(key, clause, columns);
   const words = (

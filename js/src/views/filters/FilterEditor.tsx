@@ -2,18 +2,12 @@ import { useSignalEffect } from "@preact/signals";
 import { useLayoutEffect, useMemo } from "preact/hooks";
 import { type ColumnData, presenceOf, textOf, type Value } from "../../data/filters";
 import { measureOf } from "../../data/measure";
-import type { ExplorerState } from "../../state/explorer";
 import type { Column } from "../../wire/protocol";
 import { BooleanEditor, CollectionsEditor, PlanEditor, PresenceEditor } from "./ChoiceEditors";
+import type { EditorProps } from "./editor";
 import { RangeEditor } from "./RangeEditor";
 import { TextEditor } from "./TextEditor";
 import { ValueList } from "./ValueList";
-
-export interface EditorProps {
-  /** The key of the clause. */
-  name: string;
-  state: ExplorerState;
-}
 
 interface FilterEditorProps extends EditorProps {
   /** Called once there is more to work with than a spinner. */

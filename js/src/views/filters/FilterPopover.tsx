@@ -64,7 +64,7 @@ export function FilterPopover({ state, opened, holder, onClosed }: FilterPopover
         </>
       }
       place={place}
-      spares={(path) => path.includes(opener)}
+      isOpener={(path) => path.includes(opener)}
       onClose={(byHand) => {
         opened.value = null;
         if (byHand) onClosed(opener);
@@ -87,7 +87,7 @@ export function FilterPopover({ state, opened, holder, onClosed }: FilterPopover
 
 /** Why the clause is not in force; the editor says so itself when it has no data. */
 function Problem({ name, state: { filtering } }: { name: string; state: ExplorerState }) {
-  const { error } = filtering.standing(name);
+  const { error } = filtering.statusOf(name);
   if (error === null || filtering.data(name).error !== null) return null;
   return (
     <div class="hint" role="alert">

@@ -2,12 +2,13 @@ import { useSignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { isRange, presenceOf } from "../../data/filters";
 import type { Measure } from "../../data/measure";
+import type { Range } from "../../data/range";
 import { Bars } from "../../histogram/bars";
-import { isSkewed, type Range } from "../../histogram/histogram";
+import { isSkewed } from "../../histogram/histogram";
 import type { Numbers } from "../../wire/protocol";
 import { RangeHistogram } from "../histogram/RangeHistogram";
 import { PresenceEditor } from "./ChoiceEditors";
-import type { EditorProps } from "./FilterEditor";
+import type { EditorProps } from "./editor";
 
 interface RangeEditorProps extends EditorProps {
   values: Numbers;
@@ -24,7 +25,7 @@ export function RangeEditor({ name, state, values, measure }: RangeEditorProps) 
       values: () => values,
       log: () => log.value ?? skewed,
       measure,
-      left: () => state.filtering.besides(name).value,
+      left: () => state.filtering.maskWithout(name).value,
     });
   }, [values, measure, name, state, log]);
   const missing = useMemo(() => values.some(Number.isNaN), [values]);

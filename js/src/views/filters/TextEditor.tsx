@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { textOf } from "../../data/filters";
 import { PresenceEditor } from "./ChoiceEditors";
-import type { EditorProps } from "./FilterEditor";
+import type { EditorProps } from "./editor";
 
 /** Milliseconds after the last key until the search begins. */
 const PAUSE = 200;

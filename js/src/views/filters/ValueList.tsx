@@ -3,8 +3,7 @@ import { valueName } from "../../data/describe";
 import type { Value } from "../../data/filters";
 import * as format from "../../data/format";
 import { chosenOf, clauseOf, findLabels, LISTED, toggled } from "../../data/values";
-import { useLabelCounts } from "./ChoiceEditors";
-import type { EditorProps } from "./FilterEditor";
+import { type EditorProps, useLabelCounts } from "./editor";
 
 interface ValueListProps extends EditorProps {
   codes: Uint32Array;

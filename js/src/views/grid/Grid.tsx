@@ -3,7 +3,7 @@ import type { Bitset } from "../../data/bitset";
 import * as format from "../../data/format";
 import { badgeOf, type Frame, inGroup } from "../../data/frame";
 import { modifiers } from "../../data/keys";
-import type { Shown } from "../../state/explorer";
+import type { Shown } from "../../state/grid";
 import type { GridView, Rect } from "../../state/grid-view";
 import { Keep } from "../../wire/protocol";
 import { GridTile } from "./GridTile";
@@ -203,7 +203,7 @@ function usePointer(view: GridView, scroller: { current: HTMLDivElement | null }
       } else if (action === "keep") {
         view.keep(row);
       } else if (action === "apart") {
-        view.apart(row);
+        view.notDuplicate(row);
       } else if (action === "check") {
         view.check(row, modifiers(event));
       } else {

@@ -1,11 +1,11 @@
 import * as format from "../../data/format";
 import type { Tile } from "../../state/tiles";
 import type { TileInfo } from "../../wire/protocol";
-import { ApartIcon, CheckIcon, GoesIcon, PinIcon, SimilarIcon } from "../ui/icons";
+import { CheckIcon, GoesIcon, NotDuplicateIcon, PinIcon, SimilarIcon } from "../ui/icons";
 import { Name } from "../ui/Name";
 import { Thumb } from "../ui/Thumb";
 
-export interface GridTileProps {
+interface GridTileProps {
   row: number;
   id: string;
   tile: Tile | undefined;
@@ -159,7 +159,7 @@ function Decisions({ info, grouped }: { info: TileInfo; grouped: boolean }) {
           aria-pressed={apart}
           title={apart ? "Not a duplicate: take that back (N)" : "Not a duplicate (N)"}
         >
-          <ApartIcon />
+          <NotDuplicateIcon />
         </button>
       )}
     </>

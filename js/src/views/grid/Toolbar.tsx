@@ -1,11 +1,11 @@
 import type { ComponentChildren } from "preact";
 import * as format from "../../data/format";
 import { hasGroups, withoutKept } from "../../data/frame";
-import type { ExplorerState } from "../../state/explorer";
+import type { GridState } from "../../state/grid";
 import type { GridView } from "../../state/grid-view";
 import { AscendingIcon, DescendingIcon, LargeTilesIcon, SmallTilesIcon } from "../ui/icons";
 
-export function SortControls({ state }: { state: ExplorerState }) {
+export function SortControls({ state }: { state: GridState }) {
   const frame = state.frame.value;
   const { column, descending, grouped } = state.sort.value;
   if (!frame) return null;
@@ -43,7 +43,7 @@ export function SortControls({ state }: { state: ExplorerState }) {
   );
 }
 
-function GroupToggles({ state, grouped }: { state: ExplorerState; grouped: boolean }) {
+function GroupToggles({ state, grouped }: { state: GridState; grouped: boolean }) {
   return (
     <>
       <button
@@ -58,11 +58,11 @@ function GroupToggles({ state, grouped }: { state: ExplorerState; grouped: boole
       <button
         type="button"
         class="toggle"
-        aria-pressed={state.showKeepers.value}
+        aria-pressed={state.screen.showKeepers.value}
         disabled={!grouped}
         title="Show keepers: a group’s keeper stays, dimmed, where the filter hides it"
         onClick={() => {
-          state.showKeepers.value = !state.showKeepers.value;
+          state.screen.showKeepers.value = !state.screen.showKeepers.value;
         }}
       >
         Keepers
@@ -89,8 +89,8 @@ export function SizeSlider({ view }: { view: GridView }) {
   );
 }
 
-export interface SelectionControlsProps {
-  state: ExplorerState;
+interface SelectionControlsProps {
+  state: GridState;
   /** Further ways to select, or what to do with the selection. */
   children?: ComponentChildren;
 }
@@ -139,7 +139,7 @@ export function SelectionControls({ state, children }: SelectionControlsProps) {
 }
 
 /** Where there is no plan to accept, what its keepers leave can still be selected. */
-export function AllButKeepers({ state }: { state: ExplorerState }) {
+export function AllButKeepers({ state }: { state: GridState }) {
   const frame = state.frame.value;
   const mask = state.mask.value;
   if (!frame || !mask || !hasGroups(frame)) return null;

@@ -1,14 +1,15 @@
 import { useMemo, useRef } from "preact/hooks";
 import { type End, isDate, type Measure, read, write } from "../../data/measure";
-import { keyStep, moveBoth, moveEnd, type Range, rangeOrNull } from "../../histogram/histogram";
+import type { Range } from "../../data/range";
+import { keyStep, moveBoth, moveEnd, rangeOrNull } from "../../histogram/histogram";
 import { binEnd, type Scale } from "../../histogram/scale";
 
-export interface Mark {
+interface Mark {
   value: number;
   label: string;
 }
 
-export interface RangeHistogramProps {
+interface RangeHistogramProps {
   /** What the values are, e.g. "uniqueness". */
   label: string;
   measure?: Measure;
@@ -26,7 +27,7 @@ export interface RangeHistogramProps {
   onLog(log: boolean): void;
 }
 
-/** Distance along the axis below which a pointer cannot tell the thumbs apart. */
+/** Distance along the axis below which one thumb hides the other. */
 const OVERLAP = 0.012;
 
 export function RangeHistogram(props: RangeHistogramProps) {
@@ -121,7 +122,7 @@ function Plot(props: PlotProps) {
     const start = placeOf(event);
     const end = (event.target as Element).closest<HTMLElement>("[data-end]")?.dataset.end;
     if (end !== undefined && high - low < OVERLAP) {
-      // One thumb lies on the other: the first move says which is meant.
+      // One thumb lies on the other: the direction of the first move decides which is meant.
       drag.current = (place) => {
         if (Math.abs(place - start) < 0.004) return;
         grab(place < start ? 0 : 1);

@@ -1,5 +1,5 @@
 import * as format from "../../data/format";
-import type { SimilarItemsState } from "../../state/explorer";
+import type { SimilarItemsState } from "../../state/similar-items";
 import { LostBanner, Placeholder } from "../ui/Banner";
 import { Name } from "../ui/Name";
 import { Thumb } from "../ui/Thumb";

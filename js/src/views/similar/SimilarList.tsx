@@ -6,7 +6,7 @@ import { CheckIcon } from "../ui/icons";
 import { Name } from "../ui/Name";
 import { Thumb } from "../ui/Thumb";
 
-export interface SimilarListProps {
+interface SimilarListProps {
   query: SimilarQuery;
   tiles: TileCache;
   selection: Selection;

@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import type { ExplorerState } from "../../state/explorer";
+import type { GridState } from "../../state/grid";
 import type { GridView } from "../../state/grid-view";
 import { Popover } from "../ui/Popover";
 import { placeBeside, screenSize } from "../ui/place";
@@ -53,7 +53,7 @@ function OfRow({ row, view }: { row: number; view: GridView }) {
         view.items.value;
         view.top.value;
       }}
-      spares={(path) =>
+      isOpener={(path) =>
         path.some((node) => node instanceof HTMLElement && node.dataset.action === "similar")
       }
       onClose={close}
@@ -81,7 +81,7 @@ function OfRow({ row, view }: { row: number; view: GridView }) {
   );
 }
 
-function Nearest({ row, state, onGo }: { row: number; state: ExplorerState; onGo: Go }) {
+function Nearest({ row, state, onGo }: { row: number; state: GridState; onGo: Go }) {
   const query = useSimilar(state.rpc, state.tiles, row, 12);
   return <SimilarList query={query} tiles={state.tiles} selection={state.selection} onGo={onGo} />;
 }

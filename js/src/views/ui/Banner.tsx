@@ -1,8 +1,8 @@
-import type { Status } from "../../state/explorer";
+import type { Status } from "../../state/pick";
 import type { Rpc } from "../../wire/rpc";
 import { WarningIcon } from "./icons";
 
-/** Says so when the kernel does not answer. */
+/** A warning while the kernel does not answer. */
 export function LostBanner({ rpc }: { rpc: Rpc }) {
   if (!rpc.lost.value) return null;
   return (

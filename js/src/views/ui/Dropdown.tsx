@@ -4,7 +4,7 @@ import { useMemo, useRef } from "preact/hooks";
 import { Popover } from "./Popover";
 import { below } from "./place";
 
-export interface DropdownProps {
+interface DropdownProps {
   /** What stands on the button. */
   label: ComponentChildren;
   /** Names what drops down. */
@@ -65,7 +65,7 @@ function Panel({ heading, opener, onClose, children }: PanelProps) {
       label={heading}
       head={<strong>{heading}</strong>}
       place={place}
-      spares={(path) => path.includes(opener)}
+      isOpener={(path) => path.includes(opener)}
       onClose={onClose}
     >
       {children}

@@ -4,7 +4,7 @@ import { useLayoutEffect } from "preact/hooks";
 import { historyStep } from "../../data/keys";
 import { CloseIcon } from "./icons";
 
-export interface PopoverProps {
+interface PopoverProps {
   panel: RefObject<HTMLDivElement | null>;
   class?: string;
   label: string;
@@ -14,8 +14,8 @@ export interface PopoverProps {
   place(size: DOMRect): { left: number; top: number } | null;
   /** Reads the signals that move its place. */
   moves?(): void;
-  /** Whether a press is one on what opens it, which has a handler of its own. */
-  spares(path: EventTarget[]): boolean;
+  /** Whether a press is on what opens it, which has a handler of its own. */
+  isOpener(path: EventTarget[]): boolean;
   /** `byHand`: with Escape or its button, so that the focus goes back. */
   onClose(byHand: boolean): void;
   children: ComponentChildren;
@@ -63,7 +63,7 @@ export function focusFirst(panel: HTMLElement): void {
 /** Show a panel where it belongs until it is closed; returns what ends that. */
 function keepInPlace(
   panel: HTMLElement,
-  { place, moves, spares, onClose }: PopoverProps,
+  { place, moves, isOpener, onClose }: PopoverProps,
 ): () => void {
   panel.showPopover?.();
   const put = () => {
@@ -88,7 +88,7 @@ function keepInPlace(
     "pointerdown",
     (event) => {
       const path = event.composedPath();
-      if (!path.includes(panel) && !spares(path)) onClose(false);
+      if (!path.includes(panel) && !isOpener(path)) onClose(false);
     },
     { capture: true, signal },
   );

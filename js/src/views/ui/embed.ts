@@ -40,7 +40,7 @@ export async function embed(
   if (signal.aborted) return;
   const manager = (model as { widget_manager?: WidgetManager }).widget_manager;
   if (!manager) throw new Error("this notebook host cannot show one widget within another");
-  // Ends with the first failure, too: who tries again shall not find two that follow the trait.
+  // Ends with the first failure, too: a second try must not leave two that follow the trait.
   const own = new AbortController();
   const end = () => own.abort();
   signal.addEventListener("abort", end, { once: true });
@@ -95,25 +95,25 @@ async function draw(
     view.remove();
     return;
   }
-  tell(view, "before-attach");
+  notify(view, "before-attach");
   into.append(view.el);
-  tell(view, "after-attach");
+  notify(view, "after-attach");
   signal.addEventListener(
     "abort",
     () => {
-      // Told first: a view that thinks itself attached cannot be removed once the page has let go
-      // of its element.
-      tell(view, "before-detach");
+      // Notified first: a view that is not detached yet cannot be removed once its element has left
+      // the page.
+      notify(view, "before-detach");
       view.el.remove();
-      tell(view, "after-detach");
+      notify(view, "after-detach");
       view.remove();
     },
     { once: true },
   );
 }
 
-/** Widgets draw themselves when they hear that they were attached, as Lumino's layouts tell them. */
-function tell(view: WidgetView, type: LuminoMessage["type"]): void {
+/** Send what Lumino's layouts send: widgets draw themselves once they were attached. */
+function notify(view: WidgetView, type: LuminoMessage["type"]): void {
   view.luminoWidget?.processMessage({ type, isConflatable: false, conflate: () => false });
 }
 

@@ -69,8 +69,7 @@ export const PinIcon = () => (
   </Icon>
 );
 
-/** Two that are kept apart. */
-export const ApartIcon = () => (
+export const NotDuplicateIcon = () => (
   <Icon>
     <path d="M8 2.5v11M5.5 5.5L3 8l2.5 2.5M10.5 5.5L13 8l-2.5 2.5" />
   </Icon>

@@ -1,9 +1,6 @@
 import { type ComponentChild, render } from "preact";
 import type { AnyModel, Widget } from "../../wire/model";
-import collections from "../collections/collections.css";
-import filters from "../filters/filters.css";
-import review from "../review/review.css";
-import styles from "./styles.css";
+import base from "./base.css";
 import { followTheme } from "./theme";
 
 /**
@@ -12,12 +9,17 @@ import { followTheme } from "./theme";
  * The style sheet lives in the shadow root: what anywidget puts into the page's head leaks out and
  * does not reach in. The attribute keeps JupyterLab from acting on keys typed here.
  */
-export function mount(el: HTMLElement, child: ComponentChild, signal: AbortSignal): HTMLElement {
+function mount(
+  el: HTMLElement,
+  child: ComponentChild,
+  styles: readonly string[],
+  signal: AbortSignal,
+): HTMLElement {
   const host = el.ownerDocument.createElement("div");
   host.dataset.lmSuppressShortcuts = "true";
   const shadow = host.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(styles + filters + review + collections);
+  sheet.replaceSync([base, ...styles].join("\n"));
   shadow.adoptedStyleSheets = [sheet];
   followTheme(host, signal);
   render(child, shadow);
@@ -33,18 +35,23 @@ export function mount(el: HTMLElement, child: ComponentChild, signal: AbortSigna
   return host;
 }
 
+interface WidgetParts<S> {
+  /** Makes what all views of one model share. */
+  create(model: AnyModel, signal: AbortSignal): S;
+  view(state: S, signal: AbortSignal): ComponentChild;
+  /** The style sheets of the view; later ones win. */
+  styles: readonly string[];
+  /** May add children to the host element, for what needs the page's own styles. */
+  slot?(state: S, model: AnyModel, host: HTMLElement, signal: AbortSignal): void;
+}
+
 /**
  * A front-end module for anywidget.
  *
  * The default export is a function, which anywidget calls once a model: `initialize` and `render`
- * get different proxies of the model, so what all views share is kept in the closure. `slot` may
- * add children to the host element, for what needs the page's own styles.
+ * get different proxies of the model, so what all views share is kept in the closure.
  */
-export function widget<S>(
-  create: (model: AnyModel, signal: AbortSignal) => S,
-  view: (state: S, signal: AbortSignal) => ComponentChild,
-  slot?: (state: S, model: AnyModel, host: HTMLElement, signal: AbortSignal) => void,
-): () => Widget {
+export function widget<S>({ create, view, styles, slot }: WidgetParts<S>): () => Widget {
   return () => {
     let shared: S | undefined;
     return {
@@ -57,7 +64,7 @@ export function widget<S>(
         const [own, end] = lifetime(signal);
         // Hosts that render without initialize get a state that lives as long as the view.
         const state = shared ?? create(model, own);
-        const host = mount(el, view(state, own), own);
+        const host = mount(el, view(state, own), styles, own);
         slot?.(state, model, host, own);
         return end;
       },

@@ -1,4 +1,4 @@
-/** What the host page says about light and dark; null when it says nothing. */
+/** The theme that the host page declares; null when it declares none. */
 export function hostTheme(page: Document): "light" | "dark" | null {
   const { body, documentElement: html } = page;
   const jupyter = body.dataset.jpThemeLight;
@@ -6,8 +6,8 @@ export function hostTheme(page: Document): "light" | "dark" | null {
   const code = body.dataset.vscodeThemeKind;
   if (code !== undefined) return code.endsWith("light") ? "light" : "dark";
   for (const element of [html, body]) {
-    const said = element.getAttribute("data-theme") ?? element.getAttribute("theme");
-    if (said === "dark" || said === "light") return said;
+    const declared = element.getAttribute("data-theme") ?? element.getAttribute("theme");
+    if (declared === "dark" || declared === "light") return declared;
     if (element.classList.contains("dark")) return "dark";
     if (element.classList.contains("light")) return "light";
   }

@@ -12,7 +12,7 @@ const LABELS: Record<Tab, string> = {
   collections: "Collections",
 };
 
-export interface TabsProps {
+interface TabsProps {
   state: ExplorerState;
   tab: Signal<Tab>;
   onChoose: (tab: Tab) => void;
