@@ -1,13 +1,12 @@
 """The dataset card, ``README.md``: for people, and for the loaders that read its header."""
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping
 
 from dedup_widgets._text import counted
 from dedup_widgets._version import __version__
-from dedup_widgets.dataset.spec import Job
+from dedup_widgets.dataset.spec import DatasetSpec
 from dedup_widgets.dataset.tables import as_parquet
 
 # The loaders for folders know these names only; others they need to be told.
@@ -16,7 +15,7 @@ _SIZE_CATEGORIES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "
 
 
 def dataset_card(
-    job: Job,
+    job: DatasetSpec,
     placed: Mapping[str, int],
     fingerprints: list[str],
     *,
@@ -31,7 +30,10 @@ def dataset_card(
         bytes_of[item.split] += item.size
     return "\n".join(
         [
-            *_header(job, fingerprints),
+            "---",
+            _header(job, fingerprints),
+            "---",
+            "",
             f"# {job.name}",
             "",
             *([description, ""] if description else []),
@@ -61,39 +63,31 @@ def dataset_card(
     )
 
 
-def _header(job: Job, fingerprints: list[str]) -> list[str]:
+def _header(job: DatasetSpec, fingerprints: list[str]) -> str:
+    from huggingface_hub import DatasetCardData
+
     digits = len(str(len(job.items)))
-    category = _SIZE_CATEGORIES[min(max(digits - 3, 0), len(_SIZE_CATEGORIES) - 1)]
     contents = hashlib.sha256(as_parquet(job.metadata) + "".join(fingerprints).encode())
-    return [
-        "---",
-        # JSON text is YAML text.
-        f"pretty_name: {json.dumps(job.name, ensure_ascii=False)}",
-        "size_categories:",
-        f"- {category}",
-        "tags:",
-        "- image",
-        "- deduplicated",
-        "configs:",
-        "- config_name: default",
-        # `load_dataset("path/to/name")` caches by name and configuration: without this, another
-        # dataset of the same name would be taken for this one.
-        f"  description: sha256 {contents.hexdigest()}",
-        "  data_files:",
-        *(
-            line
-            for split in job.splits
-            for line in (
-                f"  - split: {json.dumps(split, ensure_ascii=False)}",
-                f"    path: {json.dumps(f'{split}/{_files(job)}', ensure_ascii=False)}",
-            )
-        ),
-        "---",
-        "",
-    ]
+    data = DatasetCardData(
+        pretty_name=job.name,
+        size_categories=[_SIZE_CATEGORIES[min(max(digits - 3, 0), len(_SIZE_CATEGORIES) - 1)]],
+        tags=["image", "deduplicated"],
+        configs=[
+            {
+                "config_name": "default",
+                # `load_dataset("path/to/name")` caches by name and configuration: without this,
+                # another dataset of the same name would be taken for this one.
+                "description": f"sha256 {contents.hexdigest()}",
+                "data_files": [
+                    {"split": split, "path": f"{split}/{_files(job)}"} for split in job.splits
+                ],
+            }
+        ],
+    )
+    return data.to_yaml()
 
 
-def _removed(job: Job) -> list[str]:
+def _removed(job: DatasetSpec) -> list[str]:
     if job.removed.is_empty():
         return ["Nothing was left out; `removed.parquet` is empty.", ""]
     reasons = Counter(reason or "no reason given" for reason in job.removed["reason"])
@@ -105,7 +99,7 @@ def _removed(job: Job) -> list[str]:
     ]
 
 
-def _making(job: Job, placed: Mapping[str, int], allow_duplicates: bool) -> list[str]:
+def _making(job: DatasetSpec, placed: Mapping[str, int], allow_duplicates: bool) -> list[str]:
     texts = {
         "hardlink": "hardlinks to the source files: to edit one in place changes both",
         "copy": "copies",
@@ -130,7 +124,7 @@ def _making(job: Job, placed: Mapping[str, int], allow_duplicates: bool) -> list
     ]
 
 
-def _columns(job: Job) -> list[str]:
+def _columns(job: DatasetSpec) -> list[str]:
     meanings = {
         "file_name": "the file in the folder of the split; becomes `image` when loaded",
         "source_path": "where the picture came from",
@@ -158,13 +152,13 @@ def _columns(job: Job) -> list[str]:
     ]
 
 
-def _files(job: Job) -> str:
+def _files(job: DatasetSpec) -> str:
     if job.mode == "paths":
         return "metadata.parquet"
     return "*.tar" if job.format == "webdataset" else "**"
 
 
-def _loader(job: Job) -> list[str]:
+def _loader(job: DatasetSpec) -> list[str]:
     """Return the lines of Python that load the dataset, whatever its splits and formats.
 
     The loader is named, since it is guessed wrong for suffixes such as ``.avif``.

@@ -1,19 +1,19 @@
-"""Where bytes come from: naming the images of a run, and reading them.
+"""Where the bytes of images are read from.
 
-Everything above this module sees paths and bytes only, so a source other than the local
-disk is one more class with the two methods of `Source`.
+All other modules handle paths and bytes only, so a source other than the local disk is one more
+class with the two methods of `Source`.
 """
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from dedup_widgets._paths import native
 from dedup_widgets.errors import ImageError
 
 MAX_BYTES = 2**31
-"""A longer file is refused unread: no picture within the pixel limit needs as much."""
+"""Bytes of the largest file that is read: no picture within the pixel limit needs more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,14 @@ class Entry:
         Bytes.
     mtime_ns : int
         Time of the last change, in nanoseconds since 1970.
+    device : int, optional
+        The number of its disk, within which files can be hardlinked; not compared.
     """
 
     path: str
     size: int
     mtime_ns: int
+    device: int | None = field(default=None, compare=False)
 
 
 class Source(Protocol):
@@ -55,7 +58,7 @@ class LocalFiles:
     >>> LocalFiles().read("no-such.jpg")
     Traceback (most recent call last):
     ...
-    dedup_widgets.errors.ImageError: no-such.jpg: does not exist; check the path, or scan again
+    dedup_widgets.ImageError: no-such.jpg: does not exist; check the path, or scan again
     """
 
     def read(self, path: str) -> bytes:
@@ -114,12 +117,13 @@ class LocalFiles:
         if stat.S_ISDIR(status.st_mode):
             raise ImageError(_why_unreadable(path, IsADirectoryError()))
         if not stat.S_ISREG(status.st_mode):
-            # Opening a pipe would wait for its writer for ever.
+            # Opening a pipe would wait for its writer forever.
             raise ImageError(f"{path}: is not a regular file; take it out of the input")
-        return Entry(path, status.st_size, status.st_mtime_ns)
+        return Entry(path, status.st_size, status.st_mtime_ns, status.st_dev)
 
 
 def _why_unreadable(path: str, error: Exception) -> str:
+    """Say which file cannot be read, why, and what to do."""
     match error:
         case FileNotFoundError() | NotADirectoryError():
             reason = "does not exist; check the path, or scan again"

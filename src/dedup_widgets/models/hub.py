@@ -14,8 +14,8 @@ from dedup_widgets.errors import ModelError
 EMBEDDED_MODEL = "efficientnet-lite0"
 
 
-HUB_TIMEOUT = 4.0
-"""Seconds in which a model hub must answer before it counts as out of reach."""
+HUB_TIMEOUT_SECONDS = 4.0
+"""Seconds in which a model hub must answer before it counts as unreachable."""
 
 
 def find_model(name: str, is_path: bool, device: str | None) -> tuple[Any, str | None]:
@@ -33,13 +33,13 @@ def find_model(name: str, is_path: bool, device: str | None) -> tuple[Any, str |
     Returns
     -------
     tuple
-        The ``SentenceTransformer``, and what identifies its weights in every process; None where
-        nothing does.
+        The ``SentenceTransformer``, and a text that identifies its weights in every process; None
+        if there is none.
 
     Raises
     ------
     ModelError
-        If the model cannot be had or is damaged; without a model hub in reach, within seconds.
+        If the model cannot be loaded; without a reachable model hub, within seconds.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
@@ -53,12 +53,12 @@ def find_model(name: str, is_path: bool, device: str | None) -> tuple[Any, str |
     unusable = ""
     if snapshot := _snapshot(name):
         try:
-            # Given the name, the hub's library would ask the network even so.
+            # By name, the hub's library would query the network even for a cached model.
             model = _open(snapshot, device)
         except ModelError:
             raise
         except Exception as error:
-            # As after an interrupted download: the hub may have the rest.
+            # For example after an interrupted download: the hub may provide the missing files.
             unusable = f"its copy in the local cache is not usable: {short(error)}; and "
         else:
             return model, f"{name}@{snapshot.name}"
@@ -95,6 +95,7 @@ def pick_device(wanted: str | None) -> str:
 
 
 def _open(model: Path | str, device: str | None) -> Any:
+    """Load a model: a folder from the disk alone, a name through the hub."""
     from sentence_transformers import SentenceTransformer
 
     return SentenceTransformer(
@@ -134,61 +135,60 @@ def _digest(folder: Path) -> str:
 
 
 def _repositories(name: str) -> list[str]:
+    """Return the hub's repositories that a name may stand for."""
     return [name] if "/" in name else [f"sentence-transformers/{name}", name]
 
 
 def _snapshot(name: str) -> Path | None:
-    """Return the folder of a model in the local cache, if its weights are there."""
-    from huggingface_hub import constants
+    """Return the folder of a model in the local cache, if it is there."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
-    cache = Path(os.environ.get("SENTENCE_TRANSFORMERS_HOME") or constants.HF_HUB_CACHE)
+    cache = os.environ.get("SENTENCE_TRANSFORMERS_HOME") or None
     for repository in _repositories(name):
-        folder = cache / f"models--{repository.replace('/', '--')}"
-        with contextlib.suppress(OSError):
-            snapshot = folder / "snapshots" / (folder / "refs" / "main").read_text().strip()
-            if any(path.suffix in (".safetensors", ".bin") for path in snapshot.rglob("*")):
-                return snapshot
+        for file in ("modules.json", "config.json"):
+            with contextlib.suppress(HFValidationError):
+                found = try_to_load_from_cache(repository, file, cache_dir=cache)
+                if isinstance(found, str):
+                    return Path(found).parent
     return None
 
 
 def _why_out_of_reach(name: str) -> str | None:
-    """Return why the model hub cannot be asked for a model, or None if it can.
+    """Return why a model cannot be had from the model hub, or None if it can.
 
-    sentence-transformers would retry for more than a minute before it says so.
+    sentence-transformers would retry for more than a minute before it fails.
     """
-    from huggingface_hub import constants
+    from huggingface_hub import constants, model_info
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     if constants.HF_HUB_OFFLINE:
         return "it is not in the local cache, and HF_HUB_OFFLINE forbids to fetch it"
-    answers: list[str | None] = []
 
-    def ask() -> None:
-        from huggingface_hub import get_session, get_token
-
-        token = get_token()
-        headers = {"authorization": f"Bearer {token}"} if token else {}
-
+    def answer() -> str | None:
         for repository in _repositories(name):
-            url = f"{constants.ENDPOINT}/api/models/{repository}"
             try:
-                answer = get_session().head(url, headers=headers, timeout=HUB_TIMEOUT)
+                model_info(repository, timeout=HUB_TIMEOUT_SECONDS)
+            except HfHubHTTPError as error:
+                if error.response.status_code not in (401, 404):
+                    return f"{constants.ENDPOINT} answered {error.response.status_code}"
+            except HFValidationError:
+                continue
             except Exception as error:
-                answers.append(f"{constants.ENDPOINT} is out of reach: {short(error)}")
-                return
-            if answer.status_code in (403, 407) or answer.status_code >= 500:
-                answers.append(f"{constants.ENDPOINT} answered {answer.status_code}")
-                return
-            if answer.status_code not in (401, 404):
-                answers.append(None)
-                return
-        answers.append(f"{constants.ENDPOINT} has no public model of this name")
+                return f"{constants.ENDPOINT} is out of reach: {short(error)}"
+            else:
+                return None
+        return f"{constants.ENDPOINT} has no public model of this name"
 
+    answers: list[str | None] = []
     # Resolving a host name knows no timeout, hence a thread that may be left behind.
-    thread = threading.Thread(target=ask, daemon=True, name="dedup-widgets-hub")
+    thread = threading.Thread(
+        target=lambda: answers.append(answer()), daemon=True, name="dedup-widgets-hub"
+    )
     thread.start()
-    thread.join(HUB_TIMEOUT + 1)
+    thread.join(HUB_TIMEOUT_SECONDS + 1)
     if not answers:
-        return f"{constants.ENDPOINT} did not answer within {HUB_TIMEOUT:.0f} seconds"
+        return f"{constants.ENDPOINT} did not answer within {HUB_TIMEOUT_SECONDS:.0f} seconds"
     return answers[0]
 
 
@@ -207,6 +207,6 @@ def as_model_error(name: str) -> Iterator[None]:
 
 
 def short(what: object) -> str:
-    """Return a text in one line, of 300 characters at most."""
+    """Return a text on one line, of 300 characters at most."""
     text = " ".join(str(what).split())
     return text if len(text) <= 300 else text[:300] + "…"
