@@ -251,6 +251,7 @@ def test_heights_show_the_few_among_the_many_and_share_them_by_kind():
     assert tall[:, 0].tolist() == [0.75, 0, 0.25, 0]
     assert heights(np.zeros((4, 2), np.int64)).tolist() == [[0, 0]] * 4
     assert height_ticks(100)[1] == "100"
+    assert height_ticks(20_000_000)[1] == "20M"
     assert height_ticks(1) == {0: "0", 1: "1"}
     assert height_ticks(0) == {0: "0"}
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
+import humanize
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -299,7 +300,8 @@ def height_ticks(most: int) -> dict[float, str]:
     for count in (c * 10**p for p in range(exponent(most), -1, -1) for c in (5, 2, 1)):
         height = math.sqrt(count / max(most, 1))
         if count <= most and all(abs(height - other) >= 0.16 for other in ticks):
-            ticks[height] = short(count)
+            # Without its space it reads as at the axes that bqplot writes.
+            ticks[height] = humanize.metric(count, precision=1).replace(" ", "")
     return ticks
 
 
@@ -314,18 +316,6 @@ def number(value: float, digits: int = 3) -> str:
     if value == round(value) or abs(value) >= 10**digits:
         return f"{value:,.0f}"
     return f"{value:.{digits}g}".replace("e-0", "e-")
-
-
-def short(count: int) -> str:
-    """Write a count for an axis.
-
-    >>> short(500), short(250_000), short(12_000_000)
-    ('500', '250k', '12M')
-    """
-    for size, suffix in ((10**6, "M"), (10**3, "k")):
-        if count >= max(size, 10**4):
-            return f"{count / size:g}{suffix}"
-    return str(count)
 
 
 def exponent(value: float) -> int:
