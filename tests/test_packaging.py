@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BUNDLES = ("explorer", "image_grid", "range_histogram", "similar_items")
+BUNDLES = ("explorer", "image_grid", "range_histogram", "similar_items", "pointer")
 
 
 @pytest.fixture(scope="module")
