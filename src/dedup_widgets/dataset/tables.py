@@ -8,15 +8,14 @@ import polars as pl
 from dedup_widgets._paths import absolute
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.collection import Collection
+from dedup_widgets.frame.schema import COLUMNS, types
 from dedup_widgets.frame.table import checked_paths, to_polars
 
 REMOVED_SCHEMA = {
-    "path": pl.String,
-    "fingerprint": pl.String,
-    "group": pl.UInt32,
-    "keeper": pl.String,
-    "distance": pl.Float32,
-    "reason": pl.String,
+    **types("path", "fingerprint", "group"),
+    "keeper": COLUMNS["path"].dtype,
+    **types("distance"),
+    "reason": pl.String(),
 }
 """Columns of ``removed.parquet``."""
 

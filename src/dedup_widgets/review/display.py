@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from dedup_widgets.frame.schema import KIND, is_kind
+from dedup_widgets.frame.schema import COLUMNS, KIND
 from dedup_widgets.frame.summary import kinds
 from dedup_widgets.widgets.protocol import KEEP_CODES, KIND_CODES, NO_CODE, NO_RANK
 
@@ -82,7 +82,7 @@ def planned(
         plan["group"],
         plan.select(keep=pl.when(compared).then(pl.col("action") == "keep")).to_series(),
     ]
-    if score is not None and "kind" in frame.columns and is_kind(frame["kind"]):
+    if score is not None and "kind" in frame.columns and COLUMNS["kind"].fits(frame["kind"]):
         kind, is_near = pl.col("kind").cast(pl.String), pl.col(score) <= pl.lit(near, pl.Float32)
         columns.append(
             frame.select(

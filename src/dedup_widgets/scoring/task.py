@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from dedup_widgets._paths import absolute
 from dedup_widgets._progress import Progress
 from dedup_widgets._threads import processors
 from dedup_widgets.errors import InputError
-from dedup_widgets.frame.schema import FACT_TYPES, SCORE_COLUMNS, SHAPE, without_scores
+from dedup_widgets.frame.schema import COLUMNS, types, without_scores
 from dedup_widgets.frame.table import checked_paths, is_frame, to_polars
+from dedup_widgets.images.decode import Facts
 from dedup_widgets.images.listing import find_images
 from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision, check_precision, gamma
@@ -26,6 +27,12 @@ from dedup_widgets.scoring.pipeline import Described, describe, recall
 from dedup_widgets.scoring.uniqueness import NEAR
 from dedup_widgets.store.database import FileRecord, Store
 from dedup_widgets.store.open import open_store, store_path
+
+SHAPE = {
+    "aspect_ratio": pl.col("width") / pl.col("height"),
+    "area": pl.col("width").cast(pl.UInt64) * pl.col("height"),
+}
+"""Metrics that follow from the facts."""
 
 
 @dataclass(frozen=True)
@@ -184,21 +191,20 @@ def _laid_out(
     return (
         facts.with_row_index("row")
         .join(scores, on="row", how="left", maintain_order="left")
-        .with_columns(**SHAPE)
-        .select("path", *SCORE_COLUMNS, *FACT_TYPES, *SHAPE, "fingerprint", "error", "embedding")
+        .with_columns(value.cast(COLUMNS[name].dtype).alias(name) for name, value in SHAPE.items())
+        .select(*COLUMNS)
     )
 
 
 def _facts(paths: Sequence[str], records: Sequence[FileRecord]) -> pl.DataFrame:
     """Return what is known of each file."""
+    measured = [field.name for field in fields(Facts)]
     return pl.DataFrame(
         {
-            "path": pl.Series(paths, dtype=pl.String),
-            **{
-                name: pl.Series([getattr(r.facts, name, None) for r in records], dtype=dtype)
-                for name, dtype in FACT_TYPES.items()
-            },
-            "fingerprint": pl.Series([r.fingerprint for r in records], dtype=pl.String),
-            "error": pl.Series([record.error for record in records], dtype=pl.String),
-        }
+            "path": paths,
+            **{name: [getattr(r.facts, name, None) for r in records] for name in measured},
+            "fingerprint": [record.fingerprint for record in records],
+            "error": [record.error for record in records],
+        },
+        schema=types("path", *measured, "fingerprint", "error"),
     )
