@@ -121,6 +121,7 @@ def _making(job: Job, placed: Mapping[str, int], allow_duplicates: bool) -> list
     return [
         f"With dedup_widgets {__version__}{source}.",
         "",
+        *(f"- Scored with {_cell(made.about)}." for made in job.scored_with),
         *(f"- {counted(count, 'picture')}: {texts[how]}." for how, count in placed.items()),
         f"- {checked}."
         if allow_duplicates

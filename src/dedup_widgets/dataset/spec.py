@@ -15,6 +15,7 @@ from dedup_widgets.dataset.naming import Clash, Format, check_name, check_splits
 from dedup_widgets.dataset.tables import metadata_columns, removed_rows
 from dedup_widgets.errors import DatasetError, ImageError, InputError
 from dedup_widgets.frame.collection import Collection
+from dedup_widgets.frame.provenance import Provenance, provenances
 from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
 from dedup_widgets.images.source import LocalFiles
 
@@ -60,6 +61,7 @@ class Job:
     metadata: pl.DataFrame
     fingerprints: list[str | None]
     left_out_columns: list[str]
+    scored_with: list[Provenance]
     removed: pl.DataFrame
     unreadable: int
 
@@ -141,6 +143,7 @@ def prepare(
         metadata=metadata,
         fingerprints=_fingerprints(frame),
         left_out_columns=left_out_columns,
+        scored_with=provenances(frame),
         removed=left_out,
         unreadable=len(unreadable),
     )

@@ -16,7 +16,7 @@ from dedup_widgets.frame.table import refuse_pattern
 KIND = pl.Enum(["exact", "near", "unique"])
 
 
-Role = Literal["path", "score", "fact", "metric", "embedding"]
+Role = Literal["path", "score", "provenance", "fact", "metric", "embedding"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,9 @@ class Column:
     dtype : polars type
         Of the embedding only the class, for the length of a vector is the model's.
     role : str
-        ``path``; ``score``: comes of comparing images; ``fact``: about the file; ``metric``:
-        measured in its picture; or ``embedding``.
+        ``path``; ``score``: comes of comparing images; ``provenance``: how that was done, see
+        :mod:`dedup_widgets.frame.provenance`; ``fact``: about the file; ``metric``: measured in its
+        picture; or ``embedding``.
     meaning : str
         In a few words, for tables of columns.
     is_shown : bool
@@ -53,7 +54,7 @@ class Column:
         if isinstance(self.dtype, pl.Enum):
             known = {*self.dtype.categories, None}
             return _is_text(values) and set(values.cast(pl.String).unique()) <= known
-        if self.dtype == pl.String:
+        if isinstance(self.dtype, pl.String | pl.Categorical):
             return _is_text(values)
         if self.dtype.is_integer():
             return _is_whole(values)
@@ -108,6 +109,12 @@ COLUMNS = {
             "score",
             "cosine distance from the nearest image",
             is_shown=True,
+        ),
+        Column(
+            "scored_with",
+            pl.Categorical(),
+            "provenance",
+            "model, precision, gamma and near, as JSON",
         ),
         Column("width", pl.UInt32(), "fact", "pixels", is_shown=True),
         Column("height", pl.UInt32(), "fact", "pixels", is_shown=True),

@@ -86,7 +86,7 @@ class Planner:
 
     @property
     def near(self) -> float:
-        """The boundary that the frame was scored with, as far as its kinds and groups tell."""
+        """The boundary that the frame was scored with, see :attr:`Scored.near`."""
         with self._lock:
             has_embeddings = "embedding" in self._frame.columns
             return self._scored("embedding" if has_embeddings else "keep").near
@@ -145,6 +145,8 @@ class Planner:
         check(rules)
         with self._lock:
             scored = self._scored(needed)
+            if needed == "embedding":
+                scored.check_models("grouping images anew")
             for known in self._rankings:
                 if known.scored is scored and _are_same(known.rules, rules):
                     return known

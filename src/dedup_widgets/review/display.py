@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from dedup_widgets.frame.provenance import at_near
 from dedup_widgets.frame.schema import COLUMNS, KIND
 from dedup_widgets.frame.summary import kinds
 from dedup_widgets.widgets.protocol import KEEP_CODES, KIND_CODES, NO_CODE, NO_RANK
@@ -76,7 +77,10 @@ def bands(frame: pl.DataFrame) -> Bands:
 def planned(
     frame: pl.DataFrame, plan: pl.DataFrame, score: str | None, near: float
 ) -> pl.DataFrame:
-    """Return the frame with group, keep and, where it has it, kind as the plan has them."""
+    """Return the frame with group, keep and, where it has it, kind as the plan has them.
+
+    Where it says which boundary it was scored with, it says that they are those of `near`.
+    """
     compared = plan["rank"].is_not_null()
     columns = [
         plan["group"],
@@ -94,7 +98,7 @@ def planned(
                 .cast(KIND)
             ).to_series()
         )
-    return frame.with_columns(columns)
+    return at_near(frame.with_columns(columns), near)
 
 
 def dense_rank(column: pl.Series) -> np.ndarray:

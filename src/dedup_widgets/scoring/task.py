@@ -15,13 +15,14 @@ from dedup_widgets._paths import absolute
 from dedup_widgets._progress import Progress
 from dedup_widgets._threads import processors
 from dedup_widgets.errors import InputError
+from dedup_widgets.frame.provenance import Provenance
 from dedup_widgets.frame.schema import COLUMNS, types, without_scores
 from dedup_widgets.frame.table import checked_paths, is_frame, to_polars
 from dedup_widgets.images.decode import Facts
 from dedup_widgets.images.listing import find_images
 from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision, check_precision, gamma
-from dedup_widgets.models.load import load_embedder
+from dedup_widgets.models.load import lasting_name, load_embedder
 from dedup_widgets.scoring.incremental import compare_remembering
 from dedup_widgets.scoring.pipeline import Described, describe, recall
 from dedup_widgets.scoring.uniqueness import NEAR
@@ -105,8 +106,18 @@ class Order:
             device=self.device,
             progress=progress,
         )
-        scored = _laid_out(facts, readable, scores, vectors)
+        scored = _laid_out(facts, readable, scores, vectors, self._provenance(embedder))
         return scored if given is None else scored.hstack(given)
+
+    def _provenance(self, embedder: Embedder) -> Provenance:
+        is_named = isinstance(self.model, str | os.PathLike)
+        return Provenance(
+            model=lasting_name(self.model) if is_named else embedder.name,
+            is_named=is_named,
+            precision=self.precision if is_named else None,
+            gamma=gamma(embedder.near_distance),
+            near=float(self.near),
+        )
 
 
 def prepare(
@@ -177,7 +188,11 @@ def _refuse_store_among_images(
 
 
 def _laid_out(
-    facts: pl.DataFrame, readable: pl.Series, scores: pl.DataFrame, vectors: NDArray[np.float16]
+    facts: pl.DataFrame,
+    readable: pl.Series,
+    scores: pl.DataFrame,
+    vectors: NDArray[np.float16],
+    made: Provenance,
 ) -> pl.DataFrame:
     """Return the columns of a score, with nulls where a file is not readable."""
     seen = facts["path"].filter(readable)
@@ -192,6 +207,7 @@ def _laid_out(
         facts.with_row_index("row")
         .join(scores, on="row", how="left", maintain_order="left")
         .with_columns(value.cast(COLUMNS[name].dtype).alias(name) for name, value in SHAPE.items())
+        .with_columns(made.column)
         .select(*COLUMNS)
     )
 

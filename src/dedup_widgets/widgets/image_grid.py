@@ -11,6 +11,7 @@ import traitlets
 from dedup_widgets.errors import InputError
 from dedup_widgets.filters import filters as filtering
 from dedup_widgets.filters.filters import Context, Filters
+from dedup_widgets.frame.provenance import offered
 from dedup_widgets.frame.schema import recognised
 from dedup_widgets.frame.summary import summarize
 from dedup_widgets.frame.table import checked_paths, file_name, is_frame, require_columns, to_polars
@@ -325,7 +326,7 @@ class ImageGrid(Widget):
                     "sortable": sortable(dtype),
                     "facet": self._context.kind(name, dtype),
                 }
-                for name, dtype in frame.schema.items()
+                for name, dtype in offered(frame).items()
             ],
             "score": self._score,
             "path": self._path,
