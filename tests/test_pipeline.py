@@ -11,7 +11,7 @@ from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.models.base import Embedder
 from dedup_widgets.models.load import load_embedder
 from dedup_widgets.scoring.pipeline import describe, recall
-from dedup_widgets.store.database import Store
+from dedup_widgets.store.open import Store
 
 
 class Pixels:

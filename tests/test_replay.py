@@ -30,7 +30,7 @@ from dedup_widgets.review.steps import (
 )
 from dedup_widgets.scoring import keepers
 from dedup_widgets.scoring.uniqueness import uniqueness
-from dedup_widgets.store.database import Store
+from dedup_widgets.store.open import Store
 
 N = 6
 PATHS = [f"/p/{i}.jpg" for i in range(N)]

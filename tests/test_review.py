@@ -23,7 +23,7 @@ from dedup_widgets.review.steps import (
     SelectionStep,
 )
 from dedup_widgets.scoring import keepers
-from dedup_widgets.store.database import Store
+from dedup_widgets.store.open import Store
 
 PATHS = ["/p/a.jpg", "/p/b.jpg", "/p/c.jpg", "/p/d.jpg"]
 

@@ -15,7 +15,7 @@ from PIL import Image
 import dedup_widgets as dw
 from dedup_widgets.scoring import score as scoring
 from dedup_widgets.scoring.keepers import highest, prefer
-from dedup_widgets.store.database import Store
+from dedup_widgets.store.open import Store
 
 SCORES = ["uniqueness", "kind", "group", "keep", "nearest", "distance"]
 

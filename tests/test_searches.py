@@ -11,8 +11,8 @@ import dedup_widgets as dw
 from dedup_widgets.errors import StoreError
 from dedup_widgets.scoring import incremental as searches
 from dedup_widgets.scoring.comparison import Compared
-from dedup_widgets.store import database as stores
-from dedup_widgets.store.database import Store
+from dedup_widgets.store import cache as stores
+from dedup_widgets.store.open import Store
 
 PICTURES = 40
 VECTORS = np.random.default_rng(0).normal(size=(PICTURES, 7)).astype(np.float16)

@@ -12,8 +12,9 @@ from dedup_widgets.errors import StoreError
 from dedup_widgets.images.decode import Facts
 from dedup_widgets.images.source import Entry
 from dedup_widgets.store import database as stores
-from dedup_widgets.store.database import CollectionChange, FileRecord, Store, StoredCollection
-from dedup_widgets.store.open import open_store, store_path
+from dedup_widgets.store.cache import FileRecord
+from dedup_widgets.store.library import CollectionChange, StoredCollection
+from dedup_widgets.store.open import Store, open_store, store_path
 
 FACTS = Facts(
     width=4,
@@ -252,7 +253,7 @@ def test_what_was_acknowledged_survives_kill_9_in_mid_write(tmp_path):
     writer = textwrap.dedent(
         f"""
         from pathlib import Path
-        from dedup_widgets.store.database import Store
+        from dedup_widgets.store.open import Store
         store = Store(Path({str(path)!r}))
         for i in range(10**9):
             store.add(thumbnails={{f"{{i}}-{{j}}": b"x" * 2000 for j in range(50)}})

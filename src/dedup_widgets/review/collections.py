@@ -17,7 +17,7 @@ from dedup_widgets._paths import absolute
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.collection import Collection
 from dedup_widgets.review.steps import CollectionStep, Mask, RenameStep, Rows
-from dedup_widgets.store.database import Store
+from dedup_widgets.store.open import Store
 
 UNSEEN = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that turn the direction of the text around them."""

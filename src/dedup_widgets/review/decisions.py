@@ -20,7 +20,7 @@ from dedup_widgets.review.steps import (
     rules_as_json,
 )
 from dedup_widgets.scoring.keepers import Rule, check
-from dedup_widgets.store.database import Store
+from dedup_widgets.store.open import Store
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dedup_widgets.errors import StoreError
 from dedup_widgets.scoring.comparison import Compared
 from dedup_widgets.scoring.uniqueness import compare
-from dedup_widgets.store.database import Store
+from dedup_widgets.store.open import Store
 
 FORMAT = 1
 """Part of what is kept: raise it when distances are computed in another way."""

@@ -15,7 +15,7 @@ from dedup_widgets._text import counted
 from dedup_widgets.errors import DedupError
 from dedup_widgets.models.base import Embedder
 from dedup_widgets.scoring.task import Order
-from dedup_widgets.store.database import Store
+from dedup_widgets.store.open import Store
 
 State = Literal["running", "done", "cancelled", "failed"]
 

@@ -24,7 +24,8 @@ from dedup_widgets.images.decode import decode
 from dedup_widgets.images.source import Entry, Source
 from dedup_widgets.images.thumbnail import thumbnail
 from dedup_widgets.models.base import Embedder
-from dedup_widgets.store.database import FileRecord, Store
+from dedup_widgets.store.cache import FileRecord
+from dedup_widgets.store.open import Store
 
 Item = TypeVar("Item")
 

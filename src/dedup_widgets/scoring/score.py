@@ -18,7 +18,7 @@ from dedup_widgets.frame.table import require_columns
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
 from dedup_widgets.scoring.task import prepare
 from dedup_widgets.scoring.uniqueness import NEAR, uniqueness
-from dedup_widgets.store.database import Store
+from dedup_widgets.store.open import Store
 
 
 def score(

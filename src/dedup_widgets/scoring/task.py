@@ -26,8 +26,8 @@ from dedup_widgets.models.load import lasting_name, load_embedder
 from dedup_widgets.scoring.incremental import compare_remembering
 from dedup_widgets.scoring.pipeline import Described, describe, recall
 from dedup_widgets.scoring.uniqueness import NEAR
-from dedup_widgets.store.database import FileRecord, Store
-from dedup_widgets.store.open import open_store, store_path
+from dedup_widgets.store.cache import FileRecord
+from dedup_widgets.store.open import Store, open_store, store_path
 
 SHAPE = {
     "aspect_ratio": pl.col("width") / pl.col("height"),

@@ -20,8 +20,7 @@ from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision
 from dedup_widgets.models.load import load_embedder
 from dedup_widgets.search.index import MOST_ASKED, VectorIndex
-from dedup_widgets.store.database import Store
-from dedup_widgets.store.open import store_path
+from dedup_widgets.store.open import Store, store_path
 
 
 def similar(

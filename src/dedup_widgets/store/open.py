@@ -6,7 +6,13 @@ from pathlib import Path
 
 import platformdirs
 
-from dedup_widgets.store.database import STORE_VARIABLE, Store
+from dedup_widgets.store.cache import Cache
+from dedup_widgets.store.database import STORE_VARIABLE
+from dedup_widgets.store.library import Library
+
+
+class Store(Cache, Library):
+    """Both in one file."""
 
 
 def store_path(store: "str | os.PathLike[str] | Store | None" = None) -> Path:

@@ -9,7 +9,7 @@ from dedup_widgets._progress import Progress
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
 from dedup_widgets.scoring.job import Job
 from dedup_widgets.scoring.task import prepare
-from dedup_widgets.store.database import Store
+from dedup_widgets.store.open import Store
 
 
 def score_async(

@@ -41,8 +41,7 @@ from dedup_widgets.scoring.keepers import Rule
 from dedup_widgets.scoring.score import add_scores
 from dedup_widgets.scoring.score import score as score_images
 from dedup_widgets.scoring.uniqueness import NEAR
-from dedup_widgets.store.database import Store
-from dedup_widgets.store.open import open_store
+from dedup_widgets.store.open import Store, open_store
 from dedup_widgets.widgets.base import bundle
 from dedup_widgets.widgets.image_grid import ImageGrid
 from dedup_widgets.widgets.protocol import Buffers, Event, Request, pack_bits

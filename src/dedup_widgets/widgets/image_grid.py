@@ -18,8 +18,7 @@ from dedup_widgets.frame.table import checked_paths, file_name, is_frame, requir
 from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.review.display import Bands, bands, codes, dense_rank, display_order, sortable
 from dedup_widgets.search.similar import SimilarImages
-from dedup_widgets.store.database import Store
-from dedup_widgets.store.open import open_store
+from dedup_widgets.store.open import Store, open_store
 from dedup_widgets.widgets.base import Widget, bundle
 from dedup_widgets.widgets.protocol import (
     Buffers,

@@ -8,7 +8,8 @@ from dedup_widgets.errors import ImageError
 from dedup_widgets.images.decode import decode
 from dedup_widgets.images.source import Source
 from dedup_widgets.images.thumbnail import thumbnail
-from dedup_widgets.store.database import FileRecord, Store
+from dedup_widgets.store.cache import FileRecord
+from dedup_widgets.store.open import Store
 
 
 @dataclass(frozen=True, slots=True)
