@@ -73,7 +73,7 @@ def store(tmp_path) -> Store:
 
 def run(paths, embedder, store, *, batch_size=8, workers=2, progress=False, source=None):
     source = source or LocalFiles()
-    return describe(paths, embedder, store, source, batch_size, workers, progress)
+    return describe(paths, embedder, store, lambda _path: source, batch_size, workers, progress)
 
 
 def by_path(described):
@@ -157,7 +157,7 @@ def test_a_moved_or_touched_file_is_read_and_not_embedded_again(folder, paths, s
 @portions
 def test_recall_tells_what_is_known_and_reads_nothing(folder, paths, store, portion, make_photo):
     embedder = Pixels(portion)
-    assert recall(paths, embedder, store, Unread(), 2).records == []
+    assert recall(paths, embedder, store, lambda _path: Unread(), 2).records == []
     described = run(paths[:20], embedder, store)
     make_photo(99, (50, 50)).save(folder / "03.png")
     (folder / "04.png").unlink()

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import dedup_widgets as dw
-from dedup_widgets.scoring import score as scoring
+from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.scoring.keepers import highest, prefer
 from dedup_widgets.store.open import Store
 
@@ -162,7 +162,7 @@ def test_vectors_of_another_model_are_not_taken(photos):
 
 def test_a_file_that_could_not_be_opened_is_tried_again(photos, monkeypatch):
     target = str(photos / "c.jpg")
-    real = scoring.LocalFiles.read
+    real = LocalFiles.read
 
     def refuse(self, path):
         if path == target:
@@ -170,7 +170,7 @@ def test_a_file_that_could_not_be_opened_is_tried_again(photos, monkeypatch):
         return real(self, path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(scoring.LocalFiles, "read", refuse)
+        patch.setattr(LocalFiles, "read", refuse)
         assert "permission" in by_name(score(photos))["c.jpg"]["error"]
     assert by_name(score(photos))["c.jpg"]["error"] is None
 

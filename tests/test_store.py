@@ -37,8 +37,8 @@ def store(tmp_path):
 
 
 def test_a_file_record_comes_back_as_it_was_written(store):
-    good = FileRecord(Entry("/a/ü.png", 99, 123456789012345678), "f" * 32, FACTS)
-    bad = FileRecord(Entry("/a/b.jpg", 1, 2), error="truncated")
+    good = FileRecord(Entry("/a/ü.png", 99, "123456789012345678"), "f" * 32, FACTS)
+    bad = FileRecord(Entry("/a/b.jpg", 1, 'etag "0x1e5"'), error="truncated")
     store.add([good, bad])
     assert store.files(["/a/ü.png", "/a/b.jpg", "/a/none.jpg"]) == {
         "/a/ü.png": good,

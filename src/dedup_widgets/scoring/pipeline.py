@@ -21,7 +21,7 @@ from dedup_widgets._progress import Progress
 from dedup_widgets._threads import single_core_threads
 from dedup_widgets.errors import ImageError, ModelError
 from dedup_widgets.images.decode import decode
-from dedup_widgets.images.source import Entry, Source
+from dedup_widgets.images.source import Entry, SourceFor
 from dedup_widgets.images.thumbnail import thumbnail
 from dedup_widgets.models.base import Embedder
 from dedup_widgets.store.cache import FileRecord
@@ -60,7 +60,7 @@ def describe(
     paths: Sequence[str],
     embedder: Embedder,
     store: Store,
-    source: Source,
+    source_for: SourceFor,
     batch_size: int,
     workers: int,
     progress: Progress,
@@ -77,8 +77,8 @@ def describe(
     ----------
     paths
         Absolute paths.
-    embedder, store, source
-        What embeds, remembers and reads.
+    embedder, store, source_for
+        What embeds, what remembers, and what tells where a path is read from.
     batch_size
         Pictures that are embedded before they are written. An embedder with a ``portion`` takes
         that many a pass of the network; another one takes the whole batch.
@@ -94,11 +94,11 @@ def describe(
         If the model fails, or its vectors differ in length from those in the store.
     """
     with _threads(workers, embedder) as pool:
-        known, todo, vectors = _recall(pool, paths, embedder, store, source)
+        known, todo, vectors = _recall(pool, paths, embedder, store, source_for)
         with _Told(known, len(paths), progress) as told:
             size = embedder.portion or batch_size
             ahead = max(batch_size, 2 * workers)
-            reads = _in_order(pool, lambda entry: _read(source, entry, embedder), todo, ahead)
+            reads = _in_order(pool, lambda entry: _read(source_for, entry, embedder), todo, ahead)
             taken = partial(_take_stored, vectors, embedder, store)
             batches = _batches(reads, size, set(vectors.row_of), taken)
             most = max(workers, batch_size // size)
@@ -116,7 +116,7 @@ def describe(
 
 
 def recall(
-    paths: Sequence[str], embedder: Embedder, store: Store, source: Source, workers: int
+    paths: Sequence[str], embedder: Embedder, store: Store, source_for: SourceFor, workers: int
 ) -> Described:
     """Return what the store knows of files by now, without reading a picture.
 
@@ -126,8 +126,8 @@ def recall(
         Absolute paths.
     embedder
         Only what was embedded by this model counts as known.
-    store, source
-        What remembers, and what tells whether a file has changed since.
+    store, source_for
+        What remembers, and where to learn whether a file has changed since.
     workers
         Threads that look files up.
 
@@ -138,7 +138,7 @@ def recall(
         those that cannot be reached are in it, with their error.
     """
     with _threads(workers, embedder) as pool:
-        known, _, vectors = _recall(pool, paths, embedder, store, source)
+        known, _, vectors = _recall(pool, paths, embedder, store, source_for)
     return vectors.described([known[path] for path in paths if path in known])
 
 
@@ -251,14 +251,14 @@ def _recall(
     paths: Sequence[str],
     embedder: Embedder,
     store: Store,
-    source: Source,
+    source_for: SourceFor,
 ) -> tuple[dict[str, FileRecord], list[Entry], _Vectors]:
     """Split the paths into those that the store knows all about, and those to read."""
     known: dict[str, FileRecord] = {}
     todo: list[Entry] = []
     vectors = _Vectors(len(paths), embedder.name)
     pieces = [paths[at : at + _PIECE] for at in range(0, len(paths), _PIECE)]
-    looks = pool.map(lambda piece: [_stat(source, path) for path in piece], pieces)
+    looks = pool.map(lambda piece: [_stat(source_for, path) for path in piece], pieces)
     for piece, entries in zip(pieces, looks, strict=True):
         remembered = store.files(piece)
         current: list[FileRecord] = []
@@ -289,16 +289,16 @@ def _take_stored(
     return len(found)
 
 
-def _stat(source: Source, path: str) -> Entry | FileRecord:
+def _stat(source_for: SourceFor, path: str) -> Entry | FileRecord:
     try:
-        return source.stat(path)
+        return source_for(path).stat(path)
     except ImageError as error:
-        return FileRecord(Entry(path, 0, 0), error=str(error))
+        return FileRecord(Entry(path, 0, ""), error=str(error))
 
 
-def _read(source: Source, entry: Entry, embedder: Embedder) -> _Read:
+def _read(source_for: SourceFor, entry: Entry, embedder: Embedder) -> _Read:
     try:
-        data = source.read(entry.path)
+        data = source_for(entry.path).read(entry.path)
     except ImageError as error:
         # It may be readable next time with the same size and date: nothing to remember.
         return _Read(FileRecord(entry, error=str(error)), lasting=False)

@@ -20,7 +20,7 @@ from dedup_widgets.frame.schema import COLUMNS, types, without_scores
 from dedup_widgets.frame.table import checked_paths, is_frame, to_polars
 from dedup_widgets.images.decode import Facts
 from dedup_widgets.images.listing import find_images
-from dedup_widgets.images.source import LocalFiles
+from dedup_widgets.images.source import source_for
 from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision, check_precision, gamma
 from dedup_widgets.models.load import lasting_name, load_embedder
 from dedup_widgets.scoring.incremental import compare_remembering
@@ -69,14 +69,19 @@ class Order:
         """Read, embed and remember what the store does not know yet."""
         files = [absolute(path) for path in self.paths]
         return describe(
-            *(files, embedder, self.store, LocalFiles()),
-            *(self.batch_size, self.workers, progress),
+            files,
+            embedder,
+            self.store,
+            source_for,
+            batch_size=self.batch_size,
+            workers=self.workers,
+            progress=progress,
         )
 
     def recall(self, embedder: Embedder) -> Described:
         """Return what the store knows by now."""
         files = [absolute(path) for path in self.paths]
-        return recall(files, embedder, self.store, LocalFiles(), self.workers)
+        return recall(files, embedder, self.store, source_for, self.workers)
 
     def frame(
         self, described: Described, embedder: Embedder, progress: Progress = False

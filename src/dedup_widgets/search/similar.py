@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from dedup_widgets._paths import as_unicode
 from dedup_widgets.errors import ImageError, InputError, ModelError
 from dedup_widgets.frame.provenance import Provenance, of_one_model, provenances
 from dedup_widgets.frame.table import require_columns, to_polars
 from dedup_widgets.images.decode import decode
 from dedup_widgets.images.listing import IMAGE_SUFFIXES
-from dedup_widgets.images.source import LocalFiles
+from dedup_widgets.images.source import source_for
 from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision
 from dedup_widgets.models.load import load_embedder
 from dedup_widgets.search.index import MOST_ASKED, VectorIndex
@@ -78,13 +79,13 @@ def similar(
     """
     if k < 0:
         raise InputError(f"k is {k}; it must be 0 or more")
-    text = os.fspath(query)
+    text = as_unicode(os.fspath(query))
     images = _images_of(df, text, store_path(store))
     if text in images.row_of:
         return images.frame(text, k)
     embedder = _embedder(images.made, model, device, precision)
-    if Path(text).suffix.lower() in IMAGE_SUFFIXES or Path(text).is_file():
-        data = LocalFiles().read(text)
+    if Path(text).suffix.lower() in IMAGE_SUFFIXES or _is_file(text):
+        data = source_for(text).read(text)
         try:
             picture = decode(data)
         except ImageError as error:
@@ -98,6 +99,14 @@ def similar(
             "does not embed text; CLIP does"
         )
     return images.rows_as_frame(*images.nearest(vector, k))
+
+
+def _is_file(path: str) -> bool:
+    try:
+        source_for(path).stat(path)
+    except ImageError:
+        return False
+    return True
 
 
 def _embedder(

@@ -15,7 +15,7 @@ from dedup_widgets.frame.provenance import offered
 from dedup_widgets.frame.schema import recognised
 from dedup_widgets.frame.summary import summarize
 from dedup_widgets.frame.table import checked_paths, file_name, is_frame, require_columns, to_polars
-from dedup_widgets.images.source import LocalFiles
+from dedup_widgets.images.source import source_for
 from dedup_widgets.review.display import Bands, bands, codes, dense_rank, display_order, sortable
 from dedup_widgets.search.similar import SimilarImages
 from dedup_widgets.store.open import Store, open_store
@@ -83,7 +83,7 @@ class ImageGrid(Widget):
         self._row_of = {p: row for row, p in enumerate(paths)}
         self._selected = np.zeros(len(frame), bool)
         self._store = open_store(store)
-        self._source = LocalFiles()
+        self._source = source_for
         self._similar = (
             SimilarImages(frame, path, beside=self._store.path)
             if "embedding" in frame.columns
