@@ -208,6 +208,14 @@ def test_a_frame_says_the_boundary_that_it_is_planned_at():
     assert [made.near for made in provenances(ex.frame)] == [0.05]
 
 
+def test_of_frames_put_together_each_says_the_boundary_that_it_is_planned_at():
+    silent = of_vectors([50, 60]).drop(NAME).with_columns(path=pl.format("/other{}", "path"))
+    both = pl.concat([of_vectors([0, 90], near=0.1), silent], how="diagonal")
+    ex = dw.Explorer(both, near=0.2)
+    assert [made.near for made in provenances(ex.frame)] == [0.2]
+    assert ex.frame[NAME].is_null().to_list() == [False, False, True, True]
+
+
 def test_scores_of_a_users_own_leave_nothing_uncompared():
     frame = of_vectors([0, 36, 90]).with_columns(mine=pl.lit(1.0))
     ex = dw.Explorer(frame, score="mine", near=0.06)

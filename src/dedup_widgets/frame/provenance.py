@@ -152,12 +152,14 @@ def of_one_model(made: Sequence[Provenance], purpose: str) -> Provenance | None:
 
 def at_near(frame: pl.DataFrame, near: float) -> pl.DataFrame:
     """Return a frame that says that its groups and kinds are those of another boundary."""
-    made = {text: said for text, said in _by_text(frame).items() if said.near != near}
-    if not made:
+    known = _by_text(frame)
+    new = {text: replace(said, near=near) for text, said in known.items() if said.near != near}
+    if not new:
         return frame
-    new = {text: replace(said, near=near).text for text, said in made.items()}
-    texts = frame[NAME].cast(pl.String).replace(new).cast(COLUMNS[NAME].dtype)
-    return frame.with_columns(texts)
+    if len(known) == 1 and frame[NAME].null_count() == 0:  # a constant, made in no time
+        return frame.with_columns(new.popitem()[1].column)
+    texts = pl.col(NAME).cast(pl.String).replace({text: said.text for text, said in new.items()})
+    return frame.with_columns(texts.cast(COLUMNS[NAME].dtype))
 
 
 def offered(frame: pl.DataFrame) -> dict[str, pl.DataType]:
