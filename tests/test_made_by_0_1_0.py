@@ -202,7 +202,8 @@ def test_nothing_that_the_store_knows_is_computed_again(scored, in_folder, store
     )
     assert sum(distances) == 0
     last = pl.col("path", "nearest").str.replace("^.*/photos/", "photos/")
-    assert_frame_equal(again.with_columns(last), scored.select(again.columns), check_exact=True)
+    again = again.drop("scored_with").with_columns(last)  # a column that is younger
+    assert_frame_equal(again, scored.select(again.columns), check_exact=True)
 
 
 # The decision log

@@ -161,12 +161,14 @@ def test_recall_tells_what_is_known_and_reads_nothing(folder, paths, store, port
     described = run(paths[:20], embedder, store)
     make_photo(99, (50, 50)).save(folder / "03.png")
     (folder / "04.png").unlink()
-    known = recall(paths, embedder, store, Unread(), 2)
+    known = recall(paths, embedder, store, lambda _path: Unread(), 2)
     expected = by_path(described)
     del expected[str(folder / "03.png")]
     expected[str(folder / "04.png")] = None
     assert by_path(known) == expected
-    assert recall(paths, Pixels(portion, key="another"), store, Unread(), 2).row_of == {}
+    assert (
+        recall(paths, Pixels(portion, key="another"), store, lambda _path: Unread(), 2).row_of == {}
+    )
 
 
 @portions
@@ -213,7 +215,7 @@ def test_what_progress_raises_stops_the_work_and_keeps_what_is_done(paths, store
         run(paths, embedder, store, progress=halt, batch_size=4, source=slow)
     assert set(threading.enumerate()) <= before
     assert slow.read_files < len(paths)
-    kept = len(recall(paths, embedder, store, Unread(), 2).row_of)
+    kept = len(recall(paths, embedder, store, lambda _path: Unread(), 2).row_of)
     assert kept >= 8
     assert sum(embedder.calls) - kept <= 8
     again = Pixels(portion)
@@ -231,7 +233,7 @@ def test_an_error_of_the_model_comes_out_and_keeps_what_is_done(paths, store, po
 
     with pytest.raises(ModelError, match="out of memory"):
         run(paths, Failing(portion), store, batch_size=4)
-    assert recall(paths, Pixels(portion), store, Unread(), 2).row_of
+    assert recall(paths, Pixels(portion), store, lambda _path: Unread(), 2).row_of
 
 
 @portions
