@@ -22,6 +22,7 @@ lint: .make/test js/node_modules/.package-lock.json
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	cd js && npm run check
 
 bench: .make/bench

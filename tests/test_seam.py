@@ -226,6 +226,23 @@ class Unneeded(Pixels):
 
 
 @linux
+def test_a_review_takes_a_path_as_the_system_spells_it(named):
+    folder = named(LATIN, b"b.png")
+    spelled = Path(os.fsdecode(os.fsencode(folder) + b"/" + LATIN))
+    ex = dw.Explorer(score(folder))
+    ex.selection = [spelled]
+    assert len(ex.selection) == 1
+    assert len(ex.similar(spelled)) == 1
+    assert dw.SimilarItems(ex.frame, spelled).query == ex.selection["path"][0]
+    # A frame of paths, as objects, takes it too.
+    assert score(pandas_frame([spelled, folder / "b.png"]))["error"].null_count() == 2
+
+
+def pandas_frame(paths):
+    return pytest.importorskip("pandas").DataFrame({"path": paths})
+
+
+@linux
 def test_names_that_differ_in_their_normal_form_are_two_files(named, tmp_path):
     names = [unicodedata.normalize(form, "é.png") for form in ("NFC", "NFD")]
     frame = score(named(*(name.encode() for name in names)))

@@ -292,7 +292,7 @@ def test_a_process_that_ends_does_not_wait_for_its_graph(tmp_path):
     program = """
         import sys, numpy as np
         from pathlib import Path
-        from dedup_widgets.index import VectorIndex
+        from dedup_widgets.search.index import VectorIndex
         rows = np.random.default_rng(0).standard_normal((200_000, 64), np.float32)
         index = VectorIndex(rows, hnsw_from=0, beside=Path(sys.argv[1]) / "store.sqlite")
         index.is_ready(1.5)
@@ -509,7 +509,7 @@ def test_processes_that_build_at_once_agree(tmp_path, vectors):
     program = """
         import sys, numpy as np
         from pathlib import Path
-        from dedup_widgets.index import VectorIndex
+        from dedup_widgets.search.index import VectorIndex
         folder = Path(sys.argv[1])
         rows = np.load(folder / "vectors.npy")
         index = VectorIndex(rows, hnsw_from=0, beside=folder / "store.sqlite")
@@ -580,7 +580,7 @@ def test_what_scoring_found_near_is_not_missed(vectors, with_graph, store, monke
 def test_a_widget_keeps_its_index_beside_its_store(vectors, with_graph, tmp_path):
     frame = frame_of(vectors)
     grid = dw.SimilarItems(frame, "/photos/3.jpg", store=tmp_path / "mine.sqlite")
-    assert grid._similar.is_ready(None)
+    assert grid.session.searched.is_ready(None)
     exact = expected(vectors, vectors[3], 6)[0]
     paths = [f"/photos/{row}.jpg" for row in exact if row != 3]
     assert grid.similar("/photos/3.jpg", 5)["path"].to_list() == paths

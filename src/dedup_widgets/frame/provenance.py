@@ -77,7 +77,7 @@ class Provenance:
     @property
     def text(self) -> str:
         """The same as JSON."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        return json.dumps(asdict(self))
 
     @property
     def column(self) -> pl.Expr:
