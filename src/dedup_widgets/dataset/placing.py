@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from dedup_widgets._paths import native
+from dedup_widgets._paths import as_unicode, native
 from dedup_widgets._text import size_text
 from dedup_widgets.dataset.spec import Item, Job, Mode, Place, read_unchanged
 from dedup_widgets.dataset.tables import as_parquet
@@ -123,7 +123,7 @@ def why_not_written(job: Job, error: OSError) -> str:
         reason = "a source vanished while it was placed: scan again"
     else:
         reason = "check the permissions of the folder and the disk, or choose another mode="
-    where = error.filename or job.path.parent
+    where = as_unicode(os.fsdecode(error.filename or job.path.parent))
     return (
         f"{job.name} could not be written: {where}: {error.strerror or error}; {reason}. "
         "Nothing was left."
