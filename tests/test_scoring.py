@@ -15,7 +15,7 @@ from PIL import Image
 import dedup_widgets as dw
 from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.scoring.keepers import highest, prefer
-from dedup_widgets.store.open import Store
+from dedup_widgets.store.cache import Cache
 
 SCORES = ["uniqueness", "kind", "group", "keep", "nearest", "distance"]
 
@@ -338,7 +338,9 @@ def test_the_store_is_never_inside_the_image_folder(photos):
         score(photos, store=photos / "store.sqlite")
     with pytest.raises(dw.InputError, match="inside the image folder"):
         score(str(photos / "*.jpg"), store=photos / "store.sqlite")
-    assert not (photos / "store.sqlite").exists()
+    with pytest.raises(dw.InputError, match="inside the image folder"):
+        score(photos, store=photos)
+    assert not list(photos.glob("*.sqlite"))
 
 
 @pytest.mark.parametrize(
@@ -434,7 +436,7 @@ def test_a_known_copy_is_scored_when_the_other_one_vanished(photos):
 def test_a_store_shared_by_two_processes_serves_both(photos, tmp_path):
     store = tmp_path / "s.sqlite"
     score(photos, store=store)
-    other = Store(store)
+    other = Cache(store)
     assert len(other.files(str(p) for p in photos.rglob("*.*"))) == 8
 
 

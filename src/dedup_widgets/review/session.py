@@ -78,7 +78,7 @@ class Session(View):
     Attributes
     ----------
     collections : Collections
-        The named collections of the store, as this frame sees them: a mapping.
+        The named collections of the library, as this frame sees them: a mapping.
 
     Raises
     ------
@@ -155,7 +155,7 @@ class Session(View):
         self.collections = Collections(
             self.frame,
             path,
-            self.store,
+            self.store.library,
             mask=self.mask,
             changed=self._collections_changed,
             lock=self.lock,
@@ -165,7 +165,7 @@ class Session(View):
 
     def _start(self, near: float | None) -> None:
         frame = self.frame
-        self._stored = StoredDecisions(frame, self.store, self.path)
+        self._stored = StoredDecisions(frame, self.store.library, self.path)
         self._decisions = self._stored.read()
         try:
             self._planner = Planner(for_planning(frame, self.path, self.score))

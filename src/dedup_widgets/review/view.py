@@ -55,7 +55,7 @@ class View(Watched):
     paths : list of str
         The path of each row.
     store : Store
-        Where what is dear to compute is kept.
+        Where what is dear to compute is kept, and what a person decided.
     frame : pl.DataFrame
         All rows and columns.
     known : pl.DataFrame
@@ -90,7 +90,7 @@ class View(Watched):
         self._selected: Mask = np.zeros(len(frame), np.bool_)
         self._clauses: dict[str, Any] = {}
         self.searched = (
-            SimilarImages(frame, path, beside=self.store.path)
+            SimilarImages(frame, path, beside=self.store.cache.path)
             if "embedding" in frame.columns
             else None
         )

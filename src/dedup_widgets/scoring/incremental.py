@@ -1,6 +1,6 @@
 """What earlier searches found, so that the next one looks only at what is new.
 
-A search is kept in the store with a key for each picture that it compared, made of its fingerprint
+A search is kept in the cache with a key for each picture that it compared, made of its fingerprint
 and its vector. What is kept holds as long as both are the same; whatever else is found there, for
 it was damaged, or written by another version, counts as nothing.
 """
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dedup_widgets.errors import StoreError
 from dedup_widgets.scoring.comparison import Compared
 from dedup_widgets.scoring.uniqueness import compare
-from dedup_widgets.store.open import Store
+from dedup_widgets.store.cache import Cache
 
 FORMAT = 1
 """Part of what is kept: raise it when distances are computed in another way."""
@@ -32,7 +32,7 @@ _BLOCK = 2**16
 
 
 def compare_remembering(
-    store: Store | None,
+    cache: Cache | None,
     model: str,
     embeddings: NDArray[np.float16],
     *,
@@ -40,11 +40,11 @@ def compare_remembering(
     rank: NDArray[np.int64],
     **options: Any,
 ) -> pl.DataFrame:
-    """Score images as :func:`uniqueness` does, going on from what a store remembers.
+    """Score images as :func:`uniqueness` does, going on from what a cache remembers.
 
     Parameters
     ----------
-    store, model
+    cache, model
         What remembers, None for nothing, and the key of the model that made the vectors.
     embeddings
         (n, d), one row an image.
@@ -60,14 +60,14 @@ def compare_remembering(
     pl.DataFrame
         To the last bit what :func:`uniqueness` returns.
     """
-    if store is None or len(fingerprints) < 2:
+    if cache is None or len(fingerprints) < 2:
         return compare(embeddings, fingerprints=fingerprints, rank=rank, **options)[0]
     best_first = np.argsort(rank)
     by_rank = pl.Series(fingerprints, dtype=pl.String).gather(best_first)
     first = by_rank.arg_unique().sort()
     names = by_rank.gather(first).to_list()
     known_by = keys(names, embeddings, best_first[first.to_numpy()])
-    earlier = recall(store, model, names, known_by)
+    earlier = recall(cache, model, names, known_by)
     scores, compared = compare(
         embeddings,
         fingerprints=fingerprints,
@@ -75,7 +75,7 @@ def compare_remembering(
         earlier=None if earlier is None else earlier.compared,
         **options,
     )
-    remember(store, model, known_by, compared, earlier)
+    remember(cache, model, known_by, compared, earlier)
     return scores
 
 
@@ -86,7 +86,7 @@ class Kept:
     Attributes
     ----------
     number
-        By which the store knows it.
+        By which the cache knows it.
     compared
         What it found. Pictures that are gone have names that no fingerprint has.
     whole
@@ -128,20 +128,20 @@ def keys(
 
 
 def recall(
-    store: Store, model: str, fingerprints: Sequence[str], keys: NDArray[np.uint64]
+    cache: Cache, model: str, fingerprints: Sequence[str], keys: NDArray[np.uint64]
 ) -> Kept | None:
     """Return the kept search that saves the most work, None when none does.
 
     Parameters
     ----------
-    store, model
+    cache, model
         Where it is kept, and the key of the model.
     fingerprints, keys
         Of the pictures to be compared, the best keeper first.
     """
     by_first = np.argsort(keys[:, 0])
     best, most = None, (0, 0)
-    for number, blob in store.searches(model):
+    for number, blob in cache.searches(model):
         theirs = _keys_of(blob)
         if (min(len(theirs), len(keys)), -len(theirs)) <= most:
             continue
@@ -154,18 +154,18 @@ def recall(
         return None
     number, blob, place = best
     names = [fingerprints[at] if at >= 0 else f"gone {i}" for i, at in enumerate(place.tolist())]
-    compared = _unpack(names, blob, store.search(number))
+    compared = _unpack(names, blob, cache.search(number))
     return None if compared is None else Kept(number, compared, most[0] == len(place))
 
 
 def remember(
-    store: Store, model: str, keys: NDArray[np.uint64], compared: Compared, earlier: Kept | None
+    cache: Cache, model: str, keys: NDArray[np.uint64], compared: Compared, earlier: Kept | None
 ) -> None:
     """Keep what a search found; one that cannot be kept costs time later, and nothing else.
 
     Parameters
     ----------
-    store, model
+    cache, model
         Where to keep it, and the key of the model.
     keys
         Of ``compared.fingerprints``.
@@ -176,11 +176,11 @@ def remember(
     """
     try:
         if earlier is not None and _says_as_much(earlier.compared, compared):
-            store.touch_search(earlier.number)
+            cache.touch_search(earlier.number)
             return
         blob = np.ascontiguousarray(keys, "<u8").tobytes()
         superfluous = earlier.number if earlier is not None and earlier.whole else None
-        store.add_search(model, blob, _pack(compared, blob), instead_of=superfluous)
+        cache.add_search(model, blob, _pack(compared, blob), instead_of=superfluous)
     except StoreError as error:
         warnings.warn(f"what was compared is not remembered: {error}", stacklevel=2)
 

@@ -2,7 +2,7 @@
 
 Threads read and decode; where the embedder allows it, the same threads also run the network, on a
 portion of pictures each, so that no core ever waits for another. The calling thread only sorts
-what comes back and writes it to the store, a portion or batch in one transaction.
+what comes back and writes it to the cache, a portion or batch in one transaction.
 """
 
 from collections import deque
@@ -24,8 +24,7 @@ from dedup_widgets.images.decode import decode
 from dedup_widgets.images.source import Entry, SourceFor
 from dedup_widgets.images.thumbnail import thumbnail
 from dedup_widgets.models.base import Embedder
-from dedup_widgets.store.cache import FileRecord
-from dedup_widgets.store.open import Store
+from dedup_widgets.store.cache import Cache, FileRecord
 
 Item = TypeVar("Item")
 
@@ -59,7 +58,7 @@ class Described:
 def describe(
     paths: Sequence[str],
     embedder: Embedder,
-    store: Store,
+    cache: Cache,
     source_for: SourceFor,
     batch_size: int,
     workers: int,
@@ -67,7 +66,7 @@ def describe(
 ) -> Described:
     """Return a record for each path, and an embedding for each fingerprint among them.
 
-    What the store knows is not read again, and a picture that it has a vector of, as that of a
+    What the cache knows is not read again, and a picture that it has a vector of, as that of a
     file that was moved, is not embedded again. What is new is written to it as soon as it is
     embedded: whatever stops the work, at most `batch_size` pictures, or one portion a worker if
     that is more, were embedded in vain. At most about two batches of prepared pictures wait in
@@ -77,7 +76,7 @@ def describe(
     ----------
     paths
         Absolute paths.
-    embedder, store, source_for
+    embedder, cache, source_for
         What embeds, what remembers, and what tells where a path is read from.
     batch_size
         Pictures that are embedded before they are written. An embedder with a ``portion`` takes
@@ -91,19 +90,19 @@ def describe(
     Raises
     ------
     ModelError
-        If the model fails, or its vectors differ in length from those in the store.
+        If the model fails, or its vectors differ in length from those in the cache.
     """
     with _threads(workers, embedder) as pool:
-        known, todo, vectors = _recall(pool, paths, embedder, store, source_for)
+        known, todo, vectors = _recall(pool, paths, embedder, cache, source_for)
         with _Told(known, len(paths), progress) as told:
             size = embedder.portion or batch_size
             ahead = max(batch_size, 2 * workers)
             reads = _in_order(pool, lambda entry: _read(source_for, entry, embedder), todo, ahead)
-            taken = partial(_take_stored, vectors, embedder, store)
+            taken = partial(_take_stored, vectors, embedder, cache)
             batches = _batches(reads, size, set(vectors.row_of), taken)
             most = max(workers, batch_size // size)
             for batch, rows in _embedded(pool, batches, embedder, most):
-                store.add(
+                cache.add(
                     [read.record for read in batch.reads if read.lasting],
                     {r.record.fingerprint: r.jpeg for r in batch.reads if r.record.fingerprint},
                     embedder.key,
@@ -116,9 +115,9 @@ def describe(
 
 
 def recall(
-    paths: Sequence[str], embedder: Embedder, store: Store, source_for: SourceFor, workers: int
+    paths: Sequence[str], embedder: Embedder, cache: Cache, source_for: SourceFor, workers: int
 ) -> Described:
-    """Return what the store knows of files by now, without reading a picture.
+    """Return what the cache knows of files by now, without reading a picture.
 
     Parameters
     ----------
@@ -126,7 +125,7 @@ def recall(
         Absolute paths.
     embedder
         Only what was embedded by this model counts as known.
-    store, source_for
+    cache, source_for
         What remembers, and where to learn whether a file has changed since.
     workers
         Threads that look files up.
@@ -134,11 +133,11 @@ def recall(
     Returns
     -------
     Described
-        Files that the store does not know, or that have changed, are left out of ``records``;
+        Files that the cache does not know, or that have changed, are left out of ``records``;
         those that cannot be reached are in it, with their error.
     """
     with _threads(workers, embedder) as pool:
-        known, _, vectors = _recall(pool, paths, embedder, store, source_for)
+        known, _, vectors = _recall(pool, paths, embedder, cache, source_for)
     return vectors.described([known[path] for path in paths if path in known])
 
 
@@ -250,17 +249,17 @@ def _recall(
     pool: ThreadPoolExecutor,
     paths: Sequence[str],
     embedder: Embedder,
-    store: Store,
+    cache: Cache,
     source_for: SourceFor,
 ) -> tuple[dict[str, FileRecord], list[Entry], _Vectors]:
-    """Split the paths into those that the store knows all about, and those to read."""
+    """Split the paths into those that the cache knows all about, and those to read."""
     known: dict[str, FileRecord] = {}
     todo: list[Entry] = []
     vectors = _Vectors(len(paths), embedder.name)
     pieces = [paths[at : at + _PIECE] for at in range(0, len(paths), _PIECE)]
     looks = pool.map(lambda piece: [_stat(source_for, path) for path in piece], pieces)
     for piece, entries in zip(pieces, looks, strict=True):
-        remembered = store.files(piece)
+        remembered = cache.files(piece)
         current: list[FileRecord] = []
         for path, entry in zip(piece, entries, strict=True):
             record = remembered.get(path)
@@ -271,7 +270,7 @@ def _recall(
             else:
                 todo.append(entry)
         wanted = {r.fingerprint for r in current if r.fingerprint} - vectors.row_of.keys()
-        _take_stored(vectors, embedder, store, wanted)
+        _take_stored(vectors, embedder, cache, wanted)
         for record in current:
             if record.fingerprint is None or record.fingerprint in vectors.row_of:
                 known[record.entry.path] = record
@@ -281,10 +280,10 @@ def _recall(
 
 
 def _take_stored(
-    vectors: _Vectors, embedder: Embedder, store: Store, fingerprints: set[str]
+    vectors: _Vectors, embedder: Embedder, cache: Cache, fingerprints: set[str]
 ) -> int:
-    """Take the vectors that the store has of some pictures; return how many."""
-    found = store.embeddings(fingerprints, embedder.key) if embedder.persistent else {}
+    """Take the vectors that the cache has of some pictures; return how many."""
+    found = cache.embeddings(fingerprints, embedder.key) if embedder.persistent else {}
     vectors.add(found, found.values())
     return len(found)
 

@@ -55,7 +55,10 @@ def score(
         by :func:`dedup_widgets.keepers.prefer` and its like, which may look at other columns of a
         frame that is given.
     store
-        The SQLite file to remember in; default: ``DEDUP_WIDGETS_STORE``, or the user's cache.
+        One place to remember in, for the cache of what is computed and the library of what a
+        person decides: a folder, or the cache's file, beside which the library lies
+        (``mine.sqlite``, ``mine.library.sqlite``). Default: where ``DEDUP_WIDGETS_STORE`` says,
+        or the user's cache folder and data folder.
     device
         Torch device, such as ``"cuda"``, that embeds and compares; default: the fastest there is.
     precision

@@ -27,7 +27,7 @@ from dedup_widgets.scoring.incremental import compare_remembering
 from dedup_widgets.scoring.pipeline import Described, describe, recall
 from dedup_widgets.scoring.uniqueness import NEAR
 from dedup_widgets.store.cache import FileRecord
-from dedup_widgets.store.open import Store, open_store, store_path
+from dedup_widgets.store.open import Store, open_store, store_paths
 
 SHAPE = {
     "aspect_ratio": pl.col("width") / pl.col("height"),
@@ -66,12 +66,12 @@ class Order:
         return load_embedder(self.model, self.device, self.precision)
 
     def describe(self, embedder: Embedder, progress: Progress) -> Described:
-        """Read, embed and remember what the store does not know yet."""
+        """Read, embed and remember what the cache does not know yet."""
         files = [absolute(path) for path in self.paths]
         return describe(
             files,
             embedder,
-            self.store,
+            self.store.cache,
             source_for,
             batch_size=self.batch_size,
             workers=self.workers,
@@ -79,9 +79,9 @@ class Order:
         )
 
     def recall(self, embedder: Embedder) -> Described:
-        """Return what the store knows by now."""
+        """Return what the cache knows by now."""
         files = [absolute(path) for path in self.paths]
-        return recall(files, embedder, self.store, source_for, self.workers)
+        return recall(files, embedder, self.store.cache, source_for, self.workers)
 
     def frame(
         self, described: Described, embedder: Embedder, progress: Progress = False
@@ -99,7 +99,7 @@ class Order:
         prints = seen["fingerprint"].to_list()
         vectors = described.embeddings[[described.row_of[fingerprint] for fingerprint in prints]]
         scores = compare_remembering(
-            self.store if embedder.persistent else None,
+            self.store.cache if embedder.persistent else None,
             embedder.key,
             vectors,
             fingerprints=prints,
@@ -180,16 +180,18 @@ def _paths(images: Any) -> tuple[pl.DataFrame | None, list[str]]:
 def _refuse_store_among_images(
     store: "str | os.PathLike[str] | Store | None", images: Any, paths: Sequence[str]
 ) -> None:
-    path = store_path(store).resolve()
     # Names, for a Path each of a million images takes ten seconds.
-    among = str(path.parent) in {os.path.dirname(absolute(image)) for image in paths}  # noqa: PTH120
-    if isinstance(images, str | os.PathLike) and (given := Path(images).expanduser()).is_dir():
-        among = among or path.is_relative_to(given.resolve())
-    if among:
-        raise InputError(
-            f"the store {path} would lie inside the image folder, which dedup_widgets never "
-            "writes to; choose a place outside it"
-        )
+    folders = {os.path.dirname(absolute(image)) for image in paths}  # noqa: PTH120
+    for path in store_paths(store):
+        path = path.resolve()
+        among = str(path.parent) in folders
+        if isinstance(images, str | os.PathLike) and (given := Path(images).expanduser()).is_dir():
+            among = among or path.is_relative_to(given.resolve())
+        if among:
+            raise InputError(
+                f"the store {path} would lie inside the image folder, which dedup_widgets never "
+                "writes to; choose a place outside it"
+            )
 
 
 def _laid_out(

@@ -1,4 +1,4 @@
-"""Graphs kept in a folder beside the store, one file each, named after what it was built from."""
+"""Graphs kept in a folder beside the cache, one file each, named after what it was built from."""
 
 import os
 import tempfile
@@ -35,19 +35,19 @@ def graph_key(matrix: NDArray[np.generic]) -> str:
 
 
 class GraphFiles:
-    """The graphs beside a store. Nothing here raises for a disk that is full or cannot be written.
+    """The graphs beside a cache. Nothing here raises for a disk that is full or cannot be written.
 
     The least recently used files are removed when there are more than :data:`MOST_FILES`, or
     more than :data:`MOST_BYTES` of them. Several processes may use one folder.
 
     Parameters
     ----------
-    store
-        Path of the store's file; the folder is called like it, with ``.similar`` at the end.
+    cache
+        Path of the cache; the folder is called like it, with ``.similar`` at the end.
     """
 
-    def __init__(self, store: Path) -> None:
-        self.folder = store.with_name(f"{store.stem}.similar")
+    def __init__(self, cache: Path) -> None:
+        self.folder = cache.with_name(f"{cache.stem}.similar")
 
     def path(self, key: str) -> Path:
         """Return the file of a graph, be it there or not."""

@@ -69,7 +69,7 @@ class VectorIndex:
         Number of vectors from which to use a graph; None: from 50 million numbers on, 97,657
         vectors of 512 dimensions, which take 10 ms to look at.
     beside
-        The store beside which the graph is kept, in a folder ``<its name>.similar``, about
+        Path of the cache beside which the graph is kept, in a folder ``<its name>.similar``, about
         1.2 KB a vector; None: in memory only. It is mapped from its file, after a check of all
         its bytes, and built again when it is damaged or the vectors are others.
 

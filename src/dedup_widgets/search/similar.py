@@ -21,7 +21,7 @@ from dedup_widgets.images.source import source_for
 from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision
 from dedup_widgets.models.load import load_embedder
 from dedup_widgets.search.index import MOST_ASKED, VectorIndex
-from dedup_widgets.store.open import Store, store_path
+from dedup_widgets.store.open import Store, store_paths
 
 
 def similar(
@@ -80,7 +80,7 @@ def similar(
     if k < 0:
         raise InputError(f"k is {k}; it must be 0 or more")
     text = as_unicode(os.fspath(query))
-    images = _images_of(df, text, store_path(store))
+    images = _images_of(df, text, store_paths(store).cache)
     if text in images.row_of:
         return images.frame(text, k)
     embedder = _embedder(images.made, model, device, precision)
@@ -168,7 +168,7 @@ class SimilarImages:
     path
         The column of paths.
     beside
-        Path of the store beside which an index of many images is kept; None: nothing is kept.
+        Path of the cache beside which an index of many images is kept; None: nothing is kept.
     """
 
     def __init__(

@@ -1,10 +1,7 @@
-"""One SQLite file that keeps what is dear to compute and what a person decided.
+"""An SQLite file in WAL mode that is brought up to the newest schema when it is opened.
 
-By path, size and modification time: the fingerprint and the facts of a file. By fingerprint:
-the thumbnail. By fingerprint and model: the embedding. By model: what the last few searches for
-neighbours found. By name: collections. By path and by pair of fingerprints: decisions by hand.
-Writers commit whole batches in one transaction, so a killed
-process loses at most the batch it was working on, and what two processes write is merged.
+Writers commit whole batches in one transaction, so a killed process loses at most the batch it
+was working on, and what two processes write is merged.
 """
 
 import json
@@ -13,7 +10,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from dedup_widgets.errors import StoreError
 
@@ -21,103 +18,72 @@ STORE_VARIABLE = "DEDUP_WIDGETS_STORE"
 REMEDY = f"pass store=… or set {STORE_VARIABLE} to a file that can be written"
 
 
-_SCHEMAS = (
-    """
-CREATE TABLE file (
-    path TEXT PRIMARY KEY,
-    size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    decoder INTEGER NOT NULL,
-    fingerprint TEXT,
-    facts TEXT,
-    error TEXT,
-    CHECK ((fingerprint IS NULL) = (error IS NOT NULL))
-);
-CREATE TABLE thumbnail (fingerprint TEXT PRIMARY KEY, jpeg BLOB NOT NULL);
-CREATE TABLE embedding (
-    fingerprint TEXT NOT NULL,
-    model TEXT NOT NULL,
-    vector BLOB NOT NULL,
-    PRIMARY KEY (model, fingerprint)
-);
-CREATE TABLE collection (
-    name TEXT PRIMARY KEY,
-    created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
-);
-CREATE TABLE collection_item (
-    collection TEXT NOT NULL REFERENCES collection ON UPDATE CASCADE ON DELETE CASCADE,
-    path TEXT NOT NULL,
-    PRIMARY KEY (collection, path)
-) WITHOUT ROWID;
-""",
-    """
-ALTER TABLE collection ADD COLUMN description TEXT NOT NULL DEFAULT '';
-CREATE TABLE chosen_keeper (
-    path TEXT PRIMARY KEY,
-    fingerprint TEXT NOT NULL,
-    created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
-) WITHOUT ROWID;
-CREATE TABLE not_duplicates (
-    a TEXT NOT NULL,
-    b TEXT NOT NULL,
-    created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    PRIMARY KEY (a, b),
-    CHECK (a <= b)
-) WITHOUT ROWID;
-""",
-    """
-CREATE TABLE search (
-    id INTEGER PRIMARY KEY,
-    model TEXT NOT NULL,
-    used INTEGER NOT NULL,
-    keys BLOB NOT NULL,
-    found BLOB NOT NULL
-);
-""",
-)
-"""What leads from each version of the schema to the next, the first from an empty file."""
-
-
-SCHEMA_VERSION = len(_SCHEMAS)
-
-
 class Database:
-    """The SQLite file behind scores, thumbnails and collections. Safe to use from many threads.
+    """One of the two files of a store. Safe to use from many threads.
 
     Parameters
     ----------
     path
         The file; its folder is made when missing.
+
+    Raises
+    ------
+    StoreError
+        When the file cannot be made or written, is another one, or is of a newer version.
     """
+
+    schemas: ClassVar[tuple[str, ...]]
+    """What leads from each version of the schema to the next, the first from an empty file."""
+
+    application_id: ClassVar[int]
+    """By which SQLite and others tell what the file is; older files have none."""
+
+    unmarked_schemas: ClassVar[int] = 0
+    """How many of the schemas were there before files had an application id."""
+
+    synchronous: ClassVar[str]
+    """SQLite's setting: FULL, and what is committed outlives a power cut too; or NORMAL."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
-        self._own_changes = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(
                 path, timeout=60, check_same_thread=False, isolation_level=None
             )
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute(f"PRAGMA synchronous = {self.synchronous}")
             self._db.execute("PRAGMA foreign_keys = ON")
             self._migrate()
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"cannot open the store {path}: {error}; {REMEDY}") from error
 
     def _migrate(self) -> None:
+        newest = len(self.schemas)
         with self._transaction() as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version > SCHEMA_VERSION:
+            (application,) = db.execute("PRAGMA application_id").fetchone()
+            if application != self.application_id and (
+                application or version > self.unmarked_schemas
+            ):
+                kind = type(self).__name__.lower()
+                raise StoreError(f"{self.path} is no {kind} of dedup_widgets; {REMEDY}")
+            if version > newest:
                 raise StoreError(
                     f"the store {self.path} was written by a newer version (schema {version}; "
-                    f"this one knows {SCHEMA_VERSION}): upgrade, or pass another store=…"
+                    f"this one knows {newest}): upgrade, or pass another store=…"
                 )
-            for statement in ";".join(_SCHEMAS[version:]).split(";"):
-                db.execute(statement)
-            if version < SCHEMA_VERSION:
-                db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            for number, schema in enumerate(self.schemas[version:], version + 1):
+                self._before_schema(number, db)
+                for statement in schema.split(";"):
+                    db.execute(statement)
+            if version < newest:
+                db.execute(f"PRAGMA user_version = {newest}")
+                db.execute(f"PRAGMA application_id = {self.application_id}")
+
+    def _before_schema(self, number: int, db: sqlite3.Connection) -> None:
+        """Do what SQL alone cannot, in the transaction that leads to a schema."""
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -149,6 +115,6 @@ class Database:
             yield from self._query(sql, (*first, piece))
 
     def close(self) -> None:
-        """Close the file; the store cannot be used afterwards."""
+        """Close the file, which cannot be used afterwards."""
         with self._lock:
             self._db.close()

@@ -1,10 +1,14 @@
-"""What a person decided."""
+"""What a person decided, which nothing can compute again.
+
+By name: collections. By path and by pair of fingerprints: decisions by hand.
+"""
 
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.store.database import Database
@@ -35,8 +39,79 @@ class CollectionChange:
     description: tuple[str, str]
 
 
+_FROM_STORES = {
+    "SELECT name, created, description FROM collection ORDER BY rowid": (
+        "INSERT INTO collection (name, created, description) VALUES (?, ?, ?) ON CONFLICT (name)"
+        " DO UPDATE SET description = excluded.description WHERE description = ''"
+    ),
+    "SELECT collection, path FROM collection_item": (
+        "INSERT OR IGNORE INTO collection_item VALUES (?, ?)"
+    ),
+    "SELECT path, fingerprint, created FROM chosen_keeper": (
+        "INSERT OR IGNORE INTO chosen_keeper VALUES (?, ?, ?)"
+    ),
+    "SELECT a, b, created FROM not_duplicates": (
+        "INSERT OR IGNORE INTO not_duplicates VALUES (?, ?, ?)"
+    ),
+}
+"""How to read what earlier versions kept beside the cache, and how to write it here."""
+
+
 class Library(Database):
-    """What a person decided."""
+    """The file of what a person decided: the one to back up.
+
+    Parameters
+    ----------
+    path
+        The file; its folder is made when missing.
+
+    Raises
+    ------
+    StoreError
+        When the file cannot be made or written, is another one, or is of a newer version.
+    """
+
+    application_id = int.from_bytes(b"ddwL")
+    synchronous = "FULL"
+    schemas = (
+        """
+CREATE TABLE collection (
+    name TEXT PRIMARY KEY,
+    created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    description TEXT NOT NULL DEFAULT ''
+);
+CREATE TABLE collection_item (
+    collection TEXT NOT NULL REFERENCES collection ON UPDATE CASCADE ON DELETE CASCADE,
+    path TEXT NOT NULL,
+    PRIMARY KEY (collection, path)
+) WITHOUT ROWID;
+CREATE TABLE chosen_keeper (
+    path TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+) WITHOUT ROWID;
+CREATE TABLE not_duplicates (
+    a TEXT NOT NULL,
+    b TEXT NOT NULL,
+    created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    PRIMARY KEY (a, b),
+    CHECK (a <= b)
+) WITHOUT ROWID;
+""",
+    )
+
+    def __init__(self, path: Path) -> None:
+        self._own_changes = 0
+        super().__init__(path)
+
+    def add_from_store(self, store: sqlite3.Connection) -> None:
+        """Add what was decided in a store of schema 3, which kept it beside the cache.
+
+        What is here stays as it is, so doing it again changes nothing.
+        """
+        with self._changing_collections() as db:
+            for read, write in _FROM_STORES.items():
+                db.executemany(write, store.execute(read))
 
     # Collections
 
