@@ -760,7 +760,7 @@ def test_too_little_room_is_found_before_anything_is_written(
     frame: pl.DataFrame, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
-    with refused(root, r"x needs [\d.]+ kB, but only 1 bytes are free"):
+    with refused(root, r"x needs [\d.]+ kB, but only 1 Byte are free"):
         make(frame, "x", root, mode="copy")
     assert make(frame, "x", root, mode="hardlink").images == 5
 

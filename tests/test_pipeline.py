@@ -10,7 +10,7 @@ from dedup_widgets.errors import ImageError, ModelError
 from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.models.base import Embedder
 from dedup_widgets.models.load import load_embedder
-from dedup_widgets.scoring.pipeline import describe, recall
+from dedup_widgets.scoring.pipeline import describe, look_up
 from dedup_widgets.store.cache import Cache
 
 
@@ -22,8 +22,8 @@ class Pixels:
     near_distance = 0.05
     can_embed_text = False
 
-    def __init__(self, portion: int | None, key: str = "pixels-1"):
-        self.portion = portion
+    def __init__(self, fixed_batch: int | None, key: str = "pixels-1"):
+        self.fixed_batch = fixed_batch
         self.key = key
         self.calls: list[int] = []
         self.threads: set[str] = set()
@@ -85,13 +85,13 @@ def by_path(described):
     }
 
 
-portions = pytest.mark.parametrize("portion", [None, 4])
+batches = pytest.mark.parametrize("fixed_batch", [None, 4])
 
 
-@portions
-def test_every_path_has_a_record_and_every_fingerprint_a_row(paths, cache, portion):
-    assert isinstance(Pixels(portion), Embedder)
-    described = run(paths, Pixels(portion), cache)
+@batches
+def test_every_path_has_a_record_and_every_fingerprint_a_row(paths, cache, fixed_batch):
+    assert isinstance(Pixels(fixed_batch), Embedder)
+    described = run(paths, Pixels(fixed_batch), cache)
     assert [record.entry.path for record in described.records] == paths
     assert [Path(r.entry.path).name for r in described.records if r.error] == ["junk.jpg"]
     assert described.embeddings.dtype == np.float16
@@ -100,9 +100,9 @@ def test_every_path_has_a_record_and_every_fingerprint_a_row(paths, cache, porti
     assert {r.fingerprint for r in described.records if r.fingerprint} == set(described.row_of)
 
 
-@portions
-def test_copies_are_embedded_once(paths, cache, portion):
-    embedder = Pixels(portion)
+@batches
+def test_copies_are_embedded_once(paths, cache, fixed_batch):
+    embedder = Pixels(fixed_batch)
     run(paths, embedder, cache)
     assert sum(embedder.calls) == 30
 
@@ -116,33 +116,33 @@ def test_a_network_with_portions_runs_in_the_threads_that_decode(paths, cache, t
     assert max(embedder.calls) == 8
 
 
-@portions
+@batches
 @pytest.mark.parametrize(("batch_size", "workers"), [(1, 1), (3, 4), (100, 2)])
 def test_batches_workers_and_order_change_nothing(
-    paths, cache, tmp_path, portion, batch_size, workers
+    paths, cache, tmp_path, fixed_batch, batch_size, workers
 ):
-    expected = by_path(run(paths, Pixels(portion), cache))
+    expected = by_path(run(paths, Pixels(fixed_batch), cache))
     shuffled = np.random.default_rng(0).permutation(paths).tolist()
     other = Cache(tmp_path / "other.sqlite")
-    again = run(shuffled, Pixels(portion), other, batch_size=batch_size, workers=workers)
+    again = run(shuffled, Pixels(fixed_batch), other, batch_size=batch_size, workers=workers)
     assert [record.entry.path for record in again.records] == shuffled
     assert by_path(again) == expected
 
 
-@portions
-def test_what_the_store_knows_is_not_read_again(paths, cache, portion):
-    first = run(paths, Pixels(portion), cache)
-    again = run(paths, Pixels(portion), cache, source=Unread())
+@batches
+def test_what_the_store_knows_is_not_read_again(paths, cache, fixed_batch):
+    first = run(paths, Pixels(fixed_batch), cache)
+    again = run(paths, Pixels(fixed_batch), cache, source=Unread())
     assert by_path(again) == by_path(first)
     assert again.records == first.records
 
 
-@portions
-def test_a_moved_or_touched_file_is_read_and_not_embedded_again(folder, paths, cache, portion):
-    before = run(paths, Pixels(portion), cache)
+@batches
+def test_a_moved_or_touched_file_is_read_and_not_embedded_again(folder, paths, cache, fixed_batch):
+    before = run(paths, Pixels(fixed_batch), cache)
     (folder / "00.png").touch()
     moved = folder.rename(folder.with_name("elsewhere"))
-    again = Pixels(portion)
+    again = Pixels(fixed_batch)
     after = run(sorted(str(path) for path in moved.iterdir()), again, cache)
     assert again.calls == []
     assert after.row_of.keys() == before.row_of.keys()
@@ -154,36 +154,39 @@ def test_a_moved_or_touched_file_is_read_and_not_embedded_again(folder, paths, c
     ]
 
 
-@portions
-def test_recall_tells_what_is_known_and_reads_nothing(folder, paths, cache, portion, make_photo):
-    embedder = Pixels(portion)
-    assert recall(paths, embedder, cache, lambda _path: Unread(), 2).records == []
+@batches
+def test_recall_tells_what_is_known_and_reads_nothing(
+    folder, paths, cache, fixed_batch, make_photo
+):
+    embedder = Pixels(fixed_batch)
+    assert look_up(paths, embedder, cache, lambda _path: Unread(), 2).records == []
     described = run(paths[:20], embedder, cache)
     make_photo(99, (50, 50)).save(folder / "03.png")
     (folder / "04.png").unlink()
-    known = recall(paths, embedder, cache, lambda _path: Unread(), 2)
+    known = look_up(paths, embedder, cache, lambda _path: Unread(), 2)
     expected = by_path(described)
     del expected[str(folder / "03.png")]
     expected[str(folder / "04.png")] = None
     assert by_path(known) == expected
     assert (
-        recall(paths, Pixels(portion, key="another"), cache, lambda _path: Unread(), 2).row_of == {}
+        look_up(paths, Pixels(fixed_batch, key="another"), cache, lambda _path: Unread(), 2).row_of
+        == {}
     )
 
 
-@portions
-def test_nothing_and_only_junk_give_no_rows(folder, cache, portion):
-    assert run([], Pixels(portion), cache).embeddings.shape == (0, 0)
-    described = run([str(folder / "junk.jpg")], Pixels(portion), cache)
+@batches
+def test_nothing_and_only_junk_give_no_rows(folder, cache, fixed_batch):
+    assert run([], Pixels(fixed_batch), cache).embeddings.shape == (0, 0)
+    described = run([str(folder / "junk.jpg")], Pixels(fixed_batch), cache)
     assert described.embeddings.shape[0] == 0
     assert described.records[0].error
 
 
-@portions
-def test_progress_is_told_from_what_is_known_to_the_end(paths, cache, portion):
-    run(paths[:10], Pixels(portion), cache)
+@batches
+def test_progress_is_told_from_what_is_known_to_the_end(paths, cache, fixed_batch):
+    run(paths[:10], Pixels(fixed_batch), cache)
     told: list[tuple[int, int]] = []
-    run(paths, Pixels(portion), cache, progress=lambda *numbers: told.append(numbers))
+    run(paths, Pixels(fixed_batch), cache, progress=lambda *numbers: told.append(numbers))
     assert told[0] == (10, len(paths))
     assert told[-1] == (len(paths), len(paths))
     assert told == sorted(told)
@@ -201,30 +204,32 @@ class Slowly(LocalFiles):
         return super().read(path)
 
 
-@portions
+@batches
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, ImageError])
-def test_what_progress_raises_stops_the_work_and_keeps_what_is_done(paths, cache, portion, stop):
+def test_what_progress_raises_stops_the_work_and_keeps_what_is_done(
+    paths, cache, fixed_batch, stop
+):
     def halt(done, total):
         if done >= 8:
             raise stop
 
     slow = Slowly()
-    embedder = Pixels(portion)
+    embedder = Pixels(fixed_batch)
     before = set(threading.enumerate())
     with pytest.raises(stop):
         run(paths, embedder, cache, progress=halt, batch_size=4, source=slow)
     assert set(threading.enumerate()) <= before
     assert slow.read_files < len(paths)
-    kept = len(recall(paths, embedder, cache, lambda _path: Unread(), 2).row_of)
+    kept = len(look_up(paths, embedder, cache, lambda _path: Unread(), 2).row_of)
     assert kept >= 8
     assert sum(embedder.calls) - kept <= 8
-    again = Pixels(portion)
+    again = Pixels(fixed_batch)
     run(paths, again, cache)
     assert sum(again.calls) == 30 - kept
 
 
-@portions
-def test_an_error_of_the_model_comes_out_and_keeps_what_is_done(paths, cache, portion):
+@batches
+def test_an_error_of_the_model_comes_out_and_keeps_what_is_done(paths, cache, fixed_batch):
     class Failing(Pixels):
         def encode(self, prepared):
             if len(self.calls) == 3:
@@ -232,19 +237,19 @@ def test_an_error_of_the_model_comes_out_and_keeps_what_is_done(paths, cache, po
             return super().encode(prepared)
 
     with pytest.raises(ModelError, match="out of memory"):
-        run(paths, Failing(portion), cache, batch_size=4)
-    assert recall(paths, Pixels(portion), cache, lambda _path: Unread(), 2).row_of
+        run(paths, Failing(fixed_batch), cache, batch_size=4)
+    assert look_up(paths, Pixels(fixed_batch), cache, lambda _path: Unread(), 2).row_of
 
 
-@portions
-def test_vectors_of_another_length_are_told(paths, cache, portion):
+@batches
+def test_vectors_of_another_length_are_told(paths, cache, fixed_batch):
     class Longer(Pixels):
         def encode(self, prepared):
             return super().encode(prepared)[:, :5]
 
-    run(paths[:3], Pixels(portion), cache)
+    run(paths[:3], Pixels(fixed_batch), cache)
     with pytest.raises(ModelError, match="'pixels' gave vectors of different lengths, 5 and 48"):
-        run(paths, Longer(portion), cache)
+        run(paths, Longer(fixed_batch), cache)
 
 
 def test_few_prepared_pictures_wait_in_memory(folder, paths, cache):
@@ -271,8 +276,8 @@ def test_few_prepared_pictures_wait_in_memory(folder, paths, cache):
             time.sleep(0.01)
             return super().encode([picture.row for picture in prepared])
 
-    for portion in (None, 2):
-        run(paths, Counting(portion, key=str(portion)), cache, batch_size=4)
+    for fixed_batch in (None, 2):
+        run(paths, Counting(fixed_batch, key=str(fixed_batch)), cache, batch_size=4)
         assert most <= 3 * 4 + 2
         assert not alive
 

@@ -1,6 +1,8 @@
 """What a store remembers of searches for neighbours, and what it does with damage."""
 
 import sqlite3
+import struct
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 import dedup_widgets as dw
 from dedup_widgets.errors import StoreError
 from dedup_widgets.scoring import incremental as searches
-from dedup_widgets.scoring.comparison import Compared
+from dedup_widgets.scoring.comparison import Comparison
 from dedup_widgets.store.cache import Cache
 
 PICTURES = 40
@@ -25,7 +27,7 @@ def cache(tmp_path):
 
 def score(cache, rows, *, rank=None, vectors=VECTORS, near=0.05, model="m", **options):
     rows = list(rows)
-    return searches.compare_remembering(
+    return searches.compare_with_store(
         cache,
         model,
         vectors[rows],
@@ -40,7 +42,7 @@ def recalled(cache, rows, vectors=VECTORS, model="m"):
     rows = list(rows)
     names = [PRINTS[row] for row in rows]
     known_by = searches.keys(names, vectors, np.array(rows, np.int64))
-    return searches.recall(cache, model, names, known_by)
+    return searches.find_search(cache, model, names, known_by)
 
 
 def test_what_was_found_comes_back_as_it_was(cache):
@@ -122,9 +124,9 @@ def test_scoring_the_same_again_writes_nothing_new(cache):
 def test_a_smaller_boundary_takes_nothing_from_what_is_known_of_a_larger_one(cache):
     score(cache, range(12), near=0.3)
     score(cache, range(12), near=0.05)
-    assert recalled(cache, range(12)).compared.reach == pytest.approx(0.3)
+    assert recalled(cache, range(12)).compared.radius == pytest.approx(0.3)
     score(cache, range(12), near=0.6)
-    assert recalled(cache, range(12)).compared.reach == pytest.approx(0.6)
+    assert recalled(cache, range(12)).compared.radius == pytest.approx(0.6)
 
 
 def test_the_last_few_searches_are_kept_of_each_model(cache):
@@ -144,6 +146,7 @@ def test_what_is_kept_takes_a_bounded_number_of_bytes(cache):
     for start in range(3, 36, 3):
         score(cache, range(start, start + 3))
     assert 1 <= len(cache.searches("m")) <= 3
+    cache = Cache(cache.path, search_bytes=size)
     score(cache, range(40))
     assert (
         recalled(cache, range(40)) is None or len(recalled(cache, range(40)).compared.nearest) < 40
@@ -158,6 +161,8 @@ def test_what_is_kept_takes_a_bounded_number_of_bytes(cache):
         b"x",
         b"\x00" * 31,
         b"\xff" * 4096,
+        # As it was kept before: a header, ten numbers and ten distances.
+        struct.pack("<IIqqd", 1, 0, 10, -1, 0.05) + bytes(120),
         "text",
         None,
         17,
@@ -177,8 +182,9 @@ def test_what_is_damaged_counts_as_nothing(cache, column, junk):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_one_bit_that_flipped_is_noticed(cache, seed):
+def test_one_bit_that_flipped_never_changes_what_was_found(cache, seed):
     expected = score(cache, range(10))
+    before = recalled(cache, range(10)).compared
     rng = np.random.default_rng(seed)
     (number, _), *_ = cache.searches("m")
     found = bytearray(cache.search(number))
@@ -186,7 +192,8 @@ def test_one_bit_that_flipped_is_noticed(cache, seed):
     with sqlite3.connect(cache.path) as other:
         other.execute("UPDATE search SET found = ?", (bytes(found),))
     other.close()
-    assert recalled(cache, range(10)) is None
+    if kept := recalled(cache, range(10)):
+        np.testing.assert_equal(asdict(kept.compared), asdict(before))
     assert score(cache, range(10)).equals(expected)
 
 
@@ -233,7 +240,7 @@ def test_m_more_images_cost_m_times_n_distances_and_as_many_fewer_no_more(cache,
             "rank": np.array(rows, np.int64),
             "near": near,
         }
-        found = searches.compare_remembering(cache, "m", vectors[rows], **arguments)
+        found = searches.compare_with_store(cache, "m", vectors[rows], **arguments)
         spent = sum(distances)
         assert found.equals(dw.uniqueness(vectors[rows], **arguments))
         return found, spent
@@ -269,10 +276,10 @@ def test_nothing_and_one_picture_are_scored_without_a_trace(cache):
 
 
 def test_compared_is_what_is_kept():
-    assert set(Compared.__dataclass_fields__) == {
+    assert set(Comparison.__dataclass_fields__) == {
         "fingerprints",
         "nearest",
         "distance",
-        "reach",
+        "radius",
         "pairs",
     }

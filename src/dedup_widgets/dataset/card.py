@@ -8,7 +8,7 @@ import polars as pl
 
 from dedup_widgets._text import counted
 from dedup_widgets._version import __version__
-from dedup_widgets.dataset.spec import Job
+from dedup_widgets.dataset.spec import DatasetSpec
 from dedup_widgets.dataset.tables import as_parquet
 from dedup_widgets.frame.schema import COLUMNS, as_markdown
 
@@ -18,7 +18,7 @@ _SIZE_CATEGORIES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "
 
 
 def dataset_card(
-    job: Job,
+    job: DatasetSpec,
     placed: Mapping[str, int],
     fingerprints: list[str],
     *,
@@ -66,7 +66,7 @@ def dataset_card(
     )
 
 
-def _header(job: Job, fingerprints: list[str]) -> str:
+def _header(job: DatasetSpec, fingerprints: list[str]) -> str:
     from huggingface_hub import DatasetCardData
 
     digits = len(str(len(job.items)))
@@ -90,7 +90,7 @@ def _header(job: Job, fingerprints: list[str]) -> str:
     return data.to_yaml()
 
 
-def _removed(job: Job) -> list[str]:
+def _removed(job: DatasetSpec) -> list[str]:
     if job.removed.is_empty():
         return ["Nothing was left out; `removed.parquet` is empty.", ""]
     reasons = Counter(reason or "no reason given" for reason in job.removed["reason"])
@@ -102,7 +102,7 @@ def _removed(job: Job) -> list[str]:
     ]
 
 
-def _making(job: Job, placed: Mapping[str, int], allow_duplicates: bool) -> list[str]:
+def _making(job: DatasetSpec, placed: Mapping[str, int], allow_duplicates: bool) -> list[str]:
     texts = {
         "hardlink": "hardlinks to the source files: to edit one in place changes both",
         "copy": "copies",
@@ -134,7 +134,7 @@ _OWN_COLUMNS = {
 }
 
 
-def _columns(job: Job) -> list[str]:
+def _columns(job: DatasetSpec) -> list[str]:
     rows = ((_cell(c.name), _cell(str(c.dtype)), _meaning(c)) for c in job.metadata)
     return ["## Columns", "", *as_markdown(rows), ""]
 
@@ -147,13 +147,13 @@ def _meaning(column: pl.Series) -> str:
     return _OWN_COLUMNS.get(column.name, "")
 
 
-def _files(job: Job) -> str:
+def _files(job: DatasetSpec) -> str:
     if job.mode == "paths":
         return "metadata.parquet"
     return "*.tar" if job.format == "webdataset" else "**"
 
 
-def _loader(job: Job) -> list[str]:
+def _loader(job: DatasetSpec) -> list[str]:
     """Return the lines of Python that load the dataset, whatever its splits and formats.
 
     The loader is named, since it is guessed wrong for suffixes such as ``.avif``.

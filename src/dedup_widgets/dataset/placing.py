@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+from humanize import naturalsize
 
 from dedup_widgets._paths import as_unicode, native
-from dedup_widgets._text import size_text
-from dedup_widgets.dataset.spec import Item, Job, Mode, Place, read_unchanged
+from dedup_widgets.dataset.spec import DatasetSpec, Item, Mode, Place, read_unchanged
 from dedup_widgets.dataset.tables import as_parquet
 from dedup_widgets.dataset.webdataset import stored_bytes, write_shards
 from dedup_widgets.errors import DatasetError
@@ -23,7 +23,7 @@ _CANNOT_LINK = {
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def cost(job: Job) -> tuple[dict[str, int], int]:
+def cost(job: DatasetSpec) -> tuple[dict[str, int], int]:
     """Return how many pictures are placed how, and the bytes that they add to the disk."""
     if job.format == "webdataset":
         return {"shard": len(job.items)}, stored_bytes(job.items)
@@ -35,13 +35,13 @@ def cost(job: Job) -> tuple[dict[str, int], int]:
     return {job.mode: len(job.items)}, job.bytes if job.mode == "copy" else 0
 
 
-def check_room(job: Job) -> None:
+def check_room(job: DatasetSpec) -> None:
     """Raise if the pictures do not fit on the disk."""
     _, needed = cost(job)
     free = free_bytes(job.path)
     if needed > free:
         raise DatasetError(
-            f"{job.name} needs {size_text(needed)}, but only {size_text(free)} are free at "
+            f"{job.name} needs {naturalsize(needed)}, but only {naturalsize(free)} are free at "
             f"{job.path.parent}; free some, choose another root=, or mode='hardlink' on the disk "
             "of the pictures. Nothing was written."
         )
@@ -58,7 +58,7 @@ def _existing(path: Path) -> Path:
 
 
 def place_all(
-    job: Job, folder: Path, shard_bytes: int, step: Callable[[int], object]
+    job: DatasetSpec, folder: Path, shard_bytes: int, step: Callable[[int], object]
 ) -> tuple[list[Place], dict[str, int]]:
     """Write the pictures; return where each is, in the order of the items, and how many how."""
     for split in job.splits:
@@ -96,7 +96,7 @@ def _could_link(item: Item, target: Path) -> bool:
     return True
 
 
-def write_tables(job: Job, folder: Path) -> None:
+def write_tables(job: DatasetSpec, folder: Path) -> None:
     """Write the metadata of each split, and what was left out."""
     if job.format == "imagefolder":
         splits = pl.Series([item.split for item in job.items])
@@ -115,7 +115,7 @@ def write_file(target: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def why_not_written(job: Job, error: OSError) -> str:
+def why_not_written(job: DatasetSpec, error: OSError) -> str:
     """Return what the system refused, and what to do."""
     if error.errno in _DISK_FULL:
         reason = "the disk is full: free some space, or choose another root="

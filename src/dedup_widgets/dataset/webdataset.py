@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from dedup_widgets.dataset.spec import Item, Job, Place, read_unchanged
+from dedup_widgets.dataset.spec import DatasetSpec, Item, Place, read_unchanged
 
 _SAME_SUFFIX = {"jpeg": "jpg", "jpe": "jpg", "jfif": "jpg", "tif": "tiff"}
 _FIELDS = {"jpg", "png", "webp", "gif", "bmp", "tiff"}
@@ -23,7 +23,7 @@ def stored_bytes(items: list[Item]) -> int:
 
 
 def write_shards(
-    job: Job, folder: Path, shard_bytes: int, step: Callable[[int], object]
+    job: DatasetSpec, folder: Path, shard_bytes: int, step: Callable[[int], object]
 ) -> list[Place]:
     """Write the shards; return where each picture is, in the order of the items."""
     field = _field(job.items)
@@ -35,6 +35,8 @@ def write_shards(
         order = _telling_rows_first(members, known)
         for number, shard in enumerate(_shards(order, job.items, rows, shard_bytes)):
             file = folder / split / f"{job.name}-{number:06}.tar"
+            # webdataset's own writer would end a shard after it is too large, sort the picture
+            # behind its JSON, and import torch.
             with tarfile.open(file, "w", format=tarfile.PAX_FORMAT) as tar:
                 for i in shard:
                     item = job.items[i]

@@ -1,6 +1,6 @@
 """From images to a frame of scores.
 
-The only module that runs the whole line; each step is a plain function of another module.
+The only module that runs all steps; each step is a plain function of another module.
 """
 
 import os
@@ -16,7 +16,7 @@ from dedup_widgets.frame.provenance import NAME, Provenance, of_one_model, prove
 from dedup_widgets.frame.schema import without_scores
 from dedup_widgets.frame.table import require_columns
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
-from dedup_widgets.scoring.task import prepare
+from dedup_widgets.scoring.task import plan_scoring
 from dedup_widgets.scoring.uniqueness import NEAR, uniqueness
 from dedup_widgets.store.open import Store
 
@@ -69,8 +69,8 @@ def score(
     workers
         Threads that read and decode; default: one a processor core.
     progress
-        Whether to show a progress bar with images a second, or a function that is told how many
-        steps are done and how many there are, of reading first and then of comparing. What it
+        Whether to show a progress bar with images a second, or a function that is called with the
+        number of steps done and in all, first of reading and then of comparing. An error that it
         raises stops the work; what was done by then is kept.
 
     Returns
@@ -103,7 +103,7 @@ def score(
     score_async : The same in the background.
     uniqueness : The same rules for vectors of your own.
     """
-    order = prepare(
+    task = plan_scoring(
         images,
         model=model,
         near=near,
@@ -114,8 +114,8 @@ def score(
         batch_size=batch_size,
         workers=workers,
     )
-    embedder = order.load()
-    return order.frame(order.describe(embedder, progress), embedder, progress)
+    embedder = task.load()
+    return task.frame(task.describe(embedder, progress), embedder, progress)
 
 
 def add_scores(
@@ -131,6 +131,11 @@ def add_scores(
         As for :func:`score`; default: what the frame says that it was scored with.
     run
         Scores the images of a frame; called unless the frame has a column ``embedding``.
+
+    Returns
+    -------
+    pl.DataFrame
+        All columns of the frame, with those of the score.
     """
     require_columns(frame, [path], "Explorer")
     if "embedding" not in frame.columns:
