@@ -2,14 +2,14 @@
 import { describe, expect, it, vi } from "vitest";
 import { Bitset } from "../src/data/bitset";
 import explorer from "../src/widgets/explorer";
-import type { DatasetSpec, Events, Replies } from "../src/wire/protocol";
+import type { DatasetForm, Events, Replies } from "../src/wire/protocol";
 import { type SentMessage, smallFrame, TestModel, Told } from "./fake";
 import { display, painted } from "./screen";
 
 /** The Python side of collections and datasets, as far as the screen can tell. */
 class Catalogue extends TestModel {
   rows: Map<string, Set<number>>;
-  datasets: DatasetSpec[] = [];
+  datasets: DatasetForm[] = [];
   #selected = new Bitset(8);
 
   constructor(collections: Record<string, number[]> = {}) {
@@ -56,10 +56,10 @@ class Catalogue extends TestModel {
         if (to) this.rows.set(to, rows);
         return new Told([{ event: "collections", ...this.#known() }]);
       },
-      preview: ({ dataset }) => preview(dataset as DatasetSpec),
+      preview: ({ dataset }) => preview(dataset as DatasetForm),
       create: ({ dataset }) => {
-        const { name, source } = dataset as DatasetSpec;
-        this.datasets.push(dataset as DatasetSpec);
+        const { name, source } = dataset as DatasetForm;
+        this.datasets.push(dataset as DatasetForm);
         const images = source.kind === "collection" ? this.rows.get(source.name)!.size : 0;
         return {
           name,
@@ -87,7 +87,7 @@ class Catalogue extends TestModel {
   }
 }
 
-const preview = (dataset: DatasetSpec): Replies["preview"] | Error =>
+const preview = (dataset: DatasetForm): Replies["preview"] | Error =>
   dataset.name.includes("/")
     ? new Error("the dataset name contains “/”")
     : {

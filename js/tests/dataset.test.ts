@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { nextName, slug } from "../src/state/dataset";
 import { ExplorerState } from "../src/state/explorer";
-import type { DatasetSpec, Replies } from "../src/wire/protocol";
+import type { DatasetForm, Replies } from "../src/wire/protocol";
 import { type SentMessage, settle, smallFrame, TestModel, Told } from "./fake";
 
 let lifetime: AbortController;
@@ -63,7 +63,7 @@ async function pass(ms: number): Promise<void> {
   await settle();
 }
 
-const datasetOf = (message: SentMessage) => message.dataset as DatasetSpec;
+const datasetOf = (message: SentMessage) => message.dataset as DatasetForm;
 
 const cancelled = Object.assign(new Error("cancelled"), { name: "CancelledError" });
 

@@ -1,14 +1,14 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import * as format from "../data/format";
 import type { Outbox } from "../wire/outbox";
-import type { DatasetSpec, Replies } from "../wire/protocol";
+import type { DatasetForm, Replies } from "../wire/protocol";
 import { CancelledError, RemoteError, type Rpc, reasonOf } from "../wire/rpc";
 import type { Catalogue } from "./catalogue";
 
-export type Source = DatasetSpec["source"];
+export type Source = DatasetForm["source"];
 
 /** What the dialog holds; it stays for the next opening. */
-export interface Draft extends Omit<DatasetSpec, "annotate"> {
+export interface Draft extends Omit<DatasetForm, "annotate"> {
   send: boolean;
   url: string;
   token: string;
@@ -312,7 +312,7 @@ function relevant({ description, project, project_description, ...rest }: Draft)
   return rest;
 }
 
-function requestOf({ send, url, token, ...draft }: Draft): DatasetSpec {
+function requestOf({ send, url, token, ...draft }: Draft): DatasetForm {
   return {
     ...draft,
     name: draft.name.trim(),

@@ -241,14 +241,14 @@ export interface AnalyticsRequest {
  */
 export interface PreviewRequest {
   kind: "preview";
-  dataset: DatasetSpec;
+  dataset: DatasetForm;
   seq: number;
   client: number;
 }
 /**
  * A dataset as the dialog asks for it.
  */
-export interface DatasetSpec {
+export interface DatasetForm {
   source: PlanSource | SelectionSource | ViewSource | CollectionSource;
   name: string;
   description: string;
@@ -297,7 +297,7 @@ export interface Server {
  */
 export interface CreateRequest {
   kind: "create";
-  dataset: DatasetSpec;
+  dataset: DatasetForm;
   seq: number;
   client: number;
 }

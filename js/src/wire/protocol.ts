@@ -7,7 +7,7 @@ import type * as wire from "./messages";
 export type {
   CollectionInfo,
   Column,
-  DatasetSpec,
+  DatasetForm,
   ReviewInfo,
   SimilarItem,
   Summary,

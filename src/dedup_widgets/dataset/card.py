@@ -18,7 +18,7 @@ _SIZE_CATEGORIES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "
 
 
 def dataset_card(
-    job: DatasetSpec,
+    spec: DatasetSpec,
     placed: Mapping[str, int],
     fingerprints: list[str],
     *,
@@ -29,50 +29,50 @@ def dataset_card(
 ) -> str:
     """Return the card as Markdown with a YAML header."""
     bytes_of = Counter[str]()
-    for item in job.items:
+    for item in spec.items:
         bytes_of[item.split] += item.size
     return "\n".join(
         [
             "---",
-            _header(job, fingerprints),
+            _header(spec, fingerprints),
             "---",
             "",
-            f"# {job.name}",
+            f"# {spec.name}",
             "",
             *([description, ""] if description else []),
-            *([f"Project: {project or job.name}", ""] if project or project_description else []),
+            *([f"Project: {project or spec.name}", ""] if project or project_description else []),
             *([project_description, ""] if project_description else []),
             "## Contents",
             "",
             "| split | images | bytes |",
             "|---|---:|---:|",
-            *(f"| {split} | {n:,} | {bytes_of[split]:,} |" for split, n in job.splits.items()),
+            *(f"| {split} | {n:,} | {bytes_of[split]:,} |" for split, n in spec.splits.items()),
             "",
-            *_removed(job),
+            *_removed(spec),
             "## Load",
             "",
             "```python",
-            f"from datasets import {'Image, ' * (job.mode == 'paths')}load_dataset",
+            f"from datasets import {'Image, ' * (spec.mode == 'paths')}load_dataset",
             "",
-            "dataset = " + "\n".join(_loader(job)),
+            "dataset = " + "\n".join(_loader(spec)),
             "```",
             "",
             "## How it was made",
             "",
-            *_making(job, placed, allow_duplicates),
+            *_making(spec, placed, allow_duplicates),
             "",
-            *_columns(job),
+            *_columns(spec),
         ]
     )
 
 
-def _header(job: DatasetSpec, fingerprints: list[str]) -> str:
+def _header(spec: DatasetSpec, fingerprints: list[str]) -> str:
     from huggingface_hub import DatasetCardData
 
-    digits = len(str(len(job.items)))
-    contents = hashlib.sha256(as_parquet(job.metadata) + "".join(fingerprints).encode())
+    digits = len(str(len(spec.items)))
+    contents = hashlib.sha256(as_parquet(spec.metadata) + "".join(fingerprints).encode())
     data = DatasetCardData(
-        pretty_name=job.name,
+        pretty_name=spec.name,
         size_categories=[_SIZE_CATEGORIES[min(max(digits - 3, 0), len(_SIZE_CATEGORIES) - 1)]],
         tags=["image", "deduplicated"],
         configs=[
@@ -82,7 +82,7 @@ def _header(job: DatasetSpec, fingerprints: list[str]) -> str:
                 # another dataset of the same name would be taken for this one.
                 "description": f"sha256 {contents.hexdigest()}",
                 "data_files": [
-                    {"split": split, "path": f"{split}/{_files(job)}"} for split in job.splits
+                    {"split": split, "path": f"{split}/{_files(spec)}"} for split in spec.splits
                 ],
             }
         ],
@@ -90,19 +90,19 @@ def _header(job: DatasetSpec, fingerprints: list[str]) -> str:
     return data.to_yaml()
 
 
-def _removed(job: DatasetSpec) -> list[str]:
-    if job.removed.is_empty():
+def _removed(spec: DatasetSpec) -> list[str]:
+    if spec.removed.is_empty():
         return ["Nothing was left out; `removed.parquet` is empty.", ""]
-    reasons = Counter(reason or "no reason given" for reason in job.removed["reason"])
+    reasons = Counter(reason or "no reason given" for reason in spec.removed["reason"])
     return [
-        f"{counted(len(job.removed), 'image')} left out, as `removed.parquet` tells:",
+        f"{counted(len(spec.removed), 'image')} left out, as `removed.parquet` tells:",
         "",
         *(f"- {_cell(reason)}: {count:,}" for reason, count in sorted(reasons.items())),
         "",
     ]
 
 
-def _making(job: DatasetSpec, placed: Mapping[str, int], allow_duplicates: bool) -> list[str]:
+def _making(spec: DatasetSpec, placed: Mapping[str, int], allow_duplicates: bool) -> list[str]:
     texts = {
         "hardlink": "hardlinks to the source files: to edit one in place changes both",
         "copy": "copies",
@@ -110,19 +110,19 @@ def _making(job: DatasetSpec, placed: Mapping[str, int], allow_duplicates: bool)
         "paths": "not in this folder: `source_path` says where they are",
         "shard": "copies in tar files; all have one extension, whatever their format",
     }
-    source = f" from the collection “{_cell(job.collection)}”" if job.collection else ""
+    source = f" from the collection “{_cell(spec.collection)}”" if spec.collection else ""
     checked = "Each picture was decoded again after it was placed"
     return [
         f"With dedup_widgets {__version__}{source}.",
         "",
-        *(f"- Scored with {_cell(made.about)}." for made in job.scored_with),
+        *(f"- Scored with {_cell(made.about)}." for made in spec.scored_with),
         *(f"- {counted(count, 'picture')}: {texts[how]}." for how, count in placed.items()),
         f"- {checked}."
         if allow_duplicates
         else f"- {checked}: no two are exact duplicates of each other.",
         *(
-            [f"- Columns that were left out: {', '.join(map(_cell, job.left_out_columns))}."]
-            if job.left_out_columns
+            [f"- Columns that were left out: {', '.join(map(_cell, spec.left_out_columns))}."]
+            if spec.left_out_columns
             else []
         ),
     ]
@@ -134,8 +134,8 @@ _OWN_COLUMNS = {
 }
 
 
-def _columns(job: DatasetSpec) -> list[str]:
-    rows = ((_cell(c.name), _cell(str(c.dtype)), _meaning(c)) for c in job.metadata)
+def _columns(spec: DatasetSpec) -> list[str]:
+    rows = ((_cell(c.name), _cell(str(c.dtype)), _meaning(c)) for c in spec.metadata)
     return ["## Columns", "", *as_markdown(rows), ""]
 
 
@@ -147,24 +147,24 @@ def _meaning(column: pl.Series) -> str:
     return _OWN_COLUMNS.get(column.name, "")
 
 
-def _files(job: DatasetSpec) -> str:
-    if job.mode == "paths":
+def _files(spec: DatasetSpec) -> str:
+    if spec.mode == "paths":
         return "metadata.parquet"
-    return "*.tar" if job.format == "webdataset" else "**"
+    return "*.tar" if spec.format == "webdataset" else "**"
 
 
-def _loader(job: DatasetSpec) -> list[str]:
+def _loader(spec: DatasetSpec) -> list[str]:
     """Return the lines of Python that load the dataset, whatever its splits and formats.
 
     The loader is named, since it is guessed wrong for suffixes such as ``.avif``.
     """
-    place = f"path/to/{job.name}"
-    if job.mode != "paths" and set(job.splits) <= _COMMON_SPLITS:
-        return [f'load_dataset("{job.format}", data_dir="{place}")']
+    place = f"path/to/{spec.name}"
+    if spec.mode != "paths" and set(spec.splits) <= _COMMON_SPLITS:
+        return [f'load_dataset("{spec.format}", data_dir="{place}")']
     return [
-        f'load_dataset("{"parquet" if job.mode == "paths" else job.format}", data_files={{',
-        *(f'    "{split}": "{place}/{split}/{_files(job)}",' for split in job.splits),
-        '}).cast_column("source_path", Image())' if job.mode == "paths" else "})",
+        f'load_dataset("{"parquet" if spec.mode == "paths" else spec.format}", data_files={{',
+        *(f'    "{split}": "{place}/{split}/{_files(spec)}",' for split in spec.splits),
+        '}).cast_column("source_path", Image())' if spec.mode == "paths" else "})",
     ]
 
 

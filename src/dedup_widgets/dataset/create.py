@@ -152,7 +152,7 @@ def create_dataset(
     """
     if shard_bytes < 1:
         raise InputError(f"shard_bytes is {shard_bytes}; it must be at least 1")
-    job = dataset_spec(
+    spec = dataset_spec(
         frame_or_collection,
         name,
         root=root,
@@ -168,25 +168,25 @@ def create_dataset(
     description, project = description.strip(), " ".join((project or "").split())
     project_description = project_description.strip()
     server = as_server(annotate)
-    handover = Handover(job.path, job.name, description, project, project_description)
+    handover = Handover(spec.path, spec.name, description, project, project_description)
     if server is not None:
         if format == "webdataset" or mode == "paths":
             raise InputError(
                 "annotate= needs pictures as files in the dataset, for Label Studio to serve; use "
                 'format="imagefolder" and mode="hardlink", "copy" or "symlink"'
             )
-        check_handover(handover, server, job.metadata)
-    check_room(job)
-    images = len(job.items)
+        check_handover(handover, server, spec.metadata)
+    check_room(spec)
+    images = len(spec.items)
     # A picture is placed, checked, and sent.
-    with steps((3 if server else 2) * images, f"creating {job.name}", progress) as step:
-        with whole_folder(job.path) as folder:
+    with steps((3 if server else 2) * images, f"creating {spec.name}", progress) as step:
+        with whole_folder(spec.path) as folder:
             try:
-                places, placed = place_all(job, folder, shard_bytes, step)
-                fingerprints = verified_fingerprints(job, places, allow_duplicates, step)
-                write_tables(job, folder)
+                places, placed = place_all(spec, folder, shard_bytes, step)
+                fingerprints = verified_fingerprints(spec, places, allow_duplicates, step)
+                write_tables(spec, folder)
                 card = dataset_card(
-                    job,
+                    spec,
                     placed,
                     fingerprints,
                     description=description,
@@ -196,16 +196,16 @@ def create_dataset(
                 )
                 write_file(folder / "README.md", card.encode())
             except OSError as error:
-                raise DatasetError(why_not_written(job, error)) from error
+                raise DatasetError(why_not_written(spec, error)) from error
         dataset = Dataset(
-            name=job.name,
-            path=job.path,
-            format=job.format,
+            name=spec.name,
+            path=spec.path,
+            format=spec.format,
             images=images,
-            bytes=job.bytes,
-            splits=job.splits,
+            bytes=spec.bytes,
+            splits=spec.splits,
             placed=placed,
-            removed=len(job.removed),
+            removed=len(spec.removed),
             description=description,
             project=project,
             project_description=project_description,
@@ -213,7 +213,7 @@ def create_dataset(
         if server is None:
             return dataset
         try:
-            annotation = send(handover, server, pictures_of(job.path), step)
+            annotation = send(handover, server, pictures_of(spec.path), step)
         except AnnotateError as error:
             error.dataset = dataset
             raise
@@ -251,7 +251,7 @@ def preview(
         As `create_dataset`, for all that shows without reading pictures: names, columns,
         missing files and changed sizes. Too little room is not an error here.
     """
-    job = dataset_spec(
+    spec = dataset_spec(
         frame_or_collection,
         name,
         root=root,
@@ -264,16 +264,16 @@ def preview(
         embedding=False,
         on_name_clash=on_name_clash,
     )
-    placed, new_bytes = cost(job)
+    placed, new_bytes = cost(spec)
     return Preview(
-        path=job.path,
-        images=len(job.items),
-        bytes=job.bytes,
-        splits=job.splits,
+        path=spec.path,
+        images=len(spec.items),
+        bytes=spec.bytes,
+        splits=spec.splits,
         placed=placed,
         new_bytes=new_bytes,
-        free_bytes=free_bytes(job.path),
-        renamed=sum(Path(item.source).name != item.name for item in job.items),
-        unreadable=job.unreadable,
-        removed=len(job.removed),
+        free_bytes=free_bytes(spec.path),
+        renamed=sum(Path(item.source).name != item.name for item in spec.items),
+        unreadable=spec.unreadable,
+        removed=len(spec.removed),
     )

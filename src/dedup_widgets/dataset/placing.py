@@ -23,26 +23,26 @@ _CANNOT_LINK = {
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def cost(job: DatasetSpec) -> tuple[dict[str, int], int]:
+def cost(spec: DatasetSpec) -> tuple[dict[str, int], int]:
     """Return how many pictures are placed how, and the bytes that they add to the disk."""
-    if job.format == "webdataset":
-        return {"shard": len(job.items)}, stored_bytes(job.items)
-    if job.mode == "hardlink":
-        device = _existing(job.path).stat().st_dev
-        copies = [item.size for item in job.items if item.device != device]
-        placed = {"hardlink": len(job.items) - len(copies), "copy": len(copies)}
+    if spec.format == "webdataset":
+        return {"shard": len(spec.items)}, stored_bytes(spec.items)
+    if spec.mode == "hardlink":
+        device = _existing(spec.path).stat().st_dev
+        copies = [item.size for item in spec.items if item.device != device]
+        placed = {"hardlink": len(spec.items) - len(copies), "copy": len(copies)}
         return {how: count for how, count in placed.items() if count}, sum(copies)
-    return {job.mode: len(job.items)}, job.bytes if job.mode == "copy" else 0
+    return {spec.mode: len(spec.items)}, spec.bytes if spec.mode == "copy" else 0
 
 
-def check_room(job: DatasetSpec) -> None:
+def check_room(spec: DatasetSpec) -> None:
     """Raise if the pictures do not fit on the disk."""
-    _, needed = cost(job)
-    free = free_bytes(job.path)
+    _, needed = cost(spec)
+    free = free_bytes(spec.path)
     if needed > free:
         raise DatasetError(
-            f"{job.name} needs {naturalsize(needed)}, but only {naturalsize(free)} are free at "
-            f"{job.path.parent}; free some, choose another root=, or mode='hardlink' on the disk "
+            f"{spec.name} needs {naturalsize(needed)}, but only {naturalsize(free)} are free at "
+            f"{spec.path.parent}; free some, choose another root=, or mode='hardlink' on the disk "
             "of the pictures. Nothing was written."
         )
 
@@ -58,18 +58,18 @@ def _existing(path: Path) -> Path:
 
 
 def place_all(
-    job: DatasetSpec, folder: Path, shard_bytes: int, step: Callable[[int], object]
+    spec: DatasetSpec, folder: Path, shard_bytes: int, step: Callable[[int], object]
 ) -> tuple[list[Place], dict[str, int]]:
     """Write the pictures; return where each is, in the order of the items, and how many how."""
-    for split in job.splits:
+    for split in spec.splits:
         (folder / split).mkdir()
-    if job.format == "webdataset":
-        return write_shards(job, folder, shard_bytes, step), {"shard": len(job.items)}
+    if spec.format == "webdataset":
+        return write_shards(spec, folder, shard_bytes, step), {"shard": len(spec.items)}
     places, how = [], Counter[str]()
-    for item in job.items:
+    for item in spec.items:
         target = folder / item.split / item.name
-        how[_place(item, target, job.mode)] += 1
-        places.append(Place(item.source if job.mode == "paths" else str(target)))
+        how[_place(item, target, spec.mode)] += 1
+        places.append(Place(item.source if spec.mode == "paths" else str(target)))
         step(1)
     return places, dict(how)
 
@@ -96,14 +96,14 @@ def _could_link(item: Item, target: Path) -> bool:
     return True
 
 
-def write_tables(job: DatasetSpec, folder: Path) -> None:
+def write_tables(spec: DatasetSpec, folder: Path) -> None:
     """Write the metadata of each split, and what was left out."""
-    if job.format == "imagefolder":
-        splits = pl.Series([item.split for item in job.items])
-        for split in job.splits:
-            rows = job.metadata.filter(splits == split)
+    if spec.format == "imagefolder":
+        splits = pl.Series([item.split for item in spec.items])
+        for split in spec.splits:
+            rows = spec.metadata.filter(splits == split)
             write_file(folder / split / "metadata.parquet", as_parquet(rows))
-    write_file(folder / "removed.parquet", as_parquet(job.removed))
+    write_file(folder / "removed.parquet", as_parquet(spec.removed))
 
 
 def write_file(target: Path, data: bytes) -> None:
@@ -115,7 +115,7 @@ def write_file(target: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def why_not_written(job: DatasetSpec, error: OSError) -> str:
+def why_not_written(spec: DatasetSpec, error: OSError) -> str:
     """Return what the system refused, and what to do."""
     if error.errno in _DISK_FULL:
         reason = "the disk is full: free some space, or choose another root="
@@ -123,8 +123,8 @@ def why_not_written(job: DatasetSpec, error: OSError) -> str:
         reason = "a source vanished while it was placed: scan again"
     else:
         reason = "check the permissions of the folder and the disk, or choose another mode="
-    where = as_unicode(os.fsdecode(error.filename or job.path.parent))
+    where = as_unicode(os.fsdecode(error.filename or spec.path.parent))
     return (
-        f"{job.name} could not be written: {where}: {error.strerror or error}; {reason}. "
+        f"{spec.name} could not be written: {where}: {error.strerror or error}; {reason}. "
         "Nothing was left."
     )

@@ -11,7 +11,7 @@ from dedup_widgets.images.decode import decode
 
 
 def verified_fingerprints(
-    job: DatasetSpec, places: list[Place], allow_duplicates: bool, step: Callable[[int], object]
+    spec: DatasetSpec, places: list[Place], allow_duplicates: bool, step: Callable[[int], object]
 ) -> list[str]:
     """Decode what was written, and compare it with what was scored and with each other.
 
@@ -30,20 +30,20 @@ def verified_fingerprints(
     found = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
-            for result in pool.map(fingerprint, job.items, places):
+            for result in pool.map(fingerprint, spec.items, places):
                 found.append(result)
                 step(1)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    pairs = list(zip(job.items, found, job.fingerprints, strict=True))
+    pairs = list(zip(spec.items, found, spec.fingerprints, strict=True))
     # If none agrees, the column holds another kind of fingerprint.
     if any(now == scored for _, now, scored in pairs):
         for item, now, scored in pairs:
             if scored is not None and now != scored:
                 raise DatasetError(changed(item))
     if not allow_duplicates:
-        _refuse_duplicates(job.items, found)
+        _refuse_duplicates(spec.items, found)
     return found
 
 

@@ -23,30 +23,30 @@ def stored_bytes(items: list[Item]) -> int:
 
 
 def write_shards(
-    job: DatasetSpec, folder: Path, shard_bytes: int, step: Callable[[int], object]
+    spec: DatasetSpec, folder: Path, shard_bytes: int, step: Callable[[int], object]
 ) -> list[Place]:
     """Write the shards; return where each picture is, in the order of the items."""
-    field = _field(job.items)
-    known = [_known(row) for row in job.metadata.iter_rows(named=True)]
+    field = _field(spec.items)
+    known = [_known(row) for row in spec.metadata.iter_rows(named=True)]
     rows = [json.dumps(row, ensure_ascii=False, default=_as_text).encode() for row in known]
     places: dict[int, Place] = {}
-    for split in job.splits:
-        members = [i for i, item in enumerate(job.items) if item.split == split]
+    for split in spec.splits:
+        members = [i for i, item in enumerate(spec.items) if item.split == split]
         order = _telling_rows_first(members, known)
-        for number, shard in enumerate(_shards(order, job.items, rows, shard_bytes)):
-            file = folder / split / f"{job.name}-{number:06}.tar"
+        for number, shard in enumerate(_shards(order, spec.items, rows, shard_bytes)):
+            file = folder / split / f"{spec.name}-{number:06}.tar"
             # webdataset's own writer would end a shard after it is too large, sort the picture
             # behind its JSON, and import torch.
             with tarfile.open(file, "w", format=tarfile.PAX_FORMAT) as tar:
                 for i in shard:
-                    item = job.items[i]
+                    item = spec.items[i]
                     data = read_unchanged(item, Place(item.source))
                     key = Path(item.name).stem
                     start = _add(tar, f"{key}.{field}", data)
                     places[i] = Place(str(file), start, len(data))
                     _add(tar, f"{key}.json", rows[i])
                     step(1)
-    return [places[i] for i in range(len(job.items))]
+    return [places[i] for i in range(len(spec.items))]
 
 
 def _field(items: list[Item]) -> str:

@@ -499,7 +499,7 @@ class Server(msgspec.Struct, frozen=True):
     token: str
 
 
-class DatasetSpec(msgspec.Struct, frozen=True):
+class DatasetForm(msgspec.Struct, frozen=True):
     """A dataset as the dialog asks for it."""
 
     source: PlanSource | SelectionSource | ViewSource | CollectionSource
@@ -537,7 +537,7 @@ class PreviewRequest(Request, frozen=True, tag="preview"):
     """Count what a dataset would hold and cost."""
 
     reply = PreviewReply
-    dataset: DatasetSpec
+    dataset: DatasetForm
 
 
 class CreateReply(Reply):
@@ -558,7 +558,7 @@ class CreateRequest(Request, frozen=True, tag="create"):
     """Write a dataset; tells of its progress."""
 
     reply = CreateReply
-    dataset: DatasetSpec
+    dataset: DatasetForm
 
 
 REQUESTS: tuple[type[Request], ...] = tuple(Request.__subclasses__())

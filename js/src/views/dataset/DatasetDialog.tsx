@@ -4,7 +4,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { sentence } from "../../data/format";
 import type { DatasetMaker, Draft, Source, Work } from "../../state/dataset";
 import type { ExplorerState } from "../../state/explorer";
-import type { DatasetSpec } from "../../wire/protocol";
+import type { DatasetForm } from "../../wire/protocol";
 import { LostBanner } from "../ui/Banner";
 import { CloseIcon } from "../ui/icons";
 import { Reason } from "../ui/Reason";
@@ -101,14 +101,14 @@ function Dialog({ state, source, onClosed }: DialogProps) {
   );
 }
 
-const MODES: { mode: DatasetSpec["mode"]; label: string }[] = [
+const MODES: { mode: DatasetForm["mode"]; label: string }[] = [
   { mode: "hardlink", label: "Hardlinks: no extra space" },
   { mode: "copy", label: "Copies" },
   { mode: "symlink", label: "Symbolic links" },
   { mode: "paths", label: "Paths only" },
 ];
 
-const FORMATS: { format: DatasetSpec["format"]; label: string }[] = [
+const FORMATS: { format: DatasetForm["format"]; label: string }[] = [
   { format: "imagefolder", label: "Hugging Face imagefolder" },
   { format: "webdataset", label: "WebDataset shards" },
 ];
@@ -154,7 +154,7 @@ function DraftForm({ state, onCancel }: { state: ExplorerState; onCancel: () => 
               <select
                 value={draft.format}
                 onChange={(event) =>
-                  maker.set({ format: event.currentTarget.value as DatasetSpec["format"] })
+                  maker.set({ format: event.currentTarget.value as DatasetForm["format"] })
                 }
               >
                 {FORMATS.map(({ format, label }) => (
@@ -170,7 +170,7 @@ function DraftForm({ state, onCancel }: { state: ExplorerState; onCancel: () => 
                 disabled={shards}
                 title={shards ? "Shards hold copies of the images" : undefined}
                 onChange={(event) =>
-                  maker.set({ mode: event.currentTarget.value as DatasetSpec["mode"] })
+                  maker.set({ mode: event.currentTarget.value as DatasetForm["mode"] })
                 }
               >
                 {MODES.map(({ mode, label }) => (

@@ -13,7 +13,7 @@ from dedup_widgets.errors import AnnotateError, InputError
 from dedup_widgets.review.session import Session
 from dedup_widgets.widgets import protocol
 from dedup_widgets.widgets.base import CancelledError, Handler
-from dedup_widgets.widgets.protocol import Buffers, DatasetSpec
+from dedup_widgets.widgets.protocol import Buffers, DatasetForm
 
 SECONDS_BETWEEN_NEWS = 0.1
 
@@ -122,7 +122,7 @@ class DatasetRequests:
             problem=problem,
         )
 
-    def _images(self, wanted: DatasetSpec) -> pl.DataFrame:
+    def _images(self, wanted: DatasetForm) -> pl.DataFrame:
         """Return the rows that a choice in the dialog stands for."""
         session = self._session
         match wanted.source:
