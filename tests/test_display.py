@@ -72,7 +72,7 @@ def test_a_band_is_keeper_then_members_by_distance_then_what_is_near_to_a_member
     found = bands(recognised(frame, "path", None))
     assert found.band.tolist() == [1, 1, 1, 1, 0]
     assert found.place.tolist() == [2, 1, 0, 3, 0]
-    assert found.beside.tolist() == [False, False, False, True, False]
+    assert found.ungrouped.tolist() == [False, False, False, True, False]
     assert found.keeper[1] == 2
 
 

@@ -27,7 +27,7 @@ export interface Requests {
   create: CreateRequest;
 }
 /**
- * A sign of life is asked for.
+ * Check that the kernel answers.
  */
 export interface PingRequest {
   kind: "ping";
@@ -60,7 +60,7 @@ export interface OpenGridRequest {
   client: number;
 }
 /**
- * Name, facts and caption of some rows, and their thumbnails if asked for.
+ * Name, facts and caption of some rows, and their thumbnails if requested.
  */
 export interface TilesRequest {
   kind: "tiles";
@@ -216,7 +216,7 @@ export interface Rename {
   to: string;
 }
 /**
- * Say what a collection is for.
+ * Describe what a collection is for.
  */
 export interface Describe {
   what: "describe";
@@ -246,7 +246,7 @@ export interface PreviewRequest {
   client: number;
 }
 /**
- * A dataset as the dialog asks for it.
+ * The form of the dialog: a dataset to preview or create.
  */
 export interface DatasetForm {
   source: PlanSource | SelectionSource | ViewSource | CollectionSource;
@@ -293,7 +293,7 @@ export interface Server {
   token: string;
 }
 /**
- * Write a dataset; tells of its progress.
+ * Write a dataset; progress is reported.
  */
 export interface CreateRequest {
   kind: "create";
@@ -588,7 +588,7 @@ export interface SelectionEvent {
   origin: number | null;
 }
 /**
- * The plan changed; captions are to be asked for anew.
+ * The plan changed; captions are to be requested anew.
  */
 export interface PlanEvent {
   event: "plan";

@@ -77,7 +77,7 @@ def annotate(
     project_description
         Description of the project. Default: that of the dataset.
     progress
-        Whether to show a progress bar, or a function that is told tasks sent and in all.
+        Whether to show a progress bar, or a function that receives tasks sent and in all.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def check_handover(handover: Handover, server: LabelStudio, metadata: pl.DataFra
 def send(
     handover: Handover, server: LabelStudio, pictures: pl.DataFrame, step: Callable[[int], object]
 ) -> Annotation:
-    """Make the project and its tasks; tell `step` how many were sent. If it fails, undo it."""
+    """Make the project and its tasks; report to `step` how many were sent. If it fails, undo it."""
     files = _files(pictures)
     try:
         with (

@@ -12,7 +12,7 @@ from dedup_widgets.dataset.spec import DatasetSpec
 from dedup_widgets.dataset.tables import as_parquet
 from dedup_widgets.frame.schema import COLUMNS, as_markdown
 
-# The loaders for folders know these names only; others they need to be told.
+# The loaders for folders know these names only; others must be given to them.
 _COMMON_SPLITS = {"train", "validation", "test"}
 _SIZE_CATEGORIES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M")
 

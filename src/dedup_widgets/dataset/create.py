@@ -1,6 +1,6 @@
 """A dataset on disk: the pictures that stay, what is known of them, and what was left out.
 
-The whole dataset is written to a hidden folder beside its place, decoded again, and only then
+The whole dataset is written to a hidden folder next to its place, decoded again, and only then
 renamed. So a folder under the dataset's name is always complete and checked.
 """
 
@@ -115,7 +115,7 @@ def create_dataset(
         which sends it later. An address stands for ``LabelStudio(address)``, True for the server
         that the environment names. It needs pictures as files: neither shards nor ``"paths"``.
     progress
-        Whether to show a progress bar, or a function that is told steps done and in all. What
+        Whether to show a progress bar, or a function that receives steps done and in all. What
         it raises stops the work: nothing is left, or after the last picture was checked the
         dataset alone.
 

@@ -77,7 +77,7 @@ def _locked(folder: Path) -> BaseFileLock | None:
 
 
 def _remove(folder: Path, lock: BaseFileLock) -> None:
-    """Remove a locked folder: the lock last, so that nobody takes what is not removed yet."""
+    """Remove a locked folder: the lock last, so that no process takes it before it is empty."""
     for filled in folder.glob("[!.]*"):
         shutil.rmtree(filled, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)

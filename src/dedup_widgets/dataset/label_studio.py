@@ -1,6 +1,6 @@
-"""Talking to a Label Studio server; whatever goes wrong there becomes an error that says why.
+"""The client of a Label Studio server; whatever fails there becomes an error with the reason.
 
-The server is asked through label-studio-sdk, which is imported when it is first needed.
+Requests go through label-studio-sdk, which is imported when it is first needed.
 """
 
 import os
@@ -31,7 +31,7 @@ _DOCUMENT_ROOT = "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"
 _SECONDS_TO_CONNECT = 5.0
 
 
-# To ask again after a failure could import the same tasks twice.
+# A retry after a failure could import the same tasks twice.
 _ONCE = {"max_retries": 0}
 
 
@@ -208,7 +208,7 @@ class Session:
     def served_as(self, files: Sequence[str]) -> str:
         """Return the dataset's path below the server's document root.
 
-        The server does not tell its document root, but only for the right one does it give back
+        The server does not report its document root, but only for the right one does it give back
         the bytes that are in a file.
         """
         folder = self._handover.path
@@ -284,7 +284,7 @@ def _sdk() -> Any:
 
 @contextmanager
 def _reasons(handover: Handover, server: LabelStudio) -> Iterator[None]:
-    """Turn what goes wrong between here and the server into an AnnotateError that says why."""
+    """Turn what goes wrong between here and the server into an AnnotateError with the reason."""
     httpx, api = import_module("httpx"), import_module("label_studio_sdk.core.api_error")
     url = server.address
     try:
@@ -305,20 +305,20 @@ def _reasons(handover: Handover, server: LabelStudio) -> Iterator[None]:
     except api.ApiError as error:
         raise AnnotateError(_why_refused(url, error.status_code, error.body)) from error
     except (ValueError, TypeError) as error:
-        # The SDK's way to say that it cannot read an answer.
+        # What the SDK raises when it cannot read an answer.
         raise AnnotateError(_not_label_studio(url)) from error
 
 
 def _why_refused(url: str, status: int | None, body: Any) -> str:
-    told = body if isinstance(body, dict) else {}
-    problems = told.get("validation_errors")
+    content = body if isinstance(body, dict) else {}
+    problems = content.get("validation_errors")
     reasons = [
         str(text) if name == "non_field_errors" else f"{name}: {text}"
         for name, texts in (problems.items() if isinstance(problems, dict) else ())
         for text in (texts if isinstance(texts, list) else [texts])
     ]
     # What follows is the whole task that is wrong.
-    reason = ("; ".join(reasons) or str(told.get("detail", ""))).partition(" :: ")[0]
+    reason = ("; ".join(reasons) or str(content.get("detail", ""))).partition(" :: ")[0]
     if status == 401:
         return (
             f"{url} does not accept the token ({reason}). Copy it again from Account & Settings "

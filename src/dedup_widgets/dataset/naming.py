@@ -108,7 +108,7 @@ def file_names(
 
 
 def safe_name(source: str) -> str:
-    """Return the nearest file name that is safe everywhere and says that it is a picture."""
+    """Return the nearest file name that is safe everywhere and has the suffix of a picture."""
     name = "".join(c if c.isprintable() else "_" for c in Path(source).name).strip(". ")
     stem, suffix = Path(name).stem, Path(name).suffix
     if suffix.lower() not in IMAGE_SUFFIXES:

@@ -17,8 +17,13 @@ from dedup_widgets.dataset.webdataset import stored_bytes, write_shards
 from dedup_widgets.errors import DatasetError
 
 _CANNOT_LINK = {
-    *(errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK),
-    *(errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS),
+    errno.EXDEV,
+    errno.EPERM,
+    errno.EACCES,
+    errno.EMLINK,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.ENOSYS,
 }
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -108,7 +113,7 @@ def write_tables(spec: DatasetSpec, folder: Path) -> None:
 
 def write_file(target: Path, data: bytes) -> None:
     """Write a file so that it outlasts a power cut."""
-    # Open files tell the system's reason in an OSError that names the file.
+    # An OSError of an open file has the system's reason; one of opening also names the file.
     with target.open("wb") as file:
         file.write(data)
         file.flush()

@@ -35,7 +35,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the bytes of a picture lie; in a tar file somewhere in the middle."""
+    """Where the bytes of a picture are; in a tar file somewhere in the middle."""
 
     path: str
     start: int = 0
@@ -256,7 +256,7 @@ def read_unchanged(item: Item, place: Place) -> bytes:
 
 
 def changed(item: Item) -> str:
-    """Say that a source is not what it was."""
+    """Return the error text for a source that is not what it was."""
     return (
         f"{item.source}: changed since it was scored or looked up; score it again. "
         "Nothing was written."

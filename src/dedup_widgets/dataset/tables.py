@@ -32,7 +32,7 @@ def metadata_columns(
     """Return the columns that the format and `datasets` hold, and the names of the others."""
     left_out = [c for c, dtype in frame.schema.items() if dtype == pl.Object]
     if not embedding:
-        # How it was made is of use beside the vectors; the card says it for people.
+        # How it was made is of use together with the vectors; the card has it for readers.
         hidden = {"embedding"} | ({NAME} if provenances(frame) else set())
         left_out += [c for c in frame.columns if c in hidden]
     if not binary:

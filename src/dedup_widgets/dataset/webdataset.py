@@ -32,7 +32,7 @@ def write_shards(
     places: dict[int, Place] = {}
     for split in spec.splits:
         members = [i for i, item in enumerate(spec.items) if item.split == split]
-        order = _telling_rows_first(members, known)
+        order = _rows_covering_columns_first(members, known)
         for number, shard in enumerate(_shards(order, spec.items, rows, shard_bytes)):
             file = folder / split / f"{spec.name}-{number:06}.tar"
             # webdataset's own writer would end a shard after it is too large, sort the picture
@@ -56,7 +56,7 @@ def _field(items: list[Item]) -> str:
 
 
 def _known(row: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what is null, and empty lists, which would tell loaders the wrong type."""
+    """Leave out what is null, and empty lists, which would give loaders the wrong type."""
     finite = {name: _without_nan(value) for name, value in row.items()}
     return {name: value for name, value in finite.items() if value is not None and value != []}
 
@@ -82,7 +82,7 @@ def _as_text(value: Any) -> Any:
     return str(value)
 
 
-def _telling_rows_first(members: list[int], rows: list[dict[str, Any]]) -> list[int]:
+def _rows_covering_columns_first(members: list[int], rows: list[dict[str, Any]]) -> list[int]:
     """Put a few rows first that together have a value in as many columns as possible.
 
     Loaders infer the types from the first rows, and fail on a column that has a value later only.
@@ -100,7 +100,7 @@ def _telling_rows_first(members: list[int], rows: list[dict[str, Any]]) -> list[
 def _shards(
     order: list[int], items: list[Item], rows: list[bytes], limit: int
 ) -> Iterator[list[int]]:
-    # A tar file is filled up to a whole record; a long name takes two blocks beside the header.
+    # A tar file is filled up to a whole record; a long name takes two blocks more than the header.
     end = tarfile.RECORDSIZE
     shard: list[int] = []
     size = end

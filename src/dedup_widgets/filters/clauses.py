@@ -107,7 +107,7 @@ def to_json(name: str, dtype: pl.DataType, kind: Kind | None, value: Any) -> Any
 def from_json(name: str, dtype: pl.DataType, kind: Kind | None, clause: Any) -> Any:
     """Return what a user would write for a clause.
 
-    What :func:`to_json` then says to it decides whether it makes sense.
+    Whether it makes sense is decided by :func:`to_json`.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def from_json(name: str, dtype: pl.DataType, kind: Kind | None, clause: Any) -> 
 def to_expression(name: str, dtype: pl.DataType, clause: Any, *, single: bool = False) -> pl.Expr:
     """Return a clause that :func:`to_json` made as a Polars expression.
 
-    It is null for rows without a value where the clause asks for one; a filter drops these.
+    It is null for rows without a value where the clause needs one; a filter drops these.
 
     Examples
     --------

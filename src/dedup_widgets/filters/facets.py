@@ -20,7 +20,7 @@ class Facet:
     Attributes
     ----------
     kind : str | None
-        How the column can be filtered; None where all that can be asked is whether a row has a
+        How the column can be filtered; None where rows can only be filtered by having a
         value.
     values : ndarray of float32 or float64, (n,)
         Of a number or date: see :func:`wire`.
@@ -63,7 +63,7 @@ def facet(column: pl.Series, kind: Kind | None, *, single: bool = False) -> Face
     column
         Any column.
     kind
-        As :func:`kind_of` tells. A category of more than 5,000 different texts, or of more than
+        See :func:`kind_of`. A category of more than 5,000 different texts, or of more than
         1 MB of them, comes back as ``text``.
     single
         See :func:`wire`.

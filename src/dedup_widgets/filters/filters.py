@@ -105,7 +105,7 @@ class Context:
     expressions: Expressions = field(default_factory=Expressions)
 
     def kind(self, column: str, dtype: pl.DataType) -> facets.Kind | None:
-        """Return how a column can be filtered, as far as its type tells."""
+        """Return how a column can be filtered, judged by its type."""
         if column in RESERVED:
             return None
         if column == self.score:
@@ -385,7 +385,7 @@ def _names(value: Any) -> list[Any]:
 
 
 def _checked(frame: pl.DataFrame, expression: Any) -> pl.Expr:
-    """Return an expression that says yes or no for each row of a frame."""
+    """Return an expression that is true or false for each row of a frame."""
     if not isinstance(expression, pl.Expr):
         raise InputError(f"'where' takes a Polars expression, not {expression!r}")
     name = "where, as it is tried"

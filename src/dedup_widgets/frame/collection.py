@@ -10,18 +10,18 @@ from dedup_widgets._text import counted
 
 @dataclass(frozen=True, eq=False)
 class Collection:
-    """A named set of images of a frame, as it was when it was asked for.
+    """A named set of images of a frame, as it was when it was read.
 
     Attributes
     ----------
     name : str
-        Its name; that of a set operation tells what was combined.
+        Its name; that of a set operation names what was combined.
     frame : pl.DataFrame
         Its rows, with all columns, in the order of the frame they were picked from.
     path : str
         The column of paths.
     description : str
-        What it is for, in words of who made it.
+        What it is for, in the user's words.
 
     Examples
     --------

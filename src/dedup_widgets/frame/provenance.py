@@ -3,7 +3,7 @@
 Frames know nothing but columns that survives being filtered, joined and written to a file, so what
 is to be known of all rows stands in each: the column ``scored_with`` holds one text, and takes a
 number a row in memory and next to nothing in Parquet. It is JSON, so that people can read it and
-any tool keeps it; of frames put together each row still says what it comes from.
+any tool keeps it; of frames put together each row still records what it comes from.
 """
 
 import json
@@ -32,9 +32,9 @@ class Provenance:
     is_named : bool
         Whether the model can be loaded by that; False where it was an object.
     precision : str | None
-        How it ran, as :func:`dedup_widgets.score` takes it; None where that says nothing.
+        How it ran, as :func:`dedup_widgets.score` takes it; None where that is not meaningful.
     gamma : float
-        The exponent that leads from distances to scores.
+        The exponent that turns distances into scores.
     near : float
         The near-duplicate boundary, on the uniqueness scale.
 
@@ -55,16 +55,16 @@ class Provenance:
 
     @classmethod
     def read(cls, text: str) -> "Provenance | None":
-        """Return what a text says; None where it is none of ours."""
+        """Return what a text records; None where it is none of ours."""
         try:
-            said = json.loads(text)
+            values = json.loads(text)
         except ValueError:
             return None
-        if not isinstance(said, Mapping):
+        if not isinstance(values, Mapping):
             return None
-        # What a later version may say besides does no harm.
+        # What a later version may add does no harm.
         names = {field.name for field in fields(cls)}
-        made = cls(**{name: said[name] for name in names & set(said)})
+        made = cls(**{name: values[name] for name in names & set(values)})
         fits = (
             isinstance(made.model, str | None)
             and isinstance(made.is_named, bool)
@@ -72,7 +72,7 @@ class Provenance:
             and _is_within(made.gamma, 1e-3, 1e3)
             and _is_within(made.near, 0, 1)
         )
-        return made if fits and {"gamma", "near"} <= set(said) else None
+        return made if fits and {"gamma", "near"} <= set(values) else None
 
     @property
     def text(self) -> str:
@@ -81,7 +81,7 @@ class Provenance:
 
     @property
     def column(self) -> pl.Expr:
-        """The column that says so for all rows of a frame."""
+        """The column that records this for all rows of a frame."""
         return pl.lit(self.text).cast(COLUMNS[NAME].dtype).alias(NAME)
 
     @property
@@ -105,8 +105,9 @@ def _is_within(value: Any, low: float, high: float) -> bool:
 def provenances(frame: pl.DataFrame) -> list[Provenance]:
     """Return the ways in which the scores of a frame were made, each once.
 
-    Several where frames were put together; none where nothing says so, as in frames of an earlier
-    version or of a user's making. A column ``scored_with`` of anything else is the user's own.
+    Several where frames were put together; none where nothing records it, as in frames of an
+    earlier version or of a user's making. A column ``scored_with`` of anything else is the user's
+    own.
     """
     return list(_by_text(frame).values())
 
@@ -116,17 +117,17 @@ def _by_text(frame: pl.DataFrame) -> dict[str, Provenance]:
     if NAME not in frame.columns or not COLUMNS[NAME].fits(frame[NAME]):
         return made
     for text in frame[NAME].unique().cast(pl.String).drop_nulls().sort():
-        said = Provenance.read(text)
-        if said is None:
+        provenance = Provenance.read(text)
+        if provenance is None:
             return {}
-        made[text] = said
+        made[text] = provenance
     return made
 
 
 def of_one_model(made: Sequence[Provenance], purpose: str) -> Provenance | None:
     """Return how all embeddings of a frame were made, with the lowest of the boundaries.
 
-    None where nothing says so.
+    None where nothing records it.
 
     Raises
     ------
@@ -151,14 +152,14 @@ def of_one_model(made: Sequence[Provenance], purpose: str) -> Provenance | None:
 
 
 def at_near(frame: pl.DataFrame, near: float) -> pl.DataFrame:
-    """Return a frame that says that its groups and kinds are those of another boundary."""
+    """Return a frame that records another boundary for its groups and kinds."""
     known = _by_text(frame)
-    new = {text: replace(said, near=near) for text, said in known.items() if said.near != near}
+    new = {text: replace(it, near=near) for text, it in known.items() if it.near != near}
     if not new:
         return frame
     if len(known) == 1 and frame[NAME].null_count() == 0:  # a constant, made in no time
         return frame.with_columns(new.popitem()[1].column)
-    texts = pl.col(NAME).cast(pl.String).replace({text: said.text for text, said in new.items()})
+    texts = pl.col(NAME).cast(pl.String).replace({text: it.text for text, it in new.items()})
     return frame.with_columns(texts.cast(COLUMNS[NAME].dtype))
 
 

@@ -46,7 +46,7 @@ class Column:
     is_shown: bool = False
 
     def fits(self, values: pl.Series) -> bool:
-        """Tell whether a column of this name holds what it should, and is not a user's own.
+        """Return whether a column of this name holds what it should, and is not a user's own.
 
         >>> COLUMNS["group"].fits(pl.Series([1.0, None])), COLUMNS["kind"].fits(pl.Series(["pear"]))
         (True, False)
@@ -68,7 +68,7 @@ def _is_text(values: pl.Series) -> bool:
 
 
 def _is_whole(values: pl.Series) -> bool:
-    """Tell whether a column holds whole numbers; those of pandas are floats where some miss."""
+    """Return whether a column holds whole numbers; those of pandas are floats where some miss."""
     if values.dtype.is_float():
         numbers = values.drop_nulls().drop_nans()
         return bool((numbers.is_finite() & (numbers % 1 == 0)).all())
@@ -149,7 +149,7 @@ METRICS = (
     *(column.name for column in COLUMNS.values() if column.role == "metric"),
     *("bytes", "width", "height", "distance"),
 )
-"""The columns that measure an image, in the order in which they are offered beside the score."""
+"""The columns that measure an image, in the order in which they are offered next to the score."""
 
 
 NUMBERED = frozenset({"group", "nearest"})

@@ -20,8 +20,8 @@ class Summary:
     groups : int
         Groups, whatever makes them.
     exact_groups : int
-        Sets of two or more images that share one fingerprint; without a ``kind`` column nothing
-        tells which these are, and each exact duplicate counts as one.
+        Sets of two or more images that share one fingerprint; without a ``kind`` column these
+        are not known, and each exact duplicate counts as one.
     near_groups : int
         Groups that hold two or more different pictures.
     unreadable : int
@@ -94,7 +94,7 @@ def kinds(frame: pl.DataFrame, score: str | None, near: float) -> pl.Series:
     """Return the kind of each row as text: ``exact``, ``near``, ``unique``, or null.
 
     A frame without a ``kind`` column gets it from its scores, where 0 is an exact duplicate. Its
-    keeper cannot be told from them.
+    keeper cannot be derived from them.
     """
     if "kind" in frame.columns:
         return frame["kind"].cast(pl.String)

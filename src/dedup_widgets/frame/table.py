@@ -13,10 +13,10 @@ from dedup_widgets.errors import InputError
 
 
 def is_frame(data: object) -> bool:
-    """Tell whether data is a table: Polars, or anything that speaks Arrow (pandas, pyarrow, …)."""
+    """Return whether data is a table: Polars, or anything that exports Arrow (pandas, pyarrow)."""
     if isinstance(data, pl.DataFrame | pl.LazyFrame):
         return True
-    # A series speaks Arrow too, but has neither columns nor a schema.
+    # A series exports Arrow too, but has neither columns nor a schema.
     return hasattr(data, "__arrow_c_stream__") and (
         hasattr(data, "columns") or hasattr(data, "schema")
     )

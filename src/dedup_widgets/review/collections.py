@@ -200,7 +200,7 @@ class Collections(MutableMapping[str, Collection]):
         self._do(RenameStep(old, self._named(new)))
 
     def describe(self, name: str, text: str) -> None:
-        """Say what a collection is for.
+        """Describe what a collection is for.
 
         Raises
         ------

@@ -25,7 +25,7 @@ from dedup_widgets.store.library import Library
 
 @dataclass(frozen=True, eq=False)
 class Decisions:
-    """What a plan follows, beside the frame.
+    """What a plan follows, in addition to the frame.
 
     Attributes
     ----------
@@ -149,7 +149,7 @@ class StoredDecisions:
     """The decisions by hand that a library keeps, as far as they are about one frame.
 
     Keepers are kept by path and content, and no longer hold once the content is another;
-    not-duplicates by pair of contents, wherever the files lie. A frame without the column
+    not-duplicates by pair of contents, wherever the files are. A frame without the column
     ``fingerprint`` has none, and nothing is kept of it. The boundary and the rules are not kept.
 
     Parameters
@@ -191,8 +191,8 @@ class StoredDecisions:
             When the store cannot be written.
         """
         keepers = [step for step in steps if isinstance(step, KeepersStep)]
-        apart = [step for step in steps if isinstance(step, NotDuplicatesStep)]
-        if keepers or apart:
+        not_duplicates = [step for step in steps if isinstance(step, NotDuplicatesStep)]
+        if keepers or not_duplicates:
             self._library.decide(
                 add_keepers={
                     absolute(path): self._fingerprints[path]
@@ -201,6 +201,6 @@ class StoredDecisions:
                     if path in self._fingerprints
                 },
                 remove_keepers=[absolute(path) for step in keepers for path in step.remove],
-                add_not_duplicates=[pair for step in apart for pair in step.add],
-                remove_not_duplicates=[pair for step in apart for pair in step.remove],
+                add_not_duplicates=[pair for step in not_duplicates for pair in step.add],
+                remove_not_duplicates=[pair for step in not_duplicates for pair in step.remove],
             )

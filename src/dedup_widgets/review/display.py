@@ -34,14 +34,14 @@ class Bands:
         near to a member but not to the keeper, which stay and are shown next to the group.
     keeper : ndarray of int64, (highest band + 1,)
         The row at place 0 of each band.
-    beside : ndarray of bool, (n,)
-        True for those last ones.
+    ungrouped : ndarray of bool, (n,)
+        True for those near but ungrouped images.
     """
 
     band: np.ndarray
     place: np.ndarray
     keeper: np.ndarray
-    beside: np.ndarray
+    ungrouped: np.ndarray
 
 
 def bands(frame: pl.DataFrame) -> Bands:
@@ -61,14 +61,14 @@ def bands(frame: pl.DataFrame) -> Bands:
         band = (
             pl.select(pl.when(group > 0).then(group).otherwise(near_group)).to_series().fill_null(0)
         )
-    beside = (band > 0) & (group == 0)
+    ungrouped = (band > 0) & (group == 0)
     keeper = frame["keep"].fill_null(False) & (group > 0) if "keep" in column else group < 0
     distance = frame["distance"] if "distance" in column else pl.zeros(n, eager=True)
     order = pl.DataFrame(
-        {"band": band, "beside": beside, "member": ~keeper, "distance": distance}
+        {"band": band, "ungrouped": ungrouped, "member": ~keeper, "distance": distance}
     ).with_row_index("row")
     place = (
-        order.sort("band", "beside", "member", "distance", "row", nulls_last=True)
+        order.sort("band", "ungrouped", "member", "distance", "row", nulls_last=True)
         .with_columns(place=pl.int_range(pl.len(), dtype=pl.UInt32).over("band"))
         .sort("row")
         .select(pl.when(pl.col("band") > 0).then("place").otherwise(0))
@@ -78,7 +78,7 @@ def bands(frame: pl.DataFrame) -> Bands:
     first = np.zeros(int(numbers.max(initial=0)) + 1, np.int64)
     rows = np.flatnonzero(places == 0)
     first[numbers[rows]] = rows
-    return Bands(numbers, places, first, beside.to_numpy())
+    return Bands(numbers, places, first, ungrouped.to_numpy())
 
 
 def planned(
@@ -86,7 +86,7 @@ def planned(
 ) -> pl.DataFrame:
     """Return the frame with group, keep and, where it has it, kind as the plan has them.
 
-    Where it says which boundary it was scored with, it says that they are those of `near`.
+    Where the frame records the boundary it was scored with, `near` is recorded instead.
     """
     compared = plan["rank"].is_not_null()
     columns = [
@@ -118,7 +118,7 @@ def dense_rank(column: pl.Series) -> np.ndarray:
 
 
 def sortable(dtype: pl.DataType) -> bool:
-    """Tell whether rows can be ordered by a column of this type."""
+    """Return whether rows can be ordered by a column of this type."""
     return not dtype.is_nested() and dtype not in (pl.Object, pl.Binary, pl.Null)
 
 
@@ -158,15 +158,15 @@ def display_order(
     return rows[np.lexsort((rows, place[rows], first[unit], lowest[unit]))]
 
 
-def codes(frame: pl.DataFrame, near: float, beside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def codes(frame: pl.DataFrame, near: float, ungrouped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return kind and keep of each row of a :func:`recognised` frame, as codes for the browser."""
     score = "uniqueness" if "uniqueness" in frame.columns else None
     kind = kinds(frame, score, near).replace_strict(
         KIND_CODES, default=NO_CODE, return_dtype=pl.UInt8
     )
-    stays = frame.get_column("keep", default=pl.Series([None] * len(frame), dtype=pl.Boolean))
+    kept = frame.get_column("keep", default=pl.Series([None] * len(frame), dtype=pl.Boolean))
     keep = np.select(
-        [beside, stays.fill_null(False).to_numpy(), (~stays).fill_null(False).to_numpy()],
+        [ungrouped, kept.fill_null(False).to_numpy(), (~kept).fill_null(False).to_numpy()],
         [KEEP_CODES["beside"], KEEP_CODES["stays"], KEEP_CODES["goes"]],
         NO_CODE,
     )

@@ -97,7 +97,7 @@ class LogReader:
         Raises
         ------
         InputError
-            When it is none, saying why.
+            When it is none; the message has the reason.
         """
         action = entry.get("action") if isinstance(entry, Mapping) else None
         if action not in LOG_ACTIONS:
@@ -243,7 +243,7 @@ def _rule(value: Any) -> Rule:
 
 
 def _is_plain(node: Any) -> bool:
-    """Tell whether a serialized expression only computes.
+    """Return whether a serialized expression only computes.
 
     Others hold pickled Python functions, which run when they are read, or name libraries.
     """

@@ -1,4 +1,4 @@
-"""Bring back on a frame what a decision log says."""
+"""Bring back on a frame what a decision log holds."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +17,7 @@ from dedup_widgets.review.log import LogReader, entries_of
 
 @dataclass(frozen=True, eq=False)
 class Replay:
-    """What a log leads to on a frame.
+    """What a log comes to on a frame.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ def replay(
     score: str = "uniqueness",
     missing: Literal["raise", "ignore"] = "raise",
 ) -> Replay:
-    """Bring back on a frame what a decision log says.
+    """Bring back on a frame what a decision log holds.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def replay(
 
     Notes
     -----
-    A log may come from anybody, so no code in it is run: a keeper rule that is made of a Python
+    A log may come from anywhere, so no code in it is run: a keeper rule that is made of a Python
     function, or of anything else that a log cannot bring back safely, is an error.
 
     Examples

@@ -253,7 +253,7 @@ class Session(View):
 
     @property
     def scored_near(self) -> float:
-        """The boundary that the frame was scored with, as far as its kinds tell."""
+        """The boundary that the frame was scored with, as far as its kinds show it."""
         return self._near if self._planner is None else self._planner.near
 
     @property
@@ -300,7 +300,7 @@ class Session(View):
     def mark_not_duplicates(self, what: Any) -> None:
         """Declare that images are no duplicates of the others in their groups.
 
-        It is remembered for the pairs of contents, so it holds wherever the files lie and however
+        It is remembered for the pairs of contents, so it holds wherever the files are and however
         often they are scored. Of an image that has exact copies in its group it means that all of
         them stay.
 
@@ -327,14 +327,14 @@ class Session(View):
                 .value_counts()
                 .join(copies["group"].value_counts(name="others"), on="group")
             )
-            asked = int((sizes["count"].cast(pl.Int64) * sizes["others"]).sum())
-            if asked > MAX_NOT_DUPLICATE_PAIRS:
+            n_pairs = int((sizes["count"].cast(pl.Int64) * sizes["others"]).sum())
+            if n_pairs > MAX_NOT_DUPLICATE_PAIRS:
                 raise InputError(
                     f"that {self._names_of(mask)} are no duplicates of any other in their groups "
-                    f"makes {asked:,} pairs to remember, and {MAX_NOT_DUPLICATE_PAIRS:,} are the "
+                    f"makes {n_pairs:,} pairs to remember, and {MAX_NOT_DUPLICATE_PAIRS:,} are the "
                     "most; mark fewer at once, or lower near so that the groups fall apart"
                 )
-            # Copies have one content: all that can be said of them is that they all stay.
+            # Copies have one content: all that can be recorded is that they are all kept.
             pairs = mine.join(copies, on="group", suffix="_other").filter(
                 (pl.col("f") == pl.col("f_other")) == (pl.col("len") > 1)
             )
@@ -398,7 +398,7 @@ class Session(View):
                 pass
 
     def _changes_since_scored(self) -> str:
-        """Say what the present boundary changed."""
+        """Return what the present boundary changed, as a text."""
         if self._plan is None or self._planner is None or self._decisions.near is None:
             return ""
         as_scored = self._decisions.with_near(None)
@@ -480,7 +480,7 @@ class Session(View):
                 self._history.record(step)
 
     def select(self, mask: Mask, origin: int | None = None) -> None:
-        """Select exactly the rows of a mask; `origin` is the page that asks for it."""
+        """Select exactly the rows of a mask; `origin` is the page that requests it."""
         with self.changing():
             before = self._selected
             super().select(mask, origin)
@@ -573,17 +573,17 @@ class Session(View):
         tags = [name for name, dtype in self.frame.schema.items() if dtype == pl.List(pl.String)]
         return [self.label, *(t for t in tags if t != self.label)] if self.label else tags
 
-    # What a tile says of its row
+    # The texts and facts of a tile
 
     def caption(self, row: int) -> str | None:
-        """Say why an image stays or goes, as the plan has it."""
-        if self._plan is None or self.bands.beside[row]:
+        """Return why an image is kept or removed, as the plan has it."""
+        if self._plan is None or self.bands.ungrouped[row]:
             return super().caption(row)
         reason: str = self._plan["reason"][row]
         return None if reason in ("unique", "unreadable") else reason
 
     def by_hand(self, row: int) -> tuple[bool, bool]:
-        """Tell whether a person chose an image as keeper, and called it no duplicate."""
+        """Return whether a person chose an image as keeper, and called it no duplicate."""
         chosen = self.paths[row] in self._decisions.keepers
         return chosen, self.fact(row, "fingerprint") in self._not_duplicates
 

@@ -1,8 +1,8 @@
-"""The steps of a review: what each changed, how to take it back, and how to say it.
+"""The steps of a review: what each changed, how to take it back, and its text.
 
 A step holds what really changed, so that its inverse leads back to where it came from.
 """
-# ruff: noqa: D102, ARG002 - Step says what each method is for and takes
+# ruff: noqa: D102, ARG002 - Step documents what each method is for and takes
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence, Set

@@ -147,7 +147,7 @@ class View(Watched):
         return self._selected
 
     def select(self, mask: Mask, origin: int | None = None) -> None:
-        """Select exactly the rows of a mask; `origin` is the page that asks for it."""
+        """Select exactly the rows of a mask; `origin` is the page that requests it."""
         with self.lock:
             before = self._selected
             if np.array_equal(mask, before):
@@ -178,8 +178,8 @@ class View(Watched):
     def filters(self) -> Filters:
         """The filters of the view, by column.
 
-        Set them to a mapping, to a Polars expression, or to None for none; what each type of
-        column takes is told in :func:`dedup_widgets.filters.parse`. As an expression,
+        Set them to a mapping, to a Polars expression, or to None for none;
+        :func:`dedup_widgets.filters.parse` lists what each type of column takes. As an expression,
         ``frame.filter(grid.filters.expression)`` has the rows of :attr:`view`.
 
         >>> grid.filters = {"uniqueness": (0, 0.05), "kind": ["near"]}  # doctest: +SKIP
@@ -375,18 +375,18 @@ class View(Watched):
     def _gather(self, rows: np.ndarray) -> pl.DataFrame:
         return self.frame.select(pl.all().gather(rows))
 
-    # What a tile says of its row
+    # The texts and facts of a tile
 
     def fact(self, row: int, column: str) -> Any:
-        """Return what a known column says of a row, None where there is no such column."""
+        """Return the value of a known column in a row, None where there is no such column."""
         return self.known[column][row] if column in self.known.columns else None
 
     def caption(self, row: int) -> str | None:
-        """Say what an image is to the others, as far as the frame's own columns tell."""
+        """Return what an image is to the others, as far as the frame's own columns show it."""
         frame = self.known
         if not {"uniqueness", "group", "keep", "nearest"} <= set(frame.columns):
             return None
-        if self.bands.beside[row]:
+        if self.bands.ungrouped[row]:
             return f"near {file_name(frame['nearest'][row])}, in no group"
         if frame["group"][row] is None or frame["keep"][row]:
             return None
@@ -396,7 +396,7 @@ class View(Watched):
         return f"near-duplicate of {file_name(keeper)}"
 
     def by_hand(self, _row: int) -> tuple[bool, bool]:
-        """Tell whether a person chose an image as keeper, and called it no duplicate."""
+        """Return whether a person chose an image as keeper, and called it no duplicate."""
         return False, False
 
 

@@ -1,4 +1,4 @@
-"""Telling those who watch what changed: once for one change, however many things it moved."""
+"""Notifies watchers of changes: once for each change, however many things it moved."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ class Change:
         ``"near"``, ``"plan"`` (frames), ``"collections"``, or ``"review"``: what can be undone or
         redone.
     old, new
-        Before and after, where somebody may want to compare.
+        Before and after, where the two can be compared.
     origin : int or None
         The page that did it; None for Python.
     """
@@ -35,7 +35,7 @@ Watcher = Callable[[Sequence[Change]], None]
 
 
 class Watched:
-    """Something that changes, and calls back those who watch it.
+    """Something that changes, and calls its watchers.
 
     What it holds is changed inside :meth:`changing`, under one lock; watchers are called when the
     outermost of these ends, in the thread that made the change, with all that changed.

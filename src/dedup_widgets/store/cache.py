@@ -19,7 +19,7 @@ from dedup_widgets.images.source import Entry
 from dedup_widgets.store.database import Database
 
 _WITHOUT_DECISIONS = 4
-"""The first schema in which decisions lie elsewhere, in the library."""
+"""The first schema in which decisions are elsewhere, in the library."""
 
 _NOW = "(SELECT coalesce(max(used), 0) + 1 FROM search)"
 
@@ -35,7 +35,7 @@ class FileRecord:
 
 
 class Cache(Database):
-    """The file of what can be computed again; it may be deleted when nobody has it open.
+    """The file of what can be computed again; it may be deleted when no process has it open.
 
     Parameters
     ----------

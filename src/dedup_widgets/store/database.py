@@ -33,10 +33,10 @@ class Database:
     """
 
     schemas: ClassVar[tuple[str, ...]]
-    """What leads from each version of the schema to the next, the first from an empty file."""
+    """The migration from each version of the schema to the next, the first from an empty file."""
 
     application_id: ClassVar[int]
-    """By which SQLite and others tell what the file is; older files have none."""
+    """By which SQLite and others recognise the file; older files have none."""
 
     unmarked_schemas: ClassVar[int] = 0
     """How many of the schemas were there before files had an application id."""
@@ -83,7 +83,7 @@ class Database:
                 db.execute(f"PRAGMA application_id = {self.application_id}")
 
     def _before_schema(self, number: int, db: sqlite3.Connection) -> None:
-        """Do what SQL alone cannot, in the transaction that leads to a schema."""
+        """Do what SQL alone cannot, in the transaction that migrates to a schema."""
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

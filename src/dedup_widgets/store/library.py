@@ -54,7 +54,7 @@ _FROM_STORES = {
         "INSERT OR IGNORE INTO not_duplicates VALUES (?, ?, ?)"
     ),
 }
-"""How to read what earlier versions kept beside the cache, and how to write it here."""
+"""How to read what earlier versions kept in the cache's file, and how to write it here."""
 
 
 class Library(Database):
@@ -105,7 +105,7 @@ CREATE TABLE not_duplicates (
         super().__init__(path)
 
     def add_from_store(self, store: sqlite3.Connection) -> None:
-        """Add what was decided in a store of schema 3, which kept it beside the cache.
+        """Add what was decided in a store of schema 3, which kept it in the cache's file.
 
         What is here stays as it is, so doing it again changes nothing.
         """

@@ -71,15 +71,15 @@ def _cache_in(folder: Path) -> Path:
 def open_store(store: "str | os.PathLike[str] | Store | None" = None) -> Store:
     """Return the store at a place, the same object for one place.
 
-    A file of an earlier version that holds decisions beside the cache is the cache from now on;
-    its decisions are carried over to the library first.
+    A file of an earlier version that also holds decisions is the cache from now on; its
+    decisions are carried over to the library first.
 
     Parameters
     ----------
     store
-        One place for the cache and the library: a folder, or the file of the cache, beside which
-        the library lies (``mine.sqlite`` and ``mine.library.sqlite``); an open store; or None for
-        where the environment variable ``DEDUP_WIDGETS_STORE`` says, or else the user's cache
+        One place for the cache and the library: a folder, or the file of the cache, next to which
+        the library is (``mine.sqlite`` and ``mine.library.sqlite``); an open store; or None for
+        where the environment variable ``DEDUP_WIDGETS_STORE`` points, or else the user's cache
         folder and data folder. A name without a suffix is a folder, unless it is a file already.
 
     Raises

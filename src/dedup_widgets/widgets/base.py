@@ -1,4 +1,4 @@
-"""What every widget shares: its bundle, and answering what the browser asks."""
+"""What every widget shares: its bundle, and answering the browser's requests."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -49,7 +49,7 @@ class CancelledError(Exception):
 
 
 class News:
-    """What a message tells of: events, and their arrays."""
+    """What a message reports: events, and their arrays."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -59,8 +59,8 @@ class News:
 class Widget(anywidget.AnyWidget):
     """An anywidget that answers typed requests.
 
-    Handlers run beside the user's cells on some kernels, and the slow ones in threads of their
-    own: whatever they touch is immutable or guarded by a lock.
+    Handlers run in parallel with the user's cells on some kernels, and the slow ones in threads of
+    their own: whatever they touch is immutable or guarded by a lock.
     """
 
     slow: ClassVar[tuple[type[Request], ...]] = ()
@@ -108,7 +108,7 @@ class Widget(anywidget.AnyWidget):
         self._cancelled.discard(request)
 
     def _report_progress(self, request: Request, done: int, total: int, text: str = "") -> None:
-        """Tell the page that asked how far its answer is; raise if it no longer wants it."""
+        """Report to the page of a request how far its answer is; raise if it was cancelled."""
         client, target = request.client, request.seq
         if (client, target) in self._cancelled:
             raise CancelledError("cancelled")

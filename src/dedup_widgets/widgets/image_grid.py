@@ -107,12 +107,12 @@ class ImageGrid(Widget):
     def _filters_changed(self, change: Any) -> None:
         self.session.clauses = change["new"]
 
-    # From the view to the page, and to those who observe the widget
+    # From the view to the page, and to the observers of the widget
 
     def _follow(self, changes: Sequence[Change]) -> None:
         with self._news() as news:
             for change in changes:
-                self._requests.tell(change, news)
+                self._requests.report_change(change, news)
         for change in changes:
             self._show(change)
 
@@ -130,7 +130,7 @@ class ImageGrid(Widget):
                 self._call_back(change)
 
     def _call_back(self, change: Change, read: Callable[[Any], Any] = lambda value: value) -> None:
-        """Call back those who observe a property that is no trait."""
+        """Notify the observers of a property that is no trait."""
         if self._observed & {change.what, traitlets.All}:
             old, new = read(change.old), read(change.new)
             self.notify_change(
@@ -143,6 +143,6 @@ class ImageGrid(Widget):
         Besides traits, ``selection``, ``view``'s ``filters`` and ``sort`` can be observed.
         """
         super().observe(handler, names, type)
-        # To tell of a selection takes a frame of it, which is not made for nobody.
+        # A frame of the selection is made only if it is observed.
         one = isinstance(names, str) or names is traitlets.All
         self._observed = self._observed | ({names} if one else set(names))

@@ -20,7 +20,7 @@ class JobPanel(ipywidgets.VBox):  # type: ignore[misc]
     Parameters
     ----------
     job
-        The job to follow; it is told to stop by the button.
+        The job to follow; the button cancels it.
     """
 
     def __init__(self, job: Job) -> None:
@@ -56,7 +56,7 @@ class JobPanel(ipywidgets.VBox):  # type: ignore[misc]
             done, total = job.progress
             self._bar.value = 1.0 if job.state == "done" else done / total if total else 0.0
             self._bar.bar_style = _STYLE[job.state]
-            # A screen reader is told the end, and not each step.
+            # A screen reader announces the end, and not each step.
             role = ' role="alert"' if job.done else ""
             self._text.value = f"<span{role}>{html.escape(job.text)}</span>"
             self._button.disabled = job.cancelling

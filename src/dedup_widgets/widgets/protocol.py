@@ -1,9 +1,10 @@
-"""What the kernel and the browser say to each other.
+"""The messages between the kernel and the browser.
 
-The browser asks, the kernel answers. A request carries ``seq``, an integer, and ``client``, which
-names the page; the answer carries both again, for it reaches every page that shows the widget, and
-either ``reply`` or ``error``. News come as ``events``: of their own accord, or in the answer to the
-request that caused them, so that what one click changes is one message. Every page takes them.
+The browser sends requests, the kernel replies. A request carries ``seq``, an integer, and
+``client``, which names the page; the answer carries both again, for it reaches every page that
+shows the widget, and either ``reply`` or ``error``. News come as ``events``: of their own accord,
+or in the answer to the request that caused them, so that what one click changes is one message.
+Every page takes them.
 
 Messages are checked when they come in. ``js/src/wire/messages.ts`` has the same types, made from
 these by ``scripts/wire.py``.
@@ -58,14 +59,14 @@ class Reply(msgspec.Struct, kw_only=True):
 class Request(
     msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", forbid_unknown_fields=True
 ):
-    """What the browser asks.
+    """What the browser requests.
 
     Attributes
     ----------
     seq : int
         Of this request.
     client : int
-        The page that asks.
+        The page that sent it.
     """
 
     reply: ClassVar[type[Reply]] = Reply
@@ -81,7 +82,7 @@ class Event(msgspec.Struct, kw_only=True, tag_field="event"):
 
 
 class PingRequest(Request, frozen=True, tag="ping"):
-    """A sign of life is asked for."""
+    """Check that the kernel answers."""
 
 
 class CancelRequest(Request, frozen=True, tag="cancel"):
@@ -94,7 +95,7 @@ class ProgressEvent(Event, tag="progress"):
     """How far a long answer is."""
 
     client: int
-    """The page that asked."""
+    """The page that sent the request."""
     target: int
     """Its request's ``seq``."""
     done: int
@@ -127,7 +128,7 @@ class Column(msgspec.Struct):
     type: str
     sortable: bool
     facet: Kind | None
-    """How it can be filtered, as far as the type tells; null when it cannot."""
+    """How it can be filtered, judged by its type; null when it cannot."""
 
 
 class Summary(msgspec.Struct):
@@ -200,7 +201,7 @@ class TilesReply(Reply):
 
 
 class TilesRequest(Request, frozen=True, tag="tiles"):
-    """Name, facts and caption of some rows, and their thumbnails if asked for."""
+    """Name, facts and caption of some rows, and their thumbnails if requested."""
 
     reply = TilesReply
     rows: list[int]
@@ -422,7 +423,7 @@ class Rename(msgspec.Struct, frozen=True, tag_field="what", tag="rename"):
 
 
 class Describe(msgspec.Struct, frozen=True, tag_field="what", tag="describe"):
-    """Say what a collection is for."""
+    """Describe what a collection is for."""
 
     text: str
 
@@ -439,12 +440,12 @@ class CollectionRequest(Request, frozen=True, tag="collection"):
 
 
 class PlanEvent(Event, tag="plan"):
-    """The plan changed; captions are to be asked for anew."""
+    """The plan changed; captions are to be requested anew."""
 
     version: int
     """Counts the plans; a page that missed one opens again."""
     rows: Uint32 | None
-    """The rows of which the arrays tell; null for all."""
+    """The rows that the arrays are about; null for all."""
     band: Uint32
     place: Uint32
     kind: Uint8
@@ -500,7 +501,7 @@ class Server(msgspec.Struct, frozen=True):
 
 
 class DatasetForm(msgspec.Struct, frozen=True):
-    """A dataset as the dialog asks for it."""
+    """The form of the dialog: a dataset to preview or create."""
 
     source: PlanSource | SelectionSource | ViewSource | CollectionSource
     name: str
@@ -555,7 +556,7 @@ class CreateReply(Reply):
 
 
 class CreateRequest(Request, frozen=True, tag="create"):
-    """Write a dataset; tells of its progress."""
+    """Write a dataset; progress is reported."""
 
     reply = CreateReply
     dataset: DatasetForm
@@ -572,7 +573,7 @@ def read_request(content: dict[str, Any]) -> Request:
     Raises
     ------
     ValueError
-        When it is none, saying why.
+        When it is none; the message has the reason.
     """
     try:
         request: Request = msgspec.convert(content, _ANY_REQUEST)

@@ -25,7 +25,7 @@ class RangeHistogram(Widget):
     value
         The range to start with.
     log
-        Whether to start with a logarithmic axis, which tells 0 … 0.0001 from 0.05.
+        Whether to start with a logarithmic axis, which separates 0 … 0.0001 from 0.05.
     label
         What the numbers are; default: the name of the series.
 

@@ -32,10 +32,10 @@ def load_thumbnails(
     paths
         Image files.
     fingerprints
-        What the frame says of their content, which then is what is shown; None where it does not
-        say: then the file as it is now.
+        Fingerprints of the contents to show, as the frame has them; None where it has none: then
+        the file as it is now.
     cache, source_for
-        What remembers, and what tells where a path is read from.
+        Where thumbnails are kept, and what chooses the source of a path.
     """
     paths = [absolute(path) for path in paths]
     files = cache.files(path for path, f in zip(paths, fingerprints, strict=True) if f is None)

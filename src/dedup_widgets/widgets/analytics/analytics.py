@@ -74,7 +74,7 @@ class Throttle:
 def guarded(method: Callable[..., None]) -> Callable[..., None]:
     """Show what goes wrong in a method that the browser or a thread calls.
 
-    The kernel would write it into a log that nobody reads.
+    The kernel would write it into a log that is rarely read.
     """
 
     @functools.wraps(method)
@@ -176,7 +176,8 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
         self._drawn: Metric | None = None
         self._quiet, self._computing = Quiet(), threading.Lock()
         self._pending: tuple[str, Bounds] = ("", None)
-        self._tell_soon, self._draw_soon = Throttle(self._tell, WAIT), Throttle(self._draw, WAIT)
+        self._set_filter_soon = Throttle(self._set_filter, WAIT)
+        self._draw_soon = Throttle(self._draw, WAIT)
 
         self._distribution = Distribution(self._brushed)
         self._curve = ThresholdCurve(self._picked, self._want_curve)
@@ -207,7 +208,7 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
     def curve(self) -> pl.DataFrame:
         """What each near-duplicate boundary would do: see :func:`dedup_widgets.threshold_curve`.
 
-        It is computed when it is first asked for or shown.
+        It is computed when it is first read or shown.
         """
         if self._curve.points.is_empty():
             self._complete_curve()
@@ -231,8 +232,8 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
             with self._quiet:
                 self.near = self._session.near
         if "filters" in what:
-            # What is about to be told is newer than what is heard.
-            if not self._tell_soon.due:
+            # A filter that is about to be set is newer than the one reported.
+            if not self._set_filter_soon.due:
                 with self._quiet:
                     self.range = self._filtered()
             if self._other_filters() != self._others:
@@ -307,12 +308,12 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
         self._distribution.mark(tuple(bounds) or None)
         if self._session is not None and not self._quiet:
             if self._pending[0] != column:
-                self._tell_soon.flush()
+                self._set_filter_soon.flush()
             self._pending = column, tuple(bounds) or None
-            self._tell_soon()
+            self._set_filter_soon()
 
     @guarded
-    def _tell(self) -> None:
+    def _set_filter(self) -> None:
         """Set the filter of the Explorer."""
         assert self._session is not None
         column, bounds = self._pending
@@ -358,7 +359,7 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
         if not self._curve.points.is_empty():
             self._want_curve()
         if self._session is None:
-            # Where no column tells the kinds, they follow from the boundary.
+            # Without a column of kinds, they follow from the boundary.
             if "kind" not in self._known.columns and not self._quiet:
                 self.refresh()
         elif self._session.near != self.near:
@@ -372,7 +373,7 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
     def _want_curve(self) -> None:
         """Compute what the curve lacks, in the background, for it can take seconds."""
         if self._curve.points.is_empty():
-            self._curve.say("computing …")
+            self._curve.show_text("computing …")
         threading.Thread(target=self._work, name="dedup-widgets-curve", daemon=True).start()
 
     @guarded
@@ -382,7 +383,7 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
         except Exception as error:
             if not self._curve.points.is_empty():
                 raise
-            self._curve.say(f"No curve: {error}")
+            self._curve.show_text(f"No curve: {error}")
 
     def _complete_curve(self) -> None:
         """Compute the curve, and its point of the present boundary if it has none."""

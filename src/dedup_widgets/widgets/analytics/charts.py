@@ -33,10 +33,10 @@ NEAR_TICKS = (0, 0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 1)
 
 
 class Pointer(anywidget.AnyWidget):
-    """Says what is under the mouse in the chart beside it, lets pick there, and brings the styles.
+    """Shows what is under the mouse in the chart next to it, lets pick there, and has the styles.
 
     bqplot's own tooltips do not show while a selector is on the figure, which takes all events,
-    and never beside a bar or line.
+    and never away from a bar or line.
     """
 
     _esm = bundle("pointer")
@@ -44,7 +44,7 @@ class Pointer(anywidget.AnyWidget):
     places = traitlets.List(traitlets.Float()).tag(sync=True)
     """Places along the plot, 0 … 1, ascending; the mouse is at the nearest one."""
     texts = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    """What to say at each of them."""
+    """The text to show at each of them."""
     values = traitlets.List(traitlets.Float()).tag(sync=True)
     """What a press picks at each of them; empty where nothing can be picked."""
     held = traitlets.Float(None, allow_none=True).tag(sync=True)
@@ -56,7 +56,7 @@ class Pointer(anywidget.AnyWidget):
 
 
 class Quiet(threading.local):
-    """Tells what this thread sets from what a person does."""
+    """Separates what this thread sets from what a person does."""
 
     _depth = 0
 
@@ -131,15 +131,15 @@ class Distribution(ipywidgets.VBox):  # type: ignore[misc]
         write(self._left, height_ticks(int(counts.sum(axis=0).max())))
         if figure is not None:
             show_figure(self._plot, figure)
-        told_apart = bool((metric.kinds < len(KINDS) - 1).any())
+        has_kinds = bool((metric.kinds < len(KINDS) - 1).any())
         self._pointer.places = [(i + 0.5) / len(bins) for i in range(len(bins))]
         self._pointer.texts = [
-            bin_text(bins.bounds(i), column.tolist() if told_apart else [int(column.sum())])
+            bin_text(bins.bounds(i), column.tolist() if has_kinds else [int(column.sum())])
             for i, column in enumerate(counts.T)
         ]
         totals = zip(WORDS, COLOURS, counts.sum(axis=1).tolist(), strict=True)
         keys = "".join(key(colour, f"{word} {n:,}") for word, colour, n in totals if n)
-        self._legend.value = f'<span class="dw-muted">kind:</span> {keys}' if told_apart else ""
+        self._legend.value = f'<span class="dw-muted">kind:</span> {keys}' if has_kinds else ""
         self.children = [self._about, self._pointer, self._legend, self._plot, self._fields]
 
     def _make_figure(self, name: str, bins: Bins) -> bqplot.Figure:
@@ -166,7 +166,7 @@ class Distribution(ipywidgets.VBox):  # type: ignore[misc]
         ticks = {"tick_values": bins.ticks(), "tick_format": "~s" if thousands else "~g"}
         axes = [axis(x, "bottom", name, **ticks), self._left]
         if bins.zero:
-            # An axis of its own, on which the bar of the zeros lies at 0.
+            # An axis of its own, on which the bar of the zeros is at 0.
             cells = bqplot.LinearScale(min=-0.5, max=len(bins) - 0.5, allow_padding=False)
             axes.append(axis(cells, "bottom", tick_values=[0.0], tick_format="d"))
         return figure_of([self._bars], axes, self._brush)
@@ -196,7 +196,7 @@ class Distribution(ipywidgets.VBox):  # type: ignore[misc]
     def _typed(self, _change: Any) -> None:
         if self._quiet or self._bins is None:
             return
-        # A field that nobody touched stands for the end of the axis, of which it shows 7 digits.
+        # A field that was not edited stands for the end of the axis, of which it shows 7 digits.
         ends = {tidy(end): end for end in (self._bins.low, self._bins.high)}
         low, high = sorted(ends.get(field.value, field.value) for field in (self._low, self._high))
         everything = low <= self._bins.low and high >= self._bins.high
@@ -204,7 +204,7 @@ class Distribution(ipywidgets.VBox):  # type: ignore[misc]
 
 
 def bin_text(bounds: Bounds, counts: Sequence[int]) -> str:
-    """Say what a bin holds, from its counts by kind, or from one count of all."""
+    """Return the text of a bin, from its counts by kind, or from one count of all."""
     if bounds is None:
         return ""
     low, high = bounds
@@ -218,7 +218,7 @@ def bin_text(bounds: Bounds, counts: Sequence[int]) -> str:
 class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
     """What stays, and how many groups there are, against the near-duplicate threshold.
 
-    The boundary has a square-root axis, on which 0.001 can be told from 0.002 and 0.1 from 0.2.
+    The boundary has a square-root axis, on which 0.001 is distinct from 0.002 and 0.1 from 0.2.
 
     Parameters
     ----------
@@ -254,7 +254,7 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
         sides = [axis(self._images, "left", "images"), axis(self._groups, "right", "groups")]
         self._pointer = Pointer()
         self._figure = figure_of(self._lines, [self._bottom, *sides])
-        self._said = ipywidgets.HTML()
+        self._text = ipywidgets.HTML()
         self._legend = ipywidgets.HTML(
             key("var(--dw-accent)", "images that stay") + key("var(--dw-exact)", "groups")
         )
@@ -266,14 +266,14 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
         self._pointer.observe(self._pressed, ["held", "picked", "shown"])
         super().__init__()
         self.add_class("dw-chart")
-        self.say("")
+        self.show_text("")
 
-    def say(self, text: str) -> None:
-        """Show a text in place of the curve, which the next view will ask for again."""
-        self._said.value = f'<span class="dw-muted">{html.escape(text)}</span>'
+    def show_text(self, text: str) -> None:
+        """Show a text in place of the curve, which the next view will request again."""
+        self._text.value = f'<span class="dw-muted">{html.escape(text)}</span>'
         self._near.layout.display = "none"
         self._pointer.shown = False
-        self.children = [self._head, self._said, self._pointer]
+        self.children = [self._head, self._text, self._pointer]
 
     def draw(self, points: pl.DataFrame) -> None:
         """Show the rows of :func:`dedup_widgets.threshold_curve`, by ascending near."""
@@ -295,10 +295,10 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
             for point in points.iter_rows(named=True)
         ]
         self._near.layout.display = None
-        self.children = [self._head, self._said, self._pointer, self._legend, self._figure]
+        self.children = [self._head, self._text, self._pointer, self._legend, self._figure]
 
     def mark(self, near: float) -> None:
-        """Show where a boundary lies, and what it does."""
+        """Show where a boundary is, and what it does."""
         with self._quiet:
             self._pointer.picked = near
         self._preview(near)
@@ -313,7 +313,7 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
             line.x, line.y = [math.sqrt(near)] * 2, [0.0, 1.0]
         point = self.points.filter(pl.col("near") == near).to_dicts()
         does = facts(point[0]) if point else ["computing …"]
-        self._said.value = " · ".join([f"<b>near {number(near, 7)}</b>", *does])
+        self._text.value = " · ".join([f"<b>near {number(near, 7)}</b>", *does])
 
     def _pressed(self, change: Any) -> None:
         name, value = change["name"], change["new"]
@@ -332,7 +332,7 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
 
 
 def facts(point: Mapping[str, Any]) -> list[str]:
-    """Say what a boundary does, from its row of the curve."""
+    """Return what a boundary does, from its row of the curve."""
     return [
         f"{counted(point['stays'], 'image')} stay, {point['removed']:,} go",
         f"{counted(point['groups'], 'group')}, {point['near_groups']:,} with near-duplicates",

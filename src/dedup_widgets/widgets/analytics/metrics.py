@@ -41,7 +41,7 @@ class Bins:
         Whether the axis is logarithmic.
     zero
         Whether values of 0, for which a logarithmic axis has no place, have the first bin. The
-        second one is empty and sets it apart.
+        second one is empty, to separate it.
     whole
         Whether the values are whole numbers.
     """
@@ -133,7 +133,7 @@ class Bins:
         if not self.log:
             few = self.whole and self.high - self.least < 12
             return np.arange(self.least, self.high + 1) if few else None
-        # A text beside that of 0 would run into it.
+        # A text next to that of 0 would run into it.
         first, last = self.edges[4 if self.zero else 0], self.edges[-1]
         powers = np.arange(math.floor(math.log10(first)), math.log10(last) + 1)
         ticks = np.outer(10.0**powers, [1, 2, 5] if last / first < 300 else [1]).ravel()
@@ -188,7 +188,7 @@ def bins_for(
 
 
 def can_be_log(values: Floats) -> bool:
-    """Tell whether a logarithmic axis can show values: none is negative, and one is positive."""
+    """Return whether a logarithmic axis can show values: none is negative, and one is positive."""
     return bool(values.size and values.min() >= 0 and values.max() > 0)
 
 

@@ -1,1 +1,1 @@
-"""Answers to what the browser asks."""
+"""Answers to the browser's requests."""

@@ -1,4 +1,4 @@
-"""What the dataset dialog asks: which images go in, what is left out and why, and writing it."""
+"""The requests of the dataset dialog: the images of a dataset, what is left out, and writing it."""
 
 import time
 from collections.abc import Callable
@@ -26,8 +26,8 @@ class DatasetRequests:
     session
         The review.
     report
-        Tells the page that asked how far its answer is: ``(request, done, total, text)``; raises
-        if it no longer wants it.
+        Reports how far an answer is to the page that sent the request: ``(request, done, total,
+        text)``; raises if it was cancelled.
     """
 
     slow: tuple[type[protocol.Request], ...] = (protocol.PreviewRequest, protocol.CreateRequest)

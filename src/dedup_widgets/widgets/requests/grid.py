@@ -1,4 +1,4 @@
-"""What the browser asks of a grid: rows as tiles, their order, filters, similar items."""
+"""The browser's requests to a grid: rows as tiles, their order, filters, similar items."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -19,7 +19,7 @@ from dedup_widgets.widgets.thumbnails import Thumbnail, load_thumbnails
 
 
 class GridRequests:
-    """Answers a grid, and says what changed.
+    """Answers a grid, and reports changes.
 
     Parameters
     ----------
@@ -51,8 +51,8 @@ class GridRequests:
             protocol.MatchRequest: self._match,
         }
 
-    def tell(self, change: Change, news: News) -> None:
-        """Add the events that tell pages of a change."""
+    def report_change(self, change: Change, news: News) -> None:
+        """Add the events that report a change to pages."""
         if change.what == "selection":
             rows = news.arrays.add(pack_bits(change.new))
             news.events.append(protocol.SelectionEvent(rows=rows, origin=change.origin))
@@ -89,9 +89,9 @@ class GridRequests:
         }
 
     def _plan_arrays(self) -> dict[str, np.ndarray]:
-        """Return what the plan says of each row."""
+        """Return what the plan has for each row."""
         view = self._view
-        kind, keep = codes(view.known, view.near, view.bands.beside)
+        kind, keep = codes(view.known, view.near, view.bands.ungrouped)
         return {"band": view.bands.band, "place": view.bands.place, "kind": kind, "keep": keep}
 
     def _summary(self) -> protocol.Summary:

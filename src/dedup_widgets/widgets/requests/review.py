@@ -1,4 +1,4 @@
-"""What the browser asks of a review: decisions, undo, collections."""
+"""The browser's requests to a review: decisions, undo, collections."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from dedup_widgets.widgets.requests.grid import GridRequests
 
 
 class ReviewRequests(GridRequests):
-    """Answers a grid with a review, and says what changed.
+    """Answers a grid with a review, and reports changes.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ class ReviewRequests(GridRequests):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._session = session
-        self._told_collections = session.collections.members()
-        self._told_plan = self._plan_arrays()
+        self._last_collections = session.collections.members()
+        self._last_plan = self._plan_arrays()
 
     @property
     def handlers(self) -> dict[type[protocol.Request], Handler[Any]]:
@@ -43,14 +43,14 @@ class ReviewRequests(GridRequests):
         }
 
     def is_slow(self, request: protocol.Request) -> bool:
-        """Tell whether a request needs a thread: pairs of near images are searched once."""
+        """Return whether a request needs a thread: pairs of near images are searched once."""
         return isinstance(request, protocol.DecideRequest) and isinstance(
             request.change, protocol.NearChange
         )
 
-    def tell(self, change: Change, news: News) -> None:
-        """Add the events that tell pages of a change."""
-        super().tell(change, news)
+    def report_change(self, change: Change, news: News) -> None:
+        """Add the events that report a change to pages."""
+        super().report_change(change, news)
         match change.what:
             case "plan":
                 news.events.append(self._replanned(news.arrays))
@@ -61,8 +61,8 @@ class ReviewRequests(GridRequests):
 
     @property
     def collections_changed(self) -> bool:
-        """Whether another notebook has changed collections since pages were told of them."""
-        return self._session.collections.members() is not self._told_collections
+        """Whether another notebook has changed collections since the last report to pages."""
+        return self._session.collections.members() is not self._last_collections
 
     def _open_review(
         self, _request: protocol.OpenReviewRequest, _in: list[Any], out: Buffers
@@ -81,20 +81,20 @@ class ReviewRequests(GridRequests):
         return summary
 
     def _replanned(self, out: Buffers) -> protocol.PlanEvent:
-        """Return what the plan says of the rows of which it says something else than before."""
-        before, after = self._told_plan, self._plan_arrays()
-        self._told_plan = after
+        """Return what the plan has for the rows for which that changed."""
+        before, after = self._last_plan, self._plan_arrays()
+        self._last_plan = after
         self._version += 1
         changed = np.zeros(len(self._session), np.bool_)
         for name, array in after.items():
             changed |= array != before[name]
-        # A row takes four bytes to name and ten to tell of.
+        # A row takes four bytes for its number and ten for its values.
         some = np.flatnonzero(changed).astype(np.uint32) if changed.mean() < 0.7 else None
-        told = after if some is None else {name: it[some] for name, it in after.items()}
+        arrays = after if some is None else {name: it[some] for name, it in after.items()}
         return protocol.PlanEvent(
             version=self._version,
             rows=None if some is None else out.add(some),
-            **{name: out.add(array) for name, array in told.items()},
+            **{name: out.add(array) for name, array in arrays.items()},
             near=self._session.near,
             summary=self._summary(),
         )
@@ -127,7 +127,7 @@ class ReviewRequests(GridRequests):
         )
 
     def _collections(self, out: Buffers) -> dict[str, Any]:
-        self._told_collections = members = self._session.collections.members()
+        self._last_collections = members = self._session.collections.members()
         bits = [pack_bits(mask) for mask, _ in members.values()]
         return {
             "collections": [
