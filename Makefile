@@ -8,7 +8,7 @@ STATIC := src/dedup_widgets/widgets/static
 JS_SOURCES := $(shell find js/src -type f 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint js bench bench-full screenshots clean
+.PHONY: demo test lint wire js bench bench-full screenshots clean
 .DELETE_ON_ERROR:
 
 demo: .make/demo .make/js
@@ -23,7 +23,11 @@ lint: .make/test js/node_modules/.package-lock.json
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/wire.py --check
 	cd js && npm run check
+
+wire: .make/test js/node_modules/.package-lock.json
+	$(BIN)/python scripts/wire.py
 
 bench: .make/bench
 	$(BIN)/python -m benchmarks
@@ -61,7 +65,7 @@ js/node_modules/.package-lock.json: js/package.json js/package-lock.json
 	cd js && npm ci --no-audit --no-fund
 	@touch $@
 
-.make/js: js/node_modules/.package-lock.json $(JS_SOURCES) js/build.mjs
+.make/js: js/node_modules/.package-lock.json $(JS_SOURCES) js/build.mjs js/bundle.mjs
 	cd js && npm run build
 	@mkdir -p .make && touch $@
 
