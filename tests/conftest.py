@@ -2,7 +2,9 @@
 
 import io
 import os
+import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,10 @@ from PIL import Image
 # A busy machine is no failure; and what fails in CI must fail again on the next run.
 settings.register_profile("here", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("here")
+
+if find_spec("playwright") is None and "DEDUP_WIDGETS_TEST_ALL" not in os.environ:
+    warnings.warn("NO PLAYWRIGHT: the browser tests are left out", stacklevel=1)
+    collect_ignore = ["browser", "on_screen.py"]
 
 
 @pytest.fixture(autouse=True)

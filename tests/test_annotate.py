@@ -1,13 +1,11 @@
 import hashlib
 import json
 import math
-import os
 import re
 import shutil
 import socket
 import sys
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,13 +23,14 @@ from dedup_widgets.annotate import Annotation, LabelStudio, annotate, labelling,
 from dedup_widgets.dataset import Dataset, create_dataset
 from dedup_widgets.errors import AnnotateError, InputError
 from dedup_widgets.label_studio import Handover
+from installing import InstallError
 from label_studio_server import (
-    InstallError,
     Server,
     find_or_install,
     free_port,
     run_label_studio,
 )
+from needs import do_without
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:label_studio_sdk")
 
@@ -328,11 +327,7 @@ def scripts() -> Path:
     try:
         return find_or_install()
     except InstallError as error:
-        why = f"NO LABEL STUDIO: it could not be installed to test with:\n{error}"
-        if os.environ.get("DEDUP_WIDGETS_REQUIRE_LABEL_STUDIO"):
-            pytest.fail(why)
-        warnings.warn(why, stacklevel=1)
-        pytest.skip(why)
+        do_without("Label Studio", error)
 
 
 def command_of(error: Exception) -> str:

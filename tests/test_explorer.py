@@ -388,6 +388,7 @@ def test_a_dataset_that_cannot_be_made_says_why_and_one_can_be_cancelled(ex, tmp
 
 
 def test_a_problem_with_the_annotation_tool_leaves_the_dataset(ex, tmp_path):
+    pytest.importorskip("label_studio_sdk")
     wanted = dataset(
         {"kind": "plan"}, tmp_path, annotate={"url": "http://127.0.0.1:9", "token": "none"}
     )
