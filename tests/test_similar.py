@@ -289,14 +289,19 @@ def test_a_graph_that_cannot_be_built_is_said_and_all_are_looked_at(vectors, mon
 
 def test_a_process_that_ends_does_not_wait_for_its_graph(tmp_path):
     program = """
-        import sys, numpy as np
+        import atexit, sys, numpy as np
         from pathlib import Path
+        from usearch.index import Index
+        add, added = Index.add, []
+        Index.add = lambda self, keys, *rest, **more: (
+            added.append(len(keys)), add(self, keys, *rest, **more)
+        )
+        atexit.register(lambda: print(sum(added)))  # the first to be registered runs last
         from dedup_widgets.index import VectorIndex
         rows = np.random.default_rng(0).standard_normal((200_000, 64), np.float32)
         index = VectorIndex(rows, hnsw_from=0, beside=Path(sys.argv[1]) / "store.sqlite")
         index.is_ready(1.5)
     """
-    start = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)],
         capture_output=True,
@@ -305,7 +310,7 @@ def test_a_process_that_ends_does_not_wait_for_its_graph(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert time.monotonic() - start < 60
+    assert int(done.stdout) < 200_000
     assert not list(tmp_path.rglob("*.usearch"))
 
 
@@ -506,8 +511,14 @@ def test_what_a_killed_process_left_unfinished_is_removed(vectors, store):
 def test_processes_that_build_at_once_agree(tmp_path, vectors):
     np.save(tmp_path / "vectors.npy", vectors)
     program = """
-        import sys, numpy as np
+        import atexit, sys, numpy as np
         from pathlib import Path
+        from usearch.index import Index
+        add, added = Index.add, []
+        Index.add = lambda self, keys, *rest, **more: (
+            added.append(len(keys)), add(self, keys, *rest, **more)
+        )
+        atexit.register(lambda: print(sum(added)))  # the first to be registered runs last
         from dedup_widgets.index import VectorIndex
         folder = Path(sys.argv[1])
         rows = np.load(folder / "vectors.npy")
