@@ -17,7 +17,7 @@ from PIL import Image
 
 import dedup_widgets as dw
 from dedup_widgets.demo import EDITS
-from dedup_widgets.sources import find_images
+from dedup_widgets.images.listing import find_images
 
 EXACT_EDITS = {"resaved", "rotated by EXIF"}
 

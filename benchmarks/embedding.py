@@ -37,7 +37,7 @@ def prepare(data: Path, model: str, n: int) -> None:
 def score(data: Path, model: str, n: int, precision: str = "fast") -> Values:
     """Go from files to the scored frame, by `dedup_widgets.score`."""
     import dedup_widgets as dw
-    from dedup_widgets.embedding import load_embedder
+    from dedup_widgets.models.load import load_embedder
 
     embedder = load_embedder(_model(data, model), device="cpu", precision=precision)
     photos = make.photos(data, n)
@@ -52,7 +52,7 @@ def score(data: Path, model: str, n: int, precision: str = "fast") -> Values:
 def score_again(data: Path, model: str, n: int) -> Values:
     """Score photos that the store knows."""
     import dedup_widgets as dw
-    from dedup_widgets.embedding import load_embedder
+    from dedup_widgets.models.load import load_embedder
 
     embedder = load_embedder(_model(data, model), device="cpu")
     photos = make.photos(data, n)
@@ -66,8 +66,8 @@ def score_again(data: Path, model: str, n: int) -> Values:
 
 def encode_alone(data: Path, model: str, n: int) -> Values:
     """Run the project's network on pictures that are decoded and prepared."""
-    from dedup_widgets.embedding import load_embedder
-    from dedup_widgets.images import decode
+    from dedup_widgets.images.decode import decode
+    from dedup_widgets.models.load import load_embedder
 
     embedder = load_embedder(_model(data, model), device="cpu")
     ready = [

@@ -19,7 +19,7 @@ def prepare(data: Path, n: int) -> None:
 
 def against_brute_force(data: Path, n: int, method: str) -> Values:
     """Compare the pairs within near, and each distance, with what brute force finds."""
-    from dedup_widgets.uniqueness import compare
+    from dedup_widgets.scoring.uniqueness import compare
 
     rows = np.load(make.embeddings(data, n))
     with clock() as reading:

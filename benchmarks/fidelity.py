@@ -36,8 +36,9 @@ def compare(data: Path, model: str, n: int, precision: str) -> Values:
     """Compare embeddings in batches of the same pictures, for batches round differently."""
     from PIL import Image
 
-    from dedup_widgets.embedding import load_embedder
-    from dedup_widgets.images import decode, to_square
+    from dedup_widgets.images.decode import decode
+    from dedup_widgets.images.thumbnail import to_square
+    from dedup_widgets.models.load import load_embedder
 
     name = make.clip(data) if model == "CLIP" else EFFICIENTNET
     embedder = load_embedder(name, device="cpu", precision=precision)
@@ -72,7 +73,7 @@ def _reference(model: str, data: Path) -> Any:
         network = SentenceTransformer(str(make.clip(data)), device="cpu")
         return lambda pictures: network.encode(pictures, batch_size=BATCH)
 
-    from dedup_widgets import efficientnet
+    from dedup_widgets.models import efficientnet_lite0 as efficientnet
 
     lite = efficientnet.load_network("cpu")
 

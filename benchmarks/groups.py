@@ -52,7 +52,7 @@ def _frames(n: int) -> Rows:
 def score(rows: Rows) -> Values:
     import torch  # noqa: F401 - as it is where photos were embedded: loading is outside the clock
 
-    from dedup_widgets.uniqueness import uniqueness
+    from dedup_widgets.scoring.uniqueness import uniqueness
 
     uniqueness(rows[:100])
     with clock() as reading:

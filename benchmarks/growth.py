@@ -31,7 +31,7 @@ def score(data: Path, n: int) -> Values:
     """Score a memory-mapped file; planted near-duplicates count as found at their distance."""
     import torch  # noqa: F401 - as it is where photos were embedded: loading is outside the clock
 
-    from dedup_widgets.uniqueness import uniqueness
+    from dedup_widgets.scoring.uniqueness import uniqueness
 
     rows = np.load(make.embeddings(data, n), mmap_mode="r")
     uniqueness(rows[:5000])

@@ -34,7 +34,8 @@ def in_threads(work: Any, photos: list[str]) -> Values:
 
 def ours(data: Path, n: int) -> Values:
     """Decode, fingerprint, quality metrics, thumbnail: all that the store keeps of a picture."""
-    from dedup_widgets.images import decode, thumbnail
+    from dedup_widgets.images.decode import decode
+    from dedup_widgets.images.thumbnail import thumbnail
 
     return in_threads(
         lambda path: thumbnail(decode(Path(path).read_bytes()).rgb), make.photos(data, n)

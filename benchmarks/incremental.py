@@ -20,7 +20,7 @@ def prepare(data: Path, n: int) -> None:
 def compare(data: Path, n: int, *, earlier: bool) -> Values:
     import torch  # noqa: F401 - loading is outside the clock
 
-    from dedup_widgets.uniqueness import compare as run
+    from dedup_widgets.scoring.uniqueness import compare as run
 
     rows = np.load(make.embeddings(data, n))
     names = [str(i) for i in range(n)]

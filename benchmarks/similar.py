@@ -53,7 +53,7 @@ def first_answer(data: Path, n: int) -> tuple[Values, Any]:
     """Run the clock until the first answer, then until the index is there."""
     import polars as pl
 
-    from dedup_widgets.similar import SimilarImages
+    from dedup_widgets.search.similar import SimilarImages
 
     rows = np.load(make.embeddings(data, n))
     frame = pl.DataFrame(

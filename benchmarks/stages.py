@@ -31,8 +31,9 @@ def stages(data: Path, n: int, model: str) -> Values:
     """
     from PIL import Image
 
-    from dedup_widgets.embedding import load_embedder
-    from dedup_widgets.images import decode, thumbnail
+    from dedup_widgets.images.decode import decode
+    from dedup_widgets.images.thumbnail import thumbnail
+    from dedup_widgets.models.load import load_embedder
 
     embedder = load_embedder(make.clip(data) if model == "CLIP" else EFFICIENTNET, device="cpu")
     paths = make.photos(data, n)

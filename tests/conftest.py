@@ -129,7 +129,7 @@ def _byte_characters() -> list[str]:
 @pytest.fixture
 def distances(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list of how many distances each comparison that is made stands for."""
-    from dedup_widgets.allpairs import AllPairs
+    from dedup_widgets.neighbors.all_pairs import AllPairs
 
     made: list[int] = []
     compare = AllPairs.compare

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dedup_widgets as dw
-from dedup_widgets.widgets.analytics import Analytics, Throttle
-from dedup_widgets.widgets.metrics import (
+from dedup_widgets.widgets.analytics.analytics import Analytics, Throttle
+from dedup_widgets.widgets.analytics.metrics import (
     KINDS,
     Axis,
     Metric,
@@ -340,7 +340,7 @@ def test_the_range_follows_the_explorers_filter(ex):
 
 
 def dw_present():
-    from dedup_widgets.filters import present
+    from dedup_widgets.filters.filters import present
 
     return present
 

@@ -19,10 +19,11 @@ import pytest
 from PIL import Image
 
 import dedup_widgets as dw
-from dedup_widgets.annotate import Annotation, LabelStudio, annotate, labelling, task_data
-from dedup_widgets.dataset import Dataset, create_dataset
+from dedup_widgets.dataset.annotate import LabelStudio, annotate, labelling, task_data
+from dedup_widgets.dataset.create import create_dataset
+from dedup_widgets.dataset.label_studio import Handover
+from dedup_widgets.dataset.result import Annotation, Dataset
 from dedup_widgets.errors import AnnotateError, InputError
-from dedup_widgets.label_studio import Handover
 from installing import InstallError
 from label_studio_server import (
     Server,

@@ -7,9 +7,10 @@ import polars as pl
 import pytest
 
 import dedup_widgets as dw
-from dedup_widgets.collections import Collection, Collections
-from dedup_widgets.steps import CollectionStep, RenameStep, Rows
-from dedup_widgets.store import Store
+from dedup_widgets.frame.collection import Collection
+from dedup_widgets.review.collections import Collections
+from dedup_widgets.review.steps import CollectionStep, RenameStep, Rows
+from dedup_widgets.store.database import Store
 
 
 @pytest.fixture
@@ -376,7 +377,7 @@ def test_three_processes_on_one_store_lose_nothing(tmp_path):
         from pathlib import Path
         import polars as pl
         from dedup_widgets.collections import Collections
-        from dedup_widgets.store import Store
+        from dedup_widgets.store.database import Store
         store, me = Store(Path(sys.argv[1])), int(sys.argv[2])
         paths = [f"/{process}/{i}" for process in range(3) for i in range(40)]
         frame = pl.DataFrame({"path": paths})

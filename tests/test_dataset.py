@@ -21,13 +21,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dedup_widgets.collections import Collection
-from dedup_widgets.dataset import REMOVED_SCHEMA, Dataset, create_dataset, preview
+from dedup_widgets.dataset import REMOVED_SCHEMA
+from dedup_widgets.dataset.create import create_dataset, preview
 from dedup_widgets.dataset.naming import safe_name
+from dedup_widgets.dataset.result import Dataset
 from dedup_widgets.errors import DatasetError, InputError
-from dedup_widgets.images import decode
-from dedup_widgets.scoring import score
-from dedup_widgets.sources import IMAGE_SUFFIXES, find_images
+from dedup_widgets.frame.collection import Collection
+from dedup_widgets.images.decode import decode
+from dedup_widgets.images.listing import IMAGE_SUFFIXES, find_images
+from dedup_widgets.scoring.score import score
 
 resource = pytest.importorskip("resource", reason="limits of a process are POSIX only")
 

@@ -8,13 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedup_widgets.errors import InputError
-from dedup_widgets.widgets.display import (
-    bands,
-    codes,
-    dense_rank,
-    display_order,
-    recognised,
-)
+from dedup_widgets.frame.schema import recognised
+from dedup_widgets.review.display import bands, codes, dense_rank, display_order
 from dedup_widgets.widgets.protocol import NO_RANK
 
 CASES = json.loads((Path(__file__).parent / "fixtures" / "order.json").read_text())

@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import dedup_widgets.embedding
-import dedup_widgets.loading
-from dedup_widgets.embedding import Embedder, gamma, load_embedder
+import dedup_widgets.models.hub
+import dedup_widgets.models.load
 from dedup_widgets.errors import InputError, ModelError
-from dedup_widgets.images import to_square
+from dedup_widgets.images.thumbnail import to_square
+from dedup_widgets.models import batches, sentence_transformer
+from dedup_widgets.models.base import Embedder, gamma
+from dedup_widgets.models.load import load_embedder
 
 
 def embed(embedder: Embedder, images: list[Image.Image]) -> np.ndarray:
@@ -170,7 +172,7 @@ def test_exact_embeddings_are_those_of_sentence_transformers_to_the_last_bit(
 def test_where_no_low_precision_is_fast_both_precisions_are_one(
     monkeypatch, tiny_clip, photos, model
 ):
-    monkeypatch.setattr(dedup_widgets.embedding, "_fast_type", lambda _: None)
+    monkeypatch.setattr("dedup_widgets.models.sentence_transformer.fast_type", lambda _: None)
     model = tiny_clip if model == "clip" else model
     fast, exact = (load_embedder(model, "cpu", precision) for precision in ("fast", "exact"))
     assert fast.key == exact.key
@@ -186,14 +188,15 @@ def test_the_vision_tower_is_that_of_the_model_in_each_form(
 ):
     import torch
 
-    from dedup_widgets import clip, onednn
+    from dedup_widgets.models import onednn
+    from dedup_widgets.models import vision_tower as clip
 
     if not fused:
         monkeypatch.setattr(onednn, "usable", lambda _: False)
     elif dtype != "float32":
         needs_bfloat16()
     processor = exact_clip.model[0].processor.image_processor
-    colours = dedup_widgets.embedding._colours(processor, (64, 64))
+    colours = sentence_transformer._colours(processor, (64, 64))
     network = exact_clip.model[0].model
     tower = clip.VisionTower(network, colours, getattr(torch, dtype), "cpu", len(photos))
     pixels = torch.from_numpy(np.stack([np.asarray(to_square(photo, 64)) for photo in photos]))
@@ -213,7 +216,8 @@ def test_a_model_that_prepares_pictures_in_its_own_way_keeps_its_own_form(tiny_c
 
 
 def test_efficientnet_is_the_same_with_and_without_fused_layers(monkeypatch, photos):
-    from dedup_widgets import efficientnet, onednn
+    from dedup_widgets.models import efficientnet_lite0 as efficientnet
+    from dedup_widgets.models import onednn
 
     fused = embed(load_embedder("efficientnet-lite0", "cpu", "exact"), photos)
     monkeypatch.setattr(onednn, "usable", lambda _: False)
@@ -260,8 +264,8 @@ def test_a_quick_squash_rounds_otherwise_and_no_more(size):
     noise = 255 * np.random.default_rng(size).integers(0, 2, (*size[::-1], 3)).astype(np.uint8)
     picture = Image.fromarray(noise)
     for side in ((64, 64), (64, 48)):
-        quick = dedup_widgets.embedding._squashed_quickly(picture, side).astype(int)
-        slow = np.asarray(dedup_widgets.embedding._squashed(picture, side)).astype(int)
+        quick = batches.squashed_quickly(picture, side).astype(int)
+        slow = np.asarray(batches.squashed(picture, side)).astype(int)
         assert quick.shape == slow.shape
         assert abs(quick - slow).max() <= 2
         assert (quick != slow).mean() <= 0.02
@@ -461,7 +465,7 @@ def test_a_model_for_texts_only_is_refused(tmp_path):
 
 def test_importing_loads_no_network_library():
     code = (
-        "import sys, dedup_widgets.embedding; "
+        "import sys, dedup_widgets.models.load; "
         "print({'torch', 'sentence_transformers', 'huggingface_hub'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -469,7 +473,7 @@ def test_importing_loads_no_network_library():
 
 
 LOAD_CLIP = """
-from dedup_widgets.embedding import load_embedder
+from dedup_widgets.models.load import load_embedder
 from dedup_widgets.errors import ModelError
 try:
     print(load_embedder({name!r}, device="cpu").key)
@@ -551,8 +555,8 @@ def test_a_name_that_the_hub_does_not_know_is_told(tmp_path):
 
 
 def test_a_host_name_that_never_resolves_counts_as_out_of_reach(monkeypatch, tmp_path):
-    monkeypatch.setattr(dedup_widgets.loading, "HUB_TIMEOUT", 0.2)
-    monkeypatch.setattr(dedup_widgets.loading, "_snapshot", lambda _: None)
+    monkeypatch.setattr(dedup_widgets.models.hub, "HUB_TIMEOUT", 0.2)
+    monkeypatch.setattr(dedup_widgets.models.hub, "_snapshot", lambda _: None)
     given_up, waited_for = threading.Event(), []
 
     def resolve(*_, **__):
@@ -623,7 +627,7 @@ def test_efficientnet_recognises_what_it_sees(photo, classes):
     import skimage.data
     import torch
 
-    from dedup_widgets.efficientnet import load_network
+    from dedup_widgets.models.efficientnet_lite0 import load_network
 
     picture = Image.fromarray(getattr(skimage.data, photo)()).convert("RGB")
     pixels = torch.from_numpy(np.asarray(to_square(picture, 224)).copy()).permute(2, 0, 1)

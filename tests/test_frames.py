@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from dedup_widgets.errors import InputError
-from dedup_widgets.frames import checked_paths, file_name, is_frame, require_columns, to_polars
+from dedup_widgets.frame.table import checked_paths, file_name, is_frame, require_columns, to_polars
 
 COLUMNS = {"path": ["a.jpg", "b.jpg"], "label": ["cat", "dog"]}
 

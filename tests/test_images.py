@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile
 
 from dedup_widgets.errors import ImageError
-from dedup_widgets.images import MAX_PIXELS, decode, thumbnail, to_square
+from dedup_widgets.images.decode import decode
+from dedup_widgets.images.formats import MAX_PIXELS
+from dedup_widgets.images.thumbnail import thumbnail, to_square
 
 pillow_heif.register_heif_opener()
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import dedup_widgets as dw
-from dedup_widgets.progress import Pace
+from dedup_widgets._progress import Pace
 from page import Page, Pixels, names
 
 PATIENCE = 60

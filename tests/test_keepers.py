@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup_widgets import keepers
 from dedup_widgets.errors import InputError
+from dedup_widgets.scoring import keepers
 
 BEST = {
     "path": "b.jpg",

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from dedup_widgets.errors import InputError
-from dedup_widgets.labels import label_conflicts, leakage, merge_labels
-from dedup_widgets.plan import plan
+from dedup_widgets.planning.labels import label_conflicts, leakage, merge_labels
+from dedup_widgets.planning.plan import plan
 
 
 def frame(groups, **columns):

@@ -8,19 +8,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup_widgets import allpairs
-from dedup_widgets import vectors as vectors_module
-from dedup_widgets.allpairs import AllPairs, PairList
-from dedup_widgets.neighbors import any_within, leaders, nearest, search
-from dedup_widgets.pairs import leaders_of_pairs, ordered, pairs_within
-from dedup_widgets.products import (
-    NumpyProducts,
-    TorchProducts,
-    choose_products,
-    fastest,
-    multiplies_float32,
-)
-from dedup_widgets.vectors import (
+from dedup_widgets.neighbors import all_pairs as allpairs
+from dedup_widgets.neighbors import vectors as vectors_module
+from dedup_widgets.neighbors.all_pairs import AllPairs
+from dedup_widgets.neighbors.choose import choose_products, fastest
+from dedup_widgets.neighbors.grouping import any_within, leaders, leaders_of_pairs, ordered
+from dedup_widgets.neighbors.numpy_products import NumpyProducts
+from dedup_widgets.neighbors.pair_list import PairList
+from dedup_widgets.neighbors.pairs import pairs_within
+from dedup_widgets.neighbors.search import nearest, search
+from dedup_widgets.neighbors.torch_products import TorchProducts, multiplies_float32
+from dedup_widgets.neighbors.vectors import (
     BLOCK,
     GRID,
     Vectors,
@@ -359,7 +357,7 @@ def test_pairs_beyond_number_are_none_and_groups_form_without_them(monkeypatch):
     rng = np.random.default_rng(0)
     crowds = rng.standard_normal((3, 32))[rng.integers(3, size=400)]
     vectors = unit_vectors(crowds + 0.02 * rng.standard_normal((400, 32)))
-    monkeypatch.setattr("dedup_widgets.neighbors.HEADS", (400, 20))
+    monkeypatch.setattr("dedup_widgets.neighbors.grouping.HEADS", (400, 20))
     for reach in (2e-4, 4e-4, 1e-3, 0.5):
         pairs = search(Vectors.of(vectors), reach=reach).pairs
         assert search(Vectors.of(vectors), reach=reach, at_most=len(pairs)).pairs is not None

@@ -23,10 +23,10 @@ def test_an_unknown_name_is_an_attribute_error():
         "dw.uniqueness",
         "dw.score",
         "dw.Explorer",
-        "from dedup_widgets import scoring",
-        "import dedup_widgets.uniqueness",
-        "import dedup_widgets.similar",
-        "from dedup_widgets.uniqueness import scale",
+        "from dedup_widgets.scoring import score",
+        "import dedup_widgets.scoring.uniqueness",
+        "import dedup_widgets.search.similar",
+        "from dedup_widgets.scoring.uniqueness import scale",
     ],
 )
 def test_functions_named_like_their_module_are_functions_whatever_is_imported_first(first):

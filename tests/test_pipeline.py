@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dedup_widgets.embedding import Embedder, load_embedder
 from dedup_widgets.errors import ImageError, ModelError
-from dedup_widgets.pipeline import describe, recall
-from dedup_widgets.sources import LocalFiles
-from dedup_widgets.store import Store
+from dedup_widgets.images.source import LocalFiles
+from dedup_widgets.models.base import Embedder
+from dedup_widgets.models.load import load_embedder
+from dedup_widgets.scoring.pipeline import describe, recall
+from dedup_widgets.store.database import Store
 
 
 class Pixels:

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from dedup_widgets import keepers as keeper_rules
 from dedup_widgets.errors import InputError
-from dedup_widgets.keepers import highest
-from dedup_widgets.plan import plan
-from dedup_widgets.uniqueness import uniqueness
+from dedup_widgets.planning.plan import plan
+from dedup_widgets.scoring import keepers as keeper_rules
+from dedup_widgets.scoring.keepers import highest
+from dedup_widgets.scoring.uniqueness import uniqueness
 
 many = settings(max_examples=80, deadline=None)
 seeds = st.integers(0, 2**32 - 1)

@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from dedup_widgets import keepers as keeper_rules
-from dedup_widgets import ranked
-from dedup_widgets.changes import Changes, changes
 from dedup_widgets.errors import InputError
-from dedup_widgets.keepers import highest, lowest
-from dedup_widgets.plan import Planner, plan, threshold_curve
-from dedup_widgets.uniqueness import uniqueness
+from dedup_widgets.planning import ranking as ranked
+from dedup_widgets.planning.changes import Changes, changes
+from dedup_widgets.planning.plan import plan, threshold_curve
+from dedup_widgets.planning.planner import Planner
+from dedup_widgets.scoring import keepers as keeper_rules
+from dedup_widgets.scoring.keepers import highest, lowest
+from dedup_widgets.scoring.uniqueness import uniqueness
 
 many = settings(max_examples=40, deadline=None)
 seeds = st.integers(0, 2**32 - 1)

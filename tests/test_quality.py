@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
-from dedup_widgets.images import decode
-from dedup_widgets.quality import brightness, contrast, grey, sharpness
+from dedup_widgets.images.decode import decode
+from dedup_widgets.images.quality import brightness, contrast, grey, sharpness
 
 
 def flat(tone):

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup_widgets import keepers
-from dedup_widgets.collections import Collections, Members
 from dedup_widgets.errors import InputError
-from dedup_widgets.plan import plan
-from dedup_widgets.replay import replay
-from dedup_widgets.review import Decisions, History, State, StoredDecisions
-from dedup_widgets.steps import (
+from dedup_widgets.planning.plan import plan
+from dedup_widgets.review.collections import Collections, Members
+from dedup_widgets.review.decisions import Decisions, StoredDecisions
+from dedup_widgets.review.history import History, State
+from dedup_widgets.review.replay import replay
+from dedup_widgets.review.steps import (
     CollectionStep,
     FiltersStep,
     KeepersStep,
@@ -28,8 +28,9 @@ from dedup_widgets.steps import (
     RulesStep,
     SelectionStep,
 )
-from dedup_widgets.store import Store
-from dedup_widgets.uniqueness import uniqueness
+from dedup_widgets.scoring import keepers
+from dedup_widgets.scoring.uniqueness import uniqueness
+from dedup_widgets.store.database import Store
 
 N = 6
 PATHS = [f"/p/{i}.jpg" for i in range(N)]

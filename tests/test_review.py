@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from dedup_widgets import keepers
-from dedup_widgets.collections import Members
 from dedup_widgets.errors import InputError
-from dedup_widgets.review import LOG_SCHEMA, Decisions, History, State, StoredDecisions
-from dedup_widgets.steps import (
+from dedup_widgets.review.collections import Members
+from dedup_widgets.review.decisions import Decisions, StoredDecisions
+from dedup_widgets.review.history import LOG_SCHEMA, History, State
+from dedup_widgets.review.steps import (
     CollectionStep,
     FiltersStep,
     KeepersStep,
@@ -21,7 +21,8 @@ from dedup_widgets.steps import (
     RulesStep,
     SelectionStep,
 )
-from dedup_widgets.store import Store
+from dedup_widgets.scoring import keepers
+from dedup_widgets.store.database import Store
 
 PATHS = ["/p/a.jpg", "/p/b.jpg", "/p/c.jpg", "/p/d.jpg"]
 

@@ -7,9 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from dedup_widgets.neighbors import leaders, nearest
-from dedup_widgets.uniqueness import uniqueness
-from dedup_widgets.vectors import cosines, unit_vectors
+from dedup_widgets.neighbors.grouping import leaders
+from dedup_widgets.neighbors.search import nearest
+from dedup_widgets.neighbors.vectors import cosines, unit_vectors
+from dedup_widgets.scoring.uniqueness import uniqueness
 
 MEASURE = """
 import json, resource, sys

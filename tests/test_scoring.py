@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 import dedup_widgets as dw
-from dedup_widgets import scoring
-from dedup_widgets.keepers import highest, prefer
-from dedup_widgets.store import Store
+from dedup_widgets.scoring import score as scoring
+from dedup_widgets.scoring.keepers import highest, prefer
+from dedup_widgets.store.database import Store
 
 SCORES = ["uniqueness", "kind", "group", "keep", "nearest", "distance"]
 

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dedup_widgets as dw
-from dedup_widgets import searches
-from dedup_widgets import store as stores
-from dedup_widgets.comparison import Compared
 from dedup_widgets.errors import StoreError
-from dedup_widgets.store import Store
+from dedup_widgets.scoring import incremental as searches
+from dedup_widgets.scoring.comparison import Compared
+from dedup_widgets.store import database as stores
+from dedup_widgets.store.database import Store
 
 PICTURES = 40
 VECTORS = np.random.default_rng(0).normal(size=(PICTURES, 7)).astype(np.float16)

@@ -17,14 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dedup_widgets as dw
-from dedup_widgets import graph_files, index
 from dedup_widgets.errors import InputError
-from dedup_widgets.graph import DamagedError, SharedGraph, build_graph, digest
-from dedup_widgets.graph_files import GraphFiles, graph_key
-from dedup_widgets.index import VectorIndex
-from dedup_widgets.scan import Scan
-from dedup_widgets.similar import SimilarImages
-from dedup_widgets.vectors import Vectors, cosines, unit_vectors
+from dedup_widgets.neighbors.hnsw import build_graph
+from dedup_widgets.neighbors.vectors import Vectors, cosines, unit_vectors
+from dedup_widgets.search import graph_files, index
+from dedup_widgets.search.graph_files import GraphFiles, graph_key
+from dedup_widgets.search.index import VectorIndex
+from dedup_widgets.search.scan import Scan
+from dedup_widgets.search.shared_graph import DamagedError, SharedGraph, digest
+from dedup_widgets.search.similar import SimilarImages
 
 seeds = st.integers(0, 2**32 - 1)
 many = settings(max_examples=25)
@@ -120,8 +121,8 @@ def test_an_index_orders_what_float32_cannot_tell_apart():
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("length", [1.0, 3e-4, 50.0, 1e30])
 def test_a_scan_without_a_copy_picks_the_same(monkeypatch, dtype, length):
-    monkeypatch.setattr("dedup_widgets.scan.COPIED", 0)
-    monkeypatch.setattr("dedup_widgets.scan._IN_ONE_THREAD", 64 * 16)
+    monkeypatch.setattr("dedup_widgets.search.scan.COPIED", 0)
+    monkeypatch.setattr("dedup_widgets.search.scan._IN_ONE_THREAD", 64 * 16)
     if dtype is np.float16 and length == 1e30:
         length = 1000.0
     rows = (length * clustered(300).astype(np.float64)).astype(dtype)
@@ -183,7 +184,7 @@ def test_a_row_that_does_not_find_itself_is_searched_for_longer(vectors, monkeyp
 
 def test_a_graph_is_built_the_same_each_time_whatever_the_blocks(vectors, monkeypatch):
     once = bytes(build_graph(unit_vectors(vectors), dtype="f16").save())
-    monkeypatch.setattr("dedup_widgets.graph.BLOCK", 7)
+    monkeypatch.setattr("dedup_widgets.neighbors.hnsw.BLOCK", 7)
     assert bytes(build_graph(Vectors(vectors), dtype="f16").save()) == once
 
 
@@ -250,7 +251,7 @@ def test_nobody_builds_what_nobody_wants(vectors, monkeypatch):
             raise
 
     monkeypatch.setattr(SharedGraph, "build", watched)
-    monkeypatch.setattr("dedup_widgets.graph.BLOCK", 1)
+    monkeypatch.setattr("dedup_widgets.neighbors.hnsw.BLOCK", 1)
     vector_index = VectorIndex(vectors, hnsw_from=0)
     vector_index.is_ready()
     thread = vector_index._thread
@@ -351,7 +352,7 @@ def test_any_change_of_the_vectors_changes_the_name(seed):
 def test_pieces_are_told_apart(monkeypatch):
     numbers = np.arange(1000, dtype=np.uint8)
     whole = digest(numbers)
-    monkeypatch.setattr("dedup_widgets.graph._PIECE", 100)
+    monkeypatch.setattr("dedup_widgets.search.shared_graph._PIECE", 100)
     assert digest(numbers) != digest(np.roll(numbers, 100))
     assert len(whole) == 32
 
@@ -545,7 +546,7 @@ def frame_of(vectors, folder="/photos"):
 @pytest.fixture
 def with_graph(monkeypatch):
     """Let graphs serve frames of any size."""
-    monkeypatch.setattr("dedup_widgets.index.COPIED", 0)
+    monkeypatch.setattr("dedup_widgets.search.index.COPIED", 0)
 
 
 def test_images_without_an_embedding_are_no_ones_neighbours(vectors, with_graph, store):
@@ -572,7 +573,7 @@ def test_what_scoring_found_near_is_not_missed(vectors, with_graph, store, monke
         return np.append(cosine.argmax(), np.argsort(cosine)[: count - 1])
 
     monkeypatch.setattr(SharedGraph, "nodes", blind)
-    monkeypatch.setattr(sys.modules["dedup_widgets.similar"], "MOST_ASKED", most)
+    monkeypatch.setattr(sys.modules["dedup_widgets.search.similar"], "MOST_ASKED", most)
     frame = frame_of(vectors)
     scored = dw.uniqueness(vectors, near=0.15)
     nearest = frame["path"].gather(scored["nearest"])
@@ -613,7 +614,7 @@ def test_no_index_is_kept_among_the_images(vectors, with_graph, tmp_path):
 def test_calls_with_the_same_frame_share_an_index(vectors, with_graph, own_store):
     frame = frame_of(vectors)
     first = dw.similar(frame, "/photos/3.jpg", 5)
-    module = sys.modules["dedup_widgets.similar"]  # the package has a function of this name
+    module = sys.modules["dedup_widgets.search.similar"]  # the package has a function of this name
     _, images = module._last
     assert images.is_ready(None)
     assert dw.similar(frame, "/photos/3.jpg", 5).equals(first)

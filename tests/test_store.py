@@ -8,18 +8,12 @@ import textwrap
 import numpy as np
 import pytest
 
-from dedup_widgets import store as stores
 from dedup_widgets.errors import StoreError
-from dedup_widgets.images import Facts
-from dedup_widgets.sources import Entry
-from dedup_widgets.store import (
-    CollectionChange,
-    FileRecord,
-    Store,
-    StoredCollection,
-    open_store,
-    store_path,
-)
+from dedup_widgets.images.decode import Facts
+from dedup_widgets.images.source import Entry
+from dedup_widgets.store import database as stores
+from dedup_widgets.store.database import CollectionChange, FileRecord, Store, StoredCollection
+from dedup_widgets.store.open import open_store, store_path
 
 FACTS = Facts(
     width=4,
@@ -258,7 +252,7 @@ def test_what_was_acknowledged_survives_kill_9_in_mid_write(tmp_path):
     writer = textwrap.dedent(
         f"""
         from pathlib import Path
-        from dedup_widgets.store import Store
+        from dedup_widgets.store.database import Store
         store = Store(Path({str(path)!r}))
         for i in range(10**9):
             store.add(thumbnails={{f"{{i}}-{{j}}": b"x" * 2000 for j in range(50)}})

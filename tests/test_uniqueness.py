@@ -12,9 +12,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dedup_widgets import neighbors
 from dedup_widgets.errors import InputError
-from dedup_widgets.uniqueness import FLOOR, KIND, SAME, compare, scale, uniqueness
+from dedup_widgets.frame.schema import KIND
+from dedup_widgets.neighbors import search as neighbors
+from dedup_widgets.scoring.uniqueness import FLOOR, SAME, compare, scale, uniqueness
 
 many = settings(max_examples=60, deadline=None)
 seeds = st.integers(0, 2**32 - 1)

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Annotated, cast
 import polars as pl
 import typer
 
-from dedup_widgets import __version__
+from dedup_widgets._version import __version__
 from dedup_widgets.errors import DedupError, InputError
 
 if TYPE_CHECKING:
-    from dedup_widgets.embedding import Precision
+    from dedup_widgets.models.base import Precision
 
 app = typer.Typer(
     help="Find duplicate and near-duplicate images, and decide what to keep.",
@@ -58,7 +58,7 @@ def _exit_codes(kept: str = "nothing was lost") -> Iterator[None]:
 
 
 def _kept_in(store: Path | None) -> str:
-    from dedup_widgets.store import store_path
+    from dedup_widgets.store.open import store_path
 
     return (
         f"the images read and embedded by now are kept in {store_path(store)}, and the same "
@@ -123,8 +123,9 @@ def score(
 ) -> None:
     """Score images by how unlike the others they are, and write the frame."""
     with _exit_codes(_kept_in(store)):
-        from dedup_widgets.scoring import score as score_images
-        from dedup_widgets.sources import absolute, find_images
+        from dedup_widgets._paths import absolute
+        from dedup_widgets.images.listing import find_images
+        from dedup_widgets.scoring.score import score as score_images
 
         write = _writer(output)
         start = time.perf_counter()
@@ -187,7 +188,7 @@ def demo(
     """Make a set of demo photos, score it, and open the quickstart notebook."""
     with _exit_codes(_kept_in(None)):
         from dedup_widgets.demo import demo_photos
-        from dedup_widgets.scoring import score as score_images
+        from dedup_widgets.scoring.score import score as score_images
 
         photos = demo_photos(folder / "photos")
         start = time.perf_counter()
@@ -215,7 +216,7 @@ def _writer(output: Path) -> Callable[[pl.DataFrame], object]:
 
 
 def _report(frame: pl.DataFrame, seconds: float, near: float = 0.05) -> None:
-    from dedup_widgets.summary import summarize
+    from dedup_widgets.frame.summary import summarize
 
     summary = summarize(frame, near=near)
     rows = {

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dedup_widgets.dataset import Dataset
+    from dedup_widgets.dataset.result import Dataset
 
 
 class DedupError(Exception):

@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 from playwright.sync_api import expect
 
-from dedup_widgets.images import decode
-from dedup_widgets.sources import find_images
+from dedup_widgets.images.decode import decode
+from dedup_widgets.images.listing import find_images
 from on_screen import app, eventually, show, tiles
 
 pytestmark = pytest.mark.browser

@@ -5,10 +5,10 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 
-from dedup_widgets import __version__
-from dedup_widgets.dataset.job import Job
+from dedup_widgets._text import counted
+from dedup_widgets._version import __version__
+from dedup_widgets.dataset.spec import Job
 from dedup_widgets.dataset.tables import as_parquet
-from dedup_widgets.texts import counted
 
 # The loaders for folders know these names only; others they need to be told.
 _COMMON_SPLITS = {"train", "validation", "test"}

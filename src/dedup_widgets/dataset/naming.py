@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
+from dedup_widgets._text import about_file
 from dedup_widgets.errors import DatasetError, ImageError, InputError
-from dedup_widgets.images import decode
-from dedup_widgets.sources import IMAGE_SUFFIXES, LocalFiles
-from dedup_widgets.texts import about_file
+from dedup_widgets.images.decode import decode
+from dedup_widgets.images.listing import IMAGE_SUFFIXES
+from dedup_widgets.images.source import LocalFiles
 
 Format = Literal["imagefolder", "webdataset"]
 Clash = Literal["number", "error"]

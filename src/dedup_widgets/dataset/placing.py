@@ -9,11 +9,11 @@ from pathlib import Path
 
 import polars as pl
 
-from dedup_widgets.dataset.job import Job, Mode, Place
+from dedup_widgets._text import size_text
+from dedup_widgets.dataset.spec import Job, Mode, Place
 from dedup_widgets.dataset.tables import as_parquet
 from dedup_widgets.dataset.webdataset import stored_bytes, write_shards
 from dedup_widgets.errors import DatasetError
-from dedup_widgets.texts import size_text
 
 _CANNOT_LINK = {
     *(errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK),

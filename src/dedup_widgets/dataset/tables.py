@@ -5,10 +5,10 @@ from typing import Any
 
 import polars as pl
 
-from dedup_widgets.collections import Collection
+from dedup_widgets._paths import absolute
 from dedup_widgets.errors import InputError
-from dedup_widgets.frames import checked_paths, to_polars
-from dedup_widgets.sources import absolute
+from dedup_widgets.frame.collection import Collection
+from dedup_widgets.frame.table import checked_paths, to_polars
 
 REMOVED_SCHEMA = {
     "path": pl.String,

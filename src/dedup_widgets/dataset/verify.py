@@ -4,10 +4,10 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from dedup_widgets.dataset.job import Item, Job, Place, changed
+from dedup_widgets._text import about_file, counted, listed
+from dedup_widgets.dataset.spec import Item, Job, Place, changed
 from dedup_widgets.errors import DatasetError, ImageError
-from dedup_widgets.images import decode
-from dedup_widgets.texts import about_file, counted, listed
+from dedup_widgets.images.decode import decode
 
 
 def verified_fingerprints(

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from dedup_widgets.dataset.job import Item, Job, Place, changed
+from dedup_widgets.dataset.spec import Item, Job, Place, changed
 from dedup_widgets.errors import DatasetError, ImageError
-from dedup_widgets.sources import LocalFiles
+from dedup_widgets.images.source import LocalFiles
 
 _SAME_SUFFIX = {"jpeg": "jpg", "jpe": "jpg", "jfif": "jpg", "tif": "tiff"}
 _FIELDS = {"jpg", "png", "webp", "gif", "bmp", "tiff"}

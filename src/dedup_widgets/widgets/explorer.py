@@ -10,28 +10,25 @@ import numpy as np
 import polars as pl
 import traitlets
 
-from dedup_widgets import filters as filtering
-from dedup_widgets.changes import changes
-from dedup_widgets.collections import Collection, Collections
-from dedup_widgets.dataset import Dataset, create_dataset
-from dedup_widgets.embedding import DEFAULT_MODEL, Precision
+from dedup_widgets._text import counted
+from dedup_widgets.dataset.create import create_dataset
+from dedup_widgets.dataset.result import Dataset
 from dedup_widgets.errors import InputError
-from dedup_widgets.filters import Context
-from dedup_widgets.frames import (
-    file_name,
-    for_planning,
-    is_frame,
-    require_columns,
-    to_polars,
-)
-from dedup_widgets.job import Job
-from dedup_widgets.keepers import Rule
-from dedup_widgets.labels import disagreeing, has_labels, merge_labels, require_labels
-from dedup_widgets.plan import Planner
-from dedup_widgets.review import Decisions, History, State, StoredDecisions
-from dedup_widgets.scoring import add_scores
-from dedup_widgets.scoring import score as score_images
-from dedup_widgets.steps import (
+from dedup_widgets.filters import filters as filtering
+from dedup_widgets.filters.filters import Context
+from dedup_widgets.frame.collection import Collection
+from dedup_widgets.frame.schema import for_planning
+from dedup_widgets.frame.table import file_name, is_frame, require_columns, to_polars
+from dedup_widgets.models.base import DEFAULT_MODEL, Precision
+from dedup_widgets.planning.changes import changes
+from dedup_widgets.planning.labels import disagreeing, has_labels, merge_labels, require_labels
+from dedup_widgets.planning.left_out import left_out
+from dedup_widgets.planning.planner import Planner
+from dedup_widgets.review.collections import Collections
+from dedup_widgets.review.decisions import Decisions, StoredDecisions
+from dedup_widgets.review.display import planned
+from dedup_widgets.review.history import History, State
+from dedup_widgets.review.steps import (
     CollectionStep,
     FiltersStep,
     NotDuplicatesStep,
@@ -39,18 +36,21 @@ from dedup_widgets.steps import (
     SelectionStep,
     Step,
 )
-from dedup_widgets.store import Store, open_store
-from dedup_widgets.texts import counted
-from dedup_widgets.uniqueness import NEAR
+from dedup_widgets.scoring.job import Job
+from dedup_widgets.scoring.keepers import Rule
+from dedup_widgets.scoring.score import add_scores
+from dedup_widgets.scoring.score import score as score_images
+from dedup_widgets.scoring.uniqueness import NEAR
+from dedup_widgets.store.database import Store
+from dedup_widgets.store.open import open_store
 from dedup_widgets.widgets.base import bundle
-from dedup_widgets.widgets.datasets import DatasetRequests, left_out
-from dedup_widgets.widgets.display import planned
 from dedup_widgets.widgets.image_grid import ImageGrid
 from dedup_widgets.widgets.protocol import Buffers, Event, Request, pack_bits
-from dedup_widgets.widgets.reviewing import ReviewRequests
+from dedup_widgets.widgets.requests.dataset import DatasetRequests
+from dedup_widgets.widgets.requests.review import ReviewRequests
 
 if TYPE_CHECKING:
-    from dedup_widgets.widgets.analytics import Analytics
+    from dedup_widgets.widgets.analytics.analytics import Analytics
 
 
 MAX_PAIRS = 200_000
@@ -575,7 +575,7 @@ class Explorer(ImageGrid):
         """The distribution of each metric and the threshold curve; brushing filters the view."""
         with self._lock:
             if self._analytics is None:
-                from dedup_widgets.widgets.analytics import Analytics
+                from dedup_widgets.widgets.analytics.analytics import Analytics
 
                 self._analytics = Analytics(self)
             return self._analytics

@@ -8,24 +8,18 @@ import numpy as np
 import polars as pl
 import traitlets
 
-from dedup_widgets import filters as filtering
 from dedup_widgets.errors import InputError
-from dedup_widgets.filters import Context, Filters
-from dedup_widgets.frames import checked_paths, file_name, is_frame, require_columns, to_polars
-from dedup_widgets.similar import SimilarImages
-from dedup_widgets.sources import LocalFiles
-from dedup_widgets.store import Store, open_store
-from dedup_widgets.summary import summarize
+from dedup_widgets.filters import filters as filtering
+from dedup_widgets.filters.filters import Context, Filters
+from dedup_widgets.frame.schema import recognised
+from dedup_widgets.frame.summary import summarize
+from dedup_widgets.frame.table import checked_paths, file_name, is_frame, require_columns, to_polars
+from dedup_widgets.images.source import LocalFiles
+from dedup_widgets.review.display import Bands, bands, codes, dense_rank, display_order, sortable
+from dedup_widgets.search.similar import SimilarImages
+from dedup_widgets.store.database import Store
+from dedup_widgets.store.open import open_store
 from dedup_widgets.widgets.base import Widget, bundle
-from dedup_widgets.widgets.display import (
-    Bands,
-    bands,
-    codes,
-    dense_rank,
-    display_order,
-    recognised,
-    sortable,
-)
 from dedup_widgets.widgets.protocol import (
     Buffers,
     Event,

@@ -6,7 +6,7 @@ import time
 
 import ipywidgets
 
-from dedup_widgets.job import Job
+from dedup_widgets.scoring.job import Job
 
 SECONDS_BETWEEN = 0.25
 """Between two updates: a kernel that sends more a second loses messages."""

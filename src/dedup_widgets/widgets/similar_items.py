@@ -6,8 +6,8 @@ from typing import Any
 import traitlets
 
 from dedup_widgets.errors import InputError
-from dedup_widgets.frames import require_columns, to_polars
-from dedup_widgets.store import Store
+from dedup_widgets.frame.table import require_columns, to_polars
+from dedup_widgets.store.database import Store
 from dedup_widgets.widgets.base import bundle
 from dedup_widgets.widgets.image_grid import ImageGrid
 

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dedup_widgets._paths import absolute
 from dedup_widgets.errors import ImageError
-from dedup_widgets.images import decode, thumbnail
-from dedup_widgets.sources import Source, absolute
-from dedup_widgets.store import FileRecord, Store
+from dedup_widgets.images.decode import decode
+from dedup_widgets.images.source import Source
+from dedup_widgets.images.thumbnail import thumbnail
+from dedup_widgets.store.database import FileRecord, Store
 
 
 @dataclass(frozen=True, slots=True)

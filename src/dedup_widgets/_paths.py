@@ -1,0 +1,39 @@
+"""How a path is spelled, the same everywhere."""
+
+import os
+import re
+
+_PLAIN = re.compile(r"(?:/[^/.][^/]*)+")
+"""Absolute paths in their one spelling, but for those with a dot after a slash."""
+
+
+def absolute(path: str) -> str:
+    """Return the one spelling of a path under which a store knows the file.
+
+    Parameters
+    ----------
+    path : str
+        A local path, relative or absolute, or a URL, which is left as it is.
+
+    Examples
+    --------
+    >>> absolute("/photos/../photos/a.jpg")
+    '/photos/a.jpg'
+    """
+    if os.sep == "/" and _PLAIN.fullmatch(path):  # most are, and a frame has many
+        return path
+    return path if "://" in path else os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
+
+
+def native(path: str) -> str | bytes:
+    """Return what the system calls a file: its own bytes where the name is no valid Unicode."""
+    path = os.path.expanduser(path)  # noqa: PTH111
+    if "\\udc" in path and not os.path.lexists(path):
+        escape = re.compile(r"\\udc([89a-f][0-9a-f])")
+        return os.fsencode(escape.sub(lambda found: chr(0xDC00 + int(found[1], 16)), path))
+    return path
+
+
+def as_unicode(path: str) -> str:
+    # Frames and JSON hold valid Unicode only; undecodable bytes of a name are lone surrogates.
+    return path.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,236 @@
+"""What is to be written: settled and checked before the first byte."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import polars as pl
+
+from dedup_widgets._paths import absolute
+from dedup_widgets._text import listed
+from dedup_widgets.dataset.naming import Clash, Format, check_name, check_splits, file_names
+from dedup_widgets.dataset.tables import metadata_columns, removed_rows
+from dedup_widgets.errors import DatasetError, ImageError, InputError
+from dedup_widgets.frame.collection import Collection
+from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
+from dedup_widgets.images.source import LocalFiles
+
+Mode = Literal["hardlink", "copy", "symlink", "paths"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A picture on its way: from where (with its bytes and its device), to where."""
+
+    source: str
+    size: int
+    device: int
+    split: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the bytes of a picture lie; in a tar file somewhere in the middle."""
+
+    file: Path
+    start: int = 0
+    length: int = -1
+
+    def read(self) -> bytes:
+        """Return the bytes of the picture."""
+        with self.file.open("rb") as file:
+            file.seek(self.start)
+            return file.read(self.length)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything that is settled before the first byte is written."""
+
+    name: str
+    path: Path
+    mode: Mode
+    format: Format
+    collection: str | None
+    items: list[Item]
+    metadata: pl.DataFrame
+    fingerprints: list[str | None]
+    left_out_columns: list[str]
+    removed: pl.DataFrame
+    unreadable: int
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all pictures."""
+        return sum(item.size for item in self.items)
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Pictures a split."""
+        return dict(Counter(item.split for item in self.items))
+
+
+def prepare(
+    data: Any,
+    name: str,
+    *,
+    root: str | os.PathLike[str],
+    mode: Mode,
+    format: Format,  # noqa: A002
+    removed: Any,
+    split: str,
+    split_column: str | None,
+    path: str,
+    embedding: bool,
+    on_name_clash: Clash,
+) -> Job:
+    """Settle what `create_dataset` writes; its parameters are explained there."""
+    _check_choice("mode", mode, get_args(Mode))
+    _check_choice("format", format, get_args(Format))
+    _check_choice("on_name_clash", on_name_clash, get_args(Clash))
+    if format == "webdataset" and mode in ("symlink", "paths"):
+        raise InputError(f'mode={mode!r} needs format="imagefolder": shards hold the pictures')
+    check_name(name)
+    final = _free_path(name, root)
+    collection = data.name if isinstance(data, Collection) else None
+    if isinstance(data, Collection):
+        data, path = data.frame, data.path
+    frame = to_polars(data)
+    sources = [absolute(source) for source in checked_paths(frame, path)]
+    frame = frame.drop(path)
+    readable = pl.Series([True] * len(frame), dtype=pl.Boolean)
+    if "error" in frame.columns:
+        readable = frame["error"].is_null()
+        frame = frame.drop("error")
+    kept = [s for s, good in zip(sources, readable, strict=True) if good]
+    unreadable = [s for s, good in zip(sources, readable, strict=True) if not good]
+    frame = frame.filter(readable)
+    if not kept:
+        raise InputError(
+            f"there is no readable image among {len(sources):,} rows; "
+            "a dataset needs at least one: check the filter or the collection"
+        )
+    left_out = removed_rows(removed, unreadable, kept)
+    splits = _splits(frame, kept, split, split_column)
+    facts = _look_up(frame, kept)
+    if format == "imagefolder" and mode in ("hardlink", "copy"):
+        _refuse_between_sources(final, kept)
+    names = file_names(kept, splits, format, on_name_clash)
+    items = [
+        Item(source, *fact, split, name)
+        for source, fact, split, name in zip(kept, facts, splits, names, strict=True)
+    ]
+    metadata, left_out_columns = metadata_columns(
+        frame,
+        kept,
+        names if format == "imagefolder" and mode != "paths" else None,
+        binary=format == "imagefolder",
+        embedding=embedding,
+    )
+    return Job(
+        name=name,
+        path=final,
+        mode=mode,
+        format=format,
+        collection=collection,
+        items=items,
+        metadata=metadata,
+        fingerprints=_fingerprints(frame),
+        left_out_columns=left_out_columns,
+        removed=left_out,
+        unreadable=len(unreadable),
+    )
+
+
+def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise InputError(f"{name} is {value!r}; it must be one of {', '.join(map(repr, choices))}")
+
+
+def _free_path(name: str, root: str | os.PathLike[str]) -> Path:
+    if "://" in os.fspath(root):
+        raise InputError(
+            f"root is {os.fspath(root)!r}, but datasets are written to folders of this machine; "
+            "choose a local root=, and upload the dataset's folder from there"
+        )
+    final = Path(absolute(os.fspath(root))) / name
+    if os.path.lexists(final):
+        raise DatasetError(
+            f"{final} exists already; choose another name, or move it away first. "
+            "Nothing was written."
+        )
+    return final
+
+
+def _refuse_between_sources(final: Path, sources: list[str]) -> None:
+    """Raise if a scan of a folder of the sources would find the dataset's pictures as well."""
+    scanned = {os.path.dirname(source) for source in sources}  # noqa: PTH120
+    for folder in final.parents:
+        hidden = any(part.startswith(".") for part in final.relative_to(folder).parts)
+        if str(folder) in scanned and not hidden:
+            raise InputError(
+                f"{final} would lie in {folder}, where images of this dataset are: the next scan "
+                "of that folder would take the dataset's pictures for duplicates of them; choose "
+                'a root= outside, or mode="symlink", which scans leave out'
+            )
+
+
+def _splits(frame: pl.DataFrame, sources: list[str], split: str, column: str | None) -> list[str]:
+    splits = [split] * len(sources)
+    if column is not None:
+        require_columns(frame, [column], "split_column")
+        named = frame[column].cast(pl.String)
+        if named.null_count():
+            raise InputError(
+                f"column {column!r} names no split for {named.null_count():,} images, "
+                f"{sources[int(named.is_null().arg_max() or 0)]} first; fill it: "
+                f"frame.with_columns(pl.col({column!r}).fill_null('train'))"
+            )
+        splits = named.to_list()
+    check_splits(splits)
+    return splits
+
+
+def _look_up(frame: pl.DataFrame, sources: list[str]) -> list[tuple[int, int]]:
+    """Return size and device of each source; raise if one is missing or has another size."""
+    scored: list[int | None] = [None] * len(sources)
+    if "bytes" in frame.columns and frame["bytes"].dtype.is_integer():
+        scored = frame["bytes"].to_list()
+    facts, problems = [], []
+    for source, size in zip(sources, scored, strict=True):
+        try:
+            LocalFiles().stat(source)
+            status = Path(source).stat()
+        except (ImageError, OSError) as error:
+            problems.append(str(error))
+            continue
+        facts.append((status.st_size, status.st_dev))
+        if size is not None and size != status.st_size:
+            problems.append(
+                f"{source}: has {status.st_size:,} bytes, but had {size:,} when it was scored; "
+                "score it again"
+            )
+    if problems:
+        raise DatasetError(
+            f"{len(problems):,} of {len(sources):,} images cannot be placed: {listed(problems)}. "
+            "Nothing was written."
+        )
+    return facts
+
+
+def _fingerprints(frame: pl.DataFrame) -> list[str | None]:
+    if "fingerprint" in frame.columns and frame["fingerprint"].dtype == pl.String:
+        return frame["fingerprint"].to_list()
+    return [None] * len(frame)
+
+
+def changed(item: Item) -> str:
+    """Say that a source is not what it was."""
+    return (
+        f"{item.source}: changed since it was scored or looked up; score it again. "
+        "Nothing was written."
+    )

@@ -1,0 +1,26 @@
+"""Filtering rows by clauses on their columns; ``dw.filters.present`` and ``absent`` are of here."""
+
+from dedup_widgets.filters.clauses import absent, present
+from dedup_widgets.filters.filters import (
+    RESERVED,
+    Context,
+    Expressions,
+    Filters,
+    facet,
+    mask,
+    parse,
+    read,
+)
+
+__all__ = [
+    "RESERVED",
+    "Context",
+    "Expressions",
+    "Filters",
+    "absent",
+    "facet",
+    "mask",
+    "parse",
+    "present",
+    "read",
+]

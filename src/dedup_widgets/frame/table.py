@@ -1,0 +1,137 @@
+"""From what people pass in to one kind of frame: Polars, with the columns that are needed."""
+
+import difflib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from dedup_widgets._paths import absolute
+from dedup_widgets.errors import InputError
+
+
+def is_frame(data: object) -> bool:
+    """Tell whether data is a table: Polars, or anything that speaks Arrow (pandas, pyarrow, …)."""
+    if isinstance(data, pl.DataFrame | pl.LazyFrame):
+        return True
+    # A series speaks Arrow too, but has neither columns nor a schema.
+    return hasattr(data, "__arrow_c_stream__") and (
+        hasattr(data, "columns") or hasattr(data, "schema")
+    )
+
+
+def to_polars(data: Any) -> pl.DataFrame:
+    """Return a Polars DataFrame of any table.
+
+    Parameters
+    ----------
+    data
+        Polars DataFrame or LazyFrame, or an object with ``__arrow_c_stream__`` such as a pandas
+        DataFrame or a pyarrow Table. A pandas index is not a column and is left behind.
+
+    Raises
+    ------
+    InputError
+        When data is no table.
+    """
+    if isinstance(data, pl.LazyFrame):
+        return data.collect()
+    if isinstance(data, pl.DataFrame):
+        return data
+    why = ""
+    if is_frame(data):
+        try:
+            return pl.DataFrame(data)
+        except Exception as error:  # pandas columns of objects, columns of one name, …
+            try:
+                return pl.DataFrame({name: _plain(data[name]) for name in data.columns})
+            except Exception:
+                why = f" ({error})"
+    raise InputError(
+        f"cannot make a frame of {type(data).__name__}{why}; pass a Polars DataFrame or "
+        "LazyFrame, a pandas DataFrame, or a pyarrow Table"
+    )
+
+
+def _plain(values: Any) -> list[Any]:
+    """Return values with paths as text."""
+    return [os.fspath(value) if isinstance(value, os.PathLike) else value for value in values]
+
+
+def require_columns(frame: pl.DataFrame, columns: Sequence[str], purpose: str) -> None:
+    """Raise an InputError that lists what there is when a column is missing."""
+    for column in columns:
+        if column in frame.columns:
+            continue
+        close = difflib.get_close_matches(str(column), frame.columns, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        there = ", ".join(map(repr, frame.columns)) or "none"
+        raise InputError(
+            f"{purpose} needs a column {column!r}; this frame has: {there}.{hint} "
+            f"Rename it, or name another one."
+        )
+
+
+def column(name: str) -> pl.Expr:
+    """Return the expression of one column, whatever its name.
+
+    To :func:`polars.col` a name such as ``*`` or ``^a.*$`` stands for several.
+
+    >>> pl.DataFrame({"*": [1], "a": [2]}).select(column("*")).columns
+    ['*']
+    """
+    return pl.col(f"^{pl.escape_regex(name)}$" if _is_pattern(name) else name)
+
+
+def _is_pattern(name: str) -> bool:
+    return name == "*" or (name.startswith("^") and name.endswith("$"))
+
+
+def refuse_pattern(name: str) -> None:
+    """Raise an InputError for a column that much of Polars cannot name."""
+    if _is_pattern(name):
+        raise InputError(
+            f"column {name!r} cannot be used: Polars takes its name for a pattern; rename it: "
+            f"frame.rename({{{name!r}: …}})"
+        )
+
+
+def checked_paths(frame: pl.DataFrame, column: str = "path") -> list[str]:
+    """Return the paths of a frame: text, no nulls, none twice.
+
+    Raises
+    ------
+    InputError
+        Naming the column, and the offending rows or paths.
+    """
+    require_columns(frame, [column], "a frame of images")
+    refuse_pattern(column)
+    paths = frame[column]
+    if paths.dtype != pl.String:
+        if not (paths.dtype.is_nested() or paths.dtype.is_numeric() or paths.dtype == pl.Object):
+            paths = paths.cast(pl.String)
+        elif paths.dtype == pl.Object and all(isinstance(p, str | os.PathLike) for p in paths):
+            paths = pl.Series(column, [os.fspath(path) for path in paths], dtype=pl.String)
+        else:
+            raise InputError(f"column {column!r} must hold text, not {paths.dtype}")
+    if paths.null_count():
+        row = int(paths.is_null().arg_max() or 0)
+        raise InputError(
+            f"column {column!r} is null in {paths.null_count()} rows, row {row} first; "
+            f"drop them: frame.drop_nulls({column!r})"
+        )
+    files = pl.Series([absolute(path) for path in paths], dtype=pl.String)
+    if files.n_unique() < len(files):
+        twice = paths.filter(files.is_duplicated()).unique(maintain_order=True)
+        raise InputError(
+            f"column {column!r} names {len(twice)} files more than once, {twice[0]!r} first; "
+            f"keep one row each: frame.unique({column!r}, keep='first', maintain_order=True)"
+        )
+    return paths.to_list()
+
+
+def file_name(path: str) -> str:
+    """Return the last part of a path or URL, for people to read."""
+    return Path(path.rstrip("/\\")).name or path

@@ -1,0 +1,100 @@
+"""Colour profiles, and pictures with transparency."""
+
+import hashlib
+import io
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image, ImageCms
+
+# Colour primaries and transfer curves (ITU-T H.273) that viewers show as sRGB.
+_SRGB_PRIMARIES = {1, 2}
+
+
+_SRGB_TRANSFERS = {1, 2, 6, 13}
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """Bring an 8-bit picture of any mode to RGB."""
+    if image.mode == "LAB":
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+        assert converted is not None
+        return converted
+    if image.mode == "La":
+        image = image.convert("LA")
+    if "A" in image.mode or "a" in image.mode or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def colour_space(image: Image.Image) -> str:
+    """Name the colour space for the fingerprint: ``"sRGB"``, or what tells it from sRGB."""
+    profile = image.info.get("icc_profile")
+    if profile:
+        if _is_srgb(profile):
+            return "sRGB"
+        return "profile " + hashlib.sha256(profile).hexdigest()
+    nclx = image.info.get("nclx_profile")
+    if isinstance(nclx, dict):
+        primaries, transfer = nclx.get("color_primaries"), nclx.get("transfer_characteristics")
+        if primaries not in _SRGB_PRIMARIES or transfer not in _SRGB_TRANSFERS:
+            return f"nclx {primaries}/{transfer}"
+    return "sRGB"
+
+
+@lru_cache(maxsize=256)
+def _is_srgb(profile: bytes) -> bool:
+    """Tell whether a profile shows colours as sRGB does, by trying a lattice of colours.
+
+    Descriptions do not tell: the many profiles that mean sRGB share no name.
+    """
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        space = source.profile.xcolor_space.strip()
+        if space == "RGB":
+            levels = np.linspace(0, 255, 9).astype(np.uint8)
+            lattice = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(9, 81, 3)
+            probe = Image.fromarray(lattice)
+        elif space == "GRAY":
+            probe = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+        else:
+            return False
+        shown = ImageCms.profileToProfile(
+            probe,
+            source,
+            ImageCms.createProfile("sRGB"),
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            outputMode="RGB",
+        )
+    except Exception:
+        return False
+    assert shown is not None
+    difference = np.asarray(shown, np.int16) - np.asarray(probe.convert("RGB"), np.int16)
+    return int(np.abs(difference).max()) <= 2
+
+
+def in_srgb(rgb: Image.Image, original: Image.Image, profile: bytes | None) -> Image.Image:
+    """Return a picture with its colours brought from its profile to sRGB."""
+    if not profile or _is_srgb(profile):
+        return rgb
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        space = source.profile.xcolor_space.strip()
+        if space == "CMYK" and original.mode == "CMYK":
+            image = original
+        elif space == "GRAY" and original.mode in ("1", "L", "LA"):
+            image = rgb.convert("L")
+        elif space == "RGB":
+            image = rgb
+        else:
+            return rgb
+        shown = ImageCms.profileToProfile(
+            image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
+    except Exception:
+        # Viewers ignore a profile that they cannot use.
+        return rgb
+    return shown or rgb

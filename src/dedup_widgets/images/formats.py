@@ -1,0 +1,109 @@
+"""What some bytes are, by their first ones, and why a picture of them is refused."""
+
+from PIL import Image, UnidentifiedImageError
+
+from dedup_widgets.errors import ImageError
+
+MAX_PIXELS = 2 * 89_478_485
+"""Pixels of the largest picture that is read: where Pillow itself refuses (179 megapixels)."""
+
+
+MAX_PIXELS_OF_ALL_FRAMES = 10**9
+"""Pixels of all frames or pages of one file together."""
+
+
+def sniff(data: bytes) -> str:
+    """Return Pillow's name of the format, or raise an `ImageError` that says what it is."""
+    head = data[:64]
+    if head.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return "TIFF"
+    if head.startswith(b"BM"):
+        return "BMP"
+    if head[4:8] == b"ftyp":
+        brands = data[8 : min(int.from_bytes(data[:4]), 256)]
+        if brands[:4] in (b"avif", b"avis") or b"avif" in brands[8:]:
+            return "AVIF"
+        if brands[:4] in (*(b"heic", b"heix", b"heim", b"heis"), b"hevc", b"hevx", b"mif1"):
+            return "HEIF"
+        if brands[:4] in (b"hevm", b"hevs", b"msf1"):
+            return "HEIF"
+    raise ImageError(_why_no_image(data))
+
+
+def _why_no_image(data: bytes) -> str:
+    if not data:
+        return "empty file (0 bytes); fetch or copy it again"
+    if data.startswith(b"version https://git-lfs"):
+        return "not an image (a Git LFS pointer); run `git lfs pull`"
+    start = data[:512].lstrip().lower()
+    if not data[:4096].strip(b"\0"):
+        kind = "begins with zero bytes only"
+    elif start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
+        kind = "looks like HTML"
+    elif b"<svg" in start:
+        kind = "an SVG drawing, which has no pixels"
+    elif start.startswith(b"%pdf"):
+        kind = "a PDF document"
+    elif start.isascii() and not start.translate(None, bytes(range(32, 127)) + b"\r\n\t"):
+        kind = "looks like text"
+    elif data[4:8] == b"ftyp":
+        kind = "looks like a video"
+    else:
+        kind = "no known picture format"
+    return f"not an image ({kind}); check where the file came from"
+
+
+def why_undecodable(name: str, error: Exception) -> str:
+    """Say why a picture cannot be decoded, and what to do."""
+    if isinstance(error, MemoryError):
+        return f"{name} does not fit into memory; use fewer workers or shrink it"
+    if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
+        return f"too large: {error}"
+    text = " ".join(str(error).split())[:160]
+    if isinstance(error, UnidentifiedImageError) or not text or "BytesIO" in text:
+        text = type(error).__name__
+    lower = text.lower()
+    cut = any(word in lower for word in ("truncated", "eof", "end of", "not enough data"))
+    if any(word in lower for word in ("unsupported", "not supported", "unknown pixel mode")):
+        return f"unsupported {name}: {text}; export it as PNG or JPEG"
+    return f"{'truncated' if cut else 'damaged'} {name}: {text}; fetch or export it again"
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Refuse a picture of more pixels than `MAX_PIXELS`."""
+    width, height = size
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"too large: {width}x{height} = {width * height / 1e6:.0f} megapixels, "
+            f"limit {MAX_PIXELS / 1e6:.0f}; shrink it or take it out of the input"
+        )
+    if width < 1 or height < 1:
+        raise ImageError(f"damaged: a picture of {width}x{height} pixels; export it again")
+
+
+def is_lossless(data: bytes, name: str, image: Image.Image) -> bool:
+    """Tell whether the file keeps every pixel as it was saved."""
+    if name == "WEBP":
+        return _first_webp_chunk(data) == b"VP8L"
+    if name == "TIFF":
+        return image.info.get("compression") not in ("jpeg", "tiff_jpeg", "webp")
+    return name in ("PNG", "BMP", "GIF")
+
+
+def _first_webp_chunk(data: bytes) -> bytes:
+    at = 12
+    while at + 8 <= len(data):
+        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        if kind in (b"VP8 ", b"VP8L"):
+            return kind
+        # A frame of an animation holds its own chunks after a header of 16 bytes.
+        at += 8 + (16 if kind == b"ANMF" else size + size % 2)
+    return b""

@@ -1,0 +1,104 @@
+"""Pillow as it is used here: plugins loaded once, quiet, the right way up."""
+
+import contextlib
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from PIL import Image, ImageFile
+
+_ORIENTATIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+_ORIENTATION_TAG = 0x0112
+
+
+_EXIF_IFD_TAG = 0x8769
+
+
+def open_image(data: bytes, name: str) -> ImageFile.ImageFile:
+    """Open a picture of a known format, warning of nothing."""
+    _load_plugins()
+    # Image.open() would try every plugin in turn and warn about large pictures; the format is
+    # known here and the limit is ours.
+    image = Image.OPEN[name][0](io.BytesIO(data), "")
+    assert isinstance(image, ImageFile.ImageFile)
+    return image
+
+
+_plugins_lock = threading.Lock()
+
+
+def _load_plugins() -> None:
+    with _plugins_lock:
+        _load_plugins_once()
+
+
+@cache
+def _load_plugins_once() -> None:
+    import pillow_heif
+
+    Image.init()
+    pillow_heif.register_heif_opener()
+
+
+class _QuietPillow:
+    """Silences Pillow's warnings while any thread decodes.
+
+    ``warnings.catch_warnings`` would not do: it swaps the filters of all threads, and threads
+    that overlap restore each other's.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._filter: Any = None
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+                self._filter = warnings.filters[0]
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if self._inside == 0:
+                    with contextlib.suppress(ValueError):
+                        warnings.filters.remove(self._filter)  # type: ignore[attr-defined]
+
+
+quiet_pillow = _QuietPillow()
+
+
+def oriented(image: Image.Image) -> Image.Image:
+    """Return a picture the right way up, by its EXIF orientation."""
+    # ImageOps.exif_transpose lets damaged EXIF data make a good picture unreadable.
+    image.load()
+    try:
+        method = _ORIENTATIONS.get(image.getexif().get(_ORIENTATION_TAG, 1))
+    except Exception:
+        method = None
+    return image if method is None else image.transpose(method)
+
+
+def has_exif(image: Image.Image) -> bool:
+    """Tell whether a picture carries EXIF data."""
+    try:
+        return "exif" in image.info or _EXIF_IFD_TAG in image.getexif()
+    except Exception:
+        return True

@@ -1,0 +1,136 @@
+"""Where bytes come from: naming the images of a run, and reading them.
+
+Everything above this module sees paths and bytes only, so a source other than the local
+disk is one more class with the two methods of `Source`.
+"""
+
+import os
+import stat
+from dataclasses import dataclass
+from typing import Protocol
+
+from dedup_widgets._paths import native
+from dedup_widgets.errors import ImageError
+
+MAX_BYTES = 2**31
+"""A longer file is refused unread: no picture within the pixel limit needs as much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is known of a file without reading it.
+
+    Attributes
+    ----------
+    path : str
+        The path as it was asked for.
+    size : int
+        Bytes.
+    mtime_ns : int
+        Time of the last change, in nanoseconds since 1970.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+class Source(Protocol):
+    """A place that holds images: the local disk, and later an object store."""
+
+    def read(self, path: str) -> bytes:
+        """Return the whole content of `path`; raise `ImageError` if that is impossible."""
+        ...
+
+    def stat(self, path: str) -> Entry:
+        """Return size and time of `path`; raise `ImageError` if that is impossible."""
+        ...
+
+
+class LocalFiles:
+    """The local disk as a `Source`.
+
+    Examples
+    --------
+    >>> LocalFiles().read("no-such.jpg")
+    Traceback (most recent call last):
+    ...
+    dedup_widgets.errors.ImageError: no-such.jpg: does not exist; check the path, or scan again
+    """
+
+    def read(self, path: str) -> bytes:
+        """Read a file.
+
+        Parameters
+        ----------
+        path : str
+            A local path; a leading ``~`` stands for the home folder.
+
+        Returns
+        -------
+        bytes
+            The whole content.
+
+        Raises
+        ------
+        ImageError
+            If it is missing, may not be read, is no regular file (a folder, a pipe), or is
+            longer than `MAX_BYTES`. The text names the file and what to do.
+        """
+        size = self.stat(path).size
+        if size > MAX_BYTES:
+            raise ImageError(
+                f"{path}: too large to be a picture ({size / 2**30:.1f} GiB, "
+                f"limit {MAX_BYTES / 2**30:.0f}); take it out of the input"
+            )
+        try:
+            with open(native(path), "rb") as file:  # noqa: PTH123
+                return file.read()
+        except (OSError, MemoryError) as error:
+            raise ImageError(_why_unreadable(path, error)) from error
+
+    def stat(self, path: str) -> Entry:
+        """Look a file up without reading it.
+
+        Parameters
+        ----------
+        path : str
+            A local path; a leading ``~`` stands for the home folder.
+
+        Returns
+        -------
+        Entry
+            Size in bytes and time of the last change; of the target, for a symbolic link.
+
+        Raises
+        ------
+        ImageError
+            If it is missing, may not be looked up, or is no regular file.
+        """
+        try:
+            status = os.stat(native(path))  # noqa: PTH116
+        except (OSError, ValueError) as error:
+            raise ImageError(_why_unreadable(path, error)) from error
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageError(_why_unreadable(path, IsADirectoryError()))
+        if not stat.S_ISREG(status.st_mode):
+            # Opening a pipe would wait for its writer for ever.
+            raise ImageError(f"{path}: is not a regular file; take it out of the input")
+        return Entry(path, status.st_size, status.st_mtime_ns)
+
+
+def _why_unreadable(path: str, error: Exception) -> str:
+    match error:
+        case FileNotFoundError() | NotADirectoryError():
+            reason = "does not exist; check the path, or scan again"
+        case PermissionError():
+            reason = "permission denied; make the file readable for this user"
+        case IsADirectoryError():
+            reason = "is a directory; pass it alone to score the images in it"
+        case MemoryError():
+            reason = "does not fit into memory; use fewer workers"
+        case OSError() if error.strerror:
+            reason = f"cannot be read ({error.strerror}); check the disk or the link"
+        case _:
+            reason = f"cannot be read ({error}); check the path"
+    return f"{path}: {reason}"

@@ -1,0 +1,160 @@
+"""What an embedding model is to the rest: one interface, its scale, its precision."""
+
+import math
+import uuid
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dedup_widgets.errors import InputError, ModelError
+from dedup_widgets.models.hub import short
+
+Precision = Literal["fast", "exact"]
+"""Whether a network may round a little for speed; see `load_embedder`."""
+
+
+DEFAULT_MODEL = "clip-ViT-B-32"
+
+
+DEFAULT_NEAR_DISTANCE = 0.05
+"""Near-duplicate boundary of CLIP ViT-B/32, and of every model that was not calibrated."""
+
+
+BOUND = 1024
+"""Longest side in pixels of a picture that is handed to a model of unknown input size."""
+
+
+# Part of each key: raise it when pictures are prepared or embedded in another way.
+PREPARED = "whole-3"
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """What scoring needs of a model.
+
+    Attributes
+    ----------
+    name : str
+        The model as the user named it.
+    key : str
+        Identifies weights and preparation: under one key, vectors can be compared and kept.
+    persistent : bool
+        Whether `key` means the same in another process, so that a store may keep the vectors.
+    near_distance : float
+        Cosine distance at the model's near-duplicate boundary, between 0 and 1; see `gamma`.
+    can_embed_text : bool
+        Whether `encode_text` works.
+    portion : int or None
+        Pictures to hand to `encode` at a time where several threads may call it at once, each
+        running the network on one core; None where `encode` uses the whole machine, so that one
+        thread is to call it, with as many pictures as there are.
+    """
+
+    name: str
+    key: str
+    persistent: bool
+    near_distance: float
+    can_embed_text: bool
+    portion: int | None
+
+    def prepare(self, rgb: Image.Image) -> Any:
+        """Shrink a picture (mode RGB) to what `encode` takes; safe in several threads."""
+        ...
+
+    def encode(self, prepared: Sequence[Any]) -> NDArray[np.float32]:
+        """Embed n prepared pictures: (n, d) unit rows. Raises `ModelError`."""
+        ...
+
+    def encode_text(self, text: str) -> NDArray[np.float32]:
+        """Embed a text: a unit vector of d numbers. Raises `ModelError` if impossible."""
+        ...
+
+
+def gamma(near_distance: float) -> float:
+    """Return the exponent that brings a model's distances to the uniqueness scale.
+
+    ``gamma = ln 0.05 / ln d_near``, so that ``d_near ** gamma == 0.05``: whatever the model, 0.05
+    on the uniqueness scale is its near-duplicate boundary.
+
+    Parameters
+    ----------
+    near_distance : float
+        The model's calibrated boundary ``d_near`` as a cosine distance, between 0 and 1.
+
+    Returns
+    -------
+    float
+        1 for CLIP ViT-B/32 (0.05), 2.16 for EfficientNet-Lite0 (0.25).
+
+    Raises
+    ------
+    InputError
+        If `near_distance` is not strictly between 0 and 1.
+
+    Examples
+    --------
+    >>> gamma(0.05)
+    1.0
+    >>> round(gamma(0.25), 2)
+    2.16
+    """
+    if not 0 < near_distance < 1:
+        raise InputError(
+            f"near_distance must lie between 0 and 1, not {near_distance}; 0.05 suits a model "
+            "that was not calibrated"
+        )
+    return math.log(0.05) / math.log(near_distance)
+
+
+KEY_SUFFIX = {"torch.bfloat16": "/bf16", "torch.float16": "/fp16", "None": ""}
+
+
+def check_precision(precision: str) -> None:
+    """Raise unless there is such a precision."""
+    if precision not in get_args(Precision):
+        raise InputError(f"precision is {precision!r}; it must be 'fast' or 'exact'")
+
+
+def only_here(name: str) -> str:
+    """Return a name that no other process and no later run has."""
+    return f"{name}#{uuid.uuid4().hex}"
+
+
+def no_text(name: str, text: str) -> ModelError:
+    """Return the error of a model that embeds no texts."""
+    return ModelError(
+        f"{name}: does not embed texts such as {short(text)!r}; use a CLIP model such as "
+        f"{DEFAULT_MODEL!r}"
+    )
+
+
+def unit_rows(rows: Any, n: int, name: str) -> NDArray[np.float32]:
+    """Return a model's answer for n inputs as (n, d) unit rows, or say what is wrong with it."""
+    if hasattr(rows, "detach"):
+        rows = rows.detach().cpu()
+    elif isinstance(rows, (list, tuple)):
+        rows = [row.detach().cpu() if hasattr(row, "detach") else row for row in rows]
+    try:
+        array = np.asarray(rows, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"{name}: encode returned {type(rows).__name__}, not an array of {n} rows ({error})"
+        ) from error
+    if n == 0 and array.size == 0:
+        return np.empty((0, array.shape[1] if array.ndim == 2 else 0), dtype=np.float32)
+    if array.ndim != 2 or len(array) != n or array.shape[1] == 0:
+        raise ModelError(
+            f"{name}: encode returned an array of shape {array.shape} for {n} images; "
+            "it must return one row for each image"
+        )
+    if not np.isfinite(array).all():
+        raise ModelError(f"{name}: encode returned NaN or infinity; check its weights and inputs")
+    lengths = np.linalg.norm(array, axis=1, keepdims=True)
+    if not (lengths > 0).all():
+        raise ModelError(
+            f"{name}: encode returned a vector of zeros, which has no direction to compare"
+        )
+    return np.asarray(array / lengths, dtype=np.float32)

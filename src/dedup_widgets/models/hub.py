@@ -1,0 +1,212 @@
+"""Loading models of sentence-transformers: from a folder, the local cache or the model hub."""
+
+import contextlib
+import hashlib
+import os
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dedup_widgets.errors import ModelError
+
+EMBEDDED_MODEL = "efficientnet-lite0"
+
+
+HUB_TIMEOUT = 4.0
+"""Seconds in which a model hub must answer before it counts as out of reach."""
+
+
+def find_model(name: str, is_path: bool, device: str | None) -> tuple[Any, str | None]:
+    """Load a model by its name or folder, from the local cache if it is there.
+
+    Parameters
+    ----------
+    name : str
+        Name or folder.
+    is_path : bool
+        Whether it can only be a folder.
+    device : str, optional
+        As `pick_device` takes it.
+
+    Returns
+    -------
+    tuple
+        The ``SentenceTransformer``, and what identifies its weights in every process; None where
+        nothing does.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be had or is damaged; without a model hub in reach, within seconds.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        with _as_unavailable(name):
+            return _open(folder, device), _digest(folder)
+    if is_path or name.startswith((".", "~", "/")) or name.count("/") > 1 or folder.exists():
+        raise ModelError(f"{name}: no such folder; pass the folder that holds the model")
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+        raise ModelError(f"{name!r} is not the name of a model; pass a name or a folder")
+
+    unusable = ""
+    if snapshot := _snapshot(name):
+        try:
+            # Given the name, the hub's library would ask the network even so.
+            model = _open(snapshot, device)
+        except ModelError:
+            raise
+        except Exception as error:
+            # As after an interrupted download: the hub may have the rest.
+            unusable = f"its copy in the local cache is not usable: {short(error)}; and "
+        else:
+            return model, f"{name}@{snapshot.name}"
+    if cause := _why_out_of_reach(name):
+        raise _unavailable(name, unusable + cause)
+    with _as_unavailable(name):
+        model = _open(name, device)
+    snapshot = _snapshot(name)
+    return model, f"{name}@{snapshot.name}" if snapshot else None
+
+
+def pick_device(wanted: str | None) -> str:
+    """Return a torch device: the one wanted if it works, else the best there is.
+
+    Raises
+    ------
+    ModelError
+        If the wanted one cannot be used.
+    """
+    import torch
+
+    if wanted is not None:
+        try:
+            torch.empty(1, device=wanted)
+        except Exception as error:
+            raise ModelError(
+                f"device {wanted!r} cannot be used ({short(error)}); leave device out to take "
+                "the best there is, or use device='cpu'"
+            ) from error
+        return wanted
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _open(model: Path | str, device: str | None) -> Any:
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(
+        str(model), device=pick_device(device), local_files_only=isinstance(model, Path)
+    )
+
+
+@contextlib.contextmanager
+def _as_unavailable(name: str) -> Iterator[None]:
+    try:
+        yield
+    except ModelError:
+        raise
+    except Exception as error:
+        raise _unavailable(name, f"{type(error).__name__}: {short(error)}") from error
+
+
+def _unavailable(name: str, cause: str) -> ModelError:
+    return ModelError(
+        f"{name}: the model cannot be loaded ({cause}). Pass the path of a local folder that "
+        f'holds it, or choose the embedded network with model="{EMBEDDED_MODEL}".'
+    )
+
+
+def _digest(folder: Path) -> str:
+    """Identify a folder's model by content: a renamed copy is the same, new weights are not."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in inside.parts)
+        if hidden or path.suffix.lower() == ".md" or not path.is_file():
+            continue
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(f"{inside.as_posix()} {content}\n".encode())
+    return digest.hexdigest()[:32]
+
+
+def _repositories(name: str) -> list[str]:
+    return [name] if "/" in name else [f"sentence-transformers/{name}", name]
+
+
+def _snapshot(name: str) -> Path | None:
+    """Return the folder of a model in the local cache, if its weights are there."""
+    from huggingface_hub import constants
+
+    cache = Path(os.environ.get("SENTENCE_TRANSFORMERS_HOME") or constants.HF_HUB_CACHE)
+    for repository in _repositories(name):
+        folder = cache / f"models--{repository.replace('/', '--')}"
+        with contextlib.suppress(OSError):
+            snapshot = folder / "snapshots" / (folder / "refs" / "main").read_text().strip()
+            if any(path.suffix in (".safetensors", ".bin") for path in snapshot.rglob("*")):
+                return snapshot
+    return None
+
+
+def _why_out_of_reach(name: str) -> str | None:
+    """Return why the model hub cannot be asked for a model, or None if it can.
+
+    sentence-transformers would retry for more than a minute before it says so.
+    """
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return "it is not in the local cache, and HF_HUB_OFFLINE forbids to fetch it"
+    answers: list[str | None] = []
+
+    def ask() -> None:
+        from huggingface_hub import get_session, get_token
+
+        token = get_token()
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+
+        for repository in _repositories(name):
+            url = f"{constants.ENDPOINT}/api/models/{repository}"
+            try:
+                answer = get_session().head(url, headers=headers, timeout=HUB_TIMEOUT)
+            except Exception as error:
+                answers.append(f"{constants.ENDPOINT} is out of reach: {short(error)}")
+                return
+            if answer.status_code in (403, 407) or answer.status_code >= 500:
+                answers.append(f"{constants.ENDPOINT} answered {answer.status_code}")
+                return
+            if answer.status_code not in (401, 404):
+                answers.append(None)
+                return
+        answers.append(f"{constants.ENDPOINT} has no public model of this name")
+
+    # Resolving a host name knows no timeout, hence a thread that may be left behind.
+    thread = threading.Thread(target=ask, daemon=True, name="dedup-widgets-hub")
+    thread.start()
+    thread.join(HUB_TIMEOUT + 1)
+    if not answers:
+        return f"{constants.ENDPOINT} did not answer within {HUB_TIMEOUT:.0f} seconds"
+    return answers[0]
+
+
+@contextlib.contextmanager
+def as_model_error(name: str) -> Iterator[None]:
+    """Turn whatever a model raises into a `ModelError` that names the model."""
+    try:
+        yield
+    except ModelError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"{name}: the model failed ({type(error).__name__}: {short(error)}); if "
+            "memory ran out, use a smaller batch_size or device='cpu'"
+        ) from error
+
+
+def short(what: object) -> str:
+    """Return a text in one line, of 300 characters at most."""
+    text = " ".join(str(what).split())
+    return text if len(text) <= 300 else text[:300] + "…"

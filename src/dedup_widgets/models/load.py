@@ -1,0 +1,88 @@
+"""Embedders: networks, or a user's own object, that turn pictures into unit vectors.
+
+An embedder works in two steps, so that the first can run in decoding threads: `Embedder.prepare`
+shrinks one picture to what the network takes, `Embedder.encode` embeds many of them at once.
+
+Networks of which this package knows the insides (CLIP, EfficientNet-Lite0) take their pictures in
+portions of one size, the last one filled up: a picture's vector is then the same to the last bit,
+whatever the batch size, its place in the batch and the pictures beside it. On a processor each
+portion is the work of one thread, so that all cores embed and decode at the same time without
+ever waiting for each other; the number of threads changes no bit either.
+"""
+
+import os
+import sys
+
+from dedup_widgets.errors import InputError
+from dedup_widgets.models.base import Embedder, Precision, check_precision
+from dedup_widgets.models.custom import CustomModel
+from dedup_widgets.models.efficientnet import EfficientNet
+from dedup_widgets.models.hub import EMBEDDED_MODEL, find_model, pick_device
+from dedup_widgets.models.sentence_transformer import load_sentence_transformer
+
+
+def load_embedder(
+    model: str | os.PathLike[str] | object,
+    device: str | None = None,
+    precision: Precision = "fast",
+) -> Embedder:
+    """Load a model that embeds pictures.
+
+    Parameters
+    ----------
+    model : str, path-like or object
+        - ``"efficientnet-lite0"``: the embedded network; needs no model hub.
+        - Any other name, or the path of a folder: loaded through sentence-transformers. A name
+          is looked up in the local cache first, so that a model loaded once needs no network.
+        - An object with ``encode(list[PIL.Image.Image]) -> array`` of shape (n, d). It gets
+          pictures of mode RGB, shrunk to 1024 pixels on the longest side so that a batch fits
+          into memory. Optional attributes: ``key`` or ``name`` (a string that identifies its
+          weights; without one, embeddings are not kept in the store), ``near_distance``
+          (default 0.05).
+        - An `Embedder`, which is returned as it is.
+    device : str, optional
+        As torch names it. By default ``"cuda"`` if there is one, else ``"mps"``, else ``"cpu"``.
+    precision : {"fast", "exact"}
+        ``"fast"``: the network in its fastest faithful form, with a cosine of at least 0.999 to
+        the exact embedding: bfloat16 on processors that compute in it (AVX512-BF16, AMX), float16
+        on CUDA. Of CLIP, the vision tower alone: ViT-B/32 with random weights had 0.999995 in
+        bfloat16. EfficientNet-Lite0, on processors partly in bfloat16: 0.9996, and 0.9992 for
+        pictures of one colour. What else there is is exact.
+        ``"exact"``: float32; models of sentence-transformers give, to the last bit, what their
+        own ``encode`` gives for a batch of the prepared pictures.
+        The embedder's `key` names the form, so that a store never mixes them. The form follows
+        from the model, the device and the processor's features alone.
+
+    Returns
+    -------
+    Embedder
+        Ready for use. The whole picture counts: it is squashed to the network's input, and
+        nothing is cropped.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be had, is damaged, or does not embed images. Without a model hub
+        in reach this takes seconds. Another model is never taken in its place.
+    InputError
+        If `model` is none of the above, or `precision` neither word.
+    """
+    check_precision(precision)
+    if isinstance(model, (str, os.PathLike)):
+        name = os.fspath(model)
+        if name == EMBEDDED_MODEL:
+            return EfficientNet(pick_device(device), precision)
+        loaded, key = find_model(name, isinstance(model, os.PathLike), device)
+        return load_sentence_transformer(loaded, name, key, precision)
+    if isinstance(model, Embedder):
+        return model
+    sentence_transformers = sys.modules.get("sentence_transformers")
+    if sentence_transformers and isinstance(model, sentence_transformers.SentenceTransformer):
+        name = getattr(model.model_card_data, "model_id", None) or type(model).__name__
+        return load_sentence_transformer(model, name, None, precision)
+    if callable(getattr(model, "encode", None)):
+        return CustomModel(model)
+    raise InputError(
+        f"model must be a name, the path of a folder, or an object with "
+        f"encode(list[PIL.Image]) -> array, not {model!r}"
+    )

@@ -1,0 +1,1 @@
+"""Exact distances between unit vectors: nearest neighbours, close pairs, greedy groups."""

@@ -1,0 +1,72 @@
+"""Collecting the pairs of vectors that lie close to each other."""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+AT_MOST = 8_000_000
+"""Pairs that are listed at most: 64 MB."""
+
+
+class Sink(Protocol):
+    """What takes the pairs within reach."""
+
+    def add(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
+        """Take some more pairs, the two rows of each; return whether any more are wanted."""
+
+
+class PairList:
+    """A list of pairs that is given up when it becomes too long."""
+
+    def __init__(self, at_most: int = AT_MOST) -> None:
+        self._at_most = at_most
+        self._table = Table(np.int32, np.int32)
+        self._is_full = False
+
+    def add(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
+        """Take some more pairs; return whether they are not too many yet."""
+        self._table.append(rows, others)
+        if len(self._table) > self._at_most:
+            self._is_full = True
+            self._table.clear()
+        return not self._is_full
+
+    def pairs(self) -> NDArray[np.int32] | None:
+        """Return the pairs in any order, (p, 2); None if there were too many."""
+        return None if self._is_full else np.stack(self._table.columns(), axis=1)
+
+
+class Table:
+    """Columns that grow, each in one piece: many small ones would leave memory in shreds."""
+
+    def __init__(self, *types: type) -> None:
+        self._types = types
+        self.clear()
+
+    def __len__(self) -> int:
+        return self._size
+
+    def clear(self) -> None:
+        """Forget all rows."""
+        self._size = 0
+        self._columns: list[NDArray[Any]] = [np.empty(0, dtype) for dtype in self._types]
+
+    def append(self, *columns: NDArray[Any]) -> None:
+        """Add rows, given column by column."""
+        start, end = self._size, self._size + len(columns[0])
+        if end > len(self._columns[0]):
+            self._columns = [_enlarged(own, start, max(end, 2 * start)) for own in self._columns]
+        for own, new in zip(self._columns, columns, strict=True):
+            own[start:end] = new
+        self._size = end
+
+    def columns(self) -> tuple[NDArray[Any], ...]:
+        """Return the rows, column by column, each of shape (rows,)."""
+        return tuple(own[: self._size] for own in self._columns)
+
+
+def _enlarged(column: NDArray[Any], used: int, size: int) -> NDArray[Any]:
+    larger = np.empty(size, column.dtype)
+    larger[:used] = column[:used]
+    return larger

@@ -1,0 +1,1 @@
+"""Which images stay and which go, and why."""

@@ -1,0 +1,110 @@
+"""What is different between two plans of the same images."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from dedup_widgets.errors import InputError
+from dedup_widgets.frame.table import require_columns
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is different in a second plan of the same images.
+
+    Attributes
+    ----------
+    groups_before, groups
+        How many groups there were, and are.
+    removed_before, removed
+        How many images would have gone, and go.
+    now_removed, now_kept
+        How many images go that would have stayed, and the other way round.
+    regrouped
+        How many images joined a group, left one or changed to another. Of two groups that share
+        the most images, one is what became of the other; it does not matter which is the keeper.
+
+    Examples
+    --------
+    >>> print(Changes(24, 31, 28, 40, now_removed=13, now_kept=1, regrouped=20))
+    31 groups (+7), 40 images go (+12)
+    >>> print(Changes(1, 1, 1, 1, now_removed=0, now_kept=0, regrouped=0))
+    1 group, 1 image goes
+    """
+
+    groups_before: int
+    groups: int
+    removed_before: int
+    removed: int
+    now_removed: int
+    now_kept: int
+    regrouped: int
+
+    @property
+    def actions(self) -> int:
+        """How many images go or stay that did not before."""
+        return self.now_removed + self.now_kept
+
+    def __bool__(self) -> bool:
+        """Tell whether any image goes, stays or is grouped otherwise."""
+        return self.actions + self.regrouped > 0
+
+    def __str__(self) -> str:
+        """Say it for people."""
+        groups = "group" if self.groups == 1 else "groups"
+        images = "image goes" if self.removed == 1 else "images go"
+        return (
+            f"{self.groups:,} {groups}{_signed(self.groups - self.groups_before)}, "
+            f"{self.removed:,} {images}{_signed(self.removed - self.removed_before)}"
+        )
+
+
+def changes(before: pl.DataFrame, after: pl.DataFrame) -> Changes:
+    """Tell what is different between two plans of the same images.
+
+    Parameters
+    ----------
+    before, after
+        Plans as :func:`dedup_widgets.plan` makes them, of the same paths in any order.
+
+    Raises
+    ------
+    InputError
+        When a column is missing, or the plans are of different images.
+
+    Examples
+    --------
+    >>> from dedup_widgets.planning.plan import plan
+    >>> df = pl.DataFrame({"path": ["a", "b"], "embedding": [[1.0, 0.0], [1.0, 0.2]]})
+    >>> print(changes(plan(df, near=0), plan(df, near=0.05)))
+    1 group (+1), 1 image goes (+1)
+    """
+    columns = ["path", "action", "group"]
+    for planned in (before, after):
+        require_columns(planned, columns, "comparing plans")
+    both = before.select(columns).join(after.select(columns), on="path", suffix="_after")
+    if not len(before) == len(after) == len(both):
+        raise InputError(
+            f"the plans have {len(both):,} images in common, of {len(before):,} and "
+            f"{len(after):,}; compare plans of one frame"
+        )
+    went, goes = (both[name].cast(pl.String) == "remove" for name in ("action", "action_after"))
+    groups = both.select("group", "group_after")
+    shared = groups.drop_nulls().group_by("group", "group_after").len()
+    shared = shared.sort("len", "group", "group_after", descending=[True, False, False])
+    for column in ("group", "group_after"):
+        shared = shared.unique(column, keep="first", maintain_order=True)
+    in_any = groups.filter(pl.any_horizontal(pl.all().is_not_null()))
+    return Changes(
+        groups_before=before["group"].drop_nulls().n_unique(),
+        groups=after["group"].drop_nulls().n_unique(),
+        removed_before=int(went.sum()),
+        removed=int(goes.sum()),
+        now_removed=int((goes & ~went).sum()),
+        now_kept=int((went & ~goes).sum()),
+        regrouped=len(in_any) - int(shared["len"].sum()),
+    )
+
+
+def _signed(difference: int) -> str:
+    return f" ({difference:+,})".replace("-", "−") if difference else ""

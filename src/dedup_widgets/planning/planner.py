@@ -1,0 +1,315 @@
+"""Plans of one frame, one after the other, with what does not change kept."""
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from dedup_widgets.errors import InputError
+from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
+from dedup_widgets.planning.groups import Decisions, Groups, decided, groups_within, own_groups
+from dedup_widgets.planning.ranking import Ranked, Scored, distances_between
+from dedup_widgets.planning.reasons import (
+    EXACT,
+    KINDS,
+    counts_of_groups,
+    fates,
+    reason_of,
+    rules_of_keepers,
+)
+from dedup_widgets.scoring.keepers import Rule, applicable, check
+
+ACTION = pl.Enum(["keep", "remove"])
+
+
+REMOVABLE = ("exact", "near")
+"""The kinds of images that a plan may remove."""
+
+
+NEARS = (0.0, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, *(i / 100 for i in range(1, 21)))
+"""Boundaries of a threshold curve, on the uniqueness scale."""
+
+
+CURVE = {
+    "near": pl.Float64,
+    "groups": pl.UInt32,
+    "near_groups": pl.UInt32,
+    "stays": pl.UInt32,
+    "removed": pl.UInt32,
+}
+"""Columns of a threshold curve."""
+
+
+RANKINGS = 4
+"""Sets of keeper rules by which a planner remembers the order of images."""
+
+
+class Planner:
+    """Plans of one frame, one after the other: what does not change is worked out once.
+
+    Pairs of images near each other are searched once, for all boundaries up to 0.2 (fewer if the
+    images are many); another boundary then takes a fraction of a second. A planner may serve
+    several threads.
+
+    Parameters
+    ----------
+    df
+        As :func:`plan` takes it. It must not be changed in place.
+
+    Raises
+    ------
+    InputError
+        When the paths cannot be used, or ``nearest`` names rows that there are not.
+
+    Examples
+    --------
+    >>> vectors = [[1.0, 0.0], [1.0, 0.2], [1.0, 0.6]]
+    >>> df = pl.DataFrame({"path": ["a", "b", "c"], "embedding": vectors})
+    >>> planner = Planner(df)
+    >>> [planner.plan(near=near)["action"].to_list() for near in (0.02, 0.2)]
+    [['keep', 'remove', 'keep'], ['keep', 'remove', 'remove']]
+    """
+
+    def __init__(self, df: Any) -> None:
+        frame = to_polars(df)
+        self._frame = _with_paths(frame, checked_paths(frame))
+        self._names = self._frame.select(_file_name(pl.col("path"))).to_series()
+        self._lock = threading.Lock()
+        self._by_need: dict[str, Scored] = {}
+        self._rankings: list[Ranked] = []
+        # Of the last plan: the row of each one's keeper, and how far it is.
+        self._last = np.full(len(frame), -1), np.full(len(frame), np.nan, np.float32)
+
+    @property
+    def near(self) -> float:
+        """The boundary that the frame was scored with, as far as its kinds and groups tell."""
+        with self._lock:
+            has_embeddings = "embedding" in self._frame.columns
+            return self._scored("embedding" if has_embeddings else "keep").near
+
+    def plan(
+        self,
+        *,
+        near: float | None = None,
+        remove: Iterable[str] = REMOVABLE,
+        keep: Sequence[str | Rule] | None = None,
+        keepers: Iterable[str] = (),
+        not_duplicates: Iterable[tuple[str, str]] = (),
+    ) -> pl.DataFrame:
+        """Plan which images stay and which go, and say why: see :func:`plan`."""
+        frame = self._frame
+        removable = _checked_kinds(remove)
+        chosen = _checked_keepers(keepers, frame["path"])
+        pairs = _checked_pairs(not_duplicates)
+        _check_near(near)
+        anew = near is not None or (keep is not None and "embedding" in frame.columns)
+        _check_columns(frame, anew=anew, near=near, pairs=pairs)
+        ranked = self._ranking(keep, "embedding" if anew else "keep")
+        among_copies = keep is not None and not anew
+        if anew:
+            groups = groups_within(ranked, ranked.scored.near if near is None else near)
+        else:
+            groups = own_groups(ranked, best_copies=among_copies)
+        decisions = Decisions.of(ranked, chosen, pairs)
+        groups = decided(groups, ranked, decisions, near)
+        rule = rules_of_keepers(ranked, groups.leader, among_copies=among_copies)
+        return self._laid_out(ranked, groups, decisions.chosen, rule, removable)
+
+    def curve(
+        self,
+        nears: Iterable[float] | None = None,
+        *,
+        keep: Sequence[str | Rule] | None = None,
+    ) -> pl.DataFrame:
+        """Count groups and images for boundaries to choose from: see :func:`threshold_curve`."""
+        require_columns(self._frame, ["embedding"], "a threshold curve")
+        ranked = self._ranking(keep, "embedding")
+        if nears is None:
+            own, limit = ranked.scored.near, ranked.scored.limit
+            nears = sorted({own, *(near for near in NEARS if near <= max(limit, own))})
+        chosen = list(nears)
+        for near in chosen:
+            _check_near(near)
+        # The widest first: the pairs that are found for it serve for all.
+        found = {near: groups_within(ranked, near) for near in sorted(chosen, reverse=True)}
+        rows = [(near, *counts_of_groups(ranked, found[near], len(self._frame))) for near in chosen]
+        return pl.DataFrame(rows, schema=CURVE, orient="row")
+
+    def _ranking(self, keep: Sequence[str | Rule] | None, needed: str) -> Ranked:
+        """Return the images that have what is needed, best keeper first."""
+        rules = applicable(self._frame.columns) if keep is None else keep
+        check(rules)
+        with self._lock:
+            scored = self._scored(needed)
+            for known in self._rankings:
+                if known.scored is scored and _are_same(known.rules, rules):
+                    return known
+            ranked = Ranked(scored, rules)
+            self._rankings = [ranked, *self._rankings[: RANKINGS - 1]]
+            return ranked
+
+    def _scored(self, needed: str) -> Scored:
+        if needed not in self._by_need:
+            self._by_need[needed] = Scored(self._frame, needed)
+        return self._by_need[needed]
+
+    def _laid_out(
+        self,
+        ranked: Ranked,
+        groups: Groups,
+        chosen: NDArray[np.bool_],
+        rule: pl.Series,
+        removable: set[str],
+    ) -> pl.DataFrame:
+        """Decide what goes, and lay it out as the frame that :func:`plan` describes."""
+        keeper, kind, goes = fates(ranked.picture, groups.leader, removable)
+        rows = np.arange(len(ranked))
+        laid = pl.DataFrame(
+            {
+                "keeper": ranked.row[keeper],
+                "kind": KINDS.gather(kind),
+                "goes": goes,
+                "chosen": chosen,
+                "leads": np.isin(rows, groups.leader[groups.leader != rows]),
+                "spared": groups.spared,
+                "crowded": groups.crowded,
+                "rule": rule,
+                "group": pl.Series(groups.number, dtype=pl.UInt32),
+                "distance": pl.Series(self._distances(ranked, keeper, kind)).fill_nan(None),
+                "rank": pl.Series(rows, dtype=pl.UInt32),
+            }
+        )
+        place = np.full(len(self._frame), -1)
+        place[ranked.row] = rows
+        path = self._frame["path"]
+        laid = laid.select(pl.all().gather(pl.Series(place).replace(-1, None)))
+        keeper_row = laid["keeper"]
+        no_error = pl.Series("error", [None] * len(path), dtype=pl.String)
+        laid = laid.with_columns(
+            path,
+            keeper=path.gather(keeper_row),
+            name=self._names,
+            keeper_name=self._names.gather(keeper_row),
+            is_unreadable=self._frame.get_column("error", default=no_error).is_not_null(),
+        )
+        in_group = pl.when(pl.col("group") > 0)
+        return laid.select(
+            "path",
+            action=pl.when("goes").then(pl.lit("remove")).otherwise(pl.lit("keep")).cast(ACTION),
+            reason=reason_of(removable),
+            keeper=in_group.then("keeper"),
+            kind="kind",
+            rule=pl.when(~pl.col("chosen")).then("rule"),
+            group=in_group.then("group"),
+            distance="distance",
+            rank="rank",
+        ).with_columns(self._frame.select(pl.col("^fingerprint$")))
+
+    def _distances(
+        self, ranked: Ranked, keeper: NDArray[np.int64], kind: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return the cosine distance of each duplicate to its keeper, NaN where it is not known.
+
+        Most keepers are those of the last plan, so their distances are remembered.
+        """
+        row, keeper_row = ranked.row, np.where(kind > 0, ranked.row[keeper], -1)
+        last_keeper, last_distance = self._last
+        is_known = last_keeper[row] == keeper_row
+        distance = np.where(kind == EXACT, np.float32(0), np.float32(np.nan))
+        distance[is_known] = last_distance[row[is_known]]
+        if (embeddings := ranked.scored.embeddings) is not None:
+            has_vector = embeddings.is_not_null().to_numpy()
+            unknown = (kind > 0) & ~is_known & has_vector[row] & has_vector[keeper_row]
+            distance[unknown] = distances_between(embeddings, row[unknown], keeper_row[unknown])
+        keepers = np.full(len(last_keeper), -1)
+        of_rows = np.full(len(last_keeper), np.nan, np.float32)
+        keepers[row], of_rows[row] = keeper_row, distance
+        self._last = keepers, of_rows
+        return distance
+
+
+def _checked_kinds(remove: Iterable[str]) -> set[str]:
+    kinds = {remove} if isinstance(remove, str) else set(remove)
+    if unknown := sorted(kinds - set(REMOVABLE), key=str):
+        raise InputError(f"remove has {unknown[0]!r}; what may go is 'exact' and 'near'")
+    return kinds
+
+
+def _checked_keepers(keepers: Iterable[str], paths: pl.Series) -> set[str]:
+    if isinstance(keepers, str):
+        raise InputError(f"keepers are a list of paths; pass [{keepers!r}], not {keepers!r}")
+    chosen = set(keepers)
+    if chosen and (unknown := sorted(chosen - set(paths), key=str)):
+        raise InputError(
+            f"{len(unknown)} of the keepers are no paths of this frame, {unknown[0]!r} first; "
+            "leave them out"
+        )
+    return chosen
+
+
+def _check_near(near: float | None) -> None:
+    if near is not None and not 0 <= near <= 1:
+        raise InputError(f"near is {near}; it must lie in [0, 1], on the uniqueness scale")
+
+
+def _checked_pairs(not_duplicates: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    pairs = set()
+    for pair in not_duplicates:
+        fingerprints = () if isinstance(pair, str) else tuple(pair)
+        if len(fingerprints) != 2:
+            raise InputError(f"not_duplicates has {pair!r}; pass pairs of fingerprints")
+        pairs.add((str(fingerprints[0]), str(fingerprints[1])))
+    return pairs
+
+
+def _check_columns(
+    frame: pl.DataFrame, *, anew: bool, near: float | None, pairs: set[tuple[str, str]]
+) -> None:
+    if near is not None:
+        require_columns(frame, ["embedding"], "grouping at another near")
+    if not anew:
+        require_columns(frame, ["group", "keep"], "a plan")
+        if "fingerprint" not in frame.columns:
+            require_columns(
+                frame, ["uniqueness", "nearest"], "a plan of a frame without fingerprints"
+            )
+    if pairs:
+        require_columns(frame, ["fingerprint"], "telling who is not a duplicate")
+
+
+def _with_paths(frame: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
+    """Return the frame with paths as text, in ``nearest`` too where that holds row numbers.
+
+    Groups below 1 stand for none.
+    """
+    named = frame.with_columns(pl.Series("path", paths, dtype=pl.String))
+    if "group" in named.columns and named.schema["group"].is_numeric():
+        named = named.with_columns(pl.when(pl.col("group") > 0).then("group"))
+    if "nearest" not in frame.columns or not frame.schema["nearest"].is_integer():
+        return named
+    highest = frame["nearest"].max()
+    if isinstance(highest, int) and highest >= len(frame):
+        raise InputError(
+            f"nearest names row {highest} of a frame of {len(frame)} rows; give the frame that was "
+            "scored, or add a column 'fingerprint'"
+        )
+    return named.with_columns(nearest=pl.col("path").gather(pl.col("nearest")))
+
+
+def _are_same(some: Sequence[str | Rule], others: Sequence[str | Rule]) -> bool:
+    """Tell whether two lists of keeper rules are the same."""
+
+    def same(one: str | Rule, other: str | Rule) -> bool:
+        if isinstance(one, str) or isinstance(other, str):
+            return one is other or (isinstance(one, str) and one == other)
+        alike = (one.about, one.highest_first) == (other.about, other.highest_first)
+        return alike and one.value.meta.eq(other.value)
+
+    return len(some) == len(others) and all(map(same, some, others))
+
+
+def _file_name(path: pl.Expr) -> pl.Expr:
+    return pl.coalesce(path.str.extract(r"([^/\\]+)[/\\]*$"), path)

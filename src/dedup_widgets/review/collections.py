@@ -1,0 +1,311 @@
+"""Named selections that outlive the kernel.
+
+In the store a collection is a name and the paths that carry it, like a tag. Seen through a frame
+it is the rows of that frame; what other frames have under the same name is not touched.
+"""
+
+import threading
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from dedup_widgets._paths import absolute
+from dedup_widgets.errors import InputError
+from dedup_widgets.frame.collection import Collection
+from dedup_widgets.review.steps import CollectionStep, Mask, RenameStep, Rows
+from dedup_widgets.store.database import Store
+
+UNSEEN = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of the text around them."""
+
+
+class Members(NamedTuple):
+    """What a frame sees of a collection: a mask over its rows, shape (n,); and its description."""
+
+    mask: Mask
+    description: str
+
+
+class NoCollectionError(InputError, KeyError):
+    """There is no collection of that name; the message lists those there are."""
+
+    __str__ = Exception.__str__
+
+
+class Collections(MutableMapping[str, Collection]):
+    """The collections of a store, as seen through one frame; what ``ex.collections`` is.
+
+    Reading asks the store each time, so that two notebooks on one store see each other's work, and
+    what both add to one collection is in it. A collection without images stays until it is
+    deleted. Those that have images of other frames only are not seen.
+
+    Names are stripped and NFC-normalised. Assigning a frame, paths, a mask or another collection
+    to a name makes these images, of this frame, the ones that carry it.
+
+    Parameters
+    ----------
+    frame
+        The rows to look at.
+    path
+        Its column of paths.
+    store
+        Where collections are kept.
+    mask
+        Turns what is assigned into a mask over the rows, or raises an InputError.
+    changed
+        Called with each step that changed something, other than by :meth:`apply`.
+    lock
+        Held while something is changed and reported.
+
+    Attributes
+    ----------
+    frame : pl.DataFrame
+        What the rows of collections are taken from. It may be replaced by a frame with the same
+        images in the same order.
+    """
+
+    def __init__(
+        self,
+        frame: pl.DataFrame,
+        path: str,
+        store: Store,
+        *,
+        mask: Callable[[Any], np.ndarray],
+        changed: Callable[[CollectionStep | RenameStep], None] = lambda _step: None,
+        lock: AbstractContextManager[Any] | None = None,
+    ) -> None:
+        self.frame = frame
+        self._lock = threading.RLock() if lock is None else lock
+        self._path, self._store = path, store
+        self._keys = pl.Series("path", [absolute(p) for p in frame[path]], dtype=pl.String)
+        self._row_of_key = self._keys.to_frame().with_row_index("row")
+        self._mask, self._changed = mask, changed
+        # Those that were changed here stay in sight, even if only other frames' images are left.
+        self._used_here: set[str] = set()
+        self._seen: tuple[object, dict[str, Members]] = None, {}
+
+    def members(self) -> Mapping[str, Members]:
+        """Return what this frame sees of each collection, the oldest first.
+
+        Cheap as long as no collection has changed; then it is the same object as before. The masks
+        are not to be written to.
+        """
+        version = self._store.collections_version()
+        seen, members = self._seen
+        if version != seen:
+            members = self._read()
+            self._seen = version, members
+        return members
+
+    def _read(self) -> dict[str, Members]:
+        stored = self._store.collections()
+        sizes = [len(found.paths) for found in stored.values()]
+        carried = self._in_frame(
+            pl.DataFrame(
+                {
+                    "path": [path for found in stored.values() for path in found.paths],
+                    "collection": np.repeat(np.arange(len(stored)), sizes),
+                },
+                schema_overrides={"path": pl.String},
+            )
+        )
+        masks = np.zeros((len(stored), len(self._keys)), np.bool_)
+        masks[carried["collection"].to_numpy(), carried["row"].to_numpy()] = True
+        masks.flags.writeable = False
+        return {
+            name: Members(mask, found.description)
+            for mask, (name, found) in zip(masks, stored.items(), strict=True)
+            if mask.any() or not found.paths or name in self._used_here
+        }
+
+    def __getitem__(self, name: str) -> Collection:
+        name, (mask, description) = self._found(name)
+        return Collection(name, self.frame.filter(mask), self._path, description)
+
+    def __setitem__(self, name: str, what: Any) -> None:
+        inside, name = self._inside(what), self._named(name)
+        exists = (name in self, True)
+        self._do(CollectionStep(name, Rows(inside), Rows(~inside), exists=exists))
+
+    def __delitem__(self, name: str) -> None:
+        name, (mask, description) = self._found(name)
+        none = Rows.none(len(mask))
+        self._do(CollectionStep(name, none, Rows(mask), (description, ""), (True, False)))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.members())
+
+    def __len__(self) -> int:
+        return len(self.members())
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._spelled(name) in self.members()
+
+    def __repr__(self) -> str:
+        sizes = (f"{name!r}: {mask.sum():,}" for name, (mask, _) in self.members().items())
+        return f"Collections({', '.join(sizes)})"
+
+    def add(self, name: str, what: Any) -> None:
+        """Put images into a collection, which is made when there is none of that name.
+
+        Parameters
+        ----------
+        name
+            Of the collection.
+        what
+            A frame, paths, a mask over the rows, or another collection.
+
+        Raises
+        ------
+        InputError
+            When the name cannot be read, or something is not in the frame; nothing is changed.
+        """
+        inside, name = self._inside(what), self._named(name)
+        exists = (name in self, True)
+        none = Rows.none(len(inside))
+        self._do(CollectionStep(name, Rows(inside), none, exists=exists))
+
+    def remove(self, name: str, what: Any) -> None:
+        """Take images out of a collection, which stays even if nothing is left in it.
+
+        Parameters
+        ----------
+        name
+            Of the collection.
+        what
+            As for :meth:`add`; images that are not in the collection are passed over.
+
+        Raises
+        ------
+        InputError
+            When there is no such collection, or something is not in the frame.
+        """
+        inside = self._inside(what)
+        name, _ = self._found(name)
+        self._do(CollectionStep(name, Rows.none(len(inside)), Rows(inside)))
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a collection another name, with all that is in it, images of other frames too.
+
+        Raises
+        ------
+        InputError
+            When there is no collection of the old name, or one of the new name already.
+        """
+        old, _ = self._found(old)
+        self._do(RenameStep(old, self._named(new)))
+
+    def describe(self, name: str, text: str) -> None:
+        """Say what a collection is for.
+
+        Raises
+        ------
+        InputError
+            When there is no such collection, or the description is no text.
+        """
+        name, (mask, before) = self._found(name)
+        if not isinstance(text, str):
+            raise InputError(f"the description of {name!r} is {text!r}; give a text")
+        none = Rows.none(len(mask))
+        self._do(CollectionStep(name, none, none, (before, text.strip())))
+
+    def apply(self, step: CollectionStep | RenameStep) -> CollectionStep | RenameStep | None:
+        """Carry out a step, such as the inverse of an earlier one, without reporting it.
+
+        Returns
+        -------
+        CollectionStep, RenameStep or None
+            What really changed, from which it can be undone; None when nothing did, as when
+            another notebook has deleted the collection.
+
+        Raises
+        ------
+        InputError
+            When the new name of a collection is taken.
+        StoreError
+            When the store cannot be written.
+        """
+        if isinstance(step, RenameStep):
+            return self._apply_rename(step)
+        before = self.members().get(step.name)
+        deletes = not step.exists[1]
+        describes = step.description[0] != step.description[1] and not deletes
+        change = self._store.change_collection(
+            step.name,
+            add=self._keys.gather(step.add.numbers),
+            remove=self._keys.gather(step.remove.numbers),
+            description=step.description[1] if describes else None,
+            make=bool(step.add) or not step.exists[0],
+            drop=deletes,
+        )
+        if change is None:
+            return None
+        (self._used_here.discard if deletes else self._used_here.add)(step.name)
+        after = self.members().get(step.name)
+        done = CollectionStep(
+            step.name,
+            self._rows_of(change.added),
+            self._rows_of(change.removed),
+            (change.description[0], after.description if after else ""),
+            (before is not None, after is not None),
+        )
+        return done or None
+
+    def _apply_rename(self, step: RenameStep) -> RenameStep | None:
+        if not step or not self._store.rename_collection(step.old, step.new):
+            return None
+        self._used_here.discard(step.old)
+        self._used_here.add(step.new)
+        return step
+
+    def _do(self, step: CollectionStep | RenameStep) -> None:
+        with self._lock:
+            done = self.apply(step)
+            if done is not None:
+                self._changed(done)
+
+    def _rows_of(self, keys: list[str]) -> Rows:
+        if not keys:
+            return Rows.none(len(self._keys))
+        mask = np.zeros(len(self._keys), np.bool_)
+        mask[self._in_frame(pl.DataFrame({"path": keys}))["row"].to_numpy()] = True
+        return Rows(mask)
+
+    def _in_frame(self, paths: pl.DataFrame) -> pl.DataFrame:
+        """Return those of some absolute paths that the frame has, with their ``row``."""
+        return paths.join(self._row_of_key, on="path")
+
+    def _inside(self, what: Any) -> Mask:
+        return self._mask(what.paths if isinstance(what, Collection) else what)
+
+    def _spelled(self, name: str) -> str:
+        """Return a name as the store has it; older stores have some that are not normalised."""
+        return name if name in self.members() else _normal(name)
+
+    def _found(self, name: str) -> tuple[str, Members]:
+        members = self.members()
+        spelled = self._spelled(name) if isinstance(name, str) else name
+        if spelled not in members:
+            there = ", ".join(map(repr, members)) or "none yet"
+            raise NoCollectionError(f"no collection {name!r}; there are: {there}")
+        return spelled, members[spelled]
+
+    def _named(self, name: str) -> str:
+        """Return a name as it may be stored."""
+        if not isinstance(name, str) or not name.strip():
+            raise InputError(f"a collection needs a name, not {name!r}")
+        if any(
+            character in UNSEEN or unicodedata.category(character) == "Cc" for character in name
+        ):
+            raise InputError(
+                f"the name {name!r} has characters that cannot be seen; leave them out"
+            )
+        return self._spelled(name)
+
+
+def _normal(name: str) -> str:
+    return unicodedata.normalize("NFC", name).strip()

@@ -1,0 +1,210 @@
+"""What a person decided about a frame, and what of it is kept in the store."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+
+from dedup_widgets._paths import absolute
+from dedup_widgets.errors import InputError
+from dedup_widgets.review.steps import (
+    KeepersStep,
+    NearStep,
+    NotDuplicatesStep,
+    Pair,
+    Rules,
+    RulesStep,
+    Step,
+    rules_as_json,
+)
+from dedup_widgets.scoring.keepers import Rule, check
+from dedup_widgets.store.database import Store
+
+
+@dataclass(frozen=True, eq=False)
+class Decisions:
+    """What a plan follows, beside the frame.
+
+    Attributes
+    ----------
+    near : float or None
+        Near-duplicate boundary on the uniqueness scale, in [0, 1]; None for the frame's own.
+    rules : tuple or None
+        Keeper rules, strongest first; None for those that the frame was scored with.
+    keepers : frozenset of str
+        Paths chosen by hand to be keepers.
+    not_duplicates : frozenset of tuple
+        Pairs of fingerprints (a, b), a ≤ b, that are no duplicates of each other.
+
+    Raises
+    ------
+    InputError
+        When near lies outside [0, 1], or there is no such rule.
+
+    Examples
+    --------
+    >>> decisions = Decisions().choose(["b.jpg"])
+    >>> [step.text for step in Decisions().steps_to(decisions)]
+    ['make b.jpg the keeper']
+    """
+
+    near: float | None = None
+    rules: Rules = None
+    keepers: frozenset[str] = frozenset()
+    not_duplicates: frozenset[Pair] = frozenset()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "near", _checked_near(self.near))
+        if self.rules is not None:
+            check(self.rules)
+            object.__setattr__(self, "rules", tuple(self.rules))
+        pairs = frozenset((min(a, b), max(a, b)) for a, b in self.not_duplicates)
+        object.__setattr__(self, "not_duplicates", pairs)
+        object.__setattr__(self, "keepers", frozenset(self.keepers))
+
+    def __eq__(self, other: object) -> bool:
+        return self.as_json() == other.as_json() if isinstance(other, Decisions) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the decisions as a log has them."""
+        return {
+            "near": self.near,
+            "rules": rules_as_json(self.rules),
+            "keepers": sorted(self.keepers),
+            "not_duplicates": [list(pair) for pair in sorted(self.not_duplicates)],
+        }
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what :func:`dedup_widgets.plan` takes of it: ``plan(df, **arguments)``."""
+        return {
+            "near": self.near,
+            "keep": self.rules,
+            "keepers": self.keepers,
+            "not_duplicates": self.not_duplicates,
+        }
+
+    def with_near(self, near: float | None) -> Self:
+        """Return the same decisions at another boundary."""
+        return replace(self, near=near)
+
+    def with_rules(self, rules: Sequence[str | Rule] | None) -> Self:
+        """Return the same decisions with other keeper rules."""
+        if rules is None:
+            return replace(self, rules=None)
+        check(rules)
+        return replace(self, rules=tuple(rules))
+
+    def choose(self, keepers: Iterable[str], instead_of: Iterable[str] = ()) -> Self:
+        """Return the same decisions with more keepers, chosen instead of others."""
+        return replace(self, keepers=(self.keepers - set(instead_of)) | set(keepers))
+
+    def part(self, pairs: Iterable[Pair]) -> Self:
+        """Return the same decisions with more pairs of fingerprints that are no duplicates."""
+        return replace(self, not_duplicates=self.not_duplicates | set(pairs))
+
+    def rejoin(self, fingerprints: Iterable[str]) -> Self:
+        """Return the same decisions without the pairs that one of the fingerprints is in."""
+        gone = set(fingerprints)
+        left = {(a, b) for a, b in self.not_duplicates if a not in gone and b not in gone}
+        return replace(self, not_duplicates=frozenset(left))
+
+    def for_frame(self, frame: pl.DataFrame, path: str = "path") -> Self:
+        """Return the same decisions without keepers that a frame lacks."""
+        return replace(self, keepers=self.keepers & set(frame[path].to_list()))
+
+    def steps_to(self, other: "Decisions") -> list[Step]:
+        """Return the steps that lead from these decisions to others; none if they are equal."""
+        steps = (
+            NearStep(self.near, other.near),
+            RulesStep(self.rules, other.rules),
+            KeepersStep.between(self.keepers, other.keepers),
+            NotDuplicatesStep.between(self.not_duplicates, other.not_duplicates),
+        )
+        return [step for step in steps if step]
+
+    def after(self, step: Step) -> Self:
+        """Return the decisions after a step; one that is about something else leaves them."""
+        match step:
+            case NearStep():
+                return replace(self, near=step.after)
+            case RulesStep():
+                return replace(self, rules=step.after)
+            case KeepersStep():
+                return replace(self, keepers=(self.keepers - step.remove) | step.add)
+            case NotDuplicatesStep():
+                return replace(self, not_duplicates=(self.not_duplicates - step.remove) | step.add)
+        return self
+
+
+def _checked_near(near: Any) -> float | None:
+    if near is None:
+        return None
+    is_number = isinstance(near, float | int | np.floating) and not isinstance(near, bool)
+    if is_number and 0 <= near <= 1:
+        return float(near)
+    raise InputError(f"near is {near!r}; it must be a number in [0, 1], on the uniqueness scale")
+
+
+class StoredDecisions:
+    """The decisions by hand that a store keeps, as far as they are about one frame.
+
+    Keepers are kept by path and content, and no longer hold once the content is another;
+    not-duplicates by pair of contents, wherever the files lie. A frame without the column
+    ``fingerprint`` has none, and nothing is kept of it. The boundary and the rules are not kept.
+
+    Parameters
+    ----------
+    frame
+        The rows to look at.
+    store
+        Where the decisions are kept.
+    path
+        The column of paths.
+    """
+
+    def __init__(self, frame: pl.DataFrame, store: Store, path: str = "path") -> None:
+        self._store = store
+        self._fingerprints: dict[str, str] = {}
+        if "fingerprint" in frame.columns:
+            prints = frame.select(path, pl.col("fingerprint").cast(pl.String)).drop_nulls()
+            self._fingerprints = dict(prints.iter_rows())
+
+    def read(self) -> Decisions:
+        """Return the keepers and not-duplicates that hold for the frame."""
+        chosen = self._store.chosen_keepers(self._fingerprints.values())
+        with_choice = set(chosen.values())
+        return Decisions(
+            keepers=frozenset(
+                path
+                for path, fingerprint in self._fingerprints.items()
+                if fingerprint in with_choice and chosen.get(absolute(path)) == fingerprint
+            ),
+            not_duplicates=frozenset(self._store.not_duplicates(self._fingerprints.values())),
+        )
+
+    def write(self, *steps: Step) -> None:
+        """Keep what steps decided, in one transaction; what was not by hand is passed over.
+
+        Raises
+        ------
+        StoreError
+            When the store cannot be written.
+        """
+        keepers = [step for step in steps if isinstance(step, KeepersStep)]
+        apart = [step for step in steps if isinstance(step, NotDuplicatesStep)]
+        if keepers or apart:
+            self._store.decide(
+                add_keepers={
+                    absolute(path): self._fingerprints[path]
+                    for step in keepers
+                    for path in step.add
+                    if path in self._fingerprints
+                },
+                remove_keepers=[absolute(path) for step in keepers for path in step.remove],
+                add_not_duplicates=[pair for step in apart for pair in step.add],
+                remove_not_duplicates=[pair for step in apart for pair in step.remove],
+            )

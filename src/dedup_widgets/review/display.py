@@ -1,0 +1,162 @@
+"""Which rows are shown, in which order, and which stand together; ``js/src/order.ts`` agrees.
+
+Plain functions of arrays: they know frames and numbers, not widgets.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from dedup_widgets.frame.schema import KIND, is_kind
+from dedup_widgets.frame.summary import kinds
+from dedup_widgets.widgets.protocol import KEEP_CODES, KIND_CODES, NO_CODE, NO_RANK
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """Which rows stand together in the grid.
+
+    Attributes
+    ----------
+    band : ndarray of uint32, (n,)
+        0 for a row on its own, else the number of its band: its group's.
+    place : ndarray of uint32, (n,)
+        Position within the band: the keeper is 0, then members by distance, then images that are
+        near to a member but not to the keeper, which stay and are shown next to the group.
+    keeper : ndarray of int64, (highest band + 1,)
+        The row at place 0 of each band.
+    beside : ndarray of bool, (n,)
+        True for those last ones.
+    """
+
+    band: np.ndarray
+    place: np.ndarray
+    keeper: np.ndarray
+    beside: np.ndarray
+
+
+def bands(frame: pl.DataFrame) -> Bands:
+    """Work out the bands of a :func:`recognised` frame."""
+    n = len(frame)
+    if "group" not in frame.columns:
+        none = np.zeros(n, np.uint32)
+        return Bands(none, none.copy(), np.zeros(1, np.int64), np.zeros(n, bool))
+    column = frame.columns
+    group = frame["group"].fill_null(0)
+    band = group
+    if {"nearest", "kind"} <= set(column):
+        group_of = pl.DataFrame({"nearest": frame["path"], "near_group": group})
+        near_group = frame.select(pl.when(pl.col("kind") == "near").then(pl.col("nearest"))).join(
+            group_of, on="nearest", how="left", maintain_order="left"
+        )["near_group"]
+        band = (
+            pl.select(pl.when(group > 0).then(group).otherwise(near_group)).to_series().fill_null(0)
+        )
+    beside = (band > 0) & (group == 0)
+    keeper = frame["keep"].fill_null(False) & (group > 0) if "keep" in column else group < 0
+    distance = frame["distance"] if "distance" in column else pl.zeros(n, eager=True)
+    order = pl.DataFrame(
+        {"band": band, "beside": beside, "member": ~keeper, "distance": distance}
+    ).with_row_index("row")
+    place = (
+        order.sort("band", "beside", "member", "distance", "row", nulls_last=True)
+        .with_columns(place=pl.int_range(pl.len(), dtype=pl.UInt32).over("band"))
+        .sort("row")
+        .select(pl.when(pl.col("band") > 0).then("place").otherwise(0))
+        .to_series()
+    )
+    numbers, places = band.to_numpy().astype(np.uint32), place.to_numpy().astype(np.uint32)
+    first = np.zeros(int(numbers.max(initial=0)) + 1, np.int64)
+    rows = np.flatnonzero(places == 0)
+    first[numbers[rows]] = rows
+    return Bands(numbers, places, first, beside.to_numpy())
+
+
+def planned(
+    frame: pl.DataFrame, plan: pl.DataFrame, score: str | None, near: float
+) -> pl.DataFrame:
+    """Return the frame with group, keep and, where it has it, kind as the plan has them."""
+    compared = plan["rank"].is_not_null()
+    columns = [
+        plan["group"],
+        plan.select(keep=pl.when(compared).then(pl.col("action") == "keep")).to_series(),
+    ]
+    if score is not None and "kind" in frame.columns and is_kind(frame["kind"]):
+        kind, is_near = pl.col("kind").cast(pl.String), pl.col(score) <= pl.lit(near, pl.Float32)
+        columns.append(
+            frame.select(
+                kind=pl.when((kind == "exact") | kind.is_null())
+                .then(kind)
+                .when(is_near)
+                .then(pl.lit("near"))
+                .otherwise(pl.lit("unique"))
+                .cast(KIND)
+            ).to_series()
+        )
+    return frame.with_columns(columns)
+
+
+def dense_rank(column: pl.Series) -> np.ndarray:
+    """Return each row's dense rank in a column, ascending from 0; nulls and NaN are ``NO_RANK``."""
+    column = column.alias("column")  # some names are patterns to Polars
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
+    rank = (column.rank("dense") - 1).cast(pl.UInt32)
+    return rank.fill_null(NO_RANK).to_numpy().astype(np.uint32)
+
+
+def sortable(dtype: pl.DataType) -> bool:
+    """Tell whether rows can be ordered by a column of this type."""
+    return not dtype.is_nested() and dtype not in (pl.Object, pl.Binary, pl.Null)
+
+
+def display_order(
+    rank: np.ndarray,
+    band: np.ndarray,
+    place: np.ndarray,
+    mask: np.ndarray,
+    *,
+    descending: bool = False,
+    grouped: bool = True,
+) -> np.ndarray:
+    """Return the row numbers to show, in order.
+
+    Rows are sorted by rank, nulls last in either direction, ties by row number. Grouped, the rows
+    of a band stay together, by place: the band stands where its lowest visible rank puts it
+    (descending: its highest), ties by its first visible row.
+
+    Parameters
+    ----------
+    rank : ndarray of uint32, (n,)
+    band, place : ndarray of uint32, (n,)
+        See :class:`Bands`.
+    mask : ndarray of bool, (n,)
+        The visible rows.
+    """
+    rows = np.flatnonzero(mask)
+    key = rank[rows].astype(np.int64)
+    key[key != NO_RANK] *= -1 if descending else 1
+    if not grouped or not rows.size:
+        return rows[np.argsort(key, kind="stable")]
+    # One unit for each band, and one for each row on its own.
+    label = np.where(band[rows] > 0, band[rows].astype(np.int64), -1 - rows)
+    _, first, unit = np.unique(label, return_index=True, return_inverse=True)
+    lowest = np.full(first.size, NO_RANK, np.int64)
+    np.minimum.at(lowest, unit, key)
+    return rows[np.lexsort((rows, place[rows], first[unit], lowest[unit]))]
+
+
+def codes(frame: pl.DataFrame, near: float, beside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return kind and keep of each row of a :func:`recognised` frame, as codes for the browser."""
+    score = "uniqueness" if "uniqueness" in frame.columns else None
+    kind = kinds(frame, score, near).replace_strict(
+        KIND_CODES, default=NO_CODE, return_dtype=pl.UInt8
+    )
+    stays = frame.get_column("keep", default=pl.Series([None] * len(frame), dtype=pl.Boolean))
+    keep = np.select(
+        [beside, stays.fill_null(False).to_numpy(), (~stays).fill_null(False).to_numpy()],
+        [KEEP_CODES["beside"], KEEP_CODES["stays"], KEEP_CODES["goes"]],
+        NO_CODE,
+    )
+    return kind.to_numpy(), keep.astype(np.uint8)

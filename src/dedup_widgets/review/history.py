@@ -1,0 +1,229 @@
+"""What a person decided about a frame: what the plan follows, undo and redo, and the log."""
+
+import json
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple
+
+import polars as pl
+
+from dedup_widgets.review.collections import Members
+from dedup_widgets.review.decisions import Decisions
+from dedup_widgets.review.steps import Mask, Rows, Step
+
+LOG_ACTIONS = ("start", "do", "undo", "redo")
+
+
+LOG_SCHEMA = {
+    "time": pl.Datetime("us", "UTC"),
+    "action": pl.Enum(LOG_ACTIONS),
+    "step": pl.String(),
+    "value": pl.String(),
+}
+"""The columns of a decision log."""
+
+
+LOG_VERSION = 1
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that the steps of a review change.
+
+    Attributes
+    ----------
+    selection : np.ndarray
+        Mask over the rows of the frame, shape (n,).
+    filters : Mapping
+        Clauses by key, as JSON.
+    decisions : Decisions
+        What the plan follows.
+    collections : Mapping
+        What the frame sees of each collection, by name.
+    """
+
+    selection: Mask
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    decisions: Decisions = field(default_factory=Decisions)
+    collections: Mapping[str, Members] = field(default_factory=dict)
+
+
+class _Entry(NamedTuple):
+    time: datetime
+    action: Literal["do", "undo", "redo"]
+    step: Step
+
+
+class History:
+    """The steps of one review: undo, redo, and the log of decisions.
+
+    Steps of one move of the hand, such as a drag, are one step. Use it from one thread at a time.
+
+    Parameters
+    ----------
+    paths
+        The paths of the frame's rows.
+    start
+        What the review starts from.
+    limit
+        How many steps can be undone; the log is not cut.
+    now
+        The time, in UTC.
+
+    Examples
+    --------
+    >>> history = History(["a.jpg", "b.jpg"], State(np.zeros(2, bool)))
+    >>> history.record(NearStep(0.05, 0.08))
+    >>> history.undo_text
+    'near-duplicate threshold 0.05 → 0.08'
+    >>> taken_back = history.undo(apply=lambda step: step)
+    >>> history.log["action"].to_list()
+    ['start', 'do', 'undo']
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        start: State,
+        *,
+        limit: int = 1_000,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._paths, self._now = paths, now
+        self._started = now()
+        self._start_selection = Rows(start.selection)
+        self._start_filters, self._start_decisions = dict(start.filters), start.decisions
+        self._start_collections = {
+            name: (Rows(members.mask), members.description)
+            for name, members in start.collections.items()
+        }
+        self._entries: list[_Entry] = []
+        self._done: deque[Step] = deque(maxlen=limit)
+        self._undone: list[Step] = []
+        self._applying = False
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to take back."""
+        return bool(self._done)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a step to do again."""
+        return bool(self._undone)
+
+    @property
+    def undo_text(self) -> str | None:
+        """What the step does that would be taken back; None if there is none."""
+        return self._done[-1].text if self._done else None
+
+    @property
+    def redo_text(self) -> str | None:
+        """What the step does that would be done again; None if there is none."""
+        return self._undone[-1].text if self._undone else None
+
+    def record(self, step: Step) -> None:
+        """Remember a step that was done; what it took back can no longer be done again.
+
+        A step that changes nothing is passed over, and so is one that :meth:`undo` or
+        :meth:`redo` brings about while it carries out another.
+        """
+        if self._applying or not step:
+            return
+        time = self._now()
+        self._undone.clear()
+        merged = self._merged(step, time)
+        if merged is not None:
+            self._entries.pop()
+            self._done.pop()
+            step = merged
+        if step:
+            self._entries.append(_Entry(time, "do", step))
+            self._done.append(step)
+
+    def _merged(self, step: Step, time: datetime) -> Step | None:
+        """Return the last step and this one as one, if they are one move of the hand."""
+        if not (self._entries and self._done):
+            return None
+        last = self._entries[-1]
+        within = 0 <= (time - last.time).total_seconds() <= step.merges_within
+        if last.action != "do" or last.step is not self._done[-1] or not within:
+            return None
+        return last.step.merged(step)
+
+    def undo(self, apply: Callable[[Step], Step | None]) -> Step | None:
+        """Take the last step back.
+
+        Parameters
+        ----------
+        apply
+            Carries out the step that it is given, and returns it as it really happened; None if
+            nothing changed. If it raises, nothing counts as taken back.
+
+        Returns
+        -------
+        Step or None
+            The step that was taken back, None if there was none.
+        """
+        if not self._done:
+            return None
+        step = self._done[-1]
+        self._carry_out("undo", step.inverse(), apply)
+        self._undone.append(self._done.pop())
+        return step
+
+    def redo(self, apply: Callable[[Step], Step | None]) -> Step | None:
+        """Do the step again that was taken back last; see :meth:`undo`."""
+        if not self._undone:
+            return None
+        step = self._undone[-1]
+        done = self._carry_out("redo", step, apply)
+        self._undone.pop()
+        if done is not None:
+            self._done.append(done)
+        return step
+
+    def _carry_out(
+        self, action: Literal["undo", "redo"], step: Step, apply: Callable[[Step], Step | None]
+    ) -> Step | None:
+        self._applying = True
+        try:
+            done = apply(step)
+        finally:
+            self._applying = False
+        if done is not None:
+            self._entries.append(_Entry(self._now(), action, done))
+        return done
+
+    @property
+    def log(self) -> pl.DataFrame:
+        """Every step, undo and redo since the start, for :func:`dedup_widgets.replay`.
+
+        Columns: ``time`` (Datetime, UTC), ``action`` (Enum: start, do, undo, redo), ``step``
+        (String: selection, filters, near, rules, keepers, not_duplicates, collection, rename;
+        null for the start) and ``value`` (String, JSON: what the step changed, or all there was
+        at the start). ``write_ndjson`` keeps it in a file.
+        """
+        rows: list[tuple[datetime, str, str | None, Any]] = [
+            (self._started, "start", None, self._start())
+        ]
+        rows += [
+            (entry.time, entry.action, entry.step.kind, entry.step.value(self._paths))
+            for entry in self._entries
+        ]
+        texts = ((*row, json.dumps(value, ensure_ascii=False)) for *row, value in rows)
+        return pl.DataFrame(list(texts), schema=LOG_SCHEMA, orient="row")
+
+    def _start(self) -> dict[str, Any]:
+        return {
+            "version": LOG_VERSION,
+            "selection": self._start_selection.paths(self._paths),
+            "filters": self._start_filters,
+            **self._start_decisions.as_json(),
+            "collections": {
+                name: {"paths": rows.paths(self._paths), "description": description}
+                for name, (rows, description) in self._start_collections.items()
+            },
+        }

@@ -1,0 +1,376 @@
+"""Reads, decodes, embeds and remembers images: all that scoring needs to know of each file.
+
+Threads read and decode; where the embedder allows it, the same threads also run the network, on a
+portion of pictures each, so that no core ever waits for another. The calling thread only sorts
+what comes back and writes it to the store, a portion or batch in one transaction.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from dedup_widgets._progress import Progress
+from dedup_widgets._threads import single_core_threads
+from dedup_widgets.errors import ImageError, ModelError
+from dedup_widgets.images.decode import decode
+from dedup_widgets.images.source import Entry, Source
+from dedup_widgets.images.thumbnail import thumbnail
+from dedup_widgets.models.base import Embedder
+from dedup_widgets.store.database import FileRecord, Store
+
+Item = TypeVar("Item")
+
+
+Result = TypeVar("Result")
+
+
+_PIECE = 4096
+"""Files or vectors that are looked up at once: a million must not become a million objects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What is known of files.
+
+    Attributes
+    ----------
+    records
+        One a file, in the order of the paths.
+    embeddings
+        Unit vectors, (m, d) float16, one a fingerprint.
+    row_of
+        The row of each fingerprint in `embeddings`.
+    """
+
+    records: list[FileRecord]
+    embeddings: NDArray[np.float16]
+    row_of: dict[str, int]
+
+
+def describe(
+    paths: Sequence[str],
+    embedder: Embedder,
+    store: Store,
+    source: Source,
+    batch_size: int,
+    workers: int,
+    progress: Progress,
+) -> Described:
+    """Return a record for each path, and an embedding for each fingerprint among them.
+
+    What the store knows is not read again, and a picture that it has a vector of, as that of a
+    file that was moved, is not embedded again. What is new is written to it as soon as it is
+    embedded: whatever stops the work, at most `batch_size` pictures, or one portion a worker if
+    that is more, were embedded in vain. At most about two batches of prepared pictures wait in
+    memory, and one picture a worker is decoded at a time.
+
+    Parameters
+    ----------
+    paths
+        Absolute paths.
+    embedder, store, source
+        What embeds, remembers and reads.
+    batch_size
+        Pictures that are embedded before they are written. An embedder with a ``portion`` takes
+        that many a pass of the network; another one takes the whole batch.
+    workers
+        Threads that read and decode, and run the network if the embedder has a ``portion``.
+    progress
+        Whether to show a progress bar, or a function that is told images done and in all. What it
+        raises stops the work.
+
+    Raises
+    ------
+    ModelError
+        If the model fails, or its vectors differ in length from those in the store.
+    """
+    with _threads(workers, embedder) as pool:
+        known, todo, vectors = _recall(pool, paths, embedder, store, source)
+        with _Told(known, len(paths), progress) as told:
+            size = embedder.portion or batch_size
+            ahead = max(batch_size, 2 * workers)
+            reads = _in_order(pool, lambda entry: _read(source, entry, embedder), todo, ahead)
+            taken = partial(_take_stored, vectors, embedder, store)
+            batches = _batches(reads, size, set(vectors.row_of), taken)
+            most = max(workers, batch_size // size)
+            for batch, rows in _embedded(pool, batches, embedder, most):
+                store.add(
+                    [read.record for read in batch.reads if read.lasting],
+                    {r.record.fingerprint: r.jpeg for r in batch.reads if r.record.fingerprint},
+                    embedder.key,
+                    dict(zip(batch.new, rows, strict=True)) if embedder.persistent else {},
+                )
+                vectors.add(batch.new, rows)
+                known.update((read.record.entry.path, read.record) for read in batch.reads)
+                told.tell(batch, len(rows))
+    return vectors.described([known[path] for path in paths])
+
+
+def recall(
+    paths: Sequence[str], embedder: Embedder, store: Store, source: Source, workers: int
+) -> Described:
+    """Return what the store knows of files by now, without reading a picture.
+
+    Parameters
+    ----------
+    paths
+        Absolute paths.
+    embedder
+        Only what was embedded by this model counts as known.
+    store, source
+        What remembers, and what tells whether a file has changed since.
+    workers
+        Threads that look files up.
+
+    Returns
+    -------
+    Described
+        Files that the store does not know, or that have changed, are left out of ``records``;
+        those that cannot be reached are in it, with their error.
+    """
+    with _threads(workers, embedder) as pool:
+        known, _, vectors = _recall(pool, paths, embedder, store, source)
+    return vectors.described([known[path] for path in paths if path in known])
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One file, read and decoded once, with all that is needed of it."""
+
+    record: FileRecord
+    jpeg: bytes = b""
+    prepared: Any = None
+    lasting: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Files in the order they were read, and the prepared pictures that are new among them."""
+
+    reads: list[_Read]
+    new: dict[str, Any]
+
+
+class _Vectors:
+    """Embeddings as they come in, in one matrix.
+
+    Room for all is reserved when the first one tells their length; memory that is not written to
+    is not taken.
+    """
+
+    def __init__(self, most: int, model: str) -> None:
+        self.row_of: dict[str, int] = {}
+        self._most = most
+        self._model = model
+        self._matrix = np.empty((0, 0), np.float16)
+
+    def add(self, fingerprints: Iterable[str], rows: Iterable[NDArray[np.float16]]) -> None:
+        for fingerprint, row in zip(fingerprints, rows, strict=True):
+            if not self._matrix.size:
+                self._matrix = np.empty((self._most, row.size), np.float16)
+            if row.size != self._matrix.shape[1]:
+                shorter, longer = sorted((row.size, self._matrix.shape[1]))
+                raise ModelError(
+                    f"model {self._model!r} gave vectors of different lengths, {shorter} and "
+                    f"{longer}, now or in an earlier run; if the model changed, give it another key"
+                )
+            at = self.row_of.setdefault(fingerprint, len(self.row_of))
+            self._matrix[at] = row
+
+    def described(self, records: list[FileRecord]) -> Described:
+        return Described(records, self._matrix[: len(self.row_of)], self.row_of)
+
+
+class _Told:
+    """Tells how far the work is: a bar that also says what came from where, or a function."""
+
+    def __init__(self, known: dict[str, FileRecord], total: int, progress: Progress) -> None:
+        self._tell = progress if callable(progress) else None
+        self._stored = self._done = len(known)
+        self._embedded = 0
+        self._unreadable = sum(record.error is not None for record in known.values())
+        self._total = total
+        self._bar = tqdm(
+            total=total,
+            initial=len(known),
+            desc="Scoring",
+            unit="image",
+            disable=progress is not True,
+            smoothing=0.1,
+        )
+
+    def __enter__(self) -> "_Told":
+        self._say(0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def tell(self, batch: _Batch, embedded: int) -> None:
+        self._embedded += embedded
+        self._unreadable += sum(read.record.error is not None for read in batch.reads)
+        self._say(len(batch.reads))
+
+    def _say(self, more: int) -> None:
+        self._done += more
+        self._bar.set_postfix_str(
+            f"{self._embedded} embedded, {self._stored} from the store, "
+            f"{self._unreadable} unreadable",
+            refresh=False,
+        )
+        self._bar.update(more)
+        if self._tell:
+            self._tell(self._done, self._total)
+
+
+@contextmanager
+def _threads(workers: int, embedder: Embedder) -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool, whose threads run the network on one core each if the embedder allows it."""
+    if embedder.portion is None:
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="dedup-widgets")
+    else:
+        pool = single_core_threads(workers)
+    try:
+        yield pool
+    finally:
+        # An interrupt must not wait for hours of decoding.
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _recall(
+    pool: ThreadPoolExecutor,
+    paths: Sequence[str],
+    embedder: Embedder,
+    store: Store,
+    source: Source,
+) -> tuple[dict[str, FileRecord], list[Entry], _Vectors]:
+    """Split the paths into those that the store knows all about, and those to read."""
+    known: dict[str, FileRecord] = {}
+    todo: list[Entry] = []
+    vectors = _Vectors(len(paths), embedder.name)
+    pieces = [paths[at : at + _PIECE] for at in range(0, len(paths), _PIECE)]
+    looks = pool.map(lambda piece: [_stat(source, path) for path in piece], pieces)
+    for piece, entries in zip(pieces, looks, strict=True):
+        remembered = store.files(piece)
+        current: list[FileRecord] = []
+        for path, entry in zip(piece, entries, strict=True):
+            record = remembered.get(path)
+            if isinstance(entry, FileRecord):
+                known[path] = entry
+            elif record is not None and record.entry == entry:
+                current.append(record)
+            else:
+                todo.append(entry)
+        wanted = {r.fingerprint for r in current if r.fingerprint} - vectors.row_of.keys()
+        _take_stored(vectors, embedder, store, wanted)
+        for record in current:
+            if record.fingerprint is None or record.fingerprint in vectors.row_of:
+                known[record.entry.path] = record
+            else:
+                todo.append(record.entry)
+    return known, todo, vectors
+
+
+def _take_stored(
+    vectors: _Vectors, embedder: Embedder, store: Store, fingerprints: set[str]
+) -> int:
+    """Take the vectors that the store has of some pictures; return how many."""
+    found = store.embeddings(fingerprints, embedder.key) if embedder.persistent else {}
+    vectors.add(found, found.values())
+    return len(found)
+
+
+def _stat(source: Source, path: str) -> Entry | FileRecord:
+    try:
+        return source.stat(path)
+    except ImageError as error:
+        return FileRecord(Entry(path, 0, 0), error=str(error))
+
+
+def _read(source: Source, entry: Entry, embedder: Embedder) -> _Read:
+    try:
+        data = source.read(entry.path)
+    except ImageError as error:
+        # It may be readable next time with the same size and date: nothing to remember.
+        return _Read(FileRecord(entry, error=str(error)), lasting=False)
+    try:
+        picture = decode(data)
+    except ImageError as error:
+        return _Read(FileRecord(entry, error=str(error)))
+    record = FileRecord(entry, picture.fingerprint, picture.facts)
+    return _Read(record, thumbnail(picture.rgb), embedder.prepare(picture.rgb))
+
+
+def _in_order(
+    pool: ThreadPoolExecutor,
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    ahead: int,
+) -> Iterator[Result]:
+    """Map over items in threads, in order, with at most ``ahead`` results waiting in memory."""
+    waiting: deque[Future[Result]] = deque()
+    for item in items:
+        waiting.append(pool.submit(function, item))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _batches(
+    reads: Iterable[_Read], size: int, seen: set[str], taken: Callable[[set[str]], int]
+) -> Iterator[_Batch]:
+    """Cut into batches of at most ``size`` new pictures, and few enough to lose in an interrupt.
+
+    Pictures are new unless they were seen, or are taken from elsewhere, as by `_take_stored`.
+    """
+    batch = _Batch([], {})
+    for read in reads:
+        fingerprint = read.record.fingerprint
+        if fingerprint and fingerprint not in seen:
+            seen.add(fingerprint)
+            if not taken({fingerprint}):
+                batch.new[fingerprint] = read.prepared
+        # The picture itself is held by `new`, and by nothing once that is embedded.
+        batch.reads.append(_Read(read.record, read.jpeg, None, read.lasting))
+        if len(batch.new) == size or len(batch.reads) == 4 * size:
+            yield batch
+            batch = _Batch([], {})
+    if batch.reads:
+        yield batch
+
+
+def _embedded(
+    pool: ThreadPoolExecutor, batches: Iterable[_Batch], embedder: Embedder, most: int
+) -> Iterator[tuple[_Batch, NDArray[np.float16]]]:
+    """Yield each batch with the vectors of its new pictures, in order.
+
+    With a ``portion``, the pool embeds up to ``most`` batches at the same time.
+    """
+    if embedder.portion is None:
+        for batch in batches:
+            yield batch, _embed(embedder, batch)
+        return
+    waiting: deque[tuple[_Batch, Future[NDArray[np.float16]]]] = deque()
+    for batch in batches:
+        waiting.append((batch, pool.submit(_embed, embedder, batch)))
+        while waiting and (len(waiting) > most or waiting[0][1].done()):
+            batch, future = waiting.popleft()
+            yield batch, future.result()
+    for batch, future in waiting:
+        yield batch, future.result()
+
+
+def _embed(embedder: Embedder, batch: _Batch) -> NDArray[np.float16]:
+    """Return unit vectors, (n, d) float16: what is stored is what is scored."""
+    if not batch.new:
+        return np.empty((0, 0), np.float16)
+    return np.asarray(embedder.encode(list(batch.new.values()))).astype(np.float16)

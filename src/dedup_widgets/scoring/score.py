@@ -1,0 +1,144 @@
+"""From images to a frame of scores.
+
+The only module that runs the whole line; each step is a plain function of another module.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import polars as pl
+
+import dedup_widgets.scoring.keepers as keepers
+from dedup_widgets._progress import Progress
+from dedup_widgets.frame.schema import without_scores
+from dedup_widgets.frame.table import require_columns
+from dedup_widgets.models.base import DEFAULT_MODEL, Precision
+from dedup_widgets.scoring.task import prepare
+from dedup_widgets.scoring.uniqueness import NEAR, uniqueness
+from dedup_widgets.store.database import Store
+
+
+def score(
+    images: Any,
+    *,
+    model: Any = DEFAULT_MODEL,
+    near: float | None = None,
+    keep: Sequence[str | keepers.Rule] = keepers.DEFAULT,
+    store: "str | os.PathLike[str] | Store | None" = None,
+    device: str | None = None,
+    precision: Precision = "fast",
+    batch_size: int | None = None,
+    workers: int | None = None,
+    progress: Progress = True,
+) -> pl.DataFrame:
+    """Score every image by how unlike the others it is, and suggest what to keep.
+
+    What was computed before is taken from the store: a second call on the same folder embeds
+    nothing, one after m images came in embeds and compares m, and an interrupted one goes on from
+    where it was.
+
+    Parameters
+    ----------
+    images
+        A directory (searched through all its folders), a glob, a list of paths, or a frame with
+        a ``path`` column, whose other columns pass through.
+    model
+        ``"clip-ViT-B-32"`` or any other name or local folder that sentence-transformers loads,
+        ``"efficientnet-lite0"``, or an object with ``encode(list[PIL.Image]) -> array``.
+    near
+        Near-duplicate boundary on the uniqueness scale, in [0, 1]; default 0.05.
+    keep
+        Keeper rules, strongest first: names of :data:`dedup_widgets.keepers.RULES`, or rules made
+        by :func:`dedup_widgets.keepers.prefer` and its like, which may look at other columns of a
+        frame that is given.
+    store
+        The SQLite file to remember in; default: ``DEDUP_WIDGETS_STORE``, or the user's cache.
+    device
+        Torch device, such as ``"cuda"``, that embeds and compares; default: the fastest there is.
+    precision
+        ``"fast"``: the network in its fastest faithful form, at a cosine of 0.999 or more to the
+        reference; ``"exact"``: just as the reference computes it.
+    batch_size
+        Images a pass of the network; default 32.
+    workers
+        Threads that read and decode; default: one a processor core.
+    progress
+        Whether to show a progress bar with images a second, or a function that is told how many
+        steps are done and how many there are, of reading first and then of comparing. What it
+        raises stops the work; what was done by then is kept.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row an image, in the order given, or found (sorted by path):
+
+        ``path``, ``uniqueness`` (Float32, [0, 1], 0 exactly for what can go as an exact duplicate,
+        higher is more unique), ``kind`` (exact, near, unique), ``group``, ``keep``, ``nearest``
+        (path of the image that decided the score) and its cosine ``distance`` (Float32, [0, 1]),
+        the facts of the file, the quality metrics (``brightness`` [0, 1], ``contrast`` [0, 0.5],
+        ``sharpness`` [0, 1,040,400], see :mod:`dedup_widgets.images.quality`; ``aspect_ratio``,
+        width by height; ``area``, pixels; ``bytes``), ``fingerprint`` (32 hex digits), ``error``
+        (why it could not be read; its scores are then null), ``embedding`` (Array(Float16, d), unit
+        vector), and the other columns of a frame that was given.
+
+    Raises
+    ------
+    InputError
+        When there is nothing such as ``images`` describes, or an argument is out of range.
+    ModelError
+        When the model cannot be loaded; no other one is taken in its place.
+    StoreError
+        When the store cannot be opened or written.
+
+    See Also
+    --------
+    score_async : The same in the background.
+    uniqueness : The same rules for vectors of your own.
+    """
+    order = prepare(
+        images,
+        model=model,
+        near=near,
+        keep=keep,
+        store=store,
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        workers=workers,
+    )
+    embedder = order.load()
+    return order.frame(order.describe(embedder, progress), embedder, progress)
+
+
+def add_scores(
+    frame: pl.DataFrame, path: str, near: float | None, run: Callable[[pl.DataFrame], pl.DataFrame]
+) -> pl.DataFrame:
+    """Add the columns of a score to a frame that lacks them.
+
+    Parameters
+    ----------
+    frame, path
+        A frame, and its column of paths.
+    near
+        As for :func:`score`.
+    run
+        Scores the images of a frame; called unless the frame has a column ``embedding``.
+    """
+    require_columns(frame, [path], "Explorer")
+    if "embedding" not in frame.columns:
+        own = without_scores(frame)
+        scored = run(frame.select(path=pl.col(path)))
+        return own.hstack(scored.drop("path"))
+    has_vector = frame["embedding"].is_not_null()
+    part = frame.filter(has_vector)
+    prints = part["fingerprint"].to_list() if "fingerprint" in frame.columns else None
+    scores = uniqueness(
+        part["embedding"], fingerprints=prints, near=NEAR if near is None else near
+    ).with_columns(nearest=pl.lit(part[path]).gather(pl.col("nearest")), row=has_vector.arg_true())
+    scored = (
+        frame.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"))
+        .join(scores, on="row", how="left", maintain_order="left")
+        .drop("row")
+    )
+    return frame.drop(scored.columns, strict=False).hstack(scored)

@@ -1,0 +1,204 @@
+"""One scoring run: what was asked, and the frame that comes of it."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+import dedup_widgets.scoring.keepers as keepers
+from dedup_widgets._paths import absolute
+from dedup_widgets._progress import Progress
+from dedup_widgets._threads import processors
+from dedup_widgets.errors import InputError
+from dedup_widgets.frame.schema import FACT_TYPES, SCORE_COLUMNS, SHAPE, without_scores
+from dedup_widgets.frame.table import checked_paths, is_frame, to_polars
+from dedup_widgets.images.listing import find_images
+from dedup_widgets.images.source import LocalFiles
+from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision, check_precision, gamma
+from dedup_widgets.models.load import load_embedder
+from dedup_widgets.scoring.incremental import compare_remembering
+from dedup_widgets.scoring.pipeline import Described, describe, recall
+from dedup_widgets.scoring.uniqueness import NEAR
+from dedup_widgets.store.database import FileRecord, Store
+from dedup_widgets.store.open import open_store, store_path
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be scored and how, checked, with nothing done yet.
+
+    Attributes
+    ----------
+    paths
+        As they stand in the frame.
+    given
+        The other columns of a frame that was given.
+    near, keep, store, model, device, precision, batch_size, workers
+        As :func:`score` takes them, with its defaults filled in.
+    """
+
+    paths: list[str]
+    given: pl.DataFrame | None
+    near: float
+    keep: Sequence[str | keepers.Rule]
+    store: Store
+    model: Any
+    device: str | None
+    precision: Precision
+    batch_size: int
+    workers: int
+
+    def load(self) -> Embedder:
+        """Load the model."""
+        return load_embedder(self.model, self.device, self.precision)
+
+    def describe(self, embedder: Embedder, progress: Progress) -> Described:
+        """Read, embed and remember what the store does not know yet."""
+        files = [absolute(path) for path in self.paths]
+        return describe(
+            *(files, embedder, self.store, LocalFiles()),
+            *(self.batch_size, self.workers, progress),
+        )
+
+    def recall(self, embedder: Embedder) -> Described:
+        """Return what the store knows by now."""
+        files = [absolute(path) for path in self.paths]
+        return recall(files, embedder, self.store, LocalFiles(), self.workers)
+
+    def frame(
+        self, described: Described, embedder: Embedder, progress: Progress = False
+    ) -> pl.DataFrame:
+        """Score what was described, and lay it out as :func:`score` does."""
+        paths, given = self.paths, self.given
+        if len(described.records) < len(paths):
+            known = {record.entry.path for record in described.records}
+            rows = [row for row, path in enumerate(paths) if absolute(path) in known]
+            paths = [paths[row] for row in rows]
+            given = None if given is None else given[rows]
+        facts = _facts(paths, described.records)
+        readable = facts["error"].is_null()
+        seen = facts.filter(readable)
+        prints = seen["fingerprint"].to_list()
+        vectors = described.embeddings[[described.row_of[fingerprint] for fingerprint in prints]]
+        scores = compare_remembering(
+            self.store if embedder.persistent else None,
+            embedder.key,
+            vectors,
+            fingerprints=prints,
+            rank=keepers.rank(
+                seen if given is None else seen.hstack(given.filter(readable)), self.keep
+            ),
+            near=self.near,
+            gamma=gamma(embedder.near_distance),
+            device=self.device,
+            progress=progress,
+        )
+        scored = _laid_out(facts, readable, scores, vectors)
+        return scored if given is None else scored.hstack(given)
+
+
+def prepare(
+    images: Any,
+    *,
+    model: Any = DEFAULT_MODEL,
+    near: float | None = None,
+    keep: Sequence[str | keepers.Rule] = keepers.DEFAULT,
+    store: "str | os.PathLike[str] | Store | None" = None,
+    device: str | None = None,
+    precision: Precision = "fast",
+    batch_size: int | None = None,
+    workers: int | None = None,
+) -> Order:
+    """Check the arguments of :func:`score`, and find the images, before any work."""
+    near = NEAR if near is None else near
+    if not (isinstance(near, int | float) and 0 <= near <= 1):
+        raise InputError(f"near is {near!r}; it must lie in [0, 1], on the uniqueness scale")
+    check_precision(precision)
+    batch_size = _positive("batch_size", batch_size, 32)
+    workers = _positive("workers", workers, processors())
+    given, paths = _paths(images)
+    _check_rules(keep, given)
+    _refuse_store_among_images(store, images, paths)
+    if not isinstance(model, str | os.PathLike):
+        model = load_embedder(model, device, precision)
+    return Order(
+        *(paths, given, near, keep, open_store(store)),
+        *(model, device, precision, batch_size, workers),
+    )
+
+
+def _positive(name: str, value: int | None, default: int) -> int:
+    if value is None:
+        return default
+    if value < 1:
+        raise InputError(f"{name} is {value}; it must be at least 1")
+    return value
+
+
+def _check_rules(keep: Sequence[str | keepers.Rule], given: pl.DataFrame | None) -> None:
+    """Refuse rules that could not be applied, before hours are spent on what they rank."""
+    facts = _facts([], [])
+    keepers.rank(facts if given is None else facts.hstack(given.clear()), keep)
+
+
+def _paths(images: Any) -> tuple[pl.DataFrame | None, list[str]]:
+    """Return the other columns of a frame, if one was given, and the paths to score."""
+    if is_frame(images):
+        frame = to_polars(images)
+        return without_scores(frame.drop("path", strict=False)), checked_paths(frame)
+    return None, find_images(images)
+
+
+def _refuse_store_among_images(
+    store: "str | os.PathLike[str] | Store | None", images: Any, paths: Sequence[str]
+) -> None:
+    path = store_path(store).resolve()
+    # Names, for a Path each of a million images takes ten seconds.
+    among = str(path.parent) in {os.path.dirname(absolute(image)) for image in paths}  # noqa: PTH120
+    if isinstance(images, str | os.PathLike) and (given := Path(images).expanduser()).is_dir():
+        among = among or path.is_relative_to(given.resolve())
+    if among:
+        raise InputError(
+            f"the store {path} would lie inside the image folder, which dedup_widgets never "
+            "writes to; choose a place outside it"
+        )
+
+
+def _laid_out(
+    facts: pl.DataFrame, readable: pl.Series, scores: pl.DataFrame, vectors: NDArray[np.float16]
+) -> pl.DataFrame:
+    """Return the columns of a score, with nulls where a file is not readable."""
+    seen = facts["path"].filter(readable)
+    scores = scores.with_columns(
+        pl.lit(seen).gather(pl.col("nearest")).alias("nearest")
+        if len(seen)
+        else pl.lit(None, pl.String).alias("nearest"),
+        embedding=pl.Series(vectors, dtype=pl.Array(pl.Float16, vectors.shape[1])),
+        row=readable.arg_true(),
+    )
+    return (
+        facts.with_row_index("row")
+        .join(scores, on="row", how="left", maintain_order="left")
+        .with_columns(**SHAPE)
+        .select("path", *SCORE_COLUMNS, *FACT_TYPES, *SHAPE, "fingerprint", "error", "embedding")
+    )
+
+
+def _facts(paths: Sequence[str], records: Sequence[FileRecord]) -> pl.DataFrame:
+    """Return what is known of each file."""
+    return pl.DataFrame(
+        {
+            "path": pl.Series(paths, dtype=pl.String),
+            **{
+                name: pl.Series([getattr(r.facts, name, None) for r in records], dtype=dtype)
+                for name, dtype in FACT_TYPES.items()
+            },
+            "fingerprint": pl.Series([r.fingerprint for r in records], dtype=pl.String),
+            "error": pl.Series([record.error for record in records], dtype=pl.String),
+        }
+    )

@@ -1,0 +1,332 @@
+"""The uniqueness score, from embeddings and fingerprints to groups and keepers.
+
+Images that share a fingerprint are exact duplicates; of N of them one, the keeper, is scored and
+N-1 get exactly 0. Everyone scored gets ``d ** gamma``, where d is the cosine distance to the
+nearest image with another fingerprint. Images within ``near`` of a keeper are its near-duplicates.
+"""
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+
+from dedup_widgets._progress import Progress
+from dedup_widgets.errors import InputError
+from dedup_widgets.frame.schema import KIND
+from dedup_widgets.neighbors.search import Method, check_method
+from dedup_widgets.neighbors.vectors import Vectors, first_equal
+from dedup_widgets.scoring.comparison import Compared, Originals
+
+FLOOR = 1e-12
+"""Lowest uniqueness of an image that is scored: zero is kept for exact duplicates."""
+
+
+NEAR = 0.05
+"""Near-duplicate boundary on the uniqueness scale, where none is given."""
+
+
+SAME = 1e-5
+"""Cosine distance within which vectors without fingerprints count as identical."""
+
+
+def scale(distance: ArrayLike, gamma: float = 1.0) -> NDArray[np.float32]:
+    """Turn a cosine distance into uniqueness: ``distance ** gamma``, at least :data:`FLOOR`.
+
+    Parameters
+    ----------
+    distance
+        Cosine distance in [0, 1], of any shape.
+    gamma
+        Exponent of the model: ``ln 0.05 / ln d_near`` puts the model's near-duplicate boundary
+        ``d_near`` at a uniqueness of 0.05.
+
+    Returns
+    -------
+    NDArray[np.float32]
+        Uniqueness in (0, 1], of the shape of `distance`; higher is more unique.
+
+    Examples
+    --------
+    >>> scale([0.0, 0.25, 1.0], gamma=0.5).tolist()
+    [9.999999960041972e-13, 0.5, 1.0]
+    """
+    powered = np.power(np.asarray(distance, np.float64), gamma)
+    return np.maximum(powered, FLOOR).astype(np.float32)
+
+
+def uniqueness(
+    embeddings: Any,
+    *,
+    fingerprints: Iterable[Hashable] | None = None,
+    near: float = NEAR,
+    rank: ArrayLike | None = None,
+    gamma: float = 1.0,
+    method: Method = "auto",
+    device: str | None = None,
+    progress: Progress = False,
+) -> pl.DataFrame:
+    """Score images by how unlike the others they are, group the duplicates and suggest keepers.
+
+    Equal input gives equal output to the last bit, in whatever order the rows come (with `rank`
+    reordered along).
+
+    Parameters
+    ----------
+    embeddings
+        n x d numbers, one row an image: an array, a tensor, a list of rows, or a polars Array or
+        List column. Rows are normalised to unit length. An array is not copied, so it may be a
+        file that is mapped into memory, larger than it.
+    fingerprints
+        n hashable values, equal for exact duplicates. Without them, vectors within 1e-5 cosine
+        distance of a better keeper count as identical to it.
+    near
+        Near-duplicate boundary on the uniqueness scale, in [0, 1].
+    rank
+        n numbers, the lowest of a group is its keeper; equal ones go by row number. Default: row
+        number.
+    gamma
+        Exponent that fits distances to the uniqueness scale, see :func:`scale`.
+    method
+        How neighbours are searched: ``"exact"`` looks at all pairs, ``"hnsw"`` takes candidates
+        from a graph, ``"auto"`` chooses by the number of images and what the machine can do.
+    device
+        Torch device for the search, such as ``"cuda"``; default: CUDA if there is one.
+    progress
+        Whether to show a bar while a search takes more than about a second; or a function that
+        is told the work done and in all, and may raise to stop it.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row an image, in the order given:
+
+        - ``uniqueness`` (Float32, [0, 1]): exactly 0 for an exact duplicate that is not the
+          keeper, and for nothing else; 1 when there is nothing else to compare with.
+        - ``kind`` (Enum): ``exact`` when it shares its fingerprint, keeper included; else
+          ``near`` when uniqueness is at most `near`; else ``unique``.
+        - ``group`` (UInt32, null for images in none): numbered from 1 by the keepers' ranks.
+        - ``keep`` (Boolean): true for each group's keeper and for images in no group.
+        - ``nearest`` (UInt32, row number): the image that decided the score; null for none.
+        - ``distance`` (Float32, [0, 1]): cosine distance to ``nearest``; null for none.
+
+        All copies of an image go with the best-ranked of them. Where that one is within `near`
+        of a better-ranked keeper, it joins that group with its copies: its own score stays
+        above 0, but ``keep`` is false.
+
+    Raises
+    ------
+    InputError
+        When the embeddings are not n x d, a row is zero, NaN, infinite or null, `fingerprints` or
+        `rank` has another length or missing values, or `near`, `gamma` or `method` is out of
+        range.
+
+    Examples
+    --------
+    >>> scores = uniqueness([[1, 0], [1, 0], [1, 0.1], [0, 1]])
+    >>> scores["uniqueness"].cast(pl.Float64).round(3).to_list()
+    [0.005, 0.0, 0.005, 0.9]
+    >>> scores.select("kind", "group", "keep").rows()
+    [('exact', 1, True), ('exact', 1, False), ('near', 1, False), ('unique', None, True)]
+    """
+    return compare(
+        embeddings,
+        fingerprints=fingerprints,
+        near=near,
+        rank=rank,
+        gamma=gamma,
+        method=method,
+        device=device,
+        progress=progress,
+    )[0]
+
+
+def compare(
+    embeddings: Any,
+    *,
+    fingerprints: Iterable[Hashable] | None = None,
+    near: float = NEAR,
+    rank: ArrayLike | None = None,
+    gamma: float = 1.0,
+    method: Method = "auto",
+    device: str | None = None,
+    progress: Progress = False,
+    earlier: Compared | None = None,
+) -> tuple[pl.DataFrame, Compared]:
+    """Return what :func:`uniqueness` does, and what the search found, to go on from.
+
+    Parameters
+    ----------
+    earlier
+        What a search found before some images came or went; its fingerprints must stand for the
+        same vectors as here. Only images that are new, or lost their nearest, are compared, with
+        all: with m of those, m x n distances. Where the best keepers come in another order than
+        before, all are. Without fingerprints it is of no use.
+
+    The others are those of :func:`uniqueness`, and so are the errors.
+
+    Examples
+    --------
+    >>> _, found = compare([[1, 0], [0, 1]], fingerprints=["a", "b"])
+    >>> more = {"fingerprints": ["a", "b", "c"], "earlier": found}
+    >>> scores, found = compare([[1, 0], [0, 1], [3, 4]], **more)
+    >>> scores["nearest"].to_list(), found.distance.round(6).tolist()
+    ([2, 2, 1], [0.4, 0.2, 0.2])
+    """
+    _check_range("near", near, 0.0, 1.0)
+    _check_range("gamma", gamma, 1e-3, 1e3)
+    check_method(method)
+    vectors = Vectors(embeddings)
+    order = _keeper_order(rank, len(vectors))
+    # From here on rows stand in the order of keepers: of two rows, the lower is the better keeper.
+    rows = np.arange(len(vectors))
+    within = reach(near, gamma)
+
+    # Rules 2 to 4: exact copies are collapsed into the best of them, their original; each
+    # original is scored by its distance to the nearest other one.
+    names = None if fingerprints is None else _checked(fingerprints, order)
+    original = _first_equal_vector(vectors, order) if names is None else _first_equal(names)
+    originals = np.flatnonzero(original == rows)
+    search = Originals(vectors, order[originals], within, method, device, progress)
+    if names is None:
+        found = search.search()
+        leader, search, found = search.without_twins(found, SAME)
+        original = originals[leader[np.searchsorted(originals, original)]]
+        originals = np.flatnonzero(original == rows)
+    else:
+        prints = [names[i] for i in originals]
+        found = (earlier and search.go_on(earlier, prints)) or search.search(prints)
+    nearest, distance = found.nearest, found.distance
+    score = np.zeros(len(rows), np.float32)
+    score[originals] = scale(distance, gamma)
+
+    # Rules 5 and 6: the best original that is in no group takes all others within near of it that
+    # are in none.
+    keeper = rows.copy()
+    keeper[originals] = originals[search.leaders(found)]
+    keeper = keeper[original]
+
+    exact = _set_sizes(original) > 1
+    grouped = _set_sizes(keeper) > 1
+    group_number = np.cumsum(grouped & (keeper == rows))
+    decided_by, decided_at = original.copy(), np.zeros(len(rows))
+    decided_by[originals] = np.where(nearest >= 0, originals[nearest], -1)
+    decided_at[originals] = distance
+    by_keeper_order = pl.DataFrame(
+        {
+            "row": order,
+            "uniqueness": score,
+            "exact": exact,
+            "near": score <= np.float32(near),
+            "grouped": grouped,
+            "group": group_number[keeper],
+            "keep": keeper == rows,
+            "compared": decided_by >= 0,
+            "nearest": order[decided_by],
+            "distance": decided_at.astype(np.float32),
+        }
+    )
+    scores = by_keeper_order.sort("row").select(
+        "uniqueness",
+        kind=pl.when("exact")
+        .then(pl.lit("exact"))
+        .when("near")
+        .then(pl.lit("near"))
+        .otherwise(pl.lit("unique"))
+        .cast(KIND),
+        group=pl.when("grouped").then("group").cast(pl.UInt32),
+        keep="keep",
+        nearest=pl.when("compared").then("nearest").cast(pl.UInt32),
+        distance=pl.when("compared").then("distance"),
+    )
+    return scores, found
+
+
+def _checked(fingerprints: Iterable[Hashable], order: NDArray[np.int64]) -> list[Hashable]:
+    """Return the fingerprints in keeper order."""
+    values = _as_list(fingerprints)
+    if len(values) != len(order):
+        raise InputError(
+            f"there are {len(values)} fingerprints for {len(order)} embeddings; pass one each"
+        )
+    if None in values:
+        raise InputError(
+            f"row {values.index(None)} has no fingerprint; leave out images that have none"
+        )
+    return [values[row] for row in order]
+
+
+def _first_equal(fingerprints: Sequence[Hashable]) -> NDArray[np.int64]:
+    """Return, for each row, the first one with its fingerprint."""
+    seen: dict[Hashable, int] = {}
+    try:
+        first = (seen.setdefault(name, row) for row, name in enumerate(fingerprints))
+        return np.fromiter(first, np.int64, len(fingerprints))
+    except TypeError as error:
+        raise InputError(f"fingerprints must be hashable, such as strings ({error})") from error
+
+
+def _first_equal_vector(vectors: Vectors, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return, for each row in keeper order, the first one with the very same vector."""
+    n = len(order)
+    place = np.empty(n, np.int64)
+    place[order] = np.arange(n)
+    equal = first_equal(vectors)
+    first = np.full(n, n)
+    np.minimum.at(first, equal, place)
+    return first[equal[order]]
+
+
+def reach(near: float, gamma: float) -> float:
+    """Return the largest cosine distance whose uniqueness is at most `near`, -1 when none is.
+
+    Uniqueness is compared as the Float32 that people see. Floats from 0 to 1 are ordered like
+    their bits, so halving the range of bits finds the very last one.
+    """
+    limit = np.float32(near)
+
+    def is_near(bits: int) -> bool:
+        return bool(scale(np.int64(bits).view(np.float64), gamma) <= limit)
+
+    low, high = 0, int(np.float64(1.0).view(np.int64))
+    if not is_near(low):
+        return -1.0
+    if is_near(high):
+        return 1.0
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if is_near(middle) else (low, middle)
+    return float(np.int64(low).view(np.float64))
+
+
+def _keeper_order(rank: ArrayLike | None, n: int) -> NDArray[np.int64]:
+    """Return row numbers, the best keeper first."""
+    if rank is None:
+        return np.arange(n)
+    ranks = np.asarray(rank)
+    if ranks.shape != (n,):
+        raise InputError(f"rank has shape {ranks.shape} for {n} embeddings; pass one number each")
+    if n and ranks.dtype.kind not in "fiub":
+        raise InputError(f"rank holds {ranks.dtype}; pass numbers, the lowest for the best keeper")
+    if ranks.dtype.kind == "f" and np.isnan(ranks).any():
+        raise InputError(f"rank of row {np.isnan(ranks).argmax()} is missing; pass a number each")
+    return np.argsort(ranks, kind="stable")
+
+
+def _set_sizes(label: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many rows share the label of each."""
+    return np.bincount(label, minlength=len(label))[label]
+
+
+def _as_list(values: Any) -> list[Any]:
+    """Return Python values, which compare by value where a tensor's elements would not."""
+    for convert in ("to_list", "tolist"):
+        if hasattr(values, convert):
+            return list(getattr(values, convert)())
+    return list(values)
+
+
+def _check_range(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise InputError(f"{name} is {value}; it must lie in [{low:g}, {high:g}]")

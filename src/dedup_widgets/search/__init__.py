@@ -1,0 +1,1 @@
+"""The images most similar to one."""

@@ -1,0 +1,81 @@
+"""One query against all vectors, nothing missed."""
+
+import warnings
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup_widgets.neighbors.vectors import Vectors, float32_error, parts
+
+COPIED = 50_000_000
+"""Numbers, n x d, up to which a float32 copy is held: 200 MB, which take 10 ms to look at."""
+
+
+_IN_ONE_THREAD = 2**15
+"""Numbers up to which torch and BLAS start no threads: waiting for each other, on a machine with
+other work to do, they take up to a hundred times as long as one thread takes alone."""
+
+
+class Scan:
+    """Looks at all vectors.
+
+    Up to :data:`COPIED` numbers a float32 copy is held. Of more, nothing is held: they are read
+    from where they are, in their own precision; 1,000,000 x 512 of float16 take 0.3 s.
+
+    Parameters
+    ----------
+    vectors
+        n of them, at least one.
+    stored
+        The numbers that they were made from, (n, d).
+    """
+
+    def __init__(self, vectors: Vectors, stored: NDArray[np.generic]) -> None:
+        self._vectors, self._stored = vectors, stored
+
+    def candidates(self, unit: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+        """Return the k rows nearest to a unit vector, (d,), and those that float32 cannot tell."""
+        is_small = self._stored.size <= COPIED
+        cosine = self._copy @ unit if is_small else self._read(unit)
+        # Dividing by lengths that float32 summed up costs as much as the products.
+        slack = (2 if is_small else 4) * float32_error(self._vectors.dimensions)
+        return np.flatnonzero(cosine >= np.partition(cosine, -k)[-k] - slack)
+
+    @cached_property
+    def _copy(self) -> NDArray[np.float32]:
+        return self._vectors.unit(slice(None))
+
+    def _read(self, unit: NDArray[np.float32]) -> NDArray[np.float32]:
+        cosine = np.empty(len(self._stored), np.float32)
+        if self._lengths is None:
+            for part in parts(len(cosine)):
+                cosine[part] = self._vectors.unit(part) @ unit
+            return cosine
+        for part, block in self._blocks():
+            cosine[part] = block @ unit
+        cosine /= self._lengths
+        return cosine
+
+    @cached_property
+    def _lengths(self) -> NDArray[np.float32] | None:
+        """Length of each vector as it is stored; None where float32 is too narrow for them."""
+        if self._stored.dtype not in (np.float16, np.float32):
+            return None
+        lengths = np.empty(len(self._stored), np.float32)
+        for part, block in self._blocks():
+            lengths[part] = np.sqrt(np.einsum("nd,nd->n", block, block))
+        return lengths if lengths.min() > 1e-15 and lengths.max() < 1e15 else None
+
+    def _blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Yield the stored numbers as float32, which torch makes of float16 20 times faster."""
+        import torch
+
+        rows = max(1, _IN_ONE_THREAD // self._stored.shape[1])
+        block = torch.empty((rows, self._stored.shape[1]))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that the array is read-only: so is its use
+            stored = torch.from_numpy(self._stored)
+        for part in parts(len(self._stored), rows):
+            yield part, block[: part.stop - part.start].copy_(stored[part]).numpy()

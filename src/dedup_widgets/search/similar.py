@@ -1,0 +1,237 @@
+"""The nearest images to an image, a picture file, or a text."""
+
+import os
+import warnings
+import weakref
+from copy import copy
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from dedup_widgets.errors import ImageError, InputError
+from dedup_widgets.frame.table import require_columns, to_polars
+from dedup_widgets.images.decode import decode
+from dedup_widgets.images.listing import IMAGE_SUFFIXES
+from dedup_widgets.images.source import LocalFiles
+from dedup_widgets.models.base import DEFAULT_MODEL, Precision
+from dedup_widgets.models.load import load_embedder
+from dedup_widgets.search.index import MOST_ASKED, VectorIndex
+from dedup_widgets.store.database import Store
+from dedup_widgets.store.open import store_path
+
+
+def similar(
+    df: Any,
+    query: str | os.PathLike[str],
+    k: int = 12,
+    *,
+    model: Any = DEFAULT_MODEL,
+    device: str | None = None,
+    precision: Precision = "fast",
+    store: "str | os.PathLike[str] | Store | None" = None,
+) -> pl.DataFrame:
+    """Return the images of a frame that are nearest to a query.
+
+    Of up to 97,656 images with 512-dimensional embeddings all are looked at. Of more, all are
+    until an index is loaded or built, which the first call starts in the background; from then on
+    calls with the same frame are answered in milliseconds, where an image may now and then be
+    missed: see :class:`dedup_widgets.search.index.VectorIndex`. Distances are exact either way.
+
+    Parameters
+    ----------
+    df
+        A frame with columns ``path`` and ``embedding``, as :func:`dedup_widgets.score` makes it;
+        Polars, pandas or pyarrow.
+    query
+        A path of the frame; another image file; or, for a model that embeds text too, such as
+        CLIP, a text.
+    k
+        How many to return, at most.
+    model
+        The model that made the embeddings. It is loaded for a file or a text only.
+    device, precision
+        How it runs; see :func:`dedup_widgets.score`.
+    store
+        Beside it the index of many images is kept; see :func:`dedup_widgets.score`.
+
+    Returns
+    -------
+    pl.DataFrame
+        Rows of the frame, nearest first, where ``distance`` is the cosine distance to the query
+        (Float32, [0, 1]). A query of the frame is itself left out, its duplicates are not.
+
+    Raises
+    ------
+    InputError
+        When the frame lacks a column, the query is no image that can be found, or the model's
+        vectors are of another length than those of the frame.
+    ImageError
+        When the query is a file that cannot be read as a picture.
+    """
+    if k < 0:
+        raise InputError(f"k is {k}; it must be 0 or more")
+    text = os.fspath(query)
+    images = _images_of(df, text, store_path(store))
+    if text in images.row_of:
+        return images.frame(text, k)
+    embedder = load_embedder(model, device, precision)
+    if Path(text).suffix.lower() in IMAGE_SUFFIXES or Path(text).is_file():
+        data = LocalFiles().read(text)
+        try:
+            picture = decode(data)
+        except ImageError as error:
+            raise ImageError(f"{text}: {error}") from error
+        vector = embedder.encode([embedder.prepare(picture.rgb)])[0]
+    elif embedder.can_embed_text:
+        vector = embedder.encode_text(text)
+    else:
+        raise InputError(
+            f"{text!r} is neither a path of this frame nor an image file, and {embedder.name} "
+            "does not embed text; CLIP does"
+        )
+    return images.rows_as_frame(*images.nearest(vector, k))
+
+
+_last: "tuple[weakref.ref[pl.DataFrame], SimilarImages] | None" = None
+
+
+def _images_of(df: Any, path: str, beside: Path) -> "SimilarImages":
+    """Return the images of a frame, with the index of the last call if the frame is the same."""
+    global _last
+    frame = to_polars(df)
+    last = _last
+    if last is not None and last[0]() is frame and last[1].beside == beside:
+        images = last[1].of(frame, path)
+        if images is not None:
+            return images
+    # A clone: the frame itself lives only as long as its owner wants it.
+    images = SimilarImages(frame.clone(), beside=beside)
+    if frame is df:
+        _last = weakref.ref(df, _forget), images
+    return images
+
+
+def _forget(frame: "weakref.ref[pl.DataFrame]") -> None:
+    global _last
+    if _last is not None and _last[0] is frame:
+        _last = None
+
+
+class SimilarImages:
+    """The nearest neighbours of the images of a frame.
+
+    Parameters
+    ----------
+    frame
+        Has the column of paths, and ``embedding``: Array or List of floats, null where there is
+        none.
+    path
+        The column of paths.
+    beside
+        Path of the store beside which an index of many images is kept; None: nothing is kept.
+    """
+
+    def __init__(
+        self, frame: pl.DataFrame, path: str = "path", *, beside: Path | None = None
+    ) -> None:
+        require_columns(frame, [path, "embedding"], "similar items")
+        self._frame, self._path, self.beside = frame, path, beside
+        self._with_vector = frame["embedding"].is_not_null().arg_true().to_numpy()
+        self.row_of = {p: row for row, p in enumerate(frame[path].to_list())}
+
+    @cached_property
+    def _index(self) -> VectorIndex:
+        beside = self.beside
+        if beside is not None and self._are_in(beside.parent):
+            warnings.warn(
+                f"the index of similar images would lie among the images in {beside.parent}, where "
+                "nothing is ever written: it stays in memory; pass store=… in another folder",
+                stacklevel=2,
+            )
+            beside = None
+        return VectorIndex(self._frame["embedding"].drop_nulls(), beside=beside)
+
+    def _are_in(self, folder: Path) -> bool:
+        """Tell whether any image lies right in a folder."""
+        start = f"{folder}{os.sep}"
+        below = self._frame[self._path].cast(pl.String).str.strip_prefix(start)
+        is_below = self._frame[self._path].cast(pl.String).str.starts_with(start)
+        return bool((is_below & ~below.str.contains(os.sep, literal=True)).any())
+
+    def of(self, frame: pl.DataFrame, path: str) -> "SimilarImages | None":
+        """Return the same for a frame that may have been changed in place since.
+
+        None where it has other embeddings, or this path in another row.
+        """
+        paths = frame.get_column(self._path, default=None)
+        row = self.row_of.get(path)
+        address = _address(frame)
+        if paths is None or address is None or address != _address(self._frame):
+            return None
+        if len(paths) != len(self._frame):
+            return None
+        if paths[row] != path if row is not None else not paths.equals(self._frame[self._path]):
+            return None
+        same = copy(self)
+        same._frame = frame.clone()
+        return same
+
+    def is_ready(self, timeout: float | None = 0) -> bool:
+        """Tell whether answers are as fast as they will be; see :meth:`VectorIndex.is_ready`."""
+        return self._index.is_ready(timeout)
+
+    def frame(self, path: str, k: int) -> pl.DataFrame:
+        """Return the rows nearest to an image of the frame, itself left out."""
+        if path not in self.row_of:
+            raise InputError(f"{path!r} is not in this frame")
+        return self.rows_as_frame(*self.rows(self.row_of[path], k))
+
+    def rows(self, row: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return row numbers and cosine distances of the nearest to a row, itself left out."""
+        at = int(np.searchsorted(self._with_vector, row))
+        if at == len(self._with_vector) or self._with_vector[at] != row:
+            path = self._frame[self._path][row]
+            raise InputError(f"{path} has no embedding, so nothing is similar to it")
+        places, distances = self._index.beside_row(at, k, self._known(row))
+        return self._with_vector[places], distances
+
+    def _known(self, row: int) -> np.ndarray:
+        """Return the places of a row's nearest, and of its group unless that is too large."""
+        group, nearest = (
+            self._frame[name][row] if name in self._frame.columns else None
+            for name in ("group", "nearest")
+        )
+        rows = np.empty(0, np.int64)
+        if group is not None:
+            members = (self._frame["group"] == group).arg_true().to_numpy().astype(np.int64)
+            rows = members if len(members) <= MOST_ASKED else rows
+        if nearest in self.row_of:
+            rows = np.append(rows, self.row_of[nearest])
+        places = np.searchsorted(self._with_vector[:-1], rows)
+        known: np.ndarray = places[self._with_vector[places] == rows]
+        return known
+
+    def nearest(self, vector: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return row numbers and cosine distances of the nearest to a vector, (d,)."""
+        places, distances = self._index.search(vector, k)
+        return self._with_vector[places], distances
+
+    def rows_as_frame(self, rows: np.ndarray, distances: np.ndarray) -> pl.DataFrame:
+        """Return rows of the frame with the distance to the query as ``distance``."""
+        return self._frame[rows].with_columns(
+            pl.Series("distance", distances.astype(np.float32), dtype=pl.Float32)
+        )
+
+
+def _address(frame: pl.DataFrame) -> int | None:
+    """Return where the embeddings lie in memory; None where they do not lie there as numbers."""
+    if "embedding" not in frame.columns or not isinstance(frame.schema["embedding"], pl.Array):
+        return None
+    try:
+        numbers = frame["embedding"].to_numpy(allow_copy=False)
+    except RuntimeError:  # several chunks, nulls
+        return None
+    return int(numbers.__array_interface__["data"][0])

@@ -1,0 +1,1 @@
+"""The distribution of a metric, and the curve of near-duplicate boundaries."""

@@ -1,0 +1,470 @@
+"""Analytics: how a metric is distributed, and what each near-duplicate boundary would do.
+
+Two charts by bqplot. The first one filters: a range brushed in it is the filter of its column in
+the Explorer. The second one chooses: a boundary picked on it is the Explorer's ``near``.
+"""
+
+import difflib
+import functools
+import html
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import ipywidgets
+import numpy as np
+import polars as pl
+import traitlets
+from numpy.typing import NDArray
+
+from dedup_widgets.errors import DedupError, InputError
+from dedup_widgets.filters.facets import wire
+from dedup_widgets.frame.schema import recognised
+from dedup_widgets.frame.summary import kinds
+from dedup_widgets.frame.table import require_columns, to_polars
+from dedup_widgets.widgets.analytics.charts import (
+    Distribution,
+    Quiet,
+    ThresholdCurve,
+    row,
+    stack,
+    style_sheet,
+    title,
+)
+from dedup_widgets.widgets.analytics.metrics import Bounds, Metric, can_be_log, metrics_of
+
+WAIT = 0.2
+"""Seconds between two filters that a brush in motion sets."""
+
+
+@runtime_checkable
+class Explorer(Protocol):
+    """What Analytics needs of an Explorer."""
+
+    frame: pl.DataFrame
+    filters: Any
+    near: float
+
+    def observe(self, handler: Callable[[Any], None], names: Any) -> None:
+        """Call back when one of these properties changes."""
+
+
+class Throttle:
+    """Runs a task at most once every `wait` seconds, and always once more after the last call."""
+
+    def __init__(self, task: Callable[[], None], wait: float) -> None:
+        self._task, self._wait = task, wait
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+        self._last = -math.inf
+
+    @property
+    def due(self) -> bool:
+        """Whether a run is to come."""
+        return self._timer is not None
+
+    def __call__(self) -> None:
+        """Run now if the last run is long enough ago, else as soon as it is."""
+        with self._lock:
+            if self._timer is not None:
+                return
+            rest = self._last + self._wait - time.monotonic()
+            if rest > 0:
+                self._timer = threading.Timer(rest, self.flush)
+                self._timer.daemon = True
+                self._timer.start()
+                return
+            self._last = time.monotonic()
+        self._task()
+
+    def flush(self) -> None:
+        """Run now if a run is to come."""
+        with self._lock:
+            timer, self._timer = self._timer, None
+            if timer is None:
+                return
+            timer.cancel()
+            self._last = time.monotonic()
+        self._task()
+
+
+def guarded(method: Callable[..., None]) -> Callable[..., None]:
+    """Show what goes wrong in a method that the browser or a thread calls.
+
+    The kernel would write it into a log that nobody reads.
+    """
+
+    @functools.wraps(method)
+    def call(self: "Analytics", *arguments: Any) -> None:
+        try:
+            method(self, *arguments)
+        except Exception as error:
+            what = "" if isinstance(error, DedupError) else f"{type(error).__name__}: "
+            self._show_error(f"{what}{error}")
+
+    return call
+
+
+class Analytics(ipywidgets.VBox):  # type: ignore[misc]
+    """See how a metric is distributed, brush a range of it, and choose the near boundary.
+
+    Parameters
+    ----------
+    data
+        A frame of :func:`dedup_widgets.score`, or any other Polars, pandas or pyarrow table with
+        a column of paths and columns of numbers; or an Explorer, whose filters and boundary then
+        follow what is done here, and the other way round.
+    path
+        The column of paths. An Explorer brings its own, as it does `score` and `near`.
+    score
+        The column of uniqueness, which comes first among the metrics.
+    metric
+        The column to start with. Default: the first one.
+    near
+        The near-duplicate boundary to start with, on the uniqueness scale, in [0, 1].
+    curve
+        Returns the frame of :func:`dedup_widgets.threshold_curve` for a list of boundaries, or,
+        for None, for those that it chooses. Default: that function, of the frame.
+
+    Attributes
+    ----------
+    metric : str
+        The column that is shown.
+    log_scale : bool
+        Whether its axis is logarithmic, where it can be. It starts so for the score only.
+    range : tuple of str, float, float, or None
+        The column and the lowest and highest value of what is brushed, both included.
+    near : float
+        The near-duplicate boundary that is picked.
+
+    Raises
+    ------
+    InputError
+        When data is no table, lacks a column, or has no column of numbers.
+
+    Notes
+    -----
+    The attributes can be set, and observed: ``analytics.observe(handler, "range")``.
+
+    Examples
+    --------
+    >>> df = pl.DataFrame({"path": ["a.jpg", "b.jpg", "c.jpg"], "uniqueness": [0.0, 0.02, 0.9]})
+    >>> analytics = Analytics(df)
+    >>> analytics.range = ("uniqueness", 0, 0.05)
+    >>> column, low, high = analytics.range
+    >>> df.filter(pl.col(column).is_between(low, high))["path"].to_list()
+    ['a.jpg', 'b.jpg']
+    """
+
+    metric = traitlets.Unicode()
+    log_scale = traitlets.Bool(True)
+    range: Any = traitlets.Tuple(
+        traitlets.Unicode(), traitlets.Float(), traitlets.Float(), allow_none=True
+    )
+    near = traitlets.Float(0.05)
+
+    def __init__(
+        self,
+        data: Any,
+        *,
+        path: str = "path",
+        score: str = "uniqueness",
+        metric: str | None = None,
+        near: float = 0.05,
+        curve: Callable[[Sequence[float] | None], pl.DataFrame] | None = None,
+    ) -> None:
+        self._explorer = data if isinstance(data, Explorer) else None
+        if self._explorer is not None:
+            path = getattr(data, "_path", path)
+            score = getattr(data, "_score", None) or score
+            near = self._explorer.near
+        frame = to_polars(data) if self._explorer is None else self._explorer.frame
+        require_columns(frame, [path], "Analytics")
+        self._path, self._score = path, score if score in frame.columns else None
+        self._frame, self._known = frame, recognised(frame, path, self._score)
+        self._metrics = metrics_of(frame, score)
+        if not self._metrics:
+            raise InputError(
+                "Analytics shows columns of numbers, and this frame has none; "
+                "dedup_widgets.score makes some"
+            )
+        self._quiet = Quiet()
+        self._planner = getattr(data, "_planner", None)
+        self._compute_curve = curve or self._threshold_curve
+        self._drawn: Metric | None = None
+        self._points = pl.DataFrame()
+        self._computing = False
+        self._lock = threading.Lock()
+        self._pending: tuple[str, Bounds] = ("", None)
+        self._tell_soon = Throttle(self._tell, WAIT)
+        self._draw_soon = Throttle(self._draw, WAIT)
+
+        self._distribution = Distribution(self._brushed)
+        self._curve = ThresholdCurve(self._picked, self._want_curve)
+        self._choice = ipywidgets.Dropdown(
+            options=self._metrics, tooltip="Metric", layout=ipywidgets.Layout(width="200px")
+        )
+        self._log = ipywidgets.ToggleButton(
+            description="log scale",
+            tooltip="Logarithmic axis, with a bar of its own for exactly 0",
+            layout=ipywidgets.Layout(width="auto"),
+        )
+        self._error = ipywidgets.HTML(layout=ipywidgets.Layout(display="none"))
+        head = row(title("Metric"), self._choice, self._log)
+        panels = ipywidgets.GridBox(
+            [stack(head, self._distribution.view), self._curve.view],
+            layout=ipywidgets.Layout(
+                grid_template_columns="repeat(auto-fit, minmax(min(440px, 100%), 1fr))",
+                grid_gap="16px 32px",
+                overflow="visible",
+            ),
+        )
+        with self._quiet:
+            super().__init__(
+                [style_sheet(), self._error, panels],
+                near=near,
+                metric=self._metrics[0] if metric is None else metric,
+                layout=ipywidgets.Layout(overflow="visible", min_width="0"),
+            )
+        self.add_class("dw-analytics")
+        traitlets.link((self, "metric"), (self._choice, "value"))
+        traitlets.link((self, "log_scale"), (self._log, "value"))
+        if self._explorer is not None:
+            self._explorer.observe(self._follow_filters, names="filters")
+            self._explorer.observe(self._follow_near, names="near")
+            self._explorer.observe(lambda _: self.refresh(), names="plan")
+
+    def __repr__(self) -> str:
+        return f"Analytics({len(self._frame):,} images, {', '.join(self._metrics)})"
+
+    @property
+    def curve(self) -> pl.DataFrame:
+        """What each near-duplicate boundary would do: see :func:`dedup_widgets.threshold_curve`.
+
+        It is computed when it is first asked for or shown.
+        """
+        if self._points.is_empty():
+            self._complete_curve()
+        return self._points
+
+    def refresh(self) -> None:
+        """Read the Explorer's frame again, after its plan has changed."""
+        if self._explorer is not None:
+            self._frame = self._explorer.frame
+            self._known = recognised(self._frame, self._path, self._score)
+        self._drawn = None
+        self._draw_soon()
+
+    # The distribution, and the filters
+
+    @guarded
+    def _draw(self) -> None:
+        metric = self._drawn
+        if metric is None or metric.name != self.metric:
+            kind = kinds(self._known, self._score and "uniqueness", self.near)
+            is_score = self.metric == self._score
+            metric = self._drawn = Metric.of(self._frame, self.metric, kind, score=is_score)
+        self._others = self._other_filters()
+        left = metric if self._others is None else metric.within(self._rows(self._others))
+        self._log.disabled = not can_be_log(metric.known)
+        self._distribution.draw(metric, left, log=self.log_scale)
+        self._distribution.mark(self.range and self.range[1:])
+
+    @guarded
+    def _brushed(self, bounds: Bounds) -> None:
+        self._show_error("")
+        self.range = bounds and (self.metric, *bounds)
+
+    @traitlets.validate("metric")
+    def _valid_metric(self, proposal: Any) -> str:
+        name: str = proposal["value"]
+        if name not in self._metrics:
+            close = difflib.get_close_matches(name, self._metrics, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise InputError(
+                f"{name!r} is no metric of this frame; there are: "
+                f"{', '.join(map(repr, self._metrics))}.{hint}"
+            )
+        return name
+
+    @traitlets.validate("range")
+    def _valid_range(self, proposal: Any) -> tuple[str, float, float] | None:
+        value: tuple[str, float, float] | None = proposal["value"]
+        if value is None:
+            return None
+        name, low, high = value
+        self._valid_metric({"value": name})
+        if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+            raise InputError(
+                f"the range of {name!r} is {low} … {high}: give two numbers, low end first"
+            )
+        return value
+
+    @traitlets.observe("metric")
+    def _metric_changed(self, _change: Any) -> None:
+        with self._quiet:
+            self.log_scale = self.metric == self._score
+            if self.range is None or self.range[0] != self.metric:
+                self.range = self._filtered()
+        self._draw()
+
+    @traitlets.observe("log_scale")
+    def _log_changed(self, _change: Any) -> None:
+        if not self._quiet:
+            self._draw()
+
+    @traitlets.observe("range")
+    def _range_changed(self, change: Any) -> None:
+        column, *bounds = change["new"] or (self.metric,)
+        if column != self.metric:
+            self.metric = column
+        self._distribution.mark((bounds[0], bounds[1]) if bounds else None)
+        if self._explorer is not None and not self._quiet:
+            if self._pending[0] != column:
+                self._tell_soon.flush()
+            self._pending = column, (bounds[0], bounds[1]) if bounds else None
+            self._tell_soon()
+
+    @guarded
+    def _tell(self) -> None:
+        """Set the filter of the Explorer."""
+        assert self._explorer is not None
+        column, bounds = self._pending
+        filters = {name: it for name, it in self._explorer.filters.items() if name != column}
+        self._explorer.filters = filters if bounds is None else {**filters, column: bounds}
+
+    @guarded
+    def _follow_filters(self, _change: Any) -> None:
+        # What is about to be told is newer than what is heard.
+        if not self._tell_soon.due:
+            with self._quiet:
+                self.range = self._filtered()
+        if self._other_filters() != self._others:
+            self._draw_soon()
+
+    def _filtered(self) -> tuple[str, float, float] | None:
+        """Return the range of the metric that the Explorer's filters leave."""
+        if self._explorer is None:
+            return None
+        clause = self._explorer.filters.get(self.metric)
+        if not (isinstance(clause, Sequence) and len(clause) == 2):
+            return None
+        values = wire(self._frame[self.metric])
+        known = values[np.isfinite(values)]
+        low, high = clause
+        low = known.min(initial=high) if low is None else low
+        high = known.max(initial=low) if high is None else high
+        return (self.metric, float(low), float(high))
+
+    def _other_filters(self) -> Any:
+        """Return the Explorer's filters except that of the metric, which must not hide itself."""
+        return None if self._explorer is None else self._explorer.filters.without(self.metric)
+
+    def _rows(self, filters: Any) -> NDArray[np.bool_]:
+        """Return the mask of the rows that filters leave."""
+        left = self._frame.select(filters.expression.alias("left")).to_series()
+        mask = left.fill_null(False).to_numpy()
+        return np.broadcast_to(mask, len(self._frame))
+
+    # The boundary, and its curve
+
+    @guarded
+    def _picked(self, near: float) -> None:
+        self._show_error("")
+        try:
+            self.near = near
+        finally:
+            self._curve.mark(self.near)
+
+    @traitlets.validate("near")
+    def _valid_near(self, proposal: Any) -> float:
+        near: float = proposal["value"]
+        if not 0 <= near <= 1:
+            raise InputError(f"near is {near}; it must lie in [0, 1], on the uniqueness scale")
+        return near
+
+    @traitlets.observe("near")
+    def _near_changed(self, _change: Any) -> None:
+        self._curve.mark(self.near)
+        if not self._points.is_empty():
+            self._want_curve()
+        if self._explorer is None:
+            # Where no column tells the kinds, they follow from the boundary.
+            if "kind" not in self._known.columns and not self._quiet:
+                self.refresh()
+        elif self._explorer.near != self.near:
+            try:
+                self._explorer.near = self.near
+            except DedupError:
+                with self._quiet:
+                    self.near = self._explorer.near
+                raise
+
+    @guarded
+    def _follow_near(self, _change: Any) -> None:
+        if self._explorer is not None:
+            with self._quiet:
+                self.near = self._explorer.near
+
+    def _want_curve(self) -> None:
+        """Compute what the curve lacks, in the background, for it can take seconds."""
+        with self._lock:
+            if self._computing:
+                return
+            self._computing = True
+        if self._points.is_empty():
+            self._curve.say("computing …")
+        threading.Thread(target=self._work, name="dedup-widgets-curve", daemon=True).start()
+
+    @guarded
+    def _work(self) -> None:
+        try:
+            while self._complete_curve():
+                pass
+        except Exception as error:
+            self._computing = False
+            if not self._points.is_empty():
+                raise
+            self._curve.say(f"No curve: {error}")
+
+    def _complete_curve(self) -> bool:
+        """Compute what the curve lacks; return False, and end the work, if that is nothing."""
+        with self._lock:
+            whole, near = self._points.is_empty(), self.near
+            if not whole and near in self._points["near"]:
+                self._computing = False
+                return False
+        found = self._compute_curve(None if whole else [near])
+        found = found.with_columns(pl.col("near").cast(pl.Float64))
+        if found.is_empty():
+            raise InputError("there are no boundaries to compare")
+        if not whole:
+            found = found.head(1).with_columns(near=pl.lit(near))
+        with self._lock:
+            points = pl.concat([self._points, found], how="diagonal_relaxed")
+            self._points = points.unique("near").sort("near")
+        self._curve.draw(self._points)
+        self._curve.mark(near)
+        return True
+
+    def _threshold_curve(self, nears: Sequence[float] | None) -> pl.DataFrame:
+        from dedup_widgets.planning.plan import threshold_curve
+
+        if "embedding" not in self._frame.columns:
+            raise InputError(
+                "this frame has no column 'embedding', by which images could be grouped anew; "
+                "dedup_widgets.score makes one"
+            )
+        if self._planner is not None:
+            found: pl.DataFrame = self._planner.curve(nears)
+            return found
+        named = self._frame
+        if self._path != "path":
+            named = named.drop("path", strict=False).rename({self._path: "path"})
+        return threshold_curve(named, nears)
+
+    def _show_error(self, text: str) -> None:
+        self._error.value = f'<span class="dw-error" role="alert">{html.escape(text)}</span>'
+        self._error.layout.display = None if text else "none"

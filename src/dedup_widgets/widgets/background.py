@@ -1,0 +1,68 @@
+"""Scoring in the background, with a panel that shows it."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import dedup_widgets.scoring.keepers as keepers
+from dedup_widgets._progress import Progress
+from dedup_widgets.models.base import DEFAULT_MODEL, Precision
+from dedup_widgets.scoring.job import Job
+from dedup_widgets.scoring.task import prepare
+from dedup_widgets.store.database import Store
+
+
+def score_async(
+    images: Any,
+    *,
+    model: Any = DEFAULT_MODEL,
+    near: float | None = None,
+    keep: Sequence[str | keepers.Rule] = keepers.DEFAULT,
+    store: "str | os.PathLike[str] | Store | None" = None,
+    device: str | None = None,
+    precision: Precision = "fast",
+    batch_size: int | None = None,
+    workers: int | None = None,
+    progress: Progress = True,
+) -> "Job":
+    """Score images in the background.
+
+    Parameters
+    ----------
+    images, model, near, keep, store, device, precision, batch_size, workers
+        As :func:`dedup_widgets.score` takes them. They are checked, and the images found, before
+        this returns; the model is loaded by the job.
+    progress
+        Whether a cell that ends with the job shows a bar, the speed and a button to cancel; or a
+        function, called by the job's thread as :func:`dedup_widgets.score` calls it.
+
+    Returns
+    -------
+    Job
+        It runs already.
+
+    Raises
+    ------
+    InputError
+        When there is nothing such as `images` describes, or an argument is out of range.
+    StoreError
+        When the store cannot be opened.
+
+    Examples
+    --------
+    >>> job = dw.score_async("photos/")  # doctest: +SKIP
+    >>> dw.Explorer(job)  # what is scored so far  # doctest: +SKIP
+    >>> df = job.result()  # doctest: +SKIP
+    """
+    order = prepare(
+        images,
+        model=model,
+        near=near,
+        keep=keep,
+        store=store,
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        workers=workers,
+    )
+    return Job(order, progress)
