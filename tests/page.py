@@ -18,11 +18,17 @@ class Page:
         widget.send = lambda content, buffers=None: self.sent.append((content, buffers or []))
 
     def ask(self, kind, arrays=None, **arguments):
+        return self.reply(self.request(kind, arrays, **arguments))
+
+    def request(self, kind, arrays=None, **arguments):
         seq = len(self.sent) + 1
         out = Buffers()
         wires = {name: out.add(array) for name, array in (arrays or {}).items()}
         message = {"seq": seq, "client": CLIENT, "kind": kind, **arguments, **wires}
         self.widget._receive(self.widget, message, out.parts)
+        return seq
+
+    def reply(self, seq):
         for future in list(self.widget._running.values()):
             future.result()
         for content, buffers in self.sent:

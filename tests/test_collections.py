@@ -376,7 +376,7 @@ def test_three_processes_on_one_store_lose_nothing(tmp_path):
         import sys
         from pathlib import Path
         import polars as pl
-        from dedup_widgets.collections import Collections
+        from dedup_widgets.review.collections import Collections
         from dedup_widgets.store.database import Store
         store, me = Store(Path(sys.argv[1])), int(sys.argv[2])
         paths = [f"/{process}/{i}" for process in range(3) for i in range(40)]

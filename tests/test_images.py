@@ -379,6 +379,18 @@ def test_a_12_bit_range_is_stretched_and_a_full_range_is_not():
     assert np.sort(pixels(png(dark, 0)).ravel())[-4] <= 16
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
+def test_of_a_small_range_all_but_the_darkest_and_the_brightest_0_1_percent_is_shown(dtype):
+    # As many pixels as values, each once: 0.1 % of them are ten.
+    values = np.random.default_rng(0).permutation(10_000).reshape(100, 100)
+    low, high = (9, 9989) if dtype is np.uint16 else np.percentile(values, (0.1, 99.9))
+    wanted = np.clip((values - low) * 255 / (high - low), 0, 255)
+    shown = pixels(
+        png(values.astype(dtype), 0) if dtype is np.uint16 else tiff(values.astype(dtype))
+    )
+    np.testing.assert_array_equal(shown[..., 0], np.floor(wanted + 0.5))
+
+
 def test_32_bit_integers_are_shown():
     ramp = np.linspace(-100_000, 100_000, 64 * 64).astype(np.int32).reshape(64, 64)
     shown = pixels(tiff(ramp))

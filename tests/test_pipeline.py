@@ -221,6 +221,30 @@ def test_what_progress_raises_stops_the_work_and_keeps_what_is_done(paths, store
     assert sum(again.calls) == 30 - kept
 
 
+def test_copies_are_stored_as_often_as_other_pictures_so_that_an_interrupt_loses_few(
+    tmp_path, make_photo, store
+):
+    class Interrupted(LocalFiles):
+        left = 100
+
+        def read(self, path):
+            if self.left == 0:
+                raise KeyboardInterrupt
+            self.left -= 1
+            return super().read(path)
+
+    files = [tmp_path / f"{copy:03}.png" for copy in range(150)]
+    make_photo(0, (40, 30)).save(files[0])
+    for copy in files[1:]:
+        shutil.copy(files[0], copy)
+    paths = [str(file) for file in files]
+    with pytest.raises(KeyboardInterrupt):
+        run(paths, Pixels(None), store, batch_size=2, workers=1, source=Interrupted())
+    stored = len(recall(paths, Pixels(None), store, Unread(), 2).records)
+    in_work = 4 * 2 + 3  # one batch, and what is read ahead of it
+    assert 100 - in_work <= stored <= 100
+
+
 @portions
 def test_an_error_of_the_model_comes_out_and_keeps_what_is_done(paths, store, portion):
     class Failing(Pixels):

@@ -16,7 +16,7 @@ MEASURE = """
 import json, resource, sys
 import numpy as np
 import torch
-from dedup_widgets.uniqueness import uniqueness
+from dedup_widgets.scoring.uniqueness import uniqueness
 rows = np.load(sys.argv[1], mmap_mode="r")
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 before = peak()

@@ -298,7 +298,7 @@ def test_a_process_that_ends_does_not_wait_for_its_graph(tmp_path):
             added.append(len(keys)), add(self, keys, *rest, **more)
         )
         atexit.register(lambda: print(sum(added)))  # the first to be registered runs last
-        from dedup_widgets.index import VectorIndex
+        from dedup_widgets.search.index import VectorIndex
         rows = np.random.default_rng(0).standard_normal((200_000, 64), np.float32)
         index = VectorIndex(rows, hnsw_from=0, beside=Path(sys.argv[1]) / "store.sqlite")
         index.is_ready(1.5)
@@ -520,7 +520,7 @@ def test_processes_that_build_at_once_agree(tmp_path, vectors):
             added.append(len(keys)), add(self, keys, *rest, **more)
         )
         atexit.register(lambda: print(sum(added)))  # the first to be registered runs last
-        from dedup_widgets.index import VectorIndex
+        from dedup_widgets.search.index import VectorIndex
         folder = Path(sys.argv[1])
         rows = np.load(folder / "vectors.npy")
         index = VectorIndex(rows, hnsw_from=0, beside=folder / "store.sqlite")

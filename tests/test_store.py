@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -241,7 +242,9 @@ def test_a_file_that_is_no_store_is_refused_by_name(tmp_path):
 
 
 def test_a_store_of_a_newer_version_is_refused(store):
-    store._db.execute("PRAGMA user_version = 99")
+    with closing(sqlite3.connect(store.path)) as db:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        db.execute(f"PRAGMA user_version = {version + 1}")
     with pytest.raises(StoreError, match="newer"):
         Store(store.path)
 

@@ -384,7 +384,7 @@ def test_twice_the_same_is_bit_identical():
 
 PRINT_HASH = """
 import hashlib, numpy as np
-from dedup_widgets.uniqueness import uniqueness
+from dedup_widgets.scoring.uniqueness import uniqueness
 rng = np.random.default_rng(3)
 rows = rng.standard_normal((40, 96))[rng.integers(40, size=1500)]
 rows += 0.05 * rng.standard_normal((1500, 96))

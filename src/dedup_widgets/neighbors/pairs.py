@@ -26,7 +26,7 @@ def pairs_within(
 
     Examples
     --------
-    >>> from dedup_widgets.vectors import unit_vectors
+    >>> from dedup_widgets.neighbors.vectors import unit_vectors
     >>> found = pairs_within(unit_vectors([[1, 0], [3, 4], [0, 1]]), 0.5, at_most=100)
     >>> found.of(1, reach=0.5).tolist(), found.of(1, reach=0.3).tolist()
     ([2, 0], [2])
