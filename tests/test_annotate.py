@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -34,6 +35,10 @@ from label_studio_server import (
 from needs import do_without
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:label_studio_sdk")
+
+needs_sdk = pytest.mark.skipif(
+    find_spec("label_studio_sdk") is None, reason="NO LABEL STUDIO SDK: install the extra annotate"
+)
 
 TOKEN = hashlib.sha1(b"only for tests").hexdigest()
 
@@ -74,6 +79,7 @@ def whole(folder: Path) -> bool:
     return names == ["README.md", "removed.parquet", "train"] and len(contents(folder)) == 8
 
 
+@needs_sdk
 def test_without_a_server_the_error_says_how_to_start_one_and_the_dataset_stays(
     frame: pl.DataFrame, tmp_path: Path
 ) -> None:
@@ -129,6 +135,7 @@ def test_without_the_sdk_nothing_is_written_and_the_error_has_the_pip_command(
     assert not (tmp_path / "datasets").exists()
 
 
+@needs_sdk
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -267,6 +274,7 @@ def failing_server(answers: dict[str, tuple[int, str] | None]) -> Iterator[tuple
         server.server_close()
 
 
+@needs_sdk
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
@@ -294,6 +302,7 @@ def test_a_server_that_fails_is_told_apart_and_the_dataset_is_not_touched(
     assert contents(dataset.path) == before
 
 
+@needs_sdk
 def test_a_server_that_does_not_answer_is_given_up(frame: pl.DataFrame, tmp_path: Path) -> None:
     dataset = create(frame, tmp_path / "datasets")
     with socket.socket() as silent:
@@ -304,6 +313,7 @@ def test_a_server_that_does_not_answer_is_given_up(frame: pl.DataFrame, tmp_path
             annotate(dataset, LabelStudio(url, "x", timeout=0.5), progress=False)
 
 
+@needs_sdk
 def test_a_half_made_project_that_cannot_be_deleted_is_named(
     frame: pl.DataFrame, tmp_path: Path
 ) -> None:
@@ -323,6 +333,7 @@ def test_a_half_made_project_that_cannot_be_deleted_is_named(
 @pytest.fixture(scope="module")
 def scripts() -> Path:
     """Return the folder of the command ``label-studio``, which is installed if need be."""
+    pytest.importorskip("label_studio_sdk")
     if sys.platform == "win32":
         pytest.skip("the command that starts a server is for a POSIX shell")
     try:
