@@ -340,7 +340,7 @@ def test_the_range_follows_the_explorers_filter(ex):
 
 
 def dw_present():
-    from dedup_widgets.filters.filters import present
+    from dedup_widgets.filters import present
 
     return present
 

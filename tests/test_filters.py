@@ -14,9 +14,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dedup_widgets.errors import InputError
-from dedup_widgets.filters import filters
+from dedup_widgets.filters import Context, Filters, absent, filters, mask, parse, present, read
 from dedup_widgets.filters.facets import wire
-from dedup_widgets.filters.filters import Context, Filters, absent, mask, parse, present, read
 from dedup_widgets.planning.labels import disagreeing, label_conflicts
 
 BERLIN = ZoneInfo("Europe/Berlin")

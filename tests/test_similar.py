@@ -512,14 +512,8 @@ def test_what_a_killed_process_left_unfinished_is_removed(vectors, store):
 def test_processes_that_build_at_once_agree(tmp_path, vectors):
     np.save(tmp_path / "vectors.npy", vectors)
     program = """
-        import atexit, sys, numpy as np
+        import sys, numpy as np
         from pathlib import Path
-        from usearch.index import Index
-        add, added = Index.add, []
-        Index.add = lambda self, keys, *rest, **more: (
-            added.append(len(keys)), add(self, keys, *rest, **more)
-        )
-        atexit.register(lambda: print(sum(added)))  # the first to be registered runs last
         from dedup_widgets.search.index import VectorIndex
         folder = Path(sys.argv[1])
         rows = np.load(folder / "vectors.npy")

@@ -48,7 +48,7 @@ class Facts:
     lossless : bool
         True for PNG, BMP, GIF, lossless WebP and TIFF that is not JPEG-compressed.
     brightness, contrast, sharpness : float
-        See `dedup_widgets.quality`.
+        See `dedup_widgets.images.quality`.
     exif : bool
         Whether EXIF data are there.
     """

@@ -139,7 +139,7 @@ class FusedFeatures:
     Parameters
     ----------
     network : EfficientNetLite0
-        As `load_network` returns it, on a processor where `dedup_widgets.onednn.usable`.
+        As `load_network` returns it, on a processor where `dedup_widgets.models.onednn.usable`.
     pictures : int
         Pictures in each call.
     low : torch.dtype, optional
