@@ -10,7 +10,7 @@ NPM := PATH="$(abspath $(BIN)):$$PATH" npm
 JS_SOURCES := $(shell find js/src -type f 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint js bench bench-full screenshots clean
+.PHONY: demo test test-fast lint js bench bench-full screenshots clean
 .DELETE_ON_ERROR:
 
 demo: .make/demo .make/js
@@ -18,6 +18,11 @@ demo: .make/demo .make/js
 
 test: .make/test .make/js lint
 	$(BIN)/pytest
+	cd js && $(NPM) test
+
+# No browser, no server, nothing slow: each process has one core.
+test-fast: .make/test .make/js
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not slow and not browser' --ignore tests/browser -n auto
 	cd js && $(NPM) test
 
 lint: .make/test js/node_modules/.package-lock.json
