@@ -29,6 +29,7 @@ lint: .make/test js/node_modules/.package-lock.json
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	cd js && $(NPM) run check
 
 bench: .make/bench

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.schema import recognised
-from dedup_widgets.review.display import bands, codes, dense_rank, display_order
-from dedup_widgets.widgets.protocol import NO_RANK
+from dedup_widgets.review.display import NO_RANK, bands, codes, dense_rank, display_order
 
 CASES = json.loads((Path(__file__).parent / "fixtures" / "order.json").read_text())
 

@@ -585,7 +585,7 @@ def test_what_scoring_found_near_is_not_missed(vectors, with_graph, store, monke
 def test_a_widget_keeps_its_index_beside_its_store(vectors, with_graph, tmp_path):
     frame = frame_of(vectors)
     grid = dw.SimilarItems(frame, "/photos/3.jpg", store=tmp_path / "mine.sqlite")
-    assert grid._similar.is_ready(None)
+    assert grid.session.searched.is_ready(None)
     exact = expected(vectors, vectors[3], 6)[0]
     paths = [f"/photos/{row}.jpg" for row in exact if row != 3]
     assert grid.similar("/photos/3.jpg", 5)["path"].to_list() == paths

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 import dedup_widgets as dw
-from dedup_widgets.widgets import protocol
+from dedup_widgets.review import display
 from dedup_widgets.widgets.protocol import Event, Request, pack_bits
 from page import Page, Pixels, names
 
@@ -393,6 +393,6 @@ def test_both_sides_of_the_protocol_know_the_same_words():
     assert set(exported_object("REQUEST_FIELDS")) == {str(request) for request in Request}
     assert set(exported_object("EVENT_FIELDS")) == {str(event) for event in Event}
     codes = {name: int(code) for name, code in exported_object("ImageKind").items()}
-    assert codes == {**protocol.KIND_CODES, "none": protocol.NO_CODE}
+    assert codes == {**display.KIND_CODES, "none": display.NO_CODE}
     codes = {name: int(code) for name, code in exported_object("Keep").items()}
-    assert codes == {**protocol.KEEP_CODES, "none": protocol.NO_CODE}
+    assert codes == {**display.KEEP_CODES, "none": display.NO_CODE}

@@ -1,9 +1,6 @@
 """What can go wrong. Each message says what happened, to which input, and what to do."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from dedup_widgets.dataset.result import Dataset
+from typing import Any
 
 
 class DedupError(Exception):
@@ -42,4 +39,4 @@ class AnnotateError(DedupError):
         The dataset, where :func:`create_dataset` had written it before.
     """
 
-    dataset: "Dataset | None" = None
+    dataset: Any = None

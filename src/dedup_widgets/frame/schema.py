@@ -6,7 +6,6 @@ import polars as pl
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.table import refuse_pattern
-from dedup_widgets.widgets.protocol import KIND_CODES
 
 
 def for_planning(frame: pl.DataFrame, path: str, score: str | None) -> pl.DataFrame:
@@ -102,7 +101,7 @@ def _is_text(column: pl.Series) -> bool:
 
 def is_kind(column: pl.Series) -> bool:
     """Tell whether a column holds kinds."""
-    return _is_text(column) and set(column.cast(pl.String).unique()) <= {*KIND_CODES, None}
+    return _is_text(column) and set(column.cast(pl.String).unique()) <= {*KIND.categories, None}
 
 
 def _is_whole(column: pl.Series) -> bool:

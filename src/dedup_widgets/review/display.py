@@ -10,7 +10,14 @@ import polars as pl
 
 from dedup_widgets.frame.schema import KIND, is_kind
 from dedup_widgets.frame.summary import kinds
-from dedup_widgets.widgets.protocol import KEEP_CODES, KIND_CODES, NO_CODE, NO_RANK
+
+NO_RANK = 0xFFFFFFFF
+"""Rank of a null: last in either direction."""
+NO_CODE = 255
+"""Code of a null in a column of small codes."""
+KIND_CODES = {"unique": 0, "near": 1, "exact": 2}
+KEEP_CODES = {"goes": 0, "stays": 1, "beside": 2}
+"""What the plan does with an image; ``beside``: it stays, in no group, near a member of one."""
 
 
 @dataclass(frozen=True, slots=True)

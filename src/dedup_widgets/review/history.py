@@ -3,15 +3,23 @@
 import json
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import polars as pl
 
 from dedup_widgets.review.collections import Members
 from dedup_widgets.review.decisions import Decisions
-from dedup_widgets.review.steps import Mask, Rows, Step
+from dedup_widgets.review.steps import (
+    CollectionStep,
+    FiltersStep,
+    Mask,
+    RenameStep,
+    Rows,
+    SelectionStep,
+    Step,
+)
 
 LOG_ACTIONS = ("start", "do", "undo", "redo")
 
@@ -49,6 +57,31 @@ class State:
     decisions: Decisions = field(default_factory=Decisions)
     collections: Mapping[str, Members] = field(default_factory=dict)
 
+    def after(self, step: Step) -> Self:
+        """Return the state after a step."""
+        match step:
+            case SelectionStep():
+                return replace(self, selection=step.on(self.selection))
+            case FiltersStep():
+                return replace(self, filters=dict(step.after))
+            case CollectionStep():
+                others = {name: it for name, it in self.collections.items() if name != step.name}
+                if not step.exists[1]:
+                    return replace(self, collections=others)
+                # One that was made anew holds nothing of what had its name before.
+                known = self.collections.get(step.name) if step.exists[0] else None
+                mask = step.add.mask() if known is None else known.mask | step.add.mask()
+                members = Members(mask & ~step.remove.mask(), step.description[1])
+                return replace(self, collections={**self.collections, step.name: members})
+            case RenameStep():
+                renamed = {
+                    step.new if name == step.old else name: it
+                    for name, it in self.collections.items()
+                }
+                filters = step.in_filters(self.filters)
+                return replace(self, collections=renamed, filters=filters)
+        return replace(self, decisions=self.decisions.after(step))
+
 
 class _Entry(NamedTuple):
     time: datetime
@@ -74,6 +107,8 @@ class History:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from dedup_widgets.review.steps import NearStep
     >>> history = History(["a.jpg", "b.jpg"], State(np.zeros(2, bool)))
     >>> history.record(NearStep(0.05, 0.08))
     >>> history.undo_text

@@ -40,9 +40,16 @@ class Job:
         What to score.
     progress
         As :func:`score_async` takes it.
+    panel
+        Makes what a notebook shows of the job; None for its text.
     """
 
-    def __init__(self, order: Order, progress: Progress = True) -> None:
+    def __init__(
+        self,
+        order: Order,
+        progress: Progress = True,
+        panel: Callable[["Job"], Any] | None = None,
+    ) -> None:
         self._order = order
         self._progress = progress
         self._embedder: Embedder | None = None
@@ -56,6 +63,7 @@ class Job:
         self._loaded, self._cancelled, self._ended = (threading.Event() for _ in range(3))
         self._lock = threading.Lock()
         self._watchers: list[Callable[[], None]] = []
+        self._make_panel = panel
         self._panel: Any = None
         self._started = time.monotonic()
         self._seconds = 0.0
@@ -203,13 +211,11 @@ class Job:
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         plain = {"text/plain": repr(self)}
-        if self._progress is not True:
+        if self._make_panel is None:
             return plain
-        from dedup_widgets.widgets.job_panel import JobPanel
-
         with self._lock:
             if self._panel is None:
-                self._panel = JobPanel(self)
+                self._panel = self._make_panel(self)
         return {**(self._panel._repr_mimebundle_(**options) or {}), **plain}
 
     def watch(self, watcher: Callable[[], None]) -> None:

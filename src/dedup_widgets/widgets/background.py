@@ -10,6 +10,7 @@ from dedup_widgets.models.base import DEFAULT_MODEL, Precision
 from dedup_widgets.scoring.job import Job
 from dedup_widgets.scoring.task import prepare
 from dedup_widgets.store.database import Store
+from dedup_widgets.widgets.job_panel import JobPanel
 
 
 def score_async(
@@ -65,4 +66,4 @@ def score_async(
         batch_size=batch_size,
         workers=workers,
     )
-    return Job(order, progress)
+    return Job(order, progress, JobPanel if progress is True else None)

@@ -1,6 +1,5 @@
 """What every widget shares: its bundle, and answering what the browser asks."""
 
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -38,13 +37,12 @@ class Widget(anywidget.AnyWidget):
     """An anywidget that answers typed requests.
 
     Handlers run beside the user's cells on some kernels, and the slow ones in threads of their
-    own: whatever they touch is immutable or guarded by ``_lock``.
+    own: whatever they touch is immutable or guarded by a lock.
     """
 
     slow: ClassVar[frozenset[Request]] = frozenset({Request.TILES, Request.SIMILAR})
 
     def __init__(self, **traits: Any) -> None:
-        self._lock = threading.RLock()
         self._running: dict[tuple[int, int], Future[None]] = {}
         self._cancelled: set[tuple[int, int]] = set()
         self._handlers: dict[str, Handler] = {Request.PING: lambda _message, _in, _out: {}}

@@ -71,14 +71,6 @@ class Event(StrEnum):
     """How far a long answer is."""
 
 
-NO_RANK = 0xFFFFFFFF
-"""Rank of a null: last in either direction."""
-NO_CODE = 255
-"""Code of a null in a column of small codes."""
-KIND_CODES = {"unique": 0, "near": 1, "exact": 2}
-KEEP_CODES = {"goes": 0, "stays": 1, "beside": 2}
-"""What the plan does with an image; ``beside``: it stays, in no group, near a member of one."""
-
 WIRE_DTYPES = ("float32", "float64", "uint32", "uint8")
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import traitlets
 
-from dedup_widgets.errors import InputError
 from dedup_widgets.frame.table import require_columns, to_polars
 from dedup_widgets.store.database import Store
 from dedup_widgets.widgets.base import bundle
@@ -57,11 +56,9 @@ class SimilarItems(ImageGrid):
     @property
     def query(self) -> str:
         """The path of the image whose neighbours are shown; set it to move on."""
-        return self._paths[self._row]
+        path: str = self.session.paths[self._row]
+        return path
 
     @query.setter
     def query(self, path: str | os.PathLike[str]) -> None:
-        row = self._row_of.get(os.fspath(path))
-        if row is None:
-            raise InputError(f"{os.fspath(path)!r} is not in this frame")
-        self._row = row
+        self._row = self.session.row_of(path)

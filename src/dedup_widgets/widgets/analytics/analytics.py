@@ -177,8 +177,8 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
     ) -> None:
         self._explorer = data if isinstance(data, Explorer) else None
         if self._explorer is not None:
-            path = getattr(data, "_path", path)
-            score = getattr(data, "_score", None) or score
+            path = data.session.path
+            score = data.session.score or score
             near = self._explorer.near
         frame = to_polars(data) if self._explorer is None else self._explorer.frame
         require_columns(frame, [path], "Analytics")
@@ -191,7 +191,7 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
                 "dedup_widgets.score makes some"
             )
         self._quiet = Quiet()
-        self._planner = getattr(data, "_planner", None)
+        self._planner = None if self._explorer is None else data.session.planner
         self._compute_curve = curve or self._threshold_curve
         self._drawn: Metric | None = None
         self._points = pl.DataFrame()

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
@@ -11,23 +11,28 @@ from dedup_widgets.dataset.annotate import annotate
 from dedup_widgets.dataset.create import preview
 from dedup_widgets.dataset.label_studio import Handover, LabelStudio, check_server
 from dedup_widgets.errors import AnnotateError, InputError
+from dedup_widgets.review.session import Session
 from dedup_widgets.widgets.base import CancelledError, Handler
 from dedup_widgets.widgets.protocol import Buffers, Request
-
-if TYPE_CHECKING:
-    from dedup_widgets.widgets.explorer import Explorer
-
 
 SECONDS_BETWEEN_NEWS = 0.1
 
 
 class DatasetRequests:
-    """Answers the dataset dialog of an Explorer."""
+    """Answers the dataset dialog of an Explorer.
+
+    Parameters
+    ----------
+    session
+        The review.
+    tell
+        Tells the page that asked how far its answer is: ``(message, done, total, text)``.
+    """
 
     def __init__(
-        self, explorer: "Explorer", tell: Callable[[dict[str, Any], int, int, str], None]
+        self, session: Session, tell: Callable[[dict[str, Any], int, int, str], None]
     ) -> None:
-        self._explorer, self._tell = explorer, tell
+        self._session, self._tell = session, tell
 
     @property
     def handlers(self) -> dict[str, Handler]:
@@ -35,7 +40,7 @@ class DatasetRequests:
         return {Request.PREVIEW: self._preview, Request.CREATE: self._create}
 
     def _preview(self, message: dict[str, Any], _in: list[Any], _out: Buffers) -> dict[str, Any]:
-        wanted, explorer = message["dataset"], self._explorer
+        wanted, session = message["dataset"], self._session
         images = self._images(wanted["source"])
         counts = preview(
             images,
@@ -43,8 +48,8 @@ class DatasetRequests:
             root=wanted["root"],
             mode=wanted["mode"],
             format=wanted["format"],
-            removed=explorer.left_out(images),
-            path=explorer.path,
+            removed=session.left_out(images),
+            path=session.path,
         )
         if wanted["annotate"] is not None:
             texts = ("description", "project", "project_description")
@@ -52,13 +57,13 @@ class DatasetRequests:
             check_server(handover, _server(wanted["annotate"]))
         lost = 0
         if "group" in images.columns:
-            groups = explorer.frame["group"].drop_nulls().unique()
+            groups = session.frame["group"].drop_nulls().unique()
             lost = len(groups) - images["group"].drop_nulls().n_unique()
         return {**asdict(counts), "path": str(counts.path), "lost_groups": lost}
 
     def _create(self, message: dict[str, Any], _in: list[Any], _out: Buffers) -> dict[str, Any]:
         wanted = message["dataset"]
-        dataset = self._explorer.create_dataset(
+        dataset = self._session.create_dataset(
             self._images(wanted["source"]),
             wanted["name"],
             description=wanted["description"],
@@ -67,7 +72,7 @@ class DatasetRequests:
             root=wanted["root"],
             mode=wanted["mode"],
             format=wanted["format"],
-            merge=self._explorer.mergeable if wanted["merge"] else (),
+            merge=self._session.mergeable if wanted["merge"] else (),
             progress=self._progress(message, "writing"),
         )
         url, problem = None, None
@@ -92,18 +97,18 @@ class DatasetRequests:
 
     def _images(self, source: dict[str, Any]) -> pl.DataFrame:
         """Return the rows that a choice in the dialog stands for."""
-        explorer = self._explorer
+        session = self._session
         match source["kind"]:
             case "plan":
-                if explorer.plan is None:
+                if session.plan is None:
                     raise InputError("there is no plan for this frame; choose other images")
-                return explorer.frame.filter(explorer.plan["action"] == "keep")
+                return session.frame.filter(session.plan["action"] == "keep")
             case "selection":
-                return explorer.selection
+                return session.selection
             case "view":
-                return explorer.view
+                return session.view
             case "collection":
-                return explorer.collections[source["name"]].frame
+                return session.collections[source["name"]].frame
             case kind:
                 raise ValueError(f"no such source: {kind!r}")
 

@@ -1,48 +1,75 @@
 """What the browser asks of a review: decisions, undo, collections."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from dedup_widgets.planning.ranking import LIMIT
+from dedup_widgets.review.session import Session
 from dedup_widgets.scoring import keepers
 from dedup_widgets.scoring.keepers import Rule
 from dedup_widgets.widgets.base import Handler
-from dedup_widgets.widgets.protocol import Buffers, Request
-
-if TYPE_CHECKING:
-    from dedup_widgets.widgets.explorer import Explorer
+from dedup_widgets.widgets.protocol import Buffers, Request, pack_bits
+from dedup_widgets.widgets.requests.grid import GridRequests
 
 
-class ReviewRequests:
-    """Answers the review of an Explorer."""
+class ReviewRequests(GridRequests):
+    """Answers a grid with a review.
 
-    def __init__(self, explorer: "Explorer") -> None:
-        self._explorer = explorer
+    Parameters
+    ----------
+    session
+        The review.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._session = session
+        self.told = session.collections.members()
+        """The collections as pages were last told of them."""
 
     @property
     def handlers(self) -> dict[str, Handler]:
         """What answers which request."""
-        return {
+        return super().handlers | {
             Request.DECIDE: self._decide,
-            Request.UNDO: lambda _message, _in, _out: self._after(self._explorer.undo),
-            Request.REDO: lambda _message, _in, _out: self._after(self._explorer.redo),
+            Request.UNDO: lambda _message, _in, _out: self._after(self._session.undo),
+            Request.REDO: lambda _message, _in, _out: self._after(self._session.redo),
             Request.COLLECT: self._collect,
             Request.COLLECTION: self._change_collection,
         }
 
+    def open(self, message: dict[str, Any], buffers: list[Any], out: Buffers) -> dict[str, Any]:
+        """Return all that a page needs to start."""
+        return {
+            **super().open(message, buffers, out),
+            **self.collections(out),
+            "mergeable": self._session.mergeable,
+        }
+
+    def plan_arrays(self, out: Buffers) -> dict[str, Any]:
+        """Return what changes with the plan."""
+        arrays = super().plan_arrays(out)
+        return {
+            **arrays,
+            "summary": {**arrays["summary"], **self._session.disagreements},
+            "review": self.info(),
+        }
+
     def info(self) -> dict[str, Any]:
         """Return what the plan follows, and what can be taken back: ``ReviewInfo``."""
-        explorer = self._explorer
-        decisions, columns = explorer.decisions, explorer.frame.columns
+        session = self._session
+        decisions, columns = session.decisions, session.frame.columns
         rules = keepers.applicable(columns) if decisions.rules is None else decisions.rules
-        can_move = explorer.plan is not None and "embedding" in columns
-        undo, redo = explorer.next_steps
+        can_move = session.plan is not None and "embedding" in columns
+        undo, redo = session.next_steps
         return {
-            "off": explorer.why_no_plan,
-            "near": explorer.near,
-            "scored_near": explorer.scored_near,
-            "near_max": max(LIMIT, explorer.scored_near, explorer.near) if can_move else None,
-            "changes": explorer.changes,
+            "off": session.why_no_plan,
+            "near": session.near,
+            "scored_near": session.scored_near,
+            "near_max": max(LIMIT, session.scored_near, session.near) if can_move else None,
+            "changes": session.changes,
             "rules": [_rule_info(rule) for rule in rules],
             "rule_choices": [
                 {"name": name, "about": rule.about}
@@ -55,55 +82,68 @@ class ReviewRequests:
             "redo": redo,
         }
 
+    def collections(self, out: Buffers) -> dict[str, Any]:
+        """Return the collections as the browser gets them: ``CollectionsReply``."""
+        self.told = members = self._session.collections.members()
+        bits = [pack_bits(mask) for mask, _ in members.values()]
+        return {
+            "collections": [
+                {"name": name, "size": int(mask.sum()), "description": description}
+                for name, (mask, description) in members.items()
+            ],
+            "members": out.add(np.concatenate(bits) if bits else np.zeros(0, np.uint8)),
+        }
+
     def _decide(self, message: dict[str, Any], _in: list[Any], _out: Buffers) -> dict[str, Any]:
         return self._after(lambda: self._change(message["change"]))
 
     def _change(self, change: dict[str, Any]) -> None:
-        explorer = self._explorer
+        session = self._session
         match change:
             case {"keepers": {"add": add, "remove": remove}}:
-                explorer.choose_keepers(
-                    explorer.paths_of(add), instead_of=explorer.paths_of(remove)
-                )
+                session.choose_keepers(self._mask(add), instead_of=self._mask(remove))
             case {"apart": rows}:
-                explorer.mark_not_duplicates(explorer.paths_of(rows))
+                session.mark_not_duplicates(self._mask(rows))
             case {"together": rows}:
-                explorer.unmark_not_duplicates(explorer.paths_of(rows))
+                session.unmark_not_duplicates(self._mask(rows))
             case {"near": near}:
-                explorer.near = near
+                session.near = near
             case {"rules": rules}:
-                explorer.rules = rules
+                session.rules = rules
             case _:
                 raise ValueError(f"no such change: {change!r}")
+
+    def _mask(self, rows: list[Any]) -> np.ndarray:
+        return self._session.mask_of(self._checked(rows))
 
     def _after(self, act: Callable[[], Any]) -> dict[str, Any]:
         act()
         return {"review": self.info()}
 
     def _collect(self, message: dict[str, Any], _in: list[Any], out: Buffers) -> dict[str, Any]:
-        name, explorer = message["name"], self._explorer
+        name, session = message["name"], self._session
         match message["of"]:
             case "selection":
-                images = explorer.selection
+                images = session.selection
             case "rest":
-                images = explorer.rest
+                images = session.rest
             case of:
                 raise ValueError(f"cannot collect {of!r}")
         match message["how"]:
             case "replace":
-                explorer.collections[name] = images
+                session.collections[name] = images
             case "add":
-                explorer.collections.add(name, images)
+                session.collections.add(name, images)
             case "remove":
-                explorer.collections.remove(name, images)
+                session.collections.remove(name, images)
             case how:
                 raise ValueError(f"cannot {how!r} a collection")
-        return {**explorer.collections_on_the_wire(out), "size": len(explorer.collections[name])}
+        return {**self.collections(out), "size": len(session.collections[name])}
 
     def _change_collection(
         self, message: dict[str, Any], _in: list[Any], out: Buffers
     ) -> dict[str, Any]:
-        name, collections = message["name"], self._explorer.collections
+        name, collections = message["name"], self._session.collections
         match message["change"]:
             case {"rename": new}:
                 collections.rename(name, new)
@@ -113,7 +153,7 @@ class ReviewRequests:
                 del collections[name]
             case change:
                 raise ValueError(f"no such change: {change!r}")
-        return self._explorer.collections_on_the_wire(out)
+        return self.collections(out)
 
 
 def _rule_info(rule: str | Rule) -> dict[str, Any]:

@@ -1,0 +1,407 @@
+"""What of a frame is shown, in which order, and what of it is selected: a grid without a screen."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from dedup_widgets import filters as filtering
+from dedup_widgets.errors import InputError
+from dedup_widgets.filters import Context, Filters
+from dedup_widgets.filters.facets import Facet
+from dedup_widgets.frame.schema import recognised
+from dedup_widgets.frame.summary import Summary, summarize
+from dedup_widgets.frame.table import (
+    checked_paths,
+    file_name,
+    is_frame,
+    require_columns,
+    to_polars,
+)
+from dedup_widgets.review.display import Bands, bands, dense_rank, display_order, sortable
+from dedup_widgets.review.steps import Mask
+from dedup_widgets.review.watched import Change, Watched
+from dedup_widgets.search.similar import SimilarImages
+from dedup_widgets.store.database import Store
+from dedup_widgets.store.open import open_store
+
+SORT_KEYS = ("column", "descending", "grouped")
+
+
+class View(Watched):
+    """The rows of a frame: filters, order of display, selection.
+
+    Parameters
+    ----------
+    data
+        Any table with a column of paths: Polars, pandas, pyarrow, ….
+    path
+        The column of paths.
+    score
+        A column of numbers in [0, 1] to sort by; None for none. It is used where the frame has it.
+    near
+        Near-duplicate boundary on the scale of the score.
+    store
+        Where thumbnails are remembered; see :func:`dedup_widgets.score`.
+
+    Attributes
+    ----------
+    path : str
+        The column of paths.
+    score : str or None
+        The column of uniqueness.
+    paths : list of str
+        The path of each row.
+    store : Store
+        Where what is dear to compute is kept.
+    frame : pl.DataFrame
+        All rows and columns.
+    known : pl.DataFrame
+        The columns of it that are known, under their own names; see :func:`recognised`.
+    bands : Bands
+        Which rows stand together.
+    summary : Summary
+        What the frame holds, counted.
+    searched : SimilarImages or None
+        The images as similar ones are searched among them; None without embeddings.
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        *,
+        path: str = "path",
+        score: str | None = "uniqueness",
+        near: float = 0.05,
+        store: "str | os.PathLike[str] | Store | None" = None,
+    ) -> None:
+        super().__init__()
+        frame = to_polars(data)
+        self.paths = checked_paths(frame, path)
+        if frame.schema[path] == pl.Object:
+            frame = frame.with_columns(pl.Series(path, self.paths, dtype=pl.String))
+        self.path = path
+        self.score = score if score in frame.columns else None
+        self.store = open_store(store)
+        self._near = near
+        self._row_of = {p: row for row, p in enumerate(self.paths)}
+        self._selected: Mask = np.zeros(len(frame), np.bool_)
+        self._clauses: dict[str, Any] = {}
+        self.searched = (
+            SimilarImages(frame, path, beside=self.store.path)
+            if "embedding" in frame.columns
+            else None
+        )
+        self._show(frame)
+        self._context = self._filter_context()
+        first = self.score
+        self._sort: dict[str, Any] = {
+            "column": first if first and sortable(frame[first].dtype) else path,
+            "descending": False,
+            "grouped": True,
+        }
+
+    def _show(self, frame: pl.DataFrame) -> None:
+        """Take a frame of the same images for what is shown."""
+        self.frame = frame
+        self.known = recognised(frame, self.path, self.score)
+        self.bands: Bands = bands(self.known)
+        self.summary: Summary = summarize(self.known, self.score and "uniqueness", self._near)
+        self._ranks: dict[str, np.ndarray] = {}
+
+    def _filter_context(self) -> Context:
+        return Context(path=self.path, score=self.score)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.summary})"
+
+    @property
+    def near(self) -> float:
+        """The near-duplicate boundary on the uniqueness scale, in [0, 1]."""
+        return self._near
+
+    # What is selected
+
+    @property
+    def selection(self) -> pl.DataFrame:
+        """What is selected, in display order, with all columns.
+
+        Set it to a frame with the same path column, a list of paths, or a boolean mask over the
+        rows of :attr:`frame`. A widget's ``observe(handler, names="selection")`` calls back on
+        each change.
+        """
+        return self.selection_of(self._selected)
+
+    @selection.setter
+    def selection(self, what: Any) -> None:
+        self.select(self.mask(what))
+
+    @property
+    def selected(self) -> Mask:
+        """The mask of the selected rows, shape (n,), not to be written to."""
+        return self._selected
+
+    def select(self, mask: Mask, origin: int | None = None) -> None:
+        """Select exactly the rows of a mask; `origin` is the page that asks for it."""
+        with self.lock:
+            before = self._selected
+            if np.array_equal(mask, before):
+                return
+            with self.changing(Change("selection", before, mask, origin)):
+                self._selected = mask
+
+    def selection_of(self, selected: Mask) -> pl.DataFrame:
+        """Return :attr:`selection` as it is, or was, for a mask of selected rows."""
+        rows = self.display_order(self.view_mask() | selected)
+        return self._gather(rows[selected[rows]])
+
+    @property
+    def rest(self) -> pl.DataFrame:
+        """The readable images that are not selected, with all columns."""
+        error = self.known.get_column("error", default=None)
+        rest = ~self._selected
+        return self.frame.filter(rest if error is None else rest & error.is_null().to_numpy())
+
+    # What is shown
+
+    @property
+    def view(self) -> pl.DataFrame:
+        """What the filters leave, in display order, with all columns."""
+        return self._gather(self.display_order(self.view_mask()))
+
+    @property
+    def filters(self) -> Filters:
+        """The filters of the view, by column.
+
+        Set them to a mapping, to a Polars expression, or to None for none; what each type of
+        column takes is told in :func:`dedup_widgets.filters.parse`. As an expression,
+        ``frame.filter(grid.filters.expression)`` has the rows of :attr:`view`.
+
+        >>> grid.filters = {"uniqueness": (0, 0.05), "kind": ["near"]}  # doctest: +SKIP
+        """
+        return self.read_filters(self._clauses)
+
+    @filters.setter
+    def filters(self, given: Any) -> None:
+        self.clauses = filtering.parse(self.frame, given, self._context)
+
+    @property
+    def clauses(self) -> dict[str, Any]:
+        """The filters as JSON, as they were set; what makes no sense for the frame is no filter."""
+        return self._clauses
+
+    @clauses.setter
+    def clauses(self, clauses: Mapping[str, Any]) -> None:
+        with self.lock:
+            if clauses != self._clauses:
+                self._set_clauses(dict(clauses))
+
+    def _set_clauses(self, clauses: dict[str, Any]) -> None:
+        with self.changing(Change("filters", self._clauses, clauses)):
+            self._clauses = clauses
+
+    def read_filters(self, clauses: Any) -> Filters:
+        """Return filters as far as they make sense of some JSON."""
+        read = filtering.read(self.frame, clauses, self._context)
+        return Filters(self.frame, read, self._context)
+
+    def view_mask(self) -> Mask:
+        """Return the mask of the rows that the filters leave."""
+        clauses = filtering.read(self.frame, self._clauses, self._context)
+        return filtering.mask(self.frame, clauses, self._context)
+
+    def matching(self, key: str, clause: Any) -> Mask:
+        """Return the mask of the rows that one clause leaves.
+
+        Raises
+        ------
+        InputError
+            When the clause makes no sense for the frame.
+        """
+        clauses = filtering.read(self.frame, {key: clause}, self._context)
+        if not clauses:
+            raise InputError(f"the filter of {key!r} makes no sense for this frame")
+        return filtering.mask(self.frame, clauses, self._context)
+
+    def facet(self, column: str) -> Facet:
+        """Return what a column holds, to filter by it."""
+        require_columns(self.frame, [column], "a filter")
+        return filtering.facet(self.frame, column, self._context)
+
+    def facet_kind(self, column: str) -> str | None:
+        """Return how a column can be filtered, None for not at all."""
+        return self._context.kind(column, self.frame.schema[column])
+
+    @property
+    def sort(self) -> dict[str, Any]:
+        """The order of display: ``column``, ``descending``, and ``grouped`` (bands together).
+
+        Set it to a column name, or to a dict with some of the three.
+        """
+        return dict(self._sort)
+
+    @sort.setter
+    def sort(self, by: str | Mapping[str, Any]) -> None:
+        wanted = {**self._sort, **({"column": by} if isinstance(by, str) else by)}
+        self.check_sort(wanted)
+        with self.lock:
+            before = self._sort
+            if wanted != before:
+                with self.changing(Change("sort", before, wanted)):
+                    self._sort = wanted
+
+    def check_sort(self, wanted: Mapping[str, Any]) -> None:
+        """Raise an InputError for what is no order of display."""
+        if odd := sorted(set(wanted) ^ set(SORT_KEYS), key=str):
+            raise InputError(f"sort has {', '.join(SORT_KEYS)}, each once; not so {odd[0]!r}")
+        for name in SORT_KEYS[1:]:
+            if not isinstance(wanted[name], bool):
+                raise InputError(f"sort: {name} is {wanted[name]!r}; it must be True or False")
+        self.rank(wanted["column"])
+
+    def rank(self, column: str) -> np.ndarray:
+        """Return the dense rank of each row in a column, uint32 (n,)."""
+        require_columns(self.frame, [column], "sorting")
+        if not sortable(self.frame[column].dtype):
+            raise InputError(f"cannot sort by {column!r}, which holds {self.frame[column].dtype}")
+        rank = self._ranks.get(column)
+        if rank is None:
+            rank = self._ranks[column] = dense_rank(self.frame[column])
+        return rank
+
+    def display_order(self, mask: Mask) -> np.ndarray:
+        """Return the row numbers of a mask, in the order of display."""
+        sort = self._sort
+        return display_order(
+            self.rank(sort["column"]),
+            self.bands.band,
+            self.bands.place,
+            mask,
+            descending=sort["descending"],
+            grouped=sort["grouped"],
+        )
+
+    # Similar images
+
+    def similar(self, path: str | os.PathLike[str], k: int = 12) -> pl.DataFrame:
+        """Return the k nearest images to one of the frame; see :func:`dedup_widgets.similar`."""
+        return self._searcher().frame(os.fspath(path), k)
+
+    def similar_rows(self, row: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows of the k nearest images to a row, and how far away they are."""
+        return self._searcher().rows(row, k)
+
+    @property
+    def why_no_similar(self) -> str | None:
+        """Why there are no similar items; None when there are."""
+        if self.searched is not None:
+            return None
+        return "this frame has no column 'embedding'; dedup_widgets.score makes one"
+
+    def _searcher(self) -> SimilarImages:
+        if self.searched is None:
+            raise InputError(f"similar items are off: {self.why_no_similar}")
+        return self.searched
+
+    # Rows
+
+    def mask(self, what: Any) -> Mask:
+        """Return the mask of the rows that a frame, paths or a mask stand for.
+
+        Raises
+        ------
+        InputError
+            When a path is not in the frame, or `what` is nothing of these.
+        """
+        n = len(self.frame)
+        if is_frame(what):
+            frame = to_polars(what)
+            require_columns(frame, [self.path], "a selection given as a frame")
+            values = frame[self.path].to_list()
+        elif isinstance(what, np.ndarray) and what.dtype == bool and what.shape == (n,):
+            return what.copy()
+        elif isinstance(what, str | os.PathLike):
+            values = [what]
+        elif hasattr(what, "__arrow_c_stream__"):
+            series = pl.Series(what)
+            # A null, such as the score of an unreadable file compared to a number, is not picked.
+            values = (series.fill_null(False) if series.dtype == pl.Boolean else series).to_list()
+        elif isinstance(what, Iterable):
+            values = list(what)
+        else:
+            raise InputError(
+                f"cannot select by {type(what).__name__}; give a frame, paths, or a mask over rows"
+            )
+        if values and all(isinstance(value, bool | np.bool_) for value in values):
+            if len(values) != n:
+                raise InputError(f"the mask has {len(values)} values for {n} rows")
+            return np.array(values, bool)
+        rows = [self._row_of.get(_as_text(value)) for value in values]
+        if unknown := [value for value, row in zip(values, rows, strict=True) if row is None]:
+            raise InputError(
+                f"{len(unknown)} paths are not in this frame, {str(unknown[0])!r} first; "
+                f"give values of its column {self.path!r}"
+            )
+        return self.mask_of([row for row in rows if row is not None])
+
+    def mask_of(self, rows: Iterable[int]) -> Mask:
+        """Return the mask of some rows, by their numbers."""
+        mask = np.zeros(len(self.frame), np.bool_)
+        mask[np.fromiter(rows, np.int64)] = True
+        return mask
+
+    def row_of(self, path: str | os.PathLike[str]) -> int:
+        """Return the row of a path.
+
+        Raises
+        ------
+        InputError
+            When it is not in the frame.
+        """
+        row = self._row_of.get(os.fspath(path))
+        if row is None:
+            raise InputError(f"{os.fspath(path)!r} is not in this frame")
+        return row
+
+    def paths_in(self, mask: Mask) -> list[str]:
+        """Return the paths of the rows of a mask."""
+        return [self.paths[row] for row in np.flatnonzero(mask).tolist()]
+
+    def _gather(self, rows: np.ndarray) -> pl.DataFrame:
+        return self.frame.select(pl.all().gather(rows))
+
+    # What a tile says of its row
+
+    def fact(self, row: int, column: str) -> Any:
+        """Return what a known column says of a row, None where there is no such column."""
+        return self.known[column][row] if column in self.known.columns else None
+
+    def caption(self, row: int) -> str | None:
+        """Say what an image is to the others, as far as the frame's own columns tell."""
+        frame = self.known
+        if not {"uniqueness", "group", "keep", "nearest"} <= set(frame.columns):
+            return None
+        if self.bands.beside[row]:
+            return f"near {file_name(frame['nearest'][row])}, in no group"
+        if frame["group"][row] is None or frame["keep"][row]:
+            return None
+        if frame["uniqueness"][row] == 0:
+            return f"exact duplicate of {file_name(frame['nearest'][row])}"
+        keeper = self.paths[self.bands.keeper[frame["group"][row]]]
+        return f"near-duplicate of {file_name(keeper)}"
+
+    def by_hand(self, _row: int) -> dict[str, bool]:
+        """Tell what a person decided about an image: whether chosen, and whether set apart."""
+        return {"chosen": False, "apart": False}
+
+
+def _as_text(path: Any) -> str:
+    """Return a path as text; what is none has a text that no path has."""
+    if isinstance(path, str):
+        return path
+    return os.fspath(path) if isinstance(path, os.PathLike) else ""

@@ -1,0 +1,78 @@
+"""Telling those who watch what changed: once for one change, however many things it moved."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+What = Literal["selection", "filters", "sort", "near", "plan", "collections", "review"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that changed.
+
+    Attributes
+    ----------
+    what : str
+        ``"selection"`` (masks over the rows), ``"filters"`` (clauses as JSON), ``"sort"``,
+        ``"near"``, ``"plan"`` (frames), ``"collections"``, or ``"review"``: what can be undone or
+        redone.
+    old, new
+        Before and after, where somebody may want to compare.
+    origin : int or None
+        The page that did it; None for Python.
+    """
+
+    what: What
+    old: Any = None
+    new: Any = None
+    origin: int | None = None
+
+
+Watcher = Callable[[Sequence[Change]], None]
+
+
+class Watched:
+    """Something that changes, and calls back those who watch it.
+
+    What it holds is changed inside :meth:`changing`, under one lock; watchers are called when the
+    outermost of these ends, in the thread that made the change, with all that changed.
+
+    Attributes
+    ----------
+    lock
+        Held while something is changed and reported.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self._watchers: list[Watcher] = []
+        self._depth = 0
+        self._made: list[Change] = []
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Call a function after each change, with what changed; return how to end that."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
+
+    @contextmanager
+    def changing(self, *changes: Change) -> Iterator[None]:
+        """Hold the lock, and report these changes and those made inside, at the end."""
+        with self.lock:
+            self._depth += 1
+            try:
+                yield
+                self._made += changes
+            finally:
+                self._depth -= 1
+                if not self._depth and (made := self._made):
+                    self._made = []
+                    for watcher in tuple(self._watchers):
+                        watcher(made)
+
+    def report(self, change: Change) -> None:
+        """Report one change."""
+        with self.changing(change):
+            pass
