@@ -22,7 +22,8 @@ test: .make/test .make/js lint
 
 # No browser, no server, nothing slow: each process has one core.
 test-fast: .make/test .make/js
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not slow and not browser' --ignore tests/browser -n auto
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not slow and not browser' --ignore tests/browser \
+		--hypothesis-profile=fast -n auto --dist worksteal
 	cd js && $(NPM) test
 
 lint: .make/test js/node_modules/.package-lock.json

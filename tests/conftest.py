@@ -14,6 +14,7 @@ from PIL import Image
 
 # A busy machine is no failure; and what fails in CI must fail again on the next run.
 settings.register_profile("here", deadline=None, derandomize="CI" in os.environ)
+settings.register_profile("fast", settings.get_profile("here"), max_examples=10)
 settings.load_profile("here")
 
 if find_spec("playwright") is None and "DEDUP_WIDGETS_TEST_ALL" not in os.environ:

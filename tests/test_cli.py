@@ -179,6 +179,7 @@ def test_the_demo_finds_what_was_planted(tmp_path):
     assert f"({planted} images can go)" in result.output
 
 
+@pytest.mark.slow
 def test_demo_photos_are_made_once_and_never_over_other_files(tmp_path):
     folder = demo_photos(tmp_path / "photos")
     made = sorted(folder.glob("*/*.*"))

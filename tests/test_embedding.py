@@ -119,6 +119,7 @@ def torch_computes_in_bfloat16() -> bool:
     return torch.cpu._is_avx512_bf16_supported()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["clip", "efficientnet", "exact_efficientnet"])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_no_bit_depends_on_the_batch_the_place_or_the_threads(request, photos, name, threads):
@@ -535,6 +536,7 @@ def test_without_a_hub_clip_fails_at_the_first_question_and_names_the_remedies(t
     assert_tells_the_remedies(answer, "out of reach")
 
 
+@pytest.mark.slow
 def test_a_hub_that_hangs_counts_as_out_of_reach(tmp_path, silent_hub):
     answer = load_elsewhere("clip-ViT-B-32", tmp_path, HF_ENDPOINT=silent_hub)
     assert_tells_the_remedies(answer, silent_hub)
@@ -612,7 +614,7 @@ def test_an_interrupted_download_is_told_like_a_missing_one(
     monkeypatch.setenv("SENTENCE_TRANSFORMERS_HOME", str(tmp_path))
     with pytest.raises(ModelError) as caught:
         load_embedder("clip-ViT-B-32", device="cpu")
-    assert_tells_the_remedies(str(caught.value), 0, "no network")
+    assert_tells_the_remedies(str(caught.value), "no network")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import numpy as np
 import pillow_heif
 import pytest
 import tifffile
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile
 
@@ -19,6 +19,7 @@ from dedup_widgets.errors import ImageError
 from dedup_widgets.images.decode import decode
 from dedup_widgets.images.formats import MAX_PIXELS
 from dedup_widgets.images.thumbnail import thumbnail, to_square
+from effort import examples
 
 pillow_heif.register_heif_opener()
 
@@ -568,7 +569,7 @@ def test_random_bytes_raise_nothing_but_image_errors(tail, head):
     only_image_errors(head + tail)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=200, deadline=None)
+@examples(200, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(sorted(SAMPLES)),
     st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=8),
@@ -582,6 +583,7 @@ def test_mutated_and_cut_files_raise_nothing_but_image_errors(name, changes, len
     only_image_errors(bytes(data[: round(length**0.2 * len(data))]))
 
 
+@pytest.mark.slow
 def test_threads_do_not_disturb_each_other(make_photo):
     files = [saved(make_photo(seed), format_) for seed in range(4) for format_ in FORMATS]
     expected = [fingerprint(data) for data in files]

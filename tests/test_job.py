@@ -310,6 +310,7 @@ def test_without_progress_a_job_is_text(photos):
     job.result(PATIENCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("waits", ["time.sleep(0.3)", "threading.Event().wait()"])
 def test_an_interpreter_that_exits_neither_hangs_on_a_job_nor_crashes(photos, tmp_path, waits):
     store = tmp_path / "s.sqlite"

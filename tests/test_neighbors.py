@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dedup_widgets.neighbors import all_pairs as allpairs
@@ -28,10 +28,11 @@ from dedup_widgets.neighbors.vectors import (
     pair_cosines,
     unit_vectors,
 )
+from effort import examples
 
 seeds = st.integers(0, 2**32 - 1)
-many = settings(max_examples=60, deadline=None)
-some = settings(max_examples=20, deadline=None)
+many = examples(60)
+some = examples(20)
 kinds = st.sampled_from(["numpy", "bfloat16", "float16", "float32"])
 blocks = st.sampled_from([1, 3, 16, 512])
 held_at_a_time = st.sampled_from([1, 1000, 2**27])

@@ -298,6 +298,7 @@ def test_few_prepared_pictures_wait_in_memory(folder, paths, store):
         assert not alive
 
 
+@pytest.mark.slow
 def test_the_default_network_gives_the_same_bits_in_any_batch(paths, store, tmp_path):
     embedder = load_embedder("efficientnet-lite0", device="cpu")
     expected = by_path(run(paths[:11], embedder, store, batch_size=32))

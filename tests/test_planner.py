@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -17,8 +17,9 @@ from dedup_widgets.planning.planner import Planner
 from dedup_widgets.scoring import keepers as keeper_rules
 from dedup_widgets.scoring.keepers import highest, lowest
 from dedup_widgets.scoring.uniqueness import uniqueness
+from effort import examples
 
-many = settings(max_examples=40, deadline=None)
+many = examples(40)
 seeds = st.integers(0, 2**32 - 1)
 gammas = st.sampled_from([0.7, 1.0, 2.16])
 NEARS = [None, 0.0, 0.01, 0.05, 0.1, 0.2, 0.4, 1.0]
@@ -88,7 +89,7 @@ def limits(request, monkeypatch):
 
 @pytest.mark.usefixtures("limits")
 @given(seeds, gammas)
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_each_plan_of_a_planner_is_the_plan_of_the_frame(seed, gamma):
     rng, frame = random_frame(seed, gamma)
     planner = Planner(frame)
@@ -98,7 +99,7 @@ def test_each_plan_of_a_planner_is_the_plan_of_the_frame(seed, gamma):
 
 @pytest.mark.usefixtures("limits")
 @given(seeds, gammas)
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_groups_at_any_boundary_are_those_of_scoring_with_it(seed, gamma):
     rng, frame = random_frame(seed, gamma)
     readable = frame.filter(pl.col("error").is_null())

@@ -198,6 +198,7 @@ def test_what_was_scored_before_changes_nothing(photos, tmp_path):
     assert score(photos, store=store).equals(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_however_files_come_and_go_the_frame_is_that_of_a_fresh_store(tmp_path, seed):
     rng = np.random.default_rng(seed)
@@ -377,6 +378,7 @@ def test_an_interrupt_loses_at_most_the_batch_in_work(photos, make_photo, tmp_pa
     assert frame.equals(score(photos, store=tmp_path / "other.sqlite"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
 def test_after_kill_9_the_next_run_goes_on(photos, make_photo, tmp_path):
     for seed in range(300, 330):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import dedup_widgets as dw
@@ -26,9 +26,10 @@ from dedup_widgets.search.index import VectorIndex
 from dedup_widgets.search.scan import Scan
 from dedup_widgets.search.shared_graph import DamagedError, SharedGraph, digest
 from dedup_widgets.search.similar import SimilarImages
+from effort import examples
 
 seeds = st.integers(0, 2**32 - 1)
-many = settings(max_examples=25)
+many = examples(25)
 
 
 def clustered(n=400, d=16, seed=0):
@@ -288,6 +289,7 @@ def test_a_graph_that_cannot_be_built_is_said_and_all_are_looked_at(vectors, mon
     assert answers(vector_index, [3]) == answers(VectorIndex(vectors), [3])
 
 
+@pytest.mark.slow
 def test_a_process_that_ends_does_not_wait_for_its_graph(tmp_path):
     program = """
         import atexit, sys, numpy as np

@@ -9,15 +9,16 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.schema import KIND
 from dedup_widgets.neighbors import search as neighbors
 from dedup_widgets.scoring.uniqueness import FLOOR, SAME, compare, scale, uniqueness
+from effort import examples
 
-many = settings(max_examples=60, deadline=None)
+many = examples(60)
 seeds = st.integers(0, 2**32 - 1)
 
 
