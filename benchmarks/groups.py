@@ -11,18 +11,18 @@ from benchmarks.harness import Case, Values, clock
 
 IDENTICAL = "identical"
 FRAMES = "nearly identical blank frames"
-CROWD = "a quarter in one group"
+LARGE_GROUP = "a quarter in one group"
 
 Rows = NDArray[np.float16]
 
 
 def cases(size: str) -> list[Case]:
-    identical, frames, crowd = {
+    identical, frames, large_group = {
         "tiny": (2_000, 2_000, 4_000),
         "quick": (100_000, 20_000, 40_000),
         "full": (100_000, 100_000, 200_000),
     }[size]
-    of = {IDENTICAL: identical, FRAMES: frames, CROWD: crowd}
+    of = {IDENTICAL: identical, FRAMES: frames, LARGE_GROUP: large_group}
     return [Case("groups", name, {"n": n}, rounds=1) for name, n in of.items()]
 
 
@@ -66,8 +66,8 @@ def score(rows: Rows) -> Values:
     }
 
 
-def crowd(data: Path, n: int) -> Values:
-    """Put a quarter of all images within reach of one keeper."""
+def large_group(data: Path, n: int) -> Values:
+    """Put a quarter of all images within near of one keeper."""
     rows = np.load(make.embeddings(data, n))
     rows[np.random.default_rng(5).permutation(n)[: n // 4]] = _frames(n // 4)
     return score(rows)
@@ -76,5 +76,5 @@ def crowd(data: Path, n: int) -> Values:
 VARIANTS: dict[str, Callable[..., Values]] = {
     IDENTICAL: lambda data, n: score(identical(n)),
     FRAMES: lambda data, n: score(blank_frames(n)),
-    CROWD: crowd,
+    LARGE_GROUP: large_group,
 }

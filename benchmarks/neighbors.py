@@ -47,11 +47,11 @@ def ours(data: Path, n: int, method: str = "auto", *, only_float32: bool = False
     """Run this project; if so asked as on a processor that multiplies nothing quicker."""
     import torch  # noqa: F401 - as it is where photos were embedded: loading is outside the clock
 
-    from dedup_widgets.neighbors import products
+    from dedup_widgets.neighbors import choose
     from dedup_widgets.scoring.uniqueness import uniqueness
 
     if only_float32:
-        products.fastest = lambda device=None: "float32"
+        choose.fastest = lambda device=None: "float32"
 
     rows = np.load(make.embeddings(data, n))
     fingerprints = range(n)

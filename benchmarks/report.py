@@ -445,7 +445,7 @@ def exactness(figures: Figures) -> str:
 
 
 def groups(figures: Figures) -> str:
-    """Lay out the crowds."""
+    """Lay out the large groups."""
     rows = [
         (
             f"{row.n:,}{row.dagger}",

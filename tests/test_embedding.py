@@ -126,9 +126,9 @@ def test_no_bit_depends_on_the_batch_the_place_or_the_threads(request, photos, n
     import torch
 
     network = request.getfixturevalue(name)
-    if network.portion is None:
+    if network.fixed_batch is None:
         needs_bfloat16()
-    many = (photos * 4)[: 2 * network.portion + 3]
+    many = (photos * 4)[: 2 * network.fixed_batch + 3]
     together = embed(network, many)
     order = np.random.default_rng(0).permutation(len(many))
     before = torch.get_num_threads()
@@ -212,7 +212,7 @@ def test_a_model_that_prepares_pictures_in_its_own_way_keeps_its_own_form(tiny_c
     model = SentenceTransformer(str(tiny_clip), device="cpu")
     model[0].processor.image_processor.do_normalize = False
     embedder = load_embedder(model)
-    assert embedder.portion is None
+    assert embedder.fixed_batch is None
     assert_unit_rows(embed(embedder, photos), len(photos))
 
 
@@ -557,7 +557,7 @@ def test_a_name_that_the_hub_does_not_know_is_told(tmp_path):
 
 
 def test_a_host_name_that_never_resolves_counts_as_out_of_reach(monkeypatch, tmp_path):
-    monkeypatch.setattr(dedup_widgets.models.hub, "HUB_TIMEOUT", 0.2)
+    monkeypatch.setattr(dedup_widgets.models.hub, "HUB_TIMEOUT_SECONDS", 0.2)
     monkeypatch.setattr(dedup_widgets.models.hub, "_snapshot", lambda _: None)
     given_up, waited_for = threading.Event(), []
 

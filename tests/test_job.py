@@ -350,6 +350,6 @@ def test_a_pace_follows_the_last_seconds_and_not_the_whole_run():
     assert pace.a_second is None
     for second, done in enumerate([0, *range(100, 3000, 100), *range(2910, 3410, 10)]):
         now[0] = second
-        pace.tell(done, 4000)
+        pace.update(done, 4000)
     assert pace.a_second == pytest.approx(10)
     assert pace.seconds_left == pytest.approx((4000 - 3400) / 10)

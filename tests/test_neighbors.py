@@ -12,14 +12,19 @@ from dedup_widgets.neighbors import all_pairs as allpairs
 from dedup_widgets.neighbors import vectors as vectors_module
 from dedup_widgets.neighbors.all_pairs import AllPairs
 from dedup_widgets.neighbors.choose import choose_products, fastest
-from dedup_widgets.neighbors.grouping import any_within, leaders, leaders_of_pairs, ordered
+from dedup_widgets.neighbors.grouping import (
+    any_within,
+    greedy_groups,
+    greedy_groups_of_pairs,
+    ordered,
+)
 from dedup_widgets.neighbors.numpy_products import NumpyProducts
 from dedup_widgets.neighbors.pair_list import PairList
 from dedup_widgets.neighbors.pairs import pairs_within
 from dedup_widgets.neighbors.search import nearest, search
 from dedup_widgets.neighbors.torch_products import TorchProducts, multiplies_float32
 from dedup_widgets.neighbors.vectors import (
-    BLOCK,
+    BLOCK_ROWS,
     GRID,
     Vectors,
     cosines,
@@ -38,11 +43,11 @@ blocks = st.sampled_from([1, 3, 16, 512])
 held_at_a_time = st.sampled_from([1, 1000, 2**27])
 
 
-def products_of(kind, block=512, at_a_time=2**27):
+def products_of(kind, block=512, bytes_at_a_time=2**27):
     """All ways to multiply; float16 is what CUDA is given, here on the processor."""
     if kind == "numpy":
-        return NumpyProducts(block, at_a_time)
-    return TorchProducts(getattr(torch, kind), "cpu", block, at_a_time)
+        return NumpyProducts(block, bytes_at_a_time)
+    return TorchProducts(getattr(torch, kind), "cpu", block, bytes_at_a_time)
 
 
 def random_vectors(seed, most=60, d=None):
@@ -139,14 +144,14 @@ def test_nearest_is_the_lowest_rank_of_the_largest_cosine(seed, method):
     assert np.array_equal(distances, np.clip(1 - table.max(axis=1), 0, 1))
 
 
-reaches = st.sampled_from([-1.0, 0.0, 1e-12, 1e-5, 1e-2, 0.5, 1.0])
+radii = st.sampled_from([-1.0, 0.0, 1e-12, 1e-5, 1e-2, 0.5, 1.0])
 
 
 @pytest.mark.parametrize("several", [1, 16])
 @some
-@given(seeds, kinds, blocks, held_at_a_time, reaches)
+@given(seeds, kinds, blocks, held_at_a_time, radii)
 def test_however_products_are_computed_the_same_is_found_to_the_last_bit(
-    several, seed, kind, block, at_a_time, reach
+    several, seed, kind, block, bytes_at_a_time, radius
 ):
     vectors = random_vectors(seed, most=150)
     n = len(vectors)
@@ -159,14 +164,14 @@ def test_however_products_are_computed_the_same_is_found_to_the_last_bit(
     found = AllPairs(
         Vectors.of(vectors),
         rank=rank,
-        reach=reach,
-        sink=listed,
-        products=products_of(kind, block, at_a_time),
+        radius=radius,
+        collector=listed,
+        products=products_of(kind, block, bytes_at_a_time),
     )
     with pytest.MonkeyPatch.context() as patch:
-        # Of 1, everything is a crowd.
-        patch.setattr(allpairs, "SEVERAL", several)
-        patch.setattr(allpairs, "WORTH_MAGNIFYING", 4 * several**2)
+        # With 1, every cluster counts as dense.
+        patch.setattr(allpairs, "DENSE_MIN_CANDIDATES_OF_ROW", several)
+        patch.setattr(allpairs, "RESCALE_MIN_PRODUCTS", 4 * several**2)
         found.compare(first, rest)
         found.compare(rest)
     table = all_cosines(vectors)
@@ -174,7 +179,7 @@ def test_however_products_are_computed_the_same_is_found_to_the_last_bit(
         by_rank = np.argsort(rank)
         assert np.array_equal(found.row, by_rank[table[:, by_rank].argmax(axis=1)])
         assert np.array_equal(found.cosine, table.max(axis=1))
-    near = np.triu(np.clip(1 - table, 0, 1) <= reach, 1) if reach >= 0 else np.zeros((n, n))
+    near = np.triu(np.clip(1 - table, 0, 1) <= radius, 1) if radius >= 0 else np.zeros((n, n))
     assert np.array_equal(ordered(listed.pairs()), np.argwhere(near))
 
 
@@ -200,8 +205,8 @@ def test_no_product_is_off_by_more_than_it_says(kind, d):
     vectors = unit_vectors(rows)
     ways = products_of(kind)
     with ways.pool() as pool:
-        rough = ways.load(Vectors.of(vectors), np.arange(300), pool)
-        for tile in (ways.multiply(rough, rough), ways.multiply(rough, rough).T):
+        rounded = ways.load(Vectors.of(vectors), np.arange(300), pool)
+        for tile in (ways.multiply(rounded, rounded), ways.multiply(rounded, rounded).T):
             assert_no_product_is_off_by_more_than_the_slack(tile, cosines(vectors, vectors))
 
 
@@ -212,20 +217,20 @@ def test_a_magnified_crowd_is_told_apart_with_an_error_of_its_own_size(kind, d, 
     rng = np.random.default_rng(d)
     vectors = unit_vectors(rng.standard_normal(d) + spread * rng.standard_normal((300, d)))
     centre = np.float32(np.rint(vectors.mean(axis=0) * GRID) / GRID)
-    apart = vectors - centre
-    radius = 1.001 * float(np.linalg.norm(apart, axis=1).max())
-    tile = products_of(kind).magnify(apart, apart, radius)
-    assert tile.slack < 0.02 * radius**2 + d * 2.0**-48
+    offsets = vectors - centre
+    max_norm = 1.001 * float(np.linalg.norm(offsets, axis=1).max())
+    tile = products_of(kind).multiply_rescaled(offsets, offsets, max_norm)
+    assert tile.slack < 0.02 * max_norm**2 + d * 2.0**-48
     for turned in (tile, tile.T):
         assert_no_product_is_off_by_more_than_the_slack(turned, cosines(vectors, vectors))
 
 
 def assert_no_product_is_off_by_more_than_the_slack(tile, exact):
-    (_, _, product), is_crowded = tile.at_least(np.arange(300), np.full(300, -1.5))
-    assert not is_crowded.any()
+    (_, _, product), is_dense = tile.entries_above(np.arange(300), np.full(300, -1.5))
+    assert not is_dense.any()
     product = product.reshape(300, 300).astype(np.float64)
     assert abs(np.minimum(product, 1) - np.minimum(exact, 1)).max() <= tile.slack
-    assert np.array_equal(tile.peaks(), product.max(axis=1))
+    assert np.array_equal(tile.row_maxima(), product.max(axis=1))
 
 
 @pytest.mark.parametrize("kind", ["bfloat16", "numpy"])
@@ -238,17 +243,17 @@ def test_rows_with_more_products_than_asked_for_are_named_and_left_out(kind, siz
     vectors = Vectors.of(unit_vectors(rows))
     asked, low = np.array([0, 1, 2, 3]), np.full(4, 0.5)
     with ways.pool() as pool:
-        rough = ways.load(vectors, np.arange(size), pool)
-        product_of_all = ways.multiply(rough, rough)
+        rounded = ways.load(vectors, np.arange(size), pool)
+        product_of_all = ways.multiply(rounded, rounded)
         for tile in (product_of_all, product_of_all.T):
-            (row, column, product), is_crowded = tile.at_least(asked, low, most=2)
-            assert is_crowded.tolist() == [False, True, False, True]
+            (row, column, product), is_dense = tile.entries_above(asked, low, most=2)
+            assert is_dense.tolist() == [False, True, False, True]
             assert (row.tolist(), column.tolist(), product.tolist()) == ([0, 2], [0, 2], [1, 1])
-            (row, _, _), is_crowded = tile.at_least(asked, low)
+            (row, _, _), is_dense = tile.entries_above(asked, low)
             assert np.bincount(row)[1] == size - size // 2 + 2 - (size // 2 <= 3)
-            assert not is_crowded.any()
-            crowd = tile.columns_at_least(asked[is_crowded | (asked % 2 == 1)], low[:2])
-            assert crowd.tolist() == sorted({1, 3, *range(size // 2, size)})
+            assert not is_dense.any()
+            columns = tile.columns_above(asked[is_dense | (asked % 2 == 1)], low[:2])
+            assert columns.tolist() == sorted({1, 3, *range(size // 2, size)})
 
 
 def test_few_vectors_need_no_torch_and_many_take_what_the_machine_has():
@@ -305,7 +310,7 @@ def test_of_equally_near_vectors_the_lowest_row_is_the_nearest(method):
     assert np.array_equal(rows, all_cosines(vectors).argmax(axis=1))
 
 
-@pytest.mark.parametrize("n", [BLOCK, BLOCK + 1, BLOCK + 2])
+@pytest.mark.parametrize("n", [BLOCK_ROWS, BLOCK_ROWS + 1, BLOCK_ROWS + 2])
 def test_a_graph_answers_for_the_last_row_whatever_their_number(n):
     vectors = unit_vectors(np.random.default_rng(0).standard_normal((n, 64)))
     rows, _ = nearest(vectors, method="hnsw")
@@ -317,8 +322,8 @@ def test_a_graph_answers_for_the_last_row_whatever_their_number(n):
 def test_some_rows_are_answered_as_all_are(seed):
     vectors = random_vectors(seed)
     some = np.random.default_rng(seed).permutation(len(vectors))[: len(vectors) // 2]
-    everyone = nearest(vectors)
-    for asked, full in zip(nearest(vectors, rows=some), everyone, strict=True):
+    of_all = nearest(vectors)
+    for asked, full in zip(nearest(vectors, rows=some), of_all, strict=True):
         assert np.array_equal(asked, full[some])
 
 
@@ -335,7 +340,7 @@ def test_thousands_of_nearly_identical_vectors_are_told_apart(tightness):
 
 @many
 @given(seeds, st.sampled_from([-1.0, 0.0, 1e-5, 1e-2, 0.5, 1.0]))
-def test_a_leader_takes_all_later_rows_in_reach_that_no_earlier_one_took(seed, reach):
+def test_a_leader_takes_all_later_rows_in_reach_that_no_earlier_one_took(seed, radius):
     # In a plane, so that there is much to chain.
     vectors = unit_vectors(np.random.default_rng(seed).standard_normal((60, 2)).round(1) + 1e-3)
     distance = np.clip(1 - cosines(vectors, vectors), 0, 1)
@@ -345,73 +350,77 @@ def test_a_leader_takes_all_later_rows_in_reach_that_no_earlier_one_took(seed, r
         if i in taken:
             continue
         for j in range(i + 1, len(vectors)):
-            if j not in taken and distance[i, j] <= reach:
+            if j not in taken and distance[i, j] <= radius:
                 taken.add(j)
                 expected[j] = i
-    assert leaders(vectors, reach).tolist() == expected
-    if reach >= 0:
-        pairs = search(Vectors.of(vectors), reach=reach).pairs
-        assert leaders_of_pairs(60, pairs).tolist() == expected
+    assert greedy_groups(vectors, radius).tolist() == expected
+    if radius >= 0:
+        pairs = search(Vectors.of(vectors), radius=radius).pairs
+        assert greedy_groups_of_pairs(60, pairs).tolist() == expected
 
 
 def test_pairs_beyond_number_are_none_and_groups_form_without_them(monkeypatch):
     rng = np.random.default_rng(0)
-    crowds = rng.standard_normal((3, 32))[rng.integers(3, size=400)]
-    vectors = unit_vectors(crowds + 0.02 * rng.standard_normal((400, 32)))
-    monkeypatch.setattr("dedup_widgets.neighbors.grouping.HEADS", (400, 20))
-    for reach in (2e-4, 4e-4, 1e-3, 0.5):
-        pairs = search(Vectors.of(vectors), reach=reach).pairs
-        assert search(Vectors.of(vectors), reach=reach, at_most=len(pairs)).pairs is not None
-        assert search(Vectors.of(vectors), reach=reach, at_most=len(pairs) - 1).pairs is None
-        expected = leaders_of_pairs(400, pairs)
-        assert np.array_equal(leaders(vectors, reach), expected)
-        assert np.array_equal(leaders(vectors, reach, at_most=190), expected)
+    centres = rng.standard_normal((3, 32))[rng.integers(3, size=400)]
+    vectors = unit_vectors(centres + 0.02 * rng.standard_normal((400, 32)))
+    monkeypatch.setattr("dedup_widgets.neighbors.grouping.GROUPED_ROWS_AT_A_TIME", (400, 20))
+    for radius in (2e-4, 4e-4, 1e-3, 0.5):
+        pairs = search(Vectors.of(vectors), radius=radius).pairs
+        assert search(Vectors.of(vectors), radius=radius, max_pairs=len(pairs)).pairs is not None
+        assert search(Vectors.of(vectors), radius=radius, max_pairs=len(pairs) - 1).pairs is None
+        expected = greedy_groups_of_pairs(400, pairs)
+        assert np.array_equal(greedy_groups(vectors, radius), expected)
+        assert np.array_equal(greedy_groups(vectors, radius, max_pairs=190), expected)
 
 
 @many
 @given(seeds, st.sampled_from([0.0, 1e-5, 1e-2, 0.5]))
-def test_equal_vectors_are_nearest_to_each_other_and_all_their_pairs_are_listed(seed, reach):
+def test_equal_vectors_are_nearest_to_each_other_and_all_their_pairs_are_listed(seed, radius):
     rng = np.random.default_rng(seed)
     distinct = random_vectors(seed, most=12, d=3)
     vectors = distinct[rng.integers(len(distinct), size=40)]
     rank = rng.permutation(40)
-    found = search(Vectors.of(vectors), rank=rank, reach=reach)
+    found = search(Vectors.of(vectors), rank=rank, radius=radius)
     table = all_cosines(vectors)
     by_rank = np.argsort(rank)
     assert np.array_equal(found.row, by_rank[table[:, by_rank].argmax(axis=1)])
     assert np.array_equal(found.distance, np.clip(1 - table.max(axis=1), 0, 1))
-    within = np.triu(np.clip(1 - table, 0, 1) <= reach, 1)
+    within = np.triu(np.clip(1 - table, 0, 1) <= radius, 1)
     assert np.array_equal(ordered(found.pairs), np.argwhere(within))
     count = int(within.sum())
-    assert search(Vectors.of(vectors), reach=reach, at_most=count).pairs is not None
-    assert count == 0 or search(Vectors.of(vectors), reach=reach, at_most=count - 1).pairs is None
+    assert search(Vectors.of(vectors), radius=radius, max_pairs=count).pairs is not None
+    assert (
+        count == 0 or search(Vectors.of(vectors), radius=radius, max_pairs=count - 1).pairs is None
+    )
 
 
 @many
 @given(seeds, st.sampled_from([-1.0, 0.0, 1e-5, 1e-2, 0.5]), st.sampled_from([1, 4, 1000]))
-def test_who_has_anybody_within_reach_is_told_exactly(seed, reach, block):
+def test_who_has_anybody_within_reach_is_told_exactly(seed, radius, block):
     vectors = random_vectors(seed)
     others = vectors[::3]
-    within = np.clip(1 - cosines(vectors, others), 0, 1) <= reach
-    assert np.array_equal(any_within(vectors, others, reach, block=block), within.any(axis=1))
-    assert not any_within(vectors, vectors[:0], reach).any()
+    within = np.clip(1 - cosines(vectors, others), 0, 1) <= radius
+    assert np.array_equal(any_within(vectors, others, radius, block=block), within.any(axis=1))
+    assert not any_within(vectors, vectors[:0], radius).any()
 
 
 # Pairs
 
 
 @many
-@given(seeds, reaches, st.sampled_from([2, 16, 1000]), st.sampled_from([1, 20, 10_000]))
-def test_within_the_reach_of_pairs_none_is_missing_and_none_too_many(seed, reach, block, at_most):
+@given(seeds, radii, st.sampled_from([2, 16, 1000]), st.sampled_from([1, 20, 10_000]))
+def test_within_the_reach_of_pairs_none_is_missing_and_none_too_many(
+    seed, radius, block, max_pairs
+):
     vectors = random_vectors(seed)
-    found = pairs_within(vectors, reach, at_most=at_most, block=block)
-    assert found.reach <= reach
-    assert len(found) <= at_most
-    if at_most == 10_000:
-        assert found.reach == reach
+    found = pairs_within(vectors, radius, max_pairs=max_pairs, block=block)
+    assert found.radius <= radius
+    assert len(found) <= max_pairs
+    if max_pairs == 10_000:
+        assert found.radius == radius
     table = np.clip(1 - cosines(vectors, vectors), 0, 1)
     np.fill_diagonal(table, np.inf)
-    for asked in (found.reach, found.reach / 3):
+    for asked in (found.radius, found.radius / 3):
         for row in range(len(vectors)) if asked >= 0 else ():
             expected = np.flatnonzero(table[row] <= asked)
             assert sorted(found.of(row, asked)) == expected.tolist()
@@ -419,23 +428,23 @@ def test_within_the_reach_of_pairs_none_is_missing_and_none_too_many(seed, reach
 
 @many
 @given(seeds, st.sampled_from([-1.0, 0.0, 1e-12, 1e-5, 1e-2, 0.5, 1.0]))
-def test_pairs_form_the_groups_of_any_order_to_the_last_bit(seed, reach):
+def test_pairs_form_the_groups_of_any_order_to_the_last_bit(seed, radius):
     rng = np.random.default_rng(seed)
     vectors = unit_vectors(rng.standard_normal((60, 2)).round(1) + 1e-3)
-    found = pairs_within(vectors, 1.0, at_most=10_000)
+    found = pairs_within(vectors, 1.0, max_pairs=10_000)
     rows = rng.permutation(60)[: rng.integers(1, 60)]
-    leader, crowded = found.leaders(rows, reach)
+    representative, has_neighbor = found.greedy_groups(rows, radius)
     table = np.clip(1 - cosines(vectors[rows], vectors[rows]), 0, 1)
     np.fill_diagonal(table, np.inf)
-    assert np.array_equal(leader, leaders(vectors[rows], reach))
-    assert np.array_equal(crowded, (table <= reach).any(axis=1))
+    assert np.array_equal(representative, greedy_groups(vectors[rows], radius))
+    assert np.array_equal(has_neighbor, (table <= radius).any(axis=1))
 
 
 def test_a_pair_that_is_just_within_reach_is_told_from_one_that_is_just_not():
     rng = np.random.default_rng(0)
     blob = unit_vectors(rng.standard_normal(128) + 0.01 * rng.standard_normal((200, 128)))
     table = np.clip(1 - cosines(blob, blob), 0, 1)
-    found = pairs_within(blob, 0.01, at_most=100_000)
+    found = pairs_within(blob, 0.01, max_pairs=100_000)
     for distance in np.sort(table[0])[1:]:
         for asked in (np.nextafter(distance, 0), distance):
             assert set(found.of(0, asked)) == set(np.flatnonzero(table[0] <= asked)) - {0}
@@ -443,18 +452,18 @@ def test_a_pair_that_is_just_within_reach_is_told_from_one_that_is_just_not():
 
 def test_of_too_many_pairs_the_nearest_are_kept():
     rng = np.random.default_rng(0)
-    crowd = rng.standard_normal(16) + 0.1 * rng.standard_normal((300, 16))
-    twins = rng.standard_normal((40, 16)).repeat(2, axis=0)
-    found = pairs_within(unit_vectors(np.concatenate([twins, crowd])), 0.5, at_most=2_000)
-    assert 0 < found.reach < 0.01
+    cluster = rng.standard_normal(16) + 0.1 * rng.standard_normal((300, 16))
+    duplicates = rng.standard_normal((40, 16)).repeat(2, axis=0)
+    found = pairs_within(unit_vectors(np.concatenate([duplicates, cluster])), 0.5, max_pairs=2_000)
+    assert 0 < found.radius < 0.01
     assert 500 < len(found) <= 2_000
     assert all(found.of(i, 0.0).tolist() == [i ^ 1] for i in range(80))
 
 
 def test_identical_vectors_beyond_number_are_no_pairs_at_all():
-    found = pairs_within(unit_vectors(np.ones((200, 4))), 0.5, at_most=100)
+    found = pairs_within(unit_vectors(np.ones((200, 4))), 0.5, max_pairs=100)
     assert len(found) == 0
-    assert found.reach < 0
+    assert found.radius < 0
 
 
 @many

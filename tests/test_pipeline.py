@@ -10,8 +10,8 @@ from dedup_widgets.errors import ImageError, ModelError
 from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.models.base import Embedder
 from dedup_widgets.models.load import load_embedder
-from dedup_widgets.scoring.pipeline import describe, recall
-from dedup_widgets.store.database import Store
+from dedup_widgets.scoring.pipeline import describe, look_up
+from dedup_widgets.store.cache import Cache
 
 
 class Pixels:
@@ -22,8 +22,8 @@ class Pixels:
     near_distance = 0.05
     can_embed_text = False
 
-    def __init__(self, portion: int | None, key: str = "pixels-1"):
-        self.portion = portion
+    def __init__(self, fixed_batch: int | None, key: str = "pixels-1"):
+        self.fixed_batch = fixed_batch
         self.key = key
         self.calls: list[int] = []
         self.threads: set[str] = set()
@@ -67,13 +67,13 @@ def paths(folder) -> list[str]:
 
 
 @pytest.fixture
-def store(tmp_path) -> Store:
-    return Store(tmp_path / "store.sqlite")
+def cache(tmp_path) -> Cache:
+    return Cache(tmp_path / "store.sqlite")
 
 
-def run(paths, embedder, store, *, batch_size=8, workers=2, progress=False, source=None):
+def run(paths, embedder, cache, *, batch_size=8, workers=2, progress=False, source=None):
     source = source or LocalFiles()
-    return describe(paths, embedder, store, source, batch_size, workers, progress)
+    return describe(paths, embedder, cache, source, batch_size, workers, progress)
 
 
 def by_path(described):
@@ -85,13 +85,13 @@ def by_path(described):
     }
 
 
-portions = pytest.mark.parametrize("portion", [None, 4])
+batches = pytest.mark.parametrize("fixed_batch", [None, 4])
 
 
-@portions
-def test_every_path_has_a_record_and_every_fingerprint_a_row(paths, store, portion):
-    assert isinstance(Pixels(portion), Embedder)
-    described = run(paths, Pixels(portion), store)
+@batches
+def test_every_path_has_a_record_and_every_fingerprint_a_row(paths, cache, fixed_batch):
+    assert isinstance(Pixels(fixed_batch), Embedder)
+    described = run(paths, Pixels(fixed_batch), cache)
     assert [record.entry.path for record in described.records] == paths
     assert [Path(r.entry.path).name for r in described.records if r.error] == ["junk.jpg"]
     assert described.embeddings.dtype == np.float16
@@ -100,50 +100,50 @@ def test_every_path_has_a_record_and_every_fingerprint_a_row(paths, store, porti
     assert {r.fingerprint for r in described.records if r.fingerprint} == set(described.row_of)
 
 
-@portions
-def test_copies_are_embedded_once(paths, store, portion):
-    embedder = Pixels(portion)
-    run(paths, embedder, store)
+@batches
+def test_copies_are_embedded_once(paths, cache, fixed_batch):
+    embedder = Pixels(fixed_batch)
+    run(paths, embedder, cache)
     assert sum(embedder.calls) == 30
 
 
-def test_a_network_with_portions_runs_in_the_threads_that_decode(paths, store, tmp_path):
-    run(paths, embedder := Pixels(4), store)
+def test_a_network_with_portions_runs_in_the_threads_that_decode(paths, cache, tmp_path):
+    run(paths, embedder := Pixels(4), cache)
     assert all(name.startswith("dedup-widgets") for name in embedder.threads)
     assert max(embedder.calls) == 4
-    run(paths, embedder := Pixels(None), Store(tmp_path / "other.sqlite"))
+    run(paths, embedder := Pixels(None), Cache(tmp_path / "other.sqlite"))
     assert embedder.threads == {threading.current_thread().name}
     assert max(embedder.calls) == 8
 
 
-@portions
+@batches
 @pytest.mark.parametrize(("batch_size", "workers"), [(1, 1), (3, 4), (100, 2)])
 def test_batches_workers_and_order_change_nothing(
-    paths, store, tmp_path, portion, batch_size, workers
+    paths, cache, tmp_path, fixed_batch, batch_size, workers
 ):
-    expected = by_path(run(paths, Pixels(portion), store))
+    expected = by_path(run(paths, Pixels(fixed_batch), cache))
     shuffled = np.random.default_rng(0).permutation(paths).tolist()
-    other = Store(tmp_path / "other.sqlite")
-    again = run(shuffled, Pixels(portion), other, batch_size=batch_size, workers=workers)
+    other = Cache(tmp_path / "other.sqlite")
+    again = run(shuffled, Pixels(fixed_batch), other, batch_size=batch_size, workers=workers)
     assert [record.entry.path for record in again.records] == shuffled
     assert by_path(again) == expected
 
 
-@portions
-def test_what_the_store_knows_is_not_read_again(paths, store, portion):
-    first = run(paths, Pixels(portion), store)
-    again = run(paths, Pixels(portion), store, source=Unread())
+@batches
+def test_what_the_store_knows_is_not_read_again(paths, cache, fixed_batch):
+    first = run(paths, Pixels(fixed_batch), cache)
+    again = run(paths, Pixels(fixed_batch), cache, source=Unread())
     assert by_path(again) == by_path(first)
     assert again.records == first.records
 
 
-@portions
-def test_a_moved_or_touched_file_is_read_and_not_embedded_again(folder, paths, store, portion):
-    before = run(paths, Pixels(portion), store)
+@batches
+def test_a_moved_or_touched_file_is_read_and_not_embedded_again(folder, paths, cache, fixed_batch):
+    before = run(paths, Pixels(fixed_batch), cache)
     (folder / "00.png").touch()
     moved = folder.rename(folder.with_name("elsewhere"))
-    again = Pixels(portion)
-    after = run(sorted(str(path) for path in moved.iterdir()), again, store)
+    again = Pixels(fixed_batch)
+    after = run(sorted(str(path) for path in moved.iterdir()), again, cache)
     assert again.calls == []
     assert after.row_of.keys() == before.row_of.keys()
     for fingerprint, row in after.row_of.items():
@@ -154,34 +154,36 @@ def test_a_moved_or_touched_file_is_read_and_not_embedded_again(folder, paths, s
     ]
 
 
-@portions
-def test_recall_tells_what_is_known_and_reads_nothing(folder, paths, store, portion, make_photo):
-    embedder = Pixels(portion)
-    assert recall(paths, embedder, store, Unread(), 2).records == []
-    described = run(paths[:20], embedder, store)
+@batches
+def test_recall_tells_what_is_known_and_reads_nothing(
+    folder, paths, cache, fixed_batch, make_photo
+):
+    embedder = Pixels(fixed_batch)
+    assert look_up(paths, embedder, cache, Unread(), 2).records == []
+    described = run(paths[:20], embedder, cache)
     make_photo(99, (50, 50)).save(folder / "03.png")
     (folder / "04.png").unlink()
-    known = recall(paths, embedder, store, Unread(), 2)
+    known = look_up(paths, embedder, cache, Unread(), 2)
     expected = by_path(described)
     del expected[str(folder / "03.png")]
     expected[str(folder / "04.png")] = None
     assert by_path(known) == expected
-    assert recall(paths, Pixels(portion, key="another"), store, Unread(), 2).row_of == {}
+    assert look_up(paths, Pixels(fixed_batch, key="another"), cache, Unread(), 2).row_of == {}
 
 
-@portions
-def test_nothing_and_only_junk_give_no_rows(folder, store, portion):
-    assert run([], Pixels(portion), store).embeddings.shape == (0, 0)
-    described = run([str(folder / "junk.jpg")], Pixels(portion), store)
+@batches
+def test_nothing_and_only_junk_give_no_rows(folder, cache, fixed_batch):
+    assert run([], Pixels(fixed_batch), cache).embeddings.shape == (0, 0)
+    described = run([str(folder / "junk.jpg")], Pixels(fixed_batch), cache)
     assert described.embeddings.shape[0] == 0
     assert described.records[0].error
 
 
-@portions
-def test_progress_is_told_from_what_is_known_to_the_end(paths, store, portion):
-    run(paths[:10], Pixels(portion), store)
+@batches
+def test_progress_is_told_from_what_is_known_to_the_end(paths, cache, fixed_batch):
+    run(paths[:10], Pixels(fixed_batch), cache)
     told: list[tuple[int, int]] = []
-    run(paths, Pixels(portion), store, progress=lambda *numbers: told.append(numbers))
+    run(paths, Pixels(fixed_batch), cache, progress=lambda *numbers: told.append(numbers))
     assert told[0] == (10, len(paths))
     assert told[-1] == (len(paths), len(paths))
     assert told == sorted(told)
@@ -199,30 +201,32 @@ class Slowly(LocalFiles):
         return super().read(path)
 
 
-@portions
+@batches
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, ImageError])
-def test_what_progress_raises_stops_the_work_and_keeps_what_is_done(paths, store, portion, stop):
+def test_what_progress_raises_stops_the_work_and_keeps_what_is_done(
+    paths, cache, fixed_batch, stop
+):
     def halt(done, total):
         if done >= 8:
             raise stop
 
     slow = Slowly()
-    embedder = Pixels(portion)
+    embedder = Pixels(fixed_batch)
     before = set(threading.enumerate())
     with pytest.raises(stop):
-        run(paths, embedder, store, progress=halt, batch_size=4, source=slow)
+        run(paths, embedder, cache, progress=halt, batch_size=4, source=slow)
     assert set(threading.enumerate()) <= before
     assert slow.read_files < len(paths)
-    kept = len(recall(paths, embedder, store, Unread(), 2).row_of)
+    kept = len(look_up(paths, embedder, cache, Unread(), 2).row_of)
     assert kept >= 8
     assert sum(embedder.calls) - kept <= 8
-    again = Pixels(portion)
-    run(paths, again, store)
+    again = Pixels(fixed_batch)
+    run(paths, again, cache)
     assert sum(again.calls) == 30 - kept
 
 
 def test_copies_are_stored_as_often_as_other_pictures_so_that_an_interrupt_loses_few(
-    tmp_path, make_photo, store
+    tmp_path, make_photo, cache
 ):
     class Interrupted(LocalFiles):
         left = 100
@@ -239,13 +243,13 @@ def test_copies_are_stored_as_often_as_other_pictures_so_that_an_interrupt_loses
         shutil.copy(files[0], copy)
     paths = [str(file) for file in files]
     with pytest.raises(KeyboardInterrupt):
-        run(paths, Pixels(None), store, batch_size=2, workers=1, source=Interrupted())
-    stored = len(recall(paths, Pixels(None), store, Unread(), 2).records)
+        run(paths, Pixels(None), cache, batch_size=2, workers=1, source=Interrupted())
+    stored = len(look_up(paths, Pixels(None), cache, Unread(), 2).records)
     assert stored == 100 // 8 * 8  # a batch of 2 pictures holds 8 files at most
 
 
-@portions
-def test_an_error_of_the_model_comes_out_and_keeps_what_is_done(paths, store, portion):
+@batches
+def test_an_error_of_the_model_comes_out_and_keeps_what_is_done(paths, cache, fixed_batch):
     class Failing(Pixels):
         def encode(self, prepared):
             if len(self.calls) == 3:
@@ -253,22 +257,22 @@ def test_an_error_of_the_model_comes_out_and_keeps_what_is_done(paths, store, po
             return super().encode(prepared)
 
     with pytest.raises(ModelError, match="out of memory"):
-        run(paths, Failing(portion), store, batch_size=4)
-    assert recall(paths, Pixels(portion), store, Unread(), 2).row_of
+        run(paths, Failing(fixed_batch), cache, batch_size=4)
+    assert look_up(paths, Pixels(fixed_batch), cache, Unread(), 2).row_of
 
 
-@portions
-def test_vectors_of_another_length_are_told(paths, store, portion):
+@batches
+def test_vectors_of_another_length_are_told(paths, cache, fixed_batch):
     class Longer(Pixels):
         def encode(self, prepared):
             return super().encode(prepared)[:, :5]
 
-    run(paths[:3], Pixels(portion), store)
+    run(paths[:3], Pixels(fixed_batch), cache)
     with pytest.raises(ModelError, match="'pixels' gave vectors of different lengths, 5 and 48"):
-        run(paths, Longer(portion), store)
+        run(paths, Longer(fixed_batch), cache)
 
 
-def test_few_prepared_pictures_wait_in_memory(folder, paths, store):
+def test_few_prepared_pictures_wait_in_memory(folder, paths, cache):
     alive = []
     most = 0
 
@@ -292,16 +296,16 @@ def test_few_prepared_pictures_wait_in_memory(folder, paths, store):
             time.sleep(0.01)
             return super().encode([picture.row for picture in prepared])
 
-    for portion in (None, 2):
-        run(paths, Counting(portion, key=str(portion)), store, batch_size=4)
+    for fixed_batch in (None, 2):
+        run(paths, Counting(fixed_batch, key=str(fixed_batch)), cache, batch_size=4)
         assert most <= 3 * 4 + 2
         assert not alive
 
 
 @pytest.mark.slow
-def test_the_default_network_gives_the_same_bits_in_any_batch(paths, store, tmp_path):
+def test_the_default_network_gives_the_same_bits_in_any_batch(paths, cache, tmp_path):
     embedder = load_embedder("efficientnet-lite0", device="cpu")
-    expected = by_path(run(paths[:11], embedder, store, batch_size=32))
-    other = Store(tmp_path / "other.sqlite")
+    expected = by_path(run(paths[:11], embedder, cache, batch_size=32))
+    other = Cache(tmp_path / "other.sqlite")
     backwards = run(paths[:11][::-1], embedder, other, batch_size=3, workers=3)
     assert by_path(backwards) == expected

@@ -136,17 +136,17 @@ def test_every_row_that_goes_has_a_keeper_that_stays_and_is_within_near_or_a_cop
     planned = plan(frame, near=near, remove=remove, keep=keep, **decisions)
     action, distances = actions(planned), distances_of(frame)
     fingerprint = dict(zip(frame["path"], frame["fingerprint"], strict=True))
-    reach = (0.05 if near is None else near) ** (1 / gamma)
-    apart = {frozenset(pair) for pair in decisions.get("not_duplicates", ())}
+    radius = (0.05 if near is None else near) ** (1 / gamma)
+    not_duplicates = {frozenset(pair) for pair in decisions.get("not_duplicates", ())}
     for row in planned.filter(action="remove").iter_rows(named=True):
         path, keeper = row["path"], row["keeper"]
         assert action[keeper] == "keep"
         assert row["kind"] in remove
         assert (fingerprint[path] == fingerprint[keeper]) == (row["kind"] == "exact")
-        assert row["kind"] == "exact" or distances[path, keeper] <= reach + 1e-5
+        assert row["kind"] == "exact" or distances[path, keeper] <= radius + 1e-5
         assert row["distance"] == pytest.approx(distances[path, keeper], abs=1e-5)
         assert path not in decisions.get("keepers", ())
-        assert frozenset((fingerprint[path], fingerprint[keeper])) not in apart
+        assert frozenset((fingerprint[path], fingerprint[keeper])) not in not_duplicates
     unreadable = planned.filter(path="/photos/broken.jpg")
     assert unreadable.select("action", "reason").rows() == [("keep", "unreadable")]
 
@@ -232,14 +232,17 @@ def test_of_two_near_images_of_a_group_both_stay_only_by_decision(seed, near):
     rng, frame = random_frame(seed, near=near, unreadable=False)
     decisions = random_decisions(rng, frame)
     planned, distances = plan(frame, near=near, **decisions), distances_of(frame)
-    apart = {frozenset(pair) for pair in decisions["not_duplicates"]}
+    not_duplicates = {frozenset(pair) for pair in decisions["not_duplicates"]}
     kept = planned.with_columns(before=frame["group"]).filter(action="keep").drop_nulls("before")
     for one in kept.iter_rows(named=True):
         for other in kept.filter(before=one["before"]).iter_rows(named=True):
             pair = frozenset((one["fingerprint"], other["fingerprint"]))
             by_hand = {one["path"], other["path"]} & set(decisions["keepers"])
-            itself = {frozenset((one["fingerprint"],)), frozenset((other["fingerprint"],))} & apart
-            if one["path"] != other["path"] and not (pair in apart or by_hand or itself):
+            itself = {
+                frozenset((one["fingerprint"],)),
+                frozenset((other["fingerprint"],)),
+            } & not_duplicates
+            if one["path"] != other["path"] and not (pair in not_duplicates or by_hand or itself):
                 assert distances[one["path"], other["path"]] > near - 1e-5
 
 

@@ -79,9 +79,9 @@ def random_call(rng, frame):
 @pytest.fixture(params=["all pairs kept", "pairs cut", "few compared at a time"])
 def limits(request, monkeypatch):
     if request.param == "pairs cut":
-        monkeypatch.setattr(ranked, "PAIRS", 8)
+        monkeypatch.setattr(ranked, "MAX_PAIRS_IN_MEMORY", 8)
     if request.param == "few compared at a time":
-        monkeypatch.setattr(ranked, "COMPARED", 4)
+        monkeypatch.setattr(ranked, "MAX_IMAGES_COMPARED", 4)
 
 
 # One planner, many plans
@@ -164,7 +164,7 @@ def test_threads_share_a_planner():
 
 
 def test_a_crowd_of_nearly_identical_images_is_planned_at_any_boundary(monkeypatch):
-    monkeypatch.setattr(ranked, "PAIRS", 10_000)
+    monkeypatch.setattr(ranked, "MAX_PAIRS_IN_MEMORY", 10_000)
     rng = np.random.default_rng(0)
     blank = rng.standard_normal(16) + 0.02 * rng.standard_normal((1_200, 16))
     paths = [f"{i:04}.png" for i in range(len(blank))]
@@ -281,7 +281,7 @@ def test_a_curve_shows_the_usual_boundaries_and_that_of_the_frame():
 
 
 def test_a_curve_of_many_images_ends_where_comparing_them_would_take_long(monkeypatch):
-    monkeypatch.setattr(ranked, "COMPARED", 20)
+    monkeypatch.setattr(ranked, "MAX_IMAGES_COMPARED", 20)
     _, frame = random_frame(3, n=200)
     highest_of_20 = frame["uniqueness"].sort()[20]
     assert threshold_curve(frame)["near"].max() <= max(0.05, highest_of_20)

@@ -30,7 +30,7 @@ from dedup_widgets.review.steps import (
 )
 from dedup_widgets.scoring import keepers
 from dedup_widgets.scoring.uniqueness import uniqueness
-from dedup_widgets.store.database import Store
+from dedup_widgets.store.library import Library
 from effort import examples
 
 N = 6
@@ -63,7 +63,7 @@ class Live:
     """A review as a widget wires it, without the widget."""
 
     def __init__(self, folder, clock):
-        store = Store(Path(folder) / "store.sqlite")
+        store = Library(Path(folder) / "store.sqlite")
         self.stored = StoredDecisions(FRAME, store)
         self.collections = Collections(
             FRAME, "path", store, mask=self.mask, changed=lambda step: self.history.record(step)

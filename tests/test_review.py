@@ -22,7 +22,7 @@ from dedup_widgets.review.steps import (
     SelectionStep,
 )
 from dedup_widgets.scoring import keepers
-from dedup_widgets.store.database import Store
+from dedup_widgets.store.library import Library
 
 PATHS = ["/p/a.jpg", "/p/b.jpg", "/p/c.jpg", "/p/d.jpg"]
 
@@ -459,7 +459,7 @@ def test_a_rule_that_there_is_not_is_refused():
 
 @pytest.fixture
 def store(tmp_path):
-    return Store(tmp_path / "store.sqlite")
+    return Library(tmp_path / "store.sqlite")
 
 
 def frame_of(fingerprints):
@@ -473,7 +473,7 @@ def test_decisions_by_hand_survive_in_the_store(store):
     decisions = Decisions(0.2).choose(["/p/1.jpg"]).part([("f", "g")])
     for step in Decisions().steps_to(decisions):
         kept.write(step)
-    again = StoredDecisions(frame.reverse(), Store(store.path)).read()
+    again = StoredDecisions(frame.reverse(), Library(store.path)).read()
     assert again == decisions.with_near(None)
     for step in Decisions().steps_to(decisions):
         kept.write(step.inverse())
@@ -512,7 +512,7 @@ def test_a_frame_without_fingerprints_has_no_stored_decisions(store):
 
 def test_decisions_of_two_notebooks_are_merged(tmp_path):
     frame = frame_of(["f", "g", "h"])
-    one, two = (StoredDecisions(frame, Store(tmp_path / "s.sqlite")) for _ in range(2))
+    one, two = (StoredDecisions(frame, Library(tmp_path / "s.sqlite")) for _ in range(2))
     one.write(KeepersStep.between(set(), {"/p/0.jpg"}))
     two.write(KeepersStep.between(set(), {"/p/1.jpg"}))
     one.write(NotDuplicatesStep.between(set(), {("f", "g")}))

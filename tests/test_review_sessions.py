@@ -193,7 +193,7 @@ def test_a_change_happens_whole_or_not_at_all(frame):
 def test_a_decision_that_cannot_be_kept_is_not_made(frame, tmp_path):
     ex = dw.Explorer(frame, store=tmp_path / "store.sqlite")
     before = everything(ex)
-    with sqlite3.connect(tmp_path / "store.sqlite") as other:
+    with sqlite3.connect(tmp_path / "store.library.sqlite") as other:
         other.execute("DROP TABLE chosen_keeper")
     page = Page(ex)
     reply = page.ask("decide", change={"keepers": {"add": [1], "remove": []}})

@@ -1,4 +1,4 @@
-"""Memory stays bounded and time short where vectors are many, or crowd together."""
+"""Memory stays bounded and time short where vectors are many, or nearly equal."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from dedup_widgets.neighbors.grouping import leaders
+from dedup_widgets.neighbors.grouping import greedy_groups
 from dedup_widgets.neighbors.search import nearest
 from dedup_widgets.neighbors.vectors import cosines, unit_vectors
 from dedup_widgets.scoring.uniqueness import uniqueness
@@ -34,7 +34,7 @@ def measured(path, rows):
     return json.loads(run.stdout)
 
 
-def crowd(n, spread, d=64, seed=0):
+def dense_cluster(n, spread, d=64, seed=0):
     """Nearly equal vectors: their noise is so long in relation to them."""
     rng = np.random.default_rng(seed)
     one = rng.standard_normal(d)
@@ -46,7 +46,9 @@ def crowd(n, spread, d=64, seed=0):
 @pytest.mark.parametrize("spread", [0.0, 1e-6, 1e-3, 1e-2])
 def test_a_crowd_is_one_group_in_bounded_memory(tmp_path, spread):
     n = 20_000
-    taken, groups, kept = measured(tmp_path / "rows.npy", crowd(n, spread).astype(np.float32))
+    taken, groups, kept = measured(
+        tmp_path / "rows.npy", dense_cluster(n, spread).astype(np.float32)
+    )
     # A matrix of all pairs would take 400 MB as bytes, and a list of them 1,600 MB.
     assert taken < 350e6
     assert (groups, kept) == (1, 1)
@@ -57,7 +59,7 @@ def test_one_large_group_among_others_is_found_in_bounded_memory(tmp_path):
     n, members = 24_000, 6_000
     rng = np.random.default_rng(0)
     rows = rng.standard_normal((n, 64))
-    rows[rng.permutation(n)[:members]] = crowd(members, 0.1, seed=1)
+    rows[rng.permutation(n)[:members]] = dense_cluster(members, 0.1, seed=1)
     taken, groups, kept = measured(tmp_path / "rows.npy", rows.astype(np.float16))
     assert taken < 350e6
     assert (groups, kept) == (1, n - members + 1)
@@ -75,7 +77,7 @@ def test_vectors_in_a_file_are_not_copied(tmp_path):
 @pytest.mark.parametrize("spread", [1e-6, 1e-3, 1e-2, 0.1])
 def test_in_a_crowd_beside_others_all_nearest_are_exact(spread):
     rng = np.random.default_rng(1)
-    rows = np.concatenate([crowd(1500, spread), rng.standard_normal((1500, 64))])
+    rows = np.concatenate([dense_cluster(1500, spread), rng.standard_normal((1500, 64))])
     vectors = unit_vectors(rows[rng.permutation(3000)])
     table = cosines(vectors, vectors)
     np.fill_diagonal(table, -np.inf)
@@ -84,17 +86,17 @@ def test_in_a_crowd_beside_others_all_nearest_are_exact(spread):
     assert np.array_equal(distance, np.clip(1 - table.max(axis=1), 0, 1))
 
 
-@pytest.mark.parametrize("reach", [0.005, 0.01, 0.012])
-def test_groups_whose_members_lie_about_the_boundary_are_exact(reach):
-    vectors = unit_vectors(crowd(1200, 0.1))
-    within = np.clip(1 - cosines(vectors, vectors), 0, 1) <= reach
+@pytest.mark.parametrize("radius", [0.005, 0.01, 0.012])
+def test_groups_whose_members_lie_about_the_boundary_are_exact(radius):
+    vectors = unit_vectors(dense_cluster(1200, 0.1))
+    within = np.clip(1 - cosines(vectors, vectors), 0, 1) <= radius
     expected = np.arange(1200)
     for i in range(1200):
         if expected[i] == i:
             later = np.arange(i + 1, 1200)
             free = later[within[i, i + 1 :] & (expected[later] == later)]
             expected[free] = i
-    assert np.array_equal(leaders(vectors, reach), expected)
+    assert np.array_equal(greedy_groups(vectors, radius), expected)
 
 
 @pytest.mark.slow

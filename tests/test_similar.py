@@ -48,7 +48,7 @@ def expected(vectors, query, k):
 
 
 def answers(vector_index, rows, k=6):
-    return [[part.tolist() for part in vector_index.beside_row(row, k)] for row in rows]
+    return [[part.tolist() for part in vector_index.nearest_to_row(row, k)] for row in rows]
 
 
 def ready(vectors, store=None):
@@ -122,8 +122,8 @@ def test_an_index_orders_what_float32_cannot_tell_apart():
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("length", [1.0, 3e-4, 50.0, 1e30])
 def test_a_scan_without_a_copy_picks_the_same(monkeypatch, dtype, length):
-    monkeypatch.setattr("dedup_widgets.search.scan.COPIED", 0)
-    monkeypatch.setattr("dedup_widgets.search.scan._IN_ONE_THREAD", 64 * 16)
+    monkeypatch.setattr("dedup_widgets.search.scan.MAX_COPIED_NUMBERS", 0)
+    monkeypatch.setattr("dedup_widgets.search.scan._ONE_THREAD_NUMBERS", 64 * 16)
     if dtype is np.float16 and length == 1e30:
         length = 1000.0
     rows = (length * clustered(300).astype(np.float64)).astype(dtype)
@@ -168,7 +168,7 @@ def test_an_empty_index_finds_nothing():
 
 @pytest.mark.parametrize("until", [100, 10**6])
 def test_a_row_that_does_not_find_itself_is_searched_for_longer(vectors, monkeypatch, until):
-    monkeypatch.setattr(index, "MOST_ASKED", 200)
+    monkeypatch.setattr(index, "MAX_GRAPH_NEIGHBORS", 200)
     exact = answers(VectorIndex(vectors), range(0, 300, 30))
     vector_index = ready(vectors)
     search = SharedGraph.nodes
@@ -185,7 +185,7 @@ def test_a_row_that_does_not_find_itself_is_searched_for_longer(vectors, monkeyp
 
 def test_a_graph_is_built_the_same_each_time_whatever_the_blocks(vectors, monkeypatch):
     once = bytes(build_graph(unit_vectors(vectors), dtype="f16").save())
-    monkeypatch.setattr("dedup_widgets.neighbors.hnsw.BLOCK", 7)
+    monkeypatch.setattr("dedup_widgets.neighbors.hnsw.BLOCK_VECTORS", 7)
     assert bytes(build_graph(Vectors(vectors), dtype="f16").save()) == once
 
 
@@ -239,20 +239,20 @@ def test_nobody_builds_what_nobody_wants(vectors, monkeypatch):
     begun, stopped = threading.Event(), []
     build = SharedGraph.build
 
-    def watched(vectors, told):
+    def watched(vectors, on_block):
         def slowly(done, total):
             begun.set()
             time.sleep(0.02)
-            told(done, total)
+            on_block(done, total)
 
         try:
-            return build(vectors, told=slowly)
+            return build(vectors, on_block=slowly)
         except BaseException as error:
             stopped.append(error)
             raise
 
     monkeypatch.setattr(SharedGraph, "build", watched)
-    monkeypatch.setattr("dedup_widgets.neighbors.hnsw.BLOCK", 1)
+    monkeypatch.setattr("dedup_widgets.neighbors.hnsw.BLOCK_VECTORS", 1)
     vector_index = VectorIndex(vectors, hnsw_from=0)
     vector_index.is_ready()
     thread = vector_index._thread
@@ -354,7 +354,7 @@ def test_any_change_of_the_vectors_changes_the_name(seed):
 def test_pieces_are_told_apart(monkeypatch):
     numbers = np.arange(1000, dtype=np.uint8)
     whole = digest(numbers)
-    monkeypatch.setattr("dedup_widgets.search.shared_graph._PIECE", 100)
+    monkeypatch.setattr("dedup_widgets.search.shared_graph._PIECE_BYTES", 100)
     assert digest(numbers) != digest(np.roll(numbers, 100))
     assert len(whole) == 32
 
@@ -482,7 +482,7 @@ def test_a_mapped_file_may_be_removed(vectors, saved, store):
 
 
 def test_the_folder_stays_small(store, monkeypatch):
-    for seed in range(graph_files.MOST_FILES + 2):
+    for seed in range(graph_files.MAX_FILES + 2):
         ready(clustered(40, seed=seed), store)
         time.sleep(0.02)
     folder = store.parent / "store.similar"
@@ -495,7 +495,7 @@ def test_the_folder_stays_small(store, monkeypatch):
     kept = {file.stem for file in folder.iterdir()}
     assert graph_key(clustered(40, seed=2)) in kept
     assert graph_key(clustered(40, seed=3)) not in kept
-    monkeypatch.setattr(graph_files, "MOST_BYTES", 1)
+    monkeypatch.setattr(graph_files, "MAX_TOTAL_BYTES", 1)
     ready(clustered(40, seed=8), store)
     assert [file.stem for file in folder.iterdir()] == [graph_key(clustered(40, seed=8))]
 
@@ -503,7 +503,7 @@ def test_the_folder_stays_small(store, monkeypatch):
 def test_what_a_killed_process_left_unfinished_is_removed(vectors, store):
     folder = store.parent / "store.similar"
     folder.mkdir(parents=True)
-    for name, age in (("old.tmp", 2 * graph_files.ABANDONED), ("new.tmp", 0)):
+    for name, age in (("old.tmp", 2 * graph_files.ABANDONED_SECONDS), ("new.tmp", 0)):
         (folder / name).write_bytes(b"half")
         os.utime(folder / name, (time.time() - age,) * 2)
     ready(vectors, store)
@@ -521,7 +521,7 @@ def test_processes_that_build_at_once_agree(tmp_path, vectors):
         rows = np.load(folder / "vectors.npy")
         index = VectorIndex(rows, hnsw_from=0, beside=folder / "store.sqlite")
         assert index.is_ready(None)
-        print([index.beside_row(row, 6)[0].tolist() for row in range(0, 400, 9)])
+        print([index.nearest_to_row(row, 6)[0].tolist() for row in range(0, 400, 9)])
     """
     command = [sys.executable, "-W", "error", "-c", textwrap.dedent(program), str(tmp_path)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
@@ -542,7 +542,7 @@ def frame_of(vectors, folder="/photos"):
 @pytest.fixture
 def with_graph(monkeypatch):
     """Let graphs serve frames of any size."""
-    monkeypatch.setattr("dedup_widgets.search.index.COPIED", 0)
+    monkeypatch.setattr("dedup_widgets.search.index.MAX_COPIED_NUMBERS", 0)
 
 
 def test_images_without_an_embedding_are_no_ones_neighbours(vectors, with_graph, store):
@@ -569,7 +569,7 @@ def test_what_scoring_found_near_is_not_missed(vectors, with_graph, store, monke
         return np.append(cosine.argmax(), np.argsort(cosine)[: count - 1])
 
     monkeypatch.setattr(SharedGraph, "nodes", blind)
-    monkeypatch.setattr(sys.modules["dedup_widgets.search.similar"], "MOST_ASKED", most)
+    monkeypatch.setattr(sys.modules["dedup_widgets.search.similar"], "MAX_GRAPH_NEIGHBORS", most)
     frame = frame_of(vectors)
     scored = dw.uniqueness(vectors, near=0.15)
     nearest = frame["path"].gather(scored["nearest"])

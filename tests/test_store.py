@@ -1,20 +1,29 @@
+"""The two files of a store: what they keep, and how those of earlier versions are brought up."""
+
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
+import platformdirs
 import pytest
 
 from dedup_widgets.errors import StoreError
 from dedup_widgets.images.decode import Facts
 from dedup_widgets.images.source import Entry
-from dedup_widgets.store import database as stores
-from dedup_widgets.store.database import CollectionChange, FileRecord, Store, StoredCollection
-from dedup_widgets.store.open import open_store, store_path
+from dedup_widgets.store.cache import Cache, FileRecord
+from dedup_widgets.store.library import CollectionChange, Library, StoredCollection
+from dedup_widgets.store.open import open_store, store_paths
+
+MADE = Path(__file__).parent / "fixtures" / "0.1.0"
+needs_kill = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
 
 FACTS = Facts(
     width=4,
@@ -32,36 +41,44 @@ FACTS = Facts(
 
 
 @pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "new folder" / "store.sqlite")
+def cache(tmp_path):
+    return Cache(tmp_path / "new folder" / "cache.sqlite")
 
 
-def test_a_file_record_comes_back_as_it_was_written(store):
+@pytest.fixture
+def library(tmp_path):
+    return Library(tmp_path / "new folder" / "library.sqlite")
+
+
+# What each keeps
+
+
+def test_a_file_record_comes_back_as_it_was_written(cache):
     good = FileRecord(Entry("/a/ü.png", 99, 123456789012345678), "f" * 32, FACTS)
     bad = FileRecord(Entry("/a/b.jpg", 1, 2), error="truncated")
-    store.add([good, bad])
-    assert store.files(["/a/ü.png", "/a/b.jpg", "/a/none.jpg"]) == {
+    cache.add([good, bad])
+    assert cache.files(["/a/ü.png", "/a/b.jpg", "/a/none.jpg"]) == {
         "/a/ü.png": good,
         "/a/b.jpg": bad,
     }
 
 
-def test_embeddings_are_kept_apart_by_model(store):
+def test_embeddings_are_kept_apart_by_model(cache):
     one, two = np.ones(3, np.float16), np.zeros(3, np.float16)
-    store.add(model="one", embeddings={"f": one})
-    store.add(model="two", embeddings={"f": two})
-    assert np.array_equal(store.embeddings(["f"], "one")["f"], one)
-    assert np.array_equal(store.embeddings(["f"], "two")["f"], two)
-    assert store.embeddings(["f"], "three") == {}
+    cache.add(model="one", embeddings={"f": one})
+    cache.add(model="two", embeddings={"f": two})
+    assert np.array_equal(cache.embeddings(["f"], "one")["f"], one)
+    assert np.array_equal(cache.embeddings(["f"], "two")["f"], two)
+    assert cache.embeddings(["f"], "three") == {}
 
 
-def test_more_keys_than_sqlite_takes_parameters_are_looked_up(store):
-    store.add(thumbnails={str(i): bytes([i % 256]) for i in range(40_000)})
-    assert len(store.thumbnails(str(i) for i in range(50_000))) == 40_000
+def test_more_keys_than_sqlite_takes_parameters_are_looked_up(cache):
+    cache.add(thumbnails={str(i): bytes([i % 256]) for i in range(40_000)})
+    assert len(cache.thumbnails(str(i) for i in range(50_000))) == 40_000
 
 
-def test_collections_of_two_stores_on_one_file_are_seen_by_both(tmp_path):
-    one, two = Store(tmp_path / "s.sqlite"), Store(tmp_path / "s.sqlite")
+def test_collections_of_two_libraries_on_one_file_are_seen_by_both(tmp_path):
+    one, two = Library(tmp_path / "s.sqlite"), Library(tmp_path / "s.sqlite")
     one.change_collection("Keep", add=["a", "b"], description="these")
     two.change_collection("Keep", add=["c"], remove=["a"])
     assert one.collections() == two.collections() == {"Keep": StoredCollection({"b", "c"}, "these")}
@@ -69,196 +86,375 @@ def test_collections_of_two_stores_on_one_file_are_seen_by_both(tmp_path):
     assert one.collections() == {}
 
 
-def test_a_name_is_text_and_never_sql(store):
+def test_a_name_is_text_and_never_sql(library):
     name = "x'); DROP TABLE collection; --"
-    store.change_collection(name, add=["a"])
-    assert store.collections() == {name: StoredCollection({"a"})}
+    library.change_collection(name, add=["a"])
+    assert library.collections() == {name: StoredCollection({"a"})}
 
 
-def test_a_change_of_a_collection_tells_what_it_changed(store):
-    assert store.change_collection("x", remove=["a"], make=False) is None
-    assert store.collections() == {}
-    store.change_collection("x", add=["a", "b", "b"], description="old")
-    change = store.change_collection("x", add=["b", "c"], remove=["a", "d"], description="new")
+def test_a_change_of_a_collection_tells_what_it_changed(library):
+    assert library.change_collection("x", remove=["a"], make=False) is None
+    assert library.collections() == {}
+    library.change_collection("x", add=["a", "b", "b"], description="old")
+    change = library.change_collection("x", add=["b", "c"], remove=["a", "d"], description="new")
     assert change == CollectionChange(["c"], ["a"], ("old", "new"))
 
 
-def test_a_collection_that_others_still_fill_is_not_dropped(store):
-    store.change_collection("x", add=["a", "b"])
-    store.change_collection("x", remove=["a"], drop=True)
-    assert store.collections() == {"x": StoredCollection({"b"})}
+def test_a_collection_that_others_still_fill_is_not_dropped(library):
+    library.change_collection("x", add=["a", "b"])
+    library.change_collection("x", remove=["a"], drop=True)
+    assert library.collections() == {"x": StoredCollection({"b"})}
 
 
-def test_a_change_that_fails_half_way_changes_nothing(store):
-    store.change_collection("x", add=["a"])
+def test_a_change_that_fails_half_way_changes_nothing(library):
+    library.change_collection("x", add=["a"])
     with pytest.raises(StoreError):
-        store.change_collection("x", remove=["a"], add=["b", None])
+        library.change_collection("x", remove=["a"], add=["b", None])
     with pytest.raises(StoreError):
-        store.decide(add_keepers={"/a": "f"}, add_not_duplicates=[("f", None)])
-    assert store.collections() == {"x": StoredCollection({"a"})}
-    assert store.chosen_keepers(["f"]) == {}
+        library.decide(add_keepers={"/a": "f"}, add_not_duplicates=[("f", None)])
+    assert library.collections() == {"x": StoredCollection({"a"})}
+    assert library.chosen_keepers(["f"]) == {}
 
 
-def test_a_chosen_keeper_is_kept_with_the_content_that_it_had_last(store):
-    store.decide(add_keepers={"/a": "f", "/b": "g", "/c": "f"})
-    assert store.chosen_keepers(["f"]) == {"/a": "f", "/c": "f"}
-    store.decide(add_keepers={"/b": "other"}, remove_keepers=["/a"])
-    assert store.chosen_keepers(["f", "g", "other"]) == {"/b": "other", "/c": "f"}
+def test_a_chosen_keeper_is_kept_with_the_content_that_it_had_last(library):
+    library.decide(add_keepers={"/a": "f", "/b": "g", "/c": "f"})
+    assert library.chosen_keepers(["f"]) == {"/a": "f", "/c": "f"}
+    library.decide(add_keepers={"/b": "other"}, remove_keepers=["/a"])
+    assert library.chosen_keepers(["f", "g", "other"]) == {"/b": "other", "/c": "f"}
 
 
-def test_not_duplicates_are_known_by_both_contents_in_any_order(store):
-    store.decide(add_not_duplicates=[("g", "f"), ("f", "f"), ("f", "h"), ("f", "g")])
-    assert store.not_duplicates(["f", "g"]) == {("f", "g"), ("f", "f")}
-    store.decide(remove_not_duplicates=[("h", "f"), ("f", "f")])
-    assert store.not_duplicates(["f", "g", "h"]) == {("f", "g")}
+def test_not_duplicates_are_known_by_both_contents_in_any_order(library):
+    library.decide(add_not_duplicates=[("g", "f"), ("f", "f"), ("f", "h"), ("f", "g")])
+    assert library.not_duplicates(["f", "g"]) == {("f", "g"), ("f", "f")}
+    library.decide(remove_not_duplicates=[("h", "f"), ("f", "f")])
+    assert library.not_duplicates(["f", "g", "h"]) == {("f", "g")}
 
 
-def test_pairs_of_any_text_are_ordered_as_python_orders_them(store):
+def test_pairs_of_any_text_are_ordered_as_python_orders_them(library):
     pairs = [("é", "z"), ("Z", "a"), ("\U0001f600", "\uffff")]
-    store.decide(add_not_duplicates=pairs)
-    found = store.not_duplicates([text for pair in pairs for text in pair])
+    library.decide(add_not_duplicates=pairs)
+    found = library.not_duplicates([text for pair in pairs for text in pair])
     assert found == {(min(pair), max(pair)) for pair in pairs}
 
 
-def test_decisions_say_when_they_were_made(store):
-    store.decide(add_keepers={"/a": "f"}, add_not_duplicates=[("f", "g")])
+def test_decisions_say_when_they_were_made(library):
+    library.decide(add_keepers={"/a": "f"}, add_not_duplicates=[("f", "g")])
     for table in ("chosen_keeper", "not_duplicates"):
-        (created,) = store._query(f"SELECT created FROM {table}")[0]
+        (created,) = library._query(f"SELECT created FROM {table}")[0]
         assert created.startswith("20")
 
 
 def test_the_version_of_collections_changes_with_them_alone(tmp_path):
-    one, two = Store(tmp_path / "s.sqlite"), Store(tmp_path / "s.sqlite")
+    one, two = Library(tmp_path / "s.sqlite"), Library(tmp_path / "s.sqlite")
     versions = [one.collections_version()]
-    one.add(thumbnails={"f": b""})
+    one.decide(add_keepers={"/a": "f"})
     assert one.collections_version() == versions[0]
-    for path, store in zip("abcd", (one, two, one, two), strict=True):
-        store.change_collection("x", add=[path])
+    for path, library in zip("abcd", (one, two, one, two), strict=True):
+        library.change_collection("x", add=[path])
         versions.append(one.collections_version())
     assert len(set(versions)) == 5
 
 
-VERSION_1 = """
-CREATE TABLE file (
-    path TEXT PRIMARY KEY,
-    size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    decoder INTEGER NOT NULL,
-    fingerprint TEXT,
-    facts TEXT,
-    error TEXT,
-    CHECK ((fingerprint IS NULL) = (error IS NOT NULL))
-);
-CREATE TABLE thumbnail (fingerprint TEXT PRIMARY KEY, jpeg BLOB NOT NULL);
-CREATE TABLE embedding (
-    fingerprint TEXT NOT NULL,
-    model TEXT NOT NULL,
-    vector BLOB NOT NULL,
-    PRIMARY KEY (model, fingerprint)
-);
-CREATE TABLE collection (
-    name TEXT PRIMARY KEY,
-    created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
-);
-CREATE TABLE collection_item (
-    collection TEXT NOT NULL REFERENCES collection ON UPDATE CASCADE ON DELETE CASCADE,
-    path TEXT NOT NULL,
-    PRIMARY KEY (collection, path)
-) WITHOUT ROWID;
-INSERT INTO thumbnail VALUES ('f', 'jpeg');
-INSERT INTO collection (name) VALUES ('B'), ('A');
-INSERT INTO collection_item VALUES ('A', '/a'), ('A', '/b');
-PRAGMA user_version = 1;
-"""
-
-
-def test_a_store_of_the_first_version_is_carried_over(tmp_path):
-    path = tmp_path / "old.sqlite"
-    with sqlite3.connect(path) as old:
-        old.executescript(VERSION_1)
-    old.close()
-    store = Store(path)
-    assert store.collections() == {
-        "B": StoredCollection(set()),
-        "A": StoredCollection({"/a", "/b"}),
-    }
-    assert store.thumbnails(["f"]) == {"f": "jpeg"}
-    assert store.change_collection("A", description="kept") is not None
-    assert store.rename_collection("A", "C")
-    store.decide(add_keepers={"/a": "f"}, add_not_duplicates=[("f", "g")])
-    again = Store(path)
-    assert again.collections()["C"] == StoredCollection({"/a", "/b"}, "kept")
-    assert again.chosen_keepers(["f"]) == {"/a": "f"}
-
-
-def test_an_old_and_a_new_store_have_the_same_schema(tmp_path):
-    path = tmp_path / "old.sqlite"
-    with sqlite3.connect(path) as old:
-        old.executescript(VERSION_1)
-    old.close()
-
-    def columns(store):
-        tables = store._query("SELECT name FROM sqlite_schema WHERE type = 'table'")
-        return {name: store._query(f"PRAGMA table_info({name})") for (name,) in tables}
-
-    assert columns(Store(path)) == columns(Store(tmp_path / "new.sqlite"))
-
-
-def test_a_store_of_the_second_version_learns_to_remember_searches(tmp_path):
-    path = tmp_path / "old.sqlite"
-    with sqlite3.connect(path) as old:
-        old.executescript(";".join(stores._SCHEMAS[:2]) + "; PRAGMA user_version = 2")
-        old.execute("INSERT INTO thumbnail VALUES ('f', 'jpeg')")
-    old.close()
-    store = Store(path)
-    store.add_search("m", b"keys", b"found")
-    assert store.thumbnails(["f"]) == {"f": "jpeg"}
-    ((number, keys),) = Store(path).searches("m")
-    assert (keys, store.search(number)) == (b"keys", b"found")
-
-
-def test_searches_come_the_last_used_first_and_some_replace_others(store):
+def test_searches_come_the_last_used_first_and_some_replace_others(cache):
     for keys in (b"a", b"b", b"c"):
-        store.add_search("m", keys, keys)
-    numbers = {keys: number for number, keys in store.searches("m")}
-    store.touch_search(numbers[b"a"])
-    assert [keys for _, keys in store.searches("m")] == [b"a", b"c", b"b"]
-    store.add_search("m", b"d", b"", instead_of=numbers[b"c"])
-    assert [keys for _, keys in store.searches("m")] == [b"d", b"a", b"b"]
-    assert store.searches("other") == []
+        cache.add_search("m", keys, keys)
+    numbers = {keys: number for number, keys in cache.searches("m")}
+    cache.touch_search(numbers[b"a"])
+    assert [keys for _, keys in cache.searches("m")] == [b"a", b"c", b"b"]
+    cache.add_search("m", b"d", b"", instead_of=numbers[b"c"])
+    assert [keys for _, keys in cache.searches("m")] == [b"d", b"a", b"b"]
+    assert cache.searches("other") == []
+
+
+# Where they lie
+
+
+@pytest.fixture
+def user_folders(tmp_path, monkeypatch):
+    """Stand in for a user who says nothing of a store; return the cache and the data folder."""
+    folders = tmp_path / "user" / "cache", tmp_path / "user" / "data"
+    monkeypatch.delenv("DEDUP_WIDGETS_STORE")
+    for name, folder in zip(("user_cache_path", "user_data_path"), folders, strict=True):
+        monkeypatch.setattr(platformdirs, name, lambda *_, folder=folder, **__: folder)
+    return folders
+
+
+def test_unless_said_the_cache_lies_among_caches_and_the_library_among_data(user_folders):
+    cache, data = user_folders
+    assert store_paths() == (cache / "cache.sqlite", data / "library.sqlite")
+    open_store()
+    assert (cache / "cache.sqlite").is_file()
+    assert (data / "library.sqlite").is_file()
+
+
+def test_a_folder_that_is_named_holds_both(tmp_path):
+    for folder in (tmp_path, tmp_path / "not there yet"):
+        for _ in range(2):
+            open_store(folder)
+            assert store_paths(folder) == (folder / "cache.sqlite", folder / "library.sqlite")
+
+
+def test_beside_a_file_that_is_named_lies_the_library(tmp_path):
+    assert store_paths(tmp_path / "a.b.db") == (tmp_path / "a.b.db", tmp_path / "a.b.library.db")
+    (tmp_path / "plain").touch()
+    assert store_paths(tmp_path / "plain") == (tmp_path / "plain", tmp_path / "plain.library")
 
 
 def test_the_store_lies_where_the_variable_says(monkeypatch, tmp_path):
     monkeypatch.setenv("DEDUP_WIDGETS_STORE", str(tmp_path / "mine.sqlite"))
-    assert store_path() == tmp_path / "mine.sqlite"
-    assert open_store() is open_store(tmp_path / "mine.sqlite")
+    assert store_paths() == (tmp_path / "mine.sqlite", tmp_path / "mine.library.sqlite")
+    store = open_store()
+    assert store is open_store(tmp_path / "mine.sqlite")
+    assert open_store(store) is store
+    assert store_paths(store) == store_paths()
 
 
-def test_a_file_that_is_no_store_is_refused_by_name(tmp_path):
+def test_without_the_cache_the_library_has_all_that_was_decided(tmp_path):
+    store = open_store(tmp_path)
+    store.library.change_collection("x", add=["/a"])
+    store.cache.add(thumbnails={"f": b"jpeg"})
+    store.cache.close()
+    for path in tmp_path.glob("cache.sqlite*"):
+        path.unlink()
+    assert Library(store.library.path).collections() == {"x": StoredCollection({"/a"})}
+    assert Cache(store.cache.path).thumbnails(["f"]) == {}
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("kind", [Cache, Library])
+def test_a_file_that_is_no_database_is_refused_by_name(tmp_path, kind):
     path = tmp_path / "notes.txt"
     path.write_text("not a database, but long enough to be looked at" * 50)
     with pytest.raises(StoreError, match=r"notes\.txt"):
-        Store(path)
+        kind(path)
 
 
-def test_a_store_of_a_newer_version_is_refused(store):
-    with closing(sqlite3.connect(store.path)) as db:
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        db.execute(f"PRAGMA user_version = {version + 1}")
-    with pytest.raises(StoreError, match="newer"):
-        Store(store.path)
+@pytest.mark.parametrize("kind", [Cache, Library])
+def test_a_file_of_the_next_version_is_refused(tmp_path, kind):
+    path = tmp_path / "x.sqlite"
+    kind(path)._db.execute(f"PRAGMA user_version = {len(kind.schemas) + 1}")
+    with pytest.raises(StoreError, match=r"x\.sqlite was written by a newer version"):
+        kind(path)
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
+def test_neither_is_taken_for_the_other(cache, library):
+    library.change_collection("x", add=["/a"])
+    with pytest.raises(StoreError, match=r"library\.sqlite is no cache of dedup_widgets; pass"):
+        Cache(library.path)
+    with pytest.raises(StoreError, match=r"cache\.sqlite is no library of dedup_widgets; pass"):
+        Library(cache.path)
+    assert library.collections() == {"x": StoredCollection({"/a"})}
+
+
+# Stores of earlier versions, where both were one file
+
+
+DECIDED = ("collection", "collection_item", "chosen_keeper", "not_duplicates")
+COMPUTED = ("file", "thumbnail", "embedding", "search")
+
+
+@pytest.fixture(params=[1, 2, 3])
+def old(request, tmp_path):
+    """Return the path of a store of each schema, as version 0.1.0 wrote it."""
+    path = tmp_path / "old" / "store.sqlite"
+    path.parent.mkdir()
+    shutil.copy(MADE / f"store-{request.param}.sqlite", path)
+    return path
+
+
+def content(path, tables):
+    """Return the rows of those of the tables that a file has, all columns by name."""
+    with closing(sqlite3.connect(path)) as db:
+        db.row_factory = sqlite3.Row
+        there = {name for (name,) in db.execute("SELECT name FROM sqlite_schema")}
+        rows = {t: list(map(dict, db.execute(f"SELECT * FROM {t}"))) for t in tables if t in there}
+    return {table: found for table, found in rows.items() if found}
+
+
+def decided_in(path):
+    rows = content(path, DECIDED)
+    for collection in rows["collection"]:
+        collection.setdefault("description", "")
+    return rows
+
+
+def test_what_was_decided_is_in_the_library_and_what_was_computed_stays(old):
+    decided, computed = decided_in(old), content(old, COMPUTED)
+    assert decided["collection_item"]
+    assert computed["thumbnail"]
+    store = open_store(old)
+    assert (store.cache.path, store.library.path) == (old, old.parent / "store.library.sqlite")
+    assert decided_in(store.library.path) == decided
+    assert content(old, DECIDED) == {}
+    assert content(old, COMPUTED) == computed
+
+
+def test_the_store_that_a_user_has_stays_the_cache(old, user_folders):
+    cache, data = user_folders
+    shutil.copytree(old.parent, cache)
+    decided = decided_in(old)
+    store = open_store()
+    assert (store.cache.path, store.library.path) == (
+        cache / "store.sqlite",
+        data / "library.sqlite",
+    )
+    assert decided_in(store.library.path) == decided
+
+
+def test_a_store_that_was_brought_up_has_the_schema_of_a_new_one(old, tmp_path):
+    def columns(database):
+        tables = database._query("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        return {name: database._query(f"PRAGMA table_info({name})") for (name,) in tables}
+
+    assert columns(open_store(old).cache) == columns(Cache(tmp_path / "new.sqlite"))
+
+
+def test_what_is_taken_back_afterwards_stays_taken_back(old):
+    library = open_store(old).library
+    library.change_collection("Empty", drop=True)
+    library.rename_collection("From before", "After")
+    Cache(old, carry_over=Library(library.path).add_from_store)
+    assert {"After"} == {"After", "From before", "Empty"} & library.collections().keys()
+
+
+def test_what_the_library_has_already_is_added_to(old):
+    library = Library(store_paths(old).library)
+    library.change_collection("Empty", add=["/mine"], description="mine")
+    library.decide(add_keepers={"/mine": "f"})
+    decided = decided_in(old)
+    open_store(old)
+    after = decided_in(library.path)
+    assert library.collections()["Empty"] == StoredCollection({"/mine"}, "mine")
+    assert library.chosen_keepers(["f"]) == {"/mine": "f"}
+    for table in ("collection_item", "chosen_keeper", "not_duplicates"):
+        assert all(row in after[table] for row in decided.get(table, []))
+    assert {row["name"] for row in decided["collection"]} == library.collections().keys()
+
+
+def test_a_cache_alone_takes_no_decision_away(old):
+    decided = decided_in(old)
+    with pytest.raises(StoreError, match="holds decisions"):
+        Cache(old)
+    assert decided_in(old) == decided
+
+
+@needs_kill
+def test_kill_9_at_any_statement_loses_no_decision(tmp_path):
+    old = MADE / "store-3.sqlite"
+    program = textwrap.dedent(
+        """
+        import os, shutil, signal, sqlite3, sys
+        from itertools import count
+        from pathlib import Path
+        from dedup_widgets.store.open import open_store
+
+        connect = sqlite3.connect
+        for statements in count(1):
+            path = Path(sys.argv[2]) / f"{statements}.sqlite"
+            shutil.copy(sys.argv[1], path)
+            child = os.fork()
+            if not child:
+                def traced(*arguments, **options):
+                    db = connect(*arguments, **options)
+                    db.set_trace_callback(die)
+                    return db
+                def die(_):
+                    global statements
+                    statements -= 1
+                    if not statements:
+                        os.kill(os.getpid(), signal.SIGKILL)
+                sqlite3.connect = traced
+                open_store(path)
+                os._exit(0)
+            if os.waitpid(child, 0)[1] == 0:
+                break
+        print(statements)
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(old), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    decided = decided_in(old)
+    rounds = int(done.stdout)
+    assert rounds > sum(map(len, decided.values()))
+    for number in range(1, rounds + 1):
+        store = open_store(tmp_path / f"{number}.sqlite")
+        assert decided_in(store.library.path) == decided
+        assert content(store.cache.path, DECIDED) == {}
+
+
+@pytest.mark.parametrize("old", [3], indirect=True)
+def test_several_processes_may_bring_up_a_store_at_once(old):
+    decided = decided_in(old)
+    program = textwrap.dedent(
+        """
+        import sys
+        from dedup_widgets.store.open import open_store
+        sys.stdin.readline()
+        library = open_store(sys.argv[1]).library
+        library.change_collection("Empty", drop=True)
+        """
+    )
+    command = [sys.executable, "-c", program, str(old)]
+    children = [subprocess.Popen(command, stdin=subprocess.PIPE, text=True) for _ in range(4)]
+    for child in children:
+        child.stdin.write("go\n")
+        child.stdin.close()
+    assert [child.wait() for child in children] == [0] * 4
+    decided["collection"] = [row for row in decided["collection"] if row["name"] != "Empty"]
+    assert decided_in(store_paths(old).library) == decided
+
+
+@pytest.fixture
+def folder_of_somebody():
+    """Return a folder, for a user whom permissions bind."""
+    if not hasattr(os, "geteuid"):
+        pytest.skip("permissions are those of POSIX")
+    folder = Path(tempfile.mkdtemp())
+    root = os.geteuid() == 0
+    if root:
+        os.chown(folder, 65534, 65534)
+        os.seteuid(65534)
+    yield folder
+    folder.chmod(0o700)
+    if root:
+        os.seteuid(0)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_a_store_that_cannot_be_written_stays_as_it_is(folder_of_somebody, what):
+    old = folder_of_somebody / "store.sqlite"
+    old.write_bytes((MADE / "store-3.sqlite").read_bytes())
+    decided = decided_in(old)
+    locked = old if what == "file" else folder_of_somebody
+    mode = locked.stat().st_mode
+    locked.chmod(mode & ~0o222)
+    with pytest.raises(StoreError, match=r"the store .*store.*\.sqlite: .*; pass store=…"):
+        open_store(old)
+    locked.chmod(mode)
+    assert decided_in(old) == decided
+    assert decided_in(open_store(old).library.path) == decided
+
+
+# What is written is there
+
+
+@needs_kill
 def test_what_was_acknowledged_survives_kill_9_in_mid_write(tmp_path):
-    path = tmp_path / "store.sqlite"
+    path = tmp_path / "cache.sqlite"
     writer = textwrap.dedent(
         f"""
         from pathlib import Path
-        from dedup_widgets.store.database import Store
-        store = Store(Path({str(path)!r}))
+        from dedup_widgets.store.cache import Cache
+        cache = Cache(Path({str(path)!r}))
         for i in range(10**9):
-            store.add(thumbnails={{f"{{i}}-{{j}}": b"x" * 2000 for j in range(50)}})
+            cache.add(thumbnails={{f"{{i}}-{{j}}": b"x" * 2000 for j in range(50)}})
             print(i, flush=True)
         """
     )
@@ -272,5 +468,5 @@ def test_what_was_acknowledged_survives_kill_9_in_mid_write(tmp_path):
     child.wait()
     acknowledged = int(rest[-1]) if rest else last
     keys = [f"{i}-{j}" for i in range(acknowledged + 1) for j in range(50)]
-    found = Store(path).thumbnails(keys)
+    found = Cache(path).thumbnails(keys)
     assert len(found) == len(keys)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.schema import KIND
-from dedup_widgets.neighbors import search as neighbors
+from dedup_widgets.scoring import comparison
 from dedup_widgets.scoring.uniqueness import FLOOR, SAME, compare, scale, uniqueness
 from effort import examples
 
@@ -65,7 +65,7 @@ def reference(rows, fingerprints, rank, near, gamma):
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     by_rank = sorted(range(n), key=lambda i: rank[i])
 
-    def twins(i):
+    def copies_of(i):
         return [j for j in by_rank if fingerprints[j] == fingerprints[i]]
 
     def how_unique(i, j):
@@ -74,23 +74,23 @@ def reference(rows, fingerprints, rank, near, gamma):
     out = [dict[str, object]() for _ in range(n)]
     for i in range(n):
         others = [how_unique(i, j) for j in range(n) if fingerprints[j] != fingerprints[i]]
-        score = min(others, default=1.0) if twins(i)[0] == i else 0.0
+        score = min(others, default=1.0) if copies_of(i)[0] == i else 0.0
         near_kind = "near" if score <= near else "unique"
-        out[i] = {"uniqueness": score, "kind": "exact" if len(twins(i)) > 1 else near_kind}
+        out[i] = {"uniqueness": score, "kind": "exact" if len(copies_of(i)) > 1 else near_kind}
     group_of: dict[int, int] = {}
     keepers = set()
     for i in by_rank:
-        if i in group_of or twins(i)[0] != i:
+        if i in group_of or copies_of(i)[0] != i:
             continue
         members = [
             j
             for j in by_rank
-            if j not in group_of and twins(j)[0] == j and (j == i or how_unique(i, j) <= near)
+            if j not in group_of and copies_of(j)[0] == j and (j == i or how_unique(i, j) <= near)
         ]
-        everyone = [twin for member in members for twin in twins(member)]
-        if len(everyone) > 1:
+        all_members = [copy for member in members for copy in copies_of(member)]
+        if len(all_members) > 1:
             keepers.add(i)
-            group_of.update(dict.fromkeys(everyone, len(keepers)))
+            group_of.update(dict.fromkeys(all_members, len(keepers)))
     for i in range(n):
         out[i] |= {"group": group_of.get(i), "keep": i in keepers or i not in group_of}
     return out
@@ -193,7 +193,7 @@ def test_different_pictures_with_one_embedding_stay_above_zero():
 def test_without_fingerprints_identical_is_within_1e_5_of_a_keeper_without_chaining():
     step = angle_for(0.7 * SAME)
     scores = uniqueness(at_angle(0, step, 2 * step, 90))
-    # The third is within reach of the second only, which is a copy of the first.
+    # The third is within the radius of the second only, which is a copy of the first.
     assert scores["kind"].to_list() == ["exact", "exact", "near", "unique"]
     assert (scores["uniqueness"] == 0).to_list() == [False, True, False, False]
     assert scores["nearest"].to_list() == [2, 0, 0, 2]
@@ -268,11 +268,11 @@ def test_the_scale_is_increasing_between_floor_and_one(distances, gamma):
 def test_an_image_far_from_all_changes_nobody_s_score(seed):
     _, rows, fingerprints, rank = random_case(seed)
     n, d = rows.shape
-    apart = np.zeros((n + 1, d + 1))
-    apart[:n, :d] = rows
-    apart[n, d] = 1
-    before = uniqueness(apart[:n], fingerprints=fingerprints, rank=rank)
-    after = uniqueness(apart, fingerprints=[*fingerprints, "far"], rank=[*rank, n])[:n]
+    with_far = np.zeros((n + 1, d + 1))
+    with_far[:n, :d] = rows
+    with_far[n, d] = 1
+    before = uniqueness(with_far[:n], fingerprints=fingerprints, rank=rank)
+    after = uniqueness(with_far, fingerprints=[*fingerprints, "far"], rank=[*rank, n])[:n]
     nearer = (before["distance"].fill_null(1) == 1).to_numpy()
     for column in ("uniqueness", "kind", "group", "keep", "nearest"):
         assert after[column].filter(~nearer).equals(before[column].filter(~nearer)), column
@@ -447,7 +447,7 @@ def same(found, other):
     assert list(found.fingerprints) == list(other.fingerprints)
     assert np.array_equal(found.nearest, other.nearest)
     assert np.array_equal(found.distance, other.distance)
-    assert found.reach == other.reach
+    assert found.radius == other.radius
     assert np.array_equal(found.pairs, other.pairs)
 
 
@@ -505,8 +505,8 @@ def test_pairs_too_many_to_keep_are_no_hindrance(monkeypatch):
     )
     expected, _ = compare(rows, fingerprints=range(60))
     many = {"near": 0.05, "fingerprints": range(60)}
-    keep = neighbors.search
-    monkeypatch.setattr(neighbors, "search", lambda *a, **k: keep(*a, **k, at_most=3))
+    search = comparison.search
+    monkeypatch.setattr(comparison, "search", lambda *a, **k: search(*a, **k, max_pairs=3))
     frame, found = compare(rows, **many)
     assert found.pairs is None
     assert frame.equals(expected)

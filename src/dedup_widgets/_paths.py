@@ -1,10 +1,10 @@
-"""How a path is spelled, the same everywhere."""
+"""One spelling of each path."""
 
 import os
 import re
 
 _PLAIN = re.compile(r"(?:/[^/.][^/]*)+")
-"""Absolute paths in their one spelling, but for those with a dot after a slash."""
+"""Matches absolute paths that are spelled so already, except some with a dot after a slash."""
 
 
 def absolute(path: str) -> str:
@@ -20,13 +20,13 @@ def absolute(path: str) -> str:
     >>> absolute("/photos/../photos/a.jpg")
     '/photos/a.jpg'
     """
-    if os.sep == "/" and _PLAIN.fullmatch(path):  # most are, and a frame has many
+    if os.sep == "/" and _PLAIN.fullmatch(path):  # fast for most of a frame's many paths
         return path
     return path if "://" in path else os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
 
 
 def native(path: str) -> str | bytes:
-    """Return what the system calls a file: its own bytes where the name is no valid Unicode."""
+    """Return a path as the system takes it: as bytes where the name is not valid Unicode."""
     path = os.path.expanduser(path)  # noqa: PTH111
     if "\\udc" in path and not os.path.lexists(path):
         escape = re.compile(r"\\udc([89a-f][0-9a-f])")
@@ -35,5 +35,6 @@ def native(path: str) -> str | bytes:
 
 
 def as_unicode(path: str) -> str:
+    """Return a path as valid Unicode, with escapes for bytes that are not."""
     # Frames and JSON hold valid Unicode only; undecodable bytes of a name are lone surrogates.
     return path.encode("utf-8", "backslashreplace").decode()

@@ -1,7 +1,7 @@
-"""How many cores there are, and threads that run a network on one each.
+"""The number of processor cores, and threads that run a network on one core each.
 
-torch spreads each operation over the cores by threads of its own, which wait for each other
-busily after every one: beside threads that decode pictures, cores are lost to the waiting. Threads
+torch spreads each operation over the cores by threads of its own, which wait for each other in a
+busy loop after every operation: while other threads decode pictures, that wastes cores. Threads
 that each compute whole pictures never wait, and their results do not depend on how many there are.
 """
 
@@ -27,10 +27,11 @@ def single_core_threads(count: int) -> ThreadPoolExecutor:
 
 
 def _stay_on_one_core() -> None:
+    """Make torch use no other thread in the calling thread."""
     import torch
 
-    # torch sets the number for the calling thread and, for those to come, for all. A thread that
-    # ends at once puts the latter back, and leaves the former.
+    # torch sets the number for the calling thread, and the default for all later threads. A thread
+    # that ends at once restores this default, without changing the calling thread.
     with _lock:
         before = torch.get_num_threads()
         torch.set_num_threads(1)

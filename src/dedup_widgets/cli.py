@@ -58,10 +58,10 @@ def _exit_codes(kept: str = "nothing was lost") -> Iterator[None]:
 
 
 def _kept_in(store: Path | None) -> str:
-    from dedup_widgets.store.open import store_path
+    from dedup_widgets.store.open import store_paths
 
     return (
-        f"the images read and embedded by now are kept in {store_path(store)}, and the same "
+        f"the images read and embedded by now are kept in {store_paths(store).cache}, and the same "
         "command goes on from there"
     )
 
@@ -110,7 +110,7 @@ def score(
         Path | None,
         typer.Option(
             envvar="DEDUP_WIDGETS_STORE",
-            help="The SQLite file to remember in; one per user unless said.",
+            help="The folder to remember in, or the file; the user's own unless said.",
         ),
     ] = None,
     device: Annotated[str | None, typer.Option(help="Torch device, such as cuda.")] = None,

@@ -23,7 +23,7 @@ class ModelError(DedupError):
 
 
 class StoreError(DedupError):
-    """The store file cannot be opened or written."""
+    """A file of the store cannot be opened or written."""
 
 
 class DatasetError(DedupError):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from dedup_widgets._text import counted
 from dedup_widgets._version import __version__
-from dedup_widgets.dataset.spec import Job
+from dedup_widgets.dataset.spec import DatasetSpec
 from dedup_widgets.dataset.tables import as_parquet
 
 # The loaders for folders know these names only; others they need to be told.
@@ -16,7 +16,7 @@ _SIZE_CATEGORIES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "
 
 
 def dataset_card(
-    job: Job,
+    job: DatasetSpec,
     placed: Mapping[str, int],
     fingerprints: list[str],
     *,
@@ -61,7 +61,7 @@ def dataset_card(
     )
 
 
-def _header(job: Job, fingerprints: list[str]) -> list[str]:
+def _header(job: DatasetSpec, fingerprints: list[str]) -> list[str]:
     digits = len(str(len(job.items)))
     category = _SIZE_CATEGORIES[min(max(digits - 3, 0), len(_SIZE_CATEGORIES) - 1)]
     contents = hashlib.sha256(as_parquet(job.metadata) + "".join(fingerprints).encode())
@@ -93,7 +93,7 @@ def _header(job: Job, fingerprints: list[str]) -> list[str]:
     ]
 
 
-def _removed(job: Job) -> list[str]:
+def _removed(job: DatasetSpec) -> list[str]:
     if job.removed.is_empty():
         return ["Nothing was left out; `removed.parquet` is empty.", ""]
     reasons = Counter(reason or "no reason given" for reason in job.removed["reason"])
@@ -105,7 +105,7 @@ def _removed(job: Job) -> list[str]:
     ]
 
 
-def _making(job: Job, placed: Mapping[str, int], allow_duplicates: bool) -> list[str]:
+def _making(job: DatasetSpec, placed: Mapping[str, int], allow_duplicates: bool) -> list[str]:
     texts = {
         "hardlink": "hardlinks to the source files: to edit one in place changes both",
         "copy": "copies",
@@ -130,7 +130,7 @@ def _making(job: Job, placed: Mapping[str, int], allow_duplicates: bool) -> list
     ]
 
 
-def _columns(job: Job) -> list[str]:
+def _columns(job: DatasetSpec) -> list[str]:
     meanings = {
         "file_name": "the file in the folder of the split; becomes `image` when loaded",
         "source_path": "where the picture came from",
@@ -158,13 +158,13 @@ def _columns(job: Job) -> list[str]:
     ]
 
 
-def _files(job: Job) -> str:
+def _files(job: DatasetSpec) -> str:
     if job.mode == "paths":
         return "metadata.parquet"
     return "*.tar" if job.format == "webdataset" else "**"
 
 
-def _loader(job: Job) -> list[str]:
+def _loader(job: DatasetSpec) -> list[str]:
     """Return the lines of Python that load the dataset, whatever its splits and formats.
 
     The loader is named, since it is guessed wrong for suffixes such as ``.avif``.

@@ -25,7 +25,7 @@ from dedup_widgets.dataset.placing import (
     write_tables,
 )
 from dedup_widgets.dataset.result import Dataset, Preview
-from dedup_widgets.dataset.spec import Mode, prepare
+from dedup_widgets.dataset.spec import Mode, dataset_spec
 from dedup_widgets.dataset.verify import verified_fingerprints
 from dedup_widgets.errors import AnnotateError, DatasetError, InputError
 
@@ -152,7 +152,7 @@ def create_dataset(
     """
     if shard_bytes < 1:
         raise InputError(f"shard_bytes is {shard_bytes}; it must be at least 1")
-    job = prepare(
+    job = dataset_spec(
         frame_or_collection,
         name,
         root=root,
@@ -251,7 +251,7 @@ def preview(
         As `create_dataset`, for all that shows without reading pictures: names, columns,
         missing files and changed sizes. Too little room is not an error here.
     """
-    job = prepare(
+    job = dataset_spec(
         frame_or_collection,
         name,
         root=root,

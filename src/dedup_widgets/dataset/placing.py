@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from dedup_widgets._text import size_text
-from dedup_widgets.dataset.spec import Job, Mode, Place
+from dedup_widgets.dataset.spec import DatasetSpec, Mode, Place
 from dedup_widgets.dataset.tables import as_parquet
 from dedup_widgets.dataset.webdataset import stored_bytes, write_shards
 from dedup_widgets.errors import DatasetError
@@ -22,7 +22,7 @@ _CANNOT_LINK = {
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def cost(job: Job) -> tuple[dict[str, int], int]:
+def cost(job: DatasetSpec) -> tuple[dict[str, int], int]:
     """Return how many pictures are placed how, and the bytes that they add to the disk."""
     if job.format == "webdataset":
         return {"shard": len(job.items)}, stored_bytes(job.items)
@@ -34,7 +34,7 @@ def cost(job: Job) -> tuple[dict[str, int], int]:
     return {job.mode: len(job.items)}, job.bytes if job.mode == "copy" else 0
 
 
-def check_room(job: Job) -> None:
+def check_room(job: DatasetSpec) -> None:
     """Raise if the pictures do not fit on the disk."""
     _, needed = cost(job)
     free = free_bytes(job.path)
@@ -57,7 +57,7 @@ def _existing(path: Path) -> Path:
 
 
 def place_all(
-    job: Job, folder: Path, shard_bytes: int, step: Callable[[int], object]
+    job: DatasetSpec, folder: Path, shard_bytes: int, step: Callable[[int], object]
 ) -> tuple[list[Place], dict[str, int]]:
     """Write the pictures; return where each is, in the order of the items, and how many how."""
     for split in job.splits:
@@ -90,7 +90,7 @@ def _place(source: str, target: Path, mode: Mode) -> str:
     return mode
 
 
-def write_tables(job: Job, folder: Path) -> None:
+def write_tables(job: DatasetSpec, folder: Path) -> None:
     """Write the metadata of each split, and what was left out."""
     if job.format == "imagefolder":
         splits = pl.Series([item.split for item in job.items])
@@ -109,7 +109,7 @@ def write_file(target: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def why_not_written(job: Job, error: OSError) -> str:
+def why_not_written(job: DatasetSpec, error: OSError) -> str:
     """Return what the system refused, and what to do."""
     if error.errno in _DISK_FULL:
         reason = "the disk is full: free some space, or choose another root="

@@ -48,7 +48,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class DatasetSpec:
     """Everything that is settled before the first byte is written."""
 
     name: str
@@ -74,7 +74,7 @@ class Job:
         return dict(Counter(item.split for item in self.items))
 
 
-def prepare(
+def dataset_spec(
     data: Any,
     name: str,
     *,
@@ -87,7 +87,7 @@ def prepare(
     path: str,
     embedding: bool,
     on_name_clash: Clash,
-) -> Job:
+) -> DatasetSpec:
     """Settle what `create_dataset` writes; its parameters are explained there."""
     _check_choice("mode", mode, get_args(Mode))
     _check_choice("format", format, get_args(Format))
@@ -131,7 +131,7 @@ def prepare(
         binary=format == "imagefolder",
         embedding=embedding,
     )
-    return Job(
+    return DatasetSpec(
         name=name,
         path=final,
         mode=mode,

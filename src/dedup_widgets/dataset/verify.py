@@ -5,13 +5,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from dedup_widgets._text import about_file, counted, listed
-from dedup_widgets.dataset.spec import Item, Job, Place, changed
+from dedup_widgets.dataset.spec import DatasetSpec, Item, Place, changed
 from dedup_widgets.errors import DatasetError, ImageError
 from dedup_widgets.images.decode import decode
 
 
 def verified_fingerprints(
-    job: Job, places: list[Place], allow_duplicates: bool, step: Callable[[int], object]
+    job: DatasetSpec, places: list[Place], allow_duplicates: bool, step: Callable[[int], object]
 ) -> list[str]:
     """Decode what was written, and compare it with what was scored and with each other.
 

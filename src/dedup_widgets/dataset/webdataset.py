@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from dedup_widgets.dataset.spec import Item, Job, Place, changed
+from dedup_widgets.dataset.spec import DatasetSpec, Item, Place, changed
 from dedup_widgets.errors import DatasetError, ImageError
 from dedup_widgets.images.source import LocalFiles
 
@@ -25,7 +25,7 @@ def stored_bytes(items: list[Item]) -> int:
 
 
 def write_shards(
-    job: Job, folder: Path, shard_bytes: int, step: Callable[[int], object]
+    job: DatasetSpec, folder: Path, shard_bytes: int, step: Callable[[int], object]
 ) -> list[Place]:
     """Write the shards; return where each picture is, in the order of the items."""
     field = _field(job.items)

@@ -7,15 +7,16 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
-# Colour primaries and transfer curves (ITU-T H.273) that viewers show as sRGB.
 _SRGB_PRIMARIES = {1, 2}
+"""Colour primaries (ITU-T H.273) that viewers show as sRGB."""
 
 
 _SRGB_TRANSFERS = {1, 2, 6, 13}
+"""Transfer curves (ITU-T H.273) that viewers show as sRGB."""
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """Bring an 8-bit picture of any mode to RGB."""
+    """Convert an 8-bit picture of any mode to RGB, transparent pixels on white."""
     if image.mode == "LAB":
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
@@ -31,7 +32,7 @@ def on_white(image: Image.Image) -> Image.Image:
 
 
 def colour_space(image: Image.Image) -> str:
-    """Name the colour space for the fingerprint: ``"sRGB"``, or what tells it from sRGB."""
+    """Return the colour space for the fingerprint: ``"sRGB"``, or what identifies another."""
     profile = image.info.get("icc_profile")
     if profile:
         if _is_srgb(profile):
@@ -47,9 +48,9 @@ def colour_space(image: Image.Image) -> str:
 
 @lru_cache(maxsize=256)
 def _is_srgb(profile: bytes) -> bool:
-    """Tell whether a profile shows colours as sRGB does, by trying a lattice of colours.
+    """Tell whether a profile shows colours as sRGB does, by converting a lattice of colours.
 
-    Descriptions do not tell: the many profiles that mean sRGB share no name.
+    Its description does not say: the many profiles that mean sRGB share no name.
     """
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -77,7 +78,7 @@ def _is_srgb(profile: bytes) -> bool:
 
 
 def in_srgb(rgb: Image.Image, original: Image.Image, profile: bytes | None) -> Image.Image:
-    """Return a picture with its colours brought from its profile to sRGB."""
+    """Return a picture with its colours converted from its profile to sRGB."""
     if not profile or _is_srgb(profile):
         return rgb
     try:

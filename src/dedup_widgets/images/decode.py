@@ -1,7 +1,7 @@
 """The one decoder: from a file's bytes to the picture a viewer shows, its fingerprint and facts.
 
-Fingerprint, embedding and thumbnail all come from `decode`, so they can never disagree about
-what a file shows. Functions here take bytes or pictures; none reads a file.
+Fingerprint, embedding and thumbnail all come from `decode`, so they can never disagree about what
+a file shows. Functions here take bytes or pictures; none reads a file.
 """
 
 import hashlib
@@ -25,12 +25,12 @@ from dedup_widgets.images.pillow import has_exif, open_image, oriented, quiet_pi
 from dedup_widgets.images.quality import brightness, contrast, grey, sharpness
 
 DECODER_VERSION = 3
-"""Raised when `decode` or `thumbnail` changes its results: what a store kept is stale then."""
+"""Raised when `decode` or `thumbnail` changes its results: those in a store are then outdated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a file says and shows apart from its content.
+    """What is known of a file and its picture, apart from the pixels.
 
     Attributes
     ----------
@@ -148,6 +148,7 @@ def decode(data: bytes) -> Picture:
 
 
 def _decode(data: bytes, name: str) -> Picture:
+    """Decode a file of a format by Pillow's name, as :func:`decode` does."""
     image = open_image(data, name)
     check_size(image.size)
     mode, frames, first = image.mode, getattr(image, "n_frames", 1), image.tell()
@@ -192,7 +193,14 @@ def _decode(data: bytes, name: str) -> Picture:
 def _frame(
     image: ImageFile.ImageFile, data: bytes, name: str, frames: int
 ) -> tuple[tuple[bytes, ...], Callable[[], Image.Image]]:
-    """Return what the fingerprint takes of the present frame, and a way to its 8-bit picture."""
+    """Return the fingerprint's input of the present frame, and its 8-bit picture.
+
+    Returns
+    -------
+    tuple
+        Shape and pixels as bytes, to be hashed one after the other; and a function that makes the
+        RGB picture, to be called only for the frame that is shown.
+    """
     profile = image.info.get("icc_profile")
     whole_file = False
     deep = None

@@ -21,7 +21,7 @@ def mode_bits(mode: str) -> int:
 
 
 def bits_per_sample(image: Image.Image, data: bytes, name: str) -> int:
-    """Return how many bits a sample has in the file, as far as more than 8 are possible."""
+    """Return the bits per sample in the file; 8 for formats that cannot have more."""
     match name:
         case "PNG":
             return data[24]
@@ -39,27 +39,30 @@ def bits_per_sample(image: Image.Image, data: bytes, name: str) -> int:
 
 
 def deep_pixels(image: Image.Image, data: bytes, name: str) -> NDArray[np.uint16] | None:
-    """Return the 16-bit RGB pixels that Pillow would cut to 8 bits, or None if out of reach."""
+    """Return the 16-bit RGB pixels that Pillow would cut to 8 bits; None if it is impossible."""
     if name == "HEIF":
         return _deep_heif_pixels(data)
     if name == "TIFF" and image.tag_v2.get(_PLANAR_TAG, 1) != 1:  # type: ignore[attr-defined]
         return None
-    twin = open_image(data, name)
-    raw_modes = {tile.args[0] if isinstance(tile.args, tuple) else tile.args for tile in twin.tile}
+    reopened = open_image(data, name)
+    raw_modes = {
+        tile.args[0] if isinstance(tile.args, tuple) else tile.args for tile in reopened.tile
+    }
     if len(raw_modes) != 1 or not isinstance(raw_mode := raw_modes.pop(), str):
         return None
     if raw_mode == "LA;16B":
         # Four bytes a pixel, as RGBA has: high and low byte of grey, then of alpha.
-        bands = _samples(twin, "RGBA")
+        bands = _samples(reopened, "RGBA")
         grey, alpha = (_joined(bands[..., i], bands[..., i + 1]) for i in (0, 2))
         return _deep_on_white(np.dstack([grey, grey, grey]), alpha)
     # Pillow's raw mode says which byte of the two it keeps; the opposite byte order keeps the
     # other one.
-    native_twin = "B" if sys.byteorder == "little" else "L"
-    other = {";16B": ";16L", ";16L": ";16B", ";16N": ";16" + native_twin}.get(raw_mode[-4:])
+    native_order = "B" if sys.byteorder == "little" else "L"
+    other = {";16B": ";16L", ";16L": ";16B", ";16N": ";16" + native_order}.get(raw_mode[-4:])
     if other is None or raw_mode[:-4] not in ("RGB", "RGBA", "RGBX"):
         return None
-    high, low = _samples(open_image(data, name), raw_mode), _samples(twin, raw_mode[:-4] + other)
+    high = _samples(open_image(data, name), raw_mode)
+    low = _samples(reopened, raw_mode[:-4] + other)
     samples = _joined(high, low)
     rgb = samples[..., :3]
     if samples.shape[2] == 4 and image.mode == "RGBA":
@@ -71,10 +74,12 @@ def deep_pixels(image: Image.Image, data: bytes, name: str) -> NDArray[np.uint16
 
 
 def _joined(high: NDArray[np.uint8], low: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """Return 16-bit samples from their high and low bytes."""
     return np.asarray(high.astype(np.uint16) << 8 | low, dtype=np.uint16)
 
 
 def _samples(image: ImageFile.ImageFile, raw_mode: str) -> NDArray[np.uint8]:
+    """Decode an open file by another raw mode of Pillow, the right way up."""
     image.tile = [
         tile._replace(args=(raw_mode, *tile.args[1:]) if isinstance(tile.args, tuple) else raw_mode)
         for tile in image.tile
@@ -83,6 +88,7 @@ def _samples(image: ImageFile.ImageFile, raw_mode: str) -> NDArray[np.uint8]:
 
 
 def _deep_heif_pixels(data: bytes) -> NDArray[np.uint16] | None:
+    """Return the 16-bit RGB pixels of a HEIF file, or None if it has 8 bits."""
     import pillow_heif
 
     file = pillow_heif.open_heif(data, convert_hdr_to_8bit=False)
@@ -96,6 +102,7 @@ def _deep_heif_pixels(data: bytes) -> NDArray[np.uint16] | None:
 
 
 def _deep_on_white(rgb: NDArray[np.uint16], alpha: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Composite 16-bit pixels, (height, width, 3), on white by their alpha, (height, width)."""
     # 65535 * 65535 + 32767 still fits into 32 bits.
     a = alpha.astype(np.uint32)[..., None]
     return ((rgb * a + 65535 * (65535 - a) + 32767) // 65535).astype(np.uint16)

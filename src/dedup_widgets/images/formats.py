@@ -1,4 +1,4 @@
-"""What some bytes are, by their first ones, and why a picture of them is refused."""
+"""The format of a file by its first bytes, and why a file is refused."""
 
 from PIL import Image, UnidentifiedImageError
 
@@ -39,6 +39,7 @@ def sniff(data: bytes) -> str:
 
 
 def _why_no_image(data: bytes) -> str:
+    """Say what bytes are that are no image, and what to do."""
     if not data:
         return "empty file (0 bytes); fetch or copy it again"
     if data.startswith(b"version https://git-lfs"):
@@ -99,6 +100,7 @@ def is_lossless(data: bytes, name: str, image: Image.Image) -> bool:
 
 
 def _first_webp_chunk(data: bytes) -> bytes:
+    """Return the type of a WebP file's first image data: VP8 or, lossless, VP8L."""
     at = 12
     while at + 8 <= len(data):
         kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")

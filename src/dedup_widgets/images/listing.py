@@ -20,7 +20,7 @@ IMAGE_SUFFIXES = frozenset(
 
 
 def find_images(where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[str]:
-    """Name the images of a folder, a glob pattern or a list.
+    """List the images of a folder, a glob pattern or a sequence.
 
     Parameters
     ----------
@@ -29,13 +29,13 @@ def find_images(where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
           followed, each real directory once, so that loops end. Hidden files and directories
           and files without a suffix of `IMAGE_SUFFIXES` (any case) are left out.
         - A glob pattern such as ``"photos/**/*.jpg"``, under the same rules. A directory or
-          file whose own name contains ``*?[`` wins over the pattern.
+          file whose own name contains ``*?[`` takes precedence over the pattern.
         - A single file.
         - A sequence of paths: kept as given and in order, whatever they name; only repetitions
           of one path, however spelled, are dropped.
 
-        A symbolic link to a file that is found under its own name too is left out: a link is no
-        copy, and the file it stands for must not be taken for one.
+        A symbolic link to a file that is also found under its own name is left out: a link is
+        not a copy, so neither of them may be removed as a duplicate of the other.
 
         A leading ``~`` stands for the home folder, except in sequences, where it is kept
         (`LocalFiles` expands it on reading).
@@ -88,6 +88,7 @@ def find_images(where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 def _without_links_to_listed(paths: list[str]) -> Iterator[str]:
+    """Yield the paths without links to files that are among them, or to which another link is."""
     links = [path for path in paths if os.path.islink(path)]  # noqa: PTH114
     if not links:
         yield from paths
@@ -103,8 +104,8 @@ def _without_links_to_listed(paths: list[str]) -> Iterator[str]:
 
 
 def _matches(pattern: str) -> Iterator[str]:
-    # glob.glob would walk a loop of links up to 40 levels deep and skip unreadable folders
-    # in silence.
+    """Yield the images that match an absolute glob pattern."""
+    # glob.glob would follow a loop of links 40 levels deep, and silently skip unreadable folders.
     root, *parts = Path(pattern).parts
     folders = [root]
     while not glob.has_magic(parts[0]):
@@ -126,6 +127,7 @@ def _matches(pattern: str) -> Iterator[str]:
 
 
 def _images_in(folders: Iterator[str] | Sequence[str], pattern: str = "*") -> Iterator[str]:
+    """Yield the images directly in folders whose names match a pattern."""
     for folder in folders:
         for entry in _children(folder):
             suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122
@@ -163,6 +165,7 @@ def _children(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _fits(name: str, pattern: str) -> bool:
+    """Tell whether a name matches a pattern; hidden names need a pattern that begins with a dot."""
     if name.startswith(".") and not pattern.startswith("."):
         return False
     return fnmatch.fnmatch(name, pattern)

@@ -1,4 +1,4 @@
-"""Pillow as it is used here: plugins loaded once, quiet, the right way up."""
+"""Opening pictures by Pillow: plugins are loaded once, warnings silenced, EXIF orientation used."""
 
 import contextlib
 import io
@@ -28,10 +28,10 @@ _EXIF_IFD_TAG = 0x8769
 
 
 def open_image(data: bytes, name: str) -> ImageFile.ImageFile:
-    """Open a picture of a known format, warning of nothing."""
+    """Open a picture of a known format, without warnings."""
     _load_plugins()
-    # Image.open() would try every plugin in turn and warn about large pictures; the format is
-    # known here and the limit is ours.
+    # Image.open() would try every plugin in turn and warn about large pictures. Here the format is
+    # known, and the size is checked by `check_size`.
     image = Image.OPEN[name][0](io.BytesIO(data), "")
     assert isinstance(image, ImageFile.ImageFile)
     return image
@@ -87,7 +87,7 @@ quiet_pillow = _QuietPillow()
 
 def oriented(image: Image.Image) -> Image.Image:
     """Return a picture the right way up, by its EXIF orientation."""
-    # ImageOps.exif_transpose lets damaged EXIF data make a good picture unreadable.
+    # ImageOps.exif_transpose fails on damaged EXIF data, although the picture is good.
     image.load()
     try:
         method = _ORIENTATIONS.get(image.getexif().get(_ORIENTATION_TAG, 1))

@@ -18,13 +18,13 @@ SIDE = 512
 Grey = NDArray[np.uint8]
 
 
-# Rows that are computed at a time: temporaries that stay in the cache and come from memory that
-# the process has already, where the kernel would have to clear pages for larger ones.
 _ROWS = 102
+"""Rows computed at a time: their arrays stay in the cache, and in memory that the process has
+already; for larger arrays the system would have to provide and clear new pages."""
 
 
 def grey(rgb: Image.Image) -> Grey:
-    """Return the picture as the metrics see it.
+    """Return the picture that the metrics are computed from.
 
     Parameters
     ----------
@@ -108,7 +108,8 @@ def sharpness(picture: Grey) -> float:
 
 
 def _laplacian(rows: Grey) -> NDArray[np.int32]:
-    # Whole numbers, of as few bits as hold them, are several times faster than float64 here.
+    """Return the Laplacian of rows, (n, SIDE), without their margin: (n - 2, SIDE - 2)."""
+    # The smallest integers that hold the values are several times as fast as float64.
     g = rows.astype(np.int16)
     laplacian = g[:-2, 1:-1] + g[2:, 1:-1]
     laplacian += g[1:-1, :-2]

@@ -1,7 +1,7 @@
-"""Where bytes come from: naming the images of a run, and reading them.
+"""Where the bytes of images are read from.
 
-Everything above this module sees paths and bytes only, so a source other than the local
-disk is one more class with the two methods of `Source`.
+All other modules handle paths and bytes only, so a source other than the local disk is one more
+class with the two methods of `Source`.
 """
 
 import os
@@ -13,7 +13,7 @@ from dedup_widgets._paths import native
 from dedup_widgets.errors import ImageError
 
 MAX_BYTES = 2**31
-"""A longer file is refused unread: no picture within the pixel limit needs as much."""
+"""Bytes of the largest file that is read: no picture within the pixel limit needs more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +114,13 @@ class LocalFiles:
         if stat.S_ISDIR(status.st_mode):
             raise ImageError(_why_unreadable(path, IsADirectoryError()))
         if not stat.S_ISREG(status.st_mode):
-            # Opening a pipe would wait for its writer for ever.
+            # Opening a pipe would wait for its writer forever.
             raise ImageError(f"{path}: is not a regular file; take it out of the input")
         return Entry(path, status.st_size, status.st_mtime_ns)
 
 
 def _why_unreadable(path: str, error: Exception) -> str:
+    """Say which file cannot be read, why, and what to do."""
     match error:
         case FileNotFoundError() | NotADirectoryError():
             reason = "does not exist; check the path, or scan again"

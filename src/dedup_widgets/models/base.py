@@ -1,4 +1,4 @@
-"""What an embedding model is to the rest: one interface, its scale, its precision."""
+"""The interface of embedding models, their scale and their precision."""
 
 import math
 import uuid
@@ -17,18 +17,19 @@ Precision = Literal["fast", "exact"]
 
 
 DEFAULT_MODEL = "clip-ViT-B-32"
+"""The model of every function that is not given one."""
 
 
 DEFAULT_NEAR_DISTANCE = 0.05
-"""Near-duplicate boundary of CLIP ViT-B/32, and of every model that was not calibrated."""
+"""Cosine distance at the near-duplicate boundary of CLIP ViT-B/32, and of uncalibrated models."""
 
 
-BOUND = 1024
-"""Longest side in pixels of a picture that is handed to a model of unknown input size."""
+MAX_SIDE_PIXELS = 1024
+"""Longest side in pixels of a picture that is passed to a model of unknown input size."""
 
 
-# Part of each key: raise it when pictures are prepared or embedded in another way.
-PREPARED = "whole-3"
+PREPARATION_VERSION = "whole-3"
+"""Part of each model's key: raise it when pictures are prepared or embedded in another way."""
 
 
 @runtime_checkable
@@ -40,17 +41,17 @@ class Embedder(Protocol):
     name : str
         The model as the user named it.
     key : str
-        Identifies weights and preparation: under one key, vectors can be compared and kept.
+        Identifies weights and preparation: vectors of the same key can be compared.
     persistent : bool
         Whether `key` means the same in another process, so that a store may keep the vectors.
     near_distance : float
         Cosine distance at the model's near-duplicate boundary, between 0 and 1; see `gamma`.
     can_embed_text : bool
         Whether `encode_text` works.
-    portion : int or None
-        Pictures to hand to `encode` at a time where several threads may call it at once, each
-        running the network on one core; None where `encode` uses the whole machine, so that one
-        thread is to call it, with as many pictures as there are.
+    fixed_batch : int or None
+        Pictures in a batch of fixed size, if several threads may call `encode` at the same time,
+        each running the network on one core; None if `encode` uses the whole machine, so that one
+        thread calls it, with batches of any size.
     """
 
     name: str
@@ -58,10 +59,10 @@ class Embedder(Protocol):
     persistent: bool
     near_distance: float
     can_embed_text: bool
-    portion: int | None
+    fixed_batch: int | None
 
     def prepare(self, rgb: Image.Image) -> Any:
-        """Shrink a picture (mode RGB) to what `encode` takes; safe in several threads."""
+        """Convert a picture (mode RGB) to the input of `encode`; safe in several threads."""
         ...
 
     def encode(self, prepared: Sequence[Any]) -> NDArray[np.float32]:
@@ -110,10 +111,11 @@ def gamma(near_distance: float) -> float:
 
 
 KEY_SUFFIX = {"torch.bfloat16": "/bf16", "torch.float16": "/fp16", "None": ""}
+"""End of a model's key by the type that it computes in; "None" for float32."""
 
 
 def check_precision(precision: str) -> None:
-    """Raise unless there is such a precision."""
+    """Raise an InputError unless there is such a precision."""
     if precision not in get_args(Precision):
         raise InputError(f"precision is {precision!r}; it must be 'fast' or 'exact'")
 
@@ -124,7 +126,7 @@ def only_here(name: str) -> str:
 
 
 def no_text(name: str, text: str) -> ModelError:
-    """Return the error of a model that embeds no texts."""
+    """Return the error of a model that does not embed texts."""
     return ModelError(
         f"{name}: does not embed texts such as {short(text)!r}; use a CLIP model such as "
         f"{DEFAULT_MODEL!r}"
@@ -132,7 +134,7 @@ def no_text(name: str, text: str) -> ModelError:
 
 
 def unit_rows(rows: Any, n: int, name: str) -> NDArray[np.float32]:
-    """Return a model's answer for n inputs as (n, d) unit rows, or say what is wrong with it."""
+    """Return a model's output for n inputs as (n, d) unit rows, or raise a ModelError."""
     if hasattr(rows, "detach"):
         rows = rows.detach().cpu()
     elif isinstance(rows, (list, tuple)):

@@ -1,4 +1,4 @@
-"""Pictures brought to one size, and passes of one fixed shape."""
+"""Pictures resized to the input of a network, and batches of fixed size."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -9,22 +9,22 @@ from PIL import Image
 
 from dedup_widgets._threads import single_core_threads
 from dedup_widgets.images.thumbnail import to_square
-from dedup_widgets.models.base import BOUND, unit_rows
+from dedup_widgets.models.base import MAX_SIDE_PIXELS, unit_rows
 from dedup_widgets.models.hub import as_model_error
 
 if TYPE_CHECKING:
     import torch
 
 
-DEVICE_PORTION = 32
-"""Pictures in a portion on a graphics card."""
+DEVICE_BATCH_PICTURES = 32
+"""Pictures in a batch on a graphics card."""
 
 
-class InPortions:
-    """A network that takes bytes of pixels, always the same number of pictures at once.
+class FixedBatches:
+    """A network that takes bytes of pixels, in batches of fixed size.
 
-    On a processor each portion is computed by one thread on one core: by the calling thread if
-    that is all it has, else by as many as torch would use.
+    On a processor each batch is computed by one thread on one core: by the calling thread if torch
+    may use no other, else by as many threads as torch would use.
     """
 
     def __init__(
@@ -44,17 +44,18 @@ class InPortions:
         n, size = len(prepared), self._size
         pixels = np.zeros((-(-n // size) * size, *prepared[0].shape), np.uint8)
         np.stack(prepared, out=pixels[:n])
-        portions = torch.from_numpy(pixels).view(-1, size, *pixels.shape[1:])
+        batches = torch.from_numpy(pixels).view(-1, size, *pixels.shape[1:])
         with as_model_error(self._name):
             if self._device == "cpu" and torch.get_num_threads() > 1:
-                with single_core_threads(min(torch.get_num_threads(), len(portions))) as pool:
-                    rows = list(pool.map(self._features, portions))
+                with single_core_threads(min(torch.get_num_threads(), len(batches))) as pool:
+                    rows = list(pool.map(self._features, batches))
             else:
-                rows = list(map(self._features, portions))
+                rows = list(map(self._features, batches))
             features = torch.cat(rows)[:n].cpu().numpy()
         return unit_rows(features, n, self._name)
 
     def _features(self, pixels: "torch.Tensor") -> "torch.Tensor":
+        """Return the embeddings, (size, d), of one batch."""
         import torch
 
         with torch.inference_mode():
@@ -62,7 +63,7 @@ class InPortions:
 
 
 def fast_type(device: str) -> "torch.dtype | None":
-    """Return the type of low precision that a device multiplies faster than float32, if any.
+    """Return the low-precision type that a device multiplies faster than float32; None if none.
 
     float16 on CUDA, as CLIP was trained; never on a processor, where it is slower than float32.
     """
@@ -70,17 +71,17 @@ def fast_type(device: str) -> "torch.dtype | None":
 
     from dedup_widgets.models import onednn
 
-    place = torch.device(device)
-    if place.type == "cuda":
-        return torch.float16 if torch.cuda.get_device_capability(place) >= (7, 0) else None
+    target = torch.device(device)
+    if target.type == "cuda":
+        return torch.float16 if torch.cuda.get_device_capability(target) >= (7, 0) else None
     if onednn.usable(device) and torch.cpu._is_avx512_bf16_supported():
         return torch.bfloat16
     return None
 
 
 def bounded(rgb: Image.Image) -> Image.Image:
-    """Return a picture with no side longer than `BOUND`."""
-    scale = BOUND / max(rgb.size)
+    """Return a picture with no side longer than `MAX_SIDE_PIXELS`."""
+    scale = MAX_SIDE_PIXELS / max(rgb.size)
     if scale >= 1:
         return rgb
     width, height = (max(1, round(side * scale)) for side in rgb.size)
@@ -88,7 +89,7 @@ def bounded(rgb: Image.Image) -> Image.Image:
 
 
 def squashed(rgb: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Return a picture squashed to a size, without regard to its proportions."""
+    """Return a picture resized to (width, height), without keeping its proportions."""
     width, height = size
     if width == height:
         return to_square(rgb, width)
@@ -96,10 +97,10 @@ def squashed(rgb: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def squashed_quickly(rgb: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Squash a picture as `squashed` does, in a third of the time where torch can.
+    """Resize a picture as `squashed` does, three times as fast where torch can.
 
-    It rounds one value of a photo in 400 otherwise, by 1. Pillow first halves large pictures, or
-    takes a third of them and so on, and begins with the columns of tall ones; torch never does.
+    One value in 400 of a photo differs, by 1. Pillow first reduces large pictures by a whole
+    factor, and starts with the columns of tall ones; torch does neither, so these are left to it.
     """
     import torch
 

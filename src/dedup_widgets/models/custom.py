@@ -9,7 +9,7 @@ from PIL import Image
 
 from dedup_widgets.models.base import (
     DEFAULT_NEAR_DISTANCE,
-    PREPARED,
+    PREPARATION_VERSION,
     gamma,
     no_text,
     only_here,
@@ -20,22 +20,22 @@ from dedup_widgets.models.hub import as_model_error
 
 
 class CustomModel:
-    """A user's object with ``encode``; prepared pictures are PIL pictures within `BOUND`."""
+    """A user's object with ``encode``; prepared pictures are PIL pictures of bounded size."""
 
     can_embed_text = False
-    portion: int | None = None
+    fixed_batch: int | None = None
 
     def __init__(self, model: Any) -> None:
         given = getattr(model, "key", None) or getattr(model, "name", None)
         self.persistent = isinstance(given, str)
         self.name = str(getattr(model, "name", None) or type(model).__name__)
-        self.key = f"{given if self.persistent else only_here(self.name)}/{PREPARED}"
+        self.key = f"{given if self.persistent else only_here(self.name)}/{PREPARATION_VERSION}"
         self.near_distance = float(getattr(model, "near_distance", DEFAULT_NEAR_DISTANCE))
         gamma(self.near_distance)
         self._model = model
 
     def prepare(self, rgb: Image.Image) -> Image.Image:
-        """Bring a picture to what `encode` takes."""
+        """Convert a picture to the input of `encode`."""
         return bounded(rgb)
 
     def encode(self, prepared: Sequence[Any]) -> NDArray[np.float32]:
@@ -45,5 +45,5 @@ class CustomModel:
         return unit_rows(rows, len(prepared), self.name)
 
     def encode_text(self, text: str) -> NDArray[np.float32]:
-        """Raise, for the model embeds no texts."""
+        """Raise a ModelError, as the model does not embed texts."""
         raise no_text(self.name, text)

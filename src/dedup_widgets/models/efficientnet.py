@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dedup_widgets.models.base import KEY_SUFFIX, PREPARED, Precision, no_text
+from dedup_widgets.models.base import KEY_SUFFIX, PREPARATION_VERSION, Precision, no_text
 from dedup_widgets.models.batches import (
-    DEVICE_PORTION,
-    InPortions,
+    DEVICE_BATCH_PICTURES,
+    FixedBatches,
     fast_type,
     squashed,
     squashed_quickly,
@@ -18,12 +18,12 @@ from dedup_widgets.models.batches import (
 from dedup_widgets.models.hub import EMBEDDED_MODEL, as_model_error
 
 EFFICIENTNET_NEAR_DISTANCE = 0.25
-"""Near-duplicate boundary of EfficientNet-Lite0, calibrated on photos with edited copies."""
+"""Cosine distance at its near-duplicate boundary, calibrated on photos with edited copies."""
 
 
-EFFICIENTNET_PORTION = 4
-"""The same of EfficientNet-Lite0. Its tensors are large: those of more pictures would come fresh
-from the kernel each time, which took a sixth of the time at 8."""
+EFFICIENTNET_BATCH_PICTURES = 4
+"""Pictures in a batch on a processor. Its tensors are large: for more pictures, the system would
+provide new memory for each tensor, which took a sixth of the time at 8."""
 
 
 class EfficientNet:
@@ -38,17 +38,17 @@ class EfficientNet:
         from dedup_widgets.models import efficientnet_lite0 as efficientnet
 
         low = fast_type(device) if precision == "fast" else None
-        self.key = f"{efficientnet.weights_path().stem}/{PREPARED}{KEY_SUFFIX[str(low)]}"
-        self.portion = EFFICIENTNET_PORTION if device == "cpu" else None
+        self.key = f"{efficientnet.weights_path().stem}/{PREPARATION_VERSION}{KEY_SUFFIX[str(low)]}"
+        self.fixed_batch = EFFICIENTNET_BATCH_PICTURES if device == "cpu" else None
         self._side = efficientnet.INPUT_SIDE
         self._squashed = squashed if low is None else squashed_quickly
-        size = self.portion or DEVICE_PORTION
+        size = self.fixed_batch or DEVICE_BATCH_PICTURES
         with as_model_error(self.name):
             features = efficientnet.features_of_bytes(device, low, size)
-        self._embed = InPortions(self.name, features, device, size)
+        self._embed = FixedBatches(self.name, features, device, size)
 
     def prepare(self, rgb: Image.Image) -> NDArray[np.uint8]:
-        """Bring a picture to what `encode` takes."""
+        """Convert a picture to the input of `encode`."""
         return np.asarray(self._squashed(rgb, (self._side, self._side)))
 
     def encode(self, prepared: Sequence[Any]) -> NDArray[np.float32]:
@@ -56,5 +56,5 @@ class EfficientNet:
         return self._embed(prepared)
 
     def encode_text(self, text: str) -> NDArray[np.float32]:
-        """Raise, for the model embeds no texts."""
+        """Raise a ModelError, as the model does not embed texts."""
         raise no_text(self.name, text)

@@ -17,12 +17,13 @@ from dedup_widgets.errors import ModelError
 from dedup_widgets.models.onednn import Convolution, usable
 
 INPUT_SIDE = 224
+"""Side in pixels of the square that the network takes."""
 
 
 DIMENSIONS = 1280
+"""Numbers of an embedding."""
 
 
-# Of each stage: repeats, kernel, stride of its first block, expansion, output channels.
 _STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -32,6 +33,7 @@ _STAGES = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
+"""Of each stage: repeats, kernel, stride of its first block, expansion, output channels."""
 
 
 class _Halving(nn.Conv2d):
@@ -189,6 +191,7 @@ _LOW_BLOCKS = frozenset({4, *range(6, 11), *range(12, 16)})
 def _fused(
     conv: nn.Conv2d, activation: str, dtype: torch.dtype, shape: Sequence[int]
 ) -> Convolution:
+    """Return a convolution of oneDNN, for inputs of a shape, with its activation included."""
     assert conv.bias is not None
     weight, bias = conv.weight.detach().to(dtype), conv.bias.detach().to(dtype)
     if isinstance(conv, _Halving):
@@ -291,5 +294,6 @@ def features_of_bytes(
 
 
 def _fold(module: nn.Module, conv: str, norm: str) -> None:
+    """Fold a module's batch normalisation into the convolution before it."""
     setattr(module, conv, fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm)))
     setattr(module, norm, nn.Identity())

@@ -14,8 +14,8 @@ from dedup_widgets.errors import ModelError
 EMBEDDED_MODEL = "efficientnet-lite0"
 
 
-HUB_TIMEOUT = 4.0
-"""Seconds in which a model hub must answer before it counts as out of reach."""
+HUB_TIMEOUT_SECONDS = 4.0
+"""Seconds in which a model hub must answer before it counts as unreachable."""
 
 
 def find_model(name: str, is_path: bool, device: str | None) -> tuple[Any, str | None]:
@@ -33,13 +33,13 @@ def find_model(name: str, is_path: bool, device: str | None) -> tuple[Any, str |
     Returns
     -------
     tuple
-        The ``SentenceTransformer``, and what identifies its weights in every process; None where
-        nothing does.
+        The ``SentenceTransformer``, and a text that identifies its weights in every process; None
+        if there is none.
 
     Raises
     ------
     ModelError
-        If the model cannot be had or is damaged; without a model hub in reach, within seconds.
+        If the model cannot be loaded; without a reachable model hub, within seconds.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
@@ -53,12 +53,12 @@ def find_model(name: str, is_path: bool, device: str | None) -> tuple[Any, str |
     unusable = ""
     if snapshot := _snapshot(name):
         try:
-            # Given the name, the hub's library would ask the network even so.
+            # By name, the hub's library would query the network even for a cached model.
             model = _open(snapshot, device)
         except ModelError:
             raise
         except Exception as error:
-            # As after an interrupted download: the hub may have the rest.
+            # For example after an interrupted download: the hub may provide the missing files.
             unusable = f"its copy in the local cache is not usable: {short(error)}; and "
         else:
             return model, f"{name}@{snapshot.name}"
@@ -95,6 +95,7 @@ def pick_device(wanted: str | None) -> str:
 
 
 def _open(model: Path | str, device: str | None) -> Any:
+    """Load a model: a folder from the disk alone, a name through the hub."""
     from sentence_transformers import SentenceTransformer
 
     return SentenceTransformer(
@@ -134,6 +135,7 @@ def _digest(folder: Path) -> str:
 
 
 def _repositories(name: str) -> list[str]:
+    """Return the hub's repositories that a name may stand for."""
     return [name] if "/" in name else [f"sentence-transformers/{name}", name]
 
 
@@ -152,9 +154,9 @@ def _snapshot(name: str) -> Path | None:
 
 
 def _why_out_of_reach(name: str) -> str | None:
-    """Return why the model hub cannot be asked for a model, or None if it can.
+    """Return why a model cannot be had from the model hub, or None if it can.
 
-    sentence-transformers would retry for more than a minute before it says so.
+    sentence-transformers would retry for more than a minute before it fails.
     """
     from huggingface_hub import constants
 
@@ -171,7 +173,7 @@ def _why_out_of_reach(name: str) -> str | None:
         for repository in _repositories(name):
             url = f"{constants.ENDPOINT}/api/models/{repository}"
             try:
-                answer = get_session().head(url, headers=headers, timeout=HUB_TIMEOUT)
+                answer = get_session().head(url, headers=headers, timeout=HUB_TIMEOUT_SECONDS)
             except Exception as error:
                 answers.append(f"{constants.ENDPOINT} is out of reach: {short(error)}")
                 return
@@ -183,12 +185,12 @@ def _why_out_of_reach(name: str) -> str | None:
                 return
         answers.append(f"{constants.ENDPOINT} has no public model of this name")
 
-    # Resolving a host name knows no timeout, hence a thread that may be left behind.
+    # Resolving a host name has no timeout, hence a thread that may be abandoned.
     thread = threading.Thread(target=ask, daemon=True, name="dedup-widgets-hub")
     thread.start()
-    thread.join(HUB_TIMEOUT + 1)
+    thread.join(HUB_TIMEOUT_SECONDS + 1)
     if not answers:
-        return f"{constants.ENDPOINT} did not answer within {HUB_TIMEOUT:.0f} seconds"
+        return f"{constants.ENDPOINT} did not answer within {HUB_TIMEOUT_SECONDS:.0f} seconds"
     return answers[0]
 
 
@@ -207,6 +209,6 @@ def as_model_error(name: str) -> Iterator[None]:
 
 
 def short(what: object) -> str:
-    """Return a text in one line, of 300 characters at most."""
+    """Return a text on one line, of 300 characters at most."""
     text = " ".join(str(what).split())
     return text if len(text) <= 300 else text[:300] + "…"

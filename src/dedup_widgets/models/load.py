@@ -1,13 +1,13 @@
 """Embedders: networks, or a user's own object, that turn pictures into unit vectors.
 
 An embedder works in two steps, so that the first can run in decoding threads: `Embedder.prepare`
-shrinks one picture to what the network takes, `Embedder.encode` embeds many of them at once.
+converts one picture to the network's input, `Embedder.encode` embeds many of them at once.
 
-Networks of which this package knows the insides (CLIP, EfficientNet-Lite0) take their pictures in
-portions of one size, the last one filled up: a picture's vector is then the same to the last bit,
-whatever the batch size, its place in the batch and the pictures beside it. On a processor each
-portion is the work of one thread, so that all cores embed and decode at the same time without
-ever waiting for each other; the number of threads changes no bit either.
+Networks that this package runs itself (CLIP, EfficientNet-Lite0) take pictures in batches of fixed
+size, the last one padded: a picture's vector is then the same to the last bit, whatever the batch
+size, its position in the batch and the other pictures in it. On a processor each batch is computed
+by one thread, so that all cores embed and decode at the same time without waiting for each other;
+the number of threads changes no bit either.
 """
 
 import os
@@ -47,7 +47,7 @@ def load_embedder(
         the exact embedding: bfloat16 on processors that compute in it (AVX512-BF16, AMX), float16
         on CUDA. Of CLIP, the vision tower alone: ViT-B/32 with random weights had 0.999995 in
         bfloat16. EfficientNet-Lite0, on processors partly in bfloat16: 0.9996, and 0.9992 for
-        pictures of one colour. What else there is is exact.
+        pictures of one colour. All other models are exact.
         ``"exact"``: float32; models of sentence-transformers give, to the last bit, what their
         own ``encode`` gives for a batch of the prepared pictures.
         The embedder's `key` names the form, so that a store never mixes them. The form follows
@@ -62,8 +62,8 @@ def load_embedder(
     Raises
     ------
     ModelError
-        If the model cannot be had, is damaged, or does not embed images. Without a model hub
-        in reach this takes seconds. Another model is never taken in its place.
+        If the model cannot be loaded, or does not embed images. Without a reachable model hub
+        this takes seconds. Another model is never used instead.
     InputError
         If `model` is none of the above, or `precision` neither word.
     """

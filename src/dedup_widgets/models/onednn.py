@@ -13,23 +13,26 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# The operator's names of the activations, and their parameters.
 _ACTIVATIONS: dict[str, tuple[str, list[float]]] = {
     "none": ("none", []),
     "silu": ("swish", []),
     "gelu": ("gelu", []),
     "relu6": ("hardtanh", [0.0, 6.0]),
 }
+"""Name and parameters of each activation in the operators of oneDNN."""
 
 
 _OPERATORS = (
-    *("_linear_pointwise", "_reorder_linear_weight"),
-    *("_convolution_pointwise", "_convolution_pointwise_", "_reorder_convolution_weight"),
+    "_linear_pointwise",
+    "_reorder_linear_weight",
+    "_convolution_pointwise",
+    "_convolution_pointwise_",
+    "_reorder_convolution_weight",
 )
 
 
 def usable(device: str) -> bool:
-    """Tell whether layers on a device are oneDNN's; see the module."""
+    """Tell whether layers on a device can use the operators of oneDNN; see the module."""
     return (
         torch.device(device).type == "cpu"
         and platform.machine() in ("x86_64", "AMD64")
@@ -125,6 +128,7 @@ class Convolution:
 
 
 def _activated(x: Tensor, activation: str) -> Tensor:
+    """Apply an activation by its name, in place where torch can."""
     match activation:
         case "silu":
             return functional.silu(x, inplace=True)

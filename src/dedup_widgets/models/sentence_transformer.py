@@ -12,7 +12,7 @@ from dedup_widgets.models.base import (
     DEFAULT_MODEL,
     DEFAULT_NEAR_DISTANCE,
     KEY_SUFFIX,
-    PREPARED,
+    PREPARATION_VERSION,
     Embedder,
     Precision,
     no_text,
@@ -20,8 +20,8 @@ from dedup_widgets.models.base import (
     unit_rows,
 )
 from dedup_widgets.models.batches import (
-    DEVICE_PORTION,
-    InPortions,
+    DEVICE_BATCH_PICTURES,
+    FixedBatches,
     bounded,
     fast_type,
     squashed,
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from dedup_widgets.models.vision_tower import Colours
 
 
-CLIP_PORTION = 8
-"""Pictures in a portion of CLIP on a processor: enough for its matrix units."""
+CLIP_BATCH_PICTURES = 8
+"""Pictures in a batch of CLIP on a processor: enough for its matrix units."""
 
 
 def load_sentence_transformer(
@@ -53,16 +53,16 @@ class _SentenceTransformer:
     """A model of sentence-transformers; prepared pictures are PIL pictures of its input size."""
 
     near_distance = DEFAULT_NEAR_DISTANCE
-    portion: int | None = None
+    fixed_batch: int | None = None
 
     def __init__(self, model: Any, name: str, key: str | None) -> None:
         self.name = name
         self.model = model
         self.size = _take_whole_pictures(model, name)
-        # Half precision would move scores by more than the 1e-5 they are promised to.
+        # Half precision would change scores by more than the 1e-5 that is promised.
         model.float()
         self.persistent = key is not None
-        self.key = f"{key or only_here(name)}/{PREPARED}"
+        self.key = f"{key or only_here(name)}/{PREPARATION_VERSION}"
         self.can_embed_text = bool(model.supports("text"))
 
     def prepare(self, rgb: Image.Image) -> Image.Image:
@@ -99,13 +99,13 @@ class _FastClip:
         self.key = exact.key + KEY_SUFFIX[str(low)]
         self.persistent = exact.persistent
         self.can_embed_text = exact.can_embed_text
-        self.portion = CLIP_PORTION if device == "cpu" else None
+        self.fixed_batch = CLIP_BATCH_PICTURES if device == "cpu" else None
         assert exact.size is not None
         self._exact, self._input = exact, exact.size
-        size = self.portion or DEVICE_PORTION
+        size = self.fixed_batch or DEVICE_BATCH_PICTURES
         with as_model_error(self.name):
             tower = VisionTower(network, colours, low, device, size)
-        self._embed = InPortions(self.name, tower, device, size)
+        self._embed = FixedBatches(self.name, tower, device, size)
 
     @classmethod
     def of(cls, exact: _SentenceTransformer) -> "_FastClip | None":
@@ -152,9 +152,9 @@ def _colours(processor: Any, size: tuple[int, int]) -> "Colours | None":
 
 
 def _take_whole_pictures(model: Any, name: str) -> tuple[int, int] | None:
-    """Switch a model's own resizing and cropping off; return its input (width, height).
+    """Switch a model's own resizing and cropping off; return its input size (width, height).
 
-    None for models that take pictures of any size: those see the whole picture anyway.
+    Returns None for models that take pictures of any size: those use the whole picture anyway.
     """
     if not model.supports("image"):
         raise ModelError(
@@ -178,9 +178,11 @@ def _take_whole_pictures(model: Any, name: str) -> tuple[int, int] | None:
 
 
 def _does(processor: Any, what: str) -> bool:
+    """Tell whether an image processor has an option switched on."""
     return bool(getattr(processor, what, False))
 
 
 def _side(size: Any, side: str) -> int | None:
+    """Return the "width" or "height" of a size as image processors write it."""
     value = size.get(side) if hasattr(size, "get") else getattr(size, side, None)
     return int(value) if value else None

@@ -19,12 +19,12 @@ from torch.nn import functional
 
 from dedup_widgets.models.onednn import Linear
 
-# Bytes become exact numbers of 8 bits around 0: nothing of a pixel is lost in bfloat16.
 _MIDDLE = 128
+"""Subtracted from bytes, so that they are integers of 8 bits, which bfloat16 represents exactly."""
 
 
-# quick_gelu(x) = x * sigmoid(1.702 x), so 1.702 * quick_gelu(x) = silu(1.702 x).
 _QUICK_GELU = 1.702
+"""quick_gelu(x) = x * sigmoid(1.702 x), so 1.702 * quick_gelu(x) = silu(1.702 x)."""
 
 
 _ACTIVATIONS = {"quick_gelu": ("silu", _QUICK_GELU), "gelu": ("gelu", 1.0), "silu": ("silu", 1.0)}
@@ -67,25 +67,25 @@ class VisionTower:
         tokens = vision.embeddings.position_embedding.weight.shape[0]
         rows = pictures * tokens
 
-        def kept(parameter: Tensor) -> Tensor:
+        def copied(parameter: Tensor) -> Tensor:
             return parameter.detach().to(device, torch.float32)
 
         def norm(module: Any) -> "_Norm":
-            return _Norm(kept(module.weight), kept(module.bias), self._epsilon, dtype)
+            return _Norm(copied(module.weight), copied(module.bias), self._epsilon, dtype)
 
         def linear(
             *modules: Any, activation: str = "none", before: float = 1.0, after: float = 1.0
         ) -> Linear:
-            weight = torch.cat([kept(module.weight) for module in modules]) * (before / after)
-            bias = torch.cat([kept(module.bias) for module in modules]) * before
+            weight = torch.cat([copied(module.weight) for module in modules]) * (before / after)
+            bias = torch.cat([copied(module.bias) for module in modules]) * before
             return Linear(weight.to(dtype), bias.to(dtype), activation, rows)
 
         activation, factor = _ACTIVATIONS[config.hidden_act]
         patches, first = _of_bytes(vision.embeddings.patch_embedding.weight.detach(), colours)
         positions = vision.embeddings.position_embedding.weight.detach().double()
         self._patches = Linear(patches.to(device, dtype), None, rows=pictures * (tokens - 1))
-        self._positions = kept(positions[1:] + first.to(positions.device))
-        self._class = kept(vision.embeddings.class_embedding.detach().double() + positions[0])
+        self._positions = copied(positions[1:] + first.to(positions.device))
+        self._class = copied(vision.embeddings.class_embedding.detach().double() + positions[0])
         self._before = norm(vision.pre_layrnorm)
         self._layers = [
             _Layer(
@@ -99,7 +99,7 @@ class VisionTower:
             for layer in vision.encoder.layers
         ]
         self._after = norm(vision.post_layernorm)
-        self._projection = kept(model.visual_projection.weight)
+        self._projection = copied(model.visual_projection.weight)
 
     @staticmethod
     def takes(model: Any) -> bool:
@@ -135,19 +135,22 @@ class VisionTower:
         )
         x = self._before.exact(x)
         for layer in self._layers:
-            x = x + layer.mix(self._attention(layer.ask(layer.before_mixing(x))))
-            x = x + layer.narrow(layer.widen(layer.before_widening(x)))
+            x = x + layer.project(self._attention(layer.query_key_value(layer.norm_attention(x))))
+            x = x + layer.contract(layer.expand(layer.norm_mlp(x)))
         return functional.linear(self._after.exact(x[:, 0]), self._projection)
 
-    def _attention(self, asked: Tensor) -> Tensor:
-        n, tokens, width = asked.shape
-        query, key, value = asked.view(n, tokens, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
+    def _attention(self, projected: Tensor) -> Tensor:
+        """Return attention, (n, tokens, width), of (n, tokens, 3 width): query, key and value."""
+        n, tokens, width = projected.shape
+        query, key, value = projected.view(n, tokens, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(query, key, value)
         return mixed.transpose(1, 2).reshape(n, tokens, width // 3)
 
 
 @dataclass(frozen=True, slots=True)
 class _Norm:
+    """Layer normalisation in float32, rounded to `dtype` for the layer that follows."""
+
     weight: Tensor
     bias: Tensor
     epsilon: float
@@ -157,17 +160,20 @@ class _Norm:
         return self.exact(x).to(self.dtype)
 
     def exact(self, x: Tensor) -> Tensor:
+        """Normalise without rounding the result."""
         return functional.layer_norm(x, self.weight.shape, self.weight, self.bias, self.epsilon)
 
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    before_mixing: _Norm
-    ask: Linear
-    mix: Linear
-    before_widening: _Norm
-    widen: Linear
-    narrow: Linear
+    """The weights of one transformer layer: attention, then two linear layers."""
+
+    norm_attention: _Norm
+    query_key_value: Linear
+    project: Linear
+    norm_mlp: _Norm
+    expand: Linear
+    contract: Linear
 
 
 def _of_bytes(weight: Tensor, colours: Colours) -> tuple[Tensor, Tensor]:

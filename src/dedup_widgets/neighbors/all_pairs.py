@@ -1,10 +1,11 @@
-"""All pairs of vectors compared: the nearest other vector of each, and the pairs within reach.
+"""All pairs of vectors compared: the nearest other vector of each, and the pairs within a radius.
 
-Every product is computed quickly, with a known error (:mod:`dedup_widgets.neighbors.products`). A
-pair that may be some vector's nearest, or within reach, given that error, is computed exactly.
-Where that would be too many, because thousands of vectors are nearly equal, their differences from
-a common centre are multiplied, which tells them apart; where even that does not, all are computed
-exactly. Nothing that is kept grows with the number of pairs.
+Every dot product is computed in low precision, with a bound on its error
+(:mod:`dedup_widgets.neighbors.products`). A pair that, given this error, may be a vector's nearest
+or within the radius is a candidate, and is computed exactly. Where thousands of vectors are nearly
+equal, too many pairs would be candidates: there the vectors are re-centred and rescaled
+(:mod:`dedup_widgets.neighbors.rescaled`), and where that does not distinguish them either, all
+pairs of the cluster are computed exactly. Memory does not grow with the number of pairs.
 """
 
 import threading
@@ -18,60 +19,59 @@ from numpy.typing import NDArray
 
 from dedup_widgets._progress import Progress, steps
 from dedup_widgets.neighbors.choose import choose_products
-from dedup_widgets.neighbors.pair_list import Sink, Table
-from dedup_widgets.neighbors.products import Products, Rough, Tile
+from dedup_widgets.neighbors.pair_list import PairCollector, Table
+from dedup_widgets.neighbors.products import Products, RoundedVectors, Tile
 from dedup_widgets.neighbors.vectors import GRID, Vectors, cosines, pair_cosines, parts
 
-DOUBTFUL = 1_000_000
-"""Pairs of which it is left open at most whether they are within reach."""
+MAX_UNCERTAIN_PAIRS = 1_000_000
+"""Pairs held at most for which the error leaves open whether they are within the radius."""
 
 
-STRIP = 64
+STRIP_TILES = 64
 """Tiles that a thread computes at a time: a fraction of a second."""
 
 
-CROWDED = 64
-"""One candidate in so many products, and all products are sooner computed exactly than it is."""
+DENSE_PRODUCTS_PER_CANDIDATE = 64
+"""If more than 1 in 64 products are candidates, computing all of them exactly is cheaper."""
 
 
-FEW, SEVERAL = 256, 16
-"""Candidates of a tile, and of a row of it, that are not worth a thought about crowds."""
+DENSE_MIN_CANDIDATES_OF_TILE, DENSE_MIN_CANDIDATES_OF_ROW = 256, 16
+"""Candidates of a tile, and of a row of it, up to which vectors never count as dense."""
 
 
-WORTH_MAGNIFYING = 64**2
-"""Products of a crowd that are sooner computed exactly than magnified."""
+RESCALE_MIN_PRODUCTS = 64**2
+"""Products of a dense cluster below which computing them exactly is cheaper than rescaling."""
 
 
-LEAST_MAGNIFIED = 1e-7
-"""Cosine distances in a crowd whose vectors have too few digits to be magnified."""
+RESCALE_MIN_DISTANCE = 1e-7
+"""Cosine distances in a dense cluster below which vectors have too few digits to be rescaled."""
 
 
-LISTED_AT_A_TIME = 2**19
-"""Products of which the pairs within reach are listed at a time."""
+LISTED_PRODUCTS_AT_A_TIME = 2**19
+"""Products of a tile that are searched for pairs within the radius at a time."""
 
 
-FINE_TILE = 512
+EXACT_TILE_ROWS = 512
+"""Rows and columns of a tile of exact products."""
 
 
-SCORED_AT_A_TIME = 512
-"""Pairs whose vectors stay in the processor's cache."""
+SCORED_PAIRS_AT_A_TIME = 512
+"""Pairs that are computed exactly at a time: their vectors stay in the processor's cache."""
 
 
-LONG = 2e11
+PROGRESS_MIN_WORK = 2e11
 """Components to multiply that take about a second; shorter work shows no progress bar."""
 
 
 Run = Callable[[Callable[[slice], None], Iterable[slice]], Iterable[None]]
+"""The built-in `map`, or that of a pool."""
 
 
-_NOTHING = np.inf
-
-
-_NOBODY = np.empty(0, np.int64)
+_NO_ROWS = np.empty(0, np.int64)
 
 
 class AllPairs:
-    """The nearest other vector found so far of each, and the pairs within reach.
+    """The nearest other vector of each that was found so far, and the pairs within a radius.
 
     Parameters
     ----------
@@ -79,10 +79,12 @@ class AllPairs:
         n of them.
     rank
         n different numbers: of others equally near, the lowest is the nearest. Default: the row.
-    reach
-        Largest cosine distance of the pairs that are given to `sink`; negative: none are.
-    sink
-        What takes the pairs within reach, or None. It is called by one thread at a time.
+    radius
+        Largest cosine distance of the pairs that are given to `collector`; negative: none are.
+    collector
+        Receives the pairs within the radius, from one thread at a time; None: none are listed.
+    wanted
+        Mask, (n,), of the rows whose nearest other vector is wanted. Default: all.
     products
         How to multiply; default: chosen by the number of vectors and the machine.
     device
@@ -93,9 +95,21 @@ class AllPairs:
     row
         (n,), the row of the nearest other vector, -1 while there is none.
     cosine
-        (n,), the cosine of both, -inf while there is none.
+        (n,), the cosine of both, -inf while there is none, inf where none is wanted.
     vectors, rank
         As given.
+
+    Notes
+    -----
+    The result is exact. With p the low-precision product of two vectors and s the slack of its
+    tile, a bound on rounding errors [1]_, their cosine lies in [p - s, p + s]. The largest p - s of
+    a row is a lower bound of the cosine of its nearest vector, so only pairs whose p + s is at
+    least as large are candidates.
+
+    References
+    ----------
+    .. [1] N. J. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., SIAM, 2002,
+       chapter 3.
     """
 
     def __init__(
@@ -103,8 +117,9 @@ class AllPairs:
         vectors: Vectors,
         *,
         rank: NDArray[np.int64] | None = None,
-        reach: float = -1.0,
-        sink: "Sink | None" = None,
+        radius: float = -1.0,
+        collector: "PairCollector | None" = None,
+        wanted: NDArray[np.bool_] | None = None,
         products: Products | None = None,
         device: str | None = None,
     ) -> None:
@@ -114,36 +129,47 @@ class AllPairs:
         self.cosine = np.full(n, -np.inf)
         self.rank = np.arange(n) if rank is None else rank
         self._products, self._device = products, device
-        # The cosine that each row's nearest surely has at least.
+        # Lower bound of the cosine of each row's nearest.
         self._bound = np.full(n, -2.0)
+        if wanted is not None:
+            # No product reaches this bound, so these rows get no candidates.
+            self.cosine[~wanted] = self._bound[~wanted] = np.inf
         self._candidates = Table(np.int32, np.int32, np.float64)
         self._lock = threading.RLock()
-        self._reach, self._sink = reach, sink
-        # The cosine that pairs within reach have at least: no distance is more than 1.
-        self._near = np.inf if reach < 0 or sink is None else -2.0 if reach >= 1 else 1.0 - reach
-        self._doubtful = Table(np.int32, np.int32)
+        self._radius, self._collector = radius, collector
+        # Lowest cosine of a pair within the radius: distances are clipped to 1.
+        self._min_cosine = (
+            np.inf if radius < 0 or collector is None else -2.0 if radius >= 1 else 1.0 - radius
+        )
+        self._uncertain = Table(np.int32, np.int32)
 
-    def know(self, row: NDArray[np.int64], cosine: NDArray[np.float64]) -> None:
-        """Begin from the nearest vector that each has among those that were compared before.
+    def initialise(self, row: NDArray[np.int64], cosine: NDArray[np.float64]) -> None:
+        """Start from the nearest vector that each has among those that were compared before.
 
-        A cosine that no product reaches, 2, takes a row out: it gets no answer.
+        Parameters
+        ----------
+        row, cosine
+            (n,), as the attributes of these names.
         """
-        self.row[:], self.cosine[:], self._bound[:] = row, cosine, np.maximum(cosine, -2)
+        self.row[:] = row
+        np.maximum(self.cosine, cosine, out=self.cosine)
+        np.maximum(self._bound, cosine, out=self._bound)
 
     def compare(
         self,
         rows: NDArray[np.int64],
-        others: NDArray[np.int64] = _NOBODY,
+        others: NDArray[np.int64] = _NO_ROWS,
         progress: Progress = False,
     ) -> None:
-        """Compare each of some rows with each other and with others, every pair once, for both.
+        """Compare some rows with each other and with other rows; each pair is computed once.
 
         Parameters
         ----------
         rows, others
             Rows in ascending order, none in both.
         progress
-            Where the work done is told, in tiles. What that raises stops the work.
+            Whether to show a bar where it takes more than about a second, or a function that is
+            called with the tiles done and in all. An error that it raises stops the work.
         """
         if not len(rows):
             return
@@ -154,139 +180,166 @@ class AllPairs:
         )
         block = products.block
         height, width = -(-len(rows) // block), -(-len(others) // block)
-        progress = progress if callable(progress) or work > LONG else False
+        progress = progress if callable(progress) or work > PROGRESS_MIN_WORK else False
         total = height * (height + 1) // 2 + height * width
-        with steps(total, "comparing", progress) as tell, products.pool() as pool:
-            for above, beside in self._loaded(rows, others, products, pool):
-                tiles = list(_strips(len(above), len(beside), block, above is beside))
-                compare = partial(self._compare_strip, above, beside, products)
+        with steps(total, "comparing", progress) as report, products.pool() as pool:
+            for row_block, column_block in self._load_blocks(rows, others, products, pool):
+                tiles = list(
+                    _strips(len(row_block), len(column_block), block, row_block is column_block)
+                )
+                compare = partial(self._compare_strip, row_block, column_block, products)
                 for strip, _ in zip(tiles, pool.map(compare, tiles), strict=True):
-                    tell(len(strip[1]))
-            self._settle(pool)
+                    report(len(strip[1]))
+            self._rescore(pool)
 
-    def _loaded(
+    def _load_blocks(
         self,
         rows: NDArray[np.int64],
         others: NDArray[np.int64],
         products: Products,
         pool: ThreadPoolExecutor,
-    ) -> "Iterator[tuple[_Loaded, _Loaded]]":
-        """Yield each pair of big blocks, of which two are in memory at a time."""
-        size = products.at_a_time // (products.itemsize * self.vectors.dimensions)
+    ) -> "Iterator[tuple[_LoadedBlock, _LoadedBlock]]":
+        """Yield each pair of big blocks, each with itself too; two are in memory at a time."""
+        size = products.bytes_at_a_time // (products.itemsize * self.vectors.dimensions)
         size = max(size // products.block, 1) * products.block
         own = [rows[part] for part in parts(len(rows), size)]
-        rest = [others[part] for part in parts(len(others), size)]
+        across = [others[part] for part in parts(len(others), size)]
         for i, some in enumerate(own):
-            above = _Loaded(some, products.load(self.vectors, some, pool))
-            yield above, above
-            for more in (*own[i + 1 :], *rest):
-                beside = _Loaded(more, products.load(self.vectors, more, pool))
-                yield above, beside
-                del beside
+            row_block = _LoadedBlock(some, products.load(self.vectors, some, pool))
+            yield row_block, row_block
+            for more in (*own[i + 1 :], *across):
+                column_block = _LoadedBlock(more, products.load(self.vectors, more, pool))
+                yield row_block, column_block
+                del column_block
 
     def _compare_strip(
         self,
-        above: "_Loaded",
-        beside: "_Loaded",
+        row_block: "_LoadedBlock",
+        column_block: "_LoadedBlock",
         products: Products,
         strip: tuple[slice, list[slice]],
     ) -> None:
+        """Multiply the tiles of a strip, (rows, columns of each tile), and collect candidates."""
         part, columns = strip
-        rows, a = above[part]
+        rows, a = row_block[part]
         for other in columns:
-            others, b = beside[other]
+            others, b = column_block[other]
             tile = products.multiply(a, b)
-            is_diagonal = above is beside and part == other
+            is_diagonal = row_block is column_block and part == other
             if is_diagonal:
-                tile.forget(*np.tile(np.arange(len(rows)), (2, 1)))
-            self._take(tile, rows, others, products, is_diagonal)
+                tile.mask(*np.tile(np.arange(len(rows)), (2, 1)))
+            self._collect(tile, rows, others, products, is_diagonal)
 
-    def _take(
+    def _collect(
         self,
         tile: Tile,
         rows: NDArray[np.int64],
         others: NDArray[np.int64],
         products: Products,
         is_diagonal: bool,
-        magnified: float = 1.0,
+        scale: float = 1.0,
     ) -> None:
-        """Take in a tile: who may be nearest or within reach is kept, crowds are looked into."""
+        """Collect the candidates of a tile; compare dense clusters more precisely.
+
+        Parameters
+        ----------
+        tile, rows, others
+            Products of some rows with others, and their numbers.
+        products
+            How to multiply.
+        is_diagonal
+            Whether `rows` and `others` have rows in common.
+        scale
+            1, or the scale of the tile if it was rescaled.
+        """
         sides = [(tile, rows, others)]
         if not is_diagonal:
             sides.append((tile.T, others, rows))
-        peaks = [side.peaks() for side, _, _ in sides]
-        # One thread at a time: over steps as short as these, two fight for the interpreter and are
+        row_maxima = [side.row_maxima() for side, _, _ in sides]
+        # One thread at a time: for steps as short as these, two contend for the interpreter and are
         # slower than one. The others multiply meanwhile.
         with self._lock:
-            if magnified == 1.0:
-                self._take_pairs(tile, peaks[0], rows, others, products, is_diagonal)
-            crowds = [
-                self._take_nearest(side, peak, *who)
-                for (side, *who), peak in zip(sides, peaks, strict=True)
+            if scale == 1.0:
+                self._collect_pairs(tile, row_maxima[0], rows, others, products, is_diagonal)
+            dense = [
+                self._collect_nearest(side, maxima, own, across)
+                for (side, own, across), maxima in zip(sides, row_maxima, strict=True)
             ]
-        some, more = crowds[0]
-        for more_across, some_across in crowds[1:]:
+        some, more = dense[0]
+        for more_across, some_across in dense[1:]:
             some, more = np.union1d(some, some_across), np.union1d(more, more_across)
         if some.size:
-            self._compare_closely(rows[some], others[more], products, is_diagonal, magnified)
+            self._compare_dense(rows[some], others[more], products, is_diagonal, scale)
 
-    def _take_nearest(
+    def _collect_nearest(
         self,
         tile: Tile,
-        peak: NDArray[np.floating],
+        maxima: NDArray[np.floating],
         rows: NDArray[np.int64],
         others: NDArray[np.int64],
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Keep who may be nearest to each row; return the rows that have too many, and whom."""
-        slack = tile.slack
-        bound = self._bound[rows] = np.maximum(self._bound[rows], peak - slack)
-        low = bound - slack
-        # A peak below 0 is not to be relied on.
-        hit = np.flatnonzero((peak >= low) | (low <= 0))
-        most = max(SEVERAL, tile.width // CROWDED)
-        (at, column, product), is_crowded = tile.at_least(hit, low[hit], most)
-        self._add(rows[hit[at]], others[column], product + slack)
-        crowded = hit[is_crowded]
-        if not crowded.size:
-            return _NOBODY, _NOBODY
-        return crowded, tile.columns_at_least(crowded, low[crowded])
+        """Add the candidates of each row; return the dense rows and their columns.
 
-    def _take_pairs(
+        Returns
+        -------
+        tuple[NDArray[np.int64], NDArray[np.int64]]
+            Indices in `rows` of those with too many candidates to list, and indices in `others` of
+            all that are a candidate of any of these.
+        """
+        slack = tile.slack
+        bound = self._bound[rows] = np.maximum(self._bound[rows], maxima - slack)
+        threshold = bound - slack
+        # Where all products of a row are negative, its maximum may be too low.
+        hit = np.flatnonzero((maxima >= threshold) | (threshold <= 0))
+        most = max(DENSE_MIN_CANDIDATES_OF_ROW, tile.width // DENSE_PRODUCTS_PER_CANDIDATE)
+        (at, column, product), is_dense = tile.entries_above(hit, threshold[hit], most)
+        self._add_candidates(rows[hit[at]], others[column], product + slack)
+        dense_rows = hit[is_dense]
+        if not dense_rows.size:
+            return _NO_ROWS, _NO_ROWS
+        return dense_rows, tile.columns_above(dense_rows, threshold[dense_rows])
+
+    def _collect_pairs(
         self,
         tile: Tile,
-        peak: NDArray[np.floating],
+        maxima: NDArray[np.floating],
         rows: NDArray[np.int64],
         others: NDArray[np.int64],
         products: Products,
         is_diagonal: bool,
     ) -> None:
-        """Keep the pairs of a tile that are, or may be, within reach."""
-        near, slack = self._near, tile.slack
-        hit = np.flatnonzero((peak >= near - slack) | (near <= slack))
-        for part in parts(len(hit), max(LISTED_AT_A_TIME // tile.width, 1)):
-            if self._near == np.inf:
+        """Collect the pairs of a tile that are, or may be, within the radius."""
+        min_cosine, slack = self._min_cosine, tile.slack
+        threshold = min_cosine - slack
+        hit = np.flatnonzero((maxima >= threshold) | (min_cosine <= slack))
+        for part in parts(len(hit), max(LISTED_PRODUCTS_AT_A_TIME // tile.width, 1)):
+            if self._min_cosine == np.inf:
                 return
             some = hit[part]
-            (at, column, product), _ = tile.at_least(some, np.full(len(some), near - slack))
+            (at, column, product), _ = tile.entries_above(some, np.full(len(some), threshold))
             row = some[at]
             if is_diagonal:
                 is_once = rows[row] < others[column]
                 row, column, product = row[is_once], column[is_once], product[is_once]
-            is_sure = product - slack >= near
-            if np.count_nonzero(~is_sure) > FEW + len(some) * tile.width // CROWDED:
+            is_certain = product - slack >= min_cosine
+            few = len(some) * tile.width // DENSE_PRODUCTS_PER_CANDIDATE
+            if np.count_nonzero(~is_certain) > DENSE_MIN_CANDIDATES_OF_TILE + few:
                 a, b = rows[np.unique(row)], others[np.unique(column)]
-                self._list_exactly(a, b, products, is_diagonal)
+                self._list_pairs_exactly(a, b, products, is_diagonal)
                 continue
             with self._lock:
-                self._doubtful.append(rows[row[~is_sure]], others[column[~is_sure]])
-                self._add_pairs(rows[row[is_sure]], others[column[is_sure]])
-                if len(self._doubtful) > DOUBTFUL:
-                    self._settle_doubtful(map)
+                self._uncertain.append(rows[row[~is_certain]], others[column[~is_certain]])
+                self._add_pairs(rows[row[is_certain]], others[column[is_certain]])
+                if len(self._uncertain) > MAX_UNCERTAIN_PAIRS:
+                    self._rescore_uncertain(map)
 
-    def _add(
+    def _add_candidates(
         self, rows: NDArray[np.int64], others: NDArray[np.int64], highest: NDArray[np.floating]
     ) -> None:
-        """Keep who may be a row's nearest, to be scored exactly later."""
+        """Keep candidates to compute exactly later: `others` may be nearest to `rows`.
+
+        `highest` is an upper bound of the cosine of each pair.
+        """
         if not len(rows):
             return
         with self._lock:
@@ -295,34 +348,43 @@ class AllPairs:
             if len(self._candidates) > limit:
                 self._drop_beaten()
                 if len(self._candidates) > limit // 2:
-                    self._settle_candidates(map)
+                    self._rescore_candidates(map)
 
     def _add_pairs(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> None:
+        """Hand pairs to the collector, until it wants no more."""
         with self._lock:
-            if self._near < np.inf and self._sink and not self._sink.add(rows, others):
-                self._near = np.inf
-                self._doubtful.clear()
+            if (
+                self._min_cosine < np.inf
+                and self._collector
+                and not self._collector.add(rows, others)
+            ):
+                self._min_cosine = np.inf
+                self._uncertain.clear()
 
-    def _compare_closely(
+    def _compare_dense(
         self,
         rows: NDArray[np.int64],
         others: NDArray[np.int64],
         products: Products,
         is_diagonal: bool,
-        magnified: float,
+        scale: float,
     ) -> None:
-        """Compare a crowd, which rough products cannot tell apart, as seen from its own centre."""
-        if len(rows) * len(others) < WORTH_MAGNIFYING:
+        """Compare the vectors of a dense cluster, re-centred and rescaled.
+
+        Outliers, and clusters that rescaling by another factor of 4 would not help, are compared
+        exactly.
+        """
+        if len(rows) * len(others) < RESCALE_MIN_PRODUCTS:
             self._compare_exactly(rows, others, products, is_diagonal)
             return
         a, b = self.vectors.unit(rows), self.vectors.unit(others)
         centre = np.float32(np.rint(b.mean(axis=0) * GRID) / GRID)
         a, b = a - centre, b - centre
-        far, far_across = (np.sqrt(np.einsum("nd,nd->n", x, x)) for x in (a, b))
-        inside, inside_across = (x <= 2 * np.median(far_across) for x in (far, far_across))
-        radius = 1.001 * float(max(far[inside].max(initial=0), far_across[inside_across].max()))
-        by = 2 * radius**2
-        if not LEAST_MAGNIFIED < by < magnified / 4:
+        norm, norm_across = (np.sqrt(np.einsum("nd,nd->n", x, x)) for x in (a, b))
+        inside, inside_across = (x <= 2 * np.median(norm_across) for x in (norm, norm_across))
+        max_norm = 1.001 * float(max(norm[inside].max(initial=0), norm_across[inside_across].max()))
+        new_scale = 2 * max_norm**2
+        if not RESCALE_MIN_DISTANCE < new_scale < scale / 4:
             self._compare_exactly(rows, others, products, is_diagonal)
             return
         if not (inside.all() and inside_across.all()):
@@ -330,10 +392,10 @@ class AllPairs:
             self._compare_exactly(rows[inside], others[~inside_across], products, is_diagonal)
             rows, others, a, b = rows[inside], others[inside_across], a[inside], b[inside_across]
         if len(rows):
-            tile = products.magnify(a, b, radius)
+            tile = products.multiply_rescaled(a, b, max_norm)
             if is_diagonal:
-                tile.forget(*np.intersect1d(rows, others, return_indices=True)[1:])
-            self._take(tile, rows, others, products, is_diagonal, by)
+                tile.mask(*np.intersect1d(rows, others, return_indices=True)[1:])
+            self._collect(tile, rows, others, products, is_diagonal, new_scale)
 
     def _compare_exactly(
         self,
@@ -342,49 +404,52 @@ class AllPairs:
         products: Products,
         is_diagonal: bool,
     ) -> None:
+        """Compute all cosines of some rows with others, and update the nearest of both."""
         # In this order the first of equal maxima is the one of the lowest rank.
         rows, others = (some[np.argsort(self.rank[some])] for some in (rows, others))
         for some, more, cosine in self._exactly(rows, others, products):
             if is_diagonal:
                 cosine[some[:, None] == more] = -np.inf
             best, best_across = cosine.argmax(axis=1), cosine.argmax(axis=0)
-            self.offer(some, more[best], cosine[np.arange(len(some)), best])
-            self.offer(more, some[best_across], cosine[best_across, np.arange(len(more))])
+            self.update(some, more[best], cosine[np.arange(len(some)), best])
+            self.update(more, some[best_across], cosine[best_across, np.arange(len(more))])
 
-    def _list_exactly(
+    def _list_pairs_exactly(
         self,
         rows: NDArray[np.int64],
         others: NDArray[np.int64],
         products: Products,
         is_diagonal: bool,
     ) -> None:
+        """Compute all cosines of some rows with others, and list the pairs within the radius."""
         for some, more, cosine in self._exactly(rows, others, products):
             is_near = self._is_within(cosine)
             if is_diagonal:
                 is_near &= some[:, None] < more
             row, column = np.divmod(np.flatnonzero(is_near), len(more))
             self._add_pairs(some[row], more[column])
-            if self._near == np.inf:
+            if self._min_cosine == np.inf:
                 return
 
     def _exactly(
         self, rows: NDArray[np.int64], others: NDArray[np.int64], products: Products
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]]:
-        """Yield all cosines of some rows with some others, in tiles."""
-        for part in parts(len(rows), FINE_TILE) if len(others) else ():
+        """Yield rows, others and all their cosines, (rows, others), tile by tile."""
+        for part in parts(len(rows), EXACT_TILE_ROWS) if len(others) else ():
             unit = self.vectors.unit(rows[part])
-            for more in (others[across] for across in parts(len(others), FINE_TILE)):
+            for more in (others[across] for across in parts(len(others), EXACT_TILE_ROWS)):
                 cosine = cosines(unit, self.vectors.unit(more), products.multiply_exactly)
                 yield rows[part], more, cosine
 
     def _is_within(self, cosine: NDArray[np.float64]) -> NDArray[np.bool_]:
-        is_within: NDArray[np.bool_] = np.clip(1.0 - cosine, 0.0, 1.0) <= self._reach
+        """Tell which exact cosines are of pairs within the radius."""
+        is_within: NDArray[np.bool_] = np.clip(1.0 - cosine, 0.0, 1.0) <= self._radius
         return is_within
 
-    def offer(
+    def update(
         self, rows: NDArray[np.int64], others: NDArray[np.int64], cosine: NDArray[np.float64]
     ) -> None:
-        """Take in one exact cosine a row, each row once."""
+        """Update the nearest of some rows with one exact cosine each; each row occurs once."""
         with self._lock:
             best = self.cosine[rows]
             is_first = self.rank[others] < self.rank[self.row[rows]]
@@ -393,37 +458,39 @@ class AllPairs:
             self.row[rows], self.cosine[rows] = others, cosine
             self._bound[rows] = np.maximum(self._bound[rows], cosine)
 
-    def offer_pairs(
+    def update_pairs(
         self, rows: NDArray[np.int64], others: NDArray[np.int64], cosine: NDArray[np.float64]
     ) -> None:
-        """Take in exact cosines, any number of a row."""
+        """Update the nearest of some rows with exact cosines, any number of each."""
         order = np.lexsort((self.rank[others], -cosine, rows))
         each, top = np.unique(rows[order], return_index=True)
-        self.offer(each, others[order][top], cosine[order][top])
+        self.update(each, others[order][top], cosine[order][top])
 
-    def _settle(self, pool: ThreadPoolExecutor) -> None:
-        self._settle_candidates(pool.map)
-        self._settle_doubtful(pool.map)
+    def _rescore(self, pool: ThreadPoolExecutor) -> None:
+        """Compute exactly whatever the low-precision products left open."""
+        self._rescore_candidates(pool.map)
+        self._rescore_uncertain(pool.map)
 
     def _drop_beaten(self) -> None:
+        """Drop the candidates that can no longer be nearest."""
         rows, others, highest = self._candidates.columns()
         may_be = highest >= self._bound[rows]
         self._candidates.clear()
         self._candidates.append(rows[may_be], others[may_be], highest[may_be])
 
-    def _settle_candidates(self, run: Run) -> None:
-        """Score the candidates exactly: each row's best first, which beats most of the others."""
+    def _rescore_candidates(self, run: Run) -> None:
+        """Compute the candidates exactly, the best of each row first: it rules out most others."""
         self._drop_beaten()
         rows, others, highest = self._candidates.columns()
         order = np.lexsort((-highest, rows))
         is_best = np.diff(rows[order], prepend=-1) != 0
         for some in order[is_best], order[~is_best]:
             left = some[highest[some] >= self._bound[rows[some]]]
-            self._score(rows[left], others[left], run)
+            self._score_pairs(rows[left], others[left], run)
         self._candidates.clear()
 
-    def _score(self, rows: NDArray[Any], others: NDArray[Any], run: Run) -> None:
-        """Score pairs exactly, for both of each."""
+    def _score_pairs(self, rows: NDArray[Any], others: NDArray[Any], run: Run) -> None:
+        """Compute the cosines of pairs exactly, and update the nearest of both rows of each."""
         pairs = np.minimum(rows, others).astype(np.int64) * len(self.row) + np.maximum(rows, others)
         pairs.sort()
         one, other = np.divmod(pairs[np.diff(pairs, prepend=-1) != 0], len(self.row))
@@ -432,42 +499,42 @@ class AllPairs:
         def score(part: slice) -> None:
             cosine[part] = pair_cosines(self.vectors, one[part], other[part])
 
-        for _ in run(score, parts(len(one), SCORED_AT_A_TIME)):
+        for _ in run(score, parts(len(one), SCORED_PAIRS_AT_A_TIME)):
             pass
-        self.offer_pairs(np.append(one, other), np.append(other, one), np.append(cosine, cosine))
+        self.update_pairs(np.append(one, other), np.append(other, one), np.append(cosine, cosine))
 
-    def _settle_doubtful(self, run: Run) -> None:
-        """Compute exactly which of the doubtful pairs are within reach."""
-        rows, others = self._doubtful.columns()
-        self._doubtful.clear()
+    def _rescore_uncertain(self, run: Run) -> None:
+        """Compute exactly which of the uncertain pairs are within the radius."""
+        rows, others = self._uncertain.columns()
+        self._uncertain.clear()
 
-        def sort_out(part: slice) -> None:
+        def add_if_near(part: slice) -> None:
             cosine = pair_cosines(self.vectors, rows[part], others[part])
             is_near = self._is_within(cosine)
             self._add_pairs(rows[part][is_near], others[part][is_near])
 
-        for _ in run(sort_out, parts(len(rows), SCORED_AT_A_TIME)):
+        for _ in run(add_if_near, parts(len(rows), SCORED_PAIRS_AT_A_TIME)):
             pass
 
 
-class _Loaded:
+class _LoadedBlock:
     """Some rows, and their rounded vectors."""
 
-    def __init__(self, rows: NDArray[np.int64], vectors: Rough) -> None:
+    def __init__(self, rows: NDArray[np.int64], vectors: RoundedVectors) -> None:
         self._rows, self._vectors = rows, vectors
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, part: slice) -> tuple[NDArray[np.int64], Rough]:
+    def __getitem__(self, part: slice) -> tuple[NDArray[np.int64], RoundedVectors]:
         return self._rows[part], self._vectors[part]
 
 
 def _strips(
     height: int, width: int, block: int, is_diagonal: bool
 ) -> Iterator[tuple[slice, list[slice]]]:
-    """Cut the products of two big blocks into tiles, in short rows of them."""
+    """Cut the products of two big blocks into strips: rows, and the columns of each tile."""
     for i, part in enumerate(parts(height, block)):
         columns = list(parts(width, block))[i if is_diagonal else 0 :]
-        for start in range(0, len(columns), STRIP):
-            yield part, columns[start : start + STRIP]
+        for start in range(0, len(columns), STRIP_TILES):
+            yield part, columns[start : start + STRIP_TILES]

@@ -1,4 +1,4 @@
-"""Which kind of products is the fastest for so many vectors."""
+"""The fastest way to compute dot products of so many vectors on this machine."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     pass
 
 
-SMALL = 4096**2 * 512
-"""Components to multiply below which numpy is done before torch's threads have begun."""
+NUMPY_MAX_WORK = 4096**2 * 512
+"""Components to multiply up to which numpy has finished before torch's threads have started."""
 
 
-WORTH_TORCH = 16_384**2 * 512
-"""Components to multiply from which loading torch pays, if nothing has loaded it yet."""
+TORCH_MIN_WORK = 16_384**2 * 512
+"""Components to multiply from which importing torch pays, if it is not imported yet."""
 
 
 def choose_products(n: int, others: int, dimensions: int, device: str | None = None) -> Products:
-    """Choose how to multiply n vectors with others on this machine.
+    """Choose how to compute the dot products of n vectors with others on this machine.
 
     ======================= ============================================================
     few                     float32, numpy
@@ -32,12 +32,14 @@ def choose_products(n: int, others: int, dimensions: int, device: str | None = N
     Parameters
     ----------
     n, others, dimensions
-        How many are multiplied with how many, of how many numbers.
+        Numbers of vectors on each side, and of components of each.
     device
         A torch device; default: CUDA if there is one. What is neither CUDA nor CPU counts as CPU.
     """
     work = n * others * dimensions
-    if work < SMALL or (work < WORTH_TORCH and "torch" not in sys.modules and device is None):
+    if work < NUMPY_MAX_WORK or (
+        work < TORCH_MIN_WORK and "torch" not in sys.modules and device is None
+    ):
         return NumpyProducts()
     import torch
 
@@ -51,7 +53,7 @@ def choose_products(n: int, others: int, dimensions: int, device: str | None = N
 
 
 def fastest(device: str | None = None) -> Kind:
-    """Return the fastest kind of products on this machine, by what the processor says it can."""
+    """Return the fastest type on this machine, by the features that the processor reports."""
     import torch
 
     if torch.cuda.is_available() if device is None else torch.device(device).type == "cuda":

@@ -1,4 +1,4 @@
-"""Vectors that are equal to the last bit: one of them is compared and answers for all."""
+"""Sets of vectors that are equal to the last bit: one representative is compared for all."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,7 @@ from dedup_widgets.neighbors.vectors import Vectors, first_equal
 
 
 class EqualSets:
-    """Which vectors are equal.
+    """Sets of equal vectors, each with a representative.
 
     Parameters
     ----------
@@ -18,12 +18,12 @@ class EqualSets:
 
     Attributes
     ----------
-    head
-        (n,), the row of the lowest rank among those equal to each.
-    heads
-        The rows that are their own heads, in ascending order.
-    rest
-        The other rows, in the order of their ranks.
+    representative_of
+        (n,), for each row the equal row of the lowest rank, perhaps itself.
+    representatives
+        (m,), the rows that represent themselves, in ascending order.
+    duplicates
+        (n - m,), the other rows, in the order of their ranks.
     """
 
     def __init__(self, vectors: Vectors, rank: NDArray[np.int64] | None = None) -> None:
@@ -32,53 +32,66 @@ class EqualSets:
         first = first_equal(vectors)
         lowest = np.full(n, np.iinfo(np.int64).max)
         np.minimum.at(lowest, first, rank)
-        is_head = lowest[first] == rank
+        is_representative = lowest[first] == rank
         of_first = np.empty(n, np.int64)
-        of_first[first[is_head]] = np.flatnonzero(is_head)
-        self.head = of_first[first]
-        self.heads = np.flatnonzero(is_head)
-        rest = np.flatnonzero(~is_head)
-        self.rest = rest[np.argsort(rank[rest])]
+        of_first[first[is_representative]] = np.flatnonzero(is_representative)
+        self.representative_of = of_first[first]
+        self.representatives = np.flatnonzero(is_representative)
+        duplicates = np.flatnonzero(~is_representative)
+        self.duplicates = duplicates[np.argsort(rank[duplicates])]
 
     def nearest_of_all(
         self, row: NDArray[np.int64], cosine: NDArray[np.float64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return everyone's nearest and the cosine with it, from those among the heads alone.
+        """Extend the nearest neighbours among representatives to all n vectors.
 
         Parameters
         ----------
         row, cosine
-            For each head, the place of the nearest other one among them, -1 for none, and the
-            cosine of both.
+            (m,), for each representative the index in `representatives` of the nearest other one,
+            -1 for none, and the cosine of both.
+
+        Returns
+        -------
+        tuple[NDArray[np.int64], NDArray[np.float64]]
+            (n,), the row of the nearest other vector of each, -1 for none, and the cosine of both.
         """
-        place = np.searchsorted(self.heads, self.head)
-        nearest, highest = np.append(self.heads, -1)[row][place], cosine[place]
-        equal = self.head.copy()
-        equal[self.head[self.rest][::-1]] = self.rest[::-1]  # the first of the rest is written last
+        index = np.searchsorted(self.representatives, self.representative_of)
+        nearest, highest = np.append(self.representatives, -1)[row][index], cosine[index]
+        equal = self.representative_of.copy()
+        # Backwards, so that of several duplicates the one of the lowest rank is written last.
+        backwards = self.duplicates[::-1]
+        equal[self.representative_of[backwards]] = backwards
         # Others may be as near: vectors that differ in the last bit have a cosine of about 1.
         is_equal = (equal != np.arange(len(equal))) & (
             (highest < 1.0) | ((highest == 1.0) & (self._rank[equal] < self._rank[nearest]))
         )
         return np.where(is_equal, equal, nearest), np.where(is_equal, 1.0, highest)
 
-    def pairs_of_all(self, pairs: NDArray[np.int32], at_most: int) -> NDArray[np.int32] | None:
-        """Return everyone's pairs, from those of the heads; None if they are more than `at_most`.
+    def pairs_of_all(self, pairs: NDArray[np.int32], max_pairs: int) -> NDArray[np.int32] | None:
+        """Extend the pairs of representatives to all n vectors.
 
         Parameters
         ----------
         pairs
-            (p, 2), places among the heads.
-        at_most
+            (p, 2), indices in `representatives`.
+        max_pairs
             How many pairs are wanted at most.
+
+        Returns
+        -------
+        NDArray[np.int32] or None
+            (q, 2), rows of the n vectors, the pairs of equal vectors included; None if there are
+            more than `max_pairs`.
         """
-        if not self.rest.size:
+        if not self.duplicates.size:
             return pairs
-        place = np.searchsorted(self.heads, self.head)
-        members = np.argsort(place, kind="stable")
-        size = np.bincount(place)
+        index = np.searchsorted(self.representatives, self.representative_of)
+        members = np.argsort(index, kind="stable")
+        size = np.bincount(index)
         start = np.cumsum(size) - size
         first, second = size[pairs].T
-        if (first * second).sum() + (size * (size - 1) // 2).sum() > at_most:
+        if (first * second).sum() + (size * (size - 1) // 2).sum() > max_pairs:
             return None
         pairs = np.concatenate([pairs, np.flatnonzero(size > 1).repeat(2).reshape(-1, 2)])
         first, second = size[pairs].T

@@ -1,4 +1,11 @@
-"""Greedy groups of vectors that lie close to the first of each."""
+"""Greedy groups: each member lies within a radius of the representative of its group.
+
+This is the leader algorithm [1]_, with the order of the rows as the order of the leaders.
+
+References
+----------
+.. [1] J. A. Hartigan, "Clustering Algorithms", Wiley, 1975, chapter 3.
+"""
 
 from itertools import pairwise
 
@@ -8,50 +15,47 @@ from numpy.typing import NDArray
 from dedup_widgets._progress import Progress
 from dedup_widgets.neighbors.all_pairs import AllPairs
 from dedup_widgets.neighbors.equal_vectors import EqualSets
-from dedup_widgets.neighbors.pair_list import AT_MOST, PairList, Sink
-from dedup_widgets.neighbors.vectors import BLOCK, Vectors, cosines, float32_error, parts
+from dedup_widgets.neighbors.pair_list import MAX_PAIRS, PairCollector, PairList
+from dedup_widgets.neighbors.vectors import BLOCK_ROWS, Vectors, cosines, float32_error, parts
 
-HEADS = (32_768, 2_048)
+GROUPED_ROWS_AT_A_TIME = (32_768, 2_048)
 """Rows that are grouped among themselves at a time; the lower number where pairs are too many."""
-
-
-UNBEATABLE = 2.0
-"""A cosine that no vector reaches: whoever has it needs no neighbour."""
 
 
 def pairs_among(
     vectors: Vectors,
     rows: NDArray[np.int64],
-    reach: float,
-    at_most: int = AT_MOST,
+    radius: float,
+    max_pairs: int = MAX_PAIRS,
     device: str | None = None,
     progress: Progress = False,
 ) -> NDArray[np.int32] | None:
-    """Return the pairs of some rows within reach of each other, in any order; None: too many."""
-    found = PairList(at_most)
-    _pairs_into(found, vectors, reach, device).compare(rows, progress=progress)
+    """Return the pairs of some rows within the radius, in any order; None for too many."""
+    found = PairList(max_pairs)
+    _pairs_into(found, vectors, radius, device).compare(rows, progress=progress)
     return found.pairs()
 
 
-def leaders(
+def greedy_groups(
     vectors: Vectors | NDArray[np.float32],
-    reach: float,
+    radius: float,
     *,
-    at_most: int = AT_MOST,
+    max_pairs: int = MAX_PAIRS,
     device: str | None = None,
 ) -> NDArray[np.int64]:
-    """Group vectors greedily in row order, each group within reach of its leader.
+    """Group vectors greedily in row order, each group within the radius of its representative.
 
-    The first row that is in no group leads one, and takes all later rows within `reach` of it
-    that are in none; so no row comes in through another member.
+    The first row that is in no group becomes the representative of a new one, which all later rows
+    within `radius` of it join that are in none. Members do not bring in further rows.
 
     Parameters
     ----------
     vectors
-        n of them, best leader first: :class:`Vectors`, or an array of :func:`unit_vectors`.
-    reach
-        Largest cosine distance from a leader to a member; negative: no groups.
-    at_most
+        n of them, the preferred representatives first: :class:`Vectors`, or an array of
+        :func:`unit_vectors`.
+    radius
+        Largest cosine distance from a representative to a member; negative: no groups.
+    max_pairs
         Pairs that are held at a time, at least 2 million. It bounds memory, and changes no result.
     device
         Torch device; default: CUDA if there is one.
@@ -59,66 +63,72 @@ def leaders(
     Returns
     -------
     NDArray[np.int64]
-        The leader of each row; a leader's own row for itself.
+        (n,), the row of the representative of each; that of a representative is its own.
+
+    See Also
+    --------
+    greedy_groups_of_pairs : The same from a list of the pairs within the radius.
     """
     vectors = Vectors.of(vectors)
-    leader = np.arange(len(vectors))
-    if reach < 0 or not len(vectors):
-        return leader
-    # Equal vectors have the same neighbours: the first of them stands for all.
+    representative = np.arange(len(vectors))
+    if radius < 0 or not len(vectors):
+        return representative
+    # Equal vectors have the same neighbours, so one of them is enough.
     sets = EqualSets(vectors)
-    distinct = vectors.take(sets.heads)
-    of_distinct = np.arange(len(sets.heads))
-    left, heads = of_distinct.copy(), HEADS[0]
+    distinct = vectors.take(sets.representatives)
+    of_distinct = np.arange(len(sets.representatives))
+    left, size = of_distinct.copy(), GROUPED_ROWS_AT_A_TIME[0]
     while left.size:
-        head, rest = left[:heads], left[heads:]
-        pairs = pairs_among(distinct, head, reach, at_most, device)
+        block, later = left[:size], left[size:]
+        pairs = pairs_among(distinct, block, radius, max_pairs, device)
         if pairs is None:
-            heads = HEADS[1]
+            size = GROUPED_ROWS_AT_A_TIME[1]
             continue
-        of_distinct[head] = leaders_of_pairs(len(distinct), pairs)[head]
-        leading = head[of_distinct[head] == head]
-        first = _FirstLeader(len(distinct))
-        _pairs_into(first, distinct, reach, device).compare(leading, rest)
-        of_distinct[rest] = np.minimum(of_distinct[rest], first.leader[rest])
-        left = rest[of_distinct[rest] == rest]
-    leader[sets.heads] = sets.heads[of_distinct]
-    return leader[sets.head]
+        of_distinct[block] = greedy_groups_of_pairs(len(distinct), pairs)[block]
+        representatives = block[of_distinct[block] == block]
+        first = _FirstRepresentative(len(distinct))
+        _pairs_into(first, distinct, radius, device).compare(representatives, later)
+        of_distinct[later] = np.minimum(of_distinct[later], first.representative[later])
+        left = later[of_distinct[later] == later]
+    representative[sets.representatives] = sets.representatives[of_distinct]
+    return representative[sets.representative_of]
 
 
-class _FirstLeader:
-    """The first leader that each row is within reach of."""
+class _FirstRepresentative:
+    """A collector of pairs that keeps the first representative within the radius of each row."""
 
     def __init__(self, n: int) -> None:
-        self.leader = np.full(n, n)
+        self.representative = np.full(n, n)
 
     def add(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
-        np.minimum.at(self.leader, others, rows)
+        """Take in pairs of a representative and another row; more are always wanted."""
+        np.minimum.at(self.representative, others, rows)
         return True
 
 
-def _pairs_into(sink: Sink, vectors: Vectors, reach: float, device: str | None) -> AllPairs:
-    """Return what finds pairs within reach, and nothing else."""
-    found = AllPairs(vectors, reach=reach, sink=sink, device=device)
-    found.know(np.full(len(vectors), -1), np.full(len(vectors), UNBEATABLE))
-    return found
+def _pairs_into(
+    collector: PairCollector, vectors: Vectors, radius: float, device: str | None
+) -> AllPairs:
+    """Return a comparison that only collects the pairs within the radius, and no nearest."""
+    none = np.zeros(len(vectors), np.bool_)
+    return AllPairs(vectors, radius=radius, collector=collector, wanted=none, device=device)
 
 
 def any_within(
     vectors: NDArray[np.float32],
     others: NDArray[np.float32],
-    reach: float,
+    radius: float,
     *,
-    block: int = BLOCK,
+    block: int = BLOCK_ROWS,
 ) -> NDArray[np.bool_]:
-    """Tell which vectors have any of the others within reach.
+    """Tell which vectors have any of the others within the radius.
 
     Parameters
     ----------
     vectors, others
         :func:`unit_vectors`, shapes (n, d) and (m, d).
-    reach
-        Largest cosine distance; negative: nobody has.
+    radius
+        Largest cosine distance; negative: none have.
     block
         Rows multiplied at a time. It bounds memory, and changes no result.
 
@@ -128,55 +138,55 @@ def any_within(
         Shape (n,).
     """
     found = np.zeros(len(vectors), np.bool_)
-    for beside in parts(len(others) if reach >= 0 else 0, block):
+    for block_of_others in parts(len(others) if radius >= 0 else 0, block):
         left = np.flatnonzero(~found)
         for part in parts(len(left), block):
             rows = left[part]
-            found[rows] = _within(vectors[rows], others[beside], reach).any(axis=1)
+            found[rows] = _within(vectors[rows], others[block_of_others], radius).any(axis=1)
     return found
 
 
-def _within(a: NDArray[np.float32], b: NDArray[np.float32], reach: float) -> NDArray[np.bool_]:
-    """Return which cosine distances, clipped to [0, 1], are at most `reach`."""
-    if reach >= 1:
+def _within(a: NDArray[np.float32], b: NDArray[np.float32], radius: float) -> NDArray[np.bool_]:
+    """Return which cosine distances, clipped to [0, 1], are at most `radius`."""
+    if radius >= 1:
         return np.ones((len(a), len(b)), np.bool_)
     tile = a @ b.T
     slack = float32_error(a.shape[1])
-    within = tile >= 1 - reach + slack
-    doubtful = (tile >= 1 - reach - slack) & ~within
-    rows, columns = np.flatnonzero(doubtful.any(axis=1)), np.flatnonzero(doubtful.any(axis=0))
-    within[np.ix_(rows, columns)] = 1.0 - cosines(a[rows], b[columns]) <= reach
+    within = tile >= 1 - radius + slack
+    uncertain = (tile >= 1 - radius - slack) & ~within
+    rows, columns = np.flatnonzero(uncertain.any(axis=1)), np.flatnonzero(uncertain.any(axis=0))
+    within[np.ix_(rows, columns)] = 1.0 - cosines(a[rows], b[columns]) <= radius
     return within
 
 
-def leaders_of_pairs(n: int, pairs: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Group n rows greedily in row order, as :func:`dedup_widgets.neighbors.grouping.leaders` does.
+def greedy_groups_of_pairs(n: int, pairs: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Group n rows greedily in row order, as :func:`greedy_groups` does.
 
     Parameters
     ----------
     n
         How many rows.
     pairs
-        Shape (p, 2), the rows of each pair within reach, in any order.
+        Shape (p, 2), the rows of each pair within the radius, in any order.
 
     Returns
     -------
     NDArray[np.int64]
-        The leader of each row; a leader's own row for itself.
+        (n,), the row of the representative of each; that of a representative is its own.
 
     Examples
     --------
-    >>> leaders_of_pairs(4, np.array([[0, 1], [2, 1], [2, 3]], np.int32)).tolist()
+    >>> greedy_groups_of_pairs(4, np.array([[0, 1], [2, 1], [2, 3]], np.int32)).tolist()
     [0, 0, 2, 2]
     """
-    leader = np.arange(n)
+    representative = np.arange(n)
     first, later = ordered(pairs).T.astype(np.int64)
     for begin, end in pairwise(np.flatnonzero(np.diff(first, prepend=-1, append=-1))):
         row = first[begin]
-        if leader[row] == row:
+        if representative[row] == row:
             near = later[begin:end]
-            leader[near[leader[near] == near]] = row
-    return leader
+            representative[near[representative[near] == near]] = row
+    return representative
 
 
 def ordered(pairs: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -1,33 +1,33 @@
-"""Collecting the pairs of vectors that lie close to each other."""
+"""Collectors of the pairs of vectors within a radius."""
 
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-AT_MOST = 8_000_000
-"""Pairs that are listed at most: 64 MB."""
+MAX_PAIRS = 8_000_000
+"""Pairs in a list, at most: 64 MB."""
 
 
-class Sink(Protocol):
-    """What takes the pairs within reach."""
+class PairCollector(Protocol):
+    """Something that collects the pairs within a radius while they are found."""
 
     def add(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
-        """Take some more pairs, the two rows of each; return whether any more are wanted."""
+        """Add pairs, given as their two rows, (p,) each; return whether more are wanted."""
 
 
 class PairList:
-    """A list of pairs that is given up when it becomes too long."""
+    """A list of pairs that is discarded when it becomes too long."""
 
-    def __init__(self, at_most: int = AT_MOST) -> None:
-        self._at_most = at_most
+    def __init__(self, max_pairs: int = MAX_PAIRS) -> None:
+        self._max_pairs = max_pairs
         self._table = Table(np.int32, np.int32)
         self._is_full = False
 
     def add(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
-        """Take some more pairs; return whether they are not too many yet."""
+        """Add pairs; return whether the list is not too long yet."""
         self._table.append(rows, others)
-        if len(self._table) > self._at_most:
+        if len(self._table) > self._max_pairs:
             self._is_full = True
             self._table.clear()
         return not self._is_full
@@ -38,7 +38,7 @@ class PairList:
 
 
 class Table:
-    """Columns that grow, each in one piece: many small ones would leave memory in shreds."""
+    """Columns that grow, each in one array: many small arrays would fragment memory."""
 
     def __init__(self, *types: type) -> None:
         self._types = types
@@ -48,7 +48,7 @@ class Table:
         return self._size
 
     def clear(self) -> None:
-        """Forget all rows."""
+        """Remove all rows."""
         self._size = 0
         self._columns: list[NDArray[Any]] = [np.empty(0, dtype) for dtype in self._types]
 
@@ -67,6 +67,7 @@ class Table:
 
 
 def _enlarged(column: NDArray[Any], used: int, size: int) -> NDArray[Any]:
+    """Return a column of another size with the same first rows."""
     larger = np.empty(size, column.dtype)
     larger[:used] = column[:used]
     return larger

@@ -1,9 +1,16 @@
-"""Quick products of unit vectors, each off by no more than is known.
+"""Approximate dot products of unit vectors in low precision, with a bound on their error.
 
-They pick who may be near whom; what they pick is then computed exactly. For vectors a and b that
-are rounded to â and b̂, Cauchy-Schwarz bounds what a product is off by:
-``|a·b - â·b̂| <= |a - â| |b| + |â| |b - b̂|``, where the lengths of the differences are measured as
-the vectors are rounded. Adding up in float32 and rounding the sum come on top.
+They select the pairs that may be near each other; the selected pairs are then computed exactly.
+For vectors a and b that are rounded to â and b̂, the Cauchy-Schwarz inequality bounds the error of
+their dot product: ``|a·b - â·b̂| <= |a - â| |b| + |â| |b - b̂|``. The lengths of the differences are
+measured when the vectors are rounded. The errors of summing in float32 and of rounding the sum are
+added to it [1]_.
+
+References
+----------
+.. [1] N. J. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., SIAM, 2002,
+   chapter 3: for inner products, ``|fl(x·y) - x·y| <= n u / (1 - n u) |x|·|y|``, in whatever
+   order the n terms are summed.
 """
 
 from collections.abc import Iterator
@@ -18,39 +25,42 @@ from numpy.typing import NDArray
 from dedup_widgets.neighbors.vectors import Vectors
 
 MARGIN = 2.0**-20
-"""What rounding a bound to float32 may add to an error, with plenty to spare."""
+"""More than the error of rounding a threshold to float32."""
 
 
-PIECE = 64
-"""Products of a row that are passed over at a time."""
+PIECE_COLUMNS = 64
+"""Columns of a row that are skipped together when their maximum is below the threshold."""
 
 
-SHAPED = 4 * PIECE
-"""What the rows and the columns of a tile are multiples of."""
+TILE_MULTIPLE = 4 * PIECE_COLUMNS
+"""The numbers of rows and of columns of a tile are multiples of this."""
 
 
-CUDA_BLOCK = 8192
+CUDA_BLOCK_ROWS = 8192
+"""Rows and columns of a tile on a CUDA device."""
 
 
-CUDA_BYTES = 2**31
+CUDA_BYTES_AT_A_TIME = 2**31
+"""Bytes of rounded vectors to hold at a time on a CUDA device, twice."""
 
 
 Kind = Literal["cuda", "bfloat16 by AMX", "bfloat16", "float32"]
 
 
 Entries = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.floating]]
+"""Some entries of a matrix: index of the row, index of the column, value; each of shape (m,)."""
 
 
 @dataclass(frozen=True)
-class Rough:
-    """Some vectors, rounded.
+class RoundedVectors:
+    """Vectors rounded to low precision.
 
     Attributes
     ----------
     data
         Array or tensor, (n, d).
     error
-        Length of what rounding changed, of each.
+        (n,), length of the difference between each vector and its rounded form.
     """
 
     data: Any
@@ -59,61 +69,71 @@ class Rough:
     def __len__(self) -> int:
         return len(self.error)
 
-    def __getitem__(self, part: slice) -> "Rough":
-        return Rough(self.data[part], self.error[part])
+    def __getitem__(self, part: slice) -> "RoundedVectors":
+        return RoundedVectors(self.data[part], self.error[part])
 
 
 class Tile(Protocol):
-    """Products of some vectors with some others, (rows, columns).
+    """Approximate dot products of some vectors with some others, (rows, columns).
 
     Attributes
     ----------
     slack
-        What each is off by at most, and what rounding may add when it is compared.
+        Bound on the error of each product, rounding of the threshold that it is compared with
+        included.
     """
 
     slack: float
 
     @property
     def width(self) -> int:
-        """How many columns there are."""
+        """Number of columns."""
 
     @property
     def T(self) -> "Tile":  # noqa: N802 - as in numpy and torch
         """The same products, (columns, rows)."""
 
-    def forget(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> None:
-        """Put -inf in the place of some products: those of vectors with themselves."""
+    def mask(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> None:
+        """Set some products to -inf: those of vectors with themselves."""
 
-    def peaks(self) -> NDArray[np.floating]:
-        """Return the largest product of each row, or something lower if all are negative."""
+    def row_maxima(self) -> NDArray[np.floating]:
+        """Return the largest product of each row, or a lower value if all are negative."""
 
-    def at_least(
-        self, rows: NDArray[np.int64], low: NDArray[np.floating], most: float = np.inf
+    def entries_above(
+        self, rows: NDArray[np.int64], threshold: NDArray[np.floating], most: float = np.inf
     ) -> tuple[Entries, NDArray[np.bool_]]:
-        """Return the products of some rows that are at least so much, one bound a row.
+        """Return the products of some rows that are not below a threshold.
+
+        Parameters
+        ----------
+        rows
+            (k,), indices of rows.
+        threshold
+            (k,), one for each of `rows`.
+        most
+            Rows with more such products, or about as many, are left out.
 
         Returns
         -------
         tuple
-            Place in `rows`, column and product of each; and which rows are left out because they
-            have more than `most`, or about as many.
+            The index in `rows`, the column and the value of each product; and a mask, (k,), of the
+            rows that are left out.
         """
 
-    def columns_at_least(
-        self, rows: NDArray[np.int64], low: NDArray[np.floating]
+    def columns_above(
+        self, rows: NDArray[np.int64], threshold: NDArray[np.floating]
     ) -> NDArray[np.int64]:
-        """Return the columns in which any of these products is."""
+        """Return the columns that hold any product of these rows not below its threshold."""
 
 
 class Products(Protocol):
-    """A way to compute products.
+    """A way to compute approximate dot products.
 
     Attributes
     ----------
     block
         Rows and columns of a tile.
-    at_a_time
+    bytes_at_a_time
         Bytes of rounded vectors to hold at a time, twice.
     itemsize
         Bytes of a number.
@@ -122,31 +142,38 @@ class Products(Protocol):
     """
 
     block: int
-    at_a_time: int
+    bytes_at_a_time: int
     itemsize: int
     workers: int
 
-    def load(self, vectors: Vectors, rows: NDArray[np.int64], pool: ThreadPoolExecutor) -> Rough:
+    def load(
+        self, vectors: Vectors, rows: NDArray[np.int64], pool: ThreadPoolExecutor
+    ) -> RoundedVectors:
         """Round some vectors."""
 
-    def multiply(self, a: Rough, b: Rough) -> Tile:
-        """Return the products of all rows of a with all of b."""
+    def multiply(self, a: RoundedVectors, b: RoundedVectors) -> Tile:
+        """Return the dot products of all rows of a with all rows of b.
 
-    def magnify(self, a: NDArray[np.float32], b: NDArray[np.float32], radius: float) -> Tile:
-        """Return the cosines of vectors that are close together, more finely than `multiply`.
+        The tile is valid until the same thread calls `multiply` again.
+        """
+
+    def multiply_rescaled(
+        self, a: NDArray[np.float32], b: NDArray[np.float32], max_norm: float
+    ) -> Tile:
+        """Return the cosines of vectors that lie close together, more precisely than `multiply`.
 
         Parameters
         ----------
         a, b
-            What is left of unit vectors when their centre, on the same grid, is subtracted.
-        radius
-            The length of the longest.
+            Differences of unit vectors from a common centre that lies on the same grid.
+        max_norm
+            Length of the longest difference.
         """
 
     def multiply_exactly(
         self, a: NDArray[np.float64], b: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return all products in float64, in the threads that `pool` gives."""
+        """Return all dot products in float64; called by the threads of `pool`."""
 
     @contextmanager
     def pool(self) -> Iterator[ThreadPoolExecutor]:
@@ -154,14 +181,14 @@ class Products(Protocol):
 
 
 def where(is_so: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rows and columns; several times as quick as nonzero in two dimensions."""
+    """Return rows and columns of the true entries; several times as fast as 2-d nonzero."""
     row, column = np.divmod(np.flatnonzero(is_so), is_so.shape[1])
     return row, column
 
 
 @contextmanager
-def threads_of_torch(workers: int, *begin: Any) -> Iterator[ThreadPoolExecutor]:
-    """Yield threads that begin with a call; what they have not begun when work fails is dropped."""
+def worker_threads(workers: int, *begin: Any) -> Iterator[ThreadPoolExecutor]:
+    """Yield threads that first make the call `begin`; on an error, queued work is cancelled."""
     initializer, *arguments = begin or (None,)
     pool = ThreadPoolExecutor(workers, initializer=initializer, initargs=tuple(arguments))
     try:

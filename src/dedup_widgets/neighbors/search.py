@@ -1,7 +1,13 @@
 """Nearest neighbours by cosine distance, the same to the last bit however they are found.
 
-Quick products, or a USearch graph, only pick the candidates; the distance of a candidate is
-always computed exactly, see :mod:`dedup_widgets.neighbors.vectors`.
+Low-precision products, or an HNSW graph [1]_, only select the candidates; the distance of a
+candidate is always computed exactly, see :mod:`dedup_widgets.neighbors.vectors`.
+
+References
+----------
+.. [1] Yu. A. Malkov and D. A. Yashunin, "Efficient and Robust Approximate Nearest Neighbor Search
+   Using Hierarchical Navigable Small World Graphs", IEEE Transactions on Pattern Analysis and
+   Machine Intelligence 42(4), 2020, pp. 824-836, arXiv:1603.09320.
 """
 
 from dataclasses import dataclass
@@ -16,36 +22,36 @@ from dedup_widgets.errors import InputError
 from dedup_widgets.neighbors.all_pairs import AllPairs
 from dedup_widgets.neighbors.choose import fastest
 from dedup_widgets.neighbors.equal_vectors import EqualSets
-from dedup_widgets.neighbors.grouping import UNBEATABLE, pairs_among
+from dedup_widgets.neighbors.grouping import pairs_among
 from dedup_widgets.neighbors.hnsw import graph_pairs
-from dedup_widgets.neighbors.pair_list import AT_MOST, PairList
+from dedup_widgets.neighbors.pair_list import MAX_PAIRS, PairList
 from dedup_widgets.neighbors.vectors import Vectors
 
 Method = Literal["auto", "exact", "hnsw"]
 
 
-EXACT_UP_TO = {
+EXACT_MAX_VECTORS = {
     "cuda": 100_000_000,
     "bfloat16 by AMX": 4_000_000,
     "bfloat16": 1_500_000,
     "float32": 900_000,
 }
-"""Vectors up to which all products take less time than a graph, for each processor core.
+"""Vectors up to which comparing all pairs is faster than a graph, for each processor core.
 
-Extrapolated from 1,000,000 on two cores with AMX, where all products took 450 s and to build a
-graph alone 3,700, by one thread, for it to be the same each time; from 100,000 in float32; and
-from the rate of bfloat16 on other processors. The products grow with the square. Both grow with
-the number of dimensions, so that it hardly counts.
+Extrapolated from 1,000,000 vectors on two cores with AMX, where all pairs took 450 s, and building
+a graph alone 3,700 s (by one thread, so that it is the same each time); from 100,000 in float32;
+and from the rate of bfloat16 on other processors. The time of all pairs grows with the square of
+the number of vectors. Both times grow with the number of dimensions, which therefore hardly counts.
 """
 
 
-CORES_THAT_COUNT = 8
-"""Cores that make a search of all products faster: what is done between them is one core's work."""
+MAX_USEFUL_CORES = 8
+"""Cores that speed up the comparison of all pairs; the work between the products is serial."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """The nearest other vector of each, and the pairs within reach.
+class SearchResult:
+    """The nearest other vector of each, and the pairs within a radius.
 
     Attributes
     ----------
@@ -54,7 +60,7 @@ class Found:
     distance
         (n,), the cosine distance to it in [0, 1], 1 when there is none.
     pairs
-        (p, 2), the rows of all pairs within reach in any order; None where they are too many.
+        (p, 2), the rows of all pairs within the radius in any order; None if there were too many.
     """
 
     row: NDArray[np.int64]
@@ -84,15 +90,15 @@ def nearest(
         n different numbers: of others equally near, the one with the lowest is the nearest.
         Default: the row.
     method
-        ``"exact"`` looks at all pairs: certain, quadratic time. ``"hnsw"`` takes candidates from
-        a USearch graph, scores them exactly, and looks at all pairs of the rows that the graph
-        serves badly; it may still miss the nearest of a few in 10,000 where thousands crowd
-        together. ``"auto"`` is exact up to :data:`EXACT_UP_TO` vectors.
+        ``"exact"`` compares all pairs: certain, quadratic time. ``"hnsw"`` takes candidates from
+        an HNSW graph (USearch), computes them exactly, and compares all pairs of the rows for which
+        the graph's answers look incomplete; it may still miss the nearest of a few in 10,000 where
+        thousands are nearly equal. ``"auto"`` is exact up to :data:`EXACT_MAX_VECTORS` vectors.
     device
         Torch device; default: CUDA if there is one.
     progress
-        Whether to show a bar where it takes more than about a second, or a function that is told
-        tiles of products done and in all; what it raises stops the search.
+        Whether to show a bar where it takes more than about a second, or a function that is called
+        with the tiles of products done and in all. An error that it raises stops the search.
 
     Returns
     -------
@@ -105,13 +111,10 @@ def nearest(
         found = search(vectors, rank=rank, method=method, device=device, progress=progress)
         return found.row, found.distance
     check_method(method)
-    best = AllPairs(vectors, rank=rank, device=device)
-    everyone = np.arange(len(vectors))
-    others = np.setdiff1d(everyone, rows, assume_unique=True)
-    known = np.full(len(vectors), -np.inf)
-    known[others] = UNBEATABLE
-    best.know(np.full(len(vectors), -1), known)
-    best.compare(np.sort(rows), others, progress)
+    wanted = np.zeros(len(vectors), np.bool_)
+    wanted[rows] = True
+    best = AllPairs(vectors, rank=rank, wanted=wanted, device=device)
+    best.compare(np.sort(rows), np.flatnonzero(~wanted), progress)
     return best.row[rows], _distance(best.cosine[rows])
 
 
@@ -119,48 +122,56 @@ def search(
     vectors: Vectors,
     *,
     rank: NDArray[np.int64] | None = None,
-    reach: float = -1.0,
-    at_most: int = AT_MOST,
+    radius: float = -1.0,
+    max_pairs: int = MAX_PAIRS,
     method: Method = "auto",
     device: str | None = None,
     progress: Progress = False,
-) -> Found:
-    """Find the nearest other vector of each, and the pairs within reach, in one go.
+) -> SearchResult:
+    """Find the nearest other vector of each, and the pairs within a radius, in one pass.
 
-    Parameters are those of :func:`nearest`, and
+    The parameters are those of :func:`nearest`, and
 
     Parameters
     ----------
-    reach
+    radius
         Largest cosine distance of the pairs to be listed; negative: none are.
-    at_most
-        How many of them are listed; where there are more, none is.
+    max_pairs
+        How many pairs are listed; if there are more, none is.
+
+    See Also
+    --------
+    dedup_widgets.neighbors.grouping.greedy_groups : Groups from the pairs within a radius.
     """
     check_method(method)
-    # Equal vectors damage a graph, and are many products for nothing.
+    # Equal vectors damage a graph, and add products that say nothing new.
     sets = EqualSets(vectors, rank)
-    uses_graph = method == "hnsw" or (method == "auto" and not _is_exact(len(sets.heads), device))
-    listed = PairList(at_most)
+    uses_graph = method == "hnsw" or (
+        method == "auto" and not _is_exact(len(sets.representatives), device)
+    )
+    listed = PairList(max_pairs)
     best = AllPairs(
-        vectors.take(sets.heads),
-        rank=None if rank is None else rank[sets.heads],
-        reach=reach,
-        sink=None if uses_graph else listed,
+        vectors.take(sets.representatives),
+        rank=None if rank is None else rank[sets.representatives],
+        radius=radius,
+        collector=None if uses_graph else listed,
         device=device,
     )
     if uses_graph:
         graph_pairs(best, progress)
     else:
-        best.compare(np.arange(len(sets.heads)), progress=progress)
+        best.compare(np.arange(len(sets.representatives)), progress=progress)
     row, cosine = sets.nearest_of_all(best.row, best.cosine)
     distance = _distance(cosine)
     if uses_graph:
-        near = np.flatnonzero(distance <= reach)
-        return Found(row, distance, pairs_among(vectors, near, reach, at_most, device, progress))
+        near = np.flatnonzero(distance <= radius)
+        return SearchResult(
+            row, distance, pairs_among(vectors, near, radius, max_pairs, device, progress)
+        )
     pairs = listed.pairs()
-    if pairs is not None and reach >= 0:
-        pairs = sets.pairs_of_all(pairs, at_most)
-    return Found(row, distance, pairs)
+    if pairs is not None and radius >= 0:
+        pairs = sets.pairs_of_all(pairs, max_pairs)
+    return SearchResult(row, distance, pairs)
 
 
 def check_method(method: str) -> None:
@@ -170,13 +181,14 @@ def check_method(method: str) -> None:
 
 
 def _is_exact(n: int, device: str | None) -> bool:
-    """Tell whether ``"auto"`` looks at all pairs of n vectors on this machine."""
-    if n <= min(EXACT_UP_TO.values()):
+    """Tell whether ``"auto"`` compares all pairs of n vectors on this machine."""
+    if n <= min(EXACT_MAX_VECTORS.values()):
         return True
     kind = fastest(device)
-    cores = 1 if kind == "cuda" else min(processors(), CORES_THAT_COUNT)
-    return n <= EXACT_UP_TO[kind] * cores
+    cores = 1 if kind == "cuda" else min(processors(), MAX_USEFUL_CORES)
+    return n <= EXACT_MAX_VECTORS[kind] * cores
 
 
 def _distance(cosine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return cosine distances, clipped to [0, 1]."""
     return np.clip(1.0 - cosine, 0.0, 1.0)

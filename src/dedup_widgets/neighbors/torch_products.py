@@ -1,4 +1,4 @@
-"""Products by torch."""
+"""Approximate dot products by torch."""
 
 import threading
 from collections.abc import Iterator
@@ -12,19 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup_widgets._threads import processors
-from dedup_widgets.neighbors.magnified import magnify
 from dedup_widgets.neighbors.products import (
-    CUDA_BLOCK,
-    CUDA_BYTES,
+    CUDA_BLOCK_ROWS,
+    CUDA_BYTES_AT_A_TIME,
     MARGIN,
-    PIECE,
-    SHAPED,
+    PIECE_COLUMNS,
+    TILE_MULTIPLE,
     Entries,
-    Rough,
+    RoundedVectors,
     Tile,
-    threads_of_torch,
     where,
+    worker_threads,
 )
+from dedup_widgets.neighbors.rescaled import multiply_rescaled
 from dedup_widgets.neighbors.vectors import Vectors, float32_error, parts
 
 if TYPE_CHECKING:
@@ -32,26 +32,32 @@ if TYPE_CHECKING:
 
 
 class TorchProducts:
-    """Products by torch, in any of its types of float.
+    """Dot products by torch, in any of its floating-point types.
 
     The threads that compute tiles use one core each: a tile is too small to share.
     """
 
     def __init__(
-        self, dtype: "torch.dtype", device: str = "cpu", block: int = 2048, at_a_time: int = 2**27
+        self,
+        dtype: "torch.dtype",
+        device: str = "cpu",
+        block: int = 2048,
+        bytes_at_a_time: int = 2**27,
     ) -> None:
         import torch
 
         self.dtype, self.device = dtype, torch.device(device)
         on_cpu = self.device.type == "cpu"
-        self.block = block if on_cpu else CUDA_BLOCK
-        self.at_a_time = at_a_time if on_cpu else CUDA_BYTES
+        self.block = block if on_cpu else CUDA_BLOCK_ROWS
+        self.bytes_at_a_time = bytes_at_a_time if on_cpu else CUDA_BYTES_AT_A_TIME
         self.workers = processors() if on_cpu else 2
         self.itemsize = dtype.itemsize
         self._kept = threading.local()
 
-    def load(self, vectors: Vectors, rows: NDArray[np.int64], pool: ThreadPoolExecutor) -> Rough:
-        """Round some vectors, in all threads."""
+    def load(
+        self, vectors: Vectors, rows: NDArray[np.int64], pool: ThreadPoolExecutor
+    ) -> RoundedVectors:
+        """Round some vectors, in the threads of `pool`."""
         import torch
 
         data = torch.empty((len(rows), vectors.dimensions), dtype=self.dtype)
@@ -65,13 +71,16 @@ class TorchProducts:
 
         for _ in pool.map(round_part, parts(len(rows), 2048)):
             pass
-        return Rough(data.to(self.device), error)
+        return RoundedVectors(data.to(self.device), error)
 
-    def multiply(self, a: Rough, b: Rough) -> Tile:
-        """Return the products of all rows of a with all of b; it is gone with a thread's next."""
+    def multiply(self, a: RoundedVectors, b: RoundedVectors) -> Tile:
+        """Return the dot products of all rows of a with all rows of b.
+
+        The tile is valid until the same thread calls `multiply` again: its memory is reused.
+        """
         import torch
 
-        left, right = (_padded(rough.data) for rough in (a, b))
+        left, right = (_padded(vectors.data) for vectors in (a, b))
         kept = self._kept.__dict__
         shape = (len(left), len(right))
         if kept.get("shape") != shape:
@@ -79,27 +88,30 @@ class TorchProducts:
             kept["product"] = torch.empty(shape, dtype=self.dtype, device=self.device)
         torch.mm(left, right.T, out=kept["product"])
         a_off, b_off = float(a.error.max()), float(b.error.max())
-        # Rounded to nearest, a sum below 1 is off by half of what the last digit of 1/2 is worth.
-        # One above it is taken for 1, which is no worse.
-        # Tensor cores cut digits off where others round: four times their error covers it, and
-        # magnified vectors, whose products are sums of at most 1.5 in magnitude, too.
+        # A sum below 1, rounded to nearest, has an error of at most half a unit in the last place
+        # of 1/2. A sum above 1 is clamped to 1, which is no worse.
+        # Tensor cores truncate where others round: four times the float32 error covers it, and
+        # rescaled vectors too, whose products are sums of at most 1.5 in magnitude.
         last_digit = torch.finfo(self.dtype).eps / 4
         slack = a_off + (1 + a_off) * b_off + 4 * float32_error(a.data.shape[1]) + last_digit
         return _TorchTile(kept["product"], (len(a), len(b)), MARGIN + slack)
 
-    def magnify(self, a: NDArray[np.float32], b: NDArray[np.float32], radius: float) -> Tile:
-        """Return the cosines of vectors that are close together, more finely than `multiply`."""
-        return magnify(self, self._rounded, a, b, radius)
+    def multiply_rescaled(
+        self, a: NDArray[np.float32], b: NDArray[np.float32], max_norm: float
+    ) -> Tile:
+        """Return the cosines of vectors that lie close together, see :class:`Products`."""
+        return multiply_rescaled(self, self._rounded, a, b, max_norm)
 
     def multiply_exactly(
         self, a: NDArray[np.float64], b: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return all products in float64; numpy's own threads would wait for each other."""
+        """Return all dot products in float64; numpy would start threads of its own."""
         import torch
 
         return torch.mm(torch.from_numpy(a), torch.from_numpy(b).T).numpy()
 
     def _rounded(self, rows: NDArray[np.float32]) -> tuple[Any, NDArray[np.float32]]:
+        """Return rounded rows as a tensor on the device, and as float32."""
         import torch
 
         data = torch.from_numpy(rows).to(self.dtype)
@@ -115,7 +127,7 @@ class TorchProducts:
         reduced = matmul.allow_fp16_reduced_precision_reduction
         matmul.allow_fp16_reduced_precision_reduction = False
         try:
-            with threads_of_torch(self.workers, torch.set_num_threads, 1) as pool:
+            with worker_threads(self.workers, torch.set_num_threads, 1) as pool:
                 yield pool
         finally:
             matmul.allow_fp16_reduced_precision_reduction = reduced
@@ -123,18 +135,19 @@ class TorchProducts:
 
 
 def _padded(rows: "torch.Tensor") -> "torch.Tensor":
-    """Return rows and zeros, in one of a few lengths: oneDNN keeps a program for each shape."""
+    """Pad with rows of zeros to one of a few heights: oneDNN compiles a kernel for each shape."""
     import torch
 
-    below = -len(rows) % SHAPED
+    below = -len(rows) % TILE_MULTIPLE
     return torch.nn.functional.pad(rows, (0, 0, 0, below)) if below else rows
 
 
 class _TorchTile:
-    """Products as their bits: whole numbers compare many times as fast as torch's bfloat16.
+    """Dot products as their bits: integers compare many times as fast as torch's bfloat16.
 
-    Floats from 0 on are ordered like their bits. Negative ones are below them, in the opposite
-    order. Each row is cut into pieces; one whose highest product is too low is not looked at.
+    Non-negative floats are ordered like their bits, read as integers. Negative ones come below
+    them, in the opposite order. Each row is cut into pieces; a piece whose maximum is below the
+    threshold is skipped.
     """
 
     def __init__(self, product: "torch.Tensor", size: tuple[int, int], slack: float) -> None:
@@ -157,68 +170,74 @@ class _TorchTile:
         turned.__dict__.pop("_highest", None)
         return turned
 
-    def forget(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> None:
+    def mask(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> None:
         self._bits.view(self._type)[rows, columns] = -np.inf
 
-    def peaks(self) -> NDArray[np.floating]:
+    def row_maxima(self) -> NDArray[np.floating]:
         return self._floats(self._highest.max(axis=1))
 
-    def at_least(
-        self, rows: NDArray[np.int64], low: NDArray[np.floating], most: float = np.inf
+    def entries_above(
+        self, rows: NDArray[np.int64], threshold: NDArray[np.floating], most: float = np.inf
     ) -> tuple[Entries, NDArray[np.bool_]]:
-        bound = self._bound(low)
+        bound = self._bound(threshold)
         has_high = self._highest[rows] >= bound[:, None]
-        # There is at least one in each of these pieces; in most of them are surely many.
+        # A row in which most pieces have a high product surely has many of them.
         many = max(12, 3 * has_high.shape[1] // 4)
-        is_crowded = has_high.sum(axis=1) > (most if most >= self.width else min(most, many))
-        has_high[is_crowded] = False
+        is_dense = has_high.sum(axis=1) > (most if most >= self.width else min(most, many))
+        has_high[is_dense] = False
         row, piece = where(has_high)
         some = self._pieces(rows[row], piece)
         is_high = some >= bound[row, None]
-        is_high[piece > self.width // PIECE] = False
-        is_high[piece == self.width // PIECE, self.width % PIECE :] = False
+        is_high[piece > self.width // PIECE_COLUMNS] = False
+        is_high[piece == self.width // PIECE_COLUMNS, self.width % PIECE_COLUMNS :] = False
         nth, within = where(is_high)
         of_row = np.bincount(row[nth], minlength=len(rows))
         if (of_row > most).any():
-            is_crowded |= of_row > most
-            stays = ~is_crowded[row[nth]]
-            nth, within = nth[stays], within[stays]
-        column = piece[nth] * PIECE + within
-        return (row[nth], column, self._floats(some[nth, within])), is_crowded
+            is_dense |= of_row > most
+            is_wanted = ~is_dense[row[nth]]
+            nth, within = nth[is_wanted], within[is_wanted]
+        column = piece[nth] * PIECE_COLUMNS + within
+        return (row[nth], column, self._floats(some[nth, within])), is_dense
 
-    def columns_at_least(
-        self, rows: NDArray[np.int64], low: NDArray[np.floating]
+    def columns_above(
+        self, rows: NDArray[np.int64], threshold: NDArray[np.floating]
     ) -> NDArray[np.int64]:
         some = self._bits.index_select(int(self._across), self._on_device(rows)).cpu().numpy()
-        bound = self._bound(low)
+        bound = self._bound(threshold)
         if self._across:
             some = some.T
         return np.flatnonzero(np.any(some >= bound[:, None], axis=0)[: self.width])
 
-    # Turned around before, both would take several times as long.
+    # The next two read the columns of a transposed tile in place: transposing it first would be
+    # several times slower.
 
     @cached_property
     def _highest(self) -> NDArray[np.signedinteger]:
-        """The highest bits of each piece of each row, (rows, pieces)."""
+        """The largest bits of each piece of each row, (rows, pieces)."""
         if self._across:
-            highest = self._bits.view(-1, PIECE, self._bits.shape[1]).amax(1).T[: self._size[1]]
+            highest = (
+                self._bits.view(-1, PIECE_COLUMNS, self._bits.shape[1]).amax(1).T[: self._size[1]]
+            )
         else:
-            highest = self._bits.view(len(self._bits), -1, PIECE).amax(2)[: self._size[0]]
+            highest = self._bits.view(len(self._bits), -1, PIECE_COLUMNS).amax(2)[: self._size[0]]
         return highest.cpu().numpy()
 
     def _pieces(self, rows: NDArray[Any], pieces: NDArray[Any]) -> NDArray[np.signedinteger]:
         """Return the bits of some pieces, (pieces, PIECE)."""
         row, piece = self._on_device(rows), self._on_device(pieces)
         if self._across:
-            return self._bits.view(-1, PIECE, self._bits.shape[1])[piece, :, row].cpu().numpy()
-        return self._bits.view(len(self._bits), -1, PIECE)[row, piece].cpu().numpy()
+            return (
+                self._bits.view(-1, PIECE_COLUMNS, self._bits.shape[1])[piece, :, row].cpu().numpy()
+            )
+        return self._bits.view(len(self._bits), -1, PIECE_COLUMNS)[row, piece].cpu().numpy()
 
-    def _bound(self, low: NDArray[np.floating]) -> NDArray[np.signedinteger]:
-        """Return bits that those of a product of at least so much have at least."""
+    def _bound(self, threshold: NDArray[np.floating]) -> NDArray[np.signedinteger]:
+        """Return a lower bound of the bits of products that are not below a threshold."""
         import torch
 
-        rounded = torch.from_numpy(low).to(self._type)
-        # Rounding a bound up would lose a product; and any may be above a negative one.
+        rounded = torch.from_numpy(threshold).to(self._type)
+        # Products have the same type, so rounding the threshold to it loses none of them. A product
+        # of any sign may be above a negative threshold, whose bits are ordered the other way.
         bits = rounded.view(self._bits.dtype) - 1
         return torch.where(rounded > 0, bits, self._lowest).numpy()
 
@@ -228,6 +247,7 @@ class _TorchTile:
         return torch.from_numpy(rows).to(self._bits.device)
 
     def _floats(self, bits: NDArray[np.signedinteger]) -> NDArray[np.float32]:
+        """Return products from their bits, at most 1."""
         import torch
 
         floats: NDArray[np.float32]
@@ -236,7 +256,7 @@ class _TorchTile:
 
 
 def multiplies_float32() -> bool:
-    """Tell whether torch multiplies float32 as such, and not in a type of fewer digits."""
+    """Tell whether torch multiplies float32 in full precision, and not in TF32 or bfloat16."""
     import torch
 
     if torch.get_float32_matmul_precision() != "highest":

@@ -1,9 +1,9 @@
 """Unit vectors, and exact cosines between them.
 
-Unit vectors are rounded to multiples of 2**-24, which float32 holds exactly. A product of two
+Unit vectors are rounded to multiples of 2**-24, which float32 represents exactly. A product of two
 components is then a multiple of 2**-48, and every partial sum of a dot product is at most about 1
-(Cauchy-Schwarz), so float64 adds them up without any rounding: in whatever order, block or thread
-it is done, the dot product is the same number.
+(Cauchy-Schwarz), so float64 sums them without any rounding: the dot product is the same number in
+whatever order, block or thread it is computed.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,21 +16,22 @@ from numpy.typing import NDArray
 from dedup_widgets.errors import InputError
 
 GRID = 2.0**24
+"""Unit vectors are rounded to multiples of 1 / GRID."""
 
 
-BLOCK = 512
+BLOCK_ROWS = 512
 """Rows multiplied at a time: a tile of 512 x 512 products stays in the processor's cache."""
 
 
-IN_CACHE = 2**19
-"""Bytes that are worked on at a time where each is touched several times."""
+CACHE_BYTES = 2**19
+"""Bytes that are worked on at a time where each is used several times."""
 
 
 class Vectors:
-    """Unit vectors of many rows, made when they are asked for.
+    """Unit vectors of many rows, computed on demand.
 
-    The numbers stay where they are and in their own precision, be it a file that is mapped into
-    memory and larger than it; all are read once, to be checked.
+    The embeddings are not copied or converted, so they may be a memory-mapped file that is larger
+    than memory; all are read once, to be checked.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ class Vectors:
 
     @classmethod
     def of(cls, vectors: "Vectors | NDArray[np.float32]") -> "Vectors":
-        """Return vectors as they are, or those of an array of :func:`unit_vectors`."""
+        """Return :class:`Vectors` unchanged, or make them of an array of :func:`unit_vectors`."""
         if isinstance(vectors, Vectors):
             return vectors
         made = cls.__new__(cls)
@@ -86,7 +87,7 @@ class Vectors:
     def unit(self, rows: "slice | Sequence[int] | NDArray[np.int64]") -> NDArray[np.float32]:
         """Normalise some rows to unit length and round them to multiples of 2**-24.
 
-        Each depends on nothing but itself, and not on the memory layout.
+        A result depends on its own row alone, and not on the memory layout.
 
         Returns
         -------
@@ -99,7 +100,7 @@ class Vectors:
             return self._matrix[rows]
         raw = self._matrix[rows]
         unit = np.empty(raw.shape, np.float32)
-        for part in parts(len(raw), IN_CACHE // (8 * self.dimensions + 1) + 1):
+        for part in parts(len(raw), CACHE_BYTES // (8 * self.dimensions + 1) + 1):
             _normalise(raw[part], out=unit[part])
         return unit
 
@@ -184,16 +185,21 @@ def pair_cosines(vectors: Vectors, rows: NDArray[Any], others: NDArray[Any]) -> 
 
 
 def float32_error(dimensions: int) -> float:
-    """Bound what a float32 product of unit vectors on the grid is off from their cosine by.
+    """Bound the error of a float32 dot product of unit vectors on the grid, as their cosine.
 
-    d * 2**-24 for the sum, sqrt(d) * 2**-24 for lengths that are not quite 1, both rounded up
-    for the terms of higher order and for a threshold that is itself rounded to float32.
+    d * 2**-24 for the sum [1]_, sqrt(d) * 2**-24 for lengths that are not exactly 1, both rounded
+    up for the terms of higher order and for a threshold that is itself rounded to float32.
+
+    References
+    ----------
+    .. [1] N. J. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., SIAM, 2002,
+       chapter 3.
     """
     return float(1.01 * (dimensions + np.sqrt(dimensions) + 8) * 2.0**-24)
 
 
 def _hashed(bits: NDArray[np.uint32]) -> NDArray[np.uint64]:
-    """Return a number for each row, the same for equal ones, hardly ever for others."""
+    """Return a 64-bit hash of each row, (n,)."""
     odd = 2 * np.random.default_rng(0).integers(2**63, size=bits.shape[1], dtype=np.uint64) + 1
     hashed: NDArray[np.uint64] = bits.astype(np.uint64) @ odd
     return hashed
@@ -211,6 +217,7 @@ def _largest(rows: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _normalise(rows: NDArray[Any], out: NDArray[np.float32]) -> None:
+    """Write the unit vectors of rows, (n, d), to `out`, of the same shape."""
     wide = rows.astype(np.float64, order="C")
     if rows.dtype.kind != "f" or rows.dtype.itemsize > 4:
         # A power of two changes no digit, and keeps the squares from over- and underflowing.
@@ -223,12 +230,13 @@ def _normalise(rows: NDArray[Any], out: NDArray[np.float32]) -> None:
 
 
 def _squares(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the squared length of each vector, (..., d) to (...)."""
     squares: NDArray[np.float64] = np.einsum("...d,...d->...", vectors, vectors)
     return squares
 
 
-def parts(n: int, block: int = BLOCK) -> Iterator[slice]:
-    """Cut n rows into blocks."""
+def parts(n: int, block: int = BLOCK_ROWS) -> Iterator[slice]:
+    """Yield slices that cut n rows into blocks."""
     return (slice(start, min(start + block, n)) for start in range(0, n, block))
 
 
@@ -261,6 +269,7 @@ def _matrix(embeddings: Any) -> NDArray[Any]:
 
 
 def _from_series(column: pl.Series) -> NDArray[Any]:
+    """Return an Array or List column as an (n, d) array."""
     _refuse(column.is_null().to_numpy(), "are null")
     if not column.len():
         return np.empty((0, 0), np.float32)
@@ -270,7 +279,7 @@ def _from_series(column: pl.Series) -> NDArray[Any]:
 
 
 def _refuse(bad: NDArray[np.bool_], what: str) -> None:
-    """Raise for the rows that are bad, naming the first of them."""
+    """Raise an InputError if any row is bad, naming the first ones."""
     rows = np.flatnonzero(bad)
     if rows.size:
         more = f" and {rows.size - 5} more" if rows.size > 5 else ""

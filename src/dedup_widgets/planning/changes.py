@@ -17,12 +17,12 @@ class Changes:
     groups_before, groups
         How many groups there were, and are.
     removed_before, removed
-        How many images would have gone, and go.
+        How many images were removed before, and are now.
     now_removed, now_kept
-        How many images go that would have stayed, and the other way round.
+        How many images are removed that were kept before, and the other way round.
     regrouped
-        How many images joined a group, left one or changed to another. Of two groups that share
-        the most images, one is what became of the other; it does not matter which is the keeper.
+        How many images joined a group, left one or changed to another. Two groups that share the
+        most images count as the same group, whichever of them is the keeper.
 
     Examples
     --------
@@ -42,15 +42,15 @@ class Changes:
 
     @property
     def actions(self) -> int:
-        """How many images go or stay that did not before."""
+        """How many images are removed or kept that were not before."""
         return self.now_removed + self.now_kept
 
     def __bool__(self) -> bool:
-        """Tell whether any image goes, stays or is grouped otherwise."""
+        """Tell whether any image is removed, kept or grouped differently."""
         return self.actions + self.regrouped > 0
 
     def __str__(self) -> str:
-        """Say it for people."""
+        """Return groups and removed images, with their differences, in words."""
         groups = "group" if self.groups == 1 else "groups"
         images = "image goes" if self.removed == 1 else "images go"
         return (
@@ -88,7 +88,9 @@ def changes(before: pl.DataFrame, after: pl.DataFrame) -> Changes:
             f"the plans have {len(both):,} images in common, of {len(before):,} and "
             f"{len(after):,}; compare plans of one frame"
         )
-    went, goes = (both[name].cast(pl.String) == "remove" for name in ("action", "action_after"))
+    removed_before, removed_after = (
+        both[name].cast(pl.String) == "remove" for name in ("action", "action_after")
+    )
     groups = both.select("group", "group_after")
     shared = groups.drop_nulls().group_by("group", "group_after").len()
     shared = shared.sort("len", "group", "group_after", descending=[True, False, False])
@@ -98,13 +100,14 @@ def changes(before: pl.DataFrame, after: pl.DataFrame) -> Changes:
     return Changes(
         groups_before=before["group"].drop_nulls().n_unique(),
         groups=after["group"].drop_nulls().n_unique(),
-        removed_before=int(went.sum()),
-        removed=int(goes.sum()),
-        now_removed=int((goes & ~went).sum()),
-        now_kept=int((went & ~goes).sum()),
+        removed_before=int(removed_before.sum()),
+        removed=int(removed_after.sum()),
+        now_removed=int((removed_after & ~removed_before).sum()),
+        now_kept=int((removed_before & ~removed_after).sum()),
         regrouped=len(in_any) - int(shared["len"].sum()),
     )
 
 
 def _signed(difference: int) -> str:
+    """Return " (+7)" or " (−7)", nothing for 0."""
     return f" ({difference:+,})".replace("-", "−") if difference else ""

@@ -134,15 +134,15 @@ def merge_labels(df: Any, plan: pl.DataFrame, columns: Sequence[str]) -> pl.Data
     frame = to_polars(df)
     require_columns(frame, ["path", *columns], "merging labels")
     require_columns(plan, ["path", "action", "keeper", "rank"], "merging labels by a plan")
-    place = pl.DataFrame({"path": frame["path"].cast(pl.String)}).with_row_index("place")
-    going = plan.filter(pl.col("action").cast(pl.String) == "remove").sort("rank")
-    pairs = going.join(place, on="path", how="left", maintain_order="left").join(
-        place.rename({"path": "keeper", "place": "to"}),
+    row = pl.DataFrame({"path": frame["path"].cast(pl.String)}).with_row_index("row")
+    removed = plan.filter(pl.col("action").cast(pl.String) == "remove").sort("rank")
+    pairs = removed.join(row, on="path", how="left", maintain_order="left").join(
+        row.rename({"path": "keeper", "row": "to"}),
         on="keeper",
         how="left",
         maintain_order="left",
     )
-    if absent := pairs["place"].null_count() + pairs["to"].null_count():
+    if absent := pairs["row"].null_count() + pairs["to"].null_count():
         raise InputError(
             f"the plan names {absent} images that this frame does not have; make it of this frame"
         )
@@ -155,7 +155,7 @@ def merge_labels(df: Any, plan: pl.DataFrame, columns: Sequence[str]) -> pl.Data
 def _filled(column: pl.Series, pairs: pl.DataFrame) -> pl.Series:
     """Fill nulls of keepers with the first value that there is among their duplicates."""
     first = (
-        pairs.select("to", value=column.gather(pairs["place"]))
+        pairs.select("to", value=column.gather(pairs["row"]))
         .filter(column.gather(pairs["to"]).is_null())
         .drop_nulls("value")
         .unique("to", keep="first", maintain_order=True)
@@ -166,7 +166,7 @@ def _filled(column: pl.Series, pairs: pl.DataFrame) -> pl.Series:
 def _united(column: pl.Series, pairs: pl.DataFrame) -> pl.Series:
     """Add to the lists of keepers what only their duplicates have."""
     united: dict[int, list[Any]] = {}
-    for to, values in zip(pairs["to"], column.gather(pairs["place"]).to_list(), strict=True):
+    for to, values in zip(pairs["to"], column.gather(pairs["row"]).to_list(), strict=True):
         if not values:
             continue
         if to not in united:
@@ -236,7 +236,7 @@ def _disagreeing(frame: pl.DataFrame, column: str, summary: str, purpose: str) -
 
 
 def _summaries(frame: pl.DataFrame, column: str) -> pl.DataFrame:
-    """Say what groups of two or more values say, the most frequent first."""
+    """Return the values of each group that has two or more, in words, the most frequent first."""
     counts = (
         frame.select("group", value=_as_text(frame, column))
         .drop_nulls()
@@ -269,7 +269,7 @@ def has_labels(dtype: pl.DataType) -> bool:
 
 
 def _as_text(frame: pl.DataFrame, column: str) -> pl.Expr:
-    """Say what a column says: null for nothing, the same for the same set of tags."""
+    """Return a column as text: null for no value, equal for equal sets of tags."""
     value, dtype = named(column), frame.schema[column]
     require_labels(frame, column)
     if isinstance(dtype, pl.Array):

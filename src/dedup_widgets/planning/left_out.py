@@ -1,4 +1,4 @@
-"""What a dataset leaves out, and why."""
+"""The images that a dataset leaves out, and why."""
 
 import polars as pl
 
@@ -26,7 +26,7 @@ def left_out(
     pl.DataFrame
         As :func:`dedup_widgets.create_dataset` takes it for ``removed``.
     """
-    stays = frame[path].is_in(kept.implode())
+    in_dataset = frame[path].is_in(kept.implode())
     error = frame.get_column("error", default=pl.Series([None] * len(frame)))
     if plan is None:
         plan = frame.select(path=pl.col(path), action=pl.lit("keep"), reason=pl.lit(""))
@@ -38,4 +38,4 @@ def left_out(
         .then("reason")
         .otherwise(pl.lit(BY_HAND))
     )
-    return plan.select("path", *facts, reason=why).filter(~stays)
+    return plan.select("path", *facts, reason=why).filter(~in_dataset)

@@ -1,7 +1,7 @@
-"""Which images stay and which go, and why: from a scored frame and a person's decisions.
+"""Which images to keep and which to remove, and why: from a scored frame and decisions by hand.
 
-The frame's groups, or groups formed anew at another boundary, come first. Then the decisions made
-by hand: each changes the group it was made in, and no other. Last, what kinds may go.
+First come the groups: those of the frame, or new ones at another boundary. Then the decisions by
+hand, each of which changes only the group that it was made in. Last, which kinds may be removed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,9 +32,9 @@ def plan(
     df
         A frame as :func:`dedup_widgets.score` makes it, of images that were scored together. It
         needs ``path``, ``group``, ``keep`` and ``fingerprint`` (or, for vectors of your own,
-        ``uniqueness`` and ``nearest``); with ``embedding`` it can be grouped anew.
+        ``uniqueness`` and ``nearest``); with ``embedding`` it can be grouped again.
     near
-        Near-duplicate boundary on the uniqueness scale, in [0, 1]: images are grouped anew at it,
+        Near-duplicate boundary on the uniqueness scale, in [0, 1]: images are grouped again at it,
         from the column ``embedding`` and without any model. Default: the frame's groups as they
         are.
     remove
@@ -42,10 +42,10 @@ def plan(
         picture stays; without ``"exact"`` every image that has exact copies stays.
     keep
         Keeper rules, strongest first, in place of those that the frame was scored with; see
-        :mod:`dedup_widgets.keepers`. Groups are formed round keepers, so images are grouped anew,
+        :mod:`dedup_widgets.keepers`. Groups are formed round keepers, so images are grouped again,
         at `near` or else at the frame's own boundary. A frame without embeddings cannot be: there
         the rules choose among exact copies only. Default: the frame's keepers; where images are
-        grouped anew, the default rules as far as the frame has their columns.
+        grouped again, the default rules as far as the frame has their columns.
     keepers
         Paths chosen by hand to be the keeper of their group. No rule overrides them; of one group
         several may be chosen, and all of them stay.
@@ -60,8 +60,8 @@ def plan(
         One row an image, in the order of the frame:
 
         - ``path`` (String).
-        - ``action`` (Enum): ``keep`` or ``remove``. An unreadable file is kept: nobody has seen
-          what is in it.
+        - ``action`` (Enum): ``keep`` or ``remove``. An unreadable file is kept, because its
+          content is unknown.
         - ``reason`` (String): for people to read.
         - ``keeper`` (String): the image that this one is a duplicate of; for a keeper itself;
           null for images in no group. The keeper of a row that goes stays.
@@ -83,14 +83,14 @@ def plan(
 
     Notes
     -----
-    A group in which something was decided by hand is formed anew from its own members: the chosen
+    A group in which something was decided by hand is formed again from its own members: the chosen
     keepers first, then by rank, each takes those within the boundary that are left, except across
     a pair of `not_duplicates`. What is left alone stays, even if a keeper of another group is
     near. Without embeddings, all that is known is that each member is near its group's keeper.
 
-    The score of a frame tells who has anyone within `near` at all, so only those are compared
-    again. Images scored apart and put together afterwards are therefore not compared with each
-    other, unless they share a fingerprint: score them together.
+    An image whose score is above `near` has no other within it, so only images with lower scores
+    are compared again. Images that were scored separately and put together afterwards are therefore
+    not compared with each other, unless they share a fingerprint: score them together.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def threshold_curve(
     nears
         Boundaries on the uniqueness scale, in [0, 1]. Default: 0, 0.0001 … 0.01 and on in steps
         of 0.01 to 0.2, and the one that the frame was scored with; the last ones are left out
-        where more than 32,768 images may have somebody within them.
+        where more than 32,768 images may have another one within them.
     keep
         Keeper rules, as :func:`plan` takes them.
 

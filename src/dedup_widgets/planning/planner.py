@@ -1,4 +1,4 @@
-"""Plans of one frame, one after the other, with what does not change kept."""
+"""Plans of one frame, one after the other, where what does not change is computed once."""
 
 import threading
 from collections.abc import Iterable, Sequence
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
-from dedup_widgets.planning.groups import Decisions, Groups, decided, groups_within, own_groups
-from dedup_widgets.planning.ranking import Ranked, Scored, distances_between
+from dedup_widgets.planning.groups import GroupDecisions, Groups, decided, groups_within, own_groups
+from dedup_widgets.planning.ranking import RankedImages, ScoredImages, distances_between
 from dedup_widgets.planning.reasons import (
     EXACT,
     KINDS,
     counts_of_groups,
-    fates,
+    outcomes,
     reason_of,
     rules_of_keepers,
 )
@@ -29,11 +29,11 @@ REMOVABLE = ("exact", "near")
 """The kinds of images that a plan may remove."""
 
 
-NEARS = (0.0, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, *(i / 100 for i in range(1, 21)))
+CURVE_NEARS = (0.0, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, *(i / 100 for i in range(1, 21)))
 """Boundaries of a threshold curve, on the uniqueness scale."""
 
 
-CURVE = {
+CURVE_SCHEMA = {
     "near": pl.Float64,
     "groups": pl.UInt32,
     "near_groups": pl.UInt32,
@@ -43,12 +43,12 @@ CURVE = {
 """Columns of a threshold curve."""
 
 
-RANKINGS = 4
-"""Sets of keeper rules by which a planner remembers the order of images."""
+MAX_RANKINGS = 4
+"""Sets of keeper rules for which a planner keeps the order of images."""
 
 
 class Planner:
-    """Plans of one frame, one after the other: what does not change is worked out once.
+    """Plans of one frame, one after the other: what does not change is computed once.
 
     Pairs of images near each other are searched once, for all boundaries up to 0.2 (fewer if the
     images are many); another boundary then takes a fraction of a second. A planner may serve
@@ -78,14 +78,14 @@ class Planner:
         self._frame = _with_paths(frame, checked_paths(frame))
         self._names = self._frame.select(_file_name(pl.col("path"))).to_series()
         self._lock = threading.Lock()
-        self._by_need: dict[str, Scored] = {}
-        self._rankings: list[Ranked] = []
-        # Of the last plan: the row of each one's keeper, and how far it is.
+        self._by_need: dict[str, ScoredImages] = {}
+        self._rankings: list[RankedImages] = []
+        # Of the last plan: the row of each row's keeper, and the distance to it.
         self._last = np.full(len(frame), -1), np.full(len(frame), np.nan, np.float32)
 
     @property
     def near(self) -> float:
-        """The boundary that the frame was scored with, as far as its kinds and groups tell."""
+        """The boundary that the frame was scored with, inferred from its kinds and groups."""
         with self._lock:
             has_embeddings = "embedding" in self._frame.columns
             return self._scored("embedding" if has_embeddings else "keep").near
@@ -105,17 +105,17 @@ class Planner:
         chosen = _checked_keepers(keepers, frame["path"])
         pairs = _checked_pairs(not_duplicates)
         _check_near(near)
-        anew = near is not None or (keep is not None and "embedding" in frame.columns)
-        _check_columns(frame, anew=anew, near=near, pairs=pairs)
-        ranked = self._ranking(keep, "embedding" if anew else "keep")
-        among_copies = keep is not None and not anew
-        if anew:
+        regroup = near is not None or (keep is not None and "embedding" in frame.columns)
+        _check_columns(frame, regroup=regroup, near=near, pairs=pairs)
+        ranked = self._ranking(keep, "embedding" if regroup else "keep")
+        among_copies = keep is not None and not regroup
+        if regroup:
             groups = groups_within(ranked, ranked.scored.near if near is None else near)
         else:
             groups = own_groups(ranked, best_copies=among_copies)
-        decisions = Decisions.of(ranked, chosen, pairs)
+        decisions = GroupDecisions.of(ranked, chosen, pairs)
         groups = decided(groups, ranked, decisions, near)
-        rule = rules_of_keepers(ranked, groups.leader, among_copies=among_copies)
+        rule = rules_of_keepers(ranked, groups.representative, among_copies=among_copies)
         return self._laid_out(ranked, groups, decisions.chosen, rule, removable)
 
     def curve(
@@ -129,16 +129,16 @@ class Planner:
         ranked = self._ranking(keep, "embedding")
         if nears is None:
             own, limit = ranked.scored.near, ranked.scored.limit
-            nears = sorted({own, *(near for near in NEARS if near <= max(limit, own))})
+            nears = sorted({own, *(near for near in CURVE_NEARS if near <= max(limit, own))})
         chosen = list(nears)
         for near in chosen:
             _check_near(near)
-        # The widest first: the pairs that are found for it serve for all.
+        # The highest boundary first: the pairs that are found for it serve for all.
         found = {near: groups_within(ranked, near) for near in sorted(chosen, reverse=True)}
         rows = [(near, *counts_of_groups(ranked, found[near], len(self._frame))) for near in chosen]
-        return pl.DataFrame(rows, schema=CURVE, orient="row")
+        return pl.DataFrame(rows, schema=CURVE_SCHEMA, orient="row")
 
-    def _ranking(self, keep: Sequence[str | Rule] | None, needed: str) -> Ranked:
+    def _ranking(self, keep: Sequence[str | Rule] | None, needed: str) -> RankedImages:
         """Return the images that have what is needed, best keeper first."""
         rules = applicable(self._frame.columns) if keep is None else keep
         check(rules)
@@ -147,45 +147,47 @@ class Planner:
             for known in self._rankings:
                 if known.scored is scored and _are_same(known.rules, rules):
                     return known
-            ranked = Ranked(scored, rules)
-            self._rankings = [ranked, *self._rankings[: RANKINGS - 1]]
+            ranked = RankedImages(scored, rules)
+            self._rankings = [ranked, *self._rankings[: MAX_RANKINGS - 1]]
             return ranked
 
-    def _scored(self, needed: str) -> Scored:
+    def _scored(self, needed: str) -> ScoredImages:
         if needed not in self._by_need:
-            self._by_need[needed] = Scored(self._frame, needed)
+            self._by_need[needed] = ScoredImages(self._frame, needed)
         return self._by_need[needed]
 
     def _laid_out(
         self,
-        ranked: Ranked,
+        ranked: RankedImages,
         groups: Groups,
         chosen: NDArray[np.bool_],
         rule: pl.Series,
         removable: set[str],
     ) -> pl.DataFrame:
-        """Decide what goes, and lay it out as the frame that :func:`plan` describes."""
-        keeper, kind, goes = fates(ranked.picture, groups.leader, removable)
+        """Decide which images are removed, and return the frame that :func:`plan` describes."""
+        keeper, kind, removed = outcomes(ranked.picture, groups.representative, removable)
         rows = np.arange(len(ranked))
         laid = pl.DataFrame(
             {
                 "keeper": ranked.row[keeper],
                 "kind": KINDS.gather(kind),
-                "goes": goes,
+                "removed": removed,
                 "chosen": chosen,
-                "leads": np.isin(rows, groups.leader[groups.leader != rows]),
-                "spared": groups.spared,
-                "crowded": groups.crowded,
+                "is_representative": np.isin(
+                    rows, groups.representative[groups.representative != rows]
+                ),
+                "kept_by_decision": groups.kept_by_decision,
+                "has_neighbor": groups.has_neighbor,
                 "rule": rule,
                 "group": pl.Series(groups.number, dtype=pl.UInt32),
                 "distance": pl.Series(self._distances(ranked, keeper, kind)).fill_nan(None),
                 "rank": pl.Series(rows, dtype=pl.UInt32),
             }
         )
-        place = np.full(len(self._frame), -1)
-        place[ranked.row] = rows
+        index = np.full(len(self._frame), -1)
+        index[ranked.row] = rows
         path = self._frame["path"]
-        laid = laid.select(pl.all().gather(pl.Series(place).replace(-1, None)))
+        laid = laid.select(pl.all().gather(pl.Series(index).replace(-1, None)))
         keeper_row = laid["keeper"]
         no_error = pl.Series("error", [None] * len(path), dtype=pl.String)
         laid = laid.with_columns(
@@ -198,7 +200,7 @@ class Planner:
         in_group = pl.when(pl.col("group") > 0)
         return laid.select(
             "path",
-            action=pl.when("goes").then(pl.lit("remove")).otherwise(pl.lit("keep")).cast(ACTION),
+            action=pl.when("removed").then(pl.lit("remove")).otherwise(pl.lit("keep")).cast(ACTION),
             reason=reason_of(removable),
             keeper=in_group.then("keeper"),
             kind="kind",
@@ -209,11 +211,11 @@ class Planner:
         ).with_columns(self._frame.select(pl.col("^fingerprint$")))
 
     def _distances(
-        self, ranked: Ranked, keeper: NDArray[np.int64], kind: NDArray[np.int64]
+        self, ranked: RankedImages, keeper: NDArray[np.int64], kind: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Return the cosine distance of each duplicate to its keeper, NaN where it is not known.
 
-        Most keepers are those of the last plan, so their distances are remembered.
+        Most keepers are those of the last plan, so the distances of that plan are reused.
         """
         row, keeper_row = ranked.row, np.where(kind > 0, ranked.row[keeper], -1)
         last_keeper, last_distance = self._last
@@ -256,6 +258,7 @@ def _check_near(near: float | None) -> None:
 
 
 def _checked_pairs(not_duplicates: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return pairs of fingerprints as a set of tuples of text."""
     pairs = set()
     for pair in not_duplicates:
         fingerprints = () if isinstance(pair, str) else tuple(pair)
@@ -266,11 +269,11 @@ def _checked_pairs(not_duplicates: Iterable[tuple[str, str]]) -> set[tuple[str, 
 
 
 def _check_columns(
-    frame: pl.DataFrame, *, anew: bool, near: float | None, pairs: set[tuple[str, str]]
+    frame: pl.DataFrame, *, regroup: bool, near: float | None, pairs: set[tuple[str, str]]
 ) -> None:
     if near is not None:
         require_columns(frame, ["embedding"], "grouping at another near")
-    if not anew:
+    if not regroup:
         require_columns(frame, ["group", "keep"], "a plan")
         if "fingerprint" not in frame.columns:
             require_columns(
@@ -312,4 +315,5 @@ def _are_same(some: Sequence[str | Rule], others: Sequence[str | Rule]) -> bool:
 
 
 def _file_name(path: pl.Expr) -> pl.Expr:
+    """Return the last part of a path, the path itself if it has none."""
     return pl.coalesce(path.str.extract(r"([^/\\]+)[/\\]*$"), path)

@@ -1,4 +1,4 @@
-"""The images of a scored frame that can be compared, best keeper first, and who is near whom."""
+"""The comparable images of a scored frame, best keeper first, and which are near each other."""
 
 import threading
 from collections.abc import Sequence
@@ -13,26 +13,26 @@ from dedup_widgets.neighbors import grouping
 from dedup_widgets.neighbors.pairs import Pairs, pairs_within
 from dedup_widgets.neighbors.vectors import distances, first_equal, unit_vectors
 from dedup_widgets.scoring.keepers import Rule, rank
-from dedup_widgets.scoring.uniqueness import FLOOR, NEAR, SAME, reach, scale
+from dedup_widgets.scoring.uniqueness import FLOOR, NEAR, SAME, radius_of, scale
 
-LIMIT = 0.2
-"""Boundary up to which images are compared once, on the uniqueness scale."""
-
-
-COMPARED = 32_768
-"""Images of which all pairs are compared in a few seconds."""
+PLANNER_NEAR_LIMIT = 0.2
+"""Boundary, on the uniqueness scale, up to which one search of pairs serves all boundaries."""
 
 
-AT_A_TIME = 16_384
+MAX_IMAGES_COMPARED = 32_768
+"""Images whose pairs are all compared in a few seconds."""
+
+
+PAIRS_AT_A_TIME = 16_384
 """Pairs of embeddings whose distance is computed at a time, to bound memory."""
 
 
-PAIRS = 8_000_000
-"""Pairs of near images that are kept at most: 128 MB."""
+MAX_PAIRS_IN_MEMORY = 8_000_000
+"""Pairs of near images to hold, at most: 128 MB."""
 
 
-class Scored:
-    """What a scored frame tells of its images that can be compared with each other.
+class ScoredImages:
+    """The images of a scored frame that can be compared with each other.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Scored:
     embeddings
         The frame's column of them, null for images without one; None if it has none.
     closeness
-        Who is near whom; None where embeddings are not what is needed.
+        Which images are near each other; None if another column than embeddings is needed.
     """
 
     def __init__(self, frame: pl.DataFrame, needed: str) -> None:
@@ -65,11 +65,11 @@ class Scored:
 
     @cached_property
     def near(self) -> float:
-        """The boundary that the frame was scored with, as far as its kinds and groups tell.
+        """The boundary that the frame was scored with, inferred from its kinds and groups.
 
         It lies between the scores of kind near and those of kind unique, and no member of a group
-        is farther from its keeper. Where the usual one does not fit, the lowest that does is
-        taken: too low keeps images, too high loses them.
+        is farther from its keeper. If the default does not fit, it is the lowest that does: a
+        boundary that is too low keeps images, one that is too high loses them.
         """
         if not {"kind", "uniqueness"} <= set(self.images.columns):
             return NEAR
@@ -102,17 +102,17 @@ class Scored:
 
     @cached_property
     def gamma(self) -> float | None:
-        """The exponent that leads from the frame's distances to its scores, None if none does.
+        """The exponent between the frame's distances and its scores, None if there is none.
 
-        The median of ln(uniqueness) / ln(distance), where most rows agree on it.
+        The median of ln(uniqueness) / ln(distance), if most rows agree with it.
         """
         if not {"uniqueness", "distance"} <= set(self.images.columns):
             return None
         score = self.images["uniqueness"].cast(pl.Float64).fill_null(np.nan).to_numpy()
         distance = self.images["distance"].cast(pl.Float64).fill_null(np.nan).to_numpy()
-        # At the floor the exponent cannot be seen, and near 1 the logarithm is all rounding.
-        telling = (score > 2 * FLOOR) & (score < 1) & (distance > 0) & (distance < 0.999)
-        exponents = np.log(score[telling]) / np.log(distance[telling])
+        # At the lowest score the exponent is lost, and near 1 the logarithm is mostly rounding.
+        usable = (score > 2 * FLOOR) & (score < 1) & (distance > 0) & (distance < 0.999)
+        exponents = np.log(score[usable]) / np.log(distance[usable])
         if not exponents.size:
             return None
         gamma = float(np.median(exponents))
@@ -122,16 +122,16 @@ class Scored:
 
     @property
     def limit(self) -> float:
-        """The boundary up to which groups formed anew take seconds, however many images."""
+        """The boundary up to which new groups take seconds, however many images there are."""
         return self.near if self.closeness is None else self.closeness.limit
 
-    def reach(self, near: float) -> float:
+    def radius(self, near: float) -> float:
         """Return the largest cosine distance within a boundary, -1 when none is."""
-        return reach(near, 1.0 if self.gamma is None else self.gamma)
+        return radius_of(near, 1.0 if self.gamma is None else self.gamma)
 
     @cached_property
     def pictures(self) -> pl.Series | None:
-        """A text for each image that is equal for exact duplicates, None if nothing tells."""
+        """A text for each image, equal for exact duplicates; None if no column shows them."""
         if "fingerprint" in self.images.columns:
             text = pl.coalesce(pl.col("fingerprint").cast(pl.String), "path")
         elif {"uniqueness", "nearest"} <= set(self.images.columns):
@@ -141,22 +141,22 @@ class Scored:
         return self.images.select(text).to_series()
 
 
-class Ranked:
+class RankedImages:
     """Images that can be compared with each other, the best keeper first.
 
     Attributes
     ----------
     scored, rules
-        What they come from, and the rules that rank them.
+        The images, and the rules that rank them.
     images
-        As in :class:`Scored`.
+        As in :class:`ScoredImages`.
     row
         The row of each in the frame.
     picture
         The first image with the same picture, itself if there is none before it.
     """
 
-    def __init__(self, scored: Scored, rules: Sequence[str | Rule]) -> None:
+    def __init__(self, scored: ScoredImages, rules: Sequence[str | Rule]) -> None:
         order = np.argsort(rank(scored.images, rules))
         self.scored, self.rules = scored, tuple(rules)
         self.images = scored.images[order]
@@ -165,8 +165,8 @@ class Ranked:
             assert scored.closeness is not None
             self.picture = scored.closeness.same(self.row)
         else:
-            pictures = scored.pictures.gather(order).to_frame("picture").with_row_index("place")
-            first = pictures.select(pl.col("place").min().over("picture"))
+            pictures = scored.pictures.gather(order).to_frame("picture").with_row_index("index")
+            first = pictures.select(pl.col("index").min().over("picture"))
             self.picture = first.to_series().to_numpy().astype(np.int64)
 
     def __len__(self) -> int:
@@ -174,113 +174,123 @@ class Ranked:
 
 
 class Closeness:
-    """Which images are near which, for groups at any boundary.
+    """Which images are near each other, for groups at any boundary.
 
-    The pairs within a limit are searched once, when they are first needed, and kept. Beyond it,
-    or where pairs are too many to keep, each boundary is searched by itself; the groups are the
-    same. It may serve several threads.
+    The pairs within a limit are searched once, when they are first needed, and kept. Beyond the
+    limit, or where there are too many pairs to keep, each boundary is searched by itself; the
+    groups are the same. It may serve several threads.
 
-    Whoever scored above a boundary has nobody within it, so only the others are compared. A frame
-    without fingerprints, or without scores on the scale of distances, cannot tell, and all are.
+    An image whose score is above a boundary has no other within it, so only images with lower
+    scores are compared. In a frame without fingerprints, or whose scores do not follow from its
+    distances, all images are.
     """
 
-    def __init__(self, scored: Scored) -> None:
+    def __init__(self, scored: ScoredImages) -> None:
         assert scored.embeddings is not None
         self._embeddings = scored.embeddings
-        self.reach = scored.reach
+        self.radius = scored.radius
         self._row = scored.row
-        # The lowest boundary at which somebody may be near, by row of the frame.
+        # The lowest boundary at which a row of the frame may have a neighbour.
         self._from = np.zeros(len(scored.embeddings))
         if scored.gamma is not None and scored.pictures is not None:
             score = scored.images["uniqueness"].cast(pl.Float64).fill_null(0.0)
-            # A copy's own score is 0, and any of the copies may be the keeper.
+            # The score of copies is 0 for all but one, and any of them may become the keeper.
             score = score.set(scored.pictures.is_duplicated(), 0.0)
-            # A little less than the score: gamma was read off rounded numbers.
+            # A little less than the score: gamma was inferred from rounded numbers.
             self._from[self._row] = (score.to_numpy() - 2 * FLOOR) / 1.001
         self._lowest = np.sort(self._from[self._row])
         self._lock = threading.Lock()
-        self._found: _Found | None = None
+        self._found: _NearPairs | None = None
 
     @property
     def limit(self) -> float:
-        """The boundary up to which comparing takes seconds, however many images."""
-        return min(LIMIT, self._affordable(COMPARED))
+        """The boundary up to which comparing takes seconds, however many images there are."""
+        return min(PLANNER_NEAR_LIMIT, self._affordable(MAX_IMAGES_COMPARED))
 
     def _affordable(self, images: int) -> float:
-        """Return the highest boundary at which so many images may have somebody near."""
+        """Return the highest boundary at which at most so many images may have a neighbour."""
         return float(self._lowest[images]) if images < len(self._lowest) else 1.0
 
-    def leaders(
+    def greedy_groups(
         self, rows: NDArray[np.int64], near: float
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Group images greedily, as :func:`dedup_widgets.neighbors.grouping.leaders` does.
+        """Group images greedily, as :func:`dedup_widgets.neighbors.grouping.greedy_groups` does.
 
         Parameters
         ----------
         rows
-            Rows of the frame, one of each picture, best keeper first.
+            Rows of the frame, one for each picture, best keeper first.
         near
             Boundary on the uniqueness scale.
 
         Returns
         -------
         tuple[NDArray[np.int64], NDArray[np.bool_]]
-            For each of `rows`, the place in `rows` of its leader, and whether any other of them
-            is within the boundary.
+            For each of `rows`, where in `rows` its representative is, and whether any other of
+            them is within the boundary.
         """
-        leader, crowded = np.arange(len(rows)), np.zeros(len(rows), np.bool_)
+        representative, has_neighbor = np.arange(len(rows)), np.zeros(len(rows), np.bool_)
         some = np.flatnonzero(self._from[rows] <= near)
-        of_some, crowded[some] = self._leaders(rows[some], near, self.reach(near))
-        leader[some] = some[of_some]
-        return leader, crowded
+        of_some, has_neighbor[some] = self._greedy_groups(rows[some], near, self.radius(near))
+        representative[some] = some[of_some]
+        return representative, has_neighbor
 
     def same(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the place in `rows` of the picture that each is, by the embeddings alone."""
-        return self._leaders(rows, 0.0, SAME)[0]
+        """Return, for each of `rows`, the index in `rows` of the first with the same picture.
 
-    def _leaders(
-        self, rows: NDArray[np.int64], near: float, reach: float
+        Pictures count as the same by their embeddings alone.
+        """
+        return self._greedy_groups(rows, 0.0, SAME)[0]
+
+    def _greedy_groups(
+        self, rows: NDArray[np.int64], near: float, radius: float
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        if reach < 0:
+        """Do the same for rows that may all have neighbours, at a boundary and its distance."""
+        if radius < 0:
             return np.arange(len(rows)), np.zeros(len(rows), np.bool_)
         found = self._pairs(near)
-        if found.near < near or found.pairs.reach < reach:
-            return _leaders_by_search(unit_vectors(self._embeddings.gather(rows)), reach)
-        # Equal vectors have the same neighbours: the best of them, their head, stands for all.
+        if found.near < near or found.pairs.radius < radius:
+            return _greedy_groups_by_search(unit_vectors(self._embeddings.gather(rows)), radius)
+        # Equal vectors have the same neighbours, so the best of them is enough.
         _, first, which = np.unique(found.vector[rows], return_index=True, return_inverse=True)
-        heads = np.sort(first)
-        head = np.searchsorted(heads, first[which])
-        leader, crowded = found.pairs.leaders(found.vector[rows[heads]], reach)
-        return heads[leader[head]], crowded[head] | (np.bincount(head)[head] > 1)
+        distinct = np.sort(first)
+        distinct_of = np.searchsorted(distinct, first[which])
+        representative, has_neighbor = found.pairs.greedy_groups(
+            found.vector[rows[distinct]], radius
+        )
+        has_equal = np.bincount(distinct_of)[distinct_of] > 1
+        return distinct[representative[distinct_of]], has_neighbor[distinct_of] | has_equal
 
-    def _pairs(self, near: float) -> "_Found":
-        """Return the pairs up to a boundary, or those that could be kept."""
+    def _pairs(self, near: float) -> "_NearPairs":
+        """Return the pairs up to a boundary, or up to a lower one if there are too many."""
         with self._lock:
             known = found = self._found
             if found is None or (found.near < near and not found.is_cut):
                 found = self._search(near)
-                if known is not None and found.pairs.reach < known.pairs.reach:
+                if known is not None and found.pairs.radius < known.pairs.radius:
                     found = replace(known, is_cut=True)
                 self._found = found
             return found
 
-    def _search(self, near: float) -> "_Found":
+    def _search(self, near: float) -> "_NearPairs":
+        """Search the pairs up to a boundary, or a higher one if that is affordable."""
         before = 0 if self._found is None else int((self._found.vector >= 0).sum())
-        # Never a little more than the last time: someone may be moving the boundary up.
-        wanted = LIMIT if near <= LIMIT else min(1.0, 1.5 * near)
-        limit = max(near, min(wanted, self._affordable(max(COMPARED, 2 * before))))
+        # Search farther than asked: a boundary that is moved up in small steps would otherwise cost
+        # a search at each step.
+        wanted = PLANNER_NEAR_LIMIT if near <= PLANNER_NEAR_LIMIT else min(1.0, 1.5 * near)
+        limit = max(near, min(wanted, self._affordable(max(MAX_IMAGES_COMPARED, 2 * before))))
         rows = self._row[self._from[self._row] <= limit]
         vectors = unit_vectors(self._embeddings.gather(rows))
         distinct, which = np.unique(first_equal(vectors), return_inverse=True)
         vector = np.full(len(self._from), -1)
         vector[rows] = which
-        reach = self.reach(limit)
-        pairs = pairs_within(vectors[distinct], reach, at_most=PAIRS)
-        return _Found(limit, vector, pairs, is_cut=pairs.reach < reach)
+        radius = self.radius(limit)
+        pairs = pairs_within(vectors[distinct], radius, max_pairs=MAX_PAIRS_IN_MEMORY)
+        return _NearPairs(limit, vector, pairs, is_cut=pairs.radius < radius)
 
 
 @dataclass(frozen=True)
-class _Found:
+class _NearPairs:
     """The pairs of images within a boundary.
 
     Attributes
@@ -288,12 +298,12 @@ class _Found:
     near
         The boundary.
     vector
-        For each row of the frame, its place among the distinct vectors; -1 for images that can
-        have nobody within the boundary.
+        For each row of the frame, the index of its vector among the distinct ones; -1 for images
+        that cannot have a neighbour within the boundary.
     pairs
-        Of these vectors.
+        The pairs of distinct vectors.
     is_cut
-        Whether those of this boundary, or of a wider one, are too many to keep.
+        Whether there are too many pairs at this boundary, or a higher one, to keep them all.
     """
 
     near: float
@@ -302,16 +312,17 @@ class _Found:
     is_cut: bool
 
 
-def _leaders_by_search(
-    vectors: NDArray[np.float32], reach: float
+def _greedy_groups_by_search(
+    vectors: NDArray[np.float32], radius: float
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the same as :meth:`Closeness.greedy_groups`, without a list of all pairs."""
     rows = np.arange(len(vectors))
-    leader = grouping.leaders(vectors, reach)
-    crowded = np.bincount(leader, minlength=len(rows))[leader] > 1
-    # Who is near somebody and yet alone is near a member only.
-    members, alone = vectors[leader != rows], np.flatnonzero(~crowded)
-    crowded[alone] = grouping.any_within(vectors[alone], members, reach)
-    return leader, crowded
+    representative = grouping.greedy_groups(vectors, radius)
+    has_neighbor = np.bincount(representative, minlength=len(rows))[representative] > 1
+    # An image that has neighbours and yet no group is only near members of other groups.
+    members, alone = vectors[representative != rows], np.flatnonzero(~has_neighbor)
+    has_neighbor[alone] = grouping.any_within(vectors[alone], members, radius)
+    return representative, has_neighbor
 
 
 def distances_between(
@@ -319,8 +330,8 @@ def distances_between(
 ) -> NDArray[np.float64]:
     """Return the cosine distance of each row's embedding to that of its other one, in [0, 1]."""
     distance = np.empty(len(rows))
-    for start in range(0, len(rows), AT_A_TIME):
-        part = slice(start, start + AT_A_TIME)
+    for start in range(0, len(rows), PAIRS_AT_A_TIME):
+        part = slice(start, start + PAIRS_AT_A_TIME)
         a = unit_vectors(embeddings.gather(rows[part]))
         b = unit_vectors(embeddings.gather(others[part]))
         distance[part] = distances(a, b)

@@ -1,6 +1,6 @@
 """Named selections that outlive the kernel.
 
-In the store a collection is a name and the paths that carry it, like a tag. Seen through a frame
+In the library a collection is a name and the paths that carry it, like a tag. Seen through a frame
 it is the rows of that frame; what other frames have under the same name is not touched.
 """
 
@@ -17,7 +17,7 @@ from dedup_widgets._paths import absolute
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.collection import Collection
 from dedup_widgets.review.steps import CollectionStep, Mask, RenameStep, Rows
-from dedup_widgets.store.database import Store
+from dedup_widgets.store.library import Library
 
 UNSEEN = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that turn the direction of the text around them."""
@@ -37,11 +37,11 @@ class NoCollectionError(InputError, KeyError):
 
 
 class Collections(MutableMapping[str, Collection]):
-    """The collections of a store, as seen through one frame; what ``ex.collections`` is.
+    """The collections of a library, as seen through one frame; what ``ex.collections`` is.
 
-    Reading asks the store each time, so that two notebooks on one store see each other's work, and
-    what both add to one collection is in it. A collection without images stays until it is
-    deleted. Those that have images of other frames only are not seen.
+    Reading asks the library each time, so that two notebooks on one library see each other's
+    work, and what both add to one collection is in it. A collection without images stays until it
+    is deleted. Those that have images of other frames only are not seen.
 
     Names are stripped and NFC-normalised. Assigning a frame, paths, a mask or another collection
     to a name makes these images, of this frame, the ones that carry it.
@@ -52,7 +52,7 @@ class Collections(MutableMapping[str, Collection]):
         The rows to look at.
     path
         Its column of paths.
-    store
+    library
         Where collections are kept.
     mask
         Turns what is assigned into a mask over the rows, or raises an InputError.
@@ -72,7 +72,7 @@ class Collections(MutableMapping[str, Collection]):
         self,
         frame: pl.DataFrame,
         path: str,
-        store: Store,
+        library: Library,
         *,
         mask: Callable[[Any], np.ndarray],
         changed: Callable[[CollectionStep | RenameStep], None] = lambda _step: None,
@@ -80,7 +80,7 @@ class Collections(MutableMapping[str, Collection]):
     ) -> None:
         self.frame = frame
         self._lock = threading.RLock() if lock is None else lock
-        self._path, self._store = path, store
+        self._path, self._library = path, library
         self._keys = pl.Series("path", [absolute(p) for p in frame[path]], dtype=pl.String)
         self._row_of_key = self._keys.to_frame().with_row_index("row")
         self._mask, self._changed = mask, changed
@@ -94,7 +94,7 @@ class Collections(MutableMapping[str, Collection]):
         Cheap as long as no collection has changed; then it is the same object as before. The masks
         are not to be written to.
         """
-        version = self._store.collections_version()
+        version = self._library.collections_version()
         seen, members = self._seen
         if version != seen:
             members = self._read()
@@ -102,7 +102,7 @@ class Collections(MutableMapping[str, Collection]):
         return members
 
     def _read(self) -> dict[str, Members]:
-        stored = self._store.collections()
+        stored = self._library.collections()
         sizes = [len(found.paths) for found in stored.values()]
         carried = self._in_frame(
             pl.DataFrame(
@@ -234,7 +234,7 @@ class Collections(MutableMapping[str, Collection]):
         before = self.members().get(step.name)
         deletes = not step.exists[1]
         describes = step.description[0] != step.description[1] and not deletes
-        change = self._store.change_collection(
+        change = self._library.change_collection(
             step.name,
             add=self._keys.gather(step.add.numbers),
             remove=self._keys.gather(step.remove.numbers),
@@ -256,7 +256,7 @@ class Collections(MutableMapping[str, Collection]):
         return done or None
 
     def _apply_rename(self, step: RenameStep) -> RenameStep | None:
-        if not step or not self._store.rename_collection(step.old, step.new):
+        if not step or not self._library.rename_collection(step.old, step.new):
             return None
         self._used_here.discard(step.old)
         self._used_here.add(step.new)
@@ -283,7 +283,7 @@ class Collections(MutableMapping[str, Collection]):
         return self._mask(what.paths if isinstance(what, Collection) else what)
 
     def _spelled(self, name: str) -> str:
-        """Return a name as the store has it; older stores have some that are not normalised."""
+        """Return a name as the library has it; older ones have some that are not normalised."""
         return name if name in self.members() else _normal(name)
 
     def _found(self, name: str) -> tuple[str, Members]:

@@ -1,4 +1,4 @@
-"""What a person decided about a frame, and what of it is kept in the store."""
+"""What a person decided about a frame, and what of it is kept in the library."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from dedup_widgets.review.steps import (
     rules_as_json,
 )
 from dedup_widgets.scoring.keepers import Rule, check
-from dedup_widgets.store.database import Store
+from dedup_widgets.store.library import Library
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +150,7 @@ def _checked_near(near: Any) -> float | None:
 
 
 class StoredDecisions:
-    """The decisions by hand that a store keeps, as far as they are about one frame.
+    """The decisions by hand that a library keeps, as far as they are about one frame.
 
     Keepers are kept by path and content, and no longer hold once the content is another;
     not-duplicates by pair of contents, wherever the files lie. A frame without the column
@@ -160,14 +160,14 @@ class StoredDecisions:
     ----------
     frame
         The rows to look at.
-    store
+    library
         Where the decisions are kept.
     path
         The column of paths.
     """
 
-    def __init__(self, frame: pl.DataFrame, store: Store, path: str = "path") -> None:
-        self._store = store
+    def __init__(self, frame: pl.DataFrame, library: Library, path: str = "path") -> None:
+        self._library = library
         self._fingerprints: dict[str, str] = {}
         if "fingerprint" in frame.columns:
             prints = frame.select(path, pl.col("fingerprint").cast(pl.String)).drop_nulls()
@@ -175,7 +175,7 @@ class StoredDecisions:
 
     def read(self) -> Decisions:
         """Return the keepers and not-duplicates that hold for the frame."""
-        chosen = self._store.chosen_keepers(self._fingerprints.values())
+        chosen = self._library.chosen_keepers(self._fingerprints.values())
         with_choice = set(chosen.values())
         return Decisions(
             keepers=frozenset(
@@ -183,7 +183,7 @@ class StoredDecisions:
                 for path, fingerprint in self._fingerprints.items()
                 if fingerprint in with_choice and chosen.get(absolute(path)) == fingerprint
             ),
-            not_duplicates=frozenset(self._store.not_duplicates(self._fingerprints.values())),
+            not_duplicates=frozenset(self._library.not_duplicates(self._fingerprints.values())),
         )
 
     def write(self, *steps: Step) -> None:
@@ -197,7 +197,7 @@ class StoredDecisions:
         keepers = [step for step in steps if isinstance(step, KeepersStep)]
         apart = [step for step in steps if isinstance(step, NotDuplicatesStep)]
         if keepers or apart:
-            self._store.decide(
+            self._library.decide(
                 add_keepers={
                     absolute(path): self._fingerprints[path]
                     for step in keepers

@@ -41,8 +41,7 @@ from dedup_widgets.scoring.keepers import Rule
 from dedup_widgets.scoring.score import add_scores
 from dedup_widgets.scoring.score import score as score_images
 from dedup_widgets.scoring.uniqueness import NEAR
-from dedup_widgets.store.database import Store
-from dedup_widgets.store.open import open_store
+from dedup_widgets.store.open import Store, open_store
 
 MAX_NOT_DUPLICATE_PAIRS = 200_000
 """Pairs of contents that one decision may part; more would make each further plan slow."""
@@ -79,7 +78,7 @@ class Session(View):
     Attributes
     ----------
     collections : Collections
-        The named collections of the store, as this frame sees them: a mapping.
+        The named collections of the library, as this frame sees them: a mapping.
 
     Raises
     ------
@@ -156,7 +155,7 @@ class Session(View):
         self.collections = Collections(
             self.frame,
             path,
-            self.store,
+            self.store.library,
             mask=self.mask,
             changed=self._collections_changed,
             lock=self.lock,
@@ -166,7 +165,7 @@ class Session(View):
 
     def _start(self, near: float | None) -> None:
         frame = self.frame
-        self._stored = StoredDecisions(frame, self.store, self.path)
+        self._stored = StoredDecisions(frame, self.store.library, self.path)
         self._decisions = self._stored.read()
         try:
             self._planner = Planner(for_planning(frame, self.path, self.score))

@@ -24,8 +24,7 @@ from dedup_widgets.review.display import Bands, bands, dense_rank, display_order
 from dedup_widgets.review.steps import Mask
 from dedup_widgets.review.watched import Change, Watched
 from dedup_widgets.search.similar import SimilarImages
-from dedup_widgets.store.database import Store
-from dedup_widgets.store.open import open_store
+from dedup_widgets.store.open import Store, open_store
 
 SORT_KEYS = ("column", "descending", "grouped")
 
@@ -55,7 +54,7 @@ class View(Watched):
     paths : list of str
         The path of each row.
     store : Store
-        Where what is dear to compute is kept.
+        Where what is dear to compute is kept, and what a person decided.
     frame : pl.DataFrame
         All rows and columns.
     known : pl.DataFrame
@@ -90,7 +89,7 @@ class View(Watched):
         self._selected: Mask = np.zeros(len(frame), np.bool_)
         self._clauses: dict[str, Any] = {}
         self.searched = (
-            SimilarImages(frame, path, beside=self.store.path)
+            SimilarImages(frame, path, beside=self.store.cache.path)
             if "embedding" in frame.columns
             else None
         )

@@ -1,7 +1,9 @@
-"""What a search among originals finds, from nothing or going on from an earlier one.
+"""A search among representatives, from the beginning or continuing from an earlier one.
 
-Originals are numbered by their place, the best keeper first. They are read in the order in which
-they lie, which is quick from a disk, and of others equally near the best keeper is the nearest.
+A representative stands for all exact copies of a picture. Representatives are identified by their
+rank, 0 for the best keeper; of others equally near, the one of the lowest rank is the nearest. The
+search itself runs in storage order, the order in which vectors lie in memory or on disk, because
+reading them in order is faster.
 """
 
 from collections.abc import Hashable, Sequence
@@ -13,42 +15,43 @@ from numpy.typing import NDArray
 from dedup_widgets._progress import Progress
 from dedup_widgets.neighbors import grouping
 from dedup_widgets.neighbors.all_pairs import AllPairs
-from dedup_widgets.neighbors.grouping import leaders_of_pairs, ordered
+from dedup_widgets.neighbors.grouping import greedy_groups_of_pairs, ordered
 from dedup_widgets.neighbors.pair_list import PairList
 from dedup_widgets.neighbors.search import Method, search
 from dedup_widgets.neighbors.vectors import Vectors, pair_cosines, parts
 
 PAIRS_AT_A_TIME = 2048
+"""Pairs that are computed exactly at a time."""
 
 
 @dataclass(frozen=True)
-class Compared:
-    """What a search found, to go on from when images come or go.
+class Comparison:
+    """The result of a search, to continue from when images are added or removed.
 
     Attributes
     ----------
     fingerprints
-        Of the n originals, the best keeper first; none where vectors stood in for them.
+        Of the n representatives, by rank; empty where vectors alone identified them.
     nearest
-        (n,), the place of the nearest other original, -1 when there is none.
+        (n,), the rank of the nearest other representative, -1 when there is none.
     distance
         (n,), the cosine distance to it in [0, 1], 1 when there is none.
-    reach
+    radius
         Largest cosine distance of `pairs`; negative: there are none.
     pairs
-        (p, 2), the places of all pairs of originals within reach, the lower one first, in
-        ascending order; None where there were too many to keep.
+        (p, 2), the ranks of all pairs of representatives within the radius, the lower one first,
+        in ascending order; None where there were too many to keep.
     """
 
     fingerprints: Sequence[Hashable]
     nearest: NDArray[np.int64]
     distance: NDArray[np.float64]
-    reach: float
+    radius: float
     pairs: NDArray[np.int32] | None
 
 
 @dataclass(frozen=True)
-class Originals:
+class Representatives:
     """The vectors to compare, and how.
 
     Attributes
@@ -56,8 +59,8 @@ class Originals:
     vectors
         Of all images.
     rows
-        The row of each original among them, the best keeper first.
-    reach
+        The row of each representative among them, by rank.
+    radius
         Largest cosine distance of the pairs to find.
     method, device, progress
         As for :func:`dedup_widgets.neighbors.search.search`.
@@ -65,165 +68,171 @@ class Originals:
 
     vectors: Vectors
     rows: NDArray[np.int64]
-    reach: float
+    radius: float
     method: Method
     device: str | None
     progress: Progress
 
-    def search(self, fingerprints: Sequence[Hashable] = ()) -> Compared:
-        """Compare all from nothing."""
-        places, lying = self._as_they_lie()
+    def search(self, fingerprints: Sequence[Hashable] = ()) -> Comparison:
+        """Compare all of them from the beginning."""
+        rank, stored = self._in_storage_order()
         found = search(
-            lying,
-            rank=places,
-            reach=self.reach,
+            stored,
+            rank=rank,
+            radius=self.radius,
             method=self.method,
             device=self.device,
             progress=self.progress,
         )
-        return self._compared(fingerprints, places, found.row, found.distance, found.pairs)
+        return self._comparison(fingerprints, rank, found.row, found.distance, found.pairs)
 
-    def go_on(self, earlier: Compared, fingerprints: Sequence[Hashable]) -> Compared | None:
-        """Compare only who is new, or lost its nearest, with all.
+    def continue_from(
+        self, earlier: Comparison, fingerprints: Sequence[Hashable]
+    ) -> Comparison | None:
+        """Compare only those that are new, or whose nearest was removed, with all.
 
         Returns
         -------
-        Compared or None
-            To the last bit what a search from nothing finds, provided that the earlier one was
-            exact; None where it says nothing about this one, as the keepers' order is another.
+        Comparison or None
+            To the last bit what a search from the beginning finds, provided that the earlier one
+            was exact; None if the keepers' order has changed, so that the earlier one is of no use.
         """
-        now = {fingerprint: place for place, fingerprint in enumerate(fingerprints)}
-        place = np.array([now.get(name, -1) for name in earlier.fingerprints], np.int64)
-        stays = place >= 0
-        if not (np.diff(place[stays]) > 0).all():
+        rank_of = {fingerprint: rank for rank, fingerprint in enumerate(fingerprints)}
+        new_rank = np.array([rank_of.get(name, -1) for name in earlier.fingerprints], np.int64)
+        remains = new_rank >= 0
+        if not (np.diff(new_rank[remains]) > 0).all():
             return None
-        known = np.full(len(self.rows), -1)
+        nearest = np.full(len(self.rows), -1)
         distance = np.ones(len(self.rows))
-        # An earlier place of -1, for no nearest, is that of the -1 at the end.
-        known[place[stays]] = np.append(place, -1)[earlier.nearest[stays]]
-        distance[place[stays]] = earlier.distance[stays]
+        # Index -1, for no nearest, selects the -1 that is appended.
+        nearest[new_rank[remains]] = np.append(new_rank, -1)[earlier.nearest[remains]]
+        distance[new_rank[remains]] = earlier.distance[remains]
 
-        places, lying = self._as_they_lie()
-        at = np.empty_like(places)  # where each place lies
-        at[places] = np.arange(len(places))
-        row = np.where(known >= 0, at[known], -1)[places]
+        rank, stored = self._in_storage_order()
+        position = np.empty_like(rank)  # of each rank in storage order
+        position[rank] = np.arange(len(rank))
+        row = np.where(nearest >= 0, position[nearest], -1)[rank]
         pairs = PairList()
-        reuses_pairs = earlier.pairs is not None and earlier.reach >= self.reach
+        reuses_pairs = earlier.pairs is not None and earlier.radius >= self.radius
         if reuses_pairs:
-            old = self._still_within(lying, at, place, known, earlier)
-            pairs.add(old[:, 0], old[:, 1])
+            kept = self._pairs_to_keep(stored, position, new_rank, nearest, earlier)
+            pairs.add(kept[:, 0], kept[:, 1])
         best = AllPairs(
-            lying,
-            rank=places,
-            reach=self.reach,
-            sink=pairs if reuses_pairs else None,
+            stored,
+            rank=rank,
+            radius=self.radius,
+            collector=pairs if reuses_pairs else None,
             device=self.device,
         )
-        best.know(row, _cosine(lying, row, distance[places]))
+        best.initialise(row, _cosine(stored, row, distance[rank]))
         best.compare(np.flatnonzero(row < 0), np.flatnonzero(row >= 0), self.progress)
         found = np.clip(1.0 - best.cosine, 0.0, 1.0)
-        near = pairs.pairs() if reuses_pairs else self._pairs_among_near(lying, found)
-        return self._compared(fingerprints, places, best.row, found, near)
+        near = pairs.pairs() if reuses_pairs else self._pairs_among_near(stored, found)
+        return self._comparison(fingerprints, rank, best.row, found, near)
 
-    def leaders(self, compared: Compared) -> NDArray[np.int64]:
-        """Group originals greedily within reach, each group led by its best keeper.
+    def greedy_groups(self, compared: Comparison) -> NDArray[np.int64]:
+        """Group representatives greedily within the radius, each group round its best keeper.
 
         Returns
         -------
         NDArray[np.int64]
-            (n,), the place of each one's leader; a leader's own place for itself.
+            (n,), the rank of the keeper of each one's group, its own for a keeper and for those in
+            no group.
         """
         if compared.pairs is not None:
-            return leaders_of_pairs(len(self.rows), compared.pairs)
-        leader = np.arange(len(self.rows))
-        # Who is farther than that from its nearest can be in no group.
-        near = np.flatnonzero(compared.distance <= self.reach)
+            return greedy_groups_of_pairs(len(self.rows), compared.pairs)
+        keeper = np.arange(len(self.rows))
+        # Those that are farther from their nearest are in no group.
+        near = np.flatnonzero(compared.distance <= self.radius)
         vectors = self.vectors.take(self.rows[near])
-        leader[near] = near[grouping.leaders(vectors, self.reach, device=self.device)]
-        return leader
+        keeper[near] = near[grouping.greedy_groups(vectors, self.radius, device=self.device)]
+        return keeper
 
-    def without_twins(
-        self, compared: Compared, same: float
-    ) -> "tuple[NDArray[np.int64], Originals, Compared]":
-        """Let each that is within `same` of a better one, itself no such twin, go with that one.
+    def without_duplicates(
+        self, compared: Comparison, same: float
+    ) -> "tuple[NDArray[np.int64], Representatives, Comparison]":
+        """Merge those within a cosine distance of `same`, greedily, into the best of them.
 
         Returns
         -------
         tuple
-            The place of the one that each goes with, its own if it stays; the originals that
-            stay; and what a search among them finds.
+            (n,), the rank of the one that each is merged into, its own if it remains; the
+            representatives that remain; and the result of a search among them.
         """
-        twins = np.flatnonzero(compared.distance <= same)
-        leader = np.arange(len(self.rows))
-        vectors = self.vectors.take(self.rows[twins])
-        leader[twins] = twins[grouping.leaders(vectors, same, device=self.device)]
-        stays = np.flatnonzero(leader == np.arange(len(leader)))
-        if len(stays) == len(leader):
-            return leader, self, compared
-        left = replace(self, rows=self.rows[stays])
-        numbered = replace(compared, fingerprints=range(len(leader)))
-        found = left.go_on(numbered, stays.tolist())
-        assert found is not None, "who stays is in the same order"
-        return leader, left, replace(found, fingerprints=())
+        duplicates = np.flatnonzero(compared.distance <= same)
+        merged_into = np.arange(len(self.rows))
+        vectors = self.vectors.take(self.rows[duplicates])
+        merged_into[duplicates] = duplicates[
+            grouping.greedy_groups(vectors, same, device=self.device)
+        ]
+        remaining = np.flatnonzero(merged_into == np.arange(len(merged_into)))
+        if len(remaining) == len(merged_into):
+            return merged_into, self, compared
+        left = replace(self, rows=self.rows[remaining])
+        numbered = replace(compared, fingerprints=range(len(merged_into)))
+        found = left.continue_from(numbered, remaining.tolist())
+        assert found is not None, "those that remain are in the same order"
+        return merged_into, left, replace(found, fingerprints=())
 
-    def _as_they_lie(self) -> tuple[NDArray[np.int64], Vectors]:
-        """Return the places in the order of rows, and their vectors."""
-        places = np.argsort(self.rows)
-        return places, self.vectors.take(self.rows[places])
+    def _in_storage_order(self) -> tuple[NDArray[np.int64], Vectors]:
+        """Return ranks and vectors in storage order: that of the rows."""
+        rank = np.argsort(self.rows)
+        return rank, self.vectors.take(self.rows[rank])
 
     def _pairs_among_near(
-        self, lying: Vectors, distance: NDArray[np.float64]
+        self, stored: Vectors, distance: NDArray[np.float64]
     ) -> NDArray[np.int32] | None:
-        near = np.flatnonzero(distance <= self.reach)
+        """Return the pairs within the radius, of vectors in storage order; None for too many."""
+        near = np.flatnonzero(distance <= self.radius)
         return grouping.pairs_among(
-            lying, near, self.reach, device=self.device, progress=self.progress
+            stored, near, self.radius, device=self.device, progress=self.progress
         )
 
-    def _still_within(
+    def _pairs_to_keep(
         self,
-        lying: Vectors,
-        at: NDArray[np.int64],
-        place: NDArray[np.int64],
-        known: NDArray[np.int64],
-        earlier: Compared,
+        stored: Vectors,
+        position: NDArray[np.int64],
+        new_rank: NDArray[np.int64],
+        nearest: NDArray[np.int64],
+        earlier: Comparison,
     ) -> NDArray[np.int64]:
-        """Return the earlier pairs, as they lie, of two who are not compared again."""
+        """Return the earlier pairs, (p, 2) in storage order, that are not compared again."""
         assert earlier.pairs is not None
-        pairs: NDArray[np.int64] = place[earlier.pairs]
+        pairs: NDArray[np.int64] = new_rank[earlier.pairs]
         pairs = pairs[(pairs >= 0).all(axis=1)]
-        pairs = at[pairs[(known[pairs] >= 0).all(axis=1)]]
-        if earlier.reach == self.reach:
+        pairs = position[pairs[(nearest[pairs] >= 0).all(axis=1)]]
+        if earlier.radius == self.radius:
             return pairs
         within = np.empty(len(pairs), np.bool_)
         for part in parts(len(pairs), PAIRS_AT_A_TIME):
-            cosine = pair_cosines(lying, *pairs[part].T)
-            within[part] = np.clip(1.0 - cosine, 0.0, 1.0) <= self.reach
+            cosine = pair_cosines(stored, *pairs[part].T)
+            within[part] = np.clip(1.0 - cosine, 0.0, 1.0) <= self.radius
         return pairs[within]
 
-    def _compared(
+    def _comparison(
         self,
         fingerprints: Sequence[Hashable],
-        places: NDArray[np.int64],
+        rank: NDArray[np.int64],
         row: NDArray[np.int64],
         distance: NDArray[np.float64],
         pairs: NDArray[np.int32] | None,
-    ) -> Compared:
-        """Return what was found as they lie, numbered by place."""
-        nearest, at_distance = np.empty_like(row), np.empty_like(distance)
-        nearest[places] = np.append(places, -1)[row]
-        at_distance[places] = distance
-        placed = None if pairs is None else ordered(places.astype(np.int32)[pairs])
-        return Compared(fingerprints, nearest, at_distance, self.reach, placed)
+    ) -> Comparison:
+        """Return what was found in storage order by rank."""
+        nearest, distance_by_rank = np.empty_like(row), np.empty_like(distance)
+        nearest[rank] = np.append(rank, -1)[row]
+        distance_by_rank[rank] = distance
+        ranked_pairs = None if pairs is None else ordered(rank.astype(np.int32)[pairs])
+        return Comparison(fingerprints, nearest, distance_by_rank, self.radius, ranked_pairs)
 
 
 def _cosine(
     vectors: Vectors, row: NDArray[np.int64], distance: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the exact cosine of each vector with its nearest, -inf where there is none."""
-    # From 1/2 to 1, and down to 0, 1 minus a float is exact, so nothing was rounded away.
+    # From 1/2 to 1, and down to 0, 1 minus a float is exact, so the cosine is not rounded.
     cosine = np.where(row >= 0, 1.0 - distance, -np.inf)
-    rounded = np.flatnonzero((row >= 0) & ((distance > 0.5) | (distance == 0)))
-    for part in parts(len(rounded), PAIRS_AT_A_TIME):
-        some = rounded[part]
+    inexact = np.flatnonzero((row >= 0) & ((distance > 0.5) | (distance == 0)))
+    for part in parts(len(inexact), PAIRS_AT_A_TIME):
+        some = inexact[part]
         cosine[some] = pair_cosines(vectors, some, row[some])
     return cosine

@@ -14,8 +14,8 @@ from dedup_widgets._progress import Pace, Progress, duration_text
 from dedup_widgets._text import counted
 from dedup_widgets.errors import DedupError
 from dedup_widgets.models.base import Embedder
-from dedup_widgets.scoring.task import Order
-from dedup_widgets.store.database import Store
+from dedup_widgets.scoring.task import ScoringTask
+from dedup_widgets.store.open import Store
 
 State = Literal["running", "done", "cancelled", "failed"]
 
@@ -24,7 +24,7 @@ Stage = Literal["loading the model", "reading and embedding", "comparing"]
 
 
 SECONDS_TO_END = 10.0
-"""How long an interpreter that exits waits for its jobs, which end with the batch in work."""
+"""How long an interpreter that exits waits for its jobs, which end after the current batch."""
 
 
 class Job:
@@ -36,7 +36,7 @@ class Job:
 
     Parameters
     ----------
-    order
+    task
         What to score.
     progress
         As :func:`score_async` takes it.
@@ -46,18 +46,18 @@ class Job:
 
     def __init__(
         self,
-        order: Order,
+        task: ScoringTask,
         progress: Progress = True,
         panel: Callable[["Job"], Any] | None = None,
     ) -> None:
-        self._order = order
+        self._task = task
         self._progress = progress
         self._embedder: Embedder | None = None
         self._frame: pl.DataFrame | None = None
         self._error: BaseException | None = None
         self._state: State = "running"
         self._stage: Stage = "loading the model"
-        self._done_and_total = (0, len(order.paths))
+        self._done_and_total = (0, len(task.paths))
         self._read: int | None = None
         self._pace = Pace()
         self._loaded, self._cancelled, self._ended = (threading.Event() for _ in range(3))
@@ -72,7 +72,7 @@ class Job:
         _running.add(self)
         self._thread.start()
 
-    # What a person asks
+    # Public
 
     @property
     def done(self) -> bool:
@@ -86,7 +86,7 @@ class Job:
 
     @property
     def stage(self) -> Stage:
-        """What it does, or did last."""
+        """The current stage, or the last one."""
         return self._stage
 
     @property
@@ -96,18 +96,18 @@ class Job:
 
     @property
     def error(self) -> BaseException | None:
-        """What made it fail."""
+        """The error that it failed with; None if it did not."""
         return self._error
 
     @property
     def store(self) -> Store:
         """Where what is scored is kept."""
-        return self._order.store
+        return self._task.store
 
     def cancel(self) -> None:
-        """Stop it after the batch in work; what was read and embedded is kept."""
+        """Stop it after the current batch; what was read and embedded is kept."""
         self._cancelled.set()
-        self._tell_watchers()
+        self._notify_watchers()
 
     def result(self, timeout: float | None = None) -> pl.DataFrame:
         """Wait for the frame of scores.
@@ -167,12 +167,12 @@ class Job:
         if self._embedder is None:
             assert self._error is not None
             raise self._error
-        return self._order.frame(self._order.recall(self._embedder), self._embedder)
+        return self._task.frame(self._task.look_up(self._embedder), self._embedder)
 
     @property
     def text(self) -> str:
         """How far it is, in words."""
-        total = len(self._order.paths)
+        total = len(self._task.paths)
         match self._state:
             case "done":
                 return f"{counted(total, 'image')} scored in {duration_text(self._seconds)}"
@@ -183,20 +183,22 @@ class Job:
         return f"{self._running_text()}{' · stopping …' if self._cancelled.is_set() else ''}"
 
     def _what_is_kept(self) -> str:
+        """Say how many images are in the store after it was cancelled."""
         if self._embedder is None or self._read is None:
             return "before an image was read"
-        how_far = f"after {self._read:,} of {counted(len(self._order.paths), 'image')}"
+        how_far = f"after {self._read:,} of {counted(len(self._task.paths), 'image')}"
         if not self._embedder.persistent:
             return f"{how_far}; nothing is kept, for the model has no key"
         return f"{how_far}; they are kept, and scoring again goes on from there"
 
     def _running_text(self) -> str:
+        """Say how far the current stage is."""
         done, total = self._done_and_total
         if self._stage == "loading the model":
             return "loading the model"
         if self._stage == "comparing":
             share = f", {100 * done // total} %" if total else ""
-            return f"comparing {counted(len(self._order.paths), 'image')}{share}"
+            return f"comparing {counted(len(self._task.paths), 'image')}{share}"
         parts = [f"{done:,} of {counted(total, 'image')}"]
         speed, left = self._pace.a_second, self._pace.seconds_left
         if speed is not None and left is not None and done < total:
@@ -219,17 +221,18 @@ class Job:
         return {**(self._panel._repr_mimebundle_(**options) or {}), **plain}
 
     def watch(self, watcher: Callable[[], None]) -> None:
-        """Call a function whenever this job got further, in its thread, and when it ended."""
+        """Call a function, in the job's thread, whenever it makes progress and when it ends."""
         self._watchers.append(watcher)
 
     @property
     def cancelling(self) -> bool:
-        """Whether it was told to stop and has not ended yet."""
+        """Whether it was asked to stop and has not ended yet."""
         return self._cancelled.is_set() and not self._ended.is_set()
 
-    # What its thread does
+    # In its thread
 
     def _run(self) -> None:
+        """Do the work, and end in one of the final states."""
         try:
             frame = self._work()
         except _CancelledError:
@@ -240,25 +243,27 @@ class Job:
             self._end("done", frame=frame)
 
     def _work(self) -> pl.DataFrame:
-        self._embedder = embedder = self._order.load()
+        self._embedder = embedder = self._task.load()
         self._loaded.set()
-        self._enter("reading and embedding", len(self._order.paths))
-        described = self._order.describe(embedder, self._tell)
+        self._enter("reading and embedding", len(self._task.paths))
+        described = self._task.describe(embedder, self._report)
         self._enter("comparing", 0)
-        return self._order.frame(described, embedder, self._tell)
+        return self._task.frame(described, embedder, self._report)
 
     def _enter(self, stage: Stage, total: int) -> None:
+        """Begin a stage of so many steps."""
         self._stage = stage
         self._done_and_total = 0, total
         self._stop_if_cancelled()
-        self._tell_watchers()
+        self._notify_watchers()
 
-    def _tell(self, done: int, total: int) -> None:
+    def _report(self, done: int, total: int) -> None:
+        """Take in progress and pass it on; raise if the job was cancelled."""
         self._done_and_total = done, total
         if self._stage == "reading and embedding":
             self._read = done
-            self._pace.tell(done, total)
-        self._tell_watchers()
+            self._pace.update(done, total)
+        self._notify_watchers()
         if callable(self._progress):
             self._progress(done, total)
         self._stop_if_cancelled()
@@ -274,23 +279,26 @@ class Job:
         frame: pl.DataFrame | None = None,
         error: BaseException | None = None,
     ) -> None:
+        """Enter a final state."""
         self._frame, self._error = frame, error
         self._seconds = time.monotonic() - self._started
         self._state = state
         self._loaded.set()
         self._ended.set()
-        self._tell_watchers()
+        self._notify_watchers()
 
-    def _tell_watchers(self) -> None:
+    def _notify_watchers(self) -> None:
+        """Call the watchers; one that fails is dropped, with a warning."""
         for watcher in list(self._watchers):
             try:
                 watcher()
             except Exception as error:
-                # What shows the work must not end it.
+                # An error in a display must not end the work.
                 self._watchers.remove(watcher)
                 warnings.warn(f"the job is shown no longer: {error}", stacklevel=2)
 
     def _finish_before_exit(self) -> None:
+        """Cancel the job and wait for its thread."""
         self._watchers.clear()
         self._cancelled.set()
         self._thread.join(SECONDS_TO_END)

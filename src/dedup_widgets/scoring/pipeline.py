@@ -1,8 +1,8 @@
-"""Reads, decodes, embeds and remembers images: all that scoring needs to know of each file.
+"""Reads, decodes and embeds images, and keeps the results in the store.
 
 Threads read and decode; where the embedder allows it, the same threads also run the network, on a
-portion of pictures each, so that no core ever waits for another. The calling thread only sorts
-what comes back and writes it to the store, a portion or batch in one transaction.
+batch of fixed size each, so that no core waits for another. The calling thread only collects the
+results and writes them to the store, each batch in one transaction.
 """
 
 from collections import deque
@@ -24,7 +24,7 @@ from dedup_widgets.images.decode import decode
 from dedup_widgets.images.source import Entry, Source
 from dedup_widgets.images.thumbnail import thumbnail
 from dedup_widgets.models.base import Embedder
-from dedup_widgets.store.database import FileRecord, Store
+from dedup_widgets.store.cache import Cache, FileRecord
 
 Item = TypeVar("Item")
 
@@ -32,20 +32,20 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-_PIECE = 4096
-"""Files or vectors that are looked up at once: a million must not become a million objects."""
+_FILES_AT_A_TIME = 4096
+"""Files or vectors that are looked up together: a million must not become a million tasks."""
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
-    """What is known of files.
+class Descriptions:
+    """Records and embeddings of files.
 
     Attributes
     ----------
     records
-        One a file, in the order of the paths.
+        One for each file, in the order of the paths.
     embeddings
-        Unit vectors, (m, d) float16, one a fingerprint.
+        Unit vectors, (m, d) float16, one for each fingerprint.
     row_of
         The row of each fingerprint in `embeddings`.
     """
@@ -58,51 +58,51 @@ class Described:
 def describe(
     paths: Sequence[str],
     embedder: Embedder,
-    store: Store,
+    cache: Cache,
     source: Source,
     batch_size: int,
     workers: int,
     progress: Progress,
-) -> Described:
+) -> Descriptions:
     """Return a record for each path, and an embedding for each fingerprint among them.
 
-    What the store knows is not read again, and a picture that it has a vector of, as that of a
-    file that was moved, is not embedded again. What is new is written to it as soon as it is
-    embedded: whatever stops the work, at most `batch_size` pictures, or one portion a worker if
-    that is more, were embedded in vain. At most about two batches of prepared pictures wait in
-    memory, and one picture a worker is decoded at a time.
+    A file that the store has is not read again, and a picture whose vector it has, such as that
+    of a file that was moved, is not embedded again. New pictures are written to it as soon as they
+    are embedded: an interrupt loses at most `batch_size` pictures, or one batch of fixed size for
+    each worker if that is more. At most about two batches of prepared pictures wait in memory, and
+    each worker decodes one picture at a time.
 
     Parameters
     ----------
     paths
         Absolute paths.
-    embedder, store, source
-        What embeds, remembers and reads.
+    embedder, cache, source
+        The model, where results are kept, and where files are read from.
     batch_size
-        Pictures that are embedded before they are written. An embedder with a ``portion`` takes
-        that many a pass of the network; another one takes the whole batch.
+        Pictures that are embedded before they are written. An embedder with a ``fixed_batch``
+        takes that many in a pass of the network; another one takes the whole batch.
     workers
-        Threads that read and decode, and run the network if the embedder has a ``portion``.
+        Threads that read and decode, and run the network if the embedder has a ``fixed_batch``.
     progress
-        Whether to show a progress bar, or a function that is told images done and in all. What it
-        raises stops the work.
+        Whether to show a progress bar, or a function that is called with the images done and in
+        all. An error that it raises stops the work.
 
     Raises
     ------
     ModelError
-        If the model fails, or its vectors differ in length from those in the store.
+        If the model fails, or its vectors differ in length from those in the cache.
     """
     with _threads(workers, embedder) as pool:
-        known, todo, vectors = _recall(pool, paths, embedder, store, source)
-        with _Told(known, len(paths), progress) as told:
-            size = embedder.portion or batch_size
+        known, todo, vectors = _look_up(pool, paths, embedder, cache, source)
+        with _ProgressReport(known, len(paths), progress) as report:
+            size = embedder.fixed_batch or batch_size
             ahead = max(batch_size, 2 * workers)
             reads = _in_order(pool, lambda entry: _read(source, entry, embedder), todo, ahead)
-            taken = partial(_take_stored, vectors, embedder, store)
+            taken = partial(_take_stored, vectors, embedder, cache)
             batches = _batches(reads, size, set(vectors.row_of), taken)
             most = max(workers, batch_size // size)
             for batch, rows in _embedded(pool, batches, embedder, most):
-                store.add(
+                cache.add(
                     [read.record for read in batch.reads if read.lasting],
                     {r.record.fingerprint: r.jpeg for r in batch.reads if r.record.fingerprint},
                     embedder.key,
@@ -110,40 +110,44 @@ def describe(
                 )
                 vectors.add(batch.new, rows)
                 known.update((read.record.entry.path, read.record) for read in batch.reads)
-                told.tell(batch, len(rows))
+                report.update(batch, len(rows))
     return vectors.described([known[path] for path in paths])
 
 
-def recall(
-    paths: Sequence[str], embedder: Embedder, store: Store, source: Source, workers: int
-) -> Described:
-    """Return what the store knows of files by now, without reading a picture.
+def look_up(
+    paths: Sequence[str], embedder: Embedder, cache: Cache, source: Source, workers: int
+) -> Descriptions:
+    """Return what the store has of files by now, without reading a picture.
 
     Parameters
     ----------
     paths
         Absolute paths.
     embedder
-        Only what was embedded by this model counts as known.
-    store, source
-        What remembers, and what tells whether a file has changed since.
+        Only pictures that were embedded by this model count.
+    cache, source
+        Where results are kept, and where files are, to see whether they have changed since.
     workers
         Threads that look files up.
 
     Returns
     -------
     Described
-        Files that the store does not know, or that have changed, are left out of ``records``;
-        those that cannot be reached are in it, with their error.
+        Files that are not in the store, or that have changed, are left out of ``records``; those
+        that cannot be looked up are in it, with their error.
     """
     with _threads(workers, embedder) as pool:
-        known, _, vectors = _recall(pool, paths, embedder, store, source)
+        known, _, vectors = _look_up(pool, paths, embedder, cache, source)
     return vectors.described([known[path] for path in paths if path in known])
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
-    """One file, read and decoded once, with all that is needed of it."""
+class _ReadFile:
+    """One file, read and decoded once.
+
+    `jpeg` is the thumbnail, `prepared` the picture as the embedder takes it; a record that is not
+    `lasting` is not kept in the store.
+    """
 
     record: FileRecord
     jpeg: bytes = b""
@@ -153,17 +157,17 @@ class _Read:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Files in the order they were read, and the prepared pictures that are new among them."""
+    """Files in the order they were read; prepared new pictures among them by fingerprint."""
 
-    reads: list[_Read]
+    reads: list[_ReadFile]
     new: dict[str, Any]
 
 
 class _Vectors:
-    """Embeddings as they come in, in one matrix.
+    """Embeddings in one matrix that fills as they come in.
 
-    Room for all is reserved when the first one tells their length; memory that is not written to
-    is not taken.
+    It is allocated for all files when the first embedding shows their length; the system provides
+    memory only for what is written.
     """
 
     def __init__(self, most: int, model: str) -> None:
@@ -173,6 +177,7 @@ class _Vectors:
         self._matrix = np.empty((0, 0), np.float16)
 
     def add(self, fingerprints: Iterable[str], rows: Iterable[NDArray[np.float16]]) -> None:
+        """Add the embedding, (d,), of each fingerprint."""
         for fingerprint, row in zip(fingerprints, rows, strict=True):
             if not self._matrix.size:
                 self._matrix = np.empty((self._most, row.size), np.float16)
@@ -185,15 +190,15 @@ class _Vectors:
             at = self.row_of.setdefault(fingerprint, len(self.row_of))
             self._matrix[at] = row
 
-    def described(self, records: list[FileRecord]) -> Described:
-        return Described(records, self._matrix[: len(self.row_of)], self.row_of)
+    def described(self, records: list[FileRecord]) -> Descriptions:
+        return Descriptions(records, self._matrix[: len(self.row_of)], self.row_of)
 
 
-class _Told:
-    """Tells how far the work is: a bar that also says what came from where, or a function."""
+class _ProgressReport:
+    """Reports progress: by a bar that also counts what came from the store, or to a function."""
 
     def __init__(self, known: dict[str, FileRecord], total: int, progress: Progress) -> None:
-        self._tell = progress if callable(progress) else None
+        self._callback = progress if callable(progress) else None
         self._stored = self._done = len(known)
         self._embedded = 0
         self._unreadable = sum(record.error is not None for record in known.values())
@@ -207,19 +212,21 @@ class _Told:
             smoothing=0.1,
         )
 
-    def __enter__(self) -> "_Told":
-        self._say(0)
+    def __enter__(self) -> "_ProgressReport":
+        self._report(0)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
 
-    def tell(self, batch: _Batch, embedded: int) -> None:
+    def update(self, batch: _Batch, embedded: int) -> None:
+        """Report a batch, of which so many pictures were embedded."""
         self._embedded += embedded
         self._unreadable += sum(read.record.error is not None for read in batch.reads)
-        self._say(len(batch.reads))
+        self._report(len(batch.reads))
 
-    def _say(self, more: int) -> None:
+    def _report(self, more: int) -> None:
+        """Report so many more files."""
         self._done += more
         self._bar.set_postfix_str(
             f"{self._embedded} embedded, {self._stored} from the store, "
@@ -227,14 +234,14 @@ class _Told:
             refresh=False,
         )
         self._bar.update(more)
-        if self._tell:
-            self._tell(self._done, self._total)
+        if self._callback:
+            self._callback(self._done, self._total)
 
 
 @contextmanager
 def _threads(workers: int, embedder: Embedder) -> Iterator[ThreadPoolExecutor]:
     """Yield a pool, whose threads run the network on one core each if the embedder allows it."""
-    if embedder.portion is None:
+    if embedder.fixed_batch is None:
         pool = ThreadPoolExecutor(workers, thread_name_prefix="dedup-widgets")
     else:
         pool = single_core_threads(workers)
@@ -245,21 +252,28 @@ def _threads(workers: int, embedder: Embedder) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _recall(
+def _look_up(
     pool: ThreadPoolExecutor,
     paths: Sequence[str],
     embedder: Embedder,
-    store: Store,
+    cache: Cache,
     source: Source,
 ) -> tuple[dict[str, FileRecord], list[Entry], _Vectors]:
-    """Split the paths into those that the store knows all about, and those to read."""
+    """Look all files up in the store.
+
+    Returns
+    -------
+    tuple
+        The records of files that need not be read, by path; the files to read; and the vectors
+        that the store has.
+    """
     known: dict[str, FileRecord] = {}
     todo: list[Entry] = []
     vectors = _Vectors(len(paths), embedder.name)
-    pieces = [paths[at : at + _PIECE] for at in range(0, len(paths), _PIECE)]
+    pieces = [paths[at : at + _FILES_AT_A_TIME] for at in range(0, len(paths), _FILES_AT_A_TIME)]
     looks = pool.map(lambda piece: [_stat(source, path) for path in piece], pieces)
     for piece, entries in zip(pieces, looks, strict=True):
-        remembered = store.files(piece)
+        remembered = cache.files(piece)
         current: list[FileRecord] = []
         for path, entry in zip(piece, entries, strict=True):
             record = remembered.get(path)
@@ -270,7 +284,7 @@ def _recall(
             else:
                 todo.append(entry)
         wanted = {r.fingerprint for r in current if r.fingerprint} - vectors.row_of.keys()
-        _take_stored(vectors, embedder, store, wanted)
+        _take_stored(vectors, embedder, cache, wanted)
         for record in current:
             if record.fingerprint is None or record.fingerprint in vectors.row_of:
                 known[record.entry.path] = record
@@ -280,33 +294,35 @@ def _recall(
 
 
 def _take_stored(
-    vectors: _Vectors, embedder: Embedder, store: Store, fingerprints: set[str]
+    vectors: _Vectors, embedder: Embedder, cache: Cache, fingerprints: set[str]
 ) -> int:
-    """Take the vectors that the store has of some pictures; return how many."""
-    found = store.embeddings(fingerprints, embedder.key) if embedder.persistent else {}
+    """Add the vectors that the store has of some pictures to `vectors`; return how many."""
+    found = cache.embeddings(fingerprints, embedder.key) if embedder.persistent else {}
     vectors.add(found, found.values())
     return len(found)
 
 
 def _stat(source: Source, path: str) -> Entry | FileRecord:
+    """Look a file up; return a record with the error if that fails."""
     try:
         return source.stat(path)
     except ImageError as error:
         return FileRecord(Entry(path, 0, 0), error=str(error))
 
 
-def _read(source: Source, entry: Entry, embedder: Embedder) -> _Read:
+def _read(source: Source, entry: Entry, embedder: Embedder) -> _ReadFile:
+    """Read and decode a file, and prepare its picture and its thumbnail."""
     try:
         data = source.read(entry.path)
     except ImageError as error:
-        # It may be readable next time with the same size and date: nothing to remember.
-        return _Read(FileRecord(entry, error=str(error)), lasting=False)
+        # It may be readable next time with the same size and date, so this is not kept.
+        return _ReadFile(FileRecord(entry, error=str(error)), lasting=False)
     try:
         picture = decode(data)
     except ImageError as error:
-        return _Read(FileRecord(entry, error=str(error)))
+        return _ReadFile(FileRecord(entry, error=str(error)))
     record = FileRecord(entry, picture.fingerprint, picture.facts)
-    return _Read(record, thumbnail(picture.rgb), embedder.prepare(picture.rgb))
+    return _ReadFile(record, thumbnail(picture.rgb), embedder.prepare(picture.rgb))
 
 
 def _in_order(
@@ -326,11 +342,12 @@ def _in_order(
 
 
 def _batches(
-    reads: Iterable[_Read], size: int, seen: set[str], taken: Callable[[set[str]], int]
+    reads: Iterable[_ReadFile], size: int, seen: set[str], taken: Callable[[set[str]], int]
 ) -> Iterator[_Batch]:
-    """Cut into batches of at most ``size`` new pictures, and few enough to lose in an interrupt.
+    """Cut files into batches of at most ``size`` new pictures and ``4 * size`` files.
 
-    Pictures are new unless they were seen, or are taken from elsewhere, as by `_take_stored`.
+    A picture is new unless its fingerprint is in `seen`, or `taken` finds its vector in the store
+    and returns 1; see `_take_stored`.
     """
     batch = _Batch([], {})
     for read in reads:
@@ -339,8 +356,8 @@ def _batches(
             seen.add(fingerprint)
             if not taken({fingerprint}):
                 batch.new[fingerprint] = read.prepared
-        # The picture itself is held by `new`, and by nothing once that is embedded.
-        batch.reads.append(_Read(read.record, read.jpeg, None, read.lasting))
+        # Only `new` holds the prepared picture, so that its memory is freed once it is embedded.
+        batch.reads.append(_ReadFile(read.record, read.jpeg, None, read.lasting))
         if len(batch.new) == size or len(batch.reads) == 4 * size:
             yield batch
             batch = _Batch([], {})
@@ -353,9 +370,9 @@ def _embedded(
 ) -> Iterator[tuple[_Batch, NDArray[np.float16]]]:
     """Yield each batch with the vectors of its new pictures, in order.
 
-    With a ``portion``, the pool embeds up to ``most`` batches at the same time.
+    With a ``fixed_batch``, the pool embeds up to ``most`` batches at the same time.
     """
-    if embedder.portion is None:
+    if embedder.fixed_batch is None:
         for batch in batches:
             yield batch, _embed(embedder, batch)
         return
@@ -370,7 +387,7 @@ def _embedded(
 
 
 def _embed(embedder: Embedder, batch: _Batch) -> NDArray[np.float16]:
-    """Return unit vectors, (n, d) float16: what is stored is what is scored."""
+    """Return the unit vectors of new pictures, (n, d), rounded to float16 as the store has them."""
     if not batch.new:
         return np.empty((0, 0), np.float16)
     return np.asarray(embedder.encode(list(batch.new.values()))).astype(np.float16)

@@ -1,6 +1,6 @@
 """From images to a frame of scores.
 
-The only module that runs the whole line; each step is a plain function of another module.
+The only module that runs all steps; each step is a plain function of another module.
 """
 
 import os
@@ -14,9 +14,9 @@ from dedup_widgets._progress import Progress
 from dedup_widgets.frame.schema import without_scores
 from dedup_widgets.frame.table import require_columns
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
-from dedup_widgets.scoring.task import prepare
+from dedup_widgets.scoring.task import plan_scoring
 from dedup_widgets.scoring.uniqueness import NEAR, uniqueness
-from dedup_widgets.store.database import Store
+from dedup_widgets.store.open import Store
 
 
 def score(
@@ -53,7 +53,10 @@ def score(
         by :func:`dedup_widgets.keepers.prefer` and its like, which may look at other columns of a
         frame that is given.
     store
-        The SQLite file to remember in; default: ``DEDUP_WIDGETS_STORE``, or the user's cache.
+        One place to remember in, for the cache of what is computed and the library of what a
+        person decides: a folder, or the cache's file, beside which the library lies
+        (``mine.sqlite``, ``mine.library.sqlite``). Default: where ``DEDUP_WIDGETS_STORE`` says,
+        or the user's cache folder and data folder.
     device
         Torch device, such as ``"cuda"``, that embeds and compares; default: the fastest there is.
     precision
@@ -64,8 +67,8 @@ def score(
     workers
         Threads that read and decode; default: one a processor core.
     progress
-        Whether to show a progress bar with images a second, or a function that is told how many
-        steps are done and how many there are, of reading first and then of comparing. What it
+        Whether to show a progress bar with images a second, or a function that is called with the
+        number of steps done and in all, first of reading and then of comparing. An error that it
         raises stops the work; what was done by then is kept.
 
     Returns
@@ -96,7 +99,7 @@ def score(
     score_async : The same in the background.
     uniqueness : The same rules for vectors of your own.
     """
-    order = prepare(
+    task = plan_scoring(
         images,
         model=model,
         near=near,
@@ -107,8 +110,8 @@ def score(
         batch_size=batch_size,
         workers=workers,
     )
-    embedder = order.load()
-    return order.frame(order.describe(embedder, progress), embedder, progress)
+    embedder = task.load()
+    return task.frame(task.describe(embedder, progress), embedder, progress)
 
 
 def add_scores(
@@ -124,6 +127,11 @@ def add_scores(
         As for :func:`score`.
     run
         Scores the images of a frame; called unless the frame has a column ``embedding``.
+
+    Returns
+    -------
+    pl.DataFrame
+        All columns of the frame, with those of the score.
     """
     require_columns(frame, [path], "Explorer")
     if "embedding" not in frame.columns:

@@ -1,4 +1,4 @@
-"""One scoring run: what was asked, and the frame that comes of it."""
+"""One scoring run: its checked arguments, its steps, and the frame that it makes."""
 
 import os
 from collections.abc import Sequence
@@ -21,23 +21,23 @@ from dedup_widgets.images.listing import find_images
 from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision, check_precision, gamma
 from dedup_widgets.models.load import load_embedder
-from dedup_widgets.scoring.incremental import compare_remembering
-from dedup_widgets.scoring.pipeline import Described, describe, recall
+from dedup_widgets.scoring.incremental import compare_with_store
+from dedup_widgets.scoring.pipeline import Descriptions, describe, look_up
 from dedup_widgets.scoring.uniqueness import NEAR
-from dedup_widgets.store.database import FileRecord, Store
-from dedup_widgets.store.open import open_store, store_path
+from dedup_widgets.store.cache import FileRecord
+from dedup_widgets.store.open import Store, open_store, store_paths
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is to be scored and how, checked, with nothing done yet.
+class ScoringTask:
+    """What is to be scored, and how: checked arguments, before any work.
 
     Attributes
     ----------
     paths
-        As they stand in the frame.
+        As they are spelled in the frame.
     given
-        The other columns of a frame that was given.
+        The other columns of the frame that was passed, if it was one.
     near, keep, store, model, device, precision, batch_size, workers
         As :func:`score` takes them, with its defaults filled in.
     """
@@ -57,21 +57,26 @@ class Order:
         """Load the model."""
         return load_embedder(self.model, self.device, self.precision)
 
-    def describe(self, embedder: Embedder, progress: Progress) -> Described:
-        """Read, embed and remember what the store does not know yet."""
+    def describe(self, embedder: Embedder, progress: Progress) -> Descriptions:
+        """Read and embed what the store does not have yet, and add it to the store."""
         files = [absolute(path) for path in self.paths]
         return describe(
-            *(files, embedder, self.store, LocalFiles()),
-            *(self.batch_size, self.workers, progress),
+            files,
+            embedder,
+            self.store.cache,
+            LocalFiles(),
+            batch_size=self.batch_size,
+            workers=self.workers,
+            progress=progress,
         )
 
-    def recall(self, embedder: Embedder) -> Described:
-        """Return what the store knows by now."""
+    def look_up(self, embedder: Embedder) -> Descriptions:
+        """Return what the store has by now."""
         files = [absolute(path) for path in self.paths]
-        return recall(files, embedder, self.store, LocalFiles(), self.workers)
+        return look_up(files, embedder, self.store.cache, LocalFiles(), self.workers)
 
     def frame(
-        self, described: Described, embedder: Embedder, progress: Progress = False
+        self, described: Descriptions, embedder: Embedder, progress: Progress = False
     ) -> pl.DataFrame:
         """Score what was described, and lay it out as :func:`score` does."""
         paths, given = self.paths, self.given
@@ -85,8 +90,8 @@ class Order:
         seen = facts.filter(readable)
         prints = seen["fingerprint"].to_list()
         vectors = described.embeddings[[described.row_of[fingerprint] for fingerprint in prints]]
-        scores = compare_remembering(
-            self.store if embedder.persistent else None,
+        scores = compare_with_store(
+            self.store.cache if embedder.persistent else None,
             embedder.key,
             vectors,
             fingerprints=prints,
@@ -102,7 +107,7 @@ class Order:
         return scored if given is None else scored.hstack(given)
 
 
-def prepare(
+def plan_scoring(
     images: Any,
     *,
     model: Any = DEFAULT_MODEL,
@@ -113,7 +118,7 @@ def prepare(
     precision: Precision = "fast",
     batch_size: int | None = None,
     workers: int | None = None,
-) -> Order:
+) -> ScoringTask:
     """Check the arguments of :func:`score`, and find the images, before any work."""
     near = NEAR if near is None else near
     if not (isinstance(near, int | float) and 0 <= near <= 1):
@@ -126,13 +131,22 @@ def prepare(
     _refuse_store_among_images(store, images, paths)
     if not isinstance(model, str | os.PathLike):
         model = load_embedder(model, device, precision)
-    return Order(
-        *(paths, given, near, keep, open_store(store)),
-        *(model, device, precision, batch_size, workers),
+    return ScoringTask(
+        paths=paths,
+        given=given,
+        near=near,
+        keep=keep,
+        store=open_store(store),
+        model=model,
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        workers=workers,
     )
 
 
 def _positive(name: str, value: int | None, default: int) -> int:
+    """Return a number of at least 1, or the default for None."""
     if value is None:
         return default
     if value < 1:
@@ -141,7 +155,7 @@ def _positive(name: str, value: int | None, default: int) -> int:
 
 
 def _check_rules(keep: Sequence[str | keepers.Rule], given: pl.DataFrame | None) -> None:
-    """Refuse rules that could not be applied, before hours are spent on what they rank."""
+    """Refuse rules that cannot be applied, before hours are spent on the images to be ranked."""
     facts = _facts([], [])
     keepers.rank(facts if given is None else facts.hstack(given.clear()), keep)
 
@@ -157,16 +171,19 @@ def _paths(images: Any) -> tuple[pl.DataFrame | None, list[str]]:
 def _refuse_store_among_images(
     store: "str | os.PathLike[str] | Store | None", images: Any, paths: Sequence[str]
 ) -> None:
-    path = store_path(store).resolve()
-    # Names, for a Path each of a million images takes ten seconds.
-    among = str(path.parent) in {os.path.dirname(absolute(image)) for image in paths}  # noqa: PTH120
-    if isinstance(images, str | os.PathLike) and (given := Path(images).expanduser()).is_dir():
-        among = among or path.is_relative_to(given.resolve())
-    if among:
-        raise InputError(
-            f"the store {path} would lie inside the image folder, which dedup_widgets never "
-            "writes to; choose a place outside it"
-        )
+    """Raise if the store would be in a folder that holds images."""
+    # By name: making a Path of each of a million images takes ten seconds.
+    folders = {os.path.dirname(absolute(image)) for image in paths}  # noqa: PTH120
+    for path in store_paths(store):
+        path = path.resolve()
+        among = str(path.parent) in folders
+        if isinstance(images, str | os.PathLike) and (given := Path(images).expanduser()).is_dir():
+            among = among or path.is_relative_to(given.resolve())
+        if among:
+            raise InputError(
+                f"the store {path} would lie inside the image folder, which dedup_widgets never "
+                "writes to; choose a place outside it"
+            )
 
 
 def _laid_out(
@@ -190,7 +207,7 @@ def _laid_out(
 
 
 def _facts(paths: Sequence[str], records: Sequence[FileRecord]) -> pl.DataFrame:
-    """Return what is known of each file."""
+    """Return the paths with the facts, fingerprint and error of each file."""
     return pl.DataFrame(
         {
             "path": pl.Series(paths, dtype=pl.String),

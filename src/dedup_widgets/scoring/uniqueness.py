@@ -1,8 +1,8 @@
 """The uniqueness score, from embeddings and fingerprints to groups and keepers.
 
 Images that share a fingerprint are exact duplicates; of N of them one, the keeper, is scored and
-N-1 get exactly 0. Everyone scored gets ``d ** gamma``, where d is the cosine distance to the
-nearest image with another fingerprint. Images within ``near`` of a keeper are its near-duplicates.
+N-1 get exactly 0. The score is ``d ** gamma``, where d is the cosine distance to the nearest image
+with another fingerprint. Images within ``near`` of a keeper are its near-duplicates.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -17,10 +17,10 @@ from dedup_widgets.errors import InputError
 from dedup_widgets.frame.schema import KIND
 from dedup_widgets.neighbors.search import Method, check_method
 from dedup_widgets.neighbors.vectors import Vectors, first_equal
-from dedup_widgets.scoring.comparison import Compared, Originals
+from dedup_widgets.scoring.comparison import Comparison, Representatives
 
 FLOOR = 1e-12
-"""Lowest uniqueness of an image that is scored: zero is kept for exact duplicates."""
+"""Lowest uniqueness of an image that is scored: zero is reserved for exact duplicates."""
 
 
 NEAR = 0.05
@@ -95,7 +95,7 @@ def uniqueness(
         Torch device for the search, such as ``"cuda"``; default: CUDA if there is one.
     progress
         Whether to show a bar while a search takes more than about a second; or a function that
-        is told the work done and in all, and may raise to stop it.
+        is called with the work done and in all, and may raise an error to stop it.
 
     Returns
     -------
@@ -121,6 +121,23 @@ def uniqueness(
         When the embeddings are not n x d, a row is zero, NaN, infinite or null, `fingerprints` or
         `rank` has another length or missing values, or `near`, `gamma` or `method` is out of
         range.
+
+    See Also
+    --------
+    dedup_widgets.score : The same for image files, which it reads and embeds.
+
+    Notes
+    -----
+    Like SemDeDup [1]_ this finds near-duplicates by the cosine similarity of embeddings, but
+    compares all pairs and not only those within a cluster. Groups are formed by the leader
+    algorithm [2]_, with the images in order of `rank` as leaders. The exponent `gamma` is what is
+    elsewhere called a gamma correction or power-law transformation.
+
+    References
+    ----------
+    .. [1] A. Abbas, K. Tirumala, D. Simig, S. Ganguli and A. S. Morcos, "SemDeDup: Data-efficient
+       learning at web-scale through semantic deduplication", 2023, arXiv:2303.09540.
+    .. [2] J. A. Hartigan, "Clustering Algorithms", Wiley, 1975, chapter 3.
 
     Examples
     --------
@@ -152,19 +169,19 @@ def compare(
     method: Method = "auto",
     device: str | None = None,
     progress: Progress = False,
-    earlier: Compared | None = None,
-) -> tuple[pl.DataFrame, Compared]:
-    """Return what :func:`uniqueness` does, and what the search found, to go on from.
+    earlier: Comparison | None = None,
+) -> tuple[pl.DataFrame, Comparison]:
+    """Return what :func:`uniqueness` does, and the result of the search, to continue from.
 
     Parameters
     ----------
     earlier
-        What a search found before some images came or went; its fingerprints must stand for the
-        same vectors as here. Only images that are new, or lost their nearest, are compared, with
-        all: with m of those, m x n distances. Where the best keepers come in another order than
-        before, all are. Without fingerprints it is of no use.
+        The result of a search before some images were added or removed; its fingerprints must
+        stand for the same vectors as here. Only images that are new, or whose nearest was removed,
+        are compared, with all others: with m of those, m x n distances. If the best keepers come in
+        another order than before, all are. Without fingerprints it is not used.
 
-    The others are those of :func:`uniqueness`, and so are the errors.
+    The other parameters are those of :func:`uniqueness`, and so are the errors.
 
     Examples
     --------
@@ -179,40 +196,41 @@ def compare(
     check_method(method)
     vectors = Vectors(embeddings)
     order = _keeper_order(rank, len(vectors))
-    # From here on rows stand in the order of keepers: of two rows, the lower is the better keeper.
+    # From here on rows are in keeper order: of two rows, the lower is the better keeper.
     rows = np.arange(len(vectors))
-    within = reach(near, gamma)
+    within = radius_of(near, gamma)
 
-    # Rules 2 to 4: exact copies are collapsed into the best of them, their original; each
-    # original is scored by its distance to the nearest other one.
+    # Rules 2 to 4: the best of several exact copies is their representative; each representative
+    # is scored by its distance to the nearest other one.
     names = None if fingerprints is None else _checked(fingerprints, order)
-    original = _first_equal_vector(vectors, order) if names is None else _first_equal(names)
-    originals = np.flatnonzero(original == rows)
-    search = Originals(vectors, order[originals], within, method, device, progress)
+    representative = _first_equal_vector(vectors, order) if names is None else _first_equal(names)
+    representatives = np.flatnonzero(representative == rows)
+    search = Representatives(vectors, order[representatives], within, method, device, progress)
     if names is None:
         found = search.search()
-        leader, search, found = search.without_twins(found, SAME)
-        original = originals[leader[np.searchsorted(originals, original)]]
-        originals = np.flatnonzero(original == rows)
+        merged_into, search, found = search.without_duplicates(found, SAME)
+        index = np.searchsorted(representatives, representative)
+        representative = representatives[merged_into[index]]
+        representatives = np.flatnonzero(representative == rows)
     else:
-        prints = [names[i] for i in originals]
-        found = (earlier and search.go_on(earlier, prints)) or search.search(prints)
+        prints = [names[i] for i in representatives]
+        found = (earlier and search.continue_from(earlier, prints)) or search.search(prints)
     nearest, distance = found.nearest, found.distance
     score = np.zeros(len(rows), np.float32)
-    score[originals] = scale(distance, gamma)
+    score[representatives] = scale(distance, gamma)
 
-    # Rules 5 and 6: the best original that is in no group takes all others within near of it that
-    # are in none.
+    # Rules 5 and 6: the best representative that is in no group becomes the keeper of a new one,
+    # which all others within near of it join that are in none.
     keeper = rows.copy()
-    keeper[originals] = originals[search.leaders(found)]
-    keeper = keeper[original]
+    keeper[representatives] = representatives[search.greedy_groups(found)]
+    keeper = keeper[representative]
 
-    exact = _set_sizes(original) > 1
+    exact = _set_sizes(representative) > 1
     grouped = _set_sizes(keeper) > 1
     group_number = np.cumsum(grouped & (keeper == rows))
-    decided_by, decided_at = original.copy(), np.zeros(len(rows))
-    decided_by[originals] = np.where(nearest >= 0, originals[nearest], -1)
-    decided_at[originals] = distance
+    decided_by, decided_at = representative.copy(), np.zeros(len(rows))
+    decided_by[representatives] = np.where(nearest >= 0, representatives[nearest], -1)
+    decided_at[representatives] = distance
     by_keeper_order = pl.DataFrame(
         {
             "row": order,
@@ -258,7 +276,7 @@ def _checked(fingerprints: Iterable[Hashable], order: NDArray[np.int64]) -> list
 
 
 def _first_equal(fingerprints: Sequence[Hashable]) -> NDArray[np.int64]:
-    """Return, for each row, the first one with its fingerprint."""
+    """Return, for each row, the first row with its fingerprint."""
     seen: dict[Hashable, int] = {}
     try:
         first = (seen.setdefault(name, row) for row, name in enumerate(fingerprints))
@@ -268,21 +286,21 @@ def _first_equal(fingerprints: Sequence[Hashable]) -> NDArray[np.int64]:
 
 
 def _first_equal_vector(vectors: Vectors, order: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return, for each row in keeper order, the first one with the very same vector."""
+    """Return, for each row in keeper order, the first one with exactly the same vector."""
     n = len(order)
-    place = np.empty(n, np.int64)
-    place[order] = np.arange(n)
+    rank = np.empty(n, np.int64)
+    rank[order] = np.arange(n)
     equal = first_equal(vectors)
     first = np.full(n, n)
-    np.minimum.at(first, equal, place)
+    np.minimum.at(first, equal, rank)
     return first[equal[order]]
 
 
-def reach(near: float, gamma: float) -> float:
+def radius_of(near: float, gamma: float) -> float:
     """Return the largest cosine distance whose uniqueness is at most `near`, -1 when none is.
 
-    Uniqueness is compared as the Float32 that people see. Floats from 0 to 1 are ordered like
-    their bits, so halving the range of bits finds the very last one.
+    Uniqueness is compared as the Float32 of the column. Floats from 0 to 1 are ordered like their
+    bits, so bisecting the bits finds the largest such float.
     """
     limit = np.float32(near)
 
@@ -315,12 +333,12 @@ def _keeper_order(rank: ArrayLike | None, n: int) -> NDArray[np.int64]:
 
 
 def _set_sizes(label: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return how many rows share the label of each."""
+    """Return, for each row, how many rows share its label."""
     return np.bincount(label, minlength=len(label))[label]
 
 
 def _as_list(values: Any) -> list[Any]:
-    """Return Python values, which compare by value where a tensor's elements would not."""
+    """Return a list of Python values; unlike elements of a tensor, these compare by value."""
     for convert in ("to_list", "tolist"):
         if hasattr(values, convert):
             return list(getattr(values, convert)())

@@ -1,4 +1,4 @@
-"""Graphs kept in a folder beside the store, one file each, named after what it was built from."""
+"""Graphs kept in a folder beside the cache, one file each, named after the hash of its vectors."""
 
 import os
 import tempfile
@@ -12,21 +12,23 @@ from numpy.typing import NDArray
 
 from dedup_widgets.search.shared_graph import DamagedError, SharedGraph, digest
 
-MOST_FILES = 4
+MAX_FILES = 4
+"""Graphs that are kept in a folder, at most."""
 
 
-MOST_BYTES = 8 * 2**30
+MAX_TOTAL_BYTES = 8 * 2**30
+"""Bytes of all graphs in a folder, at most."""
 
 
-ABANDONED = 3600.0
-"""Seconds after which an unfinished file has no writer any more: writing takes a few."""
+ABANDONED_SECONDS = 3600.0
+"""Seconds after which an unfinished file counts as abandoned: writing takes a few."""
 
 
 _FORMAT = 1
 
 
 def graph_key(matrix: NDArray[np.generic]) -> str:
-    """Return what names the graph of some vectors: another content or USearch, another name."""
+    """Return the name of the graph of some vectors: a hash of them and of the USearch version."""
     from usearch import __version__
 
     what = f"{_FORMAT} {__version__} {matrix.dtype.str} {matrix.shape}".encode()
@@ -35,26 +37,26 @@ def graph_key(matrix: NDArray[np.generic]) -> str:
 
 
 class GraphFiles:
-    """The graphs beside a store. Nothing here raises for a disk that is full or cannot be written.
+    """The graphs beside a cache. Nothing here raises for a disk that is full or cannot be written.
 
-    The least recently used files are removed when there are more than :data:`MOST_FILES`, or
-    more than :data:`MOST_BYTES` of them. Several processes may use one folder.
+    The least recently used files are removed when there are more than :data:`MAX_FILES`, or
+    more than :data:`MAX_TOTAL_BYTES` of them. Several processes may use one folder.
 
     Parameters
     ----------
-    store
-        Path of the store's file; the folder is called like it, with ``.similar`` at the end.
+    cache
+        Path of the cache; the folder is called like it, with ``.similar`` at the end.
     """
 
-    def __init__(self, store: Path) -> None:
-        self.folder = store.with_name(f"{store.stem}.similar")
+    def __init__(self, cache: Path) -> None:
+        self.folder = cache.with_name(f"{cache.stem}.similar")
 
     def path(self, key: str) -> Path:
-        """Return the file of a graph, be it there or not."""
+        """Return the path of a graph's file, whether it exists or not."""
         return self.folder / f"{key}.usearch"
 
     def has_any(self) -> bool:
-        """Tell whether any graph lies here."""
+        """Tell whether there is any graph."""
         return any(self.folder.glob("*.usearch"))
 
     def load(self, key: str) -> SharedGraph | None:
@@ -104,27 +106,28 @@ class GraphFiles:
                     unfinished.unlink(missing_ok=True)
 
     def _rename(self, unfinished: Path, path: Path, key: str) -> None:
+        """Give a finished file its name, unless another process has just done so."""
         try:
             unfinished.replace(path)
         except PermissionError:
-            # Windows does not replace a file that someone has mapped: it may be the same graph.
+            # Windows does not replace a file that is mapped: it may be the same graph.
             if not path.exists():
                 raise
             SharedGraph.read(path, key.encode())
 
     def _tidy(self, keep: Path) -> None:
-        """Remove what was used longest ago, and what a killed process left unfinished."""
+        """Remove the least recently used files, and those that a killed process left unfinished."""
         known = []
         for path in self.folder.iterdir():
             with suppress(OSError):
                 facts = path.stat()
                 if path.suffix == ".usearch" and path != keep:
                     known.append((facts.st_mtime, facts.st_size, path))
-                elif path.suffix == ".tmp" and facts.st_mtime < time.time() - ABANDONED:
+                elif path.suffix == ".tmp" and facts.st_mtime < time.time() - ABANDONED_SECONDS:
                     path.unlink()
         total = 0
-        for place, (_, size, path) in enumerate(sorted(known, reverse=True), start=2):
+        for count, (_, size, path) in enumerate(sorted(known, reverse=True), start=2):
             total += size
-            if place > MOST_FILES or total > MOST_BYTES:
-                with suppress(OSError):  # Windows: still mapped by someone
+            if count > MAX_FILES or total > MAX_TOTAL_BYTES:
+                with suppress(OSError):  # Windows: still mapped
                     path.unlink()

@@ -1,4 +1,11 @@
-"""The vectors nearest to a query, from a USearch graph where there are many."""
+"""The vectors nearest to a query, from a USearch HNSW graph [1]_ where there are many.
+
+References
+----------
+.. [1] Yu. A. Malkov and D. A. Yashunin, "Efficient and Robust Approximate Nearest Neighbor Search
+   Using Hierarchical Navigable Small World Graphs", IEEE Transactions on Pattern Analysis and
+   Machine Intelligence 42(4), 2020, pp. 824-836, arXiv:1603.09320.
+"""
 
 import atexit
 import contextlib
@@ -17,46 +24,48 @@ from numpy.typing import NDArray
 from dedup_widgets.errors import InputError
 from dedup_widgets.neighbors.vectors import Vectors, cosines, parts, unit_vectors
 from dedup_widgets.search.graph_files import GraphFiles, graph_key
-from dedup_widgets.search.scan import COPIED, Scan
+from dedup_widgets.search.scan import MAX_COPIED_NUMBERS, Scan
 from dedup_widgets.search.shared_graph import SharedGraph
 
-SPARE = 48
-"""Nodes that a graph is asked for beyond k: it orders them by rounded vectors."""
+EXTRA_NODES = 48
+"""Nodes that a graph is queried for beyond k, because it orders them by rounded vectors."""
 
 
-MOST_ASKED = 1000
-"""Neighbours for which a graph is asked, at most: the time that it takes grows with them."""
+MAX_GRAPH_NEIGHBORS = 1000
+"""Neighbours that a graph is queried for, at most: the time of a query grows with them."""
 
 
-PATIENCE = 5.0
-"""Seconds that a search waits at most to hear whether its graph was saved.
+GRAPH_WAIT_SECONDS = 5.0
+"""Seconds that a search waits, at most, for its graph to be loaded from disk.
 
-Of 1,000,000 vectors one hears after about two. To look at all of them takes as long, the first
-time: torch has to be loaded.
+For 1,000,000 vectors that takes about two. Comparing all of them takes as long the first time,
+because torch has to be imported.
 """
 
 
-_NOBODY = np.empty(0, np.int64)
+_NO_ROWS = np.empty(0, np.int64)
 
 
 Answer = tuple[NDArray[np.int64], NDArray[np.float32]]
+"""Rows and cosine distances, nearest first."""
 
 
-Scored = tuple[NDArray[np.int64], NDArray[np.float64]]
+RowsAndCosines = tuple[NDArray[np.int64], NDArray[np.float64]]
+"""Rows in any order, and their exact cosines with a query."""
 
 
 class VectorIndex:
     """The vectors nearest to a query, for similar-items.
 
-    Distances are exact and rows at the same distance come in row order. Below `hnsw_from`
-    vectors a search looks at all of them: nothing is ever missed and nothing is built. From there
-    on it asks a USearch graph, which a thread of low priority loads or builds from the first
-    search on; until it is there, searches look at all vectors.
+    Distances are exact, and rows at the same distance come in row order. Below `hnsw_from` vectors
+    a search compares all of them: none is missed, and nothing is built. From there on it queries a
+    USearch graph, which a thread of low priority loads or builds, starting with the first search;
+    until it is ready, searches compare all vectors.
 
     A graph may miss neighbours: of the nearest 12 in 1,000 clusters of 100, less than 1 in 1,000;
     in 10,000 clusters that have nothing in common, 1 in 10; more among thousands that are nearly
-    equal. Equal vectors share one node, so all of them are found. A row that does not find itself
-    is searched for longer.
+    equal. Equal vectors share one node, so all of them are found. If a row does not find itself,
+    the query is repeated for more neighbours.
 
     One index may serve several threads.
 
@@ -69,7 +78,7 @@ class VectorIndex:
         Number of vectors from which to use a graph; None: from 50 million numbers on, 97,657
         vectors of 512 dimensions, which take 10 ms to look at.
     beside
-        The store beside which the graph is kept, in a folder ``<its name>.similar``, about
+        Path of the cache beside which the graph is kept, in a folder ``<its name>.similar``, about
         1.2 KB a vector; None: in memory only. It is mapped from its file, after a check of all
         its bytes, and built again when it is damaged or the vectors are others.
 
@@ -92,13 +101,13 @@ class VectorIndex:
         self._stored = self._vectors._matrix
         self._scan = Scan(self._vectors, self._stored)
         if hnsw_from is None:
-            self._uses_graph = self._stored.size > COPIED
+            self._uses_graph = self._stored.size > MAX_COPIED_NUMBERS
         else:
             self._uses_graph = len(self) >= hnsw_from
         self._files = None if beside is None else GraphFiles(beside)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._looked = threading.Event()
+        self._disk_checked = threading.Event()
         self._graph: SharedGraph | None = None
 
     def __len__(self) -> int:
@@ -133,7 +142,7 @@ class VectorIndex:
             )
         return self._nearest(unit, k)
 
-    def beside_row(self, row: int, k: int, known: NDArray[np.int64] = _NOBODY) -> Answer:
+    def nearest_to_row(self, row: int, k: int, known: NDArray[np.int64] = _NO_ROWS) -> Answer:
         """Return the rows nearest to a row, itself left out; otherwise like :meth:`search`.
 
         Parameters
@@ -143,7 +152,7 @@ class VectorIndex:
         k
             How many rows.
         known
-            Rows known to be near, which no graph shall miss.
+            Rows that are known to be near, so that the graph cannot miss them.
         """
         known = np.append(known, row)
         rows, distances = self._nearest(self._vectors.unit([row]), k + 1, known)
@@ -151,7 +160,7 @@ class VectorIndex:
         return rows[others][:k], distances[others][:k]
 
     def is_ready(self, timeout: float | None = 0) -> bool:
-        """Tell whether searches are as fast as they will be; begin to make them so if not.
+        """Tell whether the graph is ready, or none is needed; start to load or build it if not.
 
         Parameters
         ----------
@@ -165,50 +174,53 @@ class VectorIndex:
         return self._graph is not None
 
     def _begin(self) -> threading.Thread | None:
-        """Return the thread that provides the graph; None where none is used."""
+        """Return the thread that loads or builds the graph; None where none is used."""
         if not self._uses_graph:
             return None
         with self._lock:
             if self._thread is None:
-                self._thread = _start(self)
+                self._thread = _start_thread(self)
         return self._thread
 
     def _nearest(
-        self, unit: NDArray[np.float32], k: int, known: NDArray[np.int64] = _NOBODY
+        self, unit: NDArray[np.float32], k: int, known: NDArray[np.int64] = _NO_ROWS
     ) -> Answer:
+        """Return what :meth:`search` does for a unit vector, (1, d)."""
         if k < 0:
             raise InputError(f"k is {k}; it must be 0 or more")
         k = min(k, len(self))
         if k == 0:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        graph = self._graph_at_hand() if k <= MOST_ASKED else None
-        found = None if graph is None else self._ask(graph, unit, k, known)
-        rows, cosine = self._look_at_all(unit, k) if found is None else found
+        graph = self._graph_at_hand() if k <= MAX_GRAPH_NEIGHBORS else None
+        found = None if graph is None else self._ask_graph(graph, unit, k, known)
+        rows, cosine = self._scan_all(unit, k) if found is None else found
         order = np.lexsort((rows, -cosine))[:k]
         return rows[order], np.clip(1.0 - cosine[order], 0.0, 1.0).astype(np.float32)
 
     def _graph_at_hand(self) -> SharedGraph | None:
-        """Return the graph, if it is there or about to be."""
+        """Return the graph if it is ready, or about to be loaded from disk."""
         if self._begin() is None:
             return None
-        if not self._looked.is_set() and self._files is not None and self._files.has_any():
-            self._looked.wait(PATIENCE)
+        if not self._disk_checked.is_set() and self._files is not None and self._files.has_any():
+            self._disk_checked.wait(GRAPH_WAIT_SECONDS)
         return self._graph
 
-    def _look_at_all(self, unit: NDArray[np.float32], k: int) -> Scored:
+    def _scan_all(self, unit: NDArray[np.float32], k: int) -> RowsAndCosines:
+        """Return at least the k nearest rows to a unit vector, (1, d), from all vectors."""
         rows = self._scan.candidates(unit[0], k)
         return rows, np.concatenate(
             [cosines(unit, self._vectors.unit(rows[part]))[0] for part in parts(len(rows))]
         )
 
-    def _ask(
+    def _ask_graph(
         self, graph: SharedGraph, unit: NDArray[np.float32], k: int, known: NDArray[np.int64]
-    ) -> Scored | None:
-        """Return what a graph finds, and what is known; None where it is seen to miss something.
+    ) -> RowsAndCosines | None:
+        """Return what a graph finds, and the known rows; None where it is seen to miss rows.
 
-        A row that does not find itself may have lost others too. Asking for more finds it.
+        A query for a row that does not find itself may miss others too; querying for more
+        neighbours finds it.
         """
-        for wanted in (k + SPARE, k + MOST_ASKED):
+        for wanted in (k + EXTRA_NODES, k + MAX_GRAPH_NEIGHBORS):
             nodes = graph.nodes(unit[0], wanted)
             if len(nodes) < min(wanted, len(graph)):
                 return None
@@ -221,25 +233,25 @@ class VectorIndex:
         return None
 
 
-# Graphs in the making
+# Building graphs
 
 
 @dataclass(eq=False)
 class _Shared:
-    """What the indexes of one content share, so that one of them builds and all have it."""
+    """What indexes of the same vectors share: one builds the graph, and all use it."""
 
-    turn: threading.Lock = field(default_factory=threading.Lock)
+    build_lock: threading.Lock = field(default_factory=threading.Lock)
     wanted_by: "weakref.WeakSet[VectorIndex]" = field(default_factory=weakref.WeakSet)
     graph: "weakref.ref[SharedGraph] | None" = None
     is_saved: bool = False
 
     def known(self) -> SharedGraph | None:
-        """Return the graph if any index still has it."""
+        """Return the graph if any index still uses it."""
         return None if self.graph is None else self.graph()
 
 
 class _UnwantedError(Exception):
-    """All who wanted a graph are gone."""
+    """No index needs the graph any more."""
 
 
 _shared: dict[tuple[str, Path | None], _Shared] = {}
@@ -248,13 +260,14 @@ _shared: dict[tuple[str, Path | None], _Shared] = {}
 _threads: "weakref.WeakSet[threading.Thread]" = weakref.WeakSet()
 
 
-_leaving = threading.Event()
+_exiting = threading.Event()
 
 
-def _start(index: VectorIndex) -> threading.Thread:
+def _start_thread(index: VectorIndex) -> threading.Thread:
+    """Start the thread that gives an index its graph."""
     thread = threading.Thread(
-        target=_provide,
-        args=(weakref.ref(index), index._vectors, index._stored, index._files, index._looked),
+        target=_provide_graph,
+        args=(weakref.ref(index), index._vectors, index._stored, index._files, index._disk_checked),
         name="dedup-widgets index",
         daemon=True,
     )
@@ -263,18 +276,18 @@ def _start(index: VectorIndex) -> threading.Thread:
     return thread
 
 
-def _provide(
+def _provide_graph(
     wanted_by: "weakref.ref[VectorIndex]",
     vectors: Vectors,
     stored: NDArray[np.generic],
     files: GraphFiles | None,
-    looked: threading.Event,
+    disk_checked: threading.Event,
 ) -> None:
-    """Hand an index its graph: one that this process has, or that lies on disk, or a new one.
+    """Give an index its graph: one that this process has, one from disk, or a new one.
 
-    The thread holds no reference to the index: when nobody wants the graph any more, it stops.
+    The thread holds no reference to the index, and stops when no index needs the graph any more.
     """
-    _yield_to_others()
+    _lower_priority()
     try:
         key = graph_key(stored)
         shared = _shared.setdefault((key, None if files is None else files.folder), _Shared())
@@ -285,8 +298,8 @@ def _provide(
         del index
         graph = shared.known() or _load(key, files)
         if graph is None:
-            looked.set()
-            with shared.turn:
+            disk_checked.set()
+            with shared.build_lock:
                 graph = shared.known() or (_load(key, files) if shared.is_saved else None)
                 graph = graph or _build(key, vectors, files, shared)
                 shared.graph = weakref.ref(graph)
@@ -303,36 +316,39 @@ def _provide(
             stacklevel=2,
         )
     finally:
-        looked.set()
+        disk_checked.set()
 
 
 def _load(key: str, files: GraphFiles | None) -> SharedGraph | None:
+    """Return a graph from disk; None where there is none."""
     return None if files is None else files.load(key)
 
 
 def _build(key: str, vectors: Vectors, files: GraphFiles | None, shared: _Shared) -> SharedGraph:
-    def go_on(_done: int, _total: int) -> None:
-        if _leaving.is_set() or not shared.wanted_by:
+    """Build a graph and save it; raise if no index needs it any more."""
+
+    def check_wanted(_done: int, _total: int) -> None:
+        if _exiting.is_set() or not shared.wanted_by:
             raise _UnwantedError
 
-    go_on(0, len(vectors))
-    graph = SharedGraph.build(vectors, told=go_on)
+    check_wanted(0, len(vectors))
+    graph = SharedGraph.build(vectors, on_block=check_wanted)
     if files is not None:
         graph = files.save(key, graph)
         shared.is_saved = True
     return graph
 
 
-def _yield_to_others() -> None:
-    """Lower the priority of this thread: what the user does meanwhile goes first."""
+def _lower_priority() -> None:
+    """Lower the priority of this thread, in favour of the user's own work."""
     if sys.platform == "linux":  # elsewhere a priority belongs to the whole process
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)
 
 
 @atexit.register
-def _stop() -> None:
-    # A thread that the interpreter kills inside of USearch would take the process down with it.
-    _leaving.set()
+def _stop_threads() -> None:
+    # A thread that the interpreter kills inside USearch would crash the process.
+    _exiting.set()
     for thread in list(_threads):
         thread.join(10)

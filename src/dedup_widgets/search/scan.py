@@ -1,4 +1,4 @@
-"""One query against all vectors, nothing missed."""
+"""One query compared with all vectors: an exact search."""
 
 import warnings
 from collections.abc import Iterator
@@ -9,20 +9,21 @@ from numpy.typing import NDArray
 
 from dedup_widgets.neighbors.vectors import Vectors, float32_error, parts
 
-COPIED = 50_000_000
-"""Numbers, n x d, up to which a float32 copy is held: 200 MB, which take 10 ms to look at."""
+MAX_COPIED_NUMBERS = 50_000_000
+"""Numbers, n x d, up to which a float32 copy is held: 200 MB, which take 10 ms to scan."""
 
 
-_IN_ONE_THREAD = 2**15
-"""Numbers up to which torch and BLAS start no threads: waiting for each other, on a machine with
-other work to do, they take up to a hundred times as long as one thread takes alone."""
+_ONE_THREAD_NUMBERS = 2**15
+"""Numbers up to which torch and BLAS use one thread: on a busy machine, several threads that wait
+for each other take up to a hundred times as long."""
 
 
 class Scan:
-    """Looks at all vectors.
+    """Compares a query with all vectors.
 
-    Up to :data:`COPIED` numbers a float32 copy is held. Of more, nothing is held: they are read
-    from where they are, in their own precision; 1,000,000 x 512 of float16 take 0.3 s.
+    Up to :data:`MAX_COPIED_NUMBERS` numbers a float32 copy is held. Of more, nothing is held:
+    they are read from where they are, in their own precision; 1,000,000 x 512 of float16 take
+    0.3 s.
 
     Parameters
     ----------
@@ -36,10 +37,10 @@ class Scan:
         self._vectors, self._stored = vectors, stored
 
     def candidates(self, unit: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-        """Return the k rows nearest to a unit vector, (d,), and those that float32 cannot tell."""
-        is_small = self._stored.size <= COPIED
+        """Return the rows that may be among the k nearest to a unit vector, (d,)."""
+        is_small = self._stored.size <= MAX_COPIED_NUMBERS
         cosine = self._copy @ unit if is_small else self._read(unit)
-        # Dividing by lengths that float32 summed up costs as much as the products.
+        # Dividing by lengths that are summed in float32 adds an error as large as that of products.
         slack = (2 if is_small else 4) * float32_error(self._vectors.dimensions)
         return np.flatnonzero(cosine >= np.partition(cosine, -k)[-k] - slack)
 
@@ -48,6 +49,7 @@ class Scan:
         return self._vectors.unit(slice(None))
 
     def _read(self, unit: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the float32 cosines, (n,), of all vectors with a unit vector, without a copy."""
         cosine = np.empty(len(self._stored), np.float32)
         if self._lengths is None:
             for part in parts(len(cosine)):
@@ -60,7 +62,7 @@ class Scan:
 
     @cached_property
     def _lengths(self) -> NDArray[np.float32] | None:
-        """Length of each vector as it is stored; None where float32 is too narrow for them."""
+        """Length of each vector as stored; None where they exceed the range of float32."""
         if self._stored.dtype not in (np.float16, np.float32):
             return None
         lengths = np.empty(len(self._stored), np.float32)
@@ -69,10 +71,10 @@ class Scan:
         return lengths if lengths.min() > 1e-15 and lengths.max() < 1e15 else None
 
     def _blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Yield the stored numbers as float32, which torch makes of float16 20 times faster."""
+        """Yield the stored numbers as float32; torch converts float16 20 times as fast as numpy."""
         import torch
 
-        rows = max(1, _IN_ONE_THREAD // self._stored.shape[1])
+        rows = max(1, _ONE_THREAD_NUMBERS // self._stored.shape[1])
         block = torch.empty((rows, self._stored.shape[1]))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that the array is read-only: so is its use

@@ -18,9 +18,8 @@ from dedup_widgets.images.listing import IMAGE_SUFFIXES
 from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
 from dedup_widgets.models.load import load_embedder
-from dedup_widgets.search.index import MOST_ASKED, VectorIndex
-from dedup_widgets.store.database import Store
-from dedup_widgets.store.open import store_path
+from dedup_widgets.search.index import MAX_GRAPH_NEIGHBORS, VectorIndex
+from dedup_widgets.store.open import Store, store_paths
 
 
 def similar(
@@ -35,10 +34,10 @@ def similar(
 ) -> pl.DataFrame:
     """Return the images of a frame that are nearest to a query.
 
-    Of up to 97,656 images with 512-dimensional embeddings all are looked at. Of more, all are
+    Up to 97,656 images with 512-dimensional embeddings are all compared. More are all compared
     until an index is loaded or built, which the first call starts in the background; from then on
-    calls with the same frame are answered in milliseconds, where an image may now and then be
-    missed: see :class:`dedup_widgets.search.index.VectorIndex`. Distances are exact either way.
+    calls with the same frame take milliseconds, and may occasionally miss an image: see
+    :class:`dedup_widgets.search.index.VectorIndex`. Distances are exact either way.
 
     Parameters
     ----------
@@ -55,7 +54,7 @@ def similar(
     device, precision
         How it runs; see :func:`dedup_widgets.score`.
     store
-        Beside it the index of many images is kept; see :func:`dedup_widgets.score`.
+        The index of many images is kept beside it; see :func:`dedup_widgets.score`.
 
     Returns
     -------
@@ -74,7 +73,7 @@ def similar(
     if k < 0:
         raise InputError(f"k is {k}; it must be 0 or more")
     text = os.fspath(query)
-    images = _images_of(df, text, store_path(store))
+    images = _images_of(df, text, store_paths(store).cache)
     if text in images.row_of:
         return images.frame(text, k)
     embedder = load_embedder(model, device, precision)
@@ -107,7 +106,7 @@ def _images_of(df: Any, path: str, beside: Path) -> "SimilarImages":
         images = last[1].of(frame, path)
         if images is not None:
             return images
-    # A clone: the frame itself lives only as long as its owner wants it.
+    # A clone, so that the frame itself is freed when its owner drops it.
     images = SimilarImages(frame.clone(), beside=beside)
     if frame is df:
         _last = weakref.ref(df, _forget), images
@@ -115,6 +114,7 @@ def _images_of(df: Any, path: str, beside: Path) -> "SimilarImages":
 
 
 def _forget(frame: "weakref.ref[pl.DataFrame]") -> None:
+    """Drop the index of a frame that was freed."""
     global _last
     if _last is not None and _last[0] is frame:
         _last = None
@@ -131,7 +131,7 @@ class SimilarImages:
     path
         The column of paths.
     beside
-        Path of the store beside which an index of many images is kept; None: nothing is kept.
+        Path of the cache beside which an index of many images is kept; None: nothing is kept.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class SimilarImages:
         return VectorIndex(self._frame["embedding"].drop_nulls(), beside=beside)
 
     def _are_in(self, folder: Path) -> bool:
-        """Tell whether any image lies right in a folder."""
+        """Tell whether any image is in a folder itself, not in one below it."""
         start = f"{folder}{os.sep}"
         below = self._frame[self._path].cast(pl.String).str.strip_prefix(start)
         is_below = self._frame[self._path].cast(pl.String).str.starts_with(start)
@@ -164,7 +164,7 @@ class SimilarImages:
     def of(self, frame: pl.DataFrame, path: str) -> "SimilarImages | None":
         """Return the same for a frame that may have been changed in place since.
 
-        None where it has other embeddings, or this path in another row.
+        Returns None if it has other embeddings, or this path in another row.
         """
         paths = frame.get_column(self._path, default=None)
         row = self.row_of.get(path)
@@ -180,7 +180,7 @@ class SimilarImages:
         return same
 
     def is_ready(self, timeout: float | None = 0) -> bool:
-        """Tell whether answers are as fast as they will be; see :meth:`VectorIndex.is_ready`."""
+        """Tell whether the index is ready; see :meth:`VectorIndex.is_ready`."""
         return self._index.is_ready(timeout)
 
     def frame(self, path: str, k: int) -> pl.DataFrame:
@@ -195,11 +195,11 @@ class SimilarImages:
         if at == len(self._with_vector) or self._with_vector[at] != row:
             path = self._frame[self._path][row]
             raise InputError(f"{path} has no embedding, so nothing is similar to it")
-        places, distances = self._index.beside_row(at, k, self._known(row))
-        return self._with_vector[places], distances
+        found, distances = self._index.nearest_to_row(at, k, self._known(row))
+        return self._with_vector[found], distances
 
     def _known(self, row: int) -> np.ndarray:
-        """Return the places of a row's nearest, and of its group unless that is too large."""
+        """Return a row's nearest and its group, unless that is too large, as rows of the index."""
         group, nearest = (
             self._frame[name][row] if name in self._frame.columns else None
             for name in ("group", "nearest")
@@ -207,17 +207,17 @@ class SimilarImages:
         rows = np.empty(0, np.int64)
         if group is not None:
             members = (self._frame["group"] == group).arg_true().to_numpy().astype(np.int64)
-            rows = members if len(members) <= MOST_ASKED else rows
+            rows = members if len(members) <= MAX_GRAPH_NEIGHBORS else rows
         if nearest in self.row_of:
             rows = np.append(rows, self.row_of[nearest])
-        places = np.searchsorted(self._with_vector[:-1], rows)
-        known: np.ndarray = places[self._with_vector[places] == rows]
+        found = np.searchsorted(self._with_vector[:-1], rows)
+        known: np.ndarray = found[self._with_vector[found] == rows]
         return known
 
     def nearest(self, vector: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return row numbers and cosine distances of the nearest to a vector, (d,)."""
-        places, distances = self._index.search(vector, k)
-        return self._with_vector[places], distances
+        found, distances = self._index.search(vector, k)
+        return self._with_vector[found], distances
 
     def rows_as_frame(self, rows: np.ndarray, distances: np.ndarray) -> pl.DataFrame:
         """Return rows of the frame with the distance to the query as ``distance``."""
@@ -227,7 +227,7 @@ class SimilarImages:
 
 
 def _address(frame: pl.DataFrame) -> int | None:
-    """Return where the embeddings lie in memory; None where they do not lie there as numbers."""
+    """Return the address of the embeddings in memory; None if they are not one array of numbers."""
     if "embedding" not in frame.columns or not isinstance(frame.schema["embedding"], pl.Array):
         return None
     try:

@@ -1,43 +1,99 @@
-"""Where the store is, and opening it."""
+"""Where the two files of a store are, and opening them."""
 
 import os
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import platformdirs
 
-from dedup_widgets.store.database import STORE_VARIABLE, Store
+from dedup_widgets.store.cache import Cache
+from dedup_widgets.store.database import STORE_VARIABLE
+from dedup_widgets.store.library import Library
+
+_APP = "dedup-widgets"
+_CACHE, _LIBRARY = "cache.sqlite", "library.sqlite"
+_BEFORE_THE_LIBRARY = "store.sqlite"
+"""What the file of both was called; where it is, it is the cache from then on."""
 
 
-def store_path(store: "str | os.PathLike[str] | Store | None" = None) -> Path:
-    """Return where a store lies: where it is said, ``DEDUP_WIDGETS_STORE``, or the user's cache."""
-    if isinstance(store, Store):
-        return store.path
-    chosen = store or os.environ.get(STORE_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    return platformdirs.user_cache_path("dedup-widgets", appauthor=False) / "store.sqlite"
+@dataclass(frozen=True, eq=False)
+class Store:
+    """What is kept between sessions.
+
+    Attributes
+    ----------
+    cache
+        What can be computed again.
+    library
+        What a person decided.
+    """
+
+    cache: Cache
+    library: Library
 
 
-def open_store(store: "str | os.PathLike[str] | Store | None" = None) -> "Store":
-    """Return the store at a path (default: :func:`store_path`), the same object for one file.
+class StorePaths(NamedTuple):
+    """Where the two files of a store are, or would be."""
+
+    cache: Path
+    library: Path
+
+
+def store_paths(store: "str | os.PathLike[str] | Store | None" = None) -> StorePaths:
+    """Return where the two files of a store are, or would be.
 
     Parameters
     ----------
     store
-        Path of the SQLite file, an open store, or None for the default one.
+        One place for both, as :func:`open_store` takes it.
+    """
+    if isinstance(store, Store):
+        return StorePaths(store.cache.path, store.library.path)
+    chosen = store or os.environ.get(STORE_VARIABLE)
+    if not chosen:
+        return StorePaths(
+            _cache_in(platformdirs.user_cache_path(_APP, appauthor=False)),
+            platformdirs.user_data_path(_APP, appauthor=False) / _LIBRARY,
+        )
+    place = Path(chosen).expanduser().absolute()
+    if place.is_dir() or not (place.suffix or place.exists()):
+        return StorePaths(_cache_in(place), place / _LIBRARY)
+    return StorePaths(place, place.with_name(f"{place.stem}.library{place.suffix}"))
+
+
+def _cache_in(folder: Path) -> Path:
+    before = folder / _BEFORE_THE_LIBRARY
+    return before if before.exists() else folder / _CACHE
+
+
+def open_store(store: "str | os.PathLike[str] | Store | None" = None) -> Store:
+    """Return the store at a place, the same object for one place.
+
+    A file of an earlier version that holds decisions beside the cache is the cache from now on;
+    its decisions are carried over to the library first.
+
+    Parameters
+    ----------
+    store
+        One place for the cache and the library: a folder, or the file of the cache, beside which
+        the library lies (``mine.sqlite`` and ``mine.library.sqlite``); an open store; or None for
+        where the environment variable ``DEDUP_WIDGETS_STORE`` says, or else the user's cache
+        folder and data folder. A name without a suffix is a folder, unless it is a file already.
 
     Raises
     ------
     StoreError
-        When the file cannot be made, is no store, or was written by a newer version.
+        When a file cannot be made, is another one, or was written by a newer version.
     """
     if isinstance(store, Store):
         return store
-    return _open(store_path(store), os.getpid())
+    return _open(store_paths(store), os.getpid())
 
 
 @lru_cache(maxsize=32)
-def _open(path: Path, _process: int) -> "Store":
+def _open(paths: StorePaths, _process: int) -> Store:
     # A connection must not cross a fork, so each process opens its own.
-    return Store(path)
+    library = Library(paths.library)
+    return Store(Cache(paths.cache, carry_over=library.add_from_store), library)

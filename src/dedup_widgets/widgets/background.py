@@ -8,8 +8,8 @@ import dedup_widgets.scoring.keepers as keepers
 from dedup_widgets._progress import Progress
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
 from dedup_widgets.scoring.job import Job
-from dedup_widgets.scoring.task import prepare
-from dedup_widgets.store.database import Store
+from dedup_widgets.scoring.task import plan_scoring
+from dedup_widgets.store.open import Store
 from dedup_widgets.widgets.job_panel import JobPanel
 
 
@@ -55,7 +55,7 @@ def score_async(
     >>> dw.Explorer(job)  # what is scored so far  # doctest: +SKIP
     >>> df = job.result()  # doctest: +SKIP
     """
-    order = prepare(
+    task = plan_scoring(
         images,
         model=model,
         near=near,
@@ -66,4 +66,4 @@ def score_async(
         batch_size=batch_size,
         workers=workers,
     )
-    return Job(order, progress, JobPanel if progress is True else None)
+    return Job(task, progress, JobPanel if progress is True else None)

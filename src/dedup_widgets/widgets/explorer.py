@@ -12,7 +12,7 @@ from dedup_widgets.review.collections import Collections
 from dedup_widgets.review.decisions import Decisions
 from dedup_widgets.review.session import Session
 from dedup_widgets.review.watched import Change
-from dedup_widgets.store.database import Store
+from dedup_widgets.store.open import Store
 from dedup_widgets.widgets.analytics.analytics import Analytics
 from dedup_widgets.widgets.base import bundle
 from dedup_widgets.widgets.delegate import attribute_of, method_of

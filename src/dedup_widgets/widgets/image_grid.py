@@ -11,7 +11,7 @@ from dedup_widgets.errors import InputError
 from dedup_widgets.filters import Filters
 from dedup_widgets.review.view import View
 from dedup_widgets.review.watched import Change
-from dedup_widgets.store.database import Store
+from dedup_widgets.store.open import Store
 from dedup_widgets.widgets.base import Widget, bundle
 from dedup_widgets.widgets.delegate import attribute_of, method_of
 from dedup_widgets.widgets.protocol import Buffers, Event, Request, pack_bits

@@ -6,7 +6,7 @@ from typing import Any
 import traitlets
 
 from dedup_widgets.frame.table import require_columns, to_polars
-from dedup_widgets.store.database import Store
+from dedup_widgets.store.open import Store
 from dedup_widgets.widgets.base import bundle
 from dedup_widgets.widgets.image_grid import ImageGrid
 

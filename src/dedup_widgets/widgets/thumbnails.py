@@ -1,4 +1,4 @@
-"""Thumbnails for the grid: from the store, else decoded now and remembered."""
+"""Thumbnails for the grid: from the cache, else decoded now and remembered."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dedup_widgets.errors import ImageError
 from dedup_widgets.images.decode import decode
 from dedup_widgets.images.source import Source
 from dedup_widgets.images.thumbnail import thumbnail
-from dedup_widgets.store.database import FileRecord, Store
+from dedup_widgets.store.cache import Cache, FileRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Thumbnail:
 def load_thumbnails(
     paths: Sequence[str],
     fingerprints: Sequence[str | None],
-    store: Store,
+    cache: Cache,
     source: Source,
 ) -> list[Thumbnail]:
     """Return a thumbnail for each path.
@@ -36,12 +36,12 @@ def load_thumbnails(
         say: then the file as it is now.
     """
     paths = [absolute(path) for path in paths]
-    files = store.files(path for path, f in zip(paths, fingerprints, strict=True) if f is None)
+    files = cache.files(path for path, f in zip(paths, fingerprints, strict=True) if f is None)
     wanted = [
         fingerprint or _current_fingerprint(files.get(path), source)
         for path, fingerprint in zip(paths, fingerprints, strict=True)
     ]
-    stored = store.thumbnails(fingerprint for fingerprint in wanted if fingerprint)
+    stored = cache.thumbnails(fingerprint for fingerprint in wanted if fingerprint)
     result: list[Thumbnail] = []
     records: list[FileRecord] = []
     made: dict[str, bytes] = {}
@@ -60,7 +60,7 @@ def load_thumbnails(
         records.append(FileRecord(entry, picture.fingerprint, picture.facts))
         result.append(Thumbnail(jpeg))
     if records:
-        store.add(records, made)
+        cache.add(records, made)
     return result
 
 

@@ -126,7 +126,7 @@ class GridRequests:
         loaded = load_thumbnails(
             [view.paths[row] for row in rows],
             [None] * len(rows) if prints is None else prints.gather(rows).to_list(),
-            view.store,
+            view.store.cache,
             self._source,
         )
         return dict(zip(rows, loaded, strict=True))

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dedup_widgets.planning.ranking import LIMIT
+from dedup_widgets.planning.ranking import PLANNER_NEAR_LIMIT
 from dedup_widgets.review.session import Session
 from dedup_widgets.scoring import keepers
 from dedup_widgets.scoring.keepers import Rule
@@ -68,7 +68,9 @@ class ReviewRequests(GridRequests):
             "off": session.why_no_plan,
             "near": session.near,
             "scored_near": session.scored_near,
-            "near_max": max(LIMIT, session.scored_near, session.near) if can_move else None,
+            "near_max": max(PLANNER_NEAR_LIMIT, session.scored_near, session.near)
+            if can_move
+            else None,
             "changes": session.changes,
             "rules": [_rule_info(rule) for rule in rules],
             "rule_choices": [

@@ -1,0 +1,301 @@
+"""What can be computed again, at a price.
+
+By path, size and modification time: the fingerprint and the facts of a file. By fingerprint: the
+thumbnail. By fingerprint and model: the embedding. By model: what the last few searches for
+neighbours found.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dedup_widgets.errors import StoreError
+from dedup_widgets.images.decode import DECODER_VERSION, Facts
+from dedup_widgets.images.source import Entry
+from dedup_widgets.store.database import Database
+
+_WITHOUT_DECISIONS = 4
+"""The first schema in which decisions lie elsewhere, in the library."""
+
+_NOW = "(SELECT coalesce(max(used), 0) + 1 FROM search)"
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """What is known of one file: its fingerprint and facts, or why it could not be read."""
+
+    entry: Entry
+    fingerprint: str | None = None
+    facts: Facts | None = None
+    error: str | None = None
+
+
+class Cache(Database):
+    """The file of what can be computed again; it may be deleted when nobody has it open.
+
+    Parameters
+    ----------
+    path
+        The file; its folder is made when missing.
+    carry_over
+        Keeps what a person decided elsewhere. Files of before schema 4 held that too: it is
+        called with a connection to the file, brought up to schema 3, in the transaction that then
+        takes decisions out.
+    searches
+        Searches that are kept a model: the last ones used.
+    search_bytes
+        What all kept searches may take.
+
+    Raises
+    ------
+    StoreError
+        When the file cannot be made or written, is another one, or is of a newer version; or when
+        it holds decisions, and nothing to carry them over was given.
+    """
+
+    application_id = int.from_bytes(b"ddwC")
+    synchronous = "NORMAL"
+    unmarked_schemas = 3
+    schemas = (
+        """
+CREATE TABLE file (
+    path TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    decoder INTEGER NOT NULL,
+    fingerprint TEXT,
+    facts TEXT,
+    error TEXT,
+    CHECK ((fingerprint IS NULL) = (error IS NOT NULL))
+);
+CREATE TABLE thumbnail (fingerprint TEXT PRIMARY KEY, jpeg BLOB NOT NULL);
+CREATE TABLE embedding (
+    fingerprint TEXT NOT NULL,
+    model TEXT NOT NULL,
+    vector BLOB NOT NULL,
+    PRIMARY KEY (model, fingerprint)
+);
+CREATE TABLE collection (
+    name TEXT PRIMARY KEY,
+    created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+CREATE TABLE collection_item (
+    collection TEXT NOT NULL REFERENCES collection ON UPDATE CASCADE ON DELETE CASCADE,
+    path TEXT NOT NULL,
+    PRIMARY KEY (collection, path)
+) WITHOUT ROWID;
+""",
+        """
+ALTER TABLE collection ADD COLUMN description TEXT NOT NULL DEFAULT '';
+CREATE TABLE chosen_keeper (
+    path TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+) WITHOUT ROWID;
+CREATE TABLE not_duplicates (
+    a TEXT NOT NULL,
+    b TEXT NOT NULL,
+    created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    PRIMARY KEY (a, b),
+    CHECK (a <= b)
+) WITHOUT ROWID;
+""",
+        """
+CREATE TABLE search (
+    id INTEGER PRIMARY KEY,
+    model TEXT NOT NULL,
+    used INTEGER NOT NULL,
+    keys BLOB NOT NULL,
+    found BLOB NOT NULL
+);
+""",
+        """
+DROP TABLE collection_item;
+DROP TABLE collection;
+DROP TABLE chosen_keeper;
+DROP TABLE not_duplicates;
+""",
+    )
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        carry_over: Callable[[sqlite3.Connection], None] | None = None,
+        searches: int = 8,
+        search_bytes: int = 2**29,
+    ) -> None:
+        self._carry_over = carry_over
+        self._searches, self._search_bytes = searches, search_bytes
+        super().__init__(path)
+
+    def _before_schema(self, number: int, db: sqlite3.Connection) -> None:
+        if number != _WITHOUT_DECISIONS:
+            return
+        if self._carry_over is not None:
+            self._carry_over(db)
+        elif _holds_decisions(db):
+            raise StoreError(
+                f"the store {self.path} of an earlier version holds decisions, which a cache does "
+                "not keep; open it by dedup_widgets.store.open.open_store"
+            )
+
+    def files(self, paths: Iterable[str]) -> dict[str, FileRecord]:
+        """Return what is known of each path; unknown ones are left out.
+
+        A record is true only while the file's size and modification time are those of its
+        ``entry``: compare before trusting it.
+        """
+        rows = list(
+            self._query_in(
+                "SELECT path, size, mtime_ns, fingerprint, coalesce(facts, 'null'), error"
+                " FROM file WHERE decoder = ? AND path IN (SELECT value FROM json_each(?))",
+                paths,
+                (DECODER_VERSION,),
+            )
+        )
+        # One text for all is parsed several times faster than one each.
+        facts = json.loads(f"[{','.join(row[4] for row in rows)}]")
+        return {
+            path: FileRecord(
+                Entry(path, size, mtime_ns),
+                fingerprint,
+                None if known is None else Facts(**known),
+                error,
+            )
+            for (path, size, mtime_ns, fingerprint, _, error), known in zip(
+                rows, facts, strict=True
+            )
+        }
+
+    def add(
+        self,
+        files: Iterable[FileRecord] = (),
+        thumbnails: Mapping[str, bytes] | None = None,
+        model: str = "",
+        embeddings: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        """Write a batch in one transaction.
+
+        Parameters
+        ----------
+        files
+            Records, replacing what was known of their paths.
+        thumbnails
+            JPEG bytes by fingerprint.
+        model
+            Key of the model that made the embeddings.
+        embeddings
+            Unit vectors, (d,) float16, by fingerprint.
+        """
+        with self._transaction() as db:
+            db.executemany(
+                "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        record.entry.path,
+                        record.entry.size,
+                        record.entry.mtime_ns,
+                        DECODER_VERSION,
+                        record.fingerprint,
+                        None if record.facts is None else json.dumps(asdict(record.facts)),
+                        record.error,
+                    )
+                    for record in files
+                ],
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO thumbnail VALUES (?, ?)", list((thumbnails or {}).items())
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO embedding (fingerprint, model, vector) VALUES (?, ?, ?)",
+                [
+                    (fingerprint, model, np.ascontiguousarray(vector, np.float16).tobytes())
+                    for fingerprint, vector in (embeddings or {}).items()
+                ],
+            )
+
+    def embeddings(self, fingerprints: Iterable[str], model: str) -> dict[str, np.ndarray]:
+        """Return the stored unit vectors, (d,) float16, by fingerprint, for one model."""
+        return {
+            fingerprint: np.frombuffer(vector, np.float16)
+            for fingerprint, vector in self._query_in(
+                "SELECT fingerprint, vector FROM embedding WHERE model = ?"
+                " AND fingerprint IN (SELECT value FROM json_each(?))",
+                fingerprints,
+                (model,),
+            )
+        }
+
+    def thumbnails(self, fingerprints: Iterable[str]) -> dict[str, bytes]:
+        """Return the stored JPEG thumbnails by fingerprint."""
+        return dict(
+            self._query_in(
+                "SELECT fingerprint, jpeg FROM thumbnail"
+                " WHERE fingerprint IN (SELECT value FROM json_each(?))",
+                fingerprints,
+            )
+        )
+
+    # Searches for neighbours
+
+    def searches(self, model: str) -> list[tuple[int, bytes]]:
+        """Return the searches that are kept of a model, the last one used first.
+
+        Returns
+        -------
+        list
+            For each its number, and the keys of what was compared.
+        """
+        return self._query(
+            "SELECT id, keys FROM search WHERE model = ? ORDER BY used DESC", (model,)
+        )
+
+    def search(self, number: int) -> bytes | None:
+        """Return what a search found; None when it is kept no longer."""
+        found = self._query("SELECT found FROM search WHERE id = ?", (number,))
+        return found[0][0] if found else None
+
+    def add_search(
+        self, model: str, keys: bytes, found: bytes, *, instead_of: int | None = None
+    ) -> None:
+        """Keep what a search found, and drop those that were used longest ago.
+
+        Parameters
+        ----------
+        model
+            Key of the model whose vectors were compared.
+        keys, found
+            What was compared, and what came out.
+        instead_of
+            The number of a search that this one makes superfluous.
+        """
+        if len(keys) + len(found) > self._search_bytes:
+            return
+        with self._transaction() as db:
+            db.execute("DELETE FROM search WHERE id = ?", (instead_of,))
+            db.execute(
+                f"INSERT INTO search (model, used, keys, found) VALUES (?, {_NOW}, ?, ?)",
+                (model, keys, found),
+            )
+            db.execute(
+                "DELETE FROM search WHERE id IN (SELECT id FROM (SELECT id,"
+                " row_number() OVER (PARTITION BY model ORDER BY used DESC) AS place,"
+                " sum(length(keys) + length(found)) OVER (ORDER BY used DESC) AS bytes FROM search)"
+                " WHERE place > ? OR bytes > ?)",
+                (self._searches, self._search_bytes),
+            )
+
+    def touch_search(self, number: int) -> None:
+        """Count a search as used just now."""
+        with self._transaction() as db:
+            db.execute(f"UPDATE search SET used = {_NOW} WHERE id = ?", (number,))
+
+
+def _holds_decisions(db: sqlite3.Connection) -> bool:
+    tables = ("collection", "chosen_keeper", "not_duplicates")
+    return any(db.execute(f"SELECT EXISTS (SELECT 1 FROM {t})").fetchone()[0] for t in tables)

@@ -1,0 +1,292 @@
+"""What a person decided, which nothing can compute again.
+
+By name: collections. By path and by pair of fingerprints: decisions by hand.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dedup_widgets.errors import InputError
+from dedup_widgets.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCollection:
+    """What carries a name: absolute paths; and what it is for."""
+
+    paths: set[str]
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionChange:
+    """What a change of a collection really changed.
+
+    Attributes
+    ----------
+    added, removed
+        Paths that came in and that left.
+    description
+        Before and after.
+    """
+
+    added: list[str]
+    removed: list[str]
+    description: tuple[str, str]
+
+
+_FROM_STORES = {
+    "SELECT name, created, description FROM collection ORDER BY rowid": (
+        "INSERT INTO collection (name, created, description) VALUES (?, ?, ?) ON CONFLICT (name)"
+        " DO UPDATE SET description = excluded.description WHERE description = ''"
+    ),
+    "SELECT collection, path FROM collection_item": (
+        "INSERT OR IGNORE INTO collection_item VALUES (?, ?)"
+    ),
+    "SELECT path, fingerprint, created FROM chosen_keeper": (
+        "INSERT OR IGNORE INTO chosen_keeper VALUES (?, ?, ?)"
+    ),
+    "SELECT a, b, created FROM not_duplicates": (
+        "INSERT OR IGNORE INTO not_duplicates VALUES (?, ?, ?)"
+    ),
+}
+"""How to read what earlier versions kept beside the cache, and how to write it here."""
+
+
+class Library(Database):
+    """The file of what a person decided: the one to back up.
+
+    Parameters
+    ----------
+    path
+        The file; its folder is made when missing.
+
+    Raises
+    ------
+    StoreError
+        When the file cannot be made or written, is another one, or is of a newer version.
+    """
+
+    application_id = int.from_bytes(b"ddwL")
+    synchronous = "FULL"
+    schemas = (
+        """
+CREATE TABLE collection (
+    name TEXT PRIMARY KEY,
+    created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    description TEXT NOT NULL DEFAULT ''
+);
+CREATE TABLE collection_item (
+    collection TEXT NOT NULL REFERENCES collection ON UPDATE CASCADE ON DELETE CASCADE,
+    path TEXT NOT NULL,
+    PRIMARY KEY (collection, path)
+) WITHOUT ROWID;
+CREATE TABLE chosen_keeper (
+    path TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+) WITHOUT ROWID;
+CREATE TABLE not_duplicates (
+    a TEXT NOT NULL,
+    b TEXT NOT NULL,
+    created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    PRIMARY KEY (a, b),
+    CHECK (a <= b)
+) WITHOUT ROWID;
+""",
+    )
+
+    def __init__(self, path: Path) -> None:
+        self._own_changes = 0
+        super().__init__(path)
+
+    def add_from_store(self, store: sqlite3.Connection) -> None:
+        """Add what was decided in a store of schema 3, which kept it beside the cache.
+
+        What is here stays as it is, so doing it again changes nothing.
+        """
+        with self._changing_collections() as db:
+            for read, write in _FROM_STORES.items():
+                db.executemany(write, store.execute(read))
+
+    # Collections
+
+    def collections_version(self) -> tuple[int, int]:
+        """Return what stays the same as long as no collection changed, whoever changes one."""
+        with self._lock:
+            return self._query("PRAGMA data_version")[0][0], self._own_changes
+
+    def collections(self) -> dict[str, StoredCollection]:
+        """Return the collections by name, the oldest first."""
+        found = self._query(
+            "SELECT name, description, json_group_array(path) FILTER (WHERE path IS NOT NULL)"
+            " FROM collection LEFT JOIN collection_item ON collection = name"
+            " GROUP BY collection.rowid ORDER BY collection.rowid"
+        )
+        return {
+            name: StoredCollection(set(json.loads(paths)), description)
+            for name, description, paths in found
+        }
+
+    def change_collection(
+        self,
+        name: str,
+        *,
+        add: Iterable[str] = (),
+        remove: Iterable[str] = (),
+        description: str | None = None,
+        make: bool = True,
+        drop: bool = False,
+    ) -> CollectionChange | None:
+        """Change a collection in one transaction, on top of what others made of it.
+
+        Parameters
+        ----------
+        name
+            Of the collection.
+        add, remove
+            Absolute paths to put in and to take out; none in both.
+        description
+            What it is for; None leaves it as it is.
+        make
+            Whether to make the collection when there is none of that name.
+        drop
+            Whether to forget the collection if nothing is left in it.
+
+        Returns
+        -------
+        CollectionChange or None
+            What really changed; None when there is no such collection, and none was to be made.
+        """
+        with self._changing_collections() as db:
+            if make:
+                db.execute("INSERT OR IGNORE INTO collection (name) VALUES (?)", (name,))
+            described = self._query("SELECT description FROM collection WHERE name = ?", (name,))
+            if not described:
+                return None
+            before = described[0][0]
+            add, remove = dict.fromkeys(add), dict.fromkeys(remove)
+            here = {
+                path
+                for (path,) in self._query_in(
+                    "SELECT path FROM collection_item WHERE collection = ?"
+                    " AND path IN (SELECT value FROM json_each(?))",
+                    [*add, *remove],
+                    (name,),
+                )
+            }
+            change = CollectionChange(
+                [path for path in add if path not in here],
+                [path for path in remove if path in here],
+                (before, before if description is None else description),
+            )
+            db.executemany(
+                "INSERT INTO collection_item VALUES (?, ?)", [(name, p) for p in change.added]
+            )
+            db.executemany(
+                "DELETE FROM collection_item WHERE collection = ? AND path = ?",
+                [(name, path) for path in change.removed],
+            )
+            db.execute(
+                "UPDATE collection SET description = ? WHERE name = ?",
+                (change.description[1], name),
+            )
+            if drop:
+                db.execute(
+                    "DELETE FROM collection WHERE name = ?1 AND NOT EXISTS"
+                    " (SELECT 1 FROM collection_item WHERE collection = ?1)",
+                    (name,),
+                )
+            return change
+
+    def rename_collection(self, old: str, new: str) -> bool:
+        """Give a collection another name, with all that is in it; False when there is none.
+
+        Raises
+        ------
+        InputError
+            When there is a collection of the new name.
+        """
+        with self._changing_collections() as db:
+            if self._query("SELECT 1 FROM collection WHERE name = ?", (new,)):
+                raise InputError(
+                    f"cannot rename {old!r}: there is a collection {new!r} already, perhaps of "
+                    "images of other frames; choose another name"
+                )
+            renamed = db.execute("UPDATE collection SET name = ? WHERE name = ?", (new, old))
+            return renamed.rowcount > 0
+
+    @contextmanager
+    def _changing_collections(self) -> Iterator[sqlite3.Connection]:
+        with self._transaction() as db:
+            self._own_changes += 1
+            yield db
+
+    # Decisions by hand
+
+    # There are few, compared to the images of a frame: all are read, and those in question picked.
+
+    def chosen_keepers(self, fingerprints: Iterable[str]) -> dict[str, str]:
+        """Return the keepers chosen by hand among some pictures.
+
+        Parameters
+        ----------
+        fingerprints
+            Of the pictures.
+
+        Returns
+        -------
+        dict
+            The fingerprint that each chosen file had then, by its absolute path. The choice holds
+            while the file's content is the same.
+        """
+        known = set(fingerprints)
+        found = self._query("SELECT path, fingerprint FROM chosen_keeper")
+        return {path: fingerprint for path, fingerprint in found if fingerprint in known}
+
+    def not_duplicates(self, fingerprints: Iterable[str]) -> set[tuple[str, str]]:
+        """Return the pairs (a, b), a ≤ b, of these fingerprints that are no duplicates."""
+        known = set(fingerprints)
+        found = self._query("SELECT a, b FROM not_duplicates")
+        return {(a, b) for a, b in found if a in known and b in known}
+
+    def decide(
+        self,
+        *,
+        add_keepers: Mapping[str, str] | None = None,
+        remove_keepers: Iterable[str] = (),
+        add_not_duplicates: Iterable[tuple[str, str]] = (),
+        remove_not_duplicates: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        """Remember and forget decisions by hand, in one transaction.
+
+        Parameters
+        ----------
+        add_keepers
+            Fingerprints by absolute path, of the images that were chosen to be keepers.
+        remove_keepers
+            Absolute paths of images that are no longer.
+        add_not_duplicates, remove_not_duplicates
+            Pairs of fingerprints, in any order.
+        """
+        with self._transaction() as db:
+            db.executemany(
+                "DELETE FROM chosen_keeper WHERE path = ?", [(path,) for path in remove_keepers]
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO chosen_keeper (path, fingerprint) VALUES (?, ?)",
+                list((add_keepers or {}).items()),
+            )
+            db.executemany(
+                "DELETE FROM not_duplicates WHERE a = min(?1, ?2) AND b = max(?1, ?2)",
+                list(remove_not_duplicates),
+            )
+            db.executemany(
+                "INSERT INTO not_duplicates (a, b) VALUES (min(?1, ?2), max(?1, ?2))"
+                " ON CONFLICT (a, b) DO NOTHING",
+                list(add_not_duplicates),
+            )
