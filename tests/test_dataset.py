@@ -307,10 +307,17 @@ def test_a_collection_is_written_and_named_on_the_card(frame: pl.DataFrame, root
 def test_the_card_has_the_header_that_the_hub_expects(frame: pl.DataFrame, root: Path) -> None:
     from huggingface_hub import DatasetCard
 
-    data = DatasetCard.load(make(frame, "n- é 'q' # 1", root).path / "README.md").data
-    assert data.pretty_name == "n- é 'q' # 1"
-    assert data.size_categories == ["n<1K"]
-    assert data.configs[0]["data_files"] == [{"split": "train", "path": "train/**"}]
+    # Names that YAML would take for a truth value, a number and nothing.
+    splits = frame.with_columns(part=pl.Series(["on", "12", "null", "train", "train"]))
+    dataset = make(splits, "n- é 'q' # 1", root, split_column="part", description="Hi\n---\nyou")
+    card = DatasetCard.load(dataset.path / "README.md")
+    assert card.data.pretty_name == "n- é 'q' # 1"
+    assert card.data.size_categories == ["n<1K"]
+    assert card.data.tags == ["image", "deduplicated"]
+    assert card.data.configs[0]["data_files"] == [
+        {"split": split, "path": f"{split}/**"} for split in ("on", "12", "null", "train")
+    ]
+    assert card.text.startswith("\n# n- é 'q' # 1\n\nHi\n---\nyou\n")
 
 
 def test_what_was_left_out_is_written_with_keeper_distance_and_reason(
@@ -754,7 +761,7 @@ def test_too_little_room_is_found_before_anything_is_written(
     frame: pl.DataFrame, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
-    with refused(root, r"x needs [\d.]+ kB, but only 1 bytes are free"):
+    with refused(root, r"x needs [\d.]+ kB, but only 1 Byte are free"):
         make(frame, "x", root, mode="copy")
     assert make(frame, "x", root, mode="hardlink").images == 5
 
@@ -840,6 +847,17 @@ def test_a_run_at_work_is_neither_cleaned_up_nor_joined(frame: pl.DataFrame, roo
         thread.join()
     assert sorted(file.name for file in root.iterdir()) == ["quick", "slow"]
     assert len(names(Dataset("slow", root / "slow", "imagefolder", 5, 0, {}, {}, 0))) == 5
+
+
+def test_a_hidden_folder_that_is_a_link_is_not_followed(frame: pl.DataFrame, root: Path) -> None:
+    mine = root.parent / "mine"
+    (mine / "folder").mkdir(parents=True)
+    root.mkdir()
+    (root / ".x.dedup-partial").symlink_to(mine)
+    make(frame, "other", root)
+    with refused(root, "another process is creating 'x'"):
+        make(frame, "x", root)
+    assert [file.name for file in mine.iterdir()] == ["folder"]
 
 
 def test_a_name_that_someone_else_takes_meanwhile_is_not_replaced(

@@ -21,7 +21,7 @@ from dedup_widgets.neighbors.grouping import (
 from dedup_widgets.neighbors.numpy_products import NumpyProducts
 from dedup_widgets.neighbors.pair_list import PairList
 from dedup_widgets.neighbors.pairs import pairs_within
-from dedup_widgets.neighbors.search import nearest, search
+from dedup_widgets.neighbors.search import search
 from dedup_widgets.neighbors.torch_products import TorchProducts, multiplies_float32
 from dedup_widgets.neighbors.vectors import (
     BLOCK_ROWS,
@@ -133,7 +133,8 @@ def test_the_smallest_and_largest_floats_have_a_direction(extreme):
 def test_nearest_is_the_lowest_rank_of_the_largest_cosine(seed, method):
     vectors = random_vectors(seed)
     rank = np.random.default_rng(seed).permutation(len(vectors))
-    rows, distances = nearest(vectors, rank=rank, method=method)
+    found = search(Vectors.of(vectors), rank=rank, method=method)
+    rows, distances = found.row, found.distance
     if len(vectors) == 1:
         assert rows.tolist() == [-1]
         assert distances.tolist() == [1.0]
@@ -299,32 +300,22 @@ def test_a_search_tells_how_far_it_is_and_can_be_stopped():
         raise StopError
 
     with pytest.raises(StopError):
-        nearest(vectors, progress=stop)
+        search(vectors, progress=stop)
 
 
 @pytest.mark.parametrize("method", ["exact", "hnsw"])
 def test_of_equally_near_vectors_the_lowest_row_is_the_nearest(method):
     signs = np.random.default_rng(0).choice([-1, 1], size=(400, 16))
     vectors = unit_vectors(np.unique(signs, axis=0)[::-1])
-    rows, _ = nearest(vectors, method=method)
+    rows = search(Vectors.of(vectors), method=method).row
     assert np.array_equal(rows, all_cosines(vectors).argmax(axis=1))
 
 
 @pytest.mark.parametrize("n", [BLOCK_ROWS, BLOCK_ROWS + 1, BLOCK_ROWS + 2])
 def test_a_graph_answers_for_the_last_row_whatever_their_number(n):
     vectors = unit_vectors(np.random.default_rng(0).standard_normal((n, 64)))
-    rows, _ = nearest(vectors, method="hnsw")
+    rows = search(Vectors.of(vectors), method="hnsw").row
     assert np.array_equal(rows, all_cosines(vectors).argmax(axis=1))
-
-
-@many
-@given(seeds)
-def test_some_rows_are_answered_as_all_are(seed):
-    vectors = random_vectors(seed)
-    some = np.random.default_rng(seed).permutation(len(vectors))[: len(vectors) // 2]
-    of_all = nearest(vectors)
-    for asked, full in zip(nearest(vectors, rows=some), of_all, strict=True):
-        assert np.array_equal(asked, full[some])
 
 
 @pytest.mark.parametrize("tightness", [0.0, 1e-5, 1e-3])
@@ -334,7 +325,7 @@ def test_thousands_of_nearly_identical_vectors_are_told_apart(tightness):
     vectors = unit_vectors(np.concatenate([blob, rng.standard_normal((500, 64))]))
     table = all_cosines(vectors)
     for method in ("exact", "hnsw"):
-        rows, _ = nearest(vectors, method=method)
+        rows = search(Vectors.of(vectors), method=method).row
         assert np.array_equal(rows, table.argmax(axis=1)), method
 
 

@@ -1,5 +1,7 @@
+import pickle
 import subprocess
 import sys
+import traceback
 
 import pytest
 
@@ -13,7 +15,7 @@ def test_every_public_name_is_there_and_documented(name):
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'scores'"):
+    with pytest.raises(AttributeError, match="attribute scores"):
         dw.scores  # noqa: B018
 
 
@@ -22,16 +24,32 @@ def test_an_unknown_name_is_an_attribute_error():
     "first",
     [
         "dw.uniqueness",
-        "dw.score",
         "dw.Explorer",
-        "from dedup_widgets.scoring import score",
         "import dedup_widgets.scoring.uniqueness",
-        "import dedup_widgets.search.similar",
-        "from dedup_widgets.scoring.uniqueness import scale",
+        "from dedup_widgets.scoring.score import score",
+        "from dedup_widgets.search import similar",
+        "from dedup_widgets.planning import plan",
     ],
 )
 def test_functions_named_like_their_module_are_functions_whatever_is_imported_first(first):
-    program = f"import dedup_widgets as dw\n{first}\ndw.uniqueness([[1, 0]]); dw.similar.__call__"
+    program = f"import dedup_widgets as dw\n{first}\nprint(dw.uniqueness, dw.similar, dw.plan)"
+    said = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    assert said.stdout.count(b"<function ") == 3
+
+
+@pytest.mark.parametrize("error", [dw.DedupError, *dw.DedupError.__subclasses__()])
+def test_an_error_prints_under_the_name_to_catch_it_by(error):
+    printed = traceback.format_exception_only(error("no"))[-1]
+    assert printed == f"dedup_widgets.{error.__name__}: no\n"
+    assert getattr(dw, error.__name__) is error
+    assert type(pickle.loads(pickle.dumps(error("no")))) is error
+
+
+def test_modules_are_reached_as_attributes():
+    program = (
+        "import dedup_widgets as dw; "
+        "dw.keepers.highest('votes'); dw.filters.present; dw.dataset.REMOVED_SCHEMA"
+    )
     subprocess.run([sys.executable, "-c", program], check=True)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from dedup_widgets.neighbors.grouping import greedy_groups
-from dedup_widgets.neighbors.search import nearest
-from dedup_widgets.neighbors.vectors import cosines, unit_vectors
+from dedup_widgets.neighbors.search import search
+from dedup_widgets.neighbors.vectors import Vectors, cosines, unit_vectors
 from dedup_widgets.scoring.uniqueness import uniqueness
 
 MEASURE = """
@@ -81,9 +81,9 @@ def test_in_a_crowd_beside_others_all_nearest_are_exact(spread):
     vectors = unit_vectors(rows[rng.permutation(3000)])
     table = cosines(vectors, vectors)
     np.fill_diagonal(table, -np.inf)
-    found, distance = nearest(vectors, device="cpu")
-    assert np.array_equal(found, table.argmax(axis=1))
-    assert np.array_equal(distance, np.clip(1 - table.max(axis=1), 0, 1))
+    found = search(Vectors.of(vectors), device="cpu")
+    assert np.array_equal(found.row, table.argmax(axis=1))
+    assert np.array_equal(found.distance, np.clip(1 - table.max(axis=1), 0, 1))
 
 
 @pytest.mark.parametrize("radius", [0.005, 0.01, 0.012])

@@ -1,4 +1,4 @@
-"""Counts, sizes and problems in words."""
+"""Counts and problems in words."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,15 +17,6 @@ def counted(count: int, thing: str) -> str:
 def counts(counts: Mapping[str, int]) -> str:
     """Return "train 3, test 1"."""
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
-
-
-def size_text(count: float) -> str:
-    """Return bytes in the unit that suits them."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
 
 
 def listed(problems: Sequence[str]) -> str:

@@ -6,10 +6,7 @@ that each compute whole pictures never wait, and their results do not depend on 
 """
 
 import os
-import threading
 from concurrent.futures import ThreadPoolExecutor
-
-_lock = threading.Lock()
 
 
 def processors() -> int:
@@ -29,12 +26,8 @@ def single_core_threads(count: int) -> ThreadPoolExecutor:
 def _stay_on_one_core() -> None:
     """Make torch use no other thread in the calling thread."""
     import torch
+    from threadpoolctl import threadpool_limits
 
-    # torch sets the number for the calling thread, and the default for all later threads. A thread
-    # that ends at once restores this default, without changing the calling thread.
-    with _lock:
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        other = threading.Thread(target=torch.set_num_threads, args=(before,))
-        other.start()
-        other.join()
+    # Asked first in a thread, torch sets its own number there, and would undo the limit later.
+    torch.get_num_threads()
+    threadpool_limits(1, user_api="openmp")

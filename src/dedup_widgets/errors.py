@@ -40,3 +40,8 @@ class AnnotateError(DedupError):
     """
 
     dataset: Any = None
+
+
+for _error in (DedupError, *DedupError.__subclasses__()):
+    # A traceback shows the name to catch it by.
+    _error.__module__ = "dedup_widgets"

@@ -1,7 +1,6 @@
 """The dataset card, ``README.md``: for people, and for the loaders that read its header."""
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping
 
@@ -31,7 +30,10 @@ def dataset_card(
         bytes_of[item.split] += item.size
     return "\n".join(
         [
-            *_header(job, fingerprints),
+            "---",
+            _header(job, fingerprints),
+            "---",
+            "",
             f"# {job.name}",
             "",
             *([description, ""] if description else []),
@@ -61,36 +63,28 @@ def dataset_card(
     )
 
 
-def _header(job: DatasetSpec, fingerprints: list[str]) -> list[str]:
+def _header(job: DatasetSpec, fingerprints: list[str]) -> str:
+    from huggingface_hub import DatasetCardData
+
     digits = len(str(len(job.items)))
-    category = _SIZE_CATEGORIES[min(max(digits - 3, 0), len(_SIZE_CATEGORIES) - 1)]
     contents = hashlib.sha256(as_parquet(job.metadata) + "".join(fingerprints).encode())
-    return [
-        "---",
-        # JSON text is YAML text.
-        f"pretty_name: {json.dumps(job.name, ensure_ascii=False)}",
-        "size_categories:",
-        f"- {category}",
-        "tags:",
-        "- image",
-        "- deduplicated",
-        "configs:",
-        "- config_name: default",
-        # `load_dataset("path/to/name")` caches by name and configuration: without this, another
-        # dataset of the same name would be taken for this one.
-        f"  description: sha256 {contents.hexdigest()}",
-        "  data_files:",
-        *(
-            line
-            for split in job.splits
-            for line in (
-                f"  - split: {json.dumps(split, ensure_ascii=False)}",
-                f"    path: {json.dumps(f'{split}/{_files(job)}', ensure_ascii=False)}",
-            )
-        ),
-        "---",
-        "",
-    ]
+    data = DatasetCardData(
+        pretty_name=job.name,
+        size_categories=[_SIZE_CATEGORIES[min(max(digits - 3, 0), len(_SIZE_CATEGORIES) - 1)]],
+        tags=["image", "deduplicated"],
+        configs=[
+            {
+                "config_name": "default",
+                # `load_dataset("path/to/name")` caches by name and configuration: without this,
+                # another dataset of the same name would be taken for this one.
+                "description": f"sha256 {contents.hexdigest()}",
+                "data_files": [
+                    {"split": split, "path": f"{split}/{_files(job)}"} for split in job.splits
+                ],
+            }
+        ],
+    )
+    return data.to_yaml()
 
 
 def _removed(job: DatasetSpec) -> list[str]:

@@ -7,9 +7,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
+from pathvalidate import is_valid_filename, sanitize_filename
+from pathvalidate.handler import ReservedNameHandler
+
 from dedup_widgets._text import about_file
 from dedup_widgets.errors import DatasetError, ImageError, InputError
-from dedup_widgets.images.decode import decode
+from dedup_widgets.images.formats import sniff
 from dedup_widgets.images.listing import IMAGE_SUFFIXES
 from dedup_widgets.images.source import LocalFiles
 
@@ -18,9 +21,7 @@ Clash = Literal["number", "error"]
 
 _NAME_BYTES = 200
 # What file systems forbid somewhere, and what `datasets` reads as a pattern or a chained URL.
-_UNSAFE_IN_FILE_NAMES = re.compile(r'[<>:"/\\|?*]')
 _UNSAFE_IN_DATASET_NAMES = re.compile(r'[<>:"/\\|?*\[\]{}]')
-_WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _SPLIT_NAME = re.compile(r"\w+(\.\w+)*")
 
 
@@ -35,10 +36,10 @@ def check_name(name: str) -> None:
         wrong = "contains characters that do not print"
     elif name[0] in ". " or name[-1] in ". ":
         wrong = "begins or ends with a dot or a space"
-    elif _WINDOWS_DEVICES.fullmatch(name):
-        wrong = "means a device on Windows"
     elif len(name.encode()) > _NAME_BYTES:
         wrong = f"is longer than {_NAME_BYTES} bytes"
+    elif not is_valid_filename(name, fs_encoding="utf-8"):
+        wrong = "means a device on Windows"
     if wrong:
         raise InputError(
             f"the dataset name {name!r} {wrong}; it becomes the name of a folder: use letters, "
@@ -108,14 +109,16 @@ def file_names(
 
 def safe_name(source: str) -> str:
     """Return the nearest file name that is safe everywhere and says that it is a picture."""
-    name = _UNSAFE_IN_FILE_NAMES.sub("_", Path(source).name)
-    name = "".join(c if c.isprintable() else "_" for c in name).strip(". ")
+    name = "".join(c if c.isprintable() else "_" for c in Path(source).name).strip(". ")
     stem, suffix = Path(name).stem, Path(name).suffix
     if suffix.lower() not in IMAGE_SUFFIXES:
         stem, suffix = name, _suffix_by_content(source)
-    stem = _without_double_start(stem.rstrip(". ")) or "image"
-    if _WINDOWS_DEVICES.fullmatch(stem):
-        stem = f"_{stem}"
+    stem = sanitize_filename(
+        stem, "_", fs_encoding="utf-8", reserved_name_handler=ReservedNameHandler.as_is
+    )
+    stem = _without_double_start(stem.strip(". ")) or "image"
+    if not is_valid_filename(stem, fs_encoding="utf-8"):
+        stem = f"_{stem}"  # a device on Windows
     room = _NAME_BYTES - len(suffix.encode())
     return stem.encode()[:room].decode(errors="ignore") + suffix
 
@@ -133,7 +136,7 @@ def _without_double_start(stem: str) -> str:
 
 def _suffix_by_content(source: str) -> str:
     try:
-        found = decode(LocalFiles().read(source)).facts.format
+        found = sniff(LocalFiles().read(source)).lower()
     except ImageError as error:
         raise DatasetError(f"{about_file(source, error)}. Nothing was written.") from error
     return ".jpg" if found == "jpeg" else f".{found}"

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+from humanize import naturalsize
 
-from dedup_widgets._text import size_text
 from dedup_widgets.dataset.spec import DatasetSpec, Mode, Place
 from dedup_widgets.dataset.tables import as_parquet
 from dedup_widgets.dataset.webdataset import stored_bytes, write_shards
@@ -40,7 +40,7 @@ def check_room(job: DatasetSpec) -> None:
     free = free_bytes(job.path)
     if needed > free:
         raise DatasetError(
-            f"{job.name} needs {size_text(needed)}, but only {size_text(free)} are free at "
+            f"{job.name} needs {naturalsize(needed)}, but only {naturalsize(free)} are free at "
             f"{job.path.parent}; free some, choose another root=, or mode='hardlink' on the disk "
             "of the pictures. Nothing was written."
         )

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dedup_widgets._text import counted, counts, size_text
+from humanize import naturalsize
+
+from dedup_widgets._text import counted, counts
 from dedup_widgets.dataset.naming import Format
 
 
@@ -76,7 +78,7 @@ class Dataset:
         sent = f", to annotate at {self.annotation.url}" if self.annotation else ""
         return (
             f"Dataset({self.name!r}: {counted(self.images, 'image')} "
-            f"({counts(self.splits)}), {size_text(self.bytes)}, {counts(self.placed)}, "
+            f"({counts(self.splits)}), {naturalsize(self.bytes)}, {counts(self.placed)}, "
             f"{self.removed:,} left out, {str(self.path)!r}{sent})"
         )
 
@@ -125,7 +127,7 @@ class Preview:
     def __repr__(self) -> str:
         return (
             f"Preview({counted(self.images, 'image')} ({counts(self.splits)}), "
-            f"{size_text(self.bytes)}, {counts(self.placed)}, "
-            f"{size_text(self.new_bytes)} new on disk, {size_text(self.free_bytes)} free, "
+            f"{naturalsize(self.bytes)}, {counts(self.placed)}, "
+            f"{naturalsize(self.new_bytes)} new on disk, {naturalsize(self.free_bytes)} free, "
             f"{self.removed:,} left out)"
         )

@@ -27,7 +27,7 @@ class Item:
 
     source: str
     size: int
-    device: int
+    device: int | None
     split: str
     name: str
 
@@ -195,7 +195,7 @@ def _splits(frame: pl.DataFrame, sources: list[str], split: str, column: str | N
     return splits
 
 
-def _look_up(frame: pl.DataFrame, sources: list[str]) -> list[tuple[int, int]]:
+def _look_up(frame: pl.DataFrame, sources: list[str]) -> list[tuple[int, int | None]]:
     """Return size and device of each source; raise if one is missing or has another size."""
     scored: list[int | None] = [None] * len(sources)
     if "bytes" in frame.columns and frame["bytes"].dtype.is_integer():
@@ -203,15 +203,14 @@ def _look_up(frame: pl.DataFrame, sources: list[str]) -> list[tuple[int, int]]:
     facts, problems = [], []
     for source, size in zip(sources, scored, strict=True):
         try:
-            LocalFiles().stat(source)
-            status = Path(source).stat()
-        except (ImageError, OSError) as error:
+            found = LocalFiles().stat(source)
+        except ImageError as error:
             problems.append(str(error))
             continue
-        facts.append((status.st_size, status.st_dev))
-        if size is not None and size != status.st_size:
+        facts.append((found.size, found.device))
+        if size is not None and size != found.size:
             problems.append(
-                f"{source}: has {status.st_size:,} bytes, but had {size:,} when it was scored; "
+                f"{source}: has {found.size:,} bytes, but had {size:,} when it was scored; "
                 "score it again"
             )
     if problems:

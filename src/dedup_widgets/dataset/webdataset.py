@@ -37,6 +37,8 @@ def write_shards(
         order = _telling_rows_first(members, known)
         for number, shard in enumerate(_shards(order, job.items, rows, shard_bytes)):
             file = folder / split / f"{job.name}-{number:06}.tar"
+            # webdataset's own writer would end a shard after it is too large, sort the picture
+            # behind its JSON, and import torch.
             with tarfile.open(file, "w", format=tarfile.PAX_FORMAT) as tar:
                 for i in shard:
                     item = job.items[i]

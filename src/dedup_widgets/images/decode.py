@@ -134,7 +134,7 @@ def decode(data: bytes) -> Picture:
     >>> decode(b"<html>not found</html>")
     Traceback (most recent call last):
     ...
-    dedup_widgets.errors.ImageError: not an image (looks like HTML); check where the file came from
+    dedup_widgets.ImageError: not an image (looks like HTML); check where the file came from
     """
     name = sniff(data)
     with quiet_pillow():

@@ -6,7 +6,7 @@ class with the two methods of `Source`.
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from dedup_widgets._paths import native
@@ -28,11 +28,14 @@ class Entry:
         Bytes.
     mtime_ns : int
         Time of the last change, in nanoseconds since 1970.
+    device : int, optional
+        The number of its disk, within which files can be hardlinked; not compared.
     """
 
     path: str
     size: int
     mtime_ns: int
+    device: int | None = field(default=None, compare=False)
 
 
 class Source(Protocol):
@@ -55,7 +58,7 @@ class LocalFiles:
     >>> LocalFiles().read("no-such.jpg")
     Traceback (most recent call last):
     ...
-    dedup_widgets.errors.ImageError: no-such.jpg: does not exist; check the path, or scan again
+    dedup_widgets.ImageError: no-such.jpg: does not exist; check the path, or scan again
     """
 
     def read(self, path: str) -> bytes:
@@ -116,7 +119,7 @@ class LocalFiles:
         if not stat.S_ISREG(status.st_mode):
             # Opening a pipe would wait for its writer forever.
             raise ImageError(f"{path}: is not a regular file; take it out of the input")
-        return Entry(path, status.st_size, status.st_mtime_ns)
+        return Entry(path, status.st_size, status.st_mtime_ns, status.st_dev)
 
 
 def _why_unreadable(path: str, error: Exception) -> str:

@@ -140,16 +140,17 @@ def _repositories(name: str) -> list[str]:
 
 
 def _snapshot(name: str) -> Path | None:
-    """Return the folder of a model in the local cache, if its weights are there."""
-    from huggingface_hub import constants
+    """Return the folder of a model in the local cache, if it is there."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
-    cache = Path(os.environ.get("SENTENCE_TRANSFORMERS_HOME") or constants.HF_HUB_CACHE)
+    cache = os.environ.get("SENTENCE_TRANSFORMERS_HOME") or None
     for repository in _repositories(name):
-        folder = cache / f"models--{repository.replace('/', '--')}"
-        with contextlib.suppress(OSError):
-            snapshot = folder / "snapshots" / (folder / "refs" / "main").read_text().strip()
-            if any(path.suffix in (".safetensors", ".bin") for path in snapshot.rglob("*")):
-                return snapshot
+        for file in ("modules.json", "config.json"):
+            with contextlib.suppress(HFValidationError):
+                found = try_to_load_from_cache(repository, file, cache_dir=cache)
+                if isinstance(found, str):
+                    return Path(found).parent
     return None
 
 
@@ -158,35 +159,32 @@ def _why_out_of_reach(name: str) -> str | None:
 
     sentence-transformers would retry for more than a minute before it fails.
     """
-    from huggingface_hub import constants
+    from huggingface_hub import constants, model_info
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     if constants.HF_HUB_OFFLINE:
         return "it is not in the local cache, and HF_HUB_OFFLINE forbids to fetch it"
-    answers: list[str | None] = []
 
-    def ask() -> None:
-        from huggingface_hub import get_session, get_token
-
-        token = get_token()
-        headers = {"authorization": f"Bearer {token}"} if token else {}
-
+    def answer() -> str | None:
         for repository in _repositories(name):
-            url = f"{constants.ENDPOINT}/api/models/{repository}"
             try:
-                answer = get_session().head(url, headers=headers, timeout=HUB_TIMEOUT_SECONDS)
+                model_info(repository, timeout=HUB_TIMEOUT_SECONDS)
+            except HfHubHTTPError as error:
+                if error.response.status_code not in (401, 404):
+                    return f"{constants.ENDPOINT} answered {error.response.status_code}"
+            except HFValidationError:
+                continue
             except Exception as error:
-                answers.append(f"{constants.ENDPOINT} is out of reach: {short(error)}")
-                return
-            if answer.status_code in (403, 407) or answer.status_code >= 500:
-                answers.append(f"{constants.ENDPOINT} answered {answer.status_code}")
-                return
-            if answer.status_code not in (401, 404):
-                answers.append(None)
-                return
-        answers.append(f"{constants.ENDPOINT} has no public model of this name")
+                return f"{constants.ENDPOINT} is out of reach: {short(error)}"
+            else:
+                return None
+        return f"{constants.ENDPOINT} has no public model of this name"
 
-    # Resolving a host name has no timeout, hence a thread that may be abandoned.
-    thread = threading.Thread(target=ask, daemon=True, name="dedup-widgets-hub")
+    answers: list[str | None] = []
+    # Resolving a host name knows no timeout, hence a thread that may be left behind.
+    thread = threading.Thread(
+        target=lambda: answers.append(answer()), daemon=True, name="dedup-widgets-hub"
+    )
     thread.start()
     thread.join(HUB_TIMEOUT_SECONDS + 1)
     if not answers:

@@ -68,56 +68,6 @@ class SearchResult:
     pairs: NDArray[np.int32] | None
 
 
-def nearest(
-    vectors: Vectors | NDArray[np.float32],
-    *,
-    rows: NDArray[np.int64] | None = None,
-    rank: NDArray[np.int64] | None = None,
-    method: Method = "auto",
-    device: str | None = None,
-    progress: Progress = False,
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Find the nearest other vector of each row.
-
-    Parameters
-    ----------
-    vectors
-        n of them: :class:`Vectors`, or an array of :func:`unit_vectors`, shape (n, d).
-    rows
-        Rows to answer for, each once; all of them when None. Given rows are always searched
-        exactly.
-    rank
-        n different numbers: of others equally near, the one with the lowest is the nearest.
-        Default: the row.
-    method
-        ``"exact"`` compares all pairs: certain, quadratic time. ``"hnsw"`` takes candidates from
-        an HNSW graph (USearch), computes them exactly, and compares all pairs of the rows for which
-        the graph's answers look incomplete; it may still miss the nearest of a few in 10,000 where
-        thousands are nearly equal. ``"auto"`` is exact up to :data:`EXACT_MAX_VECTORS` vectors.
-    device
-        Torch device; default: CUDA if there is one.
-    progress
-        Whether to show a bar where it takes more than about a second, or a function that is called
-        with the tiles of products done and in all. An error that it raises stops the search.
-
-    Returns
-    -------
-    tuple[NDArray[np.int64], NDArray[np.float64]]
-        The row of the nearest other vector, or -1 when there is no other; and the cosine distance
-        to it, clipped to [0, 1], 1 when there is none. One entry for each of `rows`.
-    """
-    vectors = Vectors.of(vectors)
-    if rows is None:
-        found = search(vectors, rank=rank, method=method, device=device, progress=progress)
-        return found.row, found.distance
-    check_method(method)
-    wanted = np.zeros(len(vectors), np.bool_)
-    wanted[rows] = True
-    best = AllPairs(vectors, rank=rank, wanted=wanted, device=device)
-    best.compare(np.sort(rows), np.flatnonzero(~wanted), progress)
-    return best.row[rows], _distance(best.cosine[rows])
-
-
 def search(
     vectors: Vectors,
     *,
@@ -130,18 +80,27 @@ def search(
 ) -> SearchResult:
     """Find the nearest other vector of each, and the pairs within a radius, in one pass.
 
-    The parameters are those of :func:`nearest`, and
-
     Parameters
     ----------
+    vectors
+        n vectors of length one.
+    rank
+        n different numbers: of others equally near, the one with the lowest is the nearest.
+        Default: the row.
     radius
         Largest cosine distance of the pairs to be listed; negative: none are.
     max_pairs
-        How many pairs are listed; if there are more, none is.
-
-    See Also
-    --------
-    dedup_widgets.neighbors.grouping.greedy_groups : Groups from the pairs within a radius.
+        How many of them are listed; where there are more, none is.
+    method
+        ``"exact"`` looks at all pairs: certain, quadratic time. ``"hnsw"`` takes candidates from
+        a USearch graph, scores them exactly, and looks at all pairs of the rows that the graph
+        serves badly; it may still miss the nearest of a few in 10,000 where thousands crowd
+        together. ``"auto"`` is exact up to :data:`EXACT_MAX_VECTORS` vectors.
+    device
+        Torch device; default: CUDA if there is one.
+    progress
+        Whether to show a bar where it takes more than about a second, or a function that is told
+        tiles of products done and in all; what it raises stops the search.
     """
     check_method(method)
     # Equal vectors damage a graph, and add products that say nothing new.

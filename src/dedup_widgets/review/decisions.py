@@ -112,10 +112,6 @@ class Decisions:
         left = {(a, b) for a, b in self.not_duplicates if a not in gone and b not in gone}
         return replace(self, not_duplicates=frozenset(left))
 
-    def for_frame(self, frame: pl.DataFrame, path: str = "path") -> Self:
-        """Return the same decisions without keepers that a frame lacks."""
-        return replace(self, keepers=self.keepers & set(frame[path].to_list()))
-
     def steps_to(self, other: "Decisions") -> list[Step]:
         """Return the steps that lead from these decisions to others; none if they are equal."""
         steps = (

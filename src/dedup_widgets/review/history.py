@@ -140,16 +140,6 @@ class History:
         self._applying = False
 
     @property
-    def can_undo(self) -> bool:
-        """Whether there is a step to take back."""
-        return bool(self._done)
-
-    @property
-    def can_redo(self) -> bool:
-        """Whether there is a step to do again."""
-        return bool(self._undone)
-
-    @property
     def undo_text(self) -> str | None:
         """What the step does that would be taken back; None if there is none."""
         return self._done[-1].text if self._done else None

@@ -5,7 +5,7 @@ vector: its result holds as long as both are the same. A stored search that is d
 written by another version, is ignored.
 """
 
-import struct
+import io
 import warnings
 import zlib
 from collections.abc import Sequence
@@ -21,16 +21,16 @@ from dedup_widgets.scoring.comparison import Comparison
 from dedup_widgets.scoring.uniqueness import compare
 from dedup_widgets.store.cache import Cache
 
-FORMAT = 1
-"""Stored with each search: raise it when distances are computed in another way."""
-
-
-_HEADER = struct.Struct("<IIqqd")
-"""Format, checksum, number of pictures, number of pairs (-1 for none kept), radius."""
+FORMAT = 2
+"""Part of what is kept: raise it when distances are computed in another way."""
 
 
 _BLOCK_VECTORS = 2**16
 """Vectors whose keys are computed at a time."""
+
+
+_TOO_MANY = np.empty(0, np.int32)
+"""Stands for pairs that were too many to be kept."""
 
 
 def compare_with_store(
@@ -222,43 +222,34 @@ def _ranks(
 
 
 def _pack(compared: Comparison, keys: bytes) -> bytes:
-    """Return a result as bytes: header, nearest (int32), distances (float64), pairs (int32)."""
-    pairs = -1 if compared.pairs is None else len(compared.pairs)
-    body = b"".join(
-        [
-            compared.nearest.astype("<i4").tobytes(),
-            compared.distance.astype("<f8").tobytes(),
-            b"" if compared.pairs is None else compared.pairs.astype("<i4").tobytes(),
-        ]
+    """Return a result as bytes."""
+    file = io.BytesIO()
+    np.savez(
+        file,
+        version=FORMAT,
+        keys=zlib.crc32(keys),
+        nearest=compared.nearest.astype(np.int32),
+        distance=compared.distance,
+        radius=compared.radius,
+        pairs=_TOO_MANY if compared.pairs is None else compared.pairs,
     )
-    n, radius = len(compared.nearest), compared.radius
-    head = _HEADER.pack(FORMAT, 0, n, pairs, radius)
-    return _HEADER.pack(FORMAT, _checksum(keys, head, body), n, pairs, radius) + body
+    return file.getvalue()
 
 
-def _unpack(names: list[str], keys: bytes, blob: object) -> Comparison | None:
+def _unpack(names: list[str], keys: bytes, blob: Any) -> Comparison | None:
     """Return a result from the bytes of :func:`_pack`; None if they are damaged."""
-    if not isinstance(blob, bytes) or len(blob) < _HEADER.size:
+    try:
+        found = np.load(io.BytesIO(blob))
+        if (found["version"], found["keys"]) != (FORMAT, zlib.crc32(keys)):
+            return None
+        nearest, pairs = found["nearest"].astype(np.int64), found["pairs"]
+        return Comparison(
+            fingerprints=names,
+            nearest=nearest,
+            distance=found["distance"],
+            radius=float(found["radius"]),
+            pairs=None if pairs.shape == _TOO_MANY.shape else pairs,
+        )
+    except Exception:
+        # The archive has a checksum of each array, and tells damage by errors of many kinds.
         return None
-    version, checksum, n, pairs, radius = _HEADER.unpack_from(blob)
-    body = memoryview(blob)[_HEADER.size :]
-    whole = version == FORMAT and n == len(names) and len(body) == 12 * n + 8 * max(pairs, 0)
-    if not whole or checksum != _checksum(keys, _HEADER.pack(version, 0, n, pairs, radius), body):
-        return None
-    return Comparison(
-        fingerprints=names,
-        nearest=np.frombuffer(body, "<i4", n).astype(np.int64),
-        distance=np.frombuffer(body, "<f8", n, 4 * n).copy(),
-        radius=radius,
-        pairs=None
-        if pairs < 0
-        else np.frombuffer(body, "<i4", 2 * pairs, 12 * n).reshape(-1, 2).copy(),
-    )
-
-
-def _checksum(*parts: "bytes | memoryview") -> int:
-    """Return the CRC-32 of parts, one after the other."""
-    value = 0
-    for part in parts:
-        value = zlib.crc32(part, value)
-    return value

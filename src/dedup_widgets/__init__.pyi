@@ -1,0 +1,33 @@
+from . import dataset as dataset
+from . import filters as filters
+from .dataset.annotate import annotate as annotate
+from .dataset.create import create_dataset as create_dataset
+from .dataset.label_studio import LabelStudio as LabelStudio
+from .errors import AnnotateError as AnnotateError
+from .errors import DatasetError as DatasetError
+from .errors import DedupError as DedupError
+from .errors import ImageError as ImageError
+from .errors import InputError as InputError
+from .errors import ModelError as ModelError
+from .errors import StoreError as StoreError
+from .frame.collection import Collection as Collection
+from .planning.labels import label_conflicts as label_conflicts
+from .planning.labels import leakage as leakage
+from .planning.labels import merge_labels as merge_labels
+from .planning.plan import plan as plan
+from .planning.plan import threshold_curve as threshold_curve
+from .review.decisions import Decisions as Decisions
+from .review.replay import replay as replay
+from .scoring import keepers as keepers
+from .scoring.job import Job as Job
+from .scoring.score import score as score
+from .scoring.uniqueness import uniqueness as uniqueness
+from .search.similar import similar as similar
+from .widgets.analytics.analytics import Analytics as Analytics
+from .widgets.background import score_async as score_async
+from .widgets.explorer import Explorer as Explorer
+from .widgets.image_grid import ImageGrid as ImageGrid
+from .widgets.range_histogram import RangeHistogram as RangeHistogram
+from .widgets.similar_items import SimilarItems as SimilarItems
+
+__version__: str
