@@ -547,9 +547,7 @@ def test_an_interrupt_between_batches_deletes_the_project_and_keeps_the_dataset(
     name: str,
     root: Path,
     ready: Server,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sys.modules[annotate.__module__], "TASKS_A_REQUEST", 2)
     before = projects(ready)
     titles = []
 
@@ -560,7 +558,7 @@ def test_an_interrupt_between_batches_deletes_the_project_and_keeps_the_dataset(
             raise error
 
     with pytest.raises(error) as caught:
-        create(frame, root, name, annotate=True, progress=interrupt)
+        create(frame, root, name, annotate=LabelStudio(tasks_a_request=2), progress=interrupt)
     assert titles == [name]
     assert projects(ready) == before
     assert whole(root / name)

@@ -15,12 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import dedup_widgets.models.hub
-import dedup_widgets.models.load
 from dedup_widgets.errors import InputError, ModelError
 from dedup_widgets.images.thumbnail import to_square
 from dedup_widgets.models import batches, sentence_transformer
 from dedup_widgets.models.base import Embedder, gamma
+from dedup_widgets.models.hub import find_model
 from dedup_widgets.models.load import load_embedder
 
 
@@ -557,7 +556,6 @@ def test_a_name_that_the_hub_does_not_know_is_told(tmp_path):
 
 
 def test_a_host_name_that_never_resolves_counts_as_out_of_reach(monkeypatch, tmp_path):
-    monkeypatch.setattr(dedup_widgets.models.hub, "HUB_TIMEOUT_SECONDS", 0.2)
     monkeypatch.setenv("SENTENCE_TRANSFORMERS_HOME", str(tmp_path))
     given_up, waited_for = threading.Event(), []
 
@@ -567,7 +565,7 @@ def test_a_host_name_that_never_resolves_counts_as_out_of_reach(monkeypatch, tmp
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with pytest.raises(ModelError, match="did not answer"):
-        load_embedder("clip-ViT-B-32")
+        find_model("clip-ViT-B-32", is_path=False, device="cpu", hub_timeout=0.2)
     assert waited_for == []
     given_up.set()
 
