@@ -79,6 +79,7 @@ def whole(folder: Path) -> bool:
     return names == ["README.md", "removed.parquet", "train"] and len(contents(folder)) == 8
 
 
+@pytest.mark.slow
 @needs_sdk
 def test_without_a_server_the_error_says_how_to_start_one_and_the_dataset_stays(
     frame: pl.DataFrame, tmp_path: Path
@@ -135,6 +136,7 @@ def test_without_the_sdk_nothing_is_written_and_the_error_has_the_pip_command(
     assert not (tmp_path / "datasets").exists()
 
 
+@pytest.mark.slow
 @needs_sdk
 @pytest.mark.parametrize(
     ("options", "message"),
@@ -274,6 +276,7 @@ def failing_server(answers: dict[str, tuple[int, str] | None]) -> Iterator[tuple
         server.server_close()
 
 
+@pytest.mark.slow
 @needs_sdk
 @pytest.mark.parametrize(
     ("answer", "message"),
@@ -302,6 +305,7 @@ def test_a_server_that_fails_is_told_apart_and_the_dataset_is_not_touched(
     assert contents(dataset.path) == before
 
 
+@pytest.mark.slow
 @needs_sdk
 def test_a_server_that_does_not_answer_is_given_up(frame: pl.DataFrame, tmp_path: Path) -> None:
     dataset = create(frame, tmp_path / "datasets")
@@ -313,6 +317,7 @@ def test_a_server_that_does_not_answer_is_given_up(frame: pl.DataFrame, tmp_path
             annotate(dataset, LabelStudio(url, "x", timeout=0.5), progress=False)
 
 
+@pytest.mark.slow
 @needs_sdk
 def test_a_half_made_project_that_cannot_be_deleted_is_named(
     frame: pl.DataFrame, tmp_path: Path

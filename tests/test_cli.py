@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 
-import nbformat
 import numpy as np
 import polars as pl
 import pytest
@@ -131,7 +130,10 @@ def test_an_empty_folder_is_an_error(tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_explore_makes_a_notebook_that_reads_the_scores_and_never_overwrites_one(tmp_path):
+    import nbformat
+
     scores = tmp_path / "it's.parquet"
     pl.DataFrame({"path": ["a.jpg"], "uniqueness": [0.5]}).write_parquet(scores)
     assert run("explore", scores, "--no-lab").exit_code == 0

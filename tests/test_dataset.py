@@ -810,6 +810,7 @@ create_dataset(frame, "clean", root=sys.argv[1], format=sys.argv[2], progress=ki
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layout", "step"), [("imagefolder", 2), ("imagefolder", 10), ("webdataset", 3)]
 )

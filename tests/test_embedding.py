@@ -541,6 +541,7 @@ def test_a_hub_that_hangs_counts_as_out_of_reach(tmp_path, silent_hub):
     assert_tells_the_remedies(answer, silent_hub)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [403, 503])
 def test_a_hub_that_refuses_counts_as_out_of_reach(tmp_path, status):
     with hub_answering(status) as address:
@@ -548,6 +549,7 @@ def test_a_hub_that_refuses_counts_as_out_of_reach(tmp_path, status):
     assert_tells_the_remedies(answer, f"answered {status}")
 
 
+@pytest.mark.slow
 def test_a_name_that_the_hub_does_not_know_is_told(tmp_path):
     with hub_answering(404) as address:
         message = load_elsewhere("no/such-model", tmp_path, HF_ENDPOINT=address)

@@ -404,6 +404,7 @@ def test_an_answer_is_cancelled_while_it_runs(ex, tmp_path):
     assert list(tmp_path.glob("*clean*")) == []
 
 
+@pytest.mark.slow
 def test_a_problem_with_the_annotation_tool_leaves_the_dataset(ex, tmp_path):
     pytest.importorskip("label_studio_sdk")
     wanted = dataset(

@@ -151,6 +151,7 @@ def test_cancelling_loses_at_most_the_batch_in_work(photos, gated, tmp_path):
     assert frame.equals(dw.score(photos, model=Pixels(), store=tmp_path / "other.sqlite"))
 
 
+@pytest.mark.slow
 def test_a_job_that_is_cancelled_while_its_model_loads_reads_nothing(photos, tiny_clip):
     job = dw.score_async(photos, model=str(tiny_clip))
     assert job.text == "loading the model"

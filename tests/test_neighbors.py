@@ -147,6 +147,7 @@ def test_nearest_is_the_lowest_rank_of_the_largest_cosine(seed, method):
 radii = st.sampled_from([-1.0, 0.0, 1e-12, 1e-5, 1e-2, 0.5, 1.0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dense_from", [1, 16])  # of 1, every cluster counts as dense
 @some
 @given(seeds, kinds, blocks, held_at_a_time, radii)

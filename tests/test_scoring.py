@@ -419,6 +419,7 @@ def test_the_embedding_makes_the_frame_self_contained(photos):
     assert np.allclose(again["uniqueness"].sort(), frame["uniqueness"].sort(), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_clip_goes_through_the_same_line(photos, tiny_clip):
     frame = score(photos, str(tiny_clip))
     assert frame["uniqueness"].null_count() == 2
@@ -468,6 +469,7 @@ def test_similar_takes_another_file_and_says_what_it_cannot_take(photos, tmp_pat
     assert dw.similar(frame.to_pandas(), photos / "a.jpg", k=1)["distance"].to_list() == [0]
 
 
+@pytest.mark.slow
 def test_similar_answers_a_text_with_clip(photos, tiny_clip):
     frame = score(photos, str(tiny_clip))
     found = dw.similar(frame, "a dog on the beach", k=4, model=str(tiny_clip))

@@ -503,6 +503,7 @@ def test_what_a_killed_process_left_unfinished_is_removed(vectors, store):
     assert names == {"new.tmp", f"{graph_key(vectors)}.usearch"}
 
 
+@pytest.mark.slow
 def test_processes_that_build_at_once_agree(tmp_path, vectors):
     np.save(tmp_path / "vectors.npy", vectors)
     program = """

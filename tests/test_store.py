@@ -340,6 +340,7 @@ def test_a_cache_alone_takes_no_decision_away(old):
     assert decided_in(old) == decided
 
 
+@pytest.mark.slow
 @needs_kill
 def test_kill_9_at_any_statement_loses_no_decision(tmp_path):
     old = MADE / "store-3.sqlite"
@@ -388,6 +389,7 @@ def test_kill_9_at_any_statement_loses_no_decision(tmp_path):
         assert content(store.cache.path, DECIDED) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("old", [3], indirect=True)
 def test_several_processes_may_bring_up_a_store_at_once(old):
     decided = decided_in(old)

@@ -393,6 +393,7 @@ print(hashlib.sha256(uniqueness(rows, gamma=1.3).write_csv().encode()).hexdigest
 """
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_changes_nothing():
     threads = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "POLARS_MAX_THREADS")
     printed = {
