@@ -5,12 +5,13 @@ LAB ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 STATIC := src/dedup_widgets/widgets/static
-# npm of the virtual environment, where it had to come there, before that of the machine.
-NPM := PATH="$(abspath $(BIN)):$$PATH" npm
+# Node of the virtual environment, where it had to come there, before that of the machine.
+WITH_NODE := PATH="$(abspath $(BIN)):$$PATH"
+NPM := $(WITH_NODE) npm
 JS_SOURCES := $(shell find js/src -type f 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test test-fast lint js bench bench-full screenshots clean
+.PHONY: demo test test-fast lint wire js bench bench-full screenshots clean
 .DELETE_ON_ERROR:
 
 demo: .make/demo .make/js
@@ -31,7 +32,11 @@ lint: .make/test js/node_modules/.package-lock.json
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(WITH_NODE) $(BIN)/python scripts/wire.py --check
 	cd js && $(NPM) run check
+
+wire: .make/test js/node_modules/.package-lock.json
+	$(WITH_NODE) $(BIN)/python scripts/wire.py
 
 bench: .make/bench
 	$(BIN)/python -m benchmarks
@@ -75,7 +80,7 @@ js/node_modules/.package-lock.json: js/package.json js/package-lock.json | .make
 	cd js && $(NPM) ci --no-audit --no-fund
 	@touch $@
 
-.make/js: js/node_modules/.package-lock.json $(JS_SOURCES) js/build.mjs
+.make/js: js/node_modules/.package-lock.json $(JS_SOURCES) js/build.mjs js/bundle.mjs
 	cd js && $(NPM) run build
 	@mkdir -p .make && touch $@
 

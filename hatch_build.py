@@ -7,7 +7,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BUNDLES = ("explorer", "image_grid", "range_histogram", "similar_items")
+BUNDLES = ("explorer", "image_grid", "range_histogram", "similar_items", "pointer")
 
 
 class BuildHook(BuildHookInterface):  # type: ignore[misc]

@@ -4,7 +4,7 @@ import { here, options, widgets } from "./bundle.mjs";
 
 const result = await build({
   ...options,
-  entryPoints: widgets.map((name) => here(`src/${name}.tsx`)),
+  entryPoints: widgets.map((name) => here(`src/widgets/${name}.tsx`)),
   outdir: here("../src/dedup_widgets/widgets/static"),
   minify: true,
   legalComments: "none",

@@ -4,7 +4,7 @@ import { transform } from "esbuild";
 
 export const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-export const widgets = ["explorer", "image_grid", "range_histogram", "similar_items"];
+export const widgets = ["explorer", "image_grid", "range_histogram", "similar_items", "pointer"];
 
 /** A style sheet is imported as minified text: it goes into the shadow root, not the page. */
 const styleSheetAsText = {

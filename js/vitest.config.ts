@@ -6,5 +6,7 @@ export default defineConfig({
     include: ["tests/**/*.test.{ts,tsx}"],
     environment: "node",
     setupFiles: "tests/setup.ts",
+    // Long enough for a machine that does other things meanwhile.
+    testTimeout: 60_000,
   },
 });

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dedup_widgets.widgets.protocol import Buffers, read_array
+import dedup_widgets as dw
+from dedup_widgets.widgets.protocol import ARRAYS
 
 CLIENT = 7
 
@@ -22,10 +23,14 @@ class Page:
 
     def request(self, kind, arrays=None, **arguments):
         seq = len(self.sent) + 1
-        out = Buffers()
-        wires = {name: out.add(array) for name, array in (arrays or {}).items()}
+        arrays = arrays or {}
+        wires = {
+            name: {"dtype": array.dtype.name, "shape": list(array.shape), "buffer": number}
+            for number, (name, array) in enumerate(arrays.items())
+        }
         message = {"seq": seq, "client": CLIENT, "kind": kind, **arguments, **wires}
-        self.widget._receive(self.widget, message, out.parts)
+        buffers = [memoryview(array) for array in arrays.values()]
+        self.widget._receive(self.widget, message, buffers)
         return seq
 
     def reply(self, seq):
@@ -36,17 +41,47 @@ class Page:
                 return Reply(content, buffers)
         return None
 
-    def events(self, event):
-        return [content for content, _ in self.sent if content.get("event") == event]
+    def open(self):
+        """Ask for all that a page of this widget needs to start."""
+        if isinstance(self.widget, dw.RangeHistogram):
+            return self.ask("open_histogram")
+        return self.ask("open_review" if isinstance(self.widget, dw.Explorer) else "open_grid")
+
+    def events(self, kind):
+        """Return what the page was told of by events of a kind, in answers too."""
+        return [
+            Told(event, buffers)
+            for content, buffers in self.sent
+            for event in content["events"]
+            if event["event"] == kind
+        ]
 
 
-class Reply(dict):
-    def __init__(self, content, buffers):
-        super().__init__(content)
+class Told(dict):
+    """Fields of a message, and their arrays."""
+
+    def __init__(self, fields, buffers):
+        super().__init__(fields)
         self.buffers = buffers
 
     def array(self, name):
-        return read_array(self[name], self.buffers)
+        wire = self[name]
+        assert wire["dtype"] in ARRAYS
+        return np.frombuffer(self.buffers[wire["buffer"]], wire["dtype"]).reshape(wire["shape"])
+
+
+class Reply(Told):
+    """The answer to a request: the fields of the reply, or ``error``."""
+
+    def __init__(self, content, buffers):
+        fields = content["reply"] if "reply" in content else {"error": content["error"]}
+        super().__init__({"ok": "reply" in content, **fields}, buffers)
+        self.events = [Told(event, buffers) for event in content["events"]]
+
+    def event(self, kind):
+        """Return the one event of a kind that came with the answer."""
+        (event,) = [event for event in self.events if event["event"] == kind]
+        return event
 
 
 class Pixels:

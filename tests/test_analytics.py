@@ -1,6 +1,8 @@
 import threading
 import time
 
+import bqplot
+import ipywidgets
 import numpy as np
 import polars as pl
 import pytest
@@ -8,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dedup_widgets as dw
+from dedup_widgets.filters import present
+from dedup_widgets.review.session import Session
 from dedup_widgets.widgets.analytics.analytics import Analytics, Throttle
+from dedup_widgets.widgets.analytics.charts import Pointer
 from dedup_widgets.widgets.analytics.metrics import (
     KINDS,
-    Axis,
     Metric,
-    axis_for,
+    bins_for,
     height_ticks,
     heights,
     metrics_of,
@@ -66,22 +70,78 @@ def ex(frame):
     return dw.Explorer(frame)
 
 
+def inside(widget):
+    """Go through what is drawn: a widget, and all that it holds."""
+    yield widget
+    for name in ("children", "marks", "axes"):
+        for child in getattr(widget, name, ()):
+            yield from inside(child)
+    if getattr(widget, "interaction", None) is not None:
+        yield widget.interaction
+
+
+def drawn(analytics, kind):
+    """Return the widgets of a kind, the distribution's before those of the curve."""
+    return [widget for widget in inside(analytics) if isinstance(widget, kind)]
+
+
+def bars(analytics):
+    [found] = drawn(analytics, bqplot.Bars)
+    return found
+
+
+def selector(analytics):
+    [found] = drawn(analytics, bqplot.interacts.BrushIntervalSelector)
+    return found
+
+
+def said(analytics):
+    """Return all that is written, as HTML, a widget a line."""
+    return "\n".join(widget.value for widget in drawn(analytics, ipywidgets.HTML))
+
+
+def field(analytics, tooltip):
+    [found] = [w for w in drawn(analytics, ipywidgets.FloatText) if w.tooltip.startswith(tooltip)]
+    return found
+
+
+def button(analytics, description, kind=ipywidgets.Button):
+    [found] = [w for w in drawn(analytics, kind) if w.description == description]
+    return found
+
+
 def brush(analytics, column, low, high):
     """Brush from one value to another, as the browser tells it."""
     analytics.metric = column
-    axis = analytics._distribution._axis
-    places = [axis.place(low), axis.place(high, end=True)]
-    analytics._distribution._brush.selected = np.array(places)
+    half = 0.5 if column == "width" else 0
+    selector(analytics).selected = np.array([low - half, high + half])
+
+
+def error_of(analytics):
+    """Return the error that is on screen, if any."""
+    shown = [w for w in drawn(analytics, ipywidgets.HTML) if "alert" in w.value]
+    return "".join(widget.value for widget in shown if widget.layout.display != "none")
 
 
 def show(analytics):
     """Tell what the browser tells when it has drawn the charts."""
-    analytics._curve._pointer._handle_custom_msg({"shown": True}, [])
+    for pointer in drawn(analytics, Pointer):
+        pointer.shown = True
 
 
-def pick(analytics, index, *, done=True):
-    message = {"pick": index, "done": done}
-    analytics._curve._pointer._handle_custom_msg(message, [])
+def hold(analytics, near):
+    """Press the mouse on the curve, or move it while it is pressed."""
+    drawn(analytics, Pointer)[1].held = near
+
+
+def pick(analytics, near):
+    """Let the mouse go."""
+    drawn(analytics, Pointer)[1].set_state({"picked": near, "held": None})
+
+
+def lines(analytics):
+    """Return the lines of the images that stay, of the groups, and of the boundary."""
+    return drawn(analytics, bqplot.Lines)
 
 
 def eventually(condition, seconds=10):
@@ -98,79 +158,88 @@ whole_numbers = st.integers(-(10**7), 10**7) | st.integers(0, 20)
 
 
 @st.composite
-def axes(draw):
+def values_and_bins(draw):
     whole = draw(st.booleans())
     values = np.array(draw(st.lists(whole_numbers if whole else numbers, min_size=1)), float)
     score = bool(not whole and values.min() >= 0 and values.max() <= 1 and draw(st.booleans()))
-    return values, axis_for(values, log=draw(st.booleans()), whole=whole, score=score)
+    return values, bins_for(values, log=draw(st.booleans()), whole=whole, score=score)
 
 
-@given(axes())
+@given(values_and_bins())
 def test_every_value_lies_in_the_bin_that_counts_it(made):
-    values, axis = made
-    assert 1 <= axis.bins <= 62
-    for value, index in zip(values, axis.bin_of(values), strict=True):
-        low, high = axis.bounds(index)
+    values, bins = made
+    assert 1 <= len(bins) <= 62
+    for value, index in zip(values, bins.bin_of(values), strict=True):
+        low, high = bins.bounds(index)
         slack = 1e-9 * max(1.0, abs(value))
         assert low - slack <= value <= high + slack
-        assert index - 1e-6 <= axis.place(value) <= index + 1 + 1e-6
+        start, end = bins.places(value, value)
+        assert bins.edges[index] - slack <= start <= end <= bins.edges[index + 1] + slack
 
 
-@given(axes())
+@given(values_and_bins())
 def test_the_whole_axis_is_no_range_and_parts_of_it_stay_within(made):
-    _, axis = made
-    assert axis.range(0, axis.bins) is None
-    assert axis.range(-1, axis.bins + 1) is None
+    _, bins = made
+    first, last = bins.edges[[0, -1]].tolist()
+    assert bins.range(first, last) is None
     for share in (0.1, 0.37, 0.8):
-        low, high = axis.range(0, share * axis.bins) or (axis.low, axis.high)
-        assert low == axis.low
-        assert low <= high <= axis.high
-        low, high = axis.range(share * axis.bins, axis.bins) or (axis.low, axis.high)
-        assert axis.low <= low <= high
-        assert high == axis.high
+        part = first * (last / first) ** share if bins.log else first + share * (last - first)
+        low, high = bins.range(first, part) or (bins.low, bins.high)
+        assert low == bins.low
+        assert low <= high <= bins.high
+        low, high = bins.range(part, last) or (bins.low, bins.high)
+        assert bins.low <= low <= high
+        assert high == bins.high
 
 
 @given(st.integers(-50, 50), st.integers(0, 500), st.data())
 def test_whole_numbers_can_be_brushed_one_by_one(low, span, data):
-    axis = axis_for(np.array([low, low + span], float), whole=True)
+    bins = bins_for(np.array([low, low + span], float), whole=True)
     start = data.draw(st.integers(low, low + span))
     end = data.draw(st.integers(start, low + span))
-    brushed = axis.range(axis.place(start), axis.place(end, end=True))
+    brushed = bins.range(*bins.places(start, end))
     assert brushed == ((start, end) if (start, end) != (low, low + span) else None)
 
 
+def test_a_whole_number_is_in_a_range_that_reaches_its_middle():
+    bins = bins_for(np.array([3.0, 3, 5, 8]), whole=True)
+    assert bins.range(3.9, 6.2) == (4, 6)
+    assert bins.range(4.1, 6.2) == (5, 6)
+    assert bins.range(4.2, 4.4) == (4, 4), "no range is empty"
+
+
 def test_a_bar_for_each_whole_number_where_they_are_few():
-    axis = axis_for(np.array([3.0, 3, 5, 8]), whole=True)
-    assert [axis.bounds(i) for i in range(axis.bins)] == [(n, n) for n in range(3, 9)]
-    assert axis.ticks()[0] == (0.5, "3")
+    bins = bins_for(np.array([3.0, 3, 5, 8]), whole=True)
+    assert [bins.bounds(i) for i in range(len(bins))] == [(n, n) for n in range(3, 9)]
+    assert bins.middles.tolist() == bins.ticks().tolist() == list(range(3, 9))
 
 
 def test_the_scores_axis_has_a_bar_for_0_and_leaves_no_positive_score_out():
     scores = np.array([0, 1e-9, 0.05, 1], np.float32)
-    axis = axis_for(scores, log=True, score=True)
-    assert axis.bins == 62
-    assert axis.bin_of(scores).tolist() == [0, 2, 48, 61]
-    assert axis.range(0, 1) == (0, 0)
-    low, high = axis.range(2, axis.bins)
+    bins = bins_for(scores, log=True, score=True)
+    assert len(bins) == 62
+    assert bins.bin_of(scores).tolist() == [0, 2, 48, 61]
+    assert bins.bounds(0) == (0, 0)
+    assert bins.bounds(1) is None
+    assert bins.range(*bins.edges[:2]) == (0, 0)
+    low, high = bins.range(bins.edges[2], bins.edges[-1])
     assert (low, high) == (pytest.approx(1e-9), 1)
-    assert axis.range(0, axis.place(0.05, end=True)) == (0, 0.05)
-    assert [text for _, text in axis.ticks()] == [
-        "0",
-        "1e-5",
-        "0.0001",
-        "0.001",
-        "0.01",
-        "0.1",
-        "1",
-    ]
+    assert bins.range(*bins.places(0, 0.05)) == (0, 0.05)
+    assert bins.ticks().tolist() == pytest.approx([1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1])
+
+
+def test_a_short_logarithmic_axis_has_ticks_between_the_powers_of_ten():
+    bins = bins_for(np.array([0.006, 0.95]), log=True)
+    assert bins.ticks().tolist() == pytest.approx([0.01, 0.02, 0.05, 0.1, 0.2, 0.5])
 
 
 def test_values_that_are_all_equal_have_an_axis():
     for value in (0.0, 0.3, 5.5, -7.0, 1e9):
         for log in (False, True):
-            axis = axis_for(np.array([value]), log=log)
-            index = int(axis.bin_of(np.array([value]))[0])
-            assert 0 <= index < axis.bins
+            bins = bins_for(np.array([value]), log=log)
+            index = int(bins.bin_of(np.array([value]))[0])
+            assert 0 <= index < len(bins)
+            assert bins.edges[0] < bins.edges[-1]
 
 
 def test_heights_show_the_few_among_the_many_and_share_them_by_kind():
@@ -181,8 +250,10 @@ def test_heights_show_the_few_among_the_many_and_share_them_by_kind():
     assert tall.sum(axis=0).tolist() == [1, 0, pytest.approx(0.03, abs=1e-3)]
     assert tall[:, 0].tolist() == [0.75, 0, 0.25, 0]
     assert heights(np.zeros((4, 2), np.int64)).tolist() == [[0, 0]] * 4
-    assert height_ticks(100)[0] == (1, "100")
-    assert height_ticks(1) == [(1, "1"), (0, "0")]
+    assert height_ticks(100)[1] == "100"
+    assert height_ticks(20_000_000)[1] == "20M"
+    assert height_ticks(1) == {0: "0", 1: "1"}
+    assert height_ticks(0) == {0: "0"}
 
 
 # Metrics
@@ -195,8 +266,8 @@ def test_the_score_comes_first_and_what_measures_nothing_not_at_all(frame):
 
 def test_counts_by_kind_are_those_of_the_frame(frame):
     metric = Metric.of(frame, "uniqueness", frame["kind"].cast(pl.String), score=True)
-    axis = axis_for(metric.known, log=True, score=True)
-    counts = metric.counts(axis)
+    bins = bins_for(metric.known, log=True, score=True)
+    counts = metric.counts(bins)
     for kind, row in zip(KINDS, counts, strict=True):
         expected = frame.filter((pl.col("kind") == kind) & pl.col("uniqueness").is_not_null())
         assert row.sum() == len(expected)
@@ -207,18 +278,15 @@ def test_counts_by_kind_are_those_of_the_frame(frame):
 
 def test_null_nan_and_infinity_are_missing():
     frame = pl.DataFrame({"path": list("abcde"), "m": [1.0, None, float("nan"), float("inf"), 3.0]})
-    analytics = Analytics(frame)
-    assert analytics._distribution._about.value == (
-        "2 images · min 1 · median 2 · max 3 · 3 missing"
-    )
+    assert "2 images · min 1 · median 2 · max 3 · 3 missing" in said(Analytics(frame))
 
 
 def test_a_metric_without_values_and_a_frame_without_rows_are_shown_as_such():
     empty = pl.DataFrame(schema={"path": pl.String, "uniqueness": pl.Float32, "m": pl.Float64})
     for frame in (empty, pl.DataFrame({"path": ["a"], "m": [None]}, schema_overrides={"m": float})):
         analytics = Analytics(frame, metric="m")
-        assert f"{len(frame)} missing" in analytics._distribution._about.value
-        assert analytics._distribution._figure not in analytics._distribution.view.children
+        assert f"{len(frame)} missing" in said(analytics)
+        assert not drawn(analytics, bqplot.Figure)
         analytics.range = ("m", 0, 1)
 
 
@@ -236,6 +304,35 @@ def test_data_that_cannot_be_shown_is_refused():
 # The chart of a frame
 
 
+def test_the_bars_stand_on_scales_of_bqplot_and_0_has_one_of_its_own(frame):
+    analytics = Analytics(frame)
+    score = bars(analytics)
+    assert isinstance(score.scales["x"], bqplot.LogScale)
+    assert (score.scales["x"].max, score.x[2], score.x[-1]) == (
+        1,
+        pytest.approx(10**-5.95),
+        pytest.approx(10**-0.05),
+    )
+    assert score.y[:, 0].tolist()[1:] == [0, 0, 0]
+    assert score.y[0, 0] > 0 == score.y[:, 1].sum()
+    [zero] = [axis for axis in drawn(analytics, bqplot.Axis) if axis.tick_format == "d"]
+    assert (zero.tick_values.tolist(), zero.scale.min) == ([0], -0.5)
+    analytics.metric = "brightness"
+    assert isinstance(bars(analytics).scales["x"], bqplot.LinearScale)
+    assert bars(analytics).x[:2].tolist() == pytest.approx([0.01, 0.03])
+    assert bars(analytics).y.sum(axis=0).max() == 1
+
+
+def test_the_figure_of_another_metric_is_closed_with_all_in_it(frame):
+    analytics = Analytics(frame)
+    chart = drawn(analytics, bqplot.Figure)[0]
+    before = [*inside(chart), chart.layout, *bars(analytics).scales.values()]
+    analytics.metric = "width"
+    assert all(widget.comm is None for widget in before)
+    shown = drawn(analytics, bqplot.Figure)[0]
+    assert all(widget.comm is not None for widget in inside(shown))
+
+
 def test_a_brush_gives_the_range_of_the_metric(frame):
     analytics = Analytics(frame)
     heard = []
@@ -243,19 +340,20 @@ def test_a_brush_gives_the_range_of_the_metric(frame):
     brush(analytics, "width", 641, 643)
     assert analytics.range == ("width", 641, 643)
     assert heard == [("width", 641, 643)]
-    assert "3 of 9 images" in analytics._distribution._count.value
-    assert [analytics._distribution._low.value, analytics._distribution._high.value] == [641, 643]
-    analytics._distribution._reset.click()
+    assert "3 of 9 images" in said(analytics)
+    assert field(analytics, "Lowest value").value == 641
+    assert field(analytics, "Highest value").value == 643
+    button(analytics, "Reset").click()
     assert analytics.range is None
-    assert analytics._distribution._brush.selected is None
+    assert selector(analytics).selected is None
 
 
 def test_a_range_set_in_python_is_drawn_and_chooses_its_metric(frame):
     analytics = Analytics(frame)
     analytics.range = ("brightness", 0.2, 0.4)
-    assert analytics.metric == analytics._choice.value == "brightness"
+    assert analytics.metric == drawn(analytics, ipywidgets.Dropdown)[0].value == "brightness"
     assert not analytics.log_scale
-    assert analytics._distribution._brush.selected.tolist() == [10, 20]
+    assert selector(analytics).selected.tolist() == [0.2, 0.4]
     analytics.range = ("brightness", 0.2000001, 0.4000007)
     assert analytics.range == ("brightness", 0.2000001, 0.4000007), "drawing it does not round it"
     analytics.metric = "uniqueness"
@@ -263,23 +361,36 @@ def test_a_range_set_in_python_is_drawn_and_chooses_its_metric(frame):
     assert analytics.range is None
 
 
+def test_the_log_scale_is_offered_where_there_can_be_one(frame):
+    analytics = Analytics(frame.with_columns(cold=-pl.col("brightness")))
+    log = button(analytics, "log scale", ipywidgets.ToggleButton)
+    assert log.value
+    log.value = False
+    assert isinstance(bars(analytics).scales["x"], bqplot.LinearScale)
+    analytics.metric = "cold"
+    assert log.disabled
+    analytics.metric = "brightness"
+    assert not log.disabled
+    analytics.log_scale = True
+    assert isinstance(bars(analytics).scales["x"], bqplot.LogScale)
+
+
 def test_a_brush_in_motion_stays_where_the_hand_is(frame):
     analytics = Analytics(frame, metric="brightness")
-    selector = analytics._distribution._brush
-    selector.selected = np.array([10.03, 20.04])
+    selector(analytics).selected = np.array([0.2006, 0.4008])
     assert analytics.range == ("brightness", 0.201, 0.401)
-    assert selector.selected.tolist() == [10.03, 20.04]
+    assert selector(analytics).selected.tolist() == [0.2006, 0.4008]
 
 
 def test_typed_bounds_are_a_range_and_untouched_ones_leave_nothing_out(frame):
     analytics = Analytics(frame, metric="brightness")
-    analytics._distribution._high.value = 0.5
+    field(analytics, "Highest value").value = 0.5
     assert analytics.range == ("brightness", 0, 0.5)
     odd = frame.with_columns(odd=pl.col("brightness") * 100 / 7)
     analytics = Analytics(odd, metric="odd")
-    analytics._distribution._high.value = 9.0
+    field(analytics, "Highest value").value = 9.0
     assert analytics.range == ("odd", float(odd["odd"].min()), 9)
-    analytics._distribution._high.value = 1000.0
+    field(analytics, "Highest value").value = 1000.0
     assert analytics.range is None
 
 
@@ -295,21 +406,22 @@ def test_a_range_that_makes_no_sense_is_refused(frame):
 
 
 def test_the_mouse_reads_range_count_and_kinds_of_each_bar(frame):
-    pointer = Analytics(frame)._distribution._pointer
+    pointer = drawn(Analytics(frame), Pointer)[0]
     assert pointer.texts[0] == "0\n2 images\n2 exact"
     assert pointer.texts[1] == ""
     assert len(pointer.texts) == len(pointer.places) == 62
     assert "1e-6 … 1.26e-6\n0 images" in pointer.texts[2]
+    assert pointer.values == [], "nothing is picked there"
 
 
 def test_kinds_of_a_frame_that_does_not_tell_them_follow_the_boundary():
     frame = pl.DataFrame({"path": list("abc"), "uniqueness": [0.0, 0.02, 0.9]})
     analytics = Analytics(frame)
-    assert "near 1" in analytics._distribution._legend.value
+    assert "near 1" in said(analytics)
     analytics.near = 0.01
-    eventually(lambda: "near 1" not in analytics._distribution._legend.value)
+    eventually(lambda: "near 1" not in said(analytics))
     analytics = Analytics(pl.DataFrame({"path": list("abc"), "m": [1, 2, 3]}))
-    assert analytics._distribution._legend.value == ""
+    assert "kind:" not in said(analytics)
 
 
 # With an Explorer
@@ -321,7 +433,7 @@ def test_a_brush_filters_the_explorer_and_leaves_its_other_filters(ex):
     eventually(lambda: "brightness" in ex.filters)
     assert dict(ex.filters) == {"width": (641, 648), "brightness": (0.2, 0.42)}
     assert ex.view["path"].sort().to_list() == ["b.jpg", "c.jpg", "d.jpg"]
-    ex.analytics._distribution._reset.click()
+    button(ex.analytics, "Reset").click()
     eventually(lambda: "brightness" not in ex.filters)
     assert dict(ex.filters) == {"width": (641, 648)}
 
@@ -335,14 +447,19 @@ def test_the_range_follows_the_explorers_filter(ex):
     assert ex.filters["brightness"] == (0.2, None), "showing a filter does not change it"
     ex.filters = None
     assert analytics.range is None
-    ex.filters = {"brightness": dw_present()}
+    ex.filters = {"brightness": present}
     assert analytics.range is None
 
 
-def dw_present():
-    from dedup_widgets.filters import present
-
-    return present
+def test_a_session_is_followed_without_an_explorer(frame):
+    session = Session(frame)
+    analytics = Analytics(session)
+    analytics.range = ("uniqueness", 0, 0.01)
+    assert dict(session.filters) == {"uniqueness": (0, 0.01)}
+    session.near = 0.01
+    assert analytics.near == 0.01
+    session.filters = None
+    assert analytics.range is None
 
 
 def test_undo_takes_a_brush_back(ex):
@@ -403,16 +520,18 @@ def test_a_throttle_never_loses_the_last_call():
 
 
 def test_other_filters_of_the_explorer_leave_the_bars_and_the_axis_stays(ex):
-    chart = ex.analytics._distribution
-    axis = chart._axis
+    analytics = ex.analytics
+    before = bars(analytics)
+    tall = before.y
     ex.filters = {"brightness": (0.5, 1), "uniqueness": (0, 0.001)}
-    eventually(lambda: "filtered out" in chart._about.value)
+    eventually(lambda: "filtered out" in said(analytics))
     left = ex.frame.filter(pl.col("brightness") >= 0.5)
-    assert chart._about.value.startswith(f"{len(left)} images")
-    assert isinstance(chart._axis, Axis)
-    assert np.array_equal(chart._axis.edges, axis.edges)
+    assert f"\n{len(left)} images · min" in said(analytics)
+    assert bars(analytics) is before
+    assert (before.y > 0).sum() < (tall > 0).sum()
     ex.filters = None
-    eventually(lambda: "filtered out" not in chart._about.value)
+    eventually(lambda: "filtered out" not in said(analytics))
+    eventually(lambda: np.array_equal(before.y, tall))
 
 
 def test_near_is_the_explorers_both_ways(ex):
@@ -422,17 +541,17 @@ def test_near_is_the_explorers_both_ways(ex):
     assert ex.near == analytics.near == 0.001234567891
     ex.near = 0.1
     assert analytics.near == 0.1
-    assert analytics._curve._near.value == 0.1
+    assert field(analytics, "Near-duplicate threshold").value == 0.1
 
 
 def test_a_new_boundary_draws_the_new_kinds(ex):
-    legend = ex.analytics._distribution._legend
-    before = legend.value
+    before = said(ex.analytics)
+    assert f"near {(ex.frame['kind'] == 'near').sum()}" in before
     ex.near = 0.0001
     kinds = ex.frame.group_by("kind").len().drop_nulls()
-    eventually(lambda: legend.value != before)
     for kind, count in kinds.iter_rows():
-        assert f"{kind} {count}" in legend.value
+        eventually(lambda kind=kind, count=count: f"{kind} {count}<" in said(ex.analytics))
+    assert said(ex.analytics) != before
 
 
 def test_an_explorers_columns_of_other_names_are_known(frame):
@@ -458,16 +577,17 @@ def test_the_curve_is_computed_when_it_is_shown_and_not_before(frame):
     assert not asked
     show(analytics)
     show(analytics)
-    assert "computing" in analytics._curve._said.value
+    assert "computing" in said(analytics)
     go_on.set()
-    eventually(lambda: "5 images stay, 5 go" in analytics._curve._said.value)
+    eventually(lambda: "5 images stay, 5 go" in said(analytics))
     assert [nears for nears, _ in asked] == [None]
     assert asked[0][1] is not threading.current_thread()
-    assert "3 groups, 2 with near-duplicates" in analytics._curve._said.value
-    assert analytics._curve._stays.y.tolist() == [9, 7, 5, 3]
-    assert analytics._curve._groups.y.tolist() == [1, 2, 3, 2]
-    assert analytics._curve._line.x.tolist() == [pytest.approx(0.05**0.5)] * 2
-    assert analytics._curve._pointer.texts[1] == (
+    assert "3 groups, 2 with near-duplicates" in said(analytics)
+    stays, groups, boundary = lines(analytics)
+    assert stays.y.tolist() == [9, 7, 5, 3]
+    assert groups.y.tolist() == [1, 2, 3, 2]
+    assert boundary.x.tolist() == [pytest.approx(0.05**0.5)] * 2
+    assert drawn(analytics, Pointer)[1].texts[1] == (
         "near 0.01\n7 images stay, 3 go\n2 groups, 1 with near-duplicates"
     )
 
@@ -475,24 +595,27 @@ def test_the_curve_is_computed_when_it_is_shown_and_not_before(frame):
 def test_a_boundary_picked_on_the_curve_is_near(frame):
     analytics = Analytics(frame, curve=curve)
     assert analytics.curve.equals(CURVE)
-    pick(analytics, 1, done=False)
+    assert drawn(analytics, Pointer)[1].values == CURVE["near"].to_list()
+    hold(analytics, 0.01)
     assert analytics.near == 0.05
-    assert analytics._curve._near.value == 0.01, "it shows what it would be before it is let go"
-    pick(analytics, 1)
+    shown = field(analytics, "Near-duplicate threshold")
+    assert shown.value == 0.01, "it shows what it would be before it is let go"
+    pick(analytics, 0.01)
     assert analytics.near == 0.01
-    assert analytics._curve._line.x.tolist() == [pytest.approx(0.1)] * 2
-    pick(analytics, 99)
-    assert analytics.near == 0.01
+    assert lines(analytics)[2].x.tolist() == [pytest.approx(0.1)] * 2
+    analytics.near = 0.2
+    pick(analytics, 0.01)
+    assert analytics.near == 0.01, "the same place can be picked again"
 
 
 def test_what_a_boundary_between_the_points_does_is_computed_too(frame):
     analytics = Analytics(frame, curve=curve)
     assert len(analytics.curve) == 4
-    analytics._curve._near.value = 0.0333
+    field(analytics, "Near-duplicate threshold").value = 0.0333
     assert analytics.near == 0.0333
     eventually(lambda: len(analytics.curve) == 5)
     assert analytics.curve["near"].to_list() == [0.0, 0.01, 0.0333, 0.05, 0.2]
-    eventually(lambda: "near 0.0333</b> · 5 images" in analytics._curve._said.value)
+    eventually(lambda: "near 0.0333</b> · 5 images" in said(analytics))
 
 
 def test_the_curve_of_an_explorer_is_its_own_plans(ex):
@@ -511,9 +634,9 @@ def test_a_curve_of_a_plain_frame_needs_no_curve_of_ones_own(frame):
 def test_a_frame_without_embeddings_has_no_curve_and_says_why(frame):
     analytics = Analytics(frame.drop("embedding"))
     show(analytics)
-    eventually(lambda: "No curve" in analytics._curve._said.value)
-    assert "no column &#x27;embedding&#x27;" in analytics._curve._said.value
-    assert analytics._curve._figure not in analytics._curve.view.children
+    eventually(lambda: "No curve" in said(analytics))
+    assert "no column &#x27;embedding&#x27;" in said(analytics)
+    assert not lines(analytics)
     with pytest.raises(dw.InputError, match="no column 'embedding'"):
         analytics.curve  # noqa: B018
 
@@ -527,23 +650,21 @@ def test_what_goes_wrong_on_a_click_is_shown(frame):
 
     analytics = Analytics(frame, curve=fail)
     show(analytics)
-    eventually(lambda: "No curve" in analytics._curve._said.value)
-    assert "no room for &lt;b&gt;this" in analytics._curve._said.value
-    assert analytics._error.layout.display == "none"
-    analytics._curve._near.value = 7.0
-    assert "near is 7.0; it must lie in [0, 1]" in analytics._error.value
-    assert analytics._error.layout.display is None
-    assert analytics._curve._near.value == analytics.near == 0.05
+    eventually(lambda: "No curve" in said(analytics))
+    assert "no room for &lt;b&gt;this" in said(analytics)
+    assert error_of(analytics) == ""
+    field(analytics, "Near-duplicate threshold").value = 7.0
+    assert "near is 7.0; it must lie in [0, 1]" in error_of(analytics)
+    assert field(analytics, "Near-duplicate threshold").value == analytics.near == 0.05
     brush(analytics, "width", 641, 643)
-    assert analytics._error.layout.display == "none", "the next step clears it"
+    assert error_of(analytics) == "", "the next step clears it"
 
 
-def test_what_goes_wrong_in_the_explorer_is_shown(ex, monkeypatch):
-    def refuse(self, value):
+def test_what_goes_wrong_in_the_explorer_is_shown(ex):
+    def refuse(changes):
         raise dw.InputError("not this one")
 
     analytics = ex.analytics
-    monkeypatch.setattr(dw.Explorer, "filters", dw.Explorer.filters.setter(refuse))
+    ex.session.watch(refuse)
     brush(analytics, "width", 641, 643)
-    eventually(lambda: "not this one" in analytics._error.value)
-    assert analytics._error.layout.display is None
+    eventually(lambda: "not this one" in error_of(analytics))

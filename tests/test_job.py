@@ -222,7 +222,7 @@ def test_an_explorer_opens_on_what_is_scored_so_far_and_answers_while_the_job_ru
     page = Page(ex)
     shown = len(ex.frame)
     assert 4 <= shown < 13
-    assert page.ask("open")["rows"] == shown
+    assert page.open()["rows"] == shown
     (tile,) = page.ask("tiles", rows=[0])["tiles"]
     assert tile["thumb"]
     page.ask("select", {"rows": np.array([3], np.uint8)})
@@ -237,7 +237,7 @@ def test_an_explorer_opens_on_a_job_that_has_nothing_yet(photos):
     model = Gated()
     try:
         ex = dw.Explorer(start(photos, model))
-        assert Page(ex).ask("open")["rows"] == 0
+        assert Page(ex).open()["rows"] == 0
     finally:
         model.let()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BUNDLES = ("explorer", "image_grid", "range_histogram", "similar_items")
+BUNDLES = ("explorer", "image_grid", "range_histogram", "similar_items", "pointer")
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_wheel_and_sdist_carry_the_built_javascript_and_the_notebook(built):
     with tarfile.open(sdist) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
     assert {f"src/dedup_widgets/widgets/static/{name}.js" for name in BUNDLES} <= names
-    assert "js/src/protocol.ts" in names
+    assert "js/src/wire/protocol.ts" in names
     assert not [n for n in names if "node_modules" in n]
 
 

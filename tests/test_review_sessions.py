@@ -79,6 +79,7 @@ def do_something(ex, page, chance):
             del ex.collections[name]
 
     keepers = {"add": few[:1], "remove": few[1:]}
+    marked = {"rows": few, "value": True}
     chance.choice(
         [
             lambda: setattr(ex, "selection", some),
@@ -86,9 +87,9 @@ def do_something(ex, page, chance):
             lambda: setattr(ex, "filters", chance.choice(wanted)),
             lambda: setattr(ex, "near", chance.choice([None, 0, 0.02, 0.2])),
             lambda: setattr(ex, "rules", chance.choice([None, ["bytes"], ["path"]])),
-            lambda: page.ask("decide", change={"keepers": keepers}),
+            lambda: page.ask("decide", change={"what": "keepers", **keepers}),
             lambda: ex.choose_keepers(some),
-            lambda: page.ask("decide", change={"apart": few}),
+            lambda: page.ask("decide", change={"what": "not_duplicate", **marked}),
             lambda: ex.unmark_not_duplicates(some),
             lambda: ex.collections.add(name, some),
             lambda: ex.collections.__setitem__(name, some),
@@ -180,11 +181,11 @@ def test_a_change_happens_whole_or_not_at_all(frame):
     before = everything(ex), ex.log.height
     page = Page(ex)
     for keepers in ({"add": [99], "remove": [0]}, {"add": ["1"], "remove": [0]}):
-        assert page.ask("decide", change={"keepers": keepers})["ok"] is False
+        assert page.ask("decide", change={"what": "keepers", **keepers})["ok"] is False
     with pytest.raises(dw.InputError):
         ex.decide(dw.Decisions(near=0.2, keepers=frozenset({"nowhere.jpg"})))
     assert (everything(ex), ex.log.height) == before
-    page.ask("decide", change={"keepers": {"add": [4], "remove": [0]}})
+    page.ask("decide", change={"what": "keepers", "add": [4], "remove": [0]})
     assert ex.decisions.keepers == {frame["path"][4]}
     ex.undo()
     assert everything(ex) == before[0]
@@ -196,7 +197,7 @@ def test_a_decision_that_cannot_be_kept_is_not_made(frame, tmp_path):
     with sqlite3.connect(tmp_path / "store.library.sqlite") as other:
         other.execute("DROP TABLE chosen_keeper")
     page = Page(ex)
-    reply = page.ask("decide", change={"keepers": {"add": [1], "remove": []}})
+    reply = page.ask("decide", change={"what": "keepers", "add": [1], "remove": []})
     assert reply["error"]["type"] == "StoreError"
     assert everything(ex) == before
     assert page.events("plan") == []
@@ -282,7 +283,7 @@ def test_a_pandas_frame_has_groups_although_some_are_missing(frame):
     assert table["group"].dtype == np.float64
     ex = dw.Explorer(table)
     assert ex.plan["action"].equals(dw.plan(frame.drop("embedding"))["action"])
-    assert Page(ex).ask("open")["summary"]["label_conflicts"] == 19
+    assert Page(ex).open()["summary"]["label_conflicts"] == 19
     ex.filters = {"label_conflict": True}
     assert len(ex.view) > 0
 
@@ -295,7 +296,7 @@ def test_paths_of_pandas_objects(frame):
 @pytest.mark.parametrize("values", [[b"\xff"] * 60, [object()] * 60, [[[1]]] * 60], ids=type)
 def test_a_column_label_that_holds_no_labels_is_passed_over(frame, values):
     ex = dw.Explorer(frame.with_columns(pl.Series("label", values, strict=False)))
-    assert Page(ex).ask("open")["summary"]["label_conflicts"] is None
+    assert Page(ex).open()["summary"]["label_conflicts"] is None
     with pytest.raises(dw.InputError, match="label"):
         ex.filters = {"label_conflict": True}
 
@@ -308,7 +309,7 @@ def test_a_column_named_for_labels_must_hold_some(frame):
 def test_labels_may_be_arrays(frame):
     arrays = pl.Series("label", [[1, 2], [2, 1], [3, 3]] * 20, dtype=pl.Array(pl.Int8, 2))
     ex = dw.Explorer(frame.with_columns(arrays))
-    assert Page(ex).ask("open")["summary"]["label_conflicts"] > 0
+    assert Page(ex).open()["summary"]["label_conflicts"] > 0
 
 
 @pytest.mark.parametrize("name", ["*", "^.*$", "^b.*$", 'a"b', "[0]", "a\\b"])

@@ -1,4 +1,3 @@
-import re
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +7,7 @@ import pyarrow as pa
 import pytest
 
 import dedup_widgets as dw
-from dedup_widgets.review import display
-from dedup_widgets.widgets.protocol import Event, Request, pack_bits
+from dedup_widgets.widgets.protocol import pack_bits
 from page import Page, Pixels, names
 
 
@@ -35,7 +33,7 @@ def ex(frame):
 
 
 def test_open_tells_everything_that_a_view_needs(ex, frame):
-    reply = Page(ex).ask("open")
+    reply = Page(ex).open()
     assert reply["ok"]
     assert reply["rows"] == 5
     assert reply["summary"] == {
@@ -149,7 +147,7 @@ def test_a_selection_can_be_set_in_every_form(ex, frame, form):
     }[form]
     ex.selection = given
     assert set(ex.selection["path"]) == set(wanted["path"])
-    assert len(page.events(Event.SELECTION)) == 1
+    assert len(page.events("selection")) == 1
 
 
 def test_a_mask_with_nulls_picks_what_is_true(ex, frame):
@@ -238,7 +236,7 @@ def test_similar_items_answer_with_distances_and_tiles(ex, frame):
 def test_without_embeddings_similar_items_say_why_they_are_off(frame):
     ex = dw.Explorer(frame.select("path", "uniqueness"))
     page = Page(ex)
-    assert "no column 'embedding'" in page.ask("open")["similar"]
+    assert "no column 'embedding'" in page.open()["similar"]
     assert "no column 'embedding'" in page.ask("similar", row=0, k=3)["error"]["message"]
     with pytest.raises(dw.InputError, match="no column 'embedding'"):
         ex.similar(frame["path"][0])
@@ -281,7 +279,7 @@ def test_frames_with_columns_in_the_way_still_open(photos, frame):
         frame.select("path", uniqueness=pl.lit(None)),
     ):
         ex = dw.Explorer(data)
-        assert Page(ex).ask("open")["ok"]
+        assert Page(ex).open()["ok"]
         assert len(ex.view) == len(data)
     named = other.select("file", path=pl.lit("mine"))
     ex = dw.Explorer(named, path="file", model=Pixels(), progress=False)
@@ -301,7 +299,7 @@ def test_an_empty_frame_opens():
             {"path": [], "uniqueness": []}, schema={"path": pl.String, "uniqueness": pl.Float32}
         )
     )
-    assert Page(ex).ask("open")["rows"] == 0
+    assert Page(ex).open()["rows"] == 0
     assert ex.view.is_empty()
     assert ex.selection.is_empty()
 
@@ -310,7 +308,7 @@ def test_errors_come_back_as_replies_and_strangers_get_none(ex):
     page = Page(ex)
     assert "below 5" in page.ask("tiles", rows=[5])["error"]["message"]
     assert page.ask("tiles", rows=[-1])["ok"] is False
-    assert page.ask("nonsense")["error"]["message"] == "no such request: 'nonsense'"
+    assert "nonsense" in page.ask("nonsense")["error"]["message"]
     assert page.ask("select", arrays={"rows": np.zeros(9, np.uint8)})["ok"] is False
     assert page.ask("ping")["ok"]
     ex._receive(ex, {"kind": "open"}, [])
@@ -323,13 +321,14 @@ def test_a_collection_made_on_screen_is_read_in_python_and_outlives_the_explorer
     ex.selection = frame.head(2)
     reply = page.ask("collect", name="Duplicates", of="selection", how="replace")
     made = {"name": "Duplicates", "size": 2, "description": ""}
-    assert reply["collections"] == [made]
-    assert reply.array("members").tolist() == [0b11]
+    assert reply["size"] == 2
+    assert reply.event("collections")["collections"] == [made]
+    assert reply.event("collections").array("members").tolist() == [0b11]
     assert ex.collections["Duplicates"].frame.equals(frame.head(2))
     assert page.ask("collect", name="  ", of="selection", how="add")["ok"] is False
     again = dw.Explorer(frame)
     assert again.collections["Duplicates"].frame.equals(frame.head(2))
-    assert Page(again).ask("open")["collections"] == [made]
+    assert Page(again).open()["collections"] == [made]
 
 
 def test_names_are_sent_as_they_are_for_the_browser_to_show_as_text(ex, frame):
@@ -347,7 +346,7 @@ def test_the_text_of_an_explorer_sums_it_up(ex):
 
 def test_image_grid_alone_shows_any_frame_with_paths(photos, frame):
     grid = dw.ImageGrid(pl.DataFrame({"path": frame["path"]}))
-    reply = Page(grid).ask("open")
+    reply = Page(grid).open()
     assert reply["score"] is None
     assert np.isnan(reply.array("scores")).all()
     grid.selection = [frame["path"][1]]
@@ -368,7 +367,7 @@ def test_similar_items_alone_moves_from_image_to_image(frame):
 def test_range_histogram_alone_gives_its_range():
     histogram = dw.RangeHistogram(pl.Series("uniqueness", [0.0, 0.5, None, 1.0]))
     assert histogram.label == "uniqueness"
-    assert Page(histogram).ask("open").array("values").tolist() == [0.0, 0.5, 1.0]
+    assert Page(histogram).open().array("values").tolist() == [0.0, 0.5, 1.0]
     heard = []
     histogram.observe(lambda change: heard.append(change["new"]), "value")
     histogram.value = (0.1, 0.2)
@@ -379,20 +378,3 @@ def test_range_histogram_alone_gives_its_range():
         dw.RangeHistogram([0, 3])
     with pytest.raises(dw.InputError, match="must be numbers"):
         dw.RangeHistogram(["a"])
-
-
-def exported_object(name):
-    """Return the members of an exported const object of protocol.ts."""
-    source = (Path(__file__).parents[1] / "js" / "src" / "protocol.ts").read_text()
-    body = re.search(rf"export const {name} = \{{(.*?)\}} as const", source, re.S)
-    assert body, f"protocol.ts exports no {name}"
-    return dict(re.findall(r"(\w+): (\[.*?\]|\d+)", body[1], re.S))
-
-
-def test_both_sides_of_the_protocol_know_the_same_words():
-    assert set(exported_object("REQUEST_FIELDS")) == {str(request) for request in Request}
-    assert set(exported_object("EVENT_FIELDS")) == {str(event) for event in Event}
-    codes = {name: int(code) for name, code in exported_object("ImageKind").items()}
-    assert codes == {**display.KIND_CODES, "none": display.NO_CODE}
-    codes = {name: int(code) for name, code in exported_object("Keep").items()}
-    assert codes == {**display.KEEP_CODES, "none": display.NO_CODE}

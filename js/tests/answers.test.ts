@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { Answers } from "../src/answers";
-import { CancelledError, RetryError } from "../src/rpc";
+import { Answers } from "../src/wire/answers";
+import { CancelledError, RetryError } from "../src/wire/rpc";
 import { settle } from "./fake";
 
 /** Questions that are answered by hand. */

@@ -1,22 +1,22 @@
 // @vitest-environment happy-dom
 import { describe, expect, it, vi } from "vitest";
-import { Bitset } from "../src/bitset";
-import explorer from "../src/explorer";
-import type { CollectionsReply, DatasetPreview, DatasetRequest } from "../src/protocol";
-import { type SentMessage, smallFrame, TestModel } from "./fake";
+import { Bitset } from "../src/data/bitset";
+import explorer from "../src/widgets/explorer";
+import type { DatasetSpec, Events, Replies } from "../src/wire/protocol";
+import { type SentMessage, smallFrame, TestModel, Told } from "./fake";
 import { display, painted } from "./screen";
 
 /** The Python side of collections and datasets, as far as the screen can tell. */
 class Catalogue extends TestModel {
   rows: Map<string, Set<number>>;
-  datasets: DatasetRequest[] = [];
+  datasets: DatasetSpec[] = [];
   #selected = new Bitset(8);
 
   constructor(collections: Record<string, number[]> = {}) {
     super();
     this.rows = new Map(Object.entries(collections).map(([name, rows]) => [name, new Set(rows)]));
     this.answers = {
-      open: () => ({ ...smallFrame(), ...this.#reply() }),
+      open_review: () => ({ ...smallFrame(), ...this.#known() }),
       ping: () => ({}),
       tiles: ({ rows }) => ({
         tiles: (rows as number[]).map((row) => ({
@@ -25,7 +25,7 @@ class Catalogue extends TestModel {
           path: `/photos/${row}.jpg`,
           caption: null,
           chosen: false,
-          apart: false,
+          not_duplicate: false,
           width: 4,
           height: 3,
           error: null,
@@ -46,20 +46,20 @@ class Catalogue extends TestModel {
           else rows.add(row);
         }
         this.rows.set(name as string, rows);
-        return { ...this.#reply(), size: rows.size };
+        return new Told([{ event: "collections", ...this.#known() }], { size: rows.size });
       },
       collection: ({ name, change }) => {
         const rows = this.rows.get(name as string)!;
-        const { rename } = change as { rename?: string };
-        if (rename && this.rows.has(rename)) return new Error(`“${rename}” exists`);
+        const { to } = change as { to?: string };
+        if (to && this.rows.has(to)) return new Error(`“${to}” exists`);
         this.rows.delete(name as string);
-        if (rename) this.rows.set(rename, rows);
-        return this.#reply();
+        if (to) this.rows.set(to, rows);
+        return new Told([{ event: "collections", ...this.#known() }]);
       },
-      preview: ({ dataset }) => preview(dataset as DatasetRequest),
+      preview: ({ dataset }) => preview(dataset as DatasetSpec),
       create: ({ dataset }) => {
-        const { name, source } = dataset as DatasetRequest;
-        this.datasets.push(dataset as DatasetRequest);
+        const { name, source } = dataset as DatasetSpec;
+        this.datasets.push(dataset as DatasetSpec);
         const images = source.kind === "collection" ? this.rows.get(source.name)!.size : 0;
         return {
           name,
@@ -74,7 +74,7 @@ class Catalogue extends TestModel {
     };
   }
 
-  #reply(): CollectionsReply {
+  #known(): Omit<Events["collections"], "event"> {
     const members = [...this.rows.values()].map((rows) => {
       const set = new Bitset(8);
       for (const row of rows) set.add(row);
@@ -87,7 +87,7 @@ class Catalogue extends TestModel {
   }
 }
 
-const preview = (dataset: DatasetRequest): DatasetPreview | Error =>
+const preview = (dataset: DatasetSpec): Replies["preview"] | Error =>
   dataset.name.includes("/")
     ? new Error("the dataset name contains “/”")
     : {
@@ -404,7 +404,7 @@ describe("the dataset dialog", () => {
     await press(root, "Create dataset…");
     await press(dialog(root), "Submit");
     const [{ client, seq: target }] = model.ofKind("create") as SentMessage[];
-    model.receive({ event: "progress", client, target, done: 1, total: 4, text: "writing" });
+    model.tell({ event: "progress", client, target, done: 1, total: 4, text: "writing" });
     await painted();
     const bar = find<HTMLProgressElement>(dialog(root), "progress");
     expect([bar.value, bar.max]).toEqual([1, 4]);

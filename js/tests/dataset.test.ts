@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { nextName, slug } from "../src/dataset";
-import type { DatasetPreview, DatasetRequest, DatasetResult } from "../src/protocol";
-import { ExplorerState } from "../src/state";
-import { type SentMessage, settle, smallFrame, TestModel } from "./fake";
+import { nextName, slug } from "../src/state/dataset";
+import { ExplorerState } from "../src/state/explorer";
+import type { DatasetSpec, Replies } from "../src/wire/protocol";
+import { type SentMessage, settle, smallFrame, TestModel, Told } from "./fake";
 
 let lifetime: AbortController;
 beforeEach(() => {
@@ -14,7 +14,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const preview = (change: Partial<DatasetPreview> = {}): DatasetPreview => ({
+const preview = (change: Partial<Replies["preview"]> = {}): Replies["preview"] => ({
   path: "/data/datasets/unique",
   images: 5,
   bytes: 1000,
@@ -29,7 +29,7 @@ const preview = (change: Partial<DatasetPreview> = {}): DatasetPreview => ({
   ...change,
 });
 
-const result = (change: Partial<DatasetResult> = {}): DatasetResult => ({
+const result = (change: Partial<Replies["create"]> = {}): Replies["create"] => ({
   name: "unique",
   path: "/data/datasets/unique",
   images: 5,
@@ -41,13 +41,14 @@ const result = (change: Partial<DatasetResult> = {}): DatasetResult => ({
 });
 
 const oneCollection = (name: string) => ({
+  event: "collections",
   collections: [{ name, size: 2, description: "" }],
   members: Uint8Array.of(0b11),
 });
 
 async function make(answers: TestModel["answers"] = {}) {
   const model = new TestModel({
-    open: () => smallFrame(),
+    open_review: () => smallFrame(),
     select: () => ({ count: 0 }),
     ping: () => ({}),
     ...answers,
@@ -62,13 +63,13 @@ async function pass(ms: number): Promise<void> {
   await settle();
 }
 
-const datasetOf = (message: SentMessage) => message.dataset as DatasetRequest;
+const datasetOf = (message: SentMessage) => message.dataset as DatasetSpec;
 
 const cancelled = Object.assign(new Error("cancelled"), { name: "CancelledError" });
 
 function tell(model: TestModel, request: SentMessage, done: number, text = "writing") {
   const { client, seq: target } = request;
-  model.receive({ event: "progress", client, target, done, total: 10, text });
+  model.tell({ event: "progress", client, target, done, total: 10, text });
 }
 
 describe("what the dialog starts with", () => {
@@ -79,11 +80,11 @@ describe("what the dialog starts with", () => {
   });
 
   it("is what is shown when there is no plan", async () => {
-    const open = () => {
+    const open_review = () => {
       const frame = smallFrame();
       return { ...frame, review: { ...frame.review!, off: "no scores" } };
     };
-    const { maker } = await make({ open });
+    const { maker } = await make({ open_review });
     maker.open();
     expect(maker.draft.value.source).toEqual({ kind: "view" });
     expect(maker.choices.value.map(({ source }) => source.kind)).toEqual(["selection", "view"]);
@@ -91,10 +92,10 @@ describe("what the dialog starts with", () => {
 
   it("is the collection that was made last, and can be submitted at once", async () => {
     const { model, state, maker } = await make({
-      collect: () => ({ ...oneCollection("My picks"), size: 2 }),
+      collect: () => new Told([oneCollection("My picks")], { size: 2 }),
       create: () => result(),
     });
-    await state.collect({ name: "My picks", of: "rest", how: "replace" });
+    await state.catalogue.collect({ name: "My picks", of: "rest", how: "replace" });
     maker.open();
     expect(maker.ready.value).toBe(true);
     await maker.submit();
@@ -114,14 +115,14 @@ describe("what the dialog starts with", () => {
 
   it("is what was typed before, until a newer collection is made", async () => {
     const { state, maker } = await make({
-      collect: ({ name }) => ({ ...oneCollection(name as string), size: 2 }),
+      collect: ({ name }) => new Told([oneCollection(name as string)], { size: 2 }),
     });
     const close = maker.open();
     maker.set({ source: { kind: "selection" }, description: "mine", token: "t" });
     close();
     maker.open()();
     expect(maker.draft.value).toMatchObject({ source: { kind: "selection" }, description: "mine" });
-    await state.collect({ name: "New", of: "selection", how: "replace" });
+    await state.catalogue.collect({ name: "New", of: "selection", how: "replace" });
     maker.open()();
     expect(maker.draft.value).toMatchObject({
       source: { kind: "collection", name: "New" },
@@ -183,7 +184,7 @@ describe("the preview", () => {
     state.selection.only(1);
     await pass(250);
     const kinds = model.sent.map(({ content }) => content.kind);
-    expect(kinds).toEqual(["open", "preview", "select", "preview"]);
+    expect(kinds).toEqual(["open_review", "preview", "select", "preview"]);
   });
 
   it("keeps its counts when only the annotation server is missing", async () => {

@@ -1,10 +1,10 @@
 import { expect, it, describe as suite } from "vitest";
-import { describe } from "../src/describe";
-import { canEdit, fieldsOf, searchFields } from "../src/fields";
-import type { Clause } from "../src/filters";
-import { frameOf } from "../src/frame";
-import type { Column } from "../src/protocol";
-import { chosenOf, clauseOf, findLabels, toggled } from "../src/values";
+import { describe } from "../src/data/describe";
+import { canEdit, fieldsOf, searchFields } from "../src/data/fields";
+import type { Clause } from "../src/data/filters";
+import { frameOf } from "../src/data/frame";
+import { chosenOf, clauseOf, findLabels, toggled } from "../src/data/values";
+import type { Column } from "../src/wire/protocol";
 import { smallFrame } from "./fake";
 
 const columns: Column[] = [

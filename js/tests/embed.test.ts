@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
 import { beforeEach, expect, test, vi } from "vitest";
-import { embed } from "../src/embed";
+import { embed } from "../src/views/ui/embed";
 import { settle, TestModel } from "./fake";
 
 let widths: Map<Element, (width: number) => void>;

@@ -1,5 +1,11 @@
-import type { AnyModel } from "../src/model";
-import { encode, type Replies, type RequestKind, type ReviewInfo } from "../src/protocol";
+import type { AnyModel } from "../src/wire/model";
+import {
+  type Events,
+  encode,
+  type Replies,
+  type RequestKind,
+  type ReviewInfo,
+} from "../src/wire/protocol";
 
 type Listener = (...args: unknown[]) => void;
 
@@ -10,8 +16,16 @@ export interface SentMessage {
   [field: string]: unknown;
 }
 
+/** An answer that also tells of what changed. */
+export class Told {
+  constructor(
+    readonly events: readonly Record<string, unknown>[],
+    readonly reply: Record<string, unknown> = {},
+  ) {}
+}
+
 type Answers = {
-  [K in RequestKind]?: (request: SentMessage, buffers: ArrayBuffer[]) => Replies[K] | Error;
+  [K in RequestKind]?: (request: SentMessage, buffers: ArrayBuffer[]) => Replies[K] | Error | Told;
 };
 
 /** A model whose other side is a table of answers; kinds without one stay unanswered. */
@@ -57,11 +71,36 @@ export class TestModel implements AnyModel {
     const { seq, client } = request;
     if (result instanceof Error) {
       const error = { type: result.name, message: result.message };
-      this.receive({ seq, client, ok: false, error });
+      this.receive({ seq, client, error, events: [] });
       return;
     }
-    const { content, buffers } = encode({ ...result });
-    this.receive({ seq, client, ok: true, ...content }, buffers);
+    const told = result instanceof Told ? result : new Told([], { ...result });
+    const [reply, ...events] = this.#encoded([told.reply, ...told.events]);
+    this.receive({ seq, client, reply: reply.content, events: events.map((it) => it.content) }, [
+      ...reply.buffers,
+      ...events.flatMap((it) => it.buffers),
+    ]);
+  }
+
+  /** Tell of something that changed; typed arrays travel in buffers. */
+  tell(event: Record<string, unknown>): void {
+    const [{ content, buffers }] = this.#encoded([event]);
+    this.receive({ events: [content] }, buffers);
+  }
+
+  /** Parts of one message, whose arrays share its buffers. */
+  #encoded(parts: Record<string, unknown>[]) {
+    let used = 0;
+    return parts.map((part) => {
+      const { content, buffers } = encode(part);
+      for (const value of Object.values(content)) {
+        if (typeof value === "object" && value !== null && "buffer" in value) {
+          (value as { buffer: number }).buffer += used;
+        }
+      }
+      used += buffers.length;
+      return { content, buffers };
+    });
   }
 
   receive(content: object, buffers: ArrayBuffer[] = []): void {
@@ -97,7 +136,7 @@ export async function settle(): Promise<void> {
  * Eight images: row 1 keeps the exact copy 3, row 4 keeps the near-duplicates 2 and 6; rows 0 and
  * 5 are unique; 7 could not be read.
  */
-export function smallFrame(): Replies["open"] {
+export function smallFrame(): Replies["open_review"] {
   return {
     rows: 8,
     columns: [
@@ -118,6 +157,8 @@ export function smallFrame(): Replies["open"] {
       exact: 1,
       near: 3,
       groups: 2,
+      exact_groups: 1,
+      near_groups: 1,
       unreadable: 1,
       label_conflicts: null,
       leakage: null,
@@ -131,6 +172,25 @@ export function smallFrame(): Replies["open"] {
     band: new Uint32Array([0, 1, 2, 1, 2, 0, 2, 0]),
     place: new Uint32Array([0, 0, 1, 1, 0, 0, 2, 0]),
     selected: new Uint8Array([0]),
+    mergeable: [],
+    version: 0,
+  };
+}
+
+/** What Python tells of when the plan of {@link smallFrame} changes. */
+export function smallPlan(change: Partial<Events["plan"]> = {}): Record<string, unknown> {
+  const { band, place, kind, keep, near, summary } = smallFrame();
+  return {
+    event: "plan",
+    version: 1,
+    rows: null,
+    band,
+    place,
+    kind,
+    keep,
+    near,
+    summary,
+    ...change,
   };
 }
 

@@ -1,8 +1,8 @@
 // @vitest-environment happy-dom
 import { describe, expect, it, vi } from "vitest";
-import { Bitset } from "../src/bitset";
-import explorer from "../src/explorer";
-import type { Column, Replies } from "../src/protocol";
+import { Bitset } from "../src/data/bitset";
+import explorer from "../src/widgets/explorer";
+import type { Column, Replies } from "../src/wire/protocol";
 import { type SentMessage, smallFrame, TestModel } from "./fake";
 import { display, lifetime, painted } from "./screen";
 
@@ -50,7 +50,7 @@ const data: Record<string, Replies["column"]> = {
   place: { facet: "category", codes: Uint32Array.from({ length: 8 }, (_, i) => i), labels: PLACES },
 };
 
-const open = (): Replies["open"] => ({
+const open_review = (): Replies["open_review"] => ({
   ...smallFrame(),
   columns: [...smallFrame().columns!, ...MORE],
   collections: [{ name: "Blurred", size: 2, description: "" }],
@@ -58,7 +58,7 @@ const open = (): Replies["open"] => ({
 });
 
 const answers: TestModel["answers"] = {
-  open,
+  open_review,
   tiles: ({ rows }: SentMessage) => ({
     tiles: (rows as number[]).map((row) => ({
       row,
@@ -66,7 +66,7 @@ const answers: TestModel["answers"] = {
       path: `/${row}.jpg`,
       caption: null,
       chosen: false,
-      apart: false,
+      not_duplicate: false,
       width: 4,
       height: 3,
       error: null,
@@ -140,7 +140,7 @@ describe("the overview", () => {
 
   it("offers nothing that there is none of", async () => {
     const summary = { ...smallFrame().summary!, unreadable: 0 };
-    const { root } = await show({}, { open: () => ({ ...open(), summary }) });
+    const { root } = await show({}, { open_review: () => ({ ...open_review(), summary }) });
     expect((button(root, "0 unreadable") as HTMLButtonElement).disabled).toBe(true);
   });
 });

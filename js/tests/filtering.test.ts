@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Bitset } from "../src/bitset";
-import type { Clause } from "../src/filters";
-import { ExplorerState } from "../src/state";
-import { type SentMessage, settle, smallFrame, smallReview, TestModel } from "./fake";
+import { Bitset } from "../src/data/bitset";
+import type { Clause } from "../src/data/filters";
+import { ExplorerState } from "../src/state/explorer";
+import { type SentMessage, settle, smallFrame, smallPlan, TestModel } from "./fake";
 
 let lifetime: AbortController;
 beforeEach(() => {
@@ -36,7 +36,10 @@ const columns: Record<string, () => ReturnType<typeof widths> | ReturnType<typeo
 const column = ({ column }: SentMessage) => columns[column as string]();
 
 async function make(answers: TestModel["answers"] = {}, filters: Record<string, Clause> = {}) {
-  const model = new TestModel({ open: () => smallFrame(), ...answers }, { _filters: filters });
+  const model = new TestModel(
+    { open_review: () => smallFrame(), ...answers },
+    { _filters: filters },
+  );
   const state = new ExplorerState(model, { signal: lifetime.signal });
   await settle();
   const rows = () => [...state.filtering.mask.value!].flatMap((on, row) => (on ? [row] : []));
@@ -51,7 +54,7 @@ describe("the mask", () => {
     filtering.set("width", [200, 400]);
     expect(rows()).toEqual(everything);
     expect(filtering.pending.value).toBe(true);
-    expect(filtering.standing("width")).toMatchObject({ pending: true, error: null });
+    expect(filtering.statusOf("width")).toMatchObject({ pending: true, error: null });
     const [request] = model.ofKind("column");
     expect(request.column).toBe("width");
     model.reply(request, widths());
@@ -83,7 +86,7 @@ describe("the mask", () => {
     expect(rows()).toEqual([0, 1, 2, 3, 4, 5, 6]);
     filtering.set("plan", { any: ["remove"] });
     expect(rows()).toEqual([2, 3, 6]);
-    expect(model.sent.map(({ content }) => content.kind)).toEqual(["open"]);
+    expect(model.sent.map(({ content }) => content.kind)).toEqual(["open_review"]);
   });
 
   it("needs all clauses to hold", async () => {
@@ -112,7 +115,7 @@ describe("the mask", () => {
     expect(rows()).toEqual([1, 2]);
     filtering.set("path", { contains: "ab" });
     expect(rows()).toEqual([1, 2]);
-    expect(filtering.standing("path").pending).toBe(true);
+    expect(filtering.statusOf("path").pending).toBe(true);
     model.reply(model.ofKind("match")[1], { rows: bits(2) });
     await settle();
     expect(rows()).toEqual([2]);
@@ -170,8 +173,8 @@ describe("the mask", () => {
     });
     filtering.change({ where: { text: "…", expression: "x" }, width: [200, 300] });
     await settle();
-    expect(filtering.standing("where")).toMatchObject({ pending: false, error: "set it again" });
-    expect(filtering.standing("width").error).toBeNull();
+    expect(filtering.statusOf("where")).toMatchObject({ pending: false, error: "set it again" });
+    expect(filtering.statusOf("width").error).toBeNull();
     expect(rows()).toEqual([1, 2]);
     model.answers.match = () => ({ rows: bits(2) });
     filtering.retry("where");
@@ -184,7 +187,7 @@ describe("the mask", () => {
     filtering.set("group", { null: false });
     await vi.advanceTimersByTimeAsync(8100);
     model.answers = {
-      open: () => smallFrame(),
+      open_review: () => smallFrame(),
       ping: () => ({}),
       match: () => ({ rows: bits(3) }),
     };
@@ -198,14 +201,11 @@ describe("collections", () => {
   it("filter at once when their members change", async () => {
     const { model, filtering, rows } = await make();
     const tell = (...members: number[]) =>
-      model.receive(
-        {
-          event: "collections",
-          collections: [{ name: "A", size: members.length, description: "" }],
-          members: { dtype: "uint8", shape: [1], buffer: 0 },
-        },
-        [bits(...members).slice().buffer],
-      );
+      model.tell({
+        event: "collections",
+        collections: [{ name: "A", size: members.length, description: "" }],
+        members: bits(...members),
+      });
     tell(1, 2);
     filtering.set("collections", { exclude: ["A"] });
     expect(rows()).toEqual([0, 3, 4, 5, 6, 7]);
@@ -215,28 +215,12 @@ describe("collections", () => {
 });
 
 describe("another plan", () => {
-  const plan = () => {
-    const { kind, band, place, summary } = smallFrame();
-    const keep = Uint8Array.of(1, 1, 1, 0, 1, 1, 1, 255);
-    const wire = (dtype: string, buffer: number) => ({ dtype, shape: [8], buffer });
-    return [
-      {
-        event: "plan",
-        band: wire("uint32", 0),
-        place: wire("uint32", 1),
-        kind: wire("uint8", 2),
-        keep: wire("uint8", 3),
-        summary,
-        review: smallReview(),
-      },
-      [band!, place!, kind!, keep].map((array) => array.slice().buffer as ArrayBuffer),
-    ] as const;
-  };
+  const plan = () => smallPlan({ keep: Uint8Array.of(1, 1, 1, 0, 1, 1, 1, 255) });
 
   it("changes what the plan's own filter keeps", async () => {
     const { model, filtering, rows } = await make();
     filtering.set("plan", { any: ["remove"] });
-    model.receive(...plan());
+    model.tell(plan());
     expect(rows()).toEqual([3]);
   });
 
@@ -255,7 +239,7 @@ describe("another plan", () => {
     expect(rows()).toEqual([2, 4]);
     const asked = model.sent.length;
     model.answers = {};
-    model.receive(...plan());
+    model.tell(plan());
     await settle();
     expect(rows()).toEqual([2, 4]);
     expect(filtering.pending.value).toBe(true);
@@ -272,11 +256,11 @@ describe("another plan", () => {
   });
 
   it("asks for everything anew when the frame was replaced", async () => {
-    const { model, filtering, rows } = await make({ column });
+    const { model, state, filtering, rows } = await make({ column });
     filtering.set("width", [200, 300]);
     await settle();
     model.answers.column = () => ({ ...widths(), values: new Float64Array(8).fill(250) });
-    model.receive({ event: "data" });
+    state.open();
     await settle();
     expect(rows()).toEqual(everything);
     expect(model.ofKind("column")).toHaveLength(2);
@@ -288,7 +272,7 @@ describe("besides", () => {
     const { filtering } = await make({ column });
     filtering.change({ uniqueness: [0, 0.05], width: [300, 500] });
     await settle();
-    const rows = (key: string) => [...filtering.besides(key).value!];
+    const rows = (key: string) => [...filtering.maskWithout(key).value!];
     expect(rows("uniqueness")).toEqual([0, 0, 1, 1, 1, 0, 0, 0]);
     expect(rows("width")).toEqual([0, 0, 1, 1, 1, 0, 1, 0]);
     expect(rows("path")).toEqual([0, 0, 1, 1, 1, 0, 0, 0]);
@@ -298,11 +282,11 @@ describe("besides", () => {
     const { filtering } = await make({ column });
     filtering.change({ uniqueness: [0, 0.05], width: [300, 500], kind: { any: ["near"] } });
     await settle();
-    const before = filtering.besides("width").value;
+    const before = filtering.maskWithout("width").value;
     filtering.set("width", [300, 400]);
-    expect(filtering.besides("width").value).toBe(before);
+    expect(filtering.maskWithout("width").value).toBe(before);
     filtering.set("kind", { any: ["exact"] });
-    expect(filtering.besides("width").value).not.toBe(before);
+    expect(filtering.maskWithout("width").value).not.toBe(before);
   });
 
   it("gives the histogram of the scores what the other clauses leave", async () => {
@@ -319,13 +303,13 @@ describe("besides", () => {
 
 describe("the trait", () => {
   it("is written with every kind of clause, the last state always", async () => {
-    const { model, filtering } = await make({ column });
+    const { model, state, filtering } = await make({ column });
     filtering.set("width", [null, 400]);
     filtering.set("collections", { exclude: ["A"] });
     vi.advanceTimersByTime(200);
     expect(model.get("_filters")).toEqual({ width: [null, 400], collections: { exclude: ["A"] } });
     filtering.set("width", null);
-    filtering.flush();
+    state.outbox.flush();
     expect(model.get("_filters")).toEqual({ collections: { exclude: ["A"] } });
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Bitset } from "../src/bitset";
+import { Bitset } from "../src/data/bitset";
 import {
   allOf,
   basisOf,
@@ -11,8 +11,8 @@ import {
   readClauses,
   unpack,
   withClauses,
-} from "../src/filters";
-import { frameOf } from "../src/frame";
+} from "../src/data/filters";
+import { frameOf } from "../src/data/frame";
 import { smallFrame } from "./fake";
 
 const NONE = Number.NaN;

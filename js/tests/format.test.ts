@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import * as format from "../src/format";
+import * as format from "../src/data/format";
 
 describe("score", () => {
   it.each([

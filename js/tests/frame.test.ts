@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { countGroups, countStaying, frameOf, readableRows, withoutKept } from "../src/frame";
+import { countGroups, countStaying, frameOf, readableRows, withoutKept } from "../src/data/frame";
 import { smallFrame } from "./fake";
 
 const frame = frameOf({
+  ...smallFrame(),
   rows: 5,
   columns: [],
   score: "uniqueness",

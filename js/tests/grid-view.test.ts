@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { GridView } from "../src/grid-view";
-import { encode } from "../src/protocol";
-import { ExplorerState } from "../src/state";
-import { settle, smallFrame, smallReview, TestModel } from "./fake";
+import { ExplorerState } from "../src/state/explorer";
+import { GridView } from "../src/state/grid-view";
+import { settle, smallFrame, smallPlan, smallReview, TestModel } from "./fake";
 
 let lifetime: AbortController;
 beforeEach(() => {
@@ -16,7 +15,7 @@ const toggle = { toggle: true, shift: false };
 
 /** Three columns; display order 1 3 4 2 6 5 0 7. */
 async function make() {
-  const model = new TestModel({ open: () => smallFrame() }, { height: 300 });
+  const model = new TestModel({ open_review: () => smallFrame() }, { height: 300 });
   const state = new ExplorerState(model, { signal: lifetime.signal });
   await settle();
   const view = new GridView(state, lifetime.signal);
@@ -165,23 +164,29 @@ describe("a new size", () => {
 
 describe("decisions", () => {
   const decided = async (model: TestModel) => {
-    model.answers.decide = () => ({ review: smallReview() });
-    for (const request of model.ofKind("decide")) model.reply(request, { review: smallReview() });
+    model.answers.decide = () => ({});
+    for (const request of model.ofKind("decide")) model.reply(request, {});
     await settle();
     await settle();
     return model.ofKind("decide").map(({ change }) => change);
   };
 
+  let version = 0;
+  beforeEach(() => {
+    version = 0;
+  });
+
   /** Python tells of a plan with other bands. */
   const tellPlan = (model: TestModel, band: number[], place: number[], keep: number[]) => {
-    const { content, buffers } = encode({
-      band: Uint32Array.from(band),
-      place: Uint32Array.from(place),
-      kind: smallFrame().kind,
-      keep: Uint8Array.from(keep),
-    });
-    const { summary, review } = smallFrame();
-    model.receive({ event: "plan", ...content, summary, review }, buffers);
+    version += 1;
+    model.tell(
+      smallPlan({
+        version,
+        band: Uint32Array.from(band),
+        place: Uint32Array.from(place),
+        keep: Uint8Array.from(keep),
+      }),
+    );
   };
 
   it("are made by K and N on the focused image, if it stands in a group", async () => {
@@ -192,7 +197,10 @@ describe("decisions", () => {
     view.goTo(5);
     view.key("k", plain);
     view.key("n", plain);
-    expect(await decided(model)).toEqual([{ keepers: { add: [3], remove: [] } }, { apart: [3] }]);
+    expect(await decided(model)).toEqual([
+      { what: "keepers", add: [3], remove: [] },
+      { what: "not_duplicate", rows: [3], value: true },
+    ]);
     expect(view.key("k", toggle)).toBe(false);
     expect(view.key("n", shift)).toBe(false);
   });
@@ -210,8 +218,8 @@ describe("decisions", () => {
     };
     await state.tiles.add(
       [
-        { ...about, row: 3, chosen: true, apart: false },
-        { ...about, row: 5, chosen: false, apart: true },
+        { ...about, row: 3, chosen: true, not_duplicate: false },
+        { ...about, row: 5, chosen: false, not_duplicate: true },
       ],
       new Uint8Array(0),
     );
@@ -220,8 +228,8 @@ describe("decisions", () => {
     view.goTo(5);
     view.key("n", plain);
     expect(await decided(model)).toEqual([
-      { keepers: { add: [], remove: [3] } },
-      { together: [5] },
+      { what: "keepers", add: [], remove: [3] },
+      { what: "not_duplicate", rows: [5], value: false },
     ]);
   });
 
@@ -232,7 +240,10 @@ describe("decisions", () => {
     view.key("n", plain);
     view.goTo(6);
     view.key("n", plain);
-    expect(await decided(model)).toEqual([{ apart: [2, 3] }, { apart: [6] }]);
+    expect(await decided(model)).toEqual([
+      { what: "not_duplicate", rows: [2, 3], value: true },
+      { what: "not_duplicate", rows: [6], value: true },
+    ]);
   });
 
   it("are not made where there is no plan", async () => {
@@ -281,7 +292,7 @@ describe("decisions", () => {
 
   it("go on with the image that comes next when the filter hides the decided one", async () => {
     const { model, state, view } = await make();
-    state.showKeepers.value = false;
+    state.screen.showKeepers.value = false;
     state.filtering.set("plan", { any: ["remove"] });
     expect([...view.items.value]).toEqual([3, 2, 6]);
     view.goTo(2);

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { DAY } from "../src/data/measure";
+import { countIn } from "../src/data/range";
 import {
   binCounts,
   binsOf,
   canBeLog,
-  countIn,
   extentOf,
   isSkewed,
   keyStep,
@@ -11,10 +12,9 @@ import {
   moveEnd,
   rangeOrNull,
   scaleFor,
-} from "../src/histogram";
-import { DAY } from "../src/measure";
-import type { Numbers } from "../src/protocol";
-import type { Scale } from "../src/scale";
+} from "../src/histogram/histogram";
+import type { Scale } from "../src/histogram/scale";
+import type { Numbers } from "../src/wire/protocol";
 
 const scores = new Float32Array([0, 0, 1e-7, 2e-5, 0.05, 0.5, 1, Number.NaN]);
 const extent = extentOf(scores);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { DAY, measureOf, read, write } from "../src/measure";
-import type { Column } from "../src/protocol";
+import { DAY, measureOf, read, write } from "../src/data/measure";
+import type { Column } from "../src/wire/protocol";
 
 const column = (name: string, type: string, facet: Column["facet"] = "number"): Column => ({
   name,

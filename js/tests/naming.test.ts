@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Bitset } from "../src/bitset";
-import { samples, termsText } from "../src/catalogue";
-import type { CollectionsReply } from "../src/protocol";
-import { ExplorerState } from "../src/state";
-import { settle, smallFrame, TestModel } from "./fake";
+import { Bitset } from "../src/data/bitset";
+import { samples, termsText } from "../src/state/catalogue";
+import { ExplorerState } from "../src/state/explorer";
+import type { Events } from "../src/wire/protocol";
+import { settle, smallFrame, TestModel, Told } from "./fake";
 
 let lifetime: AbortController;
 beforeEach(() => {
@@ -17,7 +17,7 @@ const bitset = (...rows: number[]) => {
   return set;
 };
 
-function replyOf(collections: Record<string, number[]>): CollectionsReply {
+function known(collections: Record<string, number[]>): Omit<Events["collections"], "event"> {
   const entries = Object.entries(collections);
   return {
     collections: entries.map(([name, { length: size }]) => ({ name, size, description: "" })),
@@ -25,12 +25,15 @@ function replyOf(collections: Record<string, number[]>): CollectionsReply {
   };
 }
 
+const told = (collections: Record<string, number[]>, size?: number) =>
+  new Told([{ event: "collections", ...known(collections) }], size === undefined ? {} : { size });
+
 async function make(
   collections: Record<string, number[]> = {},
   answers: TestModel["answers"] = {},
 ) {
-  const open = () => ({ ...smallFrame(), ...replyOf(collections) });
-  const model = new TestModel({ open, select: () => ({ count: 0 }), ...answers });
+  const open_review = () => ({ ...smallFrame(), ...known(collections) });
+  const model = new TestModel({ open_review, select: () => ({ count: 0 }), ...answers });
   const state = new ExplorerState(model, { signal: lifetime.signal });
   await settle();
   return { model, state, form: state.nameForm, catalogue: state.catalogue };
@@ -38,7 +41,7 @@ async function make(
 
 describe("the form that names the selection", () => {
   it("makes a collection of what is selected", async () => {
-    const collect = () => ({ ...replyOf({ Blurred: [0, 1] }), size: 2 });
+    const collect = () => told({ Blurred: [0, 1] }, 2);
     const { model, state, form } = await make({}, { collect });
     expect(form.offer.value).toMatchObject({ ready: false, hint: "Select images first" });
     state.selection.replace([0, 1]);
@@ -55,7 +58,7 @@ describe("the form that names the selection", () => {
   });
 
   it("adds to a collection that has this name, and says how many that are", async () => {
-    const collect = () => ({ ...replyOf({ Blurred: [0, 1, 4, 5] }), size: 4 });
+    const collect = () => told({ Blurred: [0, 1, 4, 5] }, 4);
     const { model, state, form } = await make({ Blurred: [0, 1] }, { collect });
     state.selection.replace([1, 4, 5]);
     form.type("Blurred");
@@ -120,7 +123,7 @@ describe("the form that names what stays", () => {
   });
 
   it("keeps it, and names the selection again", async () => {
-    const collect = () => ({ ...replyOf({ Clean: [0, 1, 4, 5] }), size: 4 });
+    const collect = () => told({ Clean: [0, 1, 4, 5] }, 4);
     const { model, state, form } = await make({}, { collect });
     state.acceptPlan();
     form.type("Clean");
@@ -168,27 +171,25 @@ describe("Catalogue", () => {
     const { model, catalogue } = await make(
       {},
       {
-        collect: () => ({ ...replyOf({ A: [1] }), size: 1 }),
-        collection: () => replyOf({ B: [1] }),
+        collect: () => told({ A: [1] }, 1),
+        collection: () => told({ B: [1] }),
       },
     );
     await catalogue.collect({ name: "A", of: "selection", how: "replace" });
     await catalogue.rename("A", "B");
     expect(catalogue.latest.value).toBe("B");
-    model.answers.collection = () => replyOf({});
+    model.answers.collection = () => told({});
     await catalogue.delete("B");
     expect(catalogue.latest.value).toBeNull();
     expect(model.ofKind("collection")).toMatchObject([
-      { name: "A", change: { rename: "B" } },
-      { name: "B", change: { delete: true } },
+      { name: "A", change: { what: "rename", to: "B" } },
+      { name: "B", change: { what: "delete" } },
     ]);
   });
 
   it("takes over what another notebook does", async () => {
     const { model, catalogue } = await make({ A: [0] });
-    const { collections, members } = replyOf({ A: [0], "From elsewhere": [3, 4] });
-    const wire = { dtype: "uint8", shape: [members.length], buffer: 0 };
-    model.receive({ event: "collections", collections, members: wire }, [members.slice().buffer]);
+    model.tell({ event: "collections", ...known({ A: [0], "From elsewhere": [3, 4] }) });
     expect(catalogue.tagsOf(3)).toEqual(["From elsewhere"]);
   });
 });

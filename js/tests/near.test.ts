@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { nearStops, stopOf } from "../src/near";
+import { nearStops, stopOf } from "../src/data/near";
 
 describe("the stops of the near threshold", () => {
   it("go from 0 to the most there is, finer near 0, and are short to read", () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { bandsOf, denseRank, displayOrder, withKeepers } from "../src/order";
-import { NULL_RANK } from "../src/protocol";
+import { bandsOf, denseRank, displayOrder, withKeepers } from "../src/data/order";
+import { NULL_RANK } from "../src/wire/protocol";
 
 interface Case {
   rank: number[];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { frameOf } from "../src/frame";
-import { changesOf, isPressed, shortcutsOf } from "../src/overview";
+import { frameOf } from "../src/data/frame";
+import { changesOf, isPressed, shortcutsOf } from "../src/data/overview";
 import { smallFrame } from "./fake";
 
 const frame = frameOf(smallFrame());
@@ -28,7 +28,11 @@ describe("the overview", () => {
   });
 
   it("says of a frame without scores what there is", () => {
-    const plain = frameOf({ ...smallFrame(), score: null, scores: undefined });
+    const plain = frameOf({
+      ...smallFrame(),
+      score: null,
+      scores: new Float32Array(8).fill(Number.NaN),
+    });
     expect(labels(shortcutsOf(plain))).toEqual(["8 images", "2 groups", "1 unreadable"]);
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { placeBelow, placeBeside } from "../src/popover";
+import { placeBelow, placeBeside } from "../src/views/ui/place";
 
 const screen = { width: 1000, height: 800 };
 const popover = { width: 300, height: 400 };

@@ -1,9 +1,9 @@
 // @vitest-environment happy-dom
 import { describe, expect, it } from "vitest";
-import { Bitset } from "../src/bitset";
-import explorer from "../src/explorer";
-import imageGrid from "../src/image_grid";
-import type { ReviewInfo, TileInfo } from "../src/protocol";
+import { Bitset } from "../src/data/bitset";
+import explorer from "../src/widgets/explorer";
+import imageGrid from "../src/widgets/image_grid";
+import type { ReviewInfo, TileInfo } from "../src/wire/protocol";
 import { type SentMessage, smallFrame, smallReview, TestModel } from "./fake";
 import { display, painted } from "./screen";
 
@@ -13,7 +13,7 @@ const about = (row: number): TileInfo => ({
   path: `/photos/${row}.jpg`,
   caption: row === 1 ? "keeper: most pixels" : null,
   chosen: row === 4,
-  apart: row === 5,
+  not_duplicate: row === 5,
   width: 4,
   height: 3,
   error: null,
@@ -38,13 +38,14 @@ const columns = [
 async function show({ make = explorer, review = {}, open = {} }: Given = {}) {
   const info = { ...smallReview(), ...review };
   const model = new TestModel({
-    open: () => ({ ...smallFrame(), columns, review: info, ...open }),
+    open_review: () => ({ ...smallFrame(), columns, review: info, ...open }),
+    open_grid: () => ({ ...smallFrame(), columns, ...open }),
     tiles,
     ping: () => ({}),
     select: () => ({ count: 0 }),
-    decide: () => ({ review: info }),
-    undo: () => ({ review: info }),
-    redo: () => ({ review: info }),
+    decide: () => ({}),
+    undo: () => ({}),
+    redo: () => ({}),
   });
   const [root] = await display(make, model);
   const button = (label: string) =>
@@ -129,10 +130,10 @@ describe("decisions on a tile", () => {
     root.querySelector<HTMLElement>("#cell-5 .act.apart")!.click();
     await painted();
     expect(changes()).toEqual([
-      { keepers: { add: [3], remove: [] } },
-      { keepers: { add: [], remove: [4] } },
-      { apart: [3] },
-      { together: [5] },
+      { what: "keepers", add: [3], remove: [] },
+      { what: "keepers", add: [], remove: [4] },
+      { what: "not_duplicate", rows: [3], value: true },
+      { what: "not_duplicate", rows: [5], value: false },
     ]);
     expect(root.querySelector("#cell-0 .act")).toBeNull();
     expect(root.querySelector(".cell.focused")?.id).toBe("cell-5");
@@ -145,7 +146,7 @@ describe("decisions on a tile", () => {
     root.querySelector<HTMLElement>("#cell-5 .check")!.click();
     await painted();
     await click("Not duplicates");
-    expect(changes()).toEqual([{ apart: [3] }]);
+    expect(changes()).toEqual([{ what: "not_duplicate", rows: [3], value: true }]);
   });
 
   it("need a fingerprint to be remembered by", async () => {
@@ -184,14 +185,17 @@ describe("the near threshold", () => {
     number.dispatchEvent(new Event("change", { bubbles: true }));
     await painted();
     await painted();
-    expect(changes()).toEqual([{ near: 0.2 }, { near: 0.033 }]);
+    expect(changes()).toEqual([
+      { what: "near", near: 0.2 },
+      { what: "near", near: 0.033 },
+    ]);
   });
 
   it("goes back to where the frame was scored", async () => {
     const { click, changes } = await show({ review: { near: 0.08 } });
     await click("near");
     await click("Back to 0.05");
-    expect(changes()).toEqual([{ near: null }]);
+    expect(changes()).toEqual([{ what: "near", near: null }]);
   });
 
   it("says why it cannot move", async () => {
@@ -235,10 +239,10 @@ describe("the keeper rules", () => {
     await click("Default rules");
     await painted();
     expect(changes()).toEqual([
-      { rules: ["bytes", "pixels"] },
-      { rules: ["bytes"] },
-      { rules: ["pixels", "bytes", "exif"] },
-      { rules: null },
+      { what: "rules", rules: ["bytes", "pixels"] },
+      { what: "rules", rules: ["bytes"] },
+      { what: "rules", rules: ["pixels", "bytes", "exif"] },
+      { what: "rules", rules: null },
     ]);
   });
 
@@ -308,7 +312,6 @@ describe("an ImageGrid", () => {
   it("has no plan to accept, but still selects all but keepers", async () => {
     const { button, click, selected } = await show({
       make: imageGrid,
-      open: { review: undefined },
     });
     expect(button("Accept plan")).toBeUndefined();
     expect(button("Undo")).toBeUndefined();

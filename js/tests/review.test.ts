@@ -1,7 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { encode, type ReviewInfo } from "../src/protocol";
-import { ExplorerState } from "../src/state";
-import { type SentMessage, settle, smallFrame, smallReview, TestModel } from "./fake";
+import { ExplorerState } from "../src/state/explorer";
+import type { ReviewInfo } from "../src/wire/protocol";
+import {
+  type SentMessage,
+  settle,
+  smallFrame,
+  smallPlan,
+  smallReview,
+  TestModel,
+  Told,
+} from "./fake";
 
 let lifetime: AbortController;
 beforeEach(() => {
@@ -14,12 +22,14 @@ afterEach(() => {
 });
 
 const reviewed = (change: Partial<ReviewInfo> = {}) => ({
+  event: "review",
   review: { ...smallReview(), ...change },
 });
+const told = (change: Partial<ReviewInfo> = {}) => new Told([reviewed(change)]);
 const near = ({ change }: SentMessage) => (change as { near: number | null }).near;
 
 async function make(answers: TestModel["answers"] = {}) {
-  const model = new TestModel({ open: () => smallFrame(), ...answers });
+  const model = new TestModel({ open_review: () => smallFrame(), ...answers });
   const state = new ExplorerState(model, { signal: lifetime.signal });
   await settle();
   const decided = () => model.ofKind("decide").map(({ change }) => change);
@@ -36,17 +46,17 @@ describe("moving the near threshold", () => {
       await vi.advanceTimersByTimeAsync(200);
     }
     expect(model.ofKind("decide").map(near)).toEqual([0.01]);
-    model.reply(model.ofKind("decide")[0], reviewed({ near: 0.01 }));
+    model.reply(model.ofKind("decide")[0], told({ near: 0.01 }));
     await vi.advanceTimersByTimeAsync(200);
     expect(model.ofKind("decide").map(near)).toEqual([0.01, 0.04]);
-    model.reply(model.ofKind("decide")[1], reviewed({ near: 0.04 }));
+    model.reply(model.ofKind("decide")[1], told({ near: 0.04 }));
     await vi.advanceTimersByTimeAsync(1000);
     expect(model.ofKind("decide")).toHaveLength(2);
     expect(review.busy.value).toBe(false);
   });
 
   it("goes at a pace that Python can follow", async () => {
-    const { model, review } = await make({ decide: (sent) => reviewed({ near: near(sent)! }) });
+    const { model, review } = await make({ decide: (sent) => told({ near: near(sent)! }) });
     for (let i = 0; i < 100; i++) {
       review.setNear(i / 1000);
       await vi.advanceTimersByTimeAsync(10);
@@ -62,7 +72,7 @@ describe("moving the near threshold", () => {
     review.setNear(0.01);
     await vi.advanceTimersByTimeAsync(0);
     review.setNear(0.02);
-    model.reply(model.ofKind("decide")[0], reviewed({ near: 0.01 }));
+    model.reply(model.ofKind("decide")[0], told({ near: 0.01 }));
     await settle();
     expect(review.info.value?.near).toBe(0.01);
     expect(review.near.value).toBe(0.02);
@@ -82,7 +92,7 @@ describe("moving the near threshold", () => {
     review.setNear(null);
     expect(review.near.value).toBe(0.05);
     await vi.advanceTimersByTimeAsync(200);
-    expect(decided()).toEqual([{ near: null }]);
+    expect(decided()).toEqual([{ what: "near", near: null }]);
   });
 });
 
@@ -97,11 +107,11 @@ describe("undo", () => {
     await settle();
     const kinds = () => model.sent.map(({ content }) => content.kind);
     // Python works on slow requests beside others, so each waits for the one before it.
-    expect(kinds()).toEqual(["open", "decide", "select"]);
-    model.answers.decide = (sent) => reviewed({ near: near(sent)! });
-    model.reply(model.ofKind("decide")[0], reviewed({ near: 0.01 }));
+    expect(kinds()).toEqual(["open_review", "decide", "select"]);
+    model.answers.decide = (sent) => told({ near: near(sent)! });
+    model.reply(model.ofKind("decide")[0], told({ near: 0.01 }));
     await settle();
-    expect(kinds()).toEqual(["open", "decide", "select", "decide", "undo"]);
+    expect(kinds()).toEqual(["open_review", "decide", "select", "decide", "undo"]);
     expect(near(model.ofKind("decide")[1])).toBe(0.02);
   });
 
@@ -109,7 +119,7 @@ describe("undo", () => {
     const { model, review } = await make({ undo: () => new Error("the store is locked") });
     await review.undo();
     expect(review.error.value).toBe("the store is locked");
-    model.answers.redo = () => reviewed({ undo: "select 2 images" });
+    model.answers.redo = () => told({ undo: "select 2 images" });
     await review.redo();
     expect(review.error.value).toBeNull();
     expect(review.info.value?.undo).toBe("select 2 images");
@@ -127,13 +137,14 @@ describe("a decision", () => {
 
   it("that was lost on the way is sent again, for doing it twice changes nothing", async () => {
     const { model, review, decided } = await make();
-    void review.decide({ apart: [2] });
+    void review.notDuplicates([2], true);
     await vi.advanceTimersByTimeAsync(20_000);
     expect(review.error.value).toBeNull();
-    model.answers.decide = () => reviewed({ not_duplicates: 1 });
-    model.receive({ event: "review", ...reviewed() });
+    model.answers.decide = () => told({ not_duplicates: 1 });
+    model.tell(reviewed());
     await vi.advanceTimersByTimeAsync(0);
-    expect(decided()).toEqual([{ apart: [2] }, { apart: [2] }]);
+    const change = { what: "not_duplicate", rows: [2], value: true };
+    expect(decided()).toEqual([change, change]);
     expect(review.info.value?.not_duplicates).toBe(1);
   });
 });
@@ -145,8 +156,8 @@ describe("a connection that breaks while the threshold is moved", () => {
     await vi.advanceTimersByTimeAsync(0);
     review.setNear(0.02);
     await vi.advanceTimersByTimeAsync(20_000);
-    model.answers.decide = (sent) => reviewed({ near: near(sent)! });
-    model.receive({ event: "review", ...reviewed() });
+    model.answers.decide = (sent) => told({ near: near(sent)! });
+    model.tell(reviewed());
     await vi.advanceTimersByTimeAsync(1000);
     expect(model.ofKind("decide").map(near)).toEqual([0.01, 0.01, 0.02]);
     expect(review.near.value).toBe(0.02);
@@ -160,15 +171,14 @@ describe("the keeper rules", () => {
     review.setRules(["bytes", "pixels"]);
     expect(review.rules.value.map(({ about }) => about)).toEqual(["most bytes", "most pixels"]);
     await vi.advanceTimersByTimeAsync(0);
-    expect(decided()).toEqual([{ rules: ["bytes", "pixels"] }]);
+    expect(decided()).toEqual([{ what: "rules", rules: ["bytes", "pixels"] }]);
   });
 });
 
 describe("another plan", () => {
   const tellPlan = async (model: TestModel) => {
-    const { band, place, kind, keep, summary } = smallFrame();
-    const { content, buffers } = encode({ band, place, kind, keep });
-    model.receive({ event: "plan", ...content, summary, ...reviewed({ near: 0.08 }) }, buffers);
+    model.tell(smallPlan({ near: 0.08 }));
+    model.tell(reviewed({ near: 0.08 }));
     await settle();
   };
 

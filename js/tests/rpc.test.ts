@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { CancelledError, RemoteError, RetryError, Rpc } from "../src/rpc";
+import { CancelledError, RemoteError, RetryError, Rpc } from "../src/wire/rpc";
 import { settle, TestModel } from "./fake";
 
 let lifetime: AbortController;
@@ -61,7 +61,7 @@ describe("request", () => {
     bytes.set(new Uint8Array(Uint32Array.of(7, 8).buffer), 1);
     const rank = { dtype: "uint32", shape: [2], buffer: 0 };
     const unaligned = new DataView(bytes.buffer, 1, 8);
-    model.emit("msg:custom", { seq, client: rpc.client, ok: true, rank }, [unaligned]);
+    model.emit("msg:custom", { seq, client: rpc.client, reply: { rank }, events: [] }, [unaligned]);
     expect([...(await answer).rank]).toEqual([7, 8]);
   });
 
@@ -93,7 +93,7 @@ describe("cancelling", () => {
 
   it("ends with the view, and leaves no listener or timer behind", async () => {
     const model = new TestModel();
-    const request = connect(model).request("open", {});
+    const request = connect(model).request("open_grid", {});
     lifetime.abort();
     await expect(request).rejects.toBeInstanceOf(CancelledError);
     expect(model.listeners("msg:custom")).toBe(0);
@@ -111,9 +111,9 @@ describe("a request that tells of its progress", () => {
     create(model, progress).catch(() => {});
     const { client, seq } = model.sent[0].content;
     const event = { event: "progress", client, target: seq, done: 1, total: 2, text: "writing" };
-    model.receive(event);
-    model.receive({ ...event, client: client + 1 });
-    model.receive({ ...event, target: seq + 1 });
+    model.tell(event);
+    model.tell({ ...event, client: client + 1 });
+    model.tell({ ...event, target: seq + 1 });
     expect(progress).toHaveBeenCalledTimes(1);
     expect(progress).toHaveBeenCalledWith(expect.objectContaining({ done: 1, total: 2 }));
   });
@@ -143,7 +143,7 @@ describe("a request that tells of its progress", () => {
 describe("a kernel that does not answer", () => {
   it("counts as lost after 8 s, and not before", async () => {
     const rpc = connect(new TestModel());
-    rpc.request("open", {}).catch(() => {});
+    rpc.request("open_grid", {}).catch(() => {});
     await vi.advanceTimersByTimeAsync(7900);
     expect(rpc.lost.value).toBe(false);
     await vi.advanceTimersByTimeAsync(200);
@@ -153,7 +153,7 @@ describe("a kernel that does not answer", () => {
   it("is not lost while it answers pings: the request is only slow", async () => {
     const model = new TestModel({ ping: () => ({}) });
     const rpc = connect(model);
-    const open = rpc.request("open", {});
+    const open = rpc.request("open_grid", {});
     await vi.advanceTimersByTimeAsync(60_000);
     expect(rpc.lost.value).toBe(false);
     model.reply(model.sent[0].content, { rows: 3 });
@@ -163,7 +163,7 @@ describe("a kernel that does not answer", () => {
   it("is pinged, and when it is back what was dropped is asked for anew", async () => {
     const model = new TestModel();
     const rpc = connect(model);
-    const open = rpc.request("open", {});
+    const open = rpc.request("open_grid", {});
     const outcome = expect(open).rejects.toBeInstanceOf(RetryError);
     await vi.advanceTimersByTimeAsync(8100);
     model.answers = { ping: () => ({}) };
@@ -176,7 +176,7 @@ describe("a kernel that does not answer", () => {
   it("still has its late answer taken", async () => {
     const model = new TestModel();
     const rpc = connect(model);
-    const open = rpc.request("open", {});
+    const open = rpc.request("open_grid", {});
     await vi.advanceTimersByTimeAsync(9000);
     model.reply(model.sent[0].content, { rows: 3 });
     expect((await open).rows).toBe(3);

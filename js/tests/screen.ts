@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, vi } from "vitest";
-import type { AnyModel, Widget } from "../src/model";
+import type { AnyModel, Widget } from "../src/wire/model";
 import { settle, type TestModel } from "./fake";
 
 /** Ends what a test displays. */

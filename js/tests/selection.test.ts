@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
-import { Bitset } from "../src/bitset";
-import { rangeBetween, Selection } from "../src/selection";
+import { Bitset } from "../src/data/bitset";
+import { rangeBetween, Selection } from "../src/data/selection";
 
 const rowsOf = (bits: Bitset) => {
   const rows: number[] = [];

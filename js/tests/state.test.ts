@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Bitset } from "../src/bitset";
-import type { Replies } from "../src/protocol";
-import { ExplorerState, HistogramState } from "../src/state";
-import { settle, smallFrame, TestModel } from "./fake";
+import { Bitset } from "../src/data/bitset";
+import { ExplorerState } from "../src/state/explorer";
+import { HistogramState } from "../src/state/range-histogram";
+import type { Replies } from "../src/wire/protocol";
+import { settle, smallFrame, TestModel, Told } from "./fake";
 
 let lifetime: AbortController;
 beforeEach(() => {
@@ -15,7 +16,7 @@ afterEach(() => {
 });
 
 async function make(answers: TestModel["answers"] = {}, traits: Record<string, unknown> = {}) {
-  const model = new TestModel({ open: () => smallFrame(), ...answers }, traits);
+  const model = new TestModel({ open_review: () => smallFrame(), ...answers }, traits);
   const state = new ExplorerState(model, { signal: lifetime.signal });
   await settle();
   return { model, state };
@@ -42,13 +43,13 @@ describe("ExplorerState", () => {
     expect([...items]).toEqual([1, 3]);
     expect(mask[1]).toBe(0);
     expect(groups).toBe(1);
-    expect(model.sent.map(({ content }) => content.kind)).toEqual(["open"]);
+    expect(model.sent.map(({ content }) => content.kind)).toEqual(["open_review"]);
   });
 
   it("leaves context tiles out when keepers are not to be shown", async () => {
     const { state } = await make();
     state.setRange([0, 0.0001]);
-    state.showKeepers.value = false;
+    state.screen.showKeepers.value = false;
     expect([...state.shown.value!.items]).toEqual([3]);
   });
 
@@ -115,10 +116,7 @@ describe("ExplorerState", () => {
   it("takes over a selection from Python or another page, not its own echo", async () => {
     const { model, state } = await make();
     const event = (origin: number | null) =>
-      model.receive(
-        { event: "selection", rows: { dtype: "uint8", shape: [1], buffer: 0 }, origin },
-        [bits(8, 2, 5).slice().buffer],
-      );
+      model.tell({ event: "selection", rows: bits(8, 2, 5), origin });
     event(state.rpc.client);
     expect(state.selection.count).toBe(0);
     event(null);
@@ -130,32 +128,42 @@ describe("ExplorerState", () => {
   it("sends what is selected before it makes a collection of it", async () => {
     const collections = [{ name: "Keep", size: 2, description: "" }];
     const members = bits(8, 1, 2).slice();
-    const { model, state } = await make({ collect: () => ({ collections, members, size: 2 }) });
+    const { model, state } = await make({
+      collect: () => new Told([{ event: "collections", collections, members }], { size: 2 }),
+    });
     state.selection.replace([1, 2]);
-    const size = await state.collect({ name: "Keep", of: "selection", how: "replace" });
+    const size = await state.catalogue.collect({ name: "Keep", of: "selection", how: "replace" });
     expect(size).toBe(2);
-    expect(model.sent.map(({ content }) => content.kind)).toEqual(["open", "select", "collect"]);
+    expect(model.sent.map(({ content }) => content.kind)).toEqual([
+      "open_review",
+      "select",
+      "collect",
+    ]);
     expect(state.catalogue.collections.value).toEqual(collections);
     expect(state.catalogue.tagsOf(2)).toEqual(["Keep"]);
   });
 
   it("opens again when the frame was replaced", async () => {
     const { model, state } = await make();
-    const next: Replies["open"] = { ...smallFrame(), rows: 2, scores: Float32Array.of(0.3, 0.2) };
+    const next: Replies["open_review"] = {
+      ...smallFrame(),
+      rows: 2,
+      scores: Float32Array.of(0.3, 0.2),
+    };
     for (const name of ["kind", "keep"] as const) next[name] = new Uint8Array(2);
     for (const name of ["band", "place"] as const) next[name] = new Uint32Array(2);
-    model.answers.open = () => next;
-    model.receive({ event: "data" });
+    model.answers.open_review = () => next;
+    state.open();
     expect(state.status.value.kind).toBe("loading");
     await settle();
     expect([...state.shown.value!.order]).toEqual([1, 0]);
   });
 
   it("shows Python's error and opens again on demand", async () => {
-    const { model, state } = await make({ open: () => new Error("no column “path”") });
+    const { model, state } = await make({ open_review: () => new Error("no column “path”") });
     const { status } = state;
     expect(status.value).toMatchObject({ kind: "error", message: "no column “path”" });
-    model.answers.open = () => smallFrame();
+    model.answers.open_review = () => smallFrame();
     if (status.value.kind === "error") status.value.retry();
     await settle();
     expect(status.value.kind).toBe("ready");
@@ -166,7 +174,7 @@ describe("ExplorerState", () => {
     const state = new ExplorerState(model, { signal: lifetime.signal });
     await vi.advanceTimersByTimeAsync(8100);
     expect(state.rpc.lost.value).toBe(true);
-    model.answers = { open: () => smallFrame(), ping: () => ({}) };
+    model.answers = { open_review: () => smallFrame(), ping: () => ({}) };
     await vi.advanceTimersByTimeAsync(3100);
     await settle();
     expect(state.status.value.kind).toBe("ready");
@@ -177,7 +185,10 @@ describe("ExplorerState", () => {
 describe("HistogramState", () => {
   it("counts what its range leaves", async () => {
     const values = Float32Array.from([0, 0.1, 0.5, 1]);
-    const model = new TestModel({ open: () => ({ values }) }, { value: [0, 0.5], log: true });
+    const model = new TestModel(
+      { open_histogram: () => ({ values }) },
+      { value: [0, 0.5], log: true },
+    );
     const state = new HistogramState(model, { signal: lifetime.signal });
     await settle();
     expect(state.count.value).toBe(3);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { TileInfo } from "../src/protocol";
-import { Rpc } from "../src/rpc";
-import { TileCache } from "../src/tiles";
+import { TileCache } from "../src/state/tiles";
+import type { TileInfo } from "../src/wire/protocol";
+import { Rpc } from "../src/wire/rpc";
 import { type SentMessage, settle, TestModel } from "./fake";
 
 let lifetime: AbortController;
@@ -15,7 +15,14 @@ afterEach(() => lifetime.abort());
 function info(row: number, thumb: TileInfo["thumb"] = [0, 1]): TileInfo {
   const name = `${row}.jpg`;
   const path = `/photos/${name}`;
-  const about = { caption: null, chosen: false, apart: false, width: 8, height: 8, error: null };
+  const about = {
+    caption: null,
+    chosen: false,
+    not_duplicate: false,
+    width: 8,
+    height: 8,
+    error: null,
+  };
   return { row, name, path, ...about, thumb };
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cellsFor, MAX_HEIGHT, reveal, rowsAt, ScrollMap } from "../src/viewport";
+import { cellsFor, MAX_HEIGHT, reveal, rowsAt, ScrollMap } from "../src/data/viewport";
 
 describe("cellsFor", () => {
   it("fills the width with equal cells, at least one", () => {

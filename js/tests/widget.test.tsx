@@ -1,9 +1,9 @@
 // @vitest-environment happy-dom
 import { afterEach, describe, expect, it } from "vitest";
-import explorer from "../src/explorer";
-import imageGrid from "../src/image_grid";
-import rangeHistogram from "../src/range_histogram";
-import { hostTheme } from "../src/theme";
+import { hostTheme } from "../src/views/ui/theme";
+import explorer from "../src/widgets/explorer";
+import imageGrid from "../src/widgets/image_grid";
+import rangeHistogram from "../src/widgets/range_histogram";
 import { type SentMessage, smallFrame, TestModel } from "./fake";
 import { display, lifetime, painted } from "./screen";
 
@@ -14,7 +14,7 @@ const tiles = ({ rows }: SentMessage) => ({
     path: `/photos/${row}.jpg`,
     caption: row === 3 ? "exact duplicate of 1.jpg" : null,
     chosen: false,
-    apart: false,
+    not_duplicate: false,
     width: 4,
     height: 3,
     error: row === 7 ? "the file is cut short" : null,
@@ -23,7 +23,8 @@ const tiles = ({ rows }: SentMessage) => ({
   blob: new Uint8Array(0),
 });
 
-const answers = { open: () => smallFrame(), tiles, ping: () => ({}) };
+const open = () => smallFrame();
+const answers = { open_review: open, open_grid: open, tiles, ping: () => ({}) };
 
 const text = (root: ShadowRoot, selector: string) => root.querySelector(selector)?.textContent;
 const button = (root: ShadowRoot, label: string) =>
@@ -92,7 +93,7 @@ describe("Explorer", () => {
   });
 
   it("says why similar items are off", async () => {
-    const off = { ...answers, open: () => ({ ...smallFrame(), similar: "no embedding" }) };
+    const off = { ...answers, open_review: () => ({ ...smallFrame(), similar: "no embedding" }) };
     const [root] = await display(explorer, new TestModel(off));
     root.querySelector<HTMLElement>("#cell-1 .similar")!.click();
     await painted();
@@ -128,7 +129,10 @@ describe("ImageGrid", () => {
 describe("RangeHistogram", () => {
   const values = Float32Array.from([0, 0.1, 0.5, 1]);
   const make = () =>
-    new TestModel({ open: () => ({ values }) }, { value: [0, 1], log: false, label: "sharpness" });
+    new TestModel(
+      { open_histogram: () => ({ values }) },
+      { value: [0, 1], log: false, label: "sharpness" },
+    );
 
   it("is worked by the keyboard and says where it stands", async () => {
     const model = make();

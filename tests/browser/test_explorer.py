@@ -268,8 +268,9 @@ prints = df.filter(pl.col("error").is_null())["fingerprint"].to_list()
 big = big.with_columns(fingerprint=pl.Series([prints[i % len(prints)] for i in range(n)]))
 ex = dw.Explorer(big)
 asked = []
-answer = ex._handlers["tiles"]
-ex._handlers["tiles"] = lambda m, i, o: (asked.append(len(m["rows"])), answer(m, i, o))[1]
+from dedup_widgets.widgets.protocol import TilesRequest
+answer = ex._handlers[TilesRequest]
+ex._handlers[TilesRequest] = lambda m, i, o: (asked.append(len(m.rows)), answer(m, i, o))[1]
 ex
 """,
     )

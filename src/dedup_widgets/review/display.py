@@ -1,4 +1,4 @@
-"""Which rows are shown, in which order, and which stand together; ``js/src/order.ts`` agrees.
+"""Which rows are shown, in which order and groups; ``js/src/data/order.ts`` agrees.
 
 Plain functions of arrays: they know frames and numbers, not widgets.
 """

@@ -582,12 +582,10 @@ class Session(View):
         reason: str = self._plan["reason"][row]
         return None if reason in ("unique", "unreadable") else reason
 
-    def by_hand(self, row: int) -> dict[str, bool]:
-        """Tell what a person decided about an image: whether chosen, and whether set apart."""
-        return {
-            "chosen": self.paths[row] in self._decisions.keepers,
-            "apart": self.fact(row, "fingerprint") in self._not_duplicates,
-        }
+    def by_hand(self, row: int) -> tuple[bool, bool]:
+        """Tell whether a person chose an image as keeper, and called it no duplicate."""
+        chosen = self.paths[row] in self._decisions.keepers
+        return chosen, self.fact(row, "fingerprint") in self._not_duplicates
 
 
 def _column_of(frame: pl.DataFrame, given: str | None, usual: str) -> str | None:

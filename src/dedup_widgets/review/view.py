@@ -10,7 +10,7 @@ import polars as pl
 from dedup_widgets import filters as filtering
 from dedup_widgets.errors import InputError
 from dedup_widgets.filters import Context, Filters
-from dedup_widgets.filters.facets import Facet
+from dedup_widgets.filters.facets import Facet, Kind
 from dedup_widgets.frame.schema import recognised
 from dedup_widgets.frame.summary import Summary, summarize
 from dedup_widgets.frame.table import (
@@ -232,7 +232,7 @@ class View(Watched):
         require_columns(self.frame, [column], "a filter")
         return filtering.facet(self.frame, column, self._context)
 
-    def facet_kind(self, column: str) -> str | None:
+    def facet_kind(self, column: str) -> Kind | None:
         """Return how a column can be filtered, None for not at all."""
         return self._context.kind(column, self.frame.schema[column])
 
@@ -394,9 +394,9 @@ class View(Watched):
         keeper = self.paths[self.bands.keeper[frame["group"][row]]]
         return f"near-duplicate of {file_name(keeper)}"
 
-    def by_hand(self, _row: int) -> dict[str, bool]:
-        """Tell what a person decided about an image: whether chosen, and whether set apart."""
-        return {"chosen": False, "apart": False}
+    def by_hand(self, _row: int) -> tuple[bool, bool]:
+        """Tell whether a person chose an image as keeper, and called it no duplicate."""
+        return False, False
 
 
 def _as_text(path: Any) -> str:

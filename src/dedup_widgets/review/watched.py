@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 What = Literal["selection", "filters", "sort", "near", "plan", "collections", "review"]
@@ -50,7 +50,7 @@ class Watched:
         self.lock = threading.RLock()
         self._watchers: list[Watcher] = []
         self._depth = 0
-        self._made: list[Change] = []
+        self._made: dict[What, Change] = {}
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Call a function after each change, with what changed; return how to end that."""
@@ -64,13 +64,19 @@ class Watched:
             self._depth += 1
             try:
                 yield
-                self._made += changes
+                for change in changes:
+                    self._add(change)
             finally:
                 self._depth -= 1
-                if not self._depth and (made := self._made):
-                    self._made = []
+                if not self._depth and self._made:
+                    made, self._made = list(self._made.values()), {}
                     for watcher in tuple(self._watchers):
                         watcher(made)
+
+    def _add(self, change: Change) -> None:
+        """Remember a change; what changed before is one change with it."""
+        earlier = self._made.pop(change.what, None)
+        self._made[change.what] = change if earlier is None else replace(change, old=earlier.old)
 
     def report(self, change: Change) -> None:
         """Report one change."""

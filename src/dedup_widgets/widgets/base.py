@@ -1,18 +1,33 @@
 """What every widget shares: its bundle, and answering what the browser asks."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import anywidget
+import msgspec
 
 from dedup_widgets.errors import DedupError
-from dedup_widgets.widgets.protocol import Buffers, Event, Request
+from dedup_widgets.widgets.protocol import (
+    Buffers,
+    CancelRequest,
+    Event,
+    PingRequest,
+    ProgressEvent,
+    Reply,
+    Request,
+    read_request,
+    tag_of,
+)
 
 STATIC = Path(__file__).parent / "static"
 
-Handler = Callable[[dict[str, Any], list[Any], Buffers], dict[str, Any]]
+R = TypeVar("R", bound=Request)
+Handler = Callable[[R, list[Any], Buffers], Reply | None]
+"""Answers a request, given the arrays that came with it and a place for those of the answer."""
 
 # Some answers take a while; the kernel stays free for the user's own cells.
 _pool = ThreadPoolExecutor(4, thread_name_prefix="dedup-widgets-view")
@@ -33,6 +48,14 @@ class CancelledError(Exception):
     """The browser no longer wants the answer."""
 
 
+class News:
+    """What a message tells of: events, and their arrays."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.arrays = Buffers()
+
+
 class Widget(anywidget.AnyWidget):
     """An anywidget that answers typed requests.
 
@@ -40,66 +63,91 @@ class Widget(anywidget.AnyWidget):
     own: whatever they touch is immutable or guarded by a lock.
     """
 
-    slow: ClassVar[frozenset[Request]] = frozenset({Request.TILES, Request.SIMILAR})
+    slow: ClassVar[tuple[type[Request], ...]] = ()
+    """Requests that are answered in a thread."""
 
     def __init__(self, **traits: Any) -> None:
         self._running: dict[tuple[int, int], Future[None]] = {}
         self._cancelled: set[tuple[int, int]] = set()
-        self._handlers: dict[str, Handler] = {Request.PING: lambda _message, _in, _out: {}}
+        self._answering = threading.local()
+        self._handlers: dict[type[Request], Handler[Any]] = {
+            PingRequest: lambda _request, _in, _out: None
+        }
         super().__init__(**traits)
         self.on_msg(self._receive)
 
-    def _receive(self, _widget: object, message: Any, buffers: list[Any]) -> None:
-        if not isinstance(message, dict):
+    def _receive(self, _widget: object, content: Any, buffers: list[Any]) -> None:
+        if not isinstance(content, dict):
             return
-        seq, client, kind = message.get("seq"), message.get("client"), message.get("kind")
+        seq, client, kind = content.get("seq"), content.get("client"), content.get("kind")
         if not (isinstance(seq, int) and isinstance(client, int) and isinstance(kind, str)):
             return
-        if kind == Request.CANCEL:
-            asked = message.get("target")
-            target = (client, asked if isinstance(asked, int) else -1)
+        try:
+            request = read_request(content)
+        except ValueError as error:
+            if kind != tag_of(CancelRequest):
+                self._reply(seq, client, error, News())
+            return
+        if isinstance(request, CancelRequest):
+            target = (client, request.target)
             running = self._running.get(target)
             if running is not None and not running.cancel():
                 self._cancelled.add(target)
-        elif self._is_slow(message):
-            future = _pool.submit(self._answer, seq, client, message, buffers)
+        elif self._is_slow(request):
+            future = _pool.submit(self._answer, request, buffers)
             self._running[client, seq] = future
             future.add_done_callback(lambda _: self._ended((client, seq)))
         else:
-            self._answer(seq, client, message, buffers)
+            self._answer(request, buffers)
 
-    def _is_slow(self, message: dict[str, Any]) -> bool:
-        return message["kind"] in self.slow
+    def _is_slow(self, request: Request) -> bool:
+        return isinstance(request, self.slow)
 
     def _ended(self, request: tuple[int, int]) -> None:
         self._running.pop(request, None)
         self._cancelled.discard(request)
 
-    def _tell_progress(
-        self, message: dict[str, Any], done: int, total: int, text: str = ""
-    ) -> None:
+    def _report_progress(self, request: Request, done: int, total: int, text: str = "") -> None:
         """Tell the page that asked how far its answer is; raise if it no longer wants it."""
-        target = (message["client"], message["seq"])
-        if target in self._cancelled:
+        client, target = request.client, request.seq
+        if (client, target) in self._cancelled:
             raise CancelledError("cancelled")
-        client, seq = target
-        fields = {"client": client, "target": seq, "done": done, "total": total, "text": text}
-        self._tell(Event.PROGRESS, fields)
+        news = News()
+        news.events.append(
+            ProgressEvent(client=client, target=target, done=done, total=total, text=text)
+        )
+        self._send_message({}, news)
 
-    def _answer(self, seq: int, client: int, message: dict[str, Any], buffers: list[Any]) -> None:
-        out = Buffers()
+    def _answer(self, request: Request, buffers: list[Any]) -> None:
+        news = self._answering.news = News()
+        outcome: Reply | Exception
         try:
-            handler = self._handlers.get(str(message.get("kind")))
+            handler = self._handlers.get(type(request))
             if handler is None:
-                raise ValueError(f"no such request: {message.get('kind')!r}")
-            reply = {"ok": True, **handler(message, buffers, out)}
+                raise ValueError(f"{type(self).__name__} does not answer {type(request).__name__}")
+            outcome = handler(request, buffers, news.arrays) or Reply()
         except Exception as error:  # the browser shows it, whatever it is
-            reply = {
-                "ok": False,
-                "error": {"type": type(error).__name__, "message": str(error)},
-            }
-            out = Buffers()
-        self.send({"seq": seq, "client": client, **reply}, out.parts)
+            outcome = error
+        finally:
+            self._answering.news = None
+        self._reply(request.seq, request.client, outcome, news)
 
-    def _tell(self, event: Event, payload: dict[str, Any], out: Buffers | None = None) -> None:
-        self.send({"event": str(event), **payload}, out.parts if out else None)
+    def _reply(self, seq: int, client: int, outcome: Reply | Exception, news: News) -> None:
+        content: dict[str, Any] = {"seq": seq, "client": client}
+        if isinstance(outcome, Reply):
+            content["reply"] = msgspec.to_builtins(outcome)
+        else:
+            content["error"] = {"type": type(outcome).__name__, "message": str(outcome)}
+        self._send_message(content, news)
+
+    @contextmanager
+    def _news(self) -> Iterator[News]:
+        """Collect events: into the answer that this thread is about to give, else a message."""
+        answer: News | None = getattr(self._answering, "news", None)
+        news = News() if answer is None else answer
+        yield news
+        if answer is None and news.events:
+            self._send_message({}, news)
+
+    def _send_message(self, content: dict[str, Any], news: News) -> None:
+        self.send({**content, "events": msgspec.to_builtins(news.events)}, news.arrays.parts)

@@ -17,7 +17,7 @@ from dedup_widgets.widgets.analytics.analytics import Analytics
 from dedup_widgets.widgets.base import bundle
 from dedup_widgets.widgets.delegate import attribute_of, method_of
 from dedup_widgets.widgets.image_grid import ImageGrid
-from dedup_widgets.widgets.protocol import Buffers, Event, Request
+from dedup_widgets.widgets.protocol import AnalyticsRequest, Buffers, Request
 from dedup_widgets.widgets.requests.dataset import DatasetRequests
 from dedup_widgets.widgets.requests.review import ReviewRequests
 
@@ -75,7 +75,7 @@ class Explorer(ImageGrid):
     """
 
     _esm = bundle("explorer")
-    slow = ImageGrid.slow | {Request.PREVIEW, Request.CREATE, Request.ANALYTICS}
+    slow = (*ImageGrid.slow, *DatasetRequests.slow, AnalyticsRequest)
     _analytics = traitlets.Instance(ipywidgets.Widget, allow_none=True).tag(
         sync=True, **ipywidgets.widget_serialization
     )
@@ -137,8 +137,8 @@ class Explorer(ImageGrid):
                 progress=progress,
             )
         super().__init__(data, height=height)
-        self._handlers |= DatasetRequests(data, self._tell_progress).handlers
-        self._handlers[Request.ANALYTICS] = self._make_analytics
+        self._handlers |= DatasetRequests(data, self._report_progress).handlers
+        self._handlers[AnalyticsRequest] = self._make_analytics
 
     def _make_requests(self) -> ReviewRequests:
         return ReviewRequests(self.session)
@@ -151,37 +151,13 @@ class Explorer(ImageGrid):
                 self._analytics = Analytics(self)
             return self._analytics
 
-    def _make_analytics(
-        self, _message: dict[str, Any], _in: list[Any], _out: Buffers
-    ) -> dict[str, Any]:
+    def _make_analytics(self, _request: AnalyticsRequest, _in: list[Any], _out: Buffers) -> None:
         self.analytics  # noqa: B018 - making it sets the trait
-        return {}
 
-    def _show(self, change: Change) -> None:
-        super()._show(change)
-        match change.what:
-            case "plan":
-                out = Buffers()
-                self._tell(Event.PLAN, self._requests.plan_arrays(out), out)
-                self._call_back(change)
-            case "near":
-                self._call_back(change)
-            case "collections":
-                self._tell_collections()
-            case "review":
-                self._tell(Event.REVIEW, {"review": self._requests.info()})
+    def _receive(self, widget: object, content: Any, buffers: list[Any]) -> None:
+        super()._receive(widget, content, buffers)
+        if self._requests.collections_changed:
+            self._follow([Change("collections")])
 
-    def _tell_collections(self) -> None:
-        out = Buffers()
-        self._tell(Event.COLLECTIONS, self._requests.collections(out), out)
-
-    def _receive(self, widget: object, message: Any, buffers: list[Any]) -> None:
-        super()._receive(widget, message, buffers)
-        # Another notebook may have changed collections since this page was told of them.
-        if self.session.collections.members() is not self._requests.told:
-            self._tell_collections()
-
-    def _is_slow(self, message: dict[str, Any]) -> bool:
-        # Pairs of near images are searched once, which takes a while.
-        change = message.get("change")
-        return super()._is_slow(message) or (isinstance(change, dict) and "near" in change)
+    def _is_slow(self, request: Request) -> bool:
+        return super()._is_slow(request) or self._requests.is_slow(request)

@@ -14,7 +14,6 @@ from dedup_widgets.review.watched import Change
 from dedup_widgets.store.open import Store
 from dedup_widgets.widgets.base import Widget, bundle
 from dedup_widgets.widgets.delegate import attribute_of, method_of
-from dedup_widgets.widgets.protocol import Buffers, Event, Request, pack_bits
 from dedup_widgets.widgets.requests.grid import GridRequests
 
 
@@ -50,7 +49,7 @@ class ImageGrid(Widget):
     """
 
     _esm = bundle("image_grid")
-    slow = Widget.slow | {Request.COLUMN, Request.MATCH}
+    slow = GridRequests.slow
     _filters = traitlets.Dict().tag(sync=True)
     _sort = traitlets.Dict().tag(sync=True)
     height = traitlets.Int(560, min=160).tag(sync=True)
@@ -111,21 +110,23 @@ class ImageGrid(Widget):
     # From the view to the page, and to those who observe the widget
 
     def _follow(self, changes: Sequence[Change]) -> None:
+        with self._news() as news:
+            for change in changes:
+                self._requests.tell(change, news)
         for change in changes:
             self._show(change)
 
     def _show(self, change: Change) -> None:
         match change.what:
             case "selection":
-                out = Buffers()
-                rows = out.add(pack_bits(change.new))
-                self._tell(Event.SELECTION, {"rows": rows, "origin": change.origin}, out)
                 self._call_back(change, self.session.selection_of)
             case "filters":
                 self._filters = change.new
                 self._call_back(change, self.session.read_filters)
             case "sort":
                 self._sort = change.new
+                self._call_back(change)
+            case "plan" | "near":
                 self._call_back(change)
 
     def _call_back(self, change: Change, read: Callable[[Any], Any] = lambda value: value) -> None:

@@ -1,77 +1,584 @@
-"""What the kernel and the browser say to each other; ``js/src/protocol.ts`` mirrors it.
+"""What the kernel and the browser say to each other.
 
-The browser asks, the kernel answers: a request is ``{"seq", "client", "kind", …}``, its reply has
-the same ``seq`` and ``client`` and either ``"ok": true`` and a result, or ``"ok": false`` and an
-``error`` with ``type`` and ``message``. ``seq`` is an integer, and ``client`` names the page, for
-replies reach every page that shows the widget. The kernel also tells of events unasked.
+The browser asks, the kernel answers. A request carries ``seq``, an integer, and ``client``, which
+names the page; the answer carries both again, for it reaches every page that shows the widget, and
+either ``reply`` or ``error``. News come as ``events``: of their own accord, or in the answer to the
+request that caused them, so that what one click changes is one message. Every page takes them.
 
-An array travels as ``{"dtype", "shape", "buffer"}``, where ``buffer`` numbers one of the binary
-buffers of its message.
+Messages are checked when they come in. ``js/src/wire/messages.ts`` has the same types, made from
+these by ``scripts/wire.py``.
+
+An array travels as its dtype, its shape, and the number of one of the binary buffers of its
+message.
 """
 
-from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar, Literal, Union
 
+import msgspec
 import numpy as np
 
-
-class Request(StrEnum):
-    """What the browser may ask."""
-
-    OPEN = "open"
-    """Everything that a view needs to start: scores, kinds, bands, selection, columns."""
-    TILES = "tiles"
-    """Name, facts and caption of some rows, and their thumbnails if asked for."""
-    ORDER = "order"
-    """Dense rank of each row in one column."""
-    SELECT = "select"
-    """Replace the selection."""
-    SIMILAR = "similar"
-    """The nearest images to a row, with their tiles."""
-    COLUMN = "column"
-    """What one column holds, to filter by it: numbers, or categories as codes and labels."""
-    MATCH = "match"
-    """The rows that a clause keeps which the browser cannot evaluate itself."""
-    DECIDE = "decide"
-    """Change what the plan follows: keepers, not-duplicates, near, keeper rules."""
-    UNDO = "undo"
-    """Take the last review step back."""
-    REDO = "redo"
-    """Do the step again that was taken back last."""
-    COLLECT = "collect"
-    """Keep the selection, or all but the selection, under a name."""
-    COLLECTION = "collection"
-    """Rename, describe or delete a collection."""
-    PREVIEW = "preview"
-    """Count what a dataset would hold and cost."""
-    CREATE = "create"
-    """Write a dataset; tells of its progress."""
-    ANALYTICS = "analytics"
-    """Make the analytics, whose widget then is in the trait ``_analytics``."""
-    CANCEL = "cancel"
-    """Forget an earlier request; the only kind without a reply."""
-    PING = "ping"
-    """Is anybody there?"""
+from dedup_widgets.filters.facets import Kind
 
 
-class Event(StrEnum):
-    """What the kernel tells unasked."""
+class Array(msgspec.Struct, frozen=True, tag_field="dtype"):
+    """An array of one of the types below."""
 
-    DATA = "data"
-    """The frame changed: open again."""
-    SELECTION = "selection"
-    """The selection changed, by Python or by another page."""
-    PLAN = "plan"
-    """The plan changed: groups, keepers, kinds, counts; captions are to be asked for anew."""
-    REVIEW = "review"
-    """What can be undone or redone changed."""
-    COLLECTIONS = "collections"
-    """Collections were made, changed or deleted."""
-    PROGRESS = "progress"
+    shape: list[int]
+    buffer: int
+
+
+class Float32(Array, frozen=True, tag="float32"):
+    """An array of float32."""
+
+
+class Float64(Array, frozen=True, tag="float64"):
+    """An array of float64."""
+
+
+class Uint32(Array, frozen=True, tag="uint32"):
+    """An array of uint32."""
+
+
+class Uint8(Array, frozen=True, tag="uint8"):
+    """An array of uint8; of rows it is a bitset, in which row i is bit ``i & 7`` of byte i >> 3."""
+
+
+def tag_of(struct: type[msgspec.Struct]) -> str:
+    """Return the name that a request, an event or a type of arrays goes by."""
+    return str(struct.__struct_config__.tag)
+
+
+ARRAYS: dict[str, type[Array]] = {tag_of(it): it for it in Array.__subclasses__()}
+
+
+class Reply(msgspec.Struct, kw_only=True):
+    """What a request is answered with: nothing, but for the events it caused."""
+
+
+class Request(
+    msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", forbid_unknown_fields=True
+):
+    """What the browser asks.
+
+    Attributes
+    ----------
+    seq : int
+        Of this request.
+    client : int
+        The page that asks.
+    """
+
+    reply: ClassVar[type[Reply]] = Reply
+    seq: int
+    client: int
+
+
+class Event(msgspec.Struct, kw_only=True, tag_field="event"):
+    """What changed."""
+
+
+# Any widget
+
+
+class PingRequest(Request, frozen=True, tag="ping"):
+    """A sign of life is asked for."""
+
+
+class CancelRequest(Request, frozen=True, tag="cancel"):
+    """Forget an earlier request; the only kind without an answer."""
+
+    target: int
+
+
+class ProgressEvent(Event, tag="progress"):
     """How far a long answer is."""
 
+    client: int
+    """The page that asked."""
+    target: int
+    """Its request's ``seq``."""
+    done: int
+    total: int
+    text: str
 
-WIRE_DTYPES = ("float32", "float64", "uint32", "uint8")
+
+# The histogram
+
+
+class HistogramReply(Reply):
+    """The numbers of a histogram."""
+
+    values: Float32
+
+
+class OpenHistogramRequest(Request, frozen=True, tag="open_histogram"):
+    """Everything that a histogram needs to start."""
+
+    reply = HistogramReply
+
+
+# A grid
+
+
+class Column(msgspec.Struct):
+    """A column of the frame."""
+
+    name: str
+    type: str
+    sortable: bool
+    facet: Kind | None
+    """How it can be filtered, as far as the type tells; null when it cannot."""
+
+
+class Summary(msgspec.Struct):
+    """What the frame holds, counted."""
+
+    images: int
+    exact: int
+    near: int
+    groups: int
+    exact_groups: int
+    near_groups: int
+    unreadable: int
+    label_conflicts: int | None
+    """Groups whose labels disagree; null without a label column."""
+    leakage: int | None
+    """Groups that straddle splits; null without a split column."""
+
+
+class GridReply(Reply):
+    """The frame behind a grid."""
+
+    rows: int
+    columns: list[Column]
+    score: str | None
+    path: str
+    near: float
+    similar: str | None
+    """Why similar items are off; null when they are on."""
+    scores: Float32
+    selected: Uint8
+    band: Uint32
+    place: Uint32
+    kind: Uint8
+    keep: Uint8
+    summary: Summary
+    version: int
+    """Counts the plans; the next `PlanEvent` has one more."""
+
+
+class OpenGridRequest(Request, frozen=True, tag="open_grid"):
+    """Everything that a grid needs to start."""
+
+    reply = GridReply
+
+
+class TileInfo(msgspec.Struct):
+    """What a tile shows of its row."""
+
+    row: int
+    name: str
+    path: str
+    caption: str | None
+    """What it is to others, in words: "keeper: most pixels", "exact duplicate of a.jpg"."""
+    chosen: bool
+    """Chosen to be a keeper by hand."""
+    not_duplicate: bool
+    """Declared by hand to be no duplicate."""
+    width: int | None
+    height: int | None
+    error: str | None
+    thumb: tuple[int, int] | None
+    """Where in the blob its JPEG is, and how long."""
+
+
+class TilesReply(Reply):
+    """Some tiles."""
+
+    tiles: list[TileInfo]
+    blob: Uint8
+
+
+class TilesRequest(Request, frozen=True, tag="tiles"):
+    """Name, facts and caption of some rows, and their thumbnails if asked for."""
+
+    reply = TilesReply
+    rows: list[int]
+    thumbs: bool = True
+
+
+class OrderReply(Reply):
+    """Dense rank of each row in one column."""
+
+    rank: Uint32
+
+
+class OrderRequest(Request, frozen=True, tag="order"):
+    """Dense rank of each row in one column."""
+
+    reply = OrderReply
+    column: str
+
+
+class SelectReply(Reply):
+    """How many are selected."""
+
+    count: int
+
+
+class SelectRequest(Request, frozen=True, tag="select"):
+    """Replace the selection."""
+
+    reply = SelectReply
+    rows: Uint8
+
+
+class SimilarItem(msgspec.Struct):
+    """A similar image, and how far it is."""
+
+    row: int
+    distance: float
+
+
+class SimilarReply(TilesReply):
+    """The nearest images to a row, with their tiles."""
+
+    items: list[SimilarItem]
+
+
+class SimilarRequest(Request, frozen=True, tag="similar"):
+    """The nearest images to a row, with their tiles."""
+
+    reply = SimilarReply
+    row: int
+    k: int
+
+
+class ColumnReply(Reply, omit_defaults=True):
+    """What one column holds: numbers; or categories, as codes and labels; or text."""
+
+    facet: Kind | None
+    """Null where the column cannot be filtered."""
+    values: Float32 | Float64 | None = None
+    codes: Uint32 | None = None
+    labels: list[str | bool | None] | None = None
+    """``codes[row]`` is an index of these; null is the label of rows without a value."""
+
+
+class ColumnRequest(Request, frozen=True, tag="column"):
+    """What one column holds, to filter by it."""
+
+    reply = ColumnReply
+    column: str
+
+
+class MatchReply(Reply):
+    """The rows that a clause keeps."""
+
+    rows: Uint8
+
+
+class MatchRequest(Request, frozen=True, tag="match"):
+    """The rows that a clause keeps which the browser cannot evaluate itself."""
+
+    reply = MatchReply
+    key: str
+    clause: Any
+
+
+class SelectionEvent(Event, tag="selection"):
+    """The selection changed, by Python or by another page."""
+
+    rows: Uint8
+    origin: int | None
+    """The page that did it; null for Python."""
+
+
+# A review
+
+
+class RuleInfo(msgspec.Struct):
+    """A keeper rule in words; its name where it has one."""
+
+    name: str | None
+    about: str
+
+
+class RuleChoice(msgspec.Struct):
+    """A keeper rule that can be chosen."""
+
+    name: str
+    about: str
+
+
+class ReviewInfo(msgspec.Struct):
+    """What the plan follows, and what can be taken back."""
+
+    off: str | None
+    """Why there is no plan for this frame; null when there is one."""
+    near: float
+    scored_near: float
+    """The boundary that the frame was scored with."""
+    near_max: float | None
+    """How far the boundary may go; null where images cannot be grouped anew."""
+    changes: str
+    """What moving the boundary changed: "31 groups (+7), 40 images go (+12)"; empty for nothing."""
+    rules: list[RuleInfo]
+    """The rules in effect, strongest first."""
+    rule_choices: list[RuleChoice]
+    keepers: int
+    """Keepers chosen by hand in this frame."""
+    not_duplicates: int
+    """Pairs of pictures declared by hand to be no duplicates."""
+    undo: str | None
+    """What the next undo does, in words; null for nothing."""
+    redo: str | None
+
+
+class CollectionInfo(msgspec.Struct):
+    """A collection, and how many images of this frame are in it."""
+
+    name: str
+    size: int
+    description: str
+
+
+class ReviewReply(GridReply):
+    """The frame behind a review, and how the review stands."""
+
+    review: ReviewInfo
+    collections: list[CollectionInfo]
+    members: Uint8
+    """Bitset i is that of collection i."""
+    mergeable: list[str]
+    """The columns of labels and tags."""
+
+
+class OpenReviewRequest(Request, frozen=True, tag="open_review"):
+    """Everything that a review needs to start."""
+
+    reply = ReviewReply
+
+
+class KeepersChange(msgspec.Struct, frozen=True, tag_field="what", tag="keepers"):
+    """Let some rows be keepers, and leave the groups of others to the rules."""
+
+    add: list[int]
+    remove: list[int]
+
+
+class NotDuplicateChange(msgspec.Struct, frozen=True, tag_field="what", tag="not_duplicate"):
+    """These images are no duplicates of anything else in their groups; or take that back."""
+
+    rows: list[int]
+    value: bool
+
+
+class NearChange(msgspec.Struct, frozen=True, tag_field="what", tag="near"):
+    """Move the near-duplicate boundary; null for where the frame was scored."""
+
+    near: float | None
+
+
+class RulesChange(msgspec.Struct, frozen=True, tag_field="what", tag="rules"):
+    """Choose the keeper rules, strongest first; null for those the frame was scored with."""
+
+    rules: list[str] | None
+
+
+class DecideRequest(Request, frozen=True, tag="decide"):
+    """Change what the plan follows."""
+
+    change: KeepersChange | NotDuplicateChange | NearChange | RulesChange
+
+
+class UndoRequest(Request, frozen=True, tag="undo"):
+    """Take the last review step back."""
+
+
+class RedoRequest(Request, frozen=True, tag="redo"):
+    """Do the step again that was taken back last."""
+
+
+class CollectReply(Reply):
+    """How many images of this frame are in the collection now."""
+
+    size: int
+
+
+class CollectRequest(Request, frozen=True, tag="collect"):
+    """Keep the selection, or every readable image that is not selected, under a name."""
+
+    reply = CollectReply
+    name: str
+    of: Literal["selection", "rest"]
+    how: Literal["replace", "add", "remove"]
+
+
+class Rename(msgspec.Struct, frozen=True, tag_field="what", tag="rename"):
+    """Give a collection another name."""
+
+    to: str
+
+
+class Describe(msgspec.Struct, frozen=True, tag_field="what", tag="describe"):
+    """Say what a collection is for."""
+
+    text: str
+
+
+class Delete(msgspec.Struct, frozen=True, tag_field="what", tag="delete"):
+    """Delete a collection."""
+
+
+class CollectionRequest(Request, frozen=True, tag="collection"):
+    """Rename, describe or delete a collection."""
+
+    name: str
+    change: Rename | Describe | Delete
+
+
+class PlanEvent(Event, tag="plan"):
+    """The plan changed; captions are to be asked for anew."""
+
+    version: int
+    """Counts the plans; a page that missed one opens again."""
+    rows: Uint32 | None
+    """The rows of which the arrays tell; null for all."""
+    band: Uint32
+    place: Uint32
+    kind: Uint8
+    keep: Uint8
+    near: float
+    summary: Summary
+
+
+class ReviewEvent(Event, tag="review"):
+    """What the plan follows changed, or what can be undone or redone."""
+
+    review: ReviewInfo
+
+
+class CollectionsEvent(Event, tag="collections"):
+    """Collections were made, changed or deleted."""
+
+    collections: list[CollectionInfo]
+    members: Uint8
+    """Bitset i is that of collection i."""
+
+
+class AnalyticsRequest(Request, frozen=True, tag="analytics"):
+    """Make the analytics, whose widget then is in the trait ``_analytics``."""
+
+
+# A dataset
+
+
+class PlanSource(msgspec.Struct, frozen=True, tag_field="kind", tag="plan"):
+    """The images that stay under the plan."""
+
+
+class SelectionSource(msgspec.Struct, frozen=True, tag_field="kind", tag="selection"):
+    """The selected images."""
+
+
+class ViewSource(msgspec.Struct, frozen=True, tag_field="kind", tag="view"):
+    """The images that the filters leave."""
+
+
+class CollectionSource(msgspec.Struct, frozen=True, tag_field="kind", tag="collection"):
+    """The images of a collection."""
+
+    name: str
+
+
+class Server(msgspec.Struct, frozen=True):
+    """A Label Studio server; empty texts stand for the environment's."""
+
+    url: str
+    token: str
+
+
+class DatasetSpec(msgspec.Struct, frozen=True):
+    """A dataset as the dialog asks for it."""
+
+    source: PlanSource | SelectionSource | ViewSource | CollectionSource
+    name: str
+    description: str
+    project: str
+    project_description: str
+    root: str
+    mode: Literal["hardlink", "copy", "symlink", "paths"]
+    format: Literal["imagefolder", "webdataset"]
+    merge: bool
+    """Carry labels and tags of duplicates that are left out over to their keepers."""
+    annotate: Server | None
+    """Where to send it; null for nowhere."""
+
+
+class PreviewReply(Reply):
+    """What a dataset would hold and cost."""
+
+    path: str
+    images: int
+    bytes: int
+    new_bytes: int
+    free_bytes: int
+    placed: dict[str, int]
+    splits: dict[str, int]
+    renamed: int
+    unreadable: int
+    removed: int
+    lost_groups: int
+    """Groups of which no image is in the dataset."""
+
+
+class PreviewRequest(Request, frozen=True, tag="preview"):
+    """Count what a dataset would hold and cost."""
+
+    reply = PreviewReply
+    dataset: DatasetSpec
+
+
+class CreateReply(Reply):
+    """A dataset that was written."""
+
+    name: str
+    path: str
+    images: int
+    bytes: int
+    removed: int
+    project_url: str | None
+    """Address of the project in the annotation tool; null when it was not sent."""
+    problem: str | None
+    """Why sending failed although the dataset was written; null otherwise."""
+
+
+class CreateRequest(Request, frozen=True, tag="create"):
+    """Write a dataset; tells of its progress."""
+
+    reply = CreateReply
+    dataset: DatasetSpec
+
+
+REQUESTS: tuple[type[Request], ...] = tuple(Request.__subclasses__())
+EVENTS: tuple[type[Event], ...] = tuple(Event.__subclasses__())
+_ANY_REQUEST: Any = Union[REQUESTS]  # noqa: UP007 - of a tuple
+
+
+def read_request(content: dict[str, Any]) -> Request:
+    """Return a message as the request that it is.
+
+    Raises
+    ------
+    ValueError
+        When it is none, saying why.
+    """
+    try:
+        request: Request = msgspec.convert(content, _ANY_REQUEST)
+        return request
+    except msgspec.ValidationError as error:
+        raise ValueError(f"not a request: {error}") from error
 
 
 class Buffers:
@@ -79,38 +586,33 @@ class Buffers:
 
     >>> buffers = Buffers()
     >>> buffers.add(np.array([1, 2], np.uint32))
-    {'dtype': 'uint32', 'shape': [2], 'buffer': 0}
+    Uint32(shape=[2], buffer=0)
     """
 
     def __init__(self) -> None:
         self.parts: list[memoryview] = []
 
-    def add(self, array: np.ndarray) -> dict[str, Any]:
-        """Append an array and return the JSON that stands for it."""
-        if array.dtype.name not in WIRE_DTYPES:
-            raise TypeError(f"{array.dtype} does not travel; use one of {', '.join(WIRE_DTYPES)}")
+    def add(self, array: np.ndarray) -> Any:
+        """Append an array and return what stands for it: one of `ARRAYS`."""
+        name = array.dtype.name
+        if name not in ARRAYS:
+            raise TypeError(f"{array.dtype} does not travel; use one of {', '.join(ARRAYS)}")
         self.parts.append(np.ascontiguousarray(array).data.cast("B"))
-        return {
-            "dtype": array.dtype.name,
-            "shape": list(array.shape),
-            "buffer": len(self.parts) - 1,
-        }
+        return ARRAYS[name](list(array.shape), len(self.parts) - 1)
 
 
-def read_array(wire: Any, buffers: list[Any]) -> np.ndarray:
-    """Return the array that a JSON value stands for.
+def read_array(wire: Array, buffers: list[Any]) -> np.ndarray:
+    """Return the array that a value stands for.
 
     Raises
     ------
     ValueError
-        When the message is not what the protocol says.
+        When there is no such buffer, or it has another size.
     """
     try:
-        dtype, shape, buffer = wire["dtype"], wire["shape"], buffers[wire["buffer"]]
-        if dtype not in WIRE_DTYPES:
-            raise ValueError(f"dtype {dtype!r} does not travel")
-        return np.frombuffer(buffer, np.dtype(dtype)).reshape(shape)
-    except (TypeError, KeyError, IndexError) as error:
+        dtype: Any = tag_of(type(wire))
+        return np.frombuffer(buffers[wire.buffer], dtype).reshape(wire.shape)
+    except (TypeError, IndexError) as error:
         raise ValueError(f"not an array: {wire!r}") from error
 
 

@@ -8,7 +8,7 @@ import traitlets
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.widgets.base import Widget, bundle
-from dedup_widgets.widgets.protocol import Buffers, Request
+from dedup_widgets.widgets.protocol import Buffers, HistogramReply, OpenHistogramRequest
 
 
 class RangeHistogram(Widget):
@@ -63,7 +63,7 @@ class RangeHistogram(Widget):
             )
         self._values = array
         super().__init__(value=value, log=log, label=str(name or "value"))
-        self._handlers[Request.OPEN] = self._open
+        self._handlers[OpenHistogramRequest] = self._open
 
     @traitlets.validate("value")
     def _valid_range(self, proposal: Any) -> tuple[float, float]:
@@ -76,5 +76,5 @@ class RangeHistogram(Widget):
         low, high = self.value
         return f"RangeHistogram({len(self._values):,} values of {self.label}, {low:g} … {high:g})"
 
-    def _open(self, _message: dict[str, Any], _in: list[Any], out: Buffers) -> dict[str, Any]:
-        return {"values": out.add(self._values)}
+    def _open(self, _request: OpenHistogramRequest, _in: list[Any], out: Buffers) -> HistogramReply:
+        return HistogramReply(values=out.add(self._values))

@@ -11,44 +11,25 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import ipywidgets
 import numpy as np
 import polars as pl
 import traitlets
-from numpy.typing import NDArray
 
 from dedup_widgets.errors import DedupError, InputError
 from dedup_widgets.filters.facets import wire
 from dedup_widgets.frame.schema import recognised
 from dedup_widgets.frame.summary import kinds
 from dedup_widgets.frame.table import require_columns, to_polars
-from dedup_widgets.widgets.analytics.charts import (
-    Distribution,
-    Quiet,
-    ThresholdCurve,
-    row,
-    stack,
-    style_sheet,
-    title,
-)
+from dedup_widgets.review.session import Session
+from dedup_widgets.review.watched import Change
+from dedup_widgets.widgets.analytics.charts import Distribution, Quiet, ThresholdCurve, title
 from dedup_widgets.widgets.analytics.metrics import Bounds, Metric, can_be_log, metrics_of
 
 WAIT = 0.2
 """Seconds between two filters that a brush in motion sets."""
-
-
-@runtime_checkable
-class Explorer(Protocol):
-    """What Analytics needs of an Explorer."""
-
-    frame: pl.DataFrame
-    filters: Any
-    near: float
-
-    def observe(self, handler: Callable[[Any], None], names: Any) -> None:
-        """Call back when one of these properties changes."""
 
 
 class Throttle:
@@ -114,10 +95,10 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
     ----------
     data
         A frame of :func:`dedup_widgets.score`, or any other Polars, pandas or pyarrow table with
-        a column of paths and columns of numbers; or an Explorer, whose filters and boundary then
-        follow what is done here, and the other way round.
+        a column of paths and columns of numbers; or an Explorer or a Session, whose filters and
+        boundary then follow what is done here, and the other way round.
     path
-        The column of paths. An Explorer brings its own, as it does `score` and `near`.
+        The column of paths. A Session brings its own, as it does `score` and `near`.
     score
         The column of uniqueness, which comes first among the metrics.
     metric
@@ -175,13 +156,14 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
         near: float = 0.05,
         curve: Callable[[Sequence[float] | None], pl.DataFrame] | None = None,
     ) -> None:
-        self._explorer = data if isinstance(data, Explorer) else None
-        if self._explorer is not None:
-            path = data.session.path
-            score = data.session.score or score
-            near = self._explorer.near
-        frame = to_polars(data) if self._explorer is None else self._explorer.frame
-        require_columns(frame, [path], "Analytics")
+        session = data if isinstance(data, Session) else getattr(data, "session", None)
+        self._session = session if isinstance(session, Session) else None
+        if self._session is not None:
+            path, score = self._session.path, self._session.score or score
+            frame, near = self._session.frame, self._session.near
+        else:
+            frame = to_polars(data)
+            require_columns(frame, [path], "Analytics")
         self._path, self._score = path, score if score in frame.columns else None
         self._frame, self._known = frame, recognised(frame, path, self._score)
         self._metrics = metrics_of(frame, score)
@@ -190,51 +172,33 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
                 "Analytics shows columns of numbers, and this frame has none; "
                 "dedup_widgets.score makes some"
             )
-        self._quiet = Quiet()
-        self._planner = None if self._explorer is None else data.session.planner
         self._compute_curve = curve or self._threshold_curve
         self._drawn: Metric | None = None
-        self._points = pl.DataFrame()
-        self._computing = False
-        self._lock = threading.Lock()
+        self._quiet, self._computing = Quiet(), threading.Lock()
         self._pending: tuple[str, Bounds] = ("", None)
-        self._tell_soon = Throttle(self._tell, WAIT)
-        self._draw_soon = Throttle(self._draw, WAIT)
+        self._tell_soon, self._draw_soon = Throttle(self._tell, WAIT), Throttle(self._draw, WAIT)
 
         self._distribution = Distribution(self._brushed)
         self._curve = ThresholdCurve(self._picked, self._want_curve)
-        self._choice = ipywidgets.Dropdown(
-            options=self._metrics, tooltip="Metric", layout=ipywidgets.Layout(width="200px")
-        )
+        choice = ipywidgets.Dropdown(options=self._metrics, tooltip="Metric")
         self._log = ipywidgets.ToggleButton(
             description="log scale",
             tooltip="Logarithmic axis, with a bar of its own for exactly 0",
-            layout=ipywidgets.Layout(width="auto"),
         )
         self._error = ipywidgets.HTML(layout=ipywidgets.Layout(display="none"))
-        head = row(title("Metric"), self._choice, self._log)
-        panels = ipywidgets.GridBox(
-            [stack(head, self._distribution.view), self._curve.view],
-            layout=ipywidgets.Layout(
-                grid_template_columns="repeat(auto-fit, minmax(min(440px, 100%), 1fr))",
-                grid_gap="16px 32px",
-                overflow="visible",
-            ),
-        )
+        head = ipywidgets.HBox([title("Metric"), choice, self._log])
+        left = ipywidgets.VBox([head, self._distribution])
         with self._quiet:
             super().__init__(
-                [style_sheet(), self._error, panels],
+                [self._error, ipywidgets.GridBox([left, self._curve])],
                 near=near,
                 metric=self._metrics[0] if metric is None else metric,
-                layout=ipywidgets.Layout(overflow="visible", min_width="0"),
             )
         self.add_class("dw-analytics")
-        traitlets.link((self, "metric"), (self._choice, "value"))
+        traitlets.link((self, "metric"), (choice, "value"))
         traitlets.link((self, "log_scale"), (self._log, "value"))
-        if self._explorer is not None:
-            self._explorer.observe(self._follow_filters, names="filters")
-            self._explorer.observe(self._follow_near, names="near")
-            self._explorer.observe(lambda _: self.refresh(), names="plan")
+        if self._session is not None:
+            self._session.watch(self._follow)
 
     def __repr__(self) -> str:
         return f"Analytics({len(self._frame):,} images, {', '.join(self._metrics)})"
@@ -245,17 +209,34 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
 
         It is computed when it is first asked for or shown.
         """
-        if self._points.is_empty():
+        if self._curve.points.is_empty():
             self._complete_curve()
-        return self._points
+        return self._curve.points
 
     def refresh(self) -> None:
         """Read the Explorer's frame again, after its plan has changed."""
-        if self._explorer is not None:
-            self._frame = self._explorer.frame
-            self._known = recognised(self._frame, self._path, self._score)
+        if self._session is not None:
+            self._frame, self._known = self._session.frame, self._session.known
         self._drawn = None
         self._draw_soon()
+
+    @guarded
+    def _follow(self, changes: Sequence[Change]) -> None:
+        """Show what changed in the review."""
+        assert self._session is not None
+        what = {change.what for change in changes}
+        if "plan" in what:
+            self.refresh()
+        if "near" in what:
+            with self._quiet:
+                self.near = self._session.near
+        if "filters" in what:
+            # What is about to be told is newer than what is heard.
+            if not self._tell_soon.due:
+                with self._quiet:
+                    self.range = self._filtered()
+            if self._other_filters() != self._others:
+                self._draw_soon()
 
     # The distribution, and the filters
 
@@ -266,8 +247,11 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
             kind = kinds(self._known, self._score and "uniqueness", self.near)
             is_score = self.metric == self._score
             metric = self._drawn = Metric.of(self._frame, self.metric, kind, score=is_score)
+        left = metric
         self._others = self._other_filters()
-        left = metric if self._others is None else metric.within(self._rows(self._others))
+        if self._others is not None:
+            rows = self._frame.select(left=self._others.expression).to_series().fill_null(False)
+            left = metric.within(np.broadcast_to(rows.to_numpy(), len(self._frame)))
         self._log.disabled = not can_be_log(metric.known)
         self._distribution.draw(metric, left, log=self.log_scale)
         self._distribution.mark(self.range and self.range[1:])
@@ -320,35 +304,24 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
         column, *bounds = change["new"] or (self.metric,)
         if column != self.metric:
             self.metric = column
-        self._distribution.mark((bounds[0], bounds[1]) if bounds else None)
-        if self._explorer is not None and not self._quiet:
+        self._distribution.mark(tuple(bounds) or None)
+        if self._session is not None and not self._quiet:
             if self._pending[0] != column:
                 self._tell_soon.flush()
-            self._pending = column, (bounds[0], bounds[1]) if bounds else None
+            self._pending = column, tuple(bounds) or None
             self._tell_soon()
 
     @guarded
     def _tell(self) -> None:
         """Set the filter of the Explorer."""
-        assert self._explorer is not None
+        assert self._session is not None
         column, bounds = self._pending
-        filters = {name: it for name, it in self._explorer.filters.items() if name != column}
-        self._explorer.filters = filters if bounds is None else {**filters, column: bounds}
-
-    @guarded
-    def _follow_filters(self, _change: Any) -> None:
-        # What is about to be told is newer than what is heard.
-        if not self._tell_soon.due:
-            with self._quiet:
-                self.range = self._filtered()
-        if self._other_filters() != self._others:
-            self._draw_soon()
+        others = {name: it for name, it in self._session.filters.items() if name != column}
+        self._session.filters = others if bounds is None else {**others, column: bounds}
 
     def _filtered(self) -> tuple[str, float, float] | None:
         """Return the range of the metric that the Explorer's filters leave."""
-        if self._explorer is None:
-            return None
-        clause = self._explorer.filters.get(self.metric)
+        clause = None if self._session is None else self._session.filters.get(self.metric)
         if not (isinstance(clause, Sequence) and len(clause) == 2):
             return None
         values = wire(self._frame[self.metric])
@@ -360,13 +333,7 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
 
     def _other_filters(self) -> Any:
         """Return the Explorer's filters except that of the metric, which must not hide itself."""
-        return None if self._explorer is None else self._explorer.filters.without(self.metric)
-
-    def _rows(self, filters: Any) -> NDArray[np.bool_]:
-        """Return the mask of the rows that filters leave."""
-        left = self._frame.select(filters.expression.alias("left")).to_series()
-        mask = left.fill_null(False).to_numpy()
-        return np.broadcast_to(mask, len(self._frame))
+        return None if self._session is None else self._session.filters.without(self.metric)
 
     # The boundary, and its curve
 
@@ -388,66 +355,51 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
     @traitlets.observe("near")
     def _near_changed(self, _change: Any) -> None:
         self._curve.mark(self.near)
-        if not self._points.is_empty():
+        if not self._curve.points.is_empty():
             self._want_curve()
-        if self._explorer is None:
+        if self._session is None:
             # Where no column tells the kinds, they follow from the boundary.
             if "kind" not in self._known.columns and not self._quiet:
                 self.refresh()
-        elif self._explorer.near != self.near:
+        elif self._session.near != self.near:
             try:
-                self._explorer.near = self.near
+                self._session.near = self.near
             except DedupError:
                 with self._quiet:
-                    self.near = self._explorer.near
+                    self.near = self._session.near
                 raise
-
-    @guarded
-    def _follow_near(self, _change: Any) -> None:
-        if self._explorer is not None:
-            with self._quiet:
-                self.near = self._explorer.near
 
     def _want_curve(self) -> None:
         """Compute what the curve lacks, in the background, for it can take seconds."""
-        with self._lock:
-            if self._computing:
-                return
-            self._computing = True
-        if self._points.is_empty():
+        if self._curve.points.is_empty():
             self._curve.say("computing …")
         threading.Thread(target=self._work, name="dedup-widgets-curve", daemon=True).start()
 
     @guarded
     def _work(self) -> None:
         try:
-            while self._complete_curve():
-                pass
+            self._complete_curve()
         except Exception as error:
-            self._computing = False
-            if not self._points.is_empty():
+            if not self._curve.points.is_empty():
                 raise
             self._curve.say(f"No curve: {error}")
 
-    def _complete_curve(self) -> bool:
-        """Compute what the curve lacks; return False, and end the work, if that is nothing."""
-        with self._lock:
-            whole, near = self._points.is_empty(), self.near
-            if not whole and near in self._points["near"]:
-                self._computing = False
-                return False
-        found = self._compute_curve(None if whole else [near])
-        found = found.with_columns(pl.col("near").cast(pl.Float64))
+    def _complete_curve(self) -> None:
+        """Compute the curve, and its point of the present boundary if it has none."""
+        with self._computing:
+            if self._curve.points.is_empty():
+                self._add_to_curve(self._compute_curve(None))
+            if (near := self.near) not in self._curve.points["near"]:
+                found = self._compute_curve([near]).head(1)
+                self._add_to_curve(found.with_columns(near=pl.lit(near)))
+
+    def _add_to_curve(self, found: pl.DataFrame) -> None:
         if found.is_empty():
             raise InputError("there are no boundaries to compare")
-        if not whole:
-            found = found.head(1).with_columns(near=pl.lit(near))
-        with self._lock:
-            points = pl.concat([self._points, found], how="diagonal_relaxed")
-            self._points = points.unique("near").sort("near")
-        self._curve.draw(self._points)
-        self._curve.mark(near)
-        return True
+        found = found.with_columns(pl.col("near").cast(pl.Float64))
+        points = pl.concat([self._curve.points, found], how="diagonal_relaxed")
+        self._curve.draw(points.unique("near").sort("near"))
+        self._curve.mark(self.near)
 
     def _threshold_curve(self, nears: Sequence[float] | None) -> pl.DataFrame:
         from dedup_widgets.planning.plan import threshold_curve
@@ -457,9 +409,8 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
                 "this frame has no column 'embedding', by which images could be grouped anew; "
                 "dedup_widgets.score makes one"
             )
-        if self._planner is not None:
-            found: pl.DataFrame = self._planner.curve(nears)
-            return found
+        if self._session is not None and self._session.planner is not None:
+            return self._session.planner.curve(nears)
         named = self._frame
         if self._path != "path":
             named = named.drop("path", strict=False).rename({self._path: "path"})

@@ -18,135 +18,41 @@ from dedup_widgets.widgets.analytics.metrics import (
     COLOURS,
     KINDS,
     WORDS,
-    Axis,
+    Bins,
     Bounds,
     Metric,
-    axis_for,
-    bound,
+    bins_for,
     height_ticks,
     heights,
     number,
-    short,
-    steps,
-    tidy,
 )
+from dedup_widgets.widgets.base import bundle
 
-STYLE = """<style>
-.dw-analytics {
-  --dw-bg: var(--jp-layout-color1, var(--vscode-editor-background, var(--bg, #fff)));
-  --dw-fg: var(--jp-ui-font-color1, var(--vscode-foreground, var(--fg, #1f2328)));
-  --dw-accent: var(--jp-brand-color1, var(--vscode-focusBorder, var(--accent, #2563eb)));
-  --dw-error: var(--jp-error-color1, var(--vscode-errorForeground, var(--error, #c62828)));
-  --dw-muted: color-mix(in srgb, var(--dw-fg) 68%, var(--dw-bg));
-  --dw-line: color-mix(in srgb, var(--dw-fg) 14%, var(--dw-bg));
-  --dw-exact: color-mix(in srgb, var(--dw-fg) 78%, var(--dw-bg));
-  --dw-near: var(--dw-accent);
-  --dw-unique: color-mix(in srgb, var(--dw-fg) 32%, var(--dw-bg));
-  --dw-none: color-mix(in srgb, var(--dw-error) 55%, var(--dw-bg));
-}
-.dw-analytics .widget-html-content { line-height: 1.5; color: var(--dw-fg); }
-.dw-analytics .bqplot .axis path, .dw-analytics .bqplot .axis .tick line { stroke: var(--dw-line); }
-.dw-analytics .bqplot .axis text.axislabel { font: 12px sans-serif; }
-.dw-analytics .bqplot .zeroLine { display: none; }
-.dw-analytics .bqplot .selection { fill-opacity: 0.16; }
-.dw-title { font-weight: 600; }
-.dw-muted { color: var(--dw-muted); }
-.dw-error { color: var(--dw-error); }
-.dw-key { margin-right: 12px; white-space: nowrap; }
-.dw-key::before {
-  content: ""; display: inline-block; width: 10px; height: 10px; margin-right: 5px;
-  border-radius: 2px; background: var(--dw-colour);
-}
-.dw-tip, .dw-guide { position: absolute; pointer-events: none; z-index: 2; }
-.dw-guide { width: 0; border-left: 1px dashed var(--dw-muted); }
-.dw-tip {
-  margin: 2px 6px; padding: 4px 8px; border: 1px solid var(--dw-line); border-radius: 4px;
-  background: var(--dw-bg); color: var(--dw-fg); font: 12px/1.4 sans-serif; white-space: pre;
-}
-.dw-tip.dw-before { transform: translateX(calc(-100% - 12px)); }
-</style>"""
+NEAR_TICKS = (0, 0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 1)
+"""What is written at the axis of the boundary."""
 
 
 class Pointer(anywidget.AnyWidget):
-    """Says what is under the mouse in the chart beside it, and lets pick there.
+    """Says what is under the mouse in the chart beside it, lets pick there, and brings the styles.
 
-    bqplot's own tooltips do not show while a selector is on the figure, which takes all events.
+    bqplot's own tooltips do not show while a selector is on the figure, which takes all events,
+    and never beside a bar or line.
     """
 
-    _esm = """
-    export default {
-      render({ model, el, signal }) {
-        const page = el.ownerDocument;
-        const guide = page.createElement("div");
-        const tip = page.createElement("div");
-        guide.className = "dw-guide";
-        tip.className = "dw-tip";
-        guide.hidden = tip.hidden = true;
-        el.append(guide, tip);
-        let picking = false;
-        let picked = -1;
-
-        const under = (event) => {
-          const chart = el.closest(".dw-chart");
-          const plot = chart?.querySelector(".plotarea_events")?.getBoundingClientRect();
-          if (!plot || plot.width < 1) return null;
-          const { clientX: x, clientY: y } = event;
-          const inside = x >= plot.left && x <= plot.right && y >= plot.top && y <= plot.bottom;
-          const share = (x - plot.left) / plot.width;
-          const far = model.get("places").map((place) => Math.abs(place - share));
-          const index = far.indexOf(Math.min(...far));
-          const over = inside && chart.contains(event.composedPath()[0]);
-          return { plot, index, over };
-        };
-        const show = (event) => {
-          const at = under(event);
-          const text = at && (at.over || picking) ? model.get("texts")[at.index] : "";
-          guide.hidden = tip.hidden = !text;
-          if (!text) return;
-          const share = model.get("places")[at.index];
-          const origin = el.getBoundingClientRect();
-          const left = `${at.plot.left - origin.left + share * at.plot.width}px`;
-          const top = `${at.plot.top - origin.top}px`;
-          Object.assign(guide.style, { left, top, height: `${at.plot.height}px` });
-          Object.assign(tip.style, { left, top });
-          tip.classList.toggle("dw-before", share > 0.5);
-          tip.textContent = text;
-        };
-        const pick = (event, done) => {
-          const at = under(event);
-          if (!at || at.index < 0 || (!done && at.index === picked)) return;
-          picked = at.index;
-          model.send({ pick: picked, done });
-        };
-        const stop = (event) => {
-          if (!picking) return;
-          picking = false;
-          pick(event, true);
-          picked = -1;
-        };
-        const on = (name, listener) => page.addEventListener(name, listener, { signal });
-        on("pointermove", (event) => {
-          show(event);
-          if (picking) pick(event, false);
-        });
-        on("pointerdown", (event) => {
-          if (event.button !== 0 || !model.get("picks") || !under(event)?.over) return;
-          picking = true;
-          pick(event, false);
-        });
-        on("pointerup", stop);
-        on("pointercancel", stop);
-        model.send({ shown: true });
-      },
-    };
-    """
+    _esm = bundle("pointer")
 
     places = traitlets.List(traitlets.Float()).tag(sync=True)
     """Places along the plot, 0 … 1, ascending; the mouse is at the nearest one."""
     texts = traitlets.List(traitlets.Unicode()).tag(sync=True)
     """What to say at each of them."""
-    picks = traitlets.Bool(False).tag(sync=True)
-    """Whether a press picks one."""
+    values = traitlets.List(traitlets.Float()).tag(sync=True)
+    """What a press picks at each of them; empty where nothing can be picked."""
+    held = traitlets.Float(None, allow_none=True).tag(sync=True)
+    """The value under the pressed mouse, until it is let go."""
+    picked = traitlets.Float(None, allow_none=True).tag(sync=True)
+    """The value at which it was let go."""
+    shown = traitlets.Bool(False).tag(sync=True)
+    """Whether the chart is, or was, on a screen."""
 
 
 class Quiet(threading.local):
@@ -164,7 +70,7 @@ class Quiet(threading.local):
         self._depth -= 1
 
 
-class Distribution:
+class Distribution(ipywidgets.VBox):  # type: ignore[misc]
     """The bars of a metric, and the brush over them.
 
     Parameters
@@ -177,36 +83,22 @@ class Distribution:
         self._brushed = brushed
         self._quiet = Quiet()
         self._metric: Metric | None = None
-        self._axis: Axis | None = None
-        self._x, y = unit_scale(), unit_scale()
-        self._bars = bqplot.Bars(
-            x=[0.5],
-            y=[[0.0]] * len(KINDS),
-            scales={"x": self._x, "y": y},
-            colors=list(COLOURS),
-            stroke="transparent",
-            padding=0.1,
-            unselected_style={"opacity": "0.4"},
-        )
-        self._brush = bqplot.interacts.BrushIntervalSelector(
-            scale=self._x, marks=[self._bars], color="var(--dw-accent)"
-        )
-        self._bottom, self._left = axis_on(self._x, "bottom"), axis_on(y, "left")
-        self._left.label = "images"
+        self._bins: Bins | None = None
+        self._drawn: tuple[str, bytes] | None = None
         self._pointer = Pointer()
-        self._figure = figure([self._bars], [self._bottom, self._left], self._brush)
+        # It keeps its height while the figure in it is exchanged.
+        self._plot = ipywidgets.Box(layout=ipywidgets.Layout(width="100%", height="240px"))
         self._about, self._legend, self._count = (ipywidgets.HTML() for _ in range(3))
-        self._low, self._high = number_box("Lowest value"), number_box("Highest value")
-        self._reset = ipywidgets.Button(
-            description="Reset", tooltip="All values", layout=ipywidgets.Layout(width="auto")
-        )
-        self._bounds = row(self._low, ipywidgets.HTML("…"), self._high, self._reset, self._count)
-        self.view = stack(self._about, self._pointer)
-        self.view.add_class("dw-chart")
-        self._brush.observe(self._moved, "selected")
+        self._low = ipywidgets.FloatText(tooltip="Lowest value")
+        self._high = ipywidgets.FloatText(tooltip="Highest value")
+        self._reset = ipywidgets.Button(description="Reset", tooltip="All values")
+        fields = [self._low, ipywidgets.HTML("…"), self._high, self._reset, self._count]
+        self._fields = ipywidgets.HBox(fields)
         self._low.observe(self._typed, "value")
         self._high.observe(self._typed, "value")
         self._reset.on_click(lambda _: self._brushed(None))
+        super().__init__()
+        self.add_class("dw-chart")
 
     def draw(self, metric: Metric, left: Metric, *, log: bool) -> None:
         """Show a metric.
@@ -225,82 +117,105 @@ class Distribution:
         others = f" · {hidden:,} filtered out" if hidden else ""
         self._about.value = html.escape(left.about() + others)
         known = metric.known
-        self._axis = None
         if not known.size:
-            self.view.children = (self._about, self._pointer)
+            self._bins = None
+            self.children = [self._about, self._pointer]
             return
-        axis = axis_for(known, log=log, whole=metric.whole, score=metric.score)
-        counts = left.counts(axis)
-        self._axis = axis
-        set_ticks(self._bottom, axis.ticks())
-        set_ticks(self._left, height_ticks(int(counts.sum(axis=0).max())))
-        self._bottom.label = metric.name
-        with self._quiet, self._bars.hold_sync():
-            self._x.max = float(axis.bins)
-            self._bars.x = np.arange(axis.bins) + 0.5
-            self._bars.y = heights(counts)
+        bins = bins_for(known, log=log, whole=metric.whole, score=metric.score)
+        counts = left.counts(bins)
+        figure = None
+        if self._drawn != (drawn := (metric.name, bins.edges.tobytes())):
+            figure, self._drawn = self._make_figure(metric.name, bins), drawn
+        self._bins = bins
+        self._bars.y = heights(counts)
+        write(self._left, height_ticks(int(counts.sum(axis=0).max())))
+        if figure is not None:
+            show_figure(self._plot, figure)
         told_apart = bool((metric.kinds < len(KINDS) - 1).any())
-        self._pointer.places = [(i + 0.5) / axis.bins for i in range(axis.bins)]
+        self._pointer.places = [(i + 0.5) / len(bins) for i in range(len(bins))]
         self._pointer.texts = [
-            bin_text(axis, i, counts[:, i].tolist() if told_apart else [int(counts[:, i].sum())])
-            for i in range(axis.bins)
+            bin_text(bins.bounds(i), column.tolist() if told_apart else [int(column.sum())])
+            for i, column in enumerate(counts.T)
         ]
         totals = zip(WORDS, COLOURS, counts.sum(axis=1).tolist(), strict=True)
         keys = "".join(key(colour, f"{word} {n:,}") for word, colour, n in totals if n)
         self._legend.value = f'<span class="dw-muted">kind:</span> {keys}' if told_apart else ""
-        self.view.children = (
-            *(self._about, self._pointer),
-            *(self._legend, self._figure, self._bounds),
+        self.children = [self._about, self._pointer, self._legend, self._plot, self._fields]
+
+    def _make_figure(self, name: str, bins: Bins) -> bqplot.Figure:
+        """Make a figure for bins: an axis of bqplot does not change from one scale to another."""
+        scale = bqplot.LogScale if bins.log else bqplot.LinearScale
+        x = scale(min=float(bins.edges[0]), max=float(bins.edges[-1]), allow_padding=False)
+        y = bqplot.LinearScale(min=0, max=1, allow_padding=False)
+        self._bars = bqplot.Bars(
+            x=bins.middles,
+            y=np.zeros((len(KINDS), len(bins))),
+            scales={"x": x, "y": y},
+            colors=list(COLOURS),
+            stroke="transparent",
+            padding=0.1,
+            unselected_style={"opacity": "0.4"},
         )
+        self._brush = bqplot.interacts.BrushIntervalSelector(
+            scale=x, marks=[self._bars], color="var(--dw-accent)"
+        )
+        self._brush.observe(self._moved, "selected")
+        self._left = axis(y, "left", "images")
+        # Of 5,000 and more, texts in thousands fit; a logarithmic axis may have thousandths, too.
+        thousands = bins.high - bins.least >= 5000 and (bins.least >= 1 or not bins.log)
+        ticks = {"tick_values": bins.ticks(), "tick_format": "~s" if thousands else "~g"}
+        axes = [axis(x, "bottom", name, **ticks), self._left]
+        if bins.zero:
+            # An axis of its own, on which the bar of the zeros lies at 0.
+            cells = bqplot.LinearScale(min=-0.5, max=len(bins) - 0.5, allow_padding=False)
+            axes.append(axis(cells, "bottom", tick_values=[0.0], tick_format="d"))
+        return figure_of([self._bars], axes, self._brush)
 
     def mark(self, bounds: Bounds) -> None:
         """Show a range of the metric as brushed."""
-        if self._metric is None or self._axis is None:
+        if self._metric is None or self._bins is None:
             return
-        low, high = bounds or (self._axis.low, self._axis.high)
+        low, high = bounds or (self._bins.low, self._bins.high)
         with self._quiet:
             self._low.value, self._high.value = tidy(low), tidy(high)
             selected = self._brush.selected
             # A brush in motion stays where the hand is, although its range has rounder bounds.
-            if selected is None or self._axis.range(*selected) != bounds:
-                self._brush.selected = bounds and np.array(
-                    [self._axis.place(low), self._axis.place(high, end=True)]
-                )
+            if selected is None or self._bins.range(*selected) != bounds:
+                self._brush.selected = bounds and np.array(self._bins.places(low, high))
         self._reset.disabled = bounds is None
         total = len(self._metric.known)
         inside = self._metric.count_in(low, high) if bounds else total
         self._count.value = f'<span class="dw-muted">{inside:,} of {counted(total, "image")}</span>'
 
     def _moved(self, change: Any) -> None:
-        if self._quiet or self._axis is None:
-            return
-        selected = change["new"]
-        nothing = selected is None or len(selected) != 2
-        self._brushed(None if nothing else self._axis.range(*selected))
+        if not self._quiet and self._bins is not None:
+            selected = change["new"]
+            nothing = selected is None or len(selected) != 2
+            self._brushed(None if nothing else self._bins.range(*selected.tolist()))
 
     def _typed(self, _change: Any) -> None:
-        if self._quiet or self._axis is None:
+        if self._quiet or self._bins is None:
             return
         # A field that nobody touched stands for the end of the axis, of which it shows 7 digits.
-        ends = {tidy(end): end for end in (self._axis.low, self._axis.high)}
+        ends = {tidy(end): end for end in (self._bins.low, self._bins.high)}
         low, high = sorted(ends.get(field.value, field.value) for field in (self._low, self._high))
-        everything = low <= self._axis.low and high >= self._axis.high
+        everything = low <= self._bins.low and high >= self._bins.high
         self._brushed(None if everything else (low, high))
 
 
-def bin_text(axis: Axis, index: int, counts: Sequence[int]) -> str:
+def bin_text(bounds: Bounds, counts: Sequence[int]) -> str:
     """Say what a bin holds, from its counts by kind, or from one count of all."""
-    if axis.zero and index == 1:
+    if bounds is None:
         return ""
-    low, high = axis.bounds(index)
-    lines = [bound(low) if low == high else f"{number(low)} … {number(high)}"]
+    low, high = bounds
+    lines = [number(low, 7) if low == high else f"{number(low)} … {number(high)}"]
     lines.append(counted(sum(counts), "image"))
     if len(counts) > 1:
         lines += [f"{n:,} {word}" for n, word in zip(counts, WORDS, strict=True) if n]
     return "\n".join(lines)
 
 
-class ThresholdCurve:
+class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
     """What stays, and how many groups there are, against the near-duplicate threshold.
 
     The boundary has a square-root axis, on which 0.001 can be told from 0.002 and 0.1 from 0.2.
@@ -316,99 +231,100 @@ class ThresholdCurve:
     def __init__(self, picked: Callable[[float], None], shown: Callable[[], None]) -> None:
         self._picked, self._shown = picked, shown
         self._quiet = Quiet()
-        self._points = pl.DataFrame()
-        self._x = unit_scale()
-        looks = (
-            ("var(--dw-accent)", 2.5, "solid"),
-            ("var(--dw-exact)", 1.5, "solid"),
-            ("var(--dw-fg)", 1.5, "dashed"),
+        self.points = pl.DataFrame()
+        self._x, self._images, self._groups, one = (
+            bqplot.LinearScale(min=0, max=1, allow_padding=False) for _ in range(4)
         )
-        self._stays, self._groups, self._line = (
+        self._lines = [
             bqplot.Lines(
                 x=[0.0, 0.0],
                 y=[0.0, 0.0],
-                scales={"x": self._x, "y": unit_scale()},
-                colors=[colour],
+                scales={"x": self._x, "y": y},
+                colors=[f"var(--dw-{colour})"],
                 stroke_width=width,
                 line_style=style,
             )
-            for colour, width, style in looks
-        )
-        self._bottom = axis_on(self._x, "bottom")
-        self._left = axis_on(self._stays.scales["y"], "left")
-        self._right = axis_on(self._groups.scales["y"], "right")
-        self._bottom.label, self._left.label, self._right.label = "near", "images", "groups"
-        self._pointer = Pointer(picks=True)
-        self._figure = figure(
-            [self._stays, self._groups, self._line], [self._bottom, self._left, self._right]
-        )
+            for y, colour, width, style in (
+                (self._images, "accent", 2.5, "solid"),
+                (self._groups, "exact", 1.5, "solid"),
+                (one, "fg", 1.5, "dashed"),
+            )
+        ]
+        self._bottom = axis(self._x, "bottom", "near")
+        sides = [axis(self._images, "left", "images"), axis(self._groups, "right", "groups")]
+        self._pointer = Pointer()
+        self._figure = figure_of(self._lines, [self._bottom, *sides])
         self._said = ipywidgets.HTML()
         self._legend = ipywidgets.HTML(
             key("var(--dw-accent)", "images that stay") + key("var(--dw-exact)", "groups")
         )
-        self._near = number_box("Near-duplicate threshold, on the uniqueness scale")
-        self._head = row(title("Near-duplicate threshold"), self._near)
-        self.view = stack()
-        self.view.add_class("dw-chart")
+        self._near = ipywidgets.FloatText(
+            tooltip="Near-duplicate threshold, on the uniqueness scale"
+        )
+        self._head = ipywidgets.HBox([title("Near-duplicate threshold"), self._near])
         self._near.observe(self._typed, "value")
-        self._pointer.on_msg(self._heard)
+        self._pointer.observe(self._pressed, ["held", "picked", "shown"])
+        super().__init__()
+        self.add_class("dw-chart")
         self.say("")
 
     def say(self, text: str) -> None:
-        """Show a text in place of the curve."""
+        """Show a text in place of the curve, which the next view will ask for again."""
         self._said.value = f'<span class="dw-muted">{html.escape(text)}</span>'
         self._near.layout.display = "none"
-        self.view.children = (self._head, self._said, self._pointer)
+        self._pointer.shown = False
+        self.children = [self._head, self._said, self._pointer]
 
     def draw(self, points: pl.DataFrame) -> None:
         """Show the rows of :func:`dedup_widgets.threshold_curve`, by ascending near."""
-        self._points = points
+        self.points = points
         near = points["near"].to_numpy()
-        places, end = np.sqrt(near), float(near.max()) or 1.0
-        total = int(points["stays"][0] + points["removed"][0])
-        for line, axis, name, most in (
-            (self._stays, self._left, "stays", total),
-            (self._groups, self._right, "groups", int(points["groups"].to_numpy().max())),
-        ):
-            set_ticks(axis, [(y, short(y)) for y in steps(0, max(1, most), 5) if y == round(y)])
-            line.scales["y"].max = max(1.0, 1.05 * most)
-            with line.hold_sync():
-                line.x, line.y = places, points[name].to_numpy().astype(float)
-        ticks = [x for x in (0, 0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 1) if x <= end]
-        set_ticks(self._bottom, [(math.sqrt(x), short(x)) for x in ticks])
+        end = float(near.max()) or 1.0
+        most = points["stays"][0] + points["removed"][0], points["groups"].to_numpy().max()
+        write(self._bottom, {math.sqrt(tick): number(tick) for tick in NEAR_TICKS if tick <= end})
         self._x.max = math.sqrt(end)
-        self._pointer.places = (places / math.sqrt(end)).tolist()
+        # Ten at least: on a shorter axis there would be ticks between whole numbers.
+        self._images.max, self._groups.max = (max(10.0, 1.05 * count) for count in most)
+        for line, name in zip(self._lines, ("stays", "groups"), strict=False):
+            with line.hold_sync():
+                line.x, line.y = np.sqrt(near), points[name].to_numpy().astype(float)
+        self._pointer.places = np.sqrt(near / end).tolist()
+        self._pointer.values = near.tolist()
         self._pointer.texts = [
-            "\n".join([f"near {bound(point['near'])}", *facts(point)])
+            "\n".join([f"near {number(point['near'], 7)}", *facts(point)])
             for point in points.iter_rows(named=True)
         ]
         self._near.layout.display = None
-        self.view.children = (
-            *(self._head, self._said, self._pointer),
-            *(self._legend, self._figure),
-        )
+        self.children = [self._head, self._said, self._pointer, self._legend, self._figure]
 
     def mark(self, near: float) -> None:
         """Show where a boundary lies, and what it does."""
         with self._quiet:
-            self._near.value = tidy(near)
-        if self._points.is_empty():
-            return
-        with self._line.hold_sync():
-            self._line.x, self._line.y = [math.sqrt(near)] * 2, [0.0, 1.0]
-        point = self._points.filter(pl.col("near") == near).to_dicts()
-        does = facts(point[0]) if point else ["computing …"]
-        self._said.value = " · ".join([f"<b>near {bound(near)}</b>", *does])
+            self._pointer.picked = near
+        self._preview(near)
 
-    def _heard(self, _widget: Any, message: Any, _buffers: Any) -> None:
-        if message.get("shown"):
+    def _preview(self, near: float) -> None:
+        with self._quiet:
+            self._near.value = tidy(near)
+        if self.points.is_empty():
+            return
+        line = self._lines[-1]
+        with line.hold_sync():
+            line.x, line.y = [math.sqrt(near)] * 2, [0.0, 1.0]
+        point = self.points.filter(pl.col("near") == near).to_dicts()
+        does = facts(point[0]) if point else ["computing …"]
+        self._said.value = " · ".join([f"<b>near {number(near, 7)}</b>", *does])
+
+    def _pressed(self, change: Any) -> None:
+        name, value = change["name"], change["new"]
+        if self._quiet or value is None:
+            return
+        if name == "picked":
+            self._picked(value)
+        elif name == "held":
+            self._preview(value)
+        elif value:
             self._shown()
-        elif message.get("pick", math.inf) < len(self._points):
-            near = float(self._points["near"][message["pick"]])
-            if message["done"]:
-                self._picked(near)
-            else:
-                self.mark(near)
 
     def _typed(self, change: Any) -> None:
         if not self._quiet:
@@ -423,50 +339,44 @@ def facts(point: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def unit_scale() -> bqplot.LinearScale:
-    """Return a scale from 0 to 1; its end moves with what is drawn."""
-    return bqplot.LinearScale(min=0, max=1, allow_padding=False)
-
-
-def axis_on(scale: bqplot.Scale, side: str) -> bqplot.Axis:
-    """Return an axis, whose ticks :func:`set_ticks` sets."""
+def axis(scale: bqplot.Scale, side: str, label: str = "", **arguments: Any) -> bqplot.Axis:
+    """Return an axis in the colours of the page."""
     return bqplot.Axis(
         scale=scale,
         side=side,
+        label=label,
         grid_lines="solid" if side == "left" else "none",
         grid_color="var(--dw-line)",
         label_color="var(--dw-muted)",
         label_offset="34px",
         tick_style={"fill": "var(--dw-muted)", "font-size": "11px"},
+        **arguments,
     )
 
 
-def set_ticks(axis: bqplot.Axis, ticks: Sequence[tuple[float, str]]) -> None:
-    """Write texts at places along an axis, before its scale changes.
+def write(axis: bqplot.Axis, ticks: Mapping[float, str]) -> None:
+    """Write texts at places along an axis of square roots, for which bqplot has no scale.
 
-    Anything else that changes an axis starts a transition to the texts that it has by then, which
-    would write over those that come later.
+    Do so before anything else of a shown axis changes, its scale included: that starts a transition
+    to the texts there are by then, which would write over those that come later.
     """
-    places = [round(place, 6) for place, _ in ticks]
-    # The browser looks a text up by its place as JavaScript writes that: 2, not 2.0.
-    axis.tick_labels = {
-        str(int(place) if place == int(place) else place): text
-        for place, (_, text) in zip(places, ticks, strict=True)
-    }
-    axis.tick_values = np.array(places)
+    # The browser looks a text up by its place as JavaScript writes that: 1, not 1.0.
+    axis.tick_labels = {f"{place:.4g}": text for place, text in ticks.items()}
+    axis.tick_values = np.array([float(place) for place in axis.tick_labels])
 
 
-def figure(
+def figure_of(
     marks: Sequence[bqplot.Mark],
     axes: Sequence[bqplot.Axis],
     brush: bqplot.interacts.Interaction | None = None,
 ) -> bqplot.Figure:
     """Return a figure without a background of its own."""
+    right = 52 if axes[-1].side == "right" else 12
     return bqplot.Figure(
         marks=list(marks),
         axes=list(axes),
         interaction=brush,
-        fig_margin={"top": 8, "bottom": 44, "left": 52, "right": 52 if len(axes) > 2 else 12},
+        fig_margin={"top": 8, "bottom": 44, "left": 52, "right": right},
         padding_y=0,
         background_style={"fill": "transparent"},
         display_toolbar=False,
@@ -474,26 +384,18 @@ def figure(
     )
 
 
-def stack(*children: ipywidgets.Widget) -> ipywidgets.VBox:
-    """Put widgets one below the other."""
-    layout = ipywidgets.Layout(width="100%", min_width="0", overflow="visible")
-    return ipywidgets.VBox(children, layout=layout)
+def show_figure(place: ipywidgets.Box, figure: bqplot.Figure) -> None:
+    """Put a figure in the place of the last one, and close that with all that was in it."""
+    before, place.children = place.children, [figure]
+    for old in before:
+        scales = {old.scale_x, old.scale_y, *(axis.scale for axis in old.axes)}
+        for widget in (old, old.layout, old.interaction, *old.marks, *old.axes, *scales):
+            widget.close()
 
 
-def row(*children: ipywidgets.Widget) -> ipywidgets.HBox:
-    """Put widgets side by side, as far as they fit."""
-    layout = ipywidgets.Layout(flex_flow="row wrap", align_items="center", overflow="visible")
-    return ipywidgets.HBox(children, layout=layout)
-
-
-def number_box(tooltip: str) -> ipywidgets.FloatText:
-    """Return a field for a number."""
-    return ipywidgets.FloatText(tooltip=tooltip, layout=ipywidgets.Layout(width="104px"))
-
-
-def style_sheet() -> ipywidgets.HTML:
-    """Return the style of all this, which shows nothing itself."""
-    return ipywidgets.HTML(STYLE, layout=ipywidgets.Layout(display="none"))
+def tidy(value: float) -> float:
+    """Return a number as a field shows it, without the digits that come of float32."""
+    return float(f"{value:.7g}")
 
 
 def title(text: str) -> ipywidgets.HTML:

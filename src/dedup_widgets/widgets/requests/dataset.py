@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 import polars as pl
@@ -12,8 +11,9 @@ from dedup_widgets.dataset.create import preview
 from dedup_widgets.dataset.label_studio import Handover, LabelStudio, check_server
 from dedup_widgets.errors import AnnotateError, InputError
 from dedup_widgets.review.session import Session
+from dedup_widgets.widgets import protocol
 from dedup_widgets.widgets.base import CancelledError, Handler
-from dedup_widgets.widgets.protocol import Buffers, Request
+from dedup_widgets.widgets.protocol import Buffers, DatasetSpec
 
 SECONDS_BETWEEN_NEWS = 0.1
 
@@ -25,106 +25,131 @@ class DatasetRequests:
     ----------
     session
         The review.
-    tell
-        Tells the page that asked how far its answer is: ``(message, done, total, text)``.
+    report
+        Tells the page that asked how far its answer is: ``(request, done, total, text)``; raises
+        if it no longer wants it.
     """
 
+    slow: tuple[type[protocol.Request], ...] = (protocol.PreviewRequest, protocol.CreateRequest)
+
     def __init__(
-        self, session: Session, tell: Callable[[dict[str, Any], int, int, str], None]
+        self, session: Session, report: Callable[[protocol.Request, int, int, str], None]
     ) -> None:
-        self._session, self._tell = session, tell
+        self._session, self._report = session, report
 
     @property
-    def handlers(self) -> dict[str, Handler]:
+    def handlers(self) -> dict[type[protocol.Request], Handler[Any]]:
         """What answers which request."""
-        return {Request.PREVIEW: self._preview, Request.CREATE: self._create}
+        return {
+            protocol.PreviewRequest: self._preview,
+            protocol.CreateRequest: self._create,
+        }
 
-    def _preview(self, message: dict[str, Any], _in: list[Any], _out: Buffers) -> dict[str, Any]:
-        wanted, session = message["dataset"], self._session
-        images = self._images(wanted["source"])
+    def _preview(
+        self, request: protocol.PreviewRequest, _in: list[Any], _out: Buffers
+    ) -> protocol.PreviewReply:
+        wanted, session = request.dataset, self._session
+        images = self._images(wanted)
         counts = preview(
             images,
-            wanted["name"],
-            root=wanted["root"],
-            mode=wanted["mode"],
-            format=wanted["format"],
+            wanted.name,
+            root=wanted.root,
+            mode=wanted.mode,
+            format=wanted.format,
             removed=session.left_out(images),
             path=session.path,
         )
-        if wanted["annotate"] is not None:
-            texts = ("description", "project", "project_description")
-            handover = Handover(counts.path, wanted["name"], *(wanted[text] for text in texts))
-            check_server(handover, _server(wanted["annotate"]))
+        if wanted.annotate is not None:
+            handover = Handover(
+                counts.path,
+                wanted.name,
+                wanted.description,
+                wanted.project,
+                wanted.project_description,
+            )
+            check_server(handover, _server(wanted.annotate))
         lost = 0
         if "group" in images.columns:
             groups = session.frame["group"].drop_nulls().unique()
             lost = len(groups) - images["group"].drop_nulls().n_unique()
-        return {**asdict(counts), "path": str(counts.path), "lost_groups": lost}
+        return protocol.PreviewReply(
+            path=str(counts.path),
+            images=counts.images,
+            bytes=counts.bytes,
+            new_bytes=counts.new_bytes,
+            free_bytes=counts.free_bytes,
+            placed=dict(counts.placed),
+            splits=dict(counts.splits),
+            renamed=counts.renamed,
+            unreadable=counts.unreadable,
+            removed=counts.removed,
+            lost_groups=lost,
+        )
 
-    def _create(self, message: dict[str, Any], _in: list[Any], _out: Buffers) -> dict[str, Any]:
-        wanted = message["dataset"]
-        dataset = self._session.create_dataset(
-            self._images(wanted["source"]),
-            wanted["name"],
-            description=wanted["description"],
-            project=wanted["project"] or None,
-            project_description=wanted["project_description"],
-            root=wanted["root"],
-            mode=wanted["mode"],
-            format=wanted["format"],
-            merge=self._session.mergeable if wanted["merge"] else (),
-            progress=self._progress(message, "writing"),
+    def _create(
+        self, request: protocol.CreateRequest, _in: list[Any], _out: Buffers
+    ) -> protocol.CreateReply:
+        wanted, session = request.dataset, self._session
+        dataset = session.create_dataset(
+            self._images(wanted),
+            wanted.name,
+            description=wanted.description,
+            project=wanted.project or None,
+            project_description=wanted.project_description,
+            root=wanted.root,
+            mode=wanted.mode,
+            format=wanted.format,
+            merge=session.mergeable if wanted.merge else (),
+            progress=self._progress(request, "writing"),
         )
         url, problem = None, None
-        if wanted["annotate"] is not None:
-            server = _server(wanted["annotate"])
+        if wanted.annotate is not None:
+            server = _server(wanted.annotate)
             try:
-                sent = annotate(dataset, server, progress=self._progress(message, "sending"))
+                sent = annotate(dataset, server, progress=self._progress(request, "sending"))
                 url = sent.url
             except CancelledError:
                 problem = "sending was stopped"
             except (AnnotateError, InputError) as error:
                 problem = str(error)
-        return {
-            "name": dataset.name,
-            "path": str(dataset.path),
-            "images": dataset.images,
-            "bytes": dataset.bytes,
-            "removed": dataset.removed,
-            "project_url": url,
-            "problem": problem,
-        }
+        return protocol.CreateReply(
+            name=dataset.name,
+            path=str(dataset.path),
+            images=dataset.images,
+            bytes=dataset.bytes,
+            removed=dataset.removed,
+            project_url=url,
+            problem=problem,
+        )
 
-    def _images(self, source: dict[str, Any]) -> pl.DataFrame:
+    def _images(self, wanted: DatasetSpec) -> pl.DataFrame:
         """Return the rows that a choice in the dialog stands for."""
         session = self._session
-        match source["kind"]:
-            case "plan":
+        match wanted.source:
+            case protocol.PlanSource():
                 if session.plan is None:
                     raise InputError("there is no plan for this frame; choose other images")
                 return session.frame.filter(session.plan["action"] == "keep")
-            case "selection":
+            case protocol.SelectionSource():
                 return session.selection
-            case "view":
+            case protocol.ViewSource():
                 return session.view
-            case "collection":
-                return session.collections[source["name"]].frame
-            case kind:
-                raise ValueError(f"no such source: {kind!r}")
+            case protocol.CollectionSource(name):
+                return session.collections[name].frame
 
-    def _progress(self, message: dict[str, Any], text: str) -> Callable[[int, int], None]:
-        told = 0.0
+    def _progress(self, request: protocol.Request, text: str) -> Callable[[int, int], None]:
+        last = 0.0
 
-        def tell(done: int, total: int) -> None:
-            nonlocal told
+        def report(done: int, total: int) -> None:
+            nonlocal last
             now = time.monotonic()
-            if done == total or now - told >= SECONDS_BETWEEN_NEWS:
-                told = now
-                self._tell(message, done, total, text)
+            if done == total or now - last >= SECONDS_BETWEEN_NEWS:
+                last = now
+                self._report(request, done, total, text)
 
-        return tell
+        return report
 
 
-def _server(wanted: dict[str, str]) -> LabelStudio:
+def _server(wanted: protocol.Server) -> LabelStudio:
     """Return the server that the dialog names; what it leaves empty is the environment's."""
-    return LabelStudio(wanted["url"] or None, wanted["token"] or None)
+    return LabelStudio(wanted.url or None, wanted.token or None)

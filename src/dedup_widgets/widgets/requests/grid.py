@@ -11,13 +11,15 @@ from dedup_widgets.frame.table import file_name
 from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.review.display import codes, sortable
 from dedup_widgets.review.view import View
-from dedup_widgets.widgets.base import Handler
-from dedup_widgets.widgets.protocol import Buffers, Request, pack_bits, read_array, unpack_bits
+from dedup_widgets.review.watched import Change
+from dedup_widgets.widgets import protocol
+from dedup_widgets.widgets.base import Handler, News
+from dedup_widgets.widgets.protocol import Buffers, pack_bits, read_array, unpack_bits
 from dedup_widgets.widgets.thumbnails import Thumbnail, load_thumbnails
 
 
 class GridRequests:
-    """Answers a grid.
+    """Answers a grid, and says what changed.
 
     Parameters
     ----------
@@ -25,25 +27,44 @@ class GridRequests:
         What the grid shows.
     """
 
+    slow: tuple[type[protocol.Request], ...] = (
+        protocol.TilesRequest,
+        protocol.SimilarRequest,
+        protocol.ColumnRequest,
+        protocol.MatchRequest,
+    )
+
     def __init__(self, view: View) -> None:
         self._view = view
         self._source = LocalFiles()
+        self._version = 0
 
     @property
-    def handlers(self) -> dict[str, Handler]:
+    def handlers(self) -> dict[type[protocol.Request], Handler[Any]]:
         """What answers which request."""
         return {
-            Request.OPEN: self.open,
-            Request.TILES: self._tiles,
-            Request.ORDER: self._order,
-            Request.SELECT: self._select,
-            Request.SIMILAR: self._similar,
-            Request.COLUMN: self._column,
-            Request.MATCH: self._match,
+            protocol.OpenGridRequest: self._open,
+            protocol.TilesRequest: self._tiles,
+            protocol.OrderRequest: self._order,
+            protocol.SelectRequest: self._select,
+            protocol.SimilarRequest: self._similar,
+            protocol.ColumnRequest: self._column,
+            protocol.MatchRequest: self._match,
         }
 
-    def open(self, _message: dict[str, Any], _in: list[Any], out: Buffers) -> dict[str, Any]:
-        """Return all that a page needs to start."""
+    def tell(self, change: Change, news: News) -> None:
+        """Add the events that tell pages of a change."""
+        if change.what == "selection":
+            rows = news.arrays.add(pack_bits(change.new))
+            news.events.append(protocol.SelectionEvent(rows=rows, origin=change.origin))
+
+    def _open(
+        self, _request: protocol.OpenGridRequest, _in: list[Any], out: Buffers
+    ) -> protocol.GridReply:
+        return protocol.GridReply(**self._opened(out))
+
+    def _opened(self, out: Buffers) -> dict[str, Any]:
+        """Return all that a page needs to start: the fields of a `GridReply`."""
         view = self._view
         frame = view.frame
         scores = (
@@ -54,12 +75,7 @@ class GridRequests:
         return {
             "rows": len(frame),
             "columns": [
-                {
-                    "name": name,
-                    "type": str(dtype),
-                    "sortable": sortable(dtype),
-                    "facet": view.facet_kind(name),
-                }
+                protocol.Column(name, str(dtype), sortable(dtype), view.facet_kind(name))
                 for name, dtype in frame.schema.items()
             ],
             "score": view.score,
@@ -68,32 +84,36 @@ class GridRequests:
             "similar": view.why_no_similar,
             "scores": out.add(scores),
             "selected": out.add(pack_bits(view.selected)),
-            **self.plan_arrays(out),
+            **{name: out.add(array) for name, array in self._plan_arrays().items()},
+            "summary": self._summary(),
+            "version": self._version,
         }
 
-    def plan_arrays(self, out: Buffers) -> dict[str, Any]:
-        """Return what changes with the plan."""
+    def _plan_arrays(self) -> dict[str, np.ndarray]:
+        """Return what the plan says of each row."""
         view = self._view
         kind, keep = codes(view.known, view.near, view.bands.beside)
-        return {
-            "band": out.add(view.bands.band),
-            "place": out.add(view.bands.place),
-            "kind": out.add(kind),
-            "keep": out.add(keep),
-            "summary": view.summary.as_dict(),
-        }
+        return {"band": view.bands.band, "place": view.bands.place, "kind": kind, "keep": keep}
 
-    def _tiles(self, message: dict[str, Any], _in: list[Any], out: Buffers) -> dict[str, Any]:
-        rows = self._checked(message["rows"])
-        return self._tiles_of(rows, out, thumbs=message.get("thumbs", True))
+    def _summary(self) -> protocol.Summary:
+        counts = self._view.summary.as_dict()
+        return protocol.Summary(**counts, label_conflicts=None, leakage=None)
 
-    def _checked(self, rows: Iterable[Any]) -> list[int]:
+    def _tiles(
+        self, request: protocol.TilesRequest, _in: list[Any], out: Buffers
+    ) -> protocol.TilesReply:
+        tiles, blob = self._tiles_of(self._checked(request.rows), request.thumbs)
+        return protocol.TilesReply(tiles=tiles, blob=out.add(blob))
+
+    def _checked(self, rows: Iterable[int]) -> list[int]:
         rows = list(rows)
-        if not all(type(row) is int and 0 <= row < len(self._view) for row in rows):
+        if not all(0 <= row < len(self._view) for row in rows):
             raise ValueError(f"rows must be numbers below {len(self._view)}")
         return rows
 
-    def _tiles_of(self, rows: list[int], out: Buffers, *, thumbs: bool = True) -> dict[str, Any]:
+    def _tiles_of(
+        self, rows: list[int], thumbs: bool
+    ) -> tuple[list[protocol.TileInfo], np.ndarray]:
         view = self._view
         errors = view.known[rows].get_column("error", default=pl.Series([None] * len(rows)))
         readable = [row for row, error in zip(rows, errors, strict=True) if error is None]
@@ -103,22 +123,24 @@ class GridRequests:
             thumbnail = thumbnails.get(row)
             thumb = None
             if thumbnail is not None and thumbnail.jpeg is not None:
-                thumb = [len(blob), len(thumbnail.jpeg)]
+                thumb = (len(blob), len(thumbnail.jpeg))
                 blob += thumbnail.jpeg
+            chosen, not_duplicate = view.by_hand(row)
             tiles.append(
-                {
-                    "row": row,
-                    "name": file_name(view.paths[row]),
-                    "path": view.paths[row],
-                    "caption": view.caption(row),
-                    **view.by_hand(row),
-                    "width": view.fact(row, "width"),
-                    "height": view.fact(row, "height"),
-                    "error": error or (thumbnail.error if thumbnail else None),
-                    "thumb": thumb,
-                }
+                protocol.TileInfo(
+                    row=row,
+                    name=file_name(view.paths[row]),
+                    path=view.paths[row],
+                    caption=view.caption(row),
+                    chosen=chosen,
+                    not_duplicate=not_duplicate,
+                    width=view.fact(row, "width"),
+                    height=view.fact(row, "height"),
+                    error=error or (thumbnail.error if thumbnail else None),
+                    thumb=thumb,
+                )
             )
-        return {"tiles": tiles, "blob": out.add(np.frombuffer(bytes(blob), np.uint8))}
+        return tiles, np.frombuffer(bytes(blob), np.uint8)
 
     def _thumbnails(self, rows: list[int]) -> dict[int, Thumbnail]:
         view = self._view
@@ -131,37 +153,48 @@ class GridRequests:
         )
         return dict(zip(rows, loaded, strict=True))
 
-    def _similar(self, message: dict[str, Any], _in: list[Any], out: Buffers) -> dict[str, Any]:
+    def _similar(
+        self, request: protocol.SimilarRequest, _in: list[Any], out: Buffers
+    ) -> protocol.SimilarReply:
         if self._view.why_no_similar:
             raise InputError(f"similar items are off: {self._view.why_no_similar}")
-        (row,), k = self._checked([message["row"]]), message["k"]
-        if type(k) is not int or k < 0:
-            raise ValueError(f"k is {k!r}; it must be a number of images")
-        rows, distances = self._view.similar_rows(row, k)
-        return {
-            "items": [
-                {"row": row, "distance": distance}
-                for row, distance in zip(rows.tolist(), distances.tolist(), strict=True)
-            ],
-            **self._tiles_of(rows.tolist(), out),
-        }
+        if request.k < 0:
+            raise ValueError(f"k is {request.k}; it must be a number of images")
+        (row,) = self._checked([request.row])
+        rows, distances = self._view.similar_rows(row, request.k)
+        tiles, blob = self._tiles_of(rows.tolist(), thumbs=True)
+        pairs = zip(rows.tolist(), distances.tolist(), strict=True)
+        return protocol.SimilarReply(
+            items=[protocol.SimilarItem(row, distance) for row, distance in pairs],
+            tiles=tiles,
+            blob=out.add(blob),
+        )
 
-    def _order(self, message: dict[str, Any], _in: list[Any], out: Buffers) -> dict[str, Any]:
-        return {"rank": out.add(self._view.rank(message["column"]))}
+    def _order(
+        self, request: protocol.OrderRequest, _in: list[Any], out: Buffers
+    ) -> protocol.OrderReply:
+        return protocol.OrderReply(rank=out.add(self._view.rank(request.column)))
 
-    def _select(self, message: dict[str, Any], buffers: list[Any], _out: Buffers) -> dict[str, Any]:
-        mask = unpack_bits(read_array(message["rows"], buffers), len(self._view))
-        self._view.select(mask, origin=message["client"])
-        return {"count": int(mask.sum())}
+    def _select(
+        self, request: protocol.SelectRequest, buffers: list[Any], _out: Buffers
+    ) -> protocol.SelectReply:
+        mask = unpack_bits(read_array(request.rows, buffers), len(self._view))
+        self._view.select(mask, origin=request.client)
+        return protocol.SelectReply(count=int(mask.sum()))
 
-    def _column(self, message: dict[str, Any], _in: list[Any], out: Buffers) -> dict[str, Any]:
-        facet = self._view.facet(message["column"])
-        reply: dict[str, Any] = {"facet": facet.kind}
-        if facet.values is not None:
-            reply["values"] = out.add(facet.values)
-        if facet.codes is not None:
-            reply |= {"codes": out.add(facet.codes), "labels": facet.labels}
-        return reply
+    def _column(
+        self, request: protocol.ColumnRequest, _in: list[Any], out: Buffers
+    ) -> protocol.ColumnReply:
+        facet = self._view.facet(request.column)
+        return protocol.ColumnReply(
+            facet=facet.kind,
+            values=None if facet.values is None else out.add(facet.values),
+            codes=None if facet.codes is None else out.add(facet.codes),
+            labels=None if facet.codes is None else facet.labels,
+        )
 
-    def _match(self, message: dict[str, Any], _in: list[Any], out: Buffers) -> dict[str, Any]:
-        return {"rows": out.add(pack_bits(self._view.matching(message["key"], message["clause"])))}
+    def _match(
+        self, request: protocol.MatchRequest, _in: list[Any], out: Buffers
+    ) -> protocol.MatchReply:
+        mask = self._view.matching(request.key, request.clause)
+        return protocol.MatchReply(rows=out.add(pack_bits(mask)))

@@ -1,21 +1,22 @@
 """What the browser asks of a review: decisions, undo, collections."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from dedup_widgets.planning.ranking import PLANNER_NEAR_LIMIT
 from dedup_widgets.review.session import Session
+from dedup_widgets.review.watched import Change
 from dedup_widgets.scoring import keepers
 from dedup_widgets.scoring.keepers import Rule
-from dedup_widgets.widgets.base import Handler
-from dedup_widgets.widgets.protocol import Buffers, Request, pack_bits
+from dedup_widgets.widgets import protocol
+from dedup_widgets.widgets.base import Handler, News
+from dedup_widgets.widgets.protocol import Buffers, pack_bits
 from dedup_widgets.widgets.requests.grid import GridRequests
 
 
 class ReviewRequests(GridRequests):
-    """Answers a grid with a review.
+    """Answers a grid with a review, and says what changed.
 
     Parameters
     ----------
@@ -26,140 +27,168 @@ class ReviewRequests(GridRequests):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._session = session
-        self.told = session.collections.members()
-        """The collections as pages were last told of them."""
+        self._told_collections = session.collections.members()
+        self._told_plan = self._plan_arrays()
 
     @property
-    def handlers(self) -> dict[str, Handler]:
+    def handlers(self) -> dict[type[protocol.Request], Handler[Any]]:
         """What answers which request."""
         return super().handlers | {
-            Request.DECIDE: self._decide,
-            Request.UNDO: lambda _message, _in, _out: self._after(self._session.undo),
-            Request.REDO: lambda _message, _in, _out: self._after(self._session.redo),
-            Request.COLLECT: self._collect,
-            Request.COLLECTION: self._change_collection,
+            protocol.OpenReviewRequest: self._open_review,
+            protocol.DecideRequest: self._decide,
+            protocol.UndoRequest: self._undo,
+            protocol.RedoRequest: self._redo,
+            protocol.CollectRequest: self._collect,
+            protocol.CollectionRequest: self._change_collection,
         }
 
-    def open(self, message: dict[str, Any], buffers: list[Any], out: Buffers) -> dict[str, Any]:
-        """Return all that a page needs to start."""
-        return {
-            **super().open(message, buffers, out),
-            **self.collections(out),
-            "mergeable": self._session.mergeable,
-        }
+    def is_slow(self, request: protocol.Request) -> bool:
+        """Tell whether a request needs a thread: pairs of near images are searched once."""
+        return isinstance(request, protocol.DecideRequest) and isinstance(
+            request.change, protocol.NearChange
+        )
 
-    def plan_arrays(self, out: Buffers) -> dict[str, Any]:
-        """Return what changes with the plan."""
-        arrays = super().plan_arrays(out)
-        return {
-            **arrays,
-            "summary": {**arrays["summary"], **self._session.disagreements},
-            "review": self.info(),
-        }
+    def tell(self, change: Change, news: News) -> None:
+        """Add the events that tell pages of a change."""
+        super().tell(change, news)
+        match change.what:
+            case "plan":
+                news.events.append(self._replanned(news.arrays))
+            case "collections":
+                news.events.append(protocol.CollectionsEvent(**self._collections(news.arrays)))
+            case "review":
+                news.events.append(protocol.ReviewEvent(review=self._info()))
 
-    def info(self) -> dict[str, Any]:
-        """Return what the plan follows, and what can be taken back: ``ReviewInfo``."""
+    @property
+    def collections_changed(self) -> bool:
+        """Whether another notebook has changed collections since pages were told of them."""
+        return self._session.collections.members() is not self._told_collections
+
+    def _open_review(
+        self, _request: protocol.OpenReviewRequest, _in: list[Any], out: Buffers
+    ) -> protocol.ReviewReply:
+        return protocol.ReviewReply(
+            **self._opened(out),
+            **self._collections(out),
+            review=self._info(),
+            mergeable=self._session.mergeable,
+        )
+
+    def _summary(self) -> protocol.Summary:
+        summary = super()._summary()
+        for name, count in self._session.disagreements.items():
+            setattr(summary, name, count)
+        return summary
+
+    def _replanned(self, out: Buffers) -> protocol.PlanEvent:
+        """Return what the plan says of the rows of which it says something else than before."""
+        before, after = self._told_plan, self._plan_arrays()
+        self._told_plan = after
+        self._version += 1
+        changed = np.zeros(len(self._session), np.bool_)
+        for name, array in after.items():
+            changed |= array != before[name]
+        # A row takes four bytes to name and ten to tell of.
+        some = np.flatnonzero(changed).astype(np.uint32) if changed.mean() < 0.7 else None
+        told = after if some is None else {name: it[some] for name, it in after.items()}
+        return protocol.PlanEvent(
+            version=self._version,
+            rows=None if some is None else out.add(some),
+            **{name: out.add(array) for name, array in told.items()},
+            near=self._session.near,
+            summary=self._summary(),
+        )
+
+    def _info(self) -> protocol.ReviewInfo:
+        """Return what the plan follows, and what can be taken back."""
         session = self._session
         decisions, columns = session.decisions, session.frame.columns
         rules = keepers.applicable(columns) if decisions.rules is None else decisions.rules
         can_move = session.plan is not None and "embedding" in columns
         undo, redo = session.next_steps
-        return {
-            "off": session.why_no_plan,
-            "near": session.near,
-            "scored_near": session.scored_near,
-            "near_max": max(PLANNER_NEAR_LIMIT, session.scored_near, session.near)
+        return protocol.ReviewInfo(
+            off=session.why_no_plan,
+            near=session.near,
+            scored_near=session.scored_near,
+            near_max=max(PLANNER_NEAR_LIMIT, session.scored_near, session.near)
             if can_move
             else None,
-            "changes": session.changes,
-            "rules": [_rule_info(rule) for rule in rules],
-            "rule_choices": [
-                {"name": name, "about": rule.about}
+            changes=session.changes,
+            rules=[_rule_info(rule) for rule in rules],
+            rule_choices=[
+                protocol.RuleChoice(name, rule.about)
                 for name, rule in keepers.RULES.items()
                 if set(rule.value.meta.root_names()) <= {*columns, "path"}
             ],
-            "keepers": len(decisions.keepers),
-            "not_duplicates": len(decisions.not_duplicates),
-            "undo": undo,
-            "redo": redo,
-        }
+            keepers=len(decisions.keepers),
+            not_duplicates=len(decisions.not_duplicates),
+            undo=undo,
+            redo=redo,
+        )
 
-    def collections(self, out: Buffers) -> dict[str, Any]:
-        """Return the collections as the browser gets them: ``CollectionsReply``."""
-        self.told = members = self._session.collections.members()
+    def _collections(self, out: Buffers) -> dict[str, Any]:
+        self._told_collections = members = self._session.collections.members()
         bits = [pack_bits(mask) for mask, _ in members.values()]
         return {
             "collections": [
-                {"name": name, "size": int(mask.sum()), "description": description}
+                protocol.CollectionInfo(name, int(mask.sum()), description)
                 for name, (mask, description) in members.items()
             ],
             "members": out.add(np.concatenate(bits) if bits else np.zeros(0, np.uint8)),
         }
 
-    def _decide(self, message: dict[str, Any], _in: list[Any], _out: Buffers) -> dict[str, Any]:
-        return self._after(lambda: self._change(message["change"]))
-
-    def _change(self, change: dict[str, Any]) -> None:
+    def _decide(self, request: protocol.DecideRequest, _in: list[Any], _out: Buffers) -> None:
         session = self._session
-        match change:
-            case {"keepers": {"add": add, "remove": remove}}:
+        match request.change:
+            case protocol.KeepersChange(add, remove):
                 session.choose_keepers(self._mask(add), instead_of=self._mask(remove))
-            case {"apart": rows}:
+            case protocol.NotDuplicateChange(rows, True):
                 session.mark_not_duplicates(self._mask(rows))
-            case {"together": rows}:
+            case protocol.NotDuplicateChange(rows):
                 session.unmark_not_duplicates(self._mask(rows))
-            case {"near": near}:
+            case protocol.NearChange(near):
                 session.near = near
-            case {"rules": rules}:
+            case protocol.RulesChange(rules):
                 session.rules = rules
-            case _:
-                raise ValueError(f"no such change: {change!r}")
 
-    def _mask(self, rows: list[Any]) -> np.ndarray:
+    def _mask(self, rows: list[int]) -> np.ndarray:
         return self._session.mask_of(self._checked(rows))
 
-    def _after(self, act: Callable[[], Any]) -> dict[str, Any]:
-        act()
-        return {"review": self.info()}
+    def _undo(self, _request: protocol.UndoRequest, _in: list[Any], _out: Buffers) -> None:
+        self._session.undo()
 
-    def _collect(self, message: dict[str, Any], _in: list[Any], out: Buffers) -> dict[str, Any]:
-        name, session = message["name"], self._session
-        match message["of"]:
-            case "selection":
-                images = session.selection
-            case "rest":
-                images = session.rest
-            case of:
-                raise ValueError(f"cannot collect {of!r}")
-        match message["how"]:
+    def _redo(self, _request: protocol.RedoRequest, _in: list[Any], _out: Buffers) -> None:
+        self._session.redo()
+
+    def _collect(
+        self, request: protocol.CollectRequest, _in: list[Any], _out: Buffers
+    ) -> protocol.CollectReply:
+        name, session = request.name, self._session
+        images = session.selection if request.of == "selection" else session.rest
+        match request.how:
             case "replace":
                 session.collections[name] = images
             case "add":
                 session.collections.add(name, images)
             case "remove":
                 session.collections.remove(name, images)
-            case how:
-                raise ValueError(f"cannot {how!r} a collection")
-        return {**self.collections(out), "size": len(session.collections[name])}
+        return protocol.CollectReply(size=len(session.collections[name]))
 
     def _change_collection(
-        self, message: dict[str, Any], _in: list[Any], out: Buffers
-    ) -> dict[str, Any]:
-        name, collections = message["name"], self._session.collections
-        match message["change"]:
-            case {"rename": new}:
+        self, request: protocol.CollectionRequest, _in: list[Any], _out: Buffers
+    ) -> None:
+        name, collections = request.name, self._session.collections
+        match request.change:
+            case protocol.Rename(new):
                 collections.rename(name, new)
-            case {"describe": text}:
+            case protocol.Describe(text):
                 collections.describe(name, text)
-            case {"delete": True}:
+            case protocol.Delete():
                 del collections[name]
-            case change:
-                raise ValueError(f"no such change: {change!r}")
-        return self.collections(out)
 
 
-def _rule_info(rule: str | Rule) -> dict[str, Any]:
+def _rule_info(rule: str | Rule) -> protocol.RuleInfo:
     if isinstance(rule, Rule):
-        return {"name": None, "about": rule.about}
+        return protocol.RuleInfo(None, rule.about)
     known = keepers.RULES.get(rule)
-    return {"name": rule, "about": known.about if known else rule}
+    return protocol.RuleInfo(rule, known.about if known else rule)

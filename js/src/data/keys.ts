@@ -1,0 +1,43 @@
+/** Whether the platform's own modifier is Cmd. */
+const isApple = () => /Mac|iP(hone|ad)/.test(navigator.platform);
+
+export interface Modifiers {
+  /** Ctrl or Cmd. */
+  toggle: boolean;
+  shift: boolean;
+}
+
+export function modifiers(event: MouseEvent | KeyboardEvent): Modifiers {
+  // Ctrl-click opens the context menu on a Mac.
+  return { toggle: isApple() ? event.metaKey : event.ctrlKey, shift: event.shiftKey };
+}
+
+/** Where typing has an undo of its own, and what covers all that could be undone. */
+const ELSEWHERE =
+  "dialog, textarea, select, input:not([type=range], [type=checkbox], [type=radio])";
+
+/** The step through the history that a key asks for, unless it is meant for a text field. */
+export function historyStep(event: KeyboardEvent): "undo" | "redo" | null {
+  const { toggle, shift } = modifiers(event);
+  if (!toggle || event.altKey || (event.target as Element).closest(ELSEWHERE)) return null;
+  const key = event.key.toLowerCase();
+  if (key === "z") return shift ? "redo" : "undo";
+  return key === "y" && !shift ? "redo" : null;
+}
+
+/** The keys of the grid, for people to read. */
+export function keyHelp(): { keys: string[]; does: string }[] {
+  const command = isApple() ? "⌘" : "Ctrl";
+  return [
+    { keys: ["← → ↑ ↓", "Page Up", "Page Down", "Home", "End"], does: "move" },
+    { keys: ["Space"], does: "select or deselect the image" },
+    { keys: ["Shift + arrows"], does: "select up to there" },
+    { keys: [`${command} + A`], does: "select all shown" },
+    { keys: ["Escape"], does: "select nothing" },
+    { keys: ["Enter", "S"], does: "similar items" },
+    { keys: ["K"], does: "keep this one, or take that back" },
+    { keys: ["N"], does: "not a duplicate, or take that back" },
+    { keys: [`${command} + Z`], does: "undo" },
+    { keys: [`${command} + Shift + Z`, `${command} + Y`], does: "redo" },
+  ];
+}

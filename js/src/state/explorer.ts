@@ -1,0 +1,117 @@
+import { computed, type ReadonlySignal } from "@preact/signals";
+import { isRange } from "../data/filters";
+import { countStaying, replanned, withoutKept } from "../data/frame";
+import { shortcutsOf } from "../data/overview";
+import type { Range } from "../data/range";
+import { rowsOf } from "../data/selection";
+import { Bars } from "../histogram/bars";
+import type { AnyModel } from "../wire/model";
+import type { Events, Replies } from "../wire/protocol";
+import { Charts } from "./charts";
+import { DatasetMaker } from "./dataset";
+import { GridState } from "./grid";
+import { NameForm } from "./naming";
+import type { StateOptions } from "./pick";
+
+/** Exact duplicates that go have a score of 0; people type this boundary for them. */
+export const EXACT = 0.0001;
+
+const NO_SCORES = new Float32Array(0);
+
+/** Everything that all displays of one Explorer share. */
+export class ExplorerState extends GridState {
+  // Only this page has these: forms until they are sent, and how far a request is.
+  readonly nameForm: NameForm;
+  readonly dataset: DatasetMaker;
+  readonly charts: Charts;
+
+  /** The histogram of the scores. */
+  readonly bars = new Bars({
+    values: () => this.frame.value?.scores ?? NO_SCORES,
+    log: () => this.screen.log.value,
+    left: () => {
+      const frame = this.frame.value;
+      const rows = frame?.score ? this.filtering.maskWithout(frame.score).value : null;
+      return rows && rows.length === frame?.scores.length ? rows : null;
+    },
+  });
+
+  /** Whether there is a histogram of the scores. */
+  readonly scoreShown = computed(() => this.frame.value?.score != null && !this.bars.empty.value);
+
+  readonly shortcuts = computed(() => {
+    const frame = this.frame.value;
+    return frame ? shortcutsOf(frame) : [];
+  });
+
+  /** The range of the score; null without one. */
+  readonly range: ReadonlySignal<Range | null> = computed(() => {
+    const score = this.frame.value?.score;
+    const clause = score ? this.filtering.clauses.value[score] : null;
+    if (!isRange(clause)) return null;
+    const { min, max } = this.bars.scale.value;
+    return [clause[0] ?? min, clause[1] ?? max];
+  });
+
+  /** How many images stay under the plan; null without one. */
+  readonly staying: ReadonlySignal<number | null> = computed(() => {
+    const frame = this.frame.value;
+    const off = this.review.info.value?.off ?? null;
+    if (!frame || !this.review.info.value || off !== null) return null;
+    return countStaying(frame);
+  });
+
+  constructor(model: AnyModel, options: StateOptions) {
+    super(model, options, "open_review");
+    const { rpc, outbox, catalogue, selection, frame } = this;
+    const { signal } = options;
+    this.charts = new Charts(rpc);
+    this.nameForm = new NameForm({ catalogue, selection, frame, signal });
+    this.dataset = new DatasetMaker({
+      rpc,
+      outbox,
+      catalogue,
+      staying: () => this.staying.value,
+      selected: () => {
+        selection.version.value;
+        return selection.count;
+      },
+      shown: () => this.shown.value?.order.length ?? 0,
+      signal,
+    });
+    rpc.on("plan", (plan) => this.#replan(plan));
+  }
+
+  protected override opened(reply: Replies["open_review"]): void {
+    super.opened(reply);
+    this.catalogue.load(reply.rows, reply);
+    this.review.info.value = reply.review;
+  }
+
+  setRange(range: Range | null): void {
+    const score = this.frame.value?.score;
+    if (score) this.filtering.set(score, range);
+  }
+
+  /** Select what the plan removes of the images shown, and offer to name what stays. */
+  acceptPlan(): void {
+    const frame = this.frame.value;
+    const mask = this.mask.value;
+    if (!frame || !mask) return;
+    this.selection.replace(rowsOf(withoutKept(frame, mask)));
+    this.catalogue.propose("rest", "Unique");
+  }
+
+  /** The plan changed: other groups and keepers, the same images and scores. */
+  #replan(plan: Events["plan"]): void {
+    const frame = this.frame.value;
+    if (!frame) return;
+    const next = replanned(frame, plan);
+    if (!next) {
+      this.open();
+      return;
+    }
+    this.frame.value = next;
+    this.tiles.refresh();
+  }
+}

@@ -1,0 +1,265 @@
+import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import {
+  allOf,
+  anyOf,
+  basisOf,
+  type Clause,
+  type Clauses,
+  type CollectionsClause,
+  type ColumnData,
+  collectionsMask,
+  columnData,
+  columnMask,
+  fits,
+  isRange,
+  missingMask,
+  planMask,
+  presenceOf,
+  rangeMask,
+  readClauses,
+  sameClause,
+  textOf,
+  unpack,
+  withClauses,
+} from "../data/filters";
+import type { Frame } from "../data/frame";
+import { type Answer, Answers } from "../wire/answers";
+import type { AnyModel } from "../wire/model";
+import type { Outbox } from "../wire/outbox";
+import type { Rpc } from "../wire/rpc";
+import { syncTrait } from "../wire/sync";
+import type { Throttled } from "../wire/throttle";
+import type { Catalogue } from "./catalogue";
+
+/** Columns that another plan changes. */
+export const PLANNED: readonly string[] = ["kind", "keep", "group"];
+
+/** Answers of Python that are kept in case a clause comes back. */
+const MAX_MATCHES = 12;
+
+interface FilteringOptions {
+  frame: ReadonlySignal<Frame | null>;
+  catalogue: Pick<Catalogue, "members">;
+  rpc: Rpc;
+  outbox: Outbox;
+  signal: AbortSignal;
+}
+
+/** A clause and the rows that it keeps. */
+interface Applied {
+  readonly clause: Clause;
+  /** What the mask was made from: as long as it is the same, so is the mask. */
+  readonly basis: unknown;
+  /** Null while what it needs has not been loaded: until then it keeps every row. */
+  readonly mask: Uint8Array | null;
+  readonly pending: boolean;
+  readonly error: string | null;
+}
+
+/** Whether what a clause needs has been loaded. */
+interface ClauseStatus {
+  pending: boolean;
+  error: string | null;
+}
+
+/** The filters: a clause for each column, and which rows they leave. */
+export class Filtering {
+  readonly clauses: Signal<Clauses> = signal({});
+  #frame: ReadonlySignal<Frame | null>;
+  #catalogue: Pick<Catalogue, "members">;
+  #rpc: Rpc;
+  #columns = new Answers<ColumnData>();
+  #matches = new Answers<Uint8Array>();
+  #masksWithout = new Map<string, ReadonlySignal<Uint8Array | null>>();
+  #previous: ReadonlyMap<string, Applied> = new Map();
+  /** The plan under which Python gave the answers. */
+  #plan: Uint8Array | null = null;
+  #push: Throttled;
+
+  #applied = computed(() => {
+    const frame = this.#frame.value;
+    const applied = new Map<string, Applied>();
+    if (frame) {
+      for (const [key, clause] of Object.entries(this.clauses.value)) {
+        applied.set(key, this.#apply(frame, key, clause, this.#previous.get(key)));
+      }
+    }
+    this.#previous = applied;
+    return applied;
+  });
+
+  /** The rows that all clauses keep; null without a frame. */
+  readonly mask: ReadonlySignal<Uint8Array | null> = this.#combine(null);
+
+  /** Whether something that a clause needs is being loaded. */
+  readonly pending: ReadonlySignal<boolean> = computed(() =>
+    [...this.#applied.value.values()].some(({ pending }) => pending),
+  );
+
+  constructor(model: AnyModel, { frame, catalogue, rpc, outbox, signal: abort }: FilteringOptions) {
+    this.#frame = frame;
+    this.#catalogue = catalogue;
+    this.#rpc = rpc;
+    this.#push = outbox.add(syncTrait(model, "_filters", this.clauses, readClauses, abort));
+    const stop = effect(() => this.#fetch());
+    abort.addEventListener("abort", stop, { once: true });
+  }
+
+  /** The rows that all clauses keep but that of `key`, whose own view must not filter itself. */
+  maskWithout(key: string): ReadonlySignal<Uint8Array | null> {
+    let rows = this.#masksWithout.get(key);
+    if (!rows) {
+      rows = this.#combine(key);
+      this.#masksWithout.set(key, rows);
+    }
+    return rows;
+  }
+
+  statusOf(key: string): ClauseStatus {
+    return this.#applied.value.get(key) ?? { pending: false, error: null };
+  }
+
+  /** Set the clause of one key, or take it away. */
+  set(key: string, clause: Clause | null): void {
+    this.change({ [key]: clause });
+  }
+
+  /** Set some clauses at once; null takes one away. */
+  change(changes: Readonly<Record<string, Clause | null>>): void {
+    const before = this.clauses.peek();
+    const real = Object.entries(changes).filter(
+      ([key, clause]) => !sameClause(before[key] ?? null, clause),
+    );
+    if (real.length === 0) return;
+    this.clauses.value = withClauses(before, Object.fromEntries(real));
+    this.#push();
+  }
+
+  reset(): void {
+    this.clauses.value = {};
+    this.#push();
+  }
+
+  /** What is known of a column's data; {@link load} requests it. */
+  data(column: string): Answer<ColumnData> {
+    return this.#columns.get(column);
+  }
+
+  load(column: string): void {
+    this.#columns.want(column, async () =>
+      columnData(await this.#rpc.request("column", { column })),
+    );
+  }
+
+  /** Ask again for what a clause or an editor could not get. */
+  retry(key: string): void {
+    this.#columns.retry(key);
+    const clause = this.clauses.peek()[key];
+    if (clause !== undefined) this.#matches.retry(matchId(key, clause));
+  }
+
+  /** Request what the clauses need, and again what another plan has changed. */
+  #fetch(): void {
+    const frame = this.#frame.value;
+    this.#rpc.recovered.value;
+    if (!frame) {
+      this.#columns.clear();
+      this.#matches.clear();
+      this.#plan = null;
+      return;
+    }
+    if (this.#plan !== null && this.#plan !== frame.keep) this.#replanned();
+    this.#plan = frame.keep;
+    const matched = new Set<string>();
+    for (const [key, clause] of Object.entries(this.clauses.value)) {
+      const basis = basisOf(key, clause, frame);
+      if (basis === "column") this.load(key);
+      if (basis === "match" || (basis === "column" && !this.#mayFit(key, clause))) {
+        const id = matchId(key, clause);
+        matched.add(id);
+        const ask = async () => {
+          const { rows } = await this.#rpc.request(
+            "match",
+            { key, clause },
+            { latest: `match ${key}` },
+          );
+          return unpack(rows, frame.rows);
+        };
+        // Reading it runs this effect again once the answer is out of date.
+        this.#matches.get(id);
+        this.#matches.want(id, ask);
+      }
+    }
+    this.#matches.forget((id) => matched.has(id), MAX_MATCHES);
+  }
+
+  #replanned(): void {
+    this.#columns.outdate((column) => PLANNED.includes(column));
+    this.#matches.outdate((id) => {
+      const [key, clause] = JSON.parse(id) as [string, Clause];
+      return PLANNED.includes(key) || textOf(clause) === null;
+    });
+  }
+
+  /** Whether a clause can be applied to a column's data; assumed while that is being loaded. */
+  #mayFit(key: string, clause: Clause): boolean {
+    const { data } = this.#columns.get(key);
+    return data === null || fits(data.facet, clause);
+  }
+
+  #apply(frame: Frame, key: string, clause: Clause, previous: Applied | undefined): Applied {
+    const known = (basis: unknown, make: () => Uint8Array): Applied =>
+      previous && previous.basis === basis && previous.mask !== null && previous.clause === clause
+        ? { ...previous, pending: false, error: null }
+        : { clause, basis, mask: make(), pending: false, error: null };
+    const answered = <T>(answer: Answer<T>, make: (data: T) => Uint8Array): Applied => {
+      const { data, pending, error } = answer;
+      if (data !== null) return { ...known(data, () => make(data)), pending, error };
+      // The previous mask stays until the answer is here, so that nothing flickers.
+      const mask = error === null ? (previous?.mask ?? null) : null;
+      return { clause, basis: null, mask, pending: error === null, error };
+    };
+    switch (basisOf(key, clause, frame)) {
+      case "scores":
+        return known(frame.scores, () =>
+          isRange(clause)
+            ? rangeMask(frame.scores, clause)
+            : missingMask(frame.scores, presenceOf(clause) === true),
+        );
+      case "collections": {
+        const members = this.#catalogue.members.value;
+        const make = () => collectionsMask(frame.rows, members, clause as CollectionsClause);
+        return known(members, make);
+      }
+      case "plan":
+        return known(frame.keep, () => planMask(frame.keep, anyOf(clause) ?? []));
+      case "column":
+        if (this.#mayFit(key, clause)) {
+          return answered(this.#columns.get(key), (data) => columnMask(data, clause)!);
+        }
+        break;
+    }
+    return answered(this.#matches.get(matchId(key, clause)), (rows) => rows);
+  }
+
+  /** The rows that all clauses but `except` keep; the same array while their masks are the same. */
+  #combine(except: string | null): ReadonlySignal<Uint8Array | null> {
+    let from: readonly unknown[] = [];
+    let rows: Uint8Array | null = null;
+    return computed(() => {
+      const frame = this.#frame.value;
+      if (!frame) return null;
+      const masks: Uint8Array[] = [];
+      for (const [key, { mask }] of this.#applied.value) {
+        if (key !== except && mask) masks.push(mask);
+      }
+      const now = [frame.rows, ...masks];
+      const same = now.length === from.length && now.every((mask, i) => mask === from[i]);
+      if (!same || rows === null) rows = allOf(masks, frame.rows);
+      from = now;
+      return rows;
+    });
+  }
+}
+
+const matchId = (key: string, clause: Clause) => JSON.stringify([key, clause]);

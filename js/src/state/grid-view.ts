@@ -1,0 +1,372 @@
+import { computed, effect, type Signal, signal } from "@preact/signals";
+import type { Bitset } from "../data/bitset";
+import { type Frame, groupedOf, hasGroups, inGroup } from "../data/frame";
+import type { Modifiers } from "../data/keys";
+import { rangeBetween } from "../data/selection";
+import { type Cells, cellsFor, reveal, rowsAt, ScrollMap } from "../data/viewport";
+import type { GridState } from "./grid";
+
+/** A rectangle in the content's own coordinates. */
+export interface Rect {
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+}
+
+/** What the grid was laid out from. */
+interface Layout {
+  frame: Frame | null;
+  items: Uint32Array;
+  cells: Cells;
+}
+
+const NO_ITEMS = new Uint32Array(0);
+
+/** Milliseconds for which a tile that one was taken to stands out. */
+const FLASH = 1400;
+
+/** What only one display of the grid knows: its size, scroll position, focus and popover. */
+export class GridView {
+  readonly width = signal(0);
+  readonly size = signal(168);
+  readonly top = signal(0);
+  readonly origin = signal(0);
+  /** The row (of the frame) that the keyboard is on. */
+  readonly focus: Signal<number | null> = signal(null);
+  readonly flash: Signal<number | null> = signal(null);
+  /** The row whose similar items are open. */
+  readonly similarTo: Signal<number | null> = signal(null);
+  readonly rubberBand: Signal<Rect | null> = signal(null);
+
+  readonly state: GridState;
+  readonly items = computed(() => this.state.shown.value?.items ?? NO_ITEMS);
+  /** Whether images stand in bands, which need room for their labels. */
+  readonly banded = computed(() => {
+    const frame = this.state.frame.value;
+    return frame !== null && hasGroups(frame) && this.state.sort.value.grouped;
+  });
+  readonly cells = computed(() =>
+    cellsFor(Math.max(1, this.width.value), this.size.value, this.banded.value),
+  );
+  readonly rowCount = computed(() => Math.ceil(this.items.value.length / this.cells.value.columns));
+  readonly firstRow = computed(() => this.#rows(1).first);
+  readonly endRow = computed(() => this.#rows(1).end);
+
+  #map = new ScrollMap();
+  #apply: (height: number, scrollTop: number) => void = () => {};
+  #anchor: number | null = null;
+  /** The last position of the focus, for when its row has gone. */
+  #position = 0;
+  #layout: Layout | null = null;
+  #down = true;
+  #flashTimer: ReturnType<typeof setTimeout> | undefined;
+  #settleTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(state: GridState, abort: AbortSignal) {
+    this.state = state;
+    const stops = [
+      effect(() => this.#relayout()),
+      effect(() => this.#want()),
+      effect(() => {
+        // A new order starts at its beginning; a filter keeps the place.
+        state.sort.value;
+        this.scrollTo(0);
+      }),
+    ];
+    abort.addEventListener(
+      "abort",
+      () => {
+        for (const stop of stops) stop();
+        clearTimeout(this.#flashTimer);
+        clearTimeout(this.#settleTimer);
+        state.tiles.want(this, []);
+      },
+      { once: true },
+    );
+  }
+
+  /**
+   * Give a function that sets the height of the content and the scroll position, in this order and
+   * at once: a position beyond the present height would be cut off. Null when the element has gone.
+   */
+  attach(apply: ((height: number, scrollTop: number) => void) | null): void {
+    this.#apply = apply ?? (() => {});
+    this.#apply(this.#map.height, this.#map.scrollTop);
+  }
+
+  scrolled(scrollTop: number): void {
+    if (scrollTop === this.#map.scrollTop) return;
+    this.#down = scrollTop > this.#map.scrollTop;
+    this.#map.scrolled(scrollTop);
+    this.#publish();
+    clearTimeout(this.#settleTimer);
+    this.#settleTimer = setTimeout(() => {
+      const before = this.#map.scrollTop;
+      const after = this.#map.settle();
+      if (Math.abs(after - before) > 1) this.#apply(this.#map.height, after);
+      this.#publish();
+    }, 200);
+  }
+
+  scrollTo(top: number): void {
+    const scrollTop = this.#map.goTo(top);
+    this.#publish();
+    this.#apply(this.#map.height, scrollTop);
+  }
+
+  /** A new width or tile size keeps the first image on screen where it is. */
+  resize(change: { width?: number; size?: number }): void {
+    const { columns, height } = this.cells.peek();
+    const first = Math.floor(this.#map.top / height) * columns;
+    if (change.width !== undefined) this.width.value = change.width;
+    if (change.size !== undefined) this.size.value = change.size;
+    const cells = this.cells.peek();
+    if (cells.columns === columns && cells.height === height) return;
+    this.scrollTo(Math.floor(first / cells.columns) * cells.height);
+  }
+
+  positionOf(row: number): number {
+    return this.items.peek().indexOf(row);
+  }
+
+  /** Scroll to a row, put the focus on it and let it stand out; false when the filter hides it. */
+  goTo(row: number): boolean {
+    const position = this.positionOf(row);
+    if (position < 0) return false;
+    const { columns, height } = this.cells.peek();
+    const viewport = this.state.height.peek();
+    const middle = Math.floor(position / columns) * height - (viewport - height) / 2;
+    this.scrollTo(Math.max(0, middle));
+    this.#focusOn(position);
+    this.#anchor = row;
+    this.flash.value = row;
+    clearTimeout(this.#flashTimer);
+    this.#flashTimer = setTimeout(() => {
+      this.flash.value = null;
+    }, FLASH);
+    return true;
+  }
+
+  click(row: number, { toggle, shift }: Modifiers): void {
+    const { selection } = this.state;
+    const position = this.positionOf(row);
+    if (position < 0) return;
+    if (shift) this.#extendTo(position, toggle ? selection.rows.copy() : undefined);
+    else {
+      if (toggle) selection.toggle(row);
+      else selection.only(row);
+      this.#anchor = row;
+    }
+    this.#focusOn(position);
+  }
+
+  /** The checkbox of a tile: toggles it, or with shift fills up to it, and keeps the rest. */
+  check(row: number, { shift }: Modifiers): void {
+    this.click(row, { toggle: true, shift });
+  }
+
+  /** Make an image the keeper of its group by hand, or take that back. */
+  keep(row: number): void {
+    const { frame, review, tiles } = this.state;
+    const chosen = tiles.get(row)?.info.chosen ?? false;
+    const present = frame.peek();
+    if (!review.on.peek() || !present || !(chosen || inGroup(present, row))) return;
+    this.#focusOnRow(row);
+    void review.keep(row, !chosen);
+  }
+
+  /** Declare an image no duplicate, with all others selected if it is; or take that back. */
+  notDuplicate(row: number): void {
+    const { frame, review, selection, tiles } = this.state;
+    const present = frame.peek();
+    if (!review.on.peek() || !present) return;
+    const rows = selection.has(row) ? [...selection.rows] : [row];
+    const grouped = groupedOf(present, rows);
+    this.#focusOnRow(row);
+    if (tiles.get(row)?.info.not_duplicate) void review.notDuplicates(rows, false);
+    else if (grouped.length > 0) void review.notDuplicates(grouped, true);
+  }
+
+  /** Act on a key; false when it is not one of the grid's. */
+  key(key: string, { toggle, shift }: Modifiers): boolean {
+    const { selection, mask } = this.state;
+    const items = this.items.peek();
+    const { columns, height } = this.cells.peek();
+    const page = Math.max(1, Math.floor(this.state.height.peek() / height)) * columns;
+    const steps: Record<string, number> = {
+      ArrowRight: 1,
+      ArrowLeft: -1,
+      ArrowDown: columns,
+      ArrowUp: -columns,
+      PageDown: page,
+      PageUp: -page,
+      Home: -items.length,
+      End: items.length,
+    };
+    if (key in steps) {
+      this.#move(steps[key], shift);
+      return true;
+    }
+    const row = this.focus.peek();
+    if (toggle && key.toLowerCase() === "a") {
+      const shown = mask.peek();
+      if (shown) selection.addShown(shown);
+      return true;
+    }
+    if (toggle) return false;
+    if (key === "Escape") {
+      if (selection.count === 0) return false;
+      selection.clear();
+      return true;
+    }
+    if (row === null) return false;
+    if (key === " ") {
+      this.click(row, { toggle: true, shift });
+      return true;
+    }
+    if (shift || this.positionOf(row) < 0) return false;
+    const letter = key.toLowerCase();
+    if (key === "Enter" || letter === "s") {
+      this.#move(0, false);
+      this.similarTo.value = row;
+      return true;
+    }
+    if (!this.state.review.on.peek() || (letter !== "k" && letter !== "n")) return false;
+    this.#move(0, false);
+    if (letter === "k") this.keep(row);
+    else this.notDuplicate(row);
+    return true;
+  }
+
+  /** Start the focus when the grid gets it: on the first tile on screen, or where it was. */
+  focused(): void {
+    const row = this.focus.peek();
+    if (row !== null && this.positionOf(row) >= 0) return;
+    const items = this.items.peek();
+    if (items.length === 0) return;
+    const { columns, height } = this.cells.peek();
+    this.#focusOn(Math.min(items.length - 1, Math.ceil(this.#map.top / height) * columns));
+  }
+
+  /** Pick what a rubber band touches, on top of `base`. */
+  pickIn(rect: Rect, base?: Bitset): void {
+    this.rubberBand.value = rect;
+    const items = this.items.peek();
+    const mask = this.state.mask.peek();
+    if (!mask) return;
+    this.state.selection.replace(this.#rowsIn(rect, items, mask), base);
+  }
+
+  *#rowsIn(rect: Rect, items: Uint32Array, mask: Uint8Array): Generator<number> {
+    const { columns, width, height } = this.cells.peek();
+    const firstColumn = Math.max(0, Math.floor(rect.left / width));
+    const lastColumn = Math.min(columns - 1, Math.floor(rect.right / width));
+    const firstRow = Math.max(0, Math.floor(rect.top / height));
+    const lastRow = Math.floor(rect.bottom / height);
+    for (let line = firstRow; line <= lastRow; line++) {
+      const from = line * columns + firstColumn;
+      if (from >= items.length) return;
+      yield* rangeBetween(items, from, line * columns + lastColumn, mask);
+    }
+  }
+
+  /**
+   * Under a new plan bands move: where to scroll so that the image with the focus, or what took its
+   * place, stays where it is on screen. Null when it is not on screen.
+   */
+  #following(before: Layout, { items, cells }: Layout): number | null {
+    const row = this.focus.peek();
+    const from = row === null ? -1 : before.items.indexOf(row);
+    if (from < 0 || items.length === 0) return null;
+    const viewport = this.state.height.peek();
+    const offset = Math.floor(from / before.cells.columns) * before.cells.height - this.#map.top;
+    if (offset <= -before.cells.height || offset >= viewport) return null;
+    const found = items.indexOf(row!);
+    this.#focusOn(found >= 0 ? found : Math.min(from, items.length - 1));
+    const line = Math.floor(this.#position / cells.columns);
+    const top = Math.max(0, line * cells.height - offset);
+    return reveal(line, cells.height, top, viewport);
+  }
+
+  #rows(overscan: number) {
+    const { height } = this.cells.value;
+    return rowsAt(this.top.value, this.state.height.value, height, this.rowCount.value, overscan);
+  }
+
+  #publish(): void {
+    this.top.value = this.#map.top;
+    this.origin.value = this.#map.origin;
+  }
+
+  /** The content became shorter or taller: stay inside it. */
+  #relayout(): void {
+    const { frame, height } = this.state;
+    const after = { frame: frame.value, items: this.items.value, cells: this.cells.value };
+    const before = this.#layout;
+    this.#layout = after;
+    const replanned = before?.frame && after.frame && before.frame !== after.frame;
+    const top = replanned ? this.#following(before, after) : null;
+    this.#map.resize(this.rowCount.value * after.cells.height, height.value);
+    if (top !== null) this.#map.goTo(top);
+    this.#publish();
+    this.#apply(this.#map.height, this.#map.scrollTop);
+  }
+
+  /** Ask for the tiles on screen, then for those half a screen further on. */
+  #want(): void {
+    const items = this.items.value;
+    const { columns, height } = this.cells.value;
+    if (this.width.value === 0 || items.length === 0) {
+      this.state.tiles.want(this, []);
+      return;
+    }
+    const { first, end } = this.#rows(0);
+    const slice = (from: number, to: number) =>
+      Array.from(items.subarray(Math.max(0, from) * columns, Math.max(0, to) * columns));
+    const more = Math.ceil(this.state.height.value / height / 2);
+    const next = this.#down ? slice(end, end + more) : slice(first - more, first);
+    const other = this.#down ? slice(first - 1, first) : slice(end, end + 1);
+    this.state.tiles.want(this, slice(first, end), [...next, ...other]);
+  }
+
+  #focusOn(position: number): void {
+    this.#position = position;
+    this.focus.value = this.items.peek()[position] ?? null;
+  }
+
+  #focusOnRow(row: number): void {
+    const position = this.positionOf(row);
+    if (position >= 0) this.#focusOn(position);
+  }
+
+  #move(step: number, shift: boolean): void {
+    const items = this.items.peek();
+    if (items.length === 0) return;
+    const row = this.focus.peek();
+    const found = row === null ? -1 : this.positionOf(row);
+    const from = found >= 0 ? found : Math.min(this.#position, items.length - 1);
+    const start = row === null ? 0 : from + step;
+    const to = Math.min(Math.max(0, start), items.length - 1);
+    if (shift) {
+      if (this.#anchor === null || this.positionOf(this.#anchor) < 0) this.#anchor = items[from];
+      this.#extendTo(to);
+    } else {
+      this.#anchor = items[to];
+    }
+    this.#focusOn(to);
+    const { columns, height } = this.cells.peek();
+    const top = reveal(Math.floor(to / columns), height, this.#map.top, this.state.height.peek());
+    if (top !== this.#map.top) this.scrollTo(top);
+  }
+
+  #extendTo(position: number, base?: Bitset): void {
+    const items = this.items.peek();
+    const mask = this.state.mask.peek();
+    if (!mask) return;
+    const anchor = this.#anchor === null ? -1 : this.positionOf(this.#anchor);
+    if (anchor < 0) this.#anchor = items[position];
+    const from = anchor < 0 ? position : anchor;
+    this.state.selection.replace(rangeBetween(items, from, position, mask), base);
+  }
+}

@@ -1,0 +1,167 @@
+import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import type { Outbox } from "../wire/outbox";
+import type { Change, ReviewInfo } from "../wire/protocol";
+import { CancelledError, RetryError, type Rpc, reasonOf } from "../wire/rpc";
+import { type Throttled, throttle } from "../wire/throttle";
+
+/** Milliseconds between two values that are sent while a setting is being moved. */
+const SEND_EVERY = 100;
+
+/**
+ * A setting that a person moves faster than Python can follow.
+ *
+ * One value is under way at a time; of those that come meanwhile only the last is sent.
+ */
+class Setting<T> {
+  /** What was set and is not in effect yet. */
+  readonly wanted: Signal<{ value: T } | null> = signal(null);
+  #send: (value: T) => Promise<void>;
+  #sent: { value: T } | null = null;
+  #underWay = 0;
+  #push: Throttled;
+
+  constructor(send: (value: T) => Promise<void>, abort: AbortSignal) {
+    this.#send = send;
+    this.#push = throttle(
+      () => {
+        if (this.#underWay === 0) void this.#sendLast();
+      },
+      SEND_EVERY,
+      abort,
+    );
+  }
+
+  set(value: T): void {
+    this.wanted.value = { value };
+    this.#push();
+  }
+
+  /** Send now, whatever is under way: what comes next builds on it. */
+  flush(): void {
+    void this.#sendLast();
+  }
+
+  async #sendLast(): Promise<void> {
+    const wanted = this.wanted.peek();
+    if (!wanted || wanted === this.#sent) return;
+    this.#sent = wanted;
+    this.#underWay += 1;
+    await this.#send(wanted.value);
+    this.#underWay -= 1;
+    if (this.wanted.peek() === wanted) this.wanted.value = null;
+    else this.#push();
+  }
+}
+
+/** What the plan follows: decisions by hand, the near threshold, the keeper rules; and undo. */
+export class Review {
+  readonly info: Signal<ReviewInfo | null> = signal(null);
+  /** Why the last request came to nothing. */
+  readonly error: Signal<string | null> = signal(null);
+  /** Whether there is a plan that decisions can change. */
+  readonly on = computed(() => this.info.value !== null && this.info.value.off === null);
+  /** The near threshold as it is being moved. */
+  readonly near: ReadonlySignal<number> = computed(() => {
+    const wanted = this.#near.wanted.value;
+    const info = this.info.value;
+    return (wanted ? wanted.value : info?.near) ?? info?.scored_near ?? 0;
+  });
+  /** The rules as they are being edited. */
+  readonly rules: ReadonlySignal<ReviewInfo["rules"]> = computed(() => {
+    const { rules = [], rule_choices = [] } = this.info.value ?? {};
+    const names = this.#rules.wanted.value?.value;
+    const about = new Map([...rule_choices, ...rules].map((rule) => [rule.name, rule.about]));
+    return names?.map((name) => ({ name, about: about.get(name) ?? name })) ?? rules;
+  });
+  readonly busy = computed(
+    () => this.#near.wanted.value !== null || this.#rules.wanted.value !== null,
+  );
+  #rpc: Rpc;
+  #outbox: Outbox;
+  #last: Promise<void> = Promise.resolve();
+  #near: Setting<number | null>;
+  #rules: Setting<string[] | null>;
+
+  constructor(rpc: Rpc, outbox: Outbox, abort: AbortSignal) {
+    this.#rpc = rpc;
+    this.#outbox = outbox;
+    this.#near = outbox.add(new Setting((near) => this.decide({ what: "near", near }), abort));
+    this.#rules = outbox.add(new Setting((rules) => this.decide({ what: "rules", rules }), abort));
+    rpc.on("review", ({ review }) => {
+      this.info.value = review;
+    });
+  }
+
+  /** Choose an image to be the keeper of its group, or take the choice back. */
+  keep(row: number, chosen: boolean): Promise<void> {
+    const [add, remove] = chosen ? [[row], []] : [[], [row]];
+    return this.decide({ what: "keepers", add, remove });
+  }
+
+  /** Declare images no duplicates of the others in their groups, or take that back. */
+  notDuplicates(rows: number[], value: boolean): Promise<void> {
+    return this.decide({ what: "not_duplicate", rows, value });
+  }
+
+  /** Move the near threshold; null for where the frame was scored. */
+  setNear(near: number | null): void {
+    this.#near.set(near);
+  }
+
+  /** Choose the keeper rules, strongest first; null for those the frame was scored with. */
+  setRules(names: string[] | null): void {
+    this.#rules.set(names);
+  }
+
+  async decide(change: Change): Promise<void> {
+    this.#outbox.flush();
+    try {
+      await this.#inOrder(() => this.#decideWithRetry(change));
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  undo(): Promise<void> {
+    return this.#step("undo");
+  }
+
+  redo(): Promise<void> {
+    return this.#step("redo");
+  }
+
+  async #step(kind: "undo" | "redo"): Promise<void> {
+    this.#outbox.flush();
+    try {
+      await this.#inOrder(() => this.#rpc.request(kind, {}));
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /**
+   * A decision that was lost on the way is sent again, before those made since: deciding the same
+   * twice changes nothing.
+   */
+  async #decideWithRetry(change: Change): Promise<unknown> {
+    try {
+      return await this.#rpc.request("decide", { change });
+    } catch (error) {
+      if (error instanceof RetryError) return this.#decideWithRetry(change);
+      throw error;
+    }
+  }
+
+  /** One request after the other: Python may answer a slow one after those that came later. */
+  #inOrder(request: () => Promise<unknown>): Promise<void> {
+    const answer = this.#last.then(request).then(() => {
+      this.error.value = null;
+    });
+    this.#last = answer.catch(() => {});
+    return answer;
+  }
+
+  #failed(error: unknown): void {
+    if (!(error instanceof CancelledError)) this.error.value = reasonOf(error);
+  }
+}

@@ -1,0 +1,314 @@
+import { type ReadonlySignal, signal } from "@preact/signals";
+import type { TileInfo } from "../wire/protocol";
+import { CancelledError, RetryError, type Rpc } from "../wire/rpc";
+
+/** What a tile shows. `bitmap` is null where there is no picture to show. */
+export interface Tile {
+  info: TileInfo;
+  bitmap: ImageBitmap | null;
+  error: string | null;
+}
+
+interface TileOptions {
+  signal: AbortSignal;
+  /** Decoded pixels to keep: 24 million are 96 MB. */
+  maxPixels?: number;
+  maxTiles?: number;
+  decode?: (blob: Blob) => Promise<ImageBitmap>;
+}
+
+const BATCH = 120;
+const IN_FLIGHT = 2;
+/** Milliseconds that a batch runs before it is worth cancelling. */
+const CANCEL_AFTER = 150;
+
+/** What a view shows, and what it is likely to show next; both most important first. */
+interface Wanted {
+  shown: readonly number[];
+  ahead: readonly number[];
+}
+
+interface Flight {
+  rows: Set<number>;
+  abort: AbortController;
+  sentAt: number;
+}
+
+/** What of a tile depends on the plan; all else depends on the file alone. */
+type PlanInfo = Pick<TileInfo, "row" | "caption" | "chosen" | "not_duplicate">;
+
+/**
+ * Tiles by row, the least recently wanted given up first.
+ *
+ * Only what a view wants to show is requested, in batches. While two batches are under way no third
+ * is sent, so that of a fast scroll only the places where it rests are loaded. A tile made under
+ * another plan is stale: it stays on screen until what depends on the plan has been updated.
+ */
+export class TileCache {
+  #rpc: Rpc;
+  #tiles = new Map<number, Tile>();
+  #wanted = new Map<object, Wanted>();
+  #flights = new Set<Flight>();
+  #stale = new Set<number>();
+  /** Counts the plans: what was requested under an older one may be out of date. */
+  #plan = 0;
+  #version = signal(0);
+  #pixels = 0;
+  #maxPixels: number;
+  #maxTiles: number;
+  #decode: (blob: Blob) => Promise<ImageBitmap>;
+  /** Counts the frames: replies for an older one are dropped. */
+  #epoch = 0;
+  #closed = false;
+
+  constructor(rpc: Rpc, { signal, maxPixels = 24e6, maxTiles = 4000, decode }: TileOptions) {
+    this.#rpc = rpc;
+    this.#maxPixels = maxPixels;
+    this.#maxTiles = maxTiles;
+    this.#decode = decode ?? ((blob) => createImageBitmap(blob));
+    signal.addEventListener(
+      "abort",
+      () => {
+        this.#closed = true;
+        this.reset();
+      },
+      { once: true },
+    );
+  }
+
+  /** Counts the changes: reading it subscribes to them. */
+  get version(): ReadonlySignal<number> {
+    return this.#version;
+  }
+
+  get(row: number): Tile | undefined {
+    return this.#tiles.get(row);
+  }
+
+  /** Set what a view shows, and what it may show next; an empty list when it goes. */
+  want(view: object, shown: readonly number[], ahead: readonly number[] = []): void {
+    if (shown.length === 0) this.#wanted.delete(view);
+    else this.#wanted.set(view, { shown, ahead });
+    for (const row of shown) this.#touch(row);
+    // No view is left: a widget whose cell was run again must not hold on to its pictures.
+    if (this.#wanted.size === 0 && this.#tiles.size > 0) this.reset();
+    this.#dropUnwanted();
+    this.#next();
+  }
+
+  /** Take tiles that came along with another reply. */
+  async add(infos: readonly TileInfo[], blob: Uint8Array, plan = this.#plan): Promise<void> {
+    const epoch = this.#epoch;
+    const unknown = infos.filter((info) => !this.#updatePlanInfo(info, plan));
+    const decoded = await Promise.all(unknown.map((info) => this.#read(info, blob)));
+    if (epoch !== this.#epoch || this.#closed) {
+      for (const tile of decoded) tile.bitmap?.close();
+      return;
+    }
+    for (const tile of decoded) this.#put(tile, plan);
+    this.#evict();
+    this.#bump();
+  }
+
+  /** The plan changed: request again what depends on it. */
+  refresh(): void {
+    this.#plan += 1;
+    for (const row of this.#tiles.keys()) this.#stale.add(row);
+    this.#next();
+  }
+
+  /** Forget everything: the frame was replaced, or the widget is gone. */
+  reset(): void {
+    this.#epoch += 1;
+    for (const flight of this.#flights) flight.abort.abort();
+    this.#flights.clear();
+    for (const tile of this.#tiles.values()) tile.bitmap?.close();
+    this.#tiles.clear();
+    this.#stale.clear();
+    this.#wanted.clear();
+    this.#pixels = 0;
+    this.#bump();
+  }
+
+  /** Ask again for what is missing on screen. */
+  retry(): void {
+    this.#next();
+  }
+
+  /** What to request next; null when nothing is missing or it can wait. */
+  #nextBatch(): { rows: number[]; thumbs: boolean } | null {
+    const coming = new Set<number>();
+    for (const flight of this.#flights) for (const row of flight.rows) coming.add(row);
+    const find = (part: keyof Wanted, thumbs: boolean) => {
+      const rows = new Set<number>();
+      for (const wanted of this.#wanted.values()) {
+        for (const row of wanted[part]) {
+          if (rows.size === BATCH) break;
+          const missing = thumbs ? !this.#tiles.has(row) : this.#stale.has(row);
+          if (missing && !coming.has(row)) rows.add(row);
+        }
+      }
+      return rows.size > 0 ? { rows: [...rows], thumbs } : null;
+    };
+    const shown = find("shown", true) ?? find("shown", false);
+    // What may come next waits until nothing on screen is under way.
+    if (shown || this.#flights.size > 0) return shown;
+    return find("ahead", true) ?? find("ahead", false);
+  }
+
+  #rowsOf(...parts: (keyof Wanted)[]): Set<number> {
+    const rows = new Set<number>();
+    for (const wanted of this.#wanted.values()) {
+      for (const part of parts) for (const row of wanted[part]) rows.add(row);
+    }
+    return rows;
+  }
+
+  #next(): void {
+    if (this.#closed || this.#rpc.lost.peek()) return;
+    while (this.#flights.size < IN_FLIGHT) {
+      const batch = this.#nextBatch();
+      if (!batch) return;
+      void this.#load(batch.rows, batch.thumbs);
+    }
+  }
+
+  async #load(rows: number[], thumbs: boolean): Promise<void> {
+    const abort = new AbortController();
+    const plan = this.#plan;
+    const flight: Flight = { rows: new Set(rows), abort, sentAt: Date.now() };
+    this.#flights.add(flight);
+    const epoch = this.#epoch;
+    const fail = (failed: Iterable<number>, error: string) =>
+      thumbs ? this.#fail(failed, error) : this.#clearPlanInfo(failed, plan);
+    try {
+      const { tiles, blob } = await this.#rpc.request(
+        "tiles",
+        { rows, thumbs },
+        { signal: abort.signal },
+      );
+      if (epoch !== this.#epoch) return;
+      if (thumbs) await this.add(tiles, blob, plan);
+      else this.#updatePlanInfos(tiles, plan);
+      for (const { row } of tiles) flight.rows.delete(row);
+      if (flight.rows.size > 0) fail(flight.rows, "No answer for this image.");
+    } catch (error) {
+      const asksAgain = error instanceof CancelledError || error instanceof RetryError;
+      if (!asksAgain && epoch === this.#epoch) fail(rows, (error as Error).message);
+    } finally {
+      this.#flights.delete(flight);
+    }
+    this.#next();
+  }
+
+  /** Show why there is no tile, rather than request it over and over. */
+  #fail(rows: Iterable<number>, error: string): void {
+    for (const row of rows) {
+      const info: TileInfo = {
+        row,
+        name: "",
+        path: "",
+        caption: null,
+        chosen: false,
+        not_duplicate: false,
+        width: null,
+        height: null,
+        error,
+        thumb: null,
+      };
+      this.#put({ info, bitmap: null, error }, this.#plan);
+    }
+    this.#bump();
+  }
+
+  /** Without an answer, show nothing of the plan rather than what no longer holds. */
+  #clearPlanInfo(rows: Iterable<number>, plan: number): void {
+    this.#updatePlanInfos(
+      [...rows].map((row) => ({ row, caption: null, chosen: false, not_duplicate: false })),
+      plan,
+    );
+  }
+
+  #updatePlanInfos(infos: readonly PlanInfo[], plan: number): void {
+    for (const info of infos) this.#updatePlanInfo(info, plan);
+    this.#bump();
+  }
+
+  /** Update what a tile shows of this plan; false when there is no such tile. */
+  #updatePlanInfo({ row, caption, chosen, not_duplicate }: PlanInfo, plan: number): boolean {
+    const tile = this.#tiles.get(row);
+    if (!tile) return false;
+    this.#tiles.delete(row);
+    this.#tiles.set(row, { ...tile, info: { ...tile.info, caption, chosen, not_duplicate } });
+    if (plan === this.#plan) this.#stale.delete(row);
+    return true;
+  }
+
+  async #read(info: TileInfo, blob: Uint8Array): Promise<Tile> {
+    if (!info.thumb) return { info, bitmap: null, error: info.error };
+    const [offset, length] = info.thumb;
+    try {
+      const bytes = blob.subarray(offset, offset + length) as Uint8Array<ArrayBuffer>;
+      const bitmap = await this.#decode(new Blob([bytes], { type: "image/jpeg" }));
+      return { info, bitmap, error: info.error };
+    } catch {
+      return { info, bitmap: null, error: info.error ?? "The thumbnail cannot be drawn." };
+    }
+  }
+
+  #put(tile: Tile, plan: number): void {
+    const { row } = tile.info;
+    const old = this.#tiles.get(row);
+    if (old) this.#release(old);
+    this.#pixels += pixelsOf(tile);
+    this.#tiles.delete(row);
+    this.#tiles.set(row, tile);
+    if (plan === this.#plan) this.#stale.delete(row);
+    else this.#stale.add(row);
+  }
+
+  #touch(row: number): void {
+    const tile = this.#tiles.get(row);
+    if (!tile) return;
+    this.#tiles.delete(row);
+    this.#tiles.set(row, tile);
+  }
+
+  #release(tile: Tile): void {
+    this.#pixels -= pixelsOf(tile);
+    tile.bitmap?.close();
+  }
+
+  #evict(): void {
+    const shown = this.#rowsOf("shown");
+    for (const [row, tile] of this.#tiles) {
+      if (this.#pixels <= this.#maxPixels && this.#tiles.size <= this.#maxTiles) return;
+      if (shown.has(row)) continue;
+      this.#tiles.delete(row);
+      this.#stale.delete(row);
+      this.#release(tile);
+    }
+  }
+
+  #bump(): void {
+    this.#version.value = this.#version.peek() + 1;
+  }
+
+  /** Cancel batches of which nothing is wanted any more, if they have been slow. */
+  #dropUnwanted(): void {
+    const wanted = this.#rowsOf("shown", "ahead");
+    const now = Date.now();
+    for (const flight of this.#flights) {
+      if (now - flight.sentAt < CANCEL_AFTER) continue;
+      let needed = false;
+      for (const row of flight.rows) needed ||= wanted.has(row);
+      if (needed) continue;
+      this.#flights.delete(flight);
+      flight.abort.abort();
+    }
+  }
+}
+
+function pixelsOf(tile: Tile): number {
+  return tile.bitmap ? tile.bitmap.width * tile.bitmap.height : 0;
+}

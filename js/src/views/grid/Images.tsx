@@ -1,0 +1,75 @@
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import * as format from "../../data/format";
+import { hasGroups } from "../../data/frame";
+import type { GridState } from "../../state/grid";
+import type { GridView } from "../../state/grid-view";
+import { SimilarPopover } from "../similar/SimilarPopover";
+import { Grid } from "./Grid";
+
+/** The grid with what belongs to it. */
+export function Images({ state, view }: { state: GridState; view: GridView }) {
+  return (
+    <>
+      {state.sortError.value && (
+        <div class="banner" role="alert">
+          {state.sortError.value}
+        </div>
+      )}
+      <div class="stage">
+        <Grid view={view} />
+        <Empty state={state} />
+      </div>
+      <SimilarPopover view={view} />
+      <Announcement text={`${countText(state)}, ${format.count(selected(state))} selected`} />
+    </>
+  );
+}
+
+/** Gives a screen reader the counts once they have come to rest. */
+function Announcement({ text }: { text: string }) {
+  const announced = useSignal("");
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      announced.value = text;
+    }, 700);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return (
+    <p class="visually-hidden" role="status">
+      {announced.value}
+    </p>
+  );
+}
+
+function selected(state: GridState): number {
+  state.selection.version.value;
+  return state.selection.count;
+}
+
+/** "1,204 images · 87 groups · 3 unreadable": always with the unit. */
+export function countText(state: GridState): string {
+  const shown = state.shown.value;
+  const frame = state.frame.value;
+  if (!shown || !frame) return "";
+  const parts = [format.images(shown.order.length)];
+  if (hasGroups(frame)) parts.push(format.groups(shown.groups));
+  const { unreadable } = frame.summary;
+  if (unreadable > 0 && shown.order.length === frame.rows) {
+    parts.push(`${format.count(unreadable)} unreadable`);
+  }
+  return parts.join(" · ");
+}
+
+/** Lies over the grid while there is nothing in it. */
+function Empty({ state }: { state: GridState }) {
+  if (state.shown.value?.order.length !== 0) return null;
+  return (
+    <div class="placeholder over">
+      <strong>No image passes these filters</strong>
+      <button type="button" onClick={() => state.resetFilters()}>
+        Reset filters
+      </button>
+    </div>
+  );
+}

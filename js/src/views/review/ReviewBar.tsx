@@ -1,0 +1,203 @@
+import { useComputed } from "@preact/signals";
+import * as format from "../../data/format";
+import { groupedOf, hasGrouped, planned, withoutKept } from "../../data/frame";
+import { historyStep, keyHelp } from "../../data/keys";
+import type { ExplorerState } from "../../state/explorer";
+import type { Review } from "../../state/review";
+import { SelectionControls } from "../grid/Toolbar";
+import { Dropdown } from "../ui/Dropdown";
+import { CloseIcon, RedoIcon, UndoIcon, WarningIcon } from "../ui/icons";
+import { NearControl } from "./NearControl";
+import { RulesEditor } from "./RulesEditor";
+
+/** What the plan does with the images shown, and below it the selection. */
+export function ReviewBar({ state }: { state: ExplorerState }) {
+  return (
+    <>
+      <Plan state={state} />
+      <SelectionControls state={state}>
+        <NotDuplicates state={state} />
+      </SelectionControls>
+    </>
+  );
+}
+
+function Plan({ state }: { state: ExplorerState }) {
+  const { review } = state;
+  const info = review.info.value;
+  if (!info) return null;
+  return (
+    <div class="controls plan" role="group" aria-label="Plan">
+      {info.off === null ? (
+        <>
+          <AcceptPlan state={state} />
+          <NearControl review={review} />
+          <RulesEditor review={review} />
+        </>
+      ) : (
+        <span class="no-plan">No plan: {info.off}</span>
+      )}
+      {info.off === null && <span class="spring" />}
+      <KeyHelp />
+    </div>
+  );
+}
+
+function AcceptPlan({ state }: { state: ExplorerState }) {
+  const { selection } = state;
+  const all = useComputed(() => (state.frame.value ? planned(state.frame.value) : 0)).value;
+  const goes = useComputed(() => {
+    const frame = state.frame.value;
+    const mask = state.mask.value;
+    return frame && mask ? planned(frame, mask) : 0;
+  });
+  const accepted = useComputed(() => {
+    selection.version.value;
+    const shown = goes.value;
+    const frame = state.frame.value;
+    const mask = state.mask.value;
+    if (!frame || !mask || shown === 0 || selection.count !== shown) return false;
+    return selection.rows.countIn(withoutKept(frame, mask)) === shown;
+  });
+  const shown = goes.value;
+  const rows = state.frame.value?.rows ?? 0;
+  return (
+    <>
+      <span
+        class="plan-count"
+        role="status"
+        title={`${format.count(all)} of ${format.images(rows)}`}
+      >
+        Plan: {format.images(all)} {all === 1 ? "goes" : "go"}
+      </span>
+      <button
+        type="button"
+        class="primary"
+        disabled={shown === 0}
+        aria-pressed={accepted.value}
+        title={
+          shown > 0
+            ? "Selects these images: one of each group stays. Nothing is deleted."
+            : all > 0
+              ? "The filter shows none of the images that go"
+              : "No image goes: there are no duplicates"
+        }
+        onClick={() => state.acceptPlan()}
+      >
+        Accept plan <span class="n">({format.count(shown)})</span>
+      </button>
+    </>
+  );
+}
+
+function NotDuplicates({ state }: { state: ExplorerState }) {
+  state.selection.version.value;
+  const frame = state.frame.value;
+  if (!frame || !state.review.on.value) return null;
+  const known = frame.columns.some(({ name }) => name === "fingerprint");
+  const ready = known && hasGrouped(frame, state.selection.rows);
+  return (
+    <button
+      type="button"
+      disabled={!ready}
+      title={
+        ready
+          ? "The images selected are no duplicates of any other in their groups (N)"
+          : known
+            ? "Select images of groups first"
+            : "This frame has no column “fingerprint” to remember it by"
+      }
+      onClick={() => void state.review.notDuplicates(groupedOf(frame, state.selection.rows), true)}
+    >
+      Not duplicates
+    </button>
+  );
+}
+
+function KeyHelp() {
+  return (
+    <Dropdown class="plain" heading="Keys of the grid" title="Keys" label="?">
+      <dl class="keys">
+        {keyHelp().map(({ keys, does }) => (
+          <div key={does}>
+            <dt>
+              {keys.map((key) => (
+                <kbd key={key}>{key}</kbd>
+              ))}
+            </dt>
+            <dd>{does}</dd>
+          </div>
+        ))}
+      </dl>
+    </Dropdown>
+  );
+}
+
+/** Take the last step back, or do it again. */
+export function UndoRedo({ state }: { state: ExplorerState }) {
+  const { review } = state;
+  const info = review.info.value;
+  if (!info) return null;
+  return (
+    <span class="controls history">
+      <Step name="Undo" does={info.undo} onClick={() => void review.undo()} />
+      <Step name="Redo" does={info.redo} onClick={() => void review.redo()} />
+    </span>
+  );
+}
+
+interface StepProps {
+  name: "Undo" | "Redo";
+  does: string | null;
+  onClick(): void;
+}
+
+/** Keeps the focus after the last step: a disabled button would lose it. */
+function Step({ name, does, onClick }: StepProps) {
+  return (
+    <button
+      type="button"
+      class="plain"
+      aria-label={name}
+      aria-disabled={does === null}
+      title={does === null ? `Nothing to ${name.toLowerCase()}` : `${name}: ${does}`}
+      onClick={() => does !== null && onClick()}
+    >
+      {name === "Undo" ? <UndoIcon /> : <RedoIcon />}
+    </button>
+  );
+}
+
+/** Undo and redo by key, wherever the focus is. */
+export function reviewKey(review: Review, event: KeyboardEvent): void {
+  const step = historyStep(event);
+  if (!step || !review.info.peek()) return;
+  event.preventDefault();
+  event.stopPropagation();
+  void review[step]();
+}
+
+/** Why the last decision came to nothing. */
+export function ReviewProblem({ review }: { review: Review }) {
+  const message = review.error.value;
+  if (message === null) return null;
+  return (
+    <div class="problem">
+      <div class="banner" role="alert">
+        <WarningIcon />
+        <span>{format.sentence(message)}</span>
+        <span class="spring" />
+        <button
+          type="button"
+          class="plain"
+          aria-label="Dismiss"
+          onClick={() => {
+            review.error.value = null;
+          }}
+        >
+          <CloseIcon />
+        </button>
+      </div>
+    </div>
+  );
+}

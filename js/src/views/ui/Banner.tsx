@@ -1,0 +1,36 @@
+import type { Status } from "../../state/pick";
+import type { Rpc } from "../../wire/rpc";
+import { WarningIcon } from "./icons";
+
+/** A warning while the kernel does not answer. */
+export function LostBanner({ rpc }: { rpc: Rpc }) {
+  if (!rpc.lost.value) return null;
+  return (
+    <div class="banner" role="alert">
+      <WarningIcon />
+      <span>No answer from the kernel. If it was restarted, run this cell again.</span>
+    </div>
+  );
+}
+
+/** What stands in for the content while there is none. */
+export function Placeholder({ status, height }: { status: Status; height: number }) {
+  const style = { minHeight: `${height}px` };
+  if (status.kind === "error") {
+    return (
+      <div class="placeholder" role="alert" style={style}>
+        <strong>This view could not be loaded.</strong>
+        <span class="reason">{status.message}</span>
+        <button type="button" onClick={status.retry}>
+          Try again
+        </button>
+      </div>
+    );
+  }
+  return (
+    <div class="placeholder" style={style} aria-busy="true">
+      <span class="spinner" aria-hidden="true" />
+      <span>Loading…</span>
+    </div>
+  );
+}

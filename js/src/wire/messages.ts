@@ -1,0 +1,627 @@
+/* Made by scripts/wire.py from src/dedup_widgets/widgets/protocol.py; not to be edited. */
+
+export interface Messages {
+  Requests: Requests;
+  Replies: Replies;
+  Events: Events;
+}
+export interface Requests {
+  ping: PingRequest;
+  cancel: CancelRequest;
+  open_histogram: OpenHistogramRequest;
+  open_grid: OpenGridRequest;
+  tiles: TilesRequest;
+  order: OrderRequest;
+  select: SelectRequest;
+  similar: SimilarRequest;
+  column: ColumnRequest;
+  match: MatchRequest;
+  open_review: OpenReviewRequest;
+  decide: DecideRequest;
+  undo: UndoRequest;
+  redo: RedoRequest;
+  collect: CollectRequest;
+  collection: CollectionRequest;
+  analytics: AnalyticsRequest;
+  preview: PreviewRequest;
+  create: CreateRequest;
+}
+/**
+ * A sign of life is asked for.
+ */
+export interface PingRequest {
+  kind: "ping";
+  seq: number;
+  client: number;
+}
+/**
+ * Forget an earlier request; the only kind without an answer.
+ */
+export interface CancelRequest {
+  kind: "cancel";
+  target: number;
+  seq: number;
+  client: number;
+}
+/**
+ * Everything that a histogram needs to start.
+ */
+export interface OpenHistogramRequest {
+  kind: "open_histogram";
+  seq: number;
+  client: number;
+}
+/**
+ * Everything that a grid needs to start.
+ */
+export interface OpenGridRequest {
+  kind: "open_grid";
+  seq: number;
+  client: number;
+}
+/**
+ * Name, facts and caption of some rows, and their thumbnails if asked for.
+ */
+export interface TilesRequest {
+  kind: "tiles";
+  rows: number[];
+  thumbs?: boolean;
+  seq: number;
+  client: number;
+}
+/**
+ * Dense rank of each row in one column.
+ */
+export interface OrderRequest {
+  kind: "order";
+  column: string;
+  seq: number;
+  client: number;
+}
+/**
+ * Replace the selection.
+ */
+export interface SelectRequest {
+  kind: "select";
+  rows: Uint8;
+  seq: number;
+  client: number;
+}
+/**
+ * An array of uint8; of rows it is a bitset, in which row i is bit ``i & 7`` of byte i >> 3.
+ */
+export interface Uint8 {
+  dtype: "uint8";
+  shape: number[];
+  buffer: number;
+}
+/**
+ * The nearest images to a row, with their tiles.
+ */
+export interface SimilarRequest {
+  kind: "similar";
+  row: number;
+  k: number;
+  seq: number;
+  client: number;
+}
+/**
+ * What one column holds, to filter by it.
+ */
+export interface ColumnRequest {
+  kind: "column";
+  column: string;
+  seq: number;
+  client: number;
+}
+/**
+ * The rows that a clause keeps which the browser cannot evaluate itself.
+ */
+export interface MatchRequest {
+  kind: "match";
+  key: string;
+  clause: any;
+  seq: number;
+  client: number;
+}
+/**
+ * Everything that a review needs to start.
+ */
+export interface OpenReviewRequest {
+  kind: "open_review";
+  seq: number;
+  client: number;
+}
+/**
+ * Change what the plan follows.
+ */
+export interface DecideRequest {
+  kind: "decide";
+  change: KeepersChange | NotDuplicateChange | NearChange | RulesChange;
+  seq: number;
+  client: number;
+}
+/**
+ * Let some rows be keepers, and leave the groups of others to the rules.
+ */
+export interface KeepersChange {
+  what: "keepers";
+  add: number[];
+  remove: number[];
+}
+/**
+ * These images are no duplicates of anything else in their groups; or take that back.
+ */
+export interface NotDuplicateChange {
+  what: "not_duplicate";
+  rows: number[];
+  value: boolean;
+}
+/**
+ * Move the near-duplicate boundary; null for where the frame was scored.
+ */
+export interface NearChange {
+  what: "near";
+  near: number | null;
+}
+/**
+ * Choose the keeper rules, strongest first; null for those the frame was scored with.
+ */
+export interface RulesChange {
+  what: "rules";
+  rules: string[] | null;
+}
+/**
+ * Take the last review step back.
+ */
+export interface UndoRequest {
+  kind: "undo";
+  seq: number;
+  client: number;
+}
+/**
+ * Do the step again that was taken back last.
+ */
+export interface RedoRequest {
+  kind: "redo";
+  seq: number;
+  client: number;
+}
+/**
+ * Keep the selection, or every readable image that is not selected, under a name.
+ */
+export interface CollectRequest {
+  kind: "collect";
+  name: string;
+  of: "rest" | "selection";
+  how: "add" | "remove" | "replace";
+  seq: number;
+  client: number;
+}
+/**
+ * Rename, describe or delete a collection.
+ */
+export interface CollectionRequest {
+  kind: "collection";
+  name: string;
+  change: Rename | Describe | Delete;
+  seq: number;
+  client: number;
+}
+/**
+ * Give a collection another name.
+ */
+export interface Rename {
+  what: "rename";
+  to: string;
+}
+/**
+ * Say what a collection is for.
+ */
+export interface Describe {
+  what: "describe";
+  text: string;
+}
+/**
+ * Delete a collection.
+ */
+export interface Delete {
+  what: "delete";
+}
+/**
+ * Make the analytics, whose widget then is in the trait ``_analytics``.
+ */
+export interface AnalyticsRequest {
+  kind: "analytics";
+  seq: number;
+  client: number;
+}
+/**
+ * Count what a dataset would hold and cost.
+ */
+export interface PreviewRequest {
+  kind: "preview";
+  dataset: DatasetSpec;
+  seq: number;
+  client: number;
+}
+/**
+ * A dataset as the dialog asks for it.
+ */
+export interface DatasetSpec {
+  source: PlanSource | SelectionSource | ViewSource | CollectionSource;
+  name: string;
+  description: string;
+  project: string;
+  project_description: string;
+  root: string;
+  mode: "copy" | "hardlink" | "paths" | "symlink";
+  format: "imagefolder" | "webdataset";
+  merge: boolean;
+  annotate: Server | null;
+}
+/**
+ * The images that stay under the plan.
+ */
+export interface PlanSource {
+  kind: "plan";
+}
+/**
+ * The selected images.
+ */
+export interface SelectionSource {
+  kind: "selection";
+}
+/**
+ * The images that the filters leave.
+ */
+export interface ViewSource {
+  kind: "view";
+}
+/**
+ * The images of a collection.
+ */
+export interface CollectionSource {
+  kind: "collection";
+  name: string;
+}
+/**
+ * A Label Studio server; empty texts stand for the environment's.
+ */
+export interface Server {
+  url: string;
+  token: string;
+}
+/**
+ * Write a dataset; tells of its progress.
+ */
+export interface CreateRequest {
+  kind: "create";
+  dataset: DatasetSpec;
+  seq: number;
+  client: number;
+}
+export interface Replies {
+  ping: Reply;
+  cancel: Reply;
+  open_histogram: HistogramReply;
+  open_grid: GridReply;
+  tiles: TilesReply;
+  order: OrderReply;
+  select: SelectReply;
+  similar: SimilarReply;
+  column: ColumnReply;
+  match: MatchReply;
+  open_review: ReviewReply;
+  decide: Reply;
+  undo: Reply;
+  redo: Reply;
+  collect: CollectReply;
+  collection: Reply;
+  analytics: Reply;
+  preview: PreviewReply;
+  create: CreateReply;
+}
+/**
+ * What a request is answered with: nothing, but for the events it caused.
+ */
+export interface Reply {}
+/**
+ * The numbers of a histogram.
+ */
+export interface HistogramReply {
+  values: Float32;
+}
+/**
+ * An array of float32.
+ */
+export interface Float32 {
+  dtype: "float32";
+  shape: number[];
+  buffer: number;
+}
+/**
+ * The frame behind a grid.
+ */
+export interface GridReply {
+  rows: number;
+  columns: Column[];
+  score: string | null;
+  path: string;
+  near: number;
+  similar: string | null;
+  scores: Float32;
+  selected: Uint8;
+  band: Uint32;
+  place: Uint32;
+  kind: Uint8;
+  keep: Uint8;
+  summary: Summary;
+  version: number;
+}
+/**
+ * A column of the frame.
+ */
+export interface Column {
+  name: string;
+  type: string;
+  sortable: boolean;
+  facet: ("boolean" | "category" | "date" | "number" | "text") | null;
+}
+/**
+ * An array of uint32.
+ */
+export interface Uint32 {
+  dtype: "uint32";
+  shape: number[];
+  buffer: number;
+}
+/**
+ * What the frame holds, counted.
+ */
+export interface Summary {
+  images: number;
+  exact: number;
+  near: number;
+  groups: number;
+  exact_groups: number;
+  near_groups: number;
+  unreadable: number;
+  label_conflicts: number | null;
+  leakage: number | null;
+}
+/**
+ * Some tiles.
+ */
+export interface TilesReply {
+  tiles: TileInfo[];
+  blob: Uint8;
+}
+/**
+ * What a tile shows of its row.
+ */
+export interface TileInfo {
+  row: number;
+  name: string;
+  path: string;
+  caption: string | null;
+  chosen: boolean;
+  not_duplicate: boolean;
+  width: number | null;
+  height: number | null;
+  error: string | null;
+  thumb: [number, number] | null;
+}
+/**
+ * Dense rank of each row in one column.
+ */
+export interface OrderReply {
+  rank: Uint32;
+}
+/**
+ * How many are selected.
+ */
+export interface SelectReply {
+  count: number;
+}
+/**
+ * The nearest images to a row, with their tiles.
+ */
+export interface SimilarReply {
+  tiles: TileInfo[];
+  blob: Uint8;
+  items: SimilarItem[];
+}
+/**
+ * A similar image, and how far it is.
+ */
+export interface SimilarItem {
+  row: number;
+  distance: number;
+}
+/**
+ * What one column holds: numbers; or categories, as codes and labels; or text.
+ */
+export interface ColumnReply {
+  facet: ("boolean" | "category" | "date" | "number" | "text") | null;
+  values?: (Float32 | Float64) | null;
+  codes?: Uint32 | null;
+  labels?: (string | boolean | null)[] | null;
+}
+/**
+ * An array of float64.
+ */
+export interface Float64 {
+  dtype: "float64";
+  shape: number[];
+  buffer: number;
+}
+/**
+ * The rows that a clause keeps.
+ */
+export interface MatchReply {
+  rows: Uint8;
+}
+/**
+ * The frame behind a review, and how the review stands.
+ */
+export interface ReviewReply {
+  rows: number;
+  columns: Column[];
+  score: string | null;
+  path: string;
+  near: number;
+  similar: string | null;
+  scores: Float32;
+  selected: Uint8;
+  band: Uint32;
+  place: Uint32;
+  kind: Uint8;
+  keep: Uint8;
+  summary: Summary;
+  version: number;
+  review: ReviewInfo;
+  collections: CollectionInfo[];
+  members: Uint8;
+  mergeable: string[];
+}
+/**
+ * What the plan follows, and what can be taken back.
+ */
+export interface ReviewInfo {
+  off: string | null;
+  near: number;
+  scored_near: number;
+  near_max: number | null;
+  changes: string;
+  rules: RuleInfo[];
+  rule_choices: RuleChoice[];
+  keepers: number;
+  not_duplicates: number;
+  undo: string | null;
+  redo: string | null;
+}
+/**
+ * A keeper rule in words; its name where it has one.
+ */
+export interface RuleInfo {
+  name: string | null;
+  about: string;
+}
+/**
+ * A keeper rule that can be chosen.
+ */
+export interface RuleChoice {
+  name: string;
+  about: string;
+}
+/**
+ * A collection, and how many images of this frame are in it.
+ */
+export interface CollectionInfo {
+  name: string;
+  size: number;
+  description: string;
+}
+/**
+ * How many images of this frame are in the collection now.
+ */
+export interface CollectReply {
+  size: number;
+}
+/**
+ * What a dataset would hold and cost.
+ */
+export interface PreviewReply {
+  path: string;
+  images: number;
+  bytes: number;
+  new_bytes: number;
+  free_bytes: number;
+  placed: {
+    [k: string]: number;
+  };
+  splits: {
+    [k: string]: number;
+  };
+  renamed: number;
+  unreadable: number;
+  removed: number;
+  lost_groups: number;
+}
+/**
+ * A dataset that was written.
+ */
+export interface CreateReply {
+  name: string;
+  path: string;
+  images: number;
+  bytes: number;
+  removed: number;
+  project_url: string | null;
+  problem: string | null;
+}
+export interface Events {
+  progress: ProgressEvent;
+  selection: SelectionEvent;
+  plan: PlanEvent;
+  review: ReviewEvent;
+  collections: CollectionsEvent;
+}
+/**
+ * How far a long answer is.
+ */
+export interface ProgressEvent {
+  event: "progress";
+  client: number;
+  target: number;
+  done: number;
+  total: number;
+  text: string;
+}
+/**
+ * The selection changed, by Python or by another page.
+ */
+export interface SelectionEvent {
+  event: "selection";
+  rows: Uint8;
+  origin: number | null;
+}
+/**
+ * The plan changed; captions are to be asked for anew.
+ */
+export interface PlanEvent {
+  event: "plan";
+  version: number;
+  rows: Uint32 | null;
+  band: Uint32;
+  place: Uint32;
+  kind: Uint8;
+  keep: Uint8;
+  near: number;
+  summary: Summary;
+}
+/**
+ * What the plan follows changed, or what can be undone or redone.
+ */
+export interface ReviewEvent {
+  event: "review";
+  review: ReviewInfo;
+}
+/**
+ * Collections were made, changed or deleted.
+ */
+export interface CollectionsEvent {
+  event: "collections";
+  collections: CollectionInfo[];
+  members: Uint8;
+}
+
+/** How a row stands: `kind` of the frame as a byte. */
+export const ImageKind = {unique: 0, near: 1, exact: 2, none: 255} as const;
+
+/** What the plan does with a row, as a byte. */
+export const Keep = {goes: 0, stays: 1, beside: 2, none: 255} as const;
+
+/** The rank of a null: last, in either direction. */
+export const NULL_RANK = 0xffffffff;

@@ -1,0 +1,41 @@
+import { readdirSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import { build } from "esbuild";
+import { describe, expect, it } from "vitest";
+import { here, options, widgets } from "../bundle.mjs";
+
+const files = readdirSync(here("src"), { recursive: true, encoding: "utf8" });
+const sheets = files.filter((file) => file.endsWith(".css"));
+
+async function modulesOf(widget: string): Promise<string[]> {
+  const entryPoints = [here(`src/widgets/${widget}.tsx`)];
+  const { metafile } = await build({
+    ...options,
+    entryPoints,
+    absWorkingDir: here("src"),
+    metafile: true,
+    write: false,
+  });
+  return Object.keys(metafile.inputs);
+}
+
+/** A sheet named like a component is its own; any other one is that of all views in its folder. */
+function needs(modules: string[], sheet: string): boolean {
+  const component = sheet.replace(/css$/, "tsx");
+  if (files.includes(component)) return modules.includes(component);
+  return modules.some((file) => dirname(file) === dirname(sheet) && file.endsWith(".tsx"));
+}
+
+describe.each(widgets)("the bundle of %s", (widget) => {
+  it("carries the style sheets of its views, and no other", async () => {
+    const modules = await modulesOf(widget);
+    const carried = modules.filter((file) => file.endsWith(".css"));
+    expect(carried.sort()).toEqual(sheets.filter((sheet) => needs(modules, sheet)).sort());
+  });
+});
+
+it("an ImageGrid carries nothing that only an Explorer draws", async () => {
+  const views = (await modulesOf("image_grid")).filter((file) => file.startsWith("views/"));
+  const rooms = new Set(views.map((file) => basename(dirname(file))));
+  expect([...rooms].sort()).toEqual(["grid", "similar", "ui"]);
+});
