@@ -21,11 +21,10 @@ test: .make/test .make/js lint
 	$(BIN)/pytest
 	cd js && $(NPM) test
 
-# No browser, no server, nothing slow: each process has one core.
+# Python without a browser, a server or anything slow: each process has one core.
 test-fast: .make/test .make/js
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not slow and not browser' --ignore tests/browser \
 		--hypothesis-profile=fast -n auto --dist worksteal
-	cd js && $(NPM) test
 
 lint: .make/test js/node_modules/.package-lock.json
 	$(BIN)/ruff check

@@ -23,6 +23,17 @@ if find_spec("playwright") is None and "DEDUP_WIDGETS_TEST_ALL" not in os.enviro
     collect_ignore += ["browser", "on_screen.py"]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs CLIP as slow: to import what it runs on takes seconds."""
+    for item in items:
+        if isinstance(item, pytest.Function):
+            parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+            names = {*item.fixturenames, *filter(lambda it: isinstance(it, str), parameters)}
+            if names & {"tiny_clip", "clip", "exact_clip"}:
+                item.add_marker("slow")
+
+
 @pytest.fixture(autouse=True)
 def own_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep every test away from the user's store."""

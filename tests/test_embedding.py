@@ -98,6 +98,7 @@ def test_networks_give_unit_rows(network, photos):
     assert embed(network, []).shape[0] == 0
 
 
+@pytest.mark.slow
 def test_the_batch_does_not_matter(network, photos):
     together = embed(network, photos)
     alone = np.concatenate([embed(network, [photo]) for photo in photos])
