@@ -45,10 +45,15 @@ class Figures:
     """What the quick pass measured, and beside it the cases that only the full pass has."""
 
     def __init__(
-        self, quick: Mapping[str, Any], full: Mapping[str, Any], forms: list[dict[str, Any]]
+        self,
+        quick: Mapping[str, Any],
+        full: Mapping[str, Any],
+        forms: list[dict[str, Any]],
+        runtimes: Mapping[str, Any],
     ) -> None:
         self.machine = (quick or full)["machine"]
         self.forms = forms
+        self.runtimes = runtimes
         rows = {_identity(r): Row(**r, is_full=True) for r in full.get("results", [])}
         rows |= {_identity(r): Row(**r, is_full=False) for r in quick.get("results", [])}
         self._rows = list(rows.values())
@@ -59,6 +64,7 @@ class Figures:
         return cls(
             *(_read(folder / f"{name}.json", {}) for name in ("quick", "full")),
             _read(folder / "forms.json", []),
+            _read(folder / "runtimes.json", {}),
         )
 
     def all(self, experiment: str, variant: str | None = None) -> list[Row]:

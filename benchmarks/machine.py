@@ -22,6 +22,7 @@ PACKAGES = (
     "imagehash",
     "imagededup",
     "cleanvision",
+    "openvino",
 )
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8")
 

@@ -8,7 +8,7 @@ import argparse
 import math
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,7 @@ def documents() -> dict[Path, str]:
         "embedding": embedding,
         "fidelity": fidelity,
         "forms": forms,
+        "runtimes": runtimes,
         "hashing": hashing,
         "neighbors": neighbors,
         "pruning": pruning,
@@ -209,7 +210,10 @@ def _similar_summary(figures: Figures) -> Iterable[Sequence[str]]:
 
 def machine(figures: Figures) -> str:
     """Name what was measured on."""
-    seen = figures.machine
+    return _machine(figures.machine)
+
+
+def _machine(seen: Mapping[str, Any]) -> str:
     flags = f", {', '.join(seen['flags'])}" if seen["flags"] else ""
     return (
         f"Measured on {seen['cores']} cores of {seen['cpu']}{flags}; {seen['memory_gib']} GiB; "
@@ -364,6 +368,26 @@ def forms(figures: Figures) -> str:
         return "Not recorded."
     head = list(dict.fromkeys(key for row in tried for key in row))
     return _table(head, [[_cell(row.get(key, "")) for key in head] for row in tried])
+
+
+def runtimes(figures: Figures) -> str:
+    """Lay out the networks in another runtime beside the forms that run here."""
+    kept = figures.runtimes
+    if not kept:
+        return "Not measured yet."
+    rows = [
+        (
+            row["network"],
+            row["form"],
+            f"{row['images/s a core']:.1f}",
+            " – ".join(f"{speed:.1f}" for speed in row["spread"]),
+            f"{row['lowest cosine']:.6f}",
+            row["other bits"],
+        )
+        for row in kept["results"]
+    ]
+    head = ("network", "form", "images/s a core", "spread", "lowest cosine", "other bits")
+    return f"{_machine(kept['machine'])}\n\n{_table(head, rows)}"
 
 
 def hashing(figures: Figures) -> str:

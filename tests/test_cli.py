@@ -11,9 +11,11 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+import dedup_widgets as dw
 from dedup_widgets import __version__
 from dedup_widgets.cli import app
 from dedup_widgets.demo import EDITS, PHOTOS, demo_photos
+from dedup_widgets.frame.provenance import provenances
 
 runner = CliRunner()
 
@@ -32,6 +34,17 @@ def test_score_writes_the_frame_and_sums_it_up(photo_folder, tmp_path):
     assert "images  5" in result.output
     assert "exact groups  1 (2 images can go)" in result.output
     assert f"dedup-widgets explore {out}" in result.output.replace("\n", "")
+
+
+@pytest.mark.parametrize("name", ["scores.parquet", "scores.csv"])
+def test_what_was_asked_of_score_is_known_to_those_who_open_its_file(photo_folder, tmp_path, name):
+    out = tmp_path / name
+    asked = ["--model", "efficientnet-lite0", "--near", "0.02", "--precision", "exact", "-q"]
+    run("score", photo_folder(2), "-o", out, *asked)
+    frame = pl.read_parquet(out) if name.endswith("parquet") else pl.read_csv(out)
+    assert dw.Explorer(frame).near == 0.02
+    (made,) = provenances(frame)
+    assert (made.model, made.precision) == ("efficientnet-lite0", "exact")
 
 
 def test_score_writes_csv_without_embeddings(photo_folder, tmp_path):

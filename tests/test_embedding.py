@@ -2,14 +2,17 @@ import contextlib
 import http.server
 import math
 import os
+import platform
 import shutil
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -180,20 +183,136 @@ def test_where_no_low_precision_is_fast_both_precisions_are_one(
     np.testing.assert_array_equal(embed(fast, photos), embed(exact, photos))
 
 
+OPERATORS = (
+    *("_linear_pointwise", "_reorder_linear_weight"),
+    *("_convolution_pointwise", "_convolution_pointwise_", "_reorder_convolution_weight"),
+)
+"""Those that `onednn` calls, of which torch promises nothing."""
+
+
+@pytest.fixture
+def replace_operator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Put a function of the real one in the place of one of torch's own operators; None: nothing.
+
+    It is as in a process that begins with such a torch.
+    """
+    import torch
+
+    from dedup_widgets.models import onednn
+
+    real = torch.ops.mkldnn
+    operators = {name: getattr(real, name) for name in OPERATORS if hasattr(real, name)}
+    if len(operators) < len(OPERATORS):
+        pytest.skip("this torch lacks the operators")
+
+    def replace(name: str, other: Callable[..., Any] | None) -> None:
+        was = operators.pop(name)
+        if other and name == "_convolution_pointwise_":
+            operators[name] = SimpleNamespace(binary=lambda *given: other(was.binary, *given))
+        elif other:
+            operators[name] = lambda *given: other(was, *given)
+        monkeypatch.setattr(torch.ops, "mkldnn", SimpleNamespace(**operators))
+        onednn.trusted.cache_clear()
+
+    yield replace
+    onednn.trusted.cache_clear()
+
+
+def one_percent_more(real: Callable[..., Any], first: Any, *rest: Any) -> Any:
+    """Compute something that is not what it should be, whatever the operator."""
+    import torch
+
+    if isinstance(rest[0], torch.Tensor):
+        return real(first, *rest) * 1.01
+    return real(first * 1.01, *rest)
+
+
+def takes_other_arguments(real: Callable[..., Any], *given: Any) -> Any:
+    return real(*given, "one more")
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="no such processor")
+def test_the_operators_of_this_torch_are_trusted():
+    import torch
+
+    from dedup_widgets.models import onednn
+
+    assert onednn.usable("cpu")
+    if torch.cpu._is_avx512_bf16_supported():
+        assert onednn.usable("cpu", torch.bfloat16)
+
+
+@pytest.mark.parametrize("other", [None, takes_other_arguments, one_percent_more])
+@pytest.mark.parametrize("name", OPERATORS)
+def test_no_operator_is_trusted_unless_all_give_what_plain_torch_gives(
+    replace_operator, name, other
+):
+    from dedup_widgets.models import onednn
+
+    replace_operator(name, other)
+    assert not onednn.usable("cpu")
+
+
+def test_operators_are_tried_once_a_process(replace_operator):
+    from dedup_widgets.models import onednn
+
+    calls = []
+
+    def counted(real, *given):
+        calls.append(given)
+        return real(*given)
+
+    replace_operator("_linear_pointwise", counted)
+    assert onednn.usable("cpu") == onednn.usable("cpu")
+    tried = len(calls)
+    assert tried > 0
+    onednn.usable("cpu")
+    assert len(calls) == tried
+
+
+@pytest.mark.parametrize("name", ["_linear_pointwise", "_convolution_pointwise"])
+def test_with_operators_that_are_wrong_embeddings_are_right(
+    replace_operator, tiny_clip, exact_clip, exact_efficientnet, photos, name
+):
+    networks = (("efficientnet-lite0", exact_efficientnet), (tiny_clip, exact_clip))
+    right = [(model, exact.key, embed(exact, photos)) for model, exact in networks]
+    replace_operator(name, one_percent_more)
+    for model, key, rows in right:
+        for precision in ("fast", "exact"):
+            plain = load_embedder(model, "cpu", precision)
+            assert plain.key == key
+            np.testing.assert_allclose(embed(plain, photos), rows, atol=1e-6)
+
+
+def test_operators_that_fail_in_bfloat16_leave_float32(
+    monkeypatch, replace_operator, tiny_clip, exact_clip, exact_efficientnet
+):
+    import torch
+
+    def no_bfloat16(real, *given):
+        if given[0].dtype == torch.bfloat16:
+            raise RuntimeError("bf16 path needs the cpu support")
+        return real(*given)
+
+    replace_operator("_reorder_linear_weight", no_bfloat16)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
+    for model, exact in (("efficientnet-lite0", exact_efficientnet), (tiny_clip, exact_clip)):
+        assert load_embedder(model, "cpu", "fast").key == exact.key
+
+
 @pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize(
     ("dtype", "cosine"), [("float32", 1 - 1e-6), ("bfloat16", 0.999), ("float16", 0.9999)]
 )
 def test_the_vision_tower_is_that_of_the_model_in_each_form(
-    monkeypatch, exact_clip, photos, fused, dtype, cosine
+    replace_operator, exact_clip, photos, fused, dtype, cosine
 ):
     import torch
 
-    from dedup_widgets.models import onednn
     from dedup_widgets.models import vision_tower as clip
 
     if not fused:
-        monkeypatch.setattr(onednn, "usable", lambda _: False)
+        replace_operator("_linear_pointwise", one_percent_more)
     elif dtype != "float32":
         needs_bfloat16()
     processor = exact_clip.model[0].processor.image_processor
@@ -214,17 +333,6 @@ def test_a_model_that_prepares_pictures_in_its_own_way_keeps_its_own_form(tiny_c
     embedder = load_embedder(model)
     assert embedder.fixed_batch is None
     assert_unit_rows(embed(embedder, photos), len(photos))
-
-
-def test_efficientnet_is_the_same_with_and_without_fused_layers(monkeypatch, photos):
-    from dedup_widgets.models import efficientnet_lite0 as efficientnet
-    from dedup_widgets.models import onednn
-
-    fused = embed(load_embedder("efficientnet-lite0", "cpu", "exact"), photos)
-    monkeypatch.setattr(onednn, "usable", lambda _: False)
-    monkeypatch.setattr(efficientnet, "usable", lambda _: False)
-    plain = embed(load_embedder("efficientnet-lite0", "cpu", "exact"), photos)
-    np.testing.assert_allclose(fused, plain, atol=1e-6)
 
 
 @pytest.mark.parametrize("precision", ["half", "", None])

@@ -73,7 +73,7 @@ def cache(tmp_path) -> Cache:
 
 def run(paths, embedder, cache, *, batch_size=8, workers=2, progress=False, source=None):
     source = source or LocalFiles()
-    return describe(paths, embedder, cache, source, batch_size, workers, progress)
+    return describe(paths, embedder, cache, lambda _path: source, batch_size, workers, progress)
 
 
 def by_path(described):
@@ -159,16 +159,19 @@ def test_recall_tells_what_is_known_and_reads_nothing(
     folder, paths, cache, fixed_batch, make_photo
 ):
     embedder = Pixels(fixed_batch)
-    assert look_up(paths, embedder, cache, Unread(), 2).records == []
+    assert look_up(paths, embedder, cache, lambda _path: Unread(), 2).records == []
     described = run(paths[:20], embedder, cache)
     make_photo(99, (50, 50)).save(folder / "03.png")
     (folder / "04.png").unlink()
-    known = look_up(paths, embedder, cache, Unread(), 2)
+    known = look_up(paths, embedder, cache, lambda _path: Unread(), 2)
     expected = by_path(described)
     del expected[str(folder / "03.png")]
     expected[str(folder / "04.png")] = None
     assert by_path(known) == expected
-    assert look_up(paths, Pixels(fixed_batch, key="another"), cache, Unread(), 2).row_of == {}
+    assert (
+        look_up(paths, Pixels(fixed_batch, key="another"), cache, lambda _path: Unread(), 2).row_of
+        == {}
+    )
 
 
 @batches
@@ -217,7 +220,7 @@ def test_what_progress_raises_stops_the_work_and_keeps_what_is_done(
         run(paths, embedder, cache, progress=halt, batch_size=4, source=slow)
     assert set(threading.enumerate()) <= before
     assert slow.read_files < len(paths)
-    kept = len(look_up(paths, embedder, cache, Unread(), 2).row_of)
+    kept = len(look_up(paths, embedder, cache, lambda _path: Unread(), 2).row_of)
     assert kept >= 8
     assert sum(embedder.calls) - kept <= 8
     again = Pixels(fixed_batch)
@@ -258,7 +261,7 @@ def test_an_error_of_the_model_comes_out_and_keeps_what_is_done(paths, cache, fi
 
     with pytest.raises(ModelError, match="out of memory"):
         run(paths, Failing(fixed_batch), cache, batch_size=4)
-    assert look_up(paths, Pixels(fixed_batch), cache, Unread(), 2).row_of
+    assert look_up(paths, Pixels(fixed_batch), cache, lambda _path: Unread(), 2).row_of
 
 
 @batches

@@ -195,7 +195,7 @@ def test_a_file_is_read_and_looked_up(tmp_path):
     path = tmp_path / "a.jpg"
     path.write_bytes(b"content")
     assert LocalFiles().read(str(path)) == b"content"
-    assert LocalFiles().stat(str(path)) == Entry(str(path), 7, path.stat().st_mtime_ns)
+    assert LocalFiles().stat(str(path)) == Entry(str(path), 7, str(path.stat().st_mtime_ns))
 
 
 @pytest.mark.parametrize("ask", [LocalFiles().read, LocalFiles().stat])

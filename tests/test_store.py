@@ -54,8 +54,8 @@ def library(tmp_path):
 
 
 def test_a_file_record_comes_back_as_it_was_written(cache):
-    good = FileRecord(Entry("/a/ü.png", 99, 123456789012345678), "f" * 32, FACTS)
-    bad = FileRecord(Entry("/a/b.jpg", 1, 2), error="truncated")
+    good = FileRecord(Entry("/a/ü.png", 99, "123456789012345678"), "f" * 32, FACTS)
+    bad = FileRecord(Entry("/a/b.jpg", 1, 'etag "0x1e5"'), error="truncated")
     cache.add([good, bad])
     assert cache.files(["/a/ü.png", "/a/b.jpg", "/a/none.jpg"]) == {
         "/a/ü.png": good,

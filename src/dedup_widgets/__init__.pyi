@@ -18,6 +18,7 @@ from .planning.plan import plan as plan
 from .planning.plan import threshold_curve as threshold_curve
 from .review.decisions import Decisions as Decisions
 from .review.replay import replay as replay
+from .review.session import Session as Session
 from .scoring import keepers as keepers
 from .scoring.job import Job as Job
 from .scoring.score import score as score

@@ -35,6 +35,9 @@ def native(path: str) -> str | bytes:
 
 
 def as_unicode(path: str) -> str:
-    """Return a path as valid Unicode, with escapes for bytes that are not."""
-    # Frames and JSON hold valid Unicode only; undecodable bytes of a name are lone surrogates.
-    return path.encode("utf-8", "backslashreplace").decode()
+    """Return a path as frames and JSON can hold it, with escapes for bytes that are no Unicode.
+
+    :func:`native` leads back.
+    """
+    # Python has lone surrogates for undecodable bytes.
+    return path if path.isascii() else path.encode("utf-8", "backslashreplace").decode()

@@ -4,10 +4,13 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping
 
+import polars as pl
+
 from dedup_widgets._text import counted
 from dedup_widgets._version import __version__
 from dedup_widgets.dataset.spec import DatasetSpec
 from dedup_widgets.dataset.tables import as_parquet
+from dedup_widgets.frame.schema import COLUMNS, as_markdown
 
 # The loaders for folders know these names only; others they need to be told.
 _COMMON_SPLITS = {"train", "validation", "test"}
@@ -112,6 +115,7 @@ def _making(job: DatasetSpec, placed: Mapping[str, int], allow_duplicates: bool)
     return [
         f"With dedup_widgets {__version__}{source}.",
         "",
+        *(f"- Scored with {_cell(made.about)}." for made in job.scored_with),
         *(f"- {counted(count, 'picture')}: {texts[how]}." for how, count in placed.items()),
         f"- {checked}."
         if allow_duplicates
@@ -124,32 +128,23 @@ def _making(job: DatasetSpec, placed: Mapping[str, int], allow_duplicates: bool)
     ]
 
 
+_OWN_COLUMNS = {
+    "file_name": "the file in the folder of the split; becomes `image` when loaded",
+    "source_path": "where the picture came from",
+}
+
+
 def _columns(job: DatasetSpec) -> list[str]:
-    meanings = {
-        "file_name": "the file in the folder of the split; becomes `image` when loaded",
-        "source_path": "where the picture came from",
-        "uniqueness": "how unlike all others it is, 0 to 1; 0: an exact duplicate",
-        "kind": "exact (duplicate), near(-duplicate) or unique, among the scored images",
-        "group": "images with one number are duplicates of each other",
-        "keep": "whether it was suggested to stay",
-        "nearest": "the image that decided the uniqueness",
-        "distance": "cosine distance from the nearest image",
-        "width": "pixels",
-        "height": "pixels",
-        "bytes": "size of the file",
-        "fingerprint": "hash of the decoded picture: the same for exact duplicates",
-    }
-    return [
-        "## Columns",
-        "",
-        "| column | type | meaning |",
-        "|---|---|---|",
-        *(
-            f"| {_cell(column)} | {_cell(str(dtype))} | {meanings.get(column, '')} |"
-            for column, dtype in job.metadata.schema.items()
-        ),
-        "",
-    ]
+    rows = ((_cell(c.name), _cell(str(c.dtype)), _meaning(c)) for c in job.metadata)
+    return ["## Columns", "", *as_markdown(rows), ""]
+
+
+def _meaning(column: pl.Series) -> str:
+    """Return what a column means, nothing for one that is the user's own."""
+    known = COLUMNS.get(column.name)
+    if known is not None and known.fits(column):
+        return known.meaning
+    return _OWN_COLUMNS.get(column.name, "")
 
 
 def _files(job: DatasetSpec) -> str:

@@ -14,7 +14,7 @@ from dedup_widgets._text import about_file
 from dedup_widgets.errors import DatasetError, ImageError, InputError
 from dedup_widgets.images.formats import sniff
 from dedup_widgets.images.listing import IMAGE_SUFFIXES
-from dedup_widgets.images.source import LocalFiles
+from dedup_widgets.images.source import source_for
 
 Format = Literal["imagefolder", "webdataset"]
 Clash = Literal["number", "error"]
@@ -136,7 +136,7 @@ def _without_double_start(stem: str) -> str:
 
 def _suffix_by_content(source: str) -> str:
     try:
-        found = sniff(LocalFiles().read(source)).lower()
+        found = sniff(source_for(source).read(source)).lower()
     except ImageError as error:
         raise DatasetError(f"{about_file(source, error)}. Nothing was written.") from error
     return ".jpg" if found == "jpeg" else f".{found}"

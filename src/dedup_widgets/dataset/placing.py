@@ -10,7 +10,8 @@ from pathlib import Path
 import polars as pl
 from humanize import naturalsize
 
-from dedup_widgets.dataset.spec import DatasetSpec, Mode, Place
+from dedup_widgets._paths import as_unicode, native
+from dedup_widgets.dataset.spec import DatasetSpec, Item, Mode, Place, read_unchanged
 from dedup_widgets.dataset.tables import as_parquet
 from dedup_widgets.dataset.webdataset import stored_bytes, write_shards
 from dedup_widgets.errors import DatasetError
@@ -67,27 +68,32 @@ def place_all(
     places, how = [], Counter[str]()
     for item in job.items:
         target = folder / item.split / item.name
-        how[_place(item.source, target, job.mode)] += 1
-        places.append(Place(Path(item.source) if job.mode == "paths" else target))
+        how[_place(item, target, job.mode)] += 1
+        places.append(Place(item.source if job.mode == "paths" else str(target)))
         step(1)
     return places, dict(how)
 
 
-def _place(source: str, target: Path, mode: Mode) -> str:
+def _place(item: Item, target: Path, mode: Mode) -> str:
     if mode == "symlink":
-        target.symlink_to(source)
-    elif mode == "copy":
-        shutil.copyfile(source, target)
-    elif mode == "hardlink":
-        try:
-            # Of a symbolic link, Linux would link the link.
-            os.link(os.path.realpath(source), target)
-        except OSError as error:
-            if error.errno not in _CANNOT_LINK:
-                raise
-            shutil.copyfile(source, target)
-            return "copy"
+        os.symlink(native(item.source), target)  # noqa: PTH211
+    elif mode == "copy" or (mode == "hardlink" and not _could_link(item, target)):
+        target.write_bytes(read_unchanged(item, Place(item.source)))
+        return "copy"
     return mode
+
+
+def _could_link(item: Item, target: Path) -> bool:
+    if item.device is None:
+        return False
+    try:
+        # Of a symbolic link, Linux would link the link.
+        os.link(os.path.realpath(native(item.source)), target)
+    except OSError as error:
+        if error.errno not in _CANNOT_LINK:
+            raise
+        return False
+    return True
 
 
 def write_tables(job: DatasetSpec, folder: Path) -> None:
@@ -117,7 +123,7 @@ def why_not_written(job: DatasetSpec, error: OSError) -> str:
         reason = "a source vanished while it was placed: scan again"
     else:
         reason = "check the permissions of the folder and the disk, or choose another mode="
-    where = error.filename or job.path.parent
+    where = as_unicode(os.fsdecode(error.filename or job.path.parent))
     return (
         f"{job.name} could not be written: {where}: {error.strerror or error}; {reason}. "
         "Nothing was left."

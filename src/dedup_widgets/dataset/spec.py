@@ -15,8 +15,9 @@ from dedup_widgets.dataset.naming import Clash, Format, check_name, check_splits
 from dedup_widgets.dataset.tables import metadata_columns, removed_rows
 from dedup_widgets.errors import DatasetError, ImageError, InputError
 from dedup_widgets.frame.collection import Collection
+from dedup_widgets.frame.provenance import Provenance, provenances
 from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
-from dedup_widgets.images.source import LocalFiles
+from dedup_widgets.images.source import source_for
 
 Mode = Literal["hardlink", "copy", "symlink", "paths"]
 
@@ -36,13 +37,15 @@ class Item:
 class Place:
     """Where the bytes of a picture lie; in a tar file somewhere in the middle."""
 
-    file: Path
+    path: str
     start: int = 0
-    length: int = -1
+    length: int | None = None
 
     def read(self) -> bytes:
         """Return the bytes of the picture."""
-        with self.file.open("rb") as file:
+        if self.length is None:
+            return source_for(self.path).read(self.path)
+        with Path(self.path).open("rb") as file:
             file.seek(self.start)
             return file.read(self.length)
 
@@ -60,6 +63,7 @@ class DatasetSpec:
     metadata: pl.DataFrame
     fingerprints: list[str | None]
     left_out_columns: list[str]
+    scored_with: list[Provenance]
     removed: pl.DataFrame
     unreadable: int
 
@@ -117,6 +121,8 @@ def dataset_spec(
     left_out = removed_rows(removed, unreadable, kept)
     splits = _splits(frame, kept, split, split_column)
     facts = _look_up(frame, kept)
+    if mode == "symlink":
+        _refuse_elsewhere(kept, facts)
     if format == "imagefolder" and mode in ("hardlink", "copy"):
         _refuse_between_sources(final, kept)
     names = file_names(kept, splits, format, on_name_clash)
@@ -141,6 +147,7 @@ def dataset_spec(
         metadata=metadata,
         fingerprints=_fingerprints(frame),
         left_out_columns=left_out_columns,
+        scored_with=provenances(frame),
         removed=left_out,
         unreadable=len(unreadable),
     )
@@ -203,7 +210,7 @@ def _look_up(frame: pl.DataFrame, sources: list[str]) -> list[tuple[int, int | N
     facts, problems = [], []
     for source, size in zip(sources, scored, strict=True):
         try:
-            found = LocalFiles().stat(source)
+            found = source_for(source).stat(source)
         except ImageError as error:
             problems.append(str(error))
             continue
@@ -221,10 +228,31 @@ def _look_up(frame: pl.DataFrame, sources: list[str]) -> list[tuple[int, int | N
     return facts
 
 
+def _refuse_elsewhere(sources: list[str], facts: list[tuple[int, int | None]]) -> None:
+    """Raise if a link could not lead to a source."""
+    for source, (_, device) in zip(sources, facts, strict=True):
+        if device is None:
+            raise InputError(
+                f'mode="symlink" links to files of this machine, and {source} is none; choose '
+                'mode="copy", or "paths"'
+            )
+
+
 def _fingerprints(frame: pl.DataFrame) -> list[str | None]:
     if "fingerprint" in frame.columns and frame["fingerprint"].dtype == pl.String:
         return frame["fingerprint"].to_list()
     return [None] * len(frame)
+
+
+def read_unchanged(item: Item, place: Place) -> bytes:
+    """Return the bytes of a picture from one of its places; raise unless they are as many still."""
+    try:
+        data = place.read()
+    except ImageError as error:
+        raise DatasetError(f"{error}. Nothing was written.") from error
+    if len(data) != item.size:
+        raise DatasetError(changed(item))
+    return data
 
 
 def changed(item: Item) -> str:

@@ -8,15 +8,15 @@ import polars as pl
 from dedup_widgets._paths import absolute
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.collection import Collection
+from dedup_widgets.frame.provenance import NAME, provenances
+from dedup_widgets.frame.schema import COLUMNS, types
 from dedup_widgets.frame.table import checked_paths, to_polars
 
 REMOVED_SCHEMA = {
-    "path": pl.String,
-    "fingerprint": pl.String,
-    "group": pl.UInt32,
-    "keeper": pl.String,
-    "distance": pl.Float32,
-    "reason": pl.String,
+    **types("path", "fingerprint", "group"),
+    "keeper": COLUMNS["path"].dtype,
+    **types("distance"),
+    "reason": pl.String(),
 }
 """Columns of ``removed.parquet``."""
 
@@ -31,8 +31,10 @@ def metadata_columns(
 ) -> tuple[pl.DataFrame, list[str]]:
     """Return the columns that the format and `datasets` hold, and the names of the others."""
     left_out = [c for c, dtype in frame.schema.items() if dtype == pl.Object]
-    if not embedding and "embedding" in frame.columns:
-        left_out.append("embedding")
+    if not embedding:
+        # How it was made is of use beside the vectors; the card says it for people.
+        hidden = {"embedding"} | ({NAME} if provenances(frame) else set())
+        left_out += [c for c in frame.columns if c in hidden]
     if not binary:
         left_out += [c for c, dtype in frame.schema.items() if dtype == pl.Binary]
     frame = frame.drop(left_out)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from dedup_widgets._text import about_file, counted, listed
-from dedup_widgets.dataset.spec import DatasetSpec, Item, Place, changed
+from dedup_widgets.dataset.spec import DatasetSpec, Item, Place, changed, read_unchanged
 from dedup_widgets.errors import DatasetError, ImageError
 from dedup_widgets.images.decode import decode
 
@@ -19,9 +19,7 @@ def verified_fingerprints(
     """
 
     def fingerprint(item: Item, place: Place) -> str:
-        data = place.read()
-        if len(data) != item.size:
-            raise DatasetError(changed(item))
+        data = read_unchanged(item, place)
         try:
             return decode(data).fingerprint
         except ImageError as error:

@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from dedup_widgets.dataset.spec import DatasetSpec, Item, Place, changed
-from dedup_widgets.errors import DatasetError, ImageError
-from dedup_widgets.images.source import LocalFiles
+from dedup_widgets.dataset.spec import DatasetSpec, Item, Place, read_unchanged
 
 _SAME_SUFFIX = {"jpeg": "jpg", "jpe": "jpg", "jfif": "jpg", "tif": "tiff"}
 _FIELDS = {"jpg", "png", "webp", "gif", "bmp", "tiff"}
@@ -42,10 +40,10 @@ def write_shards(
             with tarfile.open(file, "w", format=tarfile.PAX_FORMAT) as tar:
                 for i in shard:
                     item = job.items[i]
-                    data = _read_unchanged(item)
+                    data = read_unchanged(item, Place(item.source))
                     key = Path(item.name).stem
                     start = _add(tar, f"{key}.{field}", data)
-                    places[i] = Place(file, start, len(data))
+                    places[i] = Place(str(file), start, len(data))
                     _add(tar, f"{key}.json", rows[i])
                     step(1)
     return [places[i] for i in range(len(job.items))]
@@ -126,13 +124,3 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> int:
     member.mode = 0o644
     tar.addfile(member, io.BytesIO(data))
     return int(tar.offset) - _padded(len(data))
-
-
-def _read_unchanged(item: Item) -> bytes:
-    try:
-        data = LocalFiles().read(item.source)
-    except ImageError as error:
-        raise DatasetError(f"{error}. Nothing was written.") from error
-    if len(data) != item.size:
-        raise DatasetError(changed(item))
-    return data

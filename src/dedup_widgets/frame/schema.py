@@ -1,11 +1,190 @@
-"""The columns that the package knows, under their own names and types."""
+"""The columns that the package knows, and frames brought to their names and types.
 
-from collections.abc import Callable
+What a column is called, which type it has and what it is good for stands in :data:`COLUMNS` and
+nowhere else.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import polars as pl
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.table import refuse_pattern
+
+KIND = pl.Enum(["exact", "near", "unique"])
+
+
+Role = Literal["path", "score", "provenance", "fact", "metric", "embedding"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of :func:`dedup_widgets.score`.
+
+    Attributes
+    ----------
+    name : str
+        What it is called.
+    dtype : polars type
+        Of the embedding only the class, for the length of a vector is the model's.
+    role : str
+        ``path``; ``score``: comes of comparing images; ``provenance``: how that was done, see
+        :mod:`dedup_widgets.frame.provenance`; ``fact``: about the file; ``metric``: measured in its
+        picture; or ``embedding``.
+    meaning : str
+        In a few words, for tables of columns.
+    is_shown : bool
+        Whether the widgets look at it; see :func:`recognised`.
+    """
+
+    name: str
+    dtype: Any
+    role: Role
+    meaning: str
+    is_shown: bool = False
+
+    def fits(self, values: pl.Series) -> bool:
+        """Tell whether a column of this name holds what it should, and is not a user's own.
+
+        >>> COLUMNS["group"].fits(pl.Series([1.0, None])), COLUMNS["kind"].fits(pl.Series(["pear"]))
+        (True, False)
+        """
+        if isinstance(self.dtype, pl.Enum):
+            known = {*self.dtype.categories, None}
+            return _is_text(values) and set(values.cast(pl.String).unique()) <= known
+        if isinstance(self.dtype, pl.String | pl.Categorical):
+            return _is_text(values)
+        if self.dtype.is_integer():
+            return _is_whole(values)
+        if self.dtype.is_float():
+            return values.dtype.is_numeric()
+        return bool(values.dtype == self.dtype)
+
+
+def _is_text(values: pl.Series) -> bool:
+    return isinstance(values.dtype, pl.String | pl.Categorical | pl.Enum)
+
+
+def _is_whole(values: pl.Series) -> bool:
+    """Tell whether a column holds whole numbers; those of pandas are floats where some miss."""
+    if values.dtype.is_float():
+        numbers = values.drop_nulls().drop_nans()
+        return bool((numbers.is_finite() & (numbers % 1 == 0)).all())
+    return values.dtype.is_integer()
+
+
+COLUMNS = {
+    column.name: column
+    for column in (
+        Column("path", pl.String(), "path", "as given, or as found"),
+        Column(
+            "uniqueness",
+            pl.Float32(),
+            "score",
+            "how unlike all others it is, 0 to 1; 0: an exact duplicate",
+        ),
+        Column(
+            "kind",
+            KIND,
+            "score",
+            "exact (duplicate), near(-duplicate) or unique, among the scored images",
+            is_shown=True,
+        ),
+        Column(
+            "group",
+            pl.UInt32(),
+            "score",
+            "images with one number are duplicates of each other",
+            is_shown=True,
+        ),
+        Column("keep", pl.Boolean(), "score", "whether it was suggested to stay", is_shown=True),
+        Column(
+            "nearest", pl.String(), "score", "the image that decided the uniqueness", is_shown=True
+        ),
+        Column(
+            "distance",
+            pl.Float32(),
+            "score",
+            "cosine distance from the nearest image",
+            is_shown=True,
+        ),
+        Column(
+            "scored_with",
+            pl.Categorical(),
+            "provenance",
+            "model, precision, gamma and near, as JSON",
+        ),
+        Column("width", pl.UInt32(), "fact", "pixels", is_shown=True),
+        Column("height", pl.UInt32(), "fact", "pixels", is_shown=True),
+        Column("bytes", pl.UInt64(), "fact", "size of the file"),
+        Column("format", pl.String(), "fact", "what the file is by its content, such as jpeg"),
+        Column("mode", pl.String(), "fact", "its pixels as Pillow calls them, such as RGB"),
+        Column("frames", pl.UInt32(), "fact", "frames of an animation, pages of a TIFF"),
+        Column("lossless", pl.Boolean(), "fact", "whether the file keeps every pixel as it was"),
+        Column("exif", pl.Boolean(), "fact", "whether the file has EXIF data"),
+        Column("brightness", pl.Float32(), "metric", "mean luma, 0 to 1"),
+        Column("contrast", pl.Float32(), "metric", "standard deviation of luma, 0 to 0.5"),
+        Column(
+            "sharpness", pl.Float32(), "metric", "variance of the Laplacian: lower when blurred"
+        ),
+        Column("aspect_ratio", pl.Float32(), "metric", "width by height"),
+        Column("area", pl.UInt64(), "metric", "pixels in all"),
+        Column(
+            "fingerprint",
+            pl.String(),
+            "fact",
+            "hash of the decoded picture: the same for exact duplicates",
+            is_shown=True,
+        ),
+        Column("error", pl.String(), "fact", "why it could not be read", is_shown=True),
+        Column("embedding", pl.Array, "embedding", "unit vector of float16 numbers"),
+    )
+}
+"""The columns of :func:`dedup_widgets.score`, by name, in their order."""
+
+
+METRICS = (
+    *(column.name for column in COLUMNS.values() if column.role == "metric"),
+    *("bytes", "width", "height", "distance"),
+)
+"""The columns that measure an image, in the order in which they are offered beside the score."""
+
+
+NUMBERED = frozenset({"group", "nearest"})
+"""Columns whose numbers name things and measure nothing."""
+
+
+def types(*names: str) -> dict[str, Any]:
+    """Return the types of some columns, by name."""
+    return {name: COLUMNS[name].dtype for name in names}
+
+
+def as_markdown(columns: Iterable[tuple[str, Any, str]]) -> list[str]:
+    """Return a table of names, types and meanings, line by line."""
+    return [
+        "| column | type | meaning |",
+        "|---|---|---|",
+        *(f"| {name} | {dtype} | {meaning} |" for name, dtype, meaning in columns),
+    ]
+
+
+def without_scores(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns that are the user's own, without those of an earlier score.
+
+    Raises
+    ------
+    InputError
+        When there was no earlier score, and a column has a name that scoring needs.
+    """
+    clash = [name for name in frame.columns if name in COLUMNS and name != "path"]
+    if clash and not {"uniqueness", "kind", "keep"} <= set(frame.columns):
+        raise InputError(
+            f"scoring makes columns that this frame has already: {', '.join(map(repr, clash))}; "
+            f"rename them: frame.rename({{{clash[0]!r}: 'my_{clash[0]}'}})"
+        )
+    return frame.drop(clash)
 
 
 def for_planning(frame: pl.DataFrame, path: str, score: str | None) -> pl.DataFrame:
@@ -27,49 +206,28 @@ def for_planning(frame: pl.DataFrame, path: str, score: str | None) -> pl.DataFr
     return frame.drop(taken).rename(names)
 
 
-SCORE_COLUMNS = ("uniqueness", "kind", "group", "keep", "nearest", "distance")
+def with_paths(frame: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
+    """Return a frame with paths as text, in ``nearest`` too where that holds row numbers.
 
-
-FACT_TYPES = {
-    "width": pl.UInt32,
-    "height": pl.UInt32,
-    "bytes": pl.UInt64,
-    "format": pl.String,
-    "mode": pl.String,
-    "frames": pl.UInt32,
-    "lossless": pl.Boolean,
-    "exif": pl.Boolean,
-    "brightness": pl.Float32,
-    "contrast": pl.Float32,
-    "sharpness": pl.Float32,
-}
-
-
-SHAPE = {
-    "aspect_ratio": (pl.col("width") / pl.col("height")).cast(pl.Float32),
-    "area": pl.col("width").cast(pl.UInt64) * pl.col("height"),
-}
-
-
-def without_scores(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the columns that are the user's own, without those of an earlier score.
+    Groups below 1 stand for none.
 
     Raises
     ------
     InputError
-        When there was no earlier score, and a column has a name that scoring needs.
+        When ``nearest`` names rows that there are not.
     """
-    ours = [*SCORE_COLUMNS, *FACT_TYPES, *SHAPE, "fingerprint", "error", "embedding"]
-    clash = [name for name in frame.columns if name in ours]
-    if clash and not {"uniqueness", "kind", "keep"} <= set(frame.columns):
+    named = frame.with_columns(pl.Series("path", paths, dtype=pl.String))
+    if "group" in named.columns and named.schema["group"].is_numeric():
+        named = named.with_columns(pl.when(pl.col("group") > 0).then("group"))
+    if "nearest" not in frame.columns or not frame.schema["nearest"].is_integer():
+        return named
+    highest = frame["nearest"].max()
+    if isinstance(highest, int) and highest >= len(frame):
         raise InputError(
-            f"scoring makes columns that this frame has already: {', '.join(map(repr, clash))}; "
-            f"rename them: frame.rename({{{clash[0]!r}: 'my_{clash[0]}'}})"
+            f"nearest names row {highest} of a frame of {len(frame)} rows; give the frame that was "
+            "scored, or add a column 'fingerprint'"
         )
-    return frame.drop(clash)
-
-
-KIND = pl.Enum(["exact", "near", "unique"])
+    return named.with_columns(nearest=pl.col("path").gather(pl.col("nearest")))
 
 
 def recognised(frame: pl.DataFrame, path: str, score: str | None) -> pl.DataFrame:
@@ -86,43 +244,13 @@ def recognised(frame: pl.DataFrame, path: str, score: str | None) -> pl.DataFram
     columns = {"path": frame[path].cast(pl.String)}
     if score is not None:
         columns["uniqueness"] = _checked_score(frame[score])
-    for name, (fits, dtype) in _KNOWN.items():
-        if name in frame.columns and name not in columns and fits(frame[name]):
-            columns[name] = frame[name].cast(dtype, strict=False)
+    for name, column in COLUMNS.items():
+        if column.is_shown and name in frame.columns and column.fits(frame[name]):
+            columns[name] = frame[name].cast(column.dtype, strict=False)
     known = pl.DataFrame(columns)
     if "group" in columns:
-        known = known.with_columns(pl.when(pl.col("group") > 0).then("group").cast(pl.UInt32))
+        known = known.with_columns(pl.when(pl.col("group") > 0).then("group"))
     return known
-
-
-def _is_text(column: pl.Series) -> bool:
-    return isinstance(column.dtype, pl.String | pl.Categorical | pl.Enum)
-
-
-def is_kind(column: pl.Series) -> bool:
-    """Tell whether a column holds kinds."""
-    return _is_text(column) and set(column.cast(pl.String).unique()) <= {*KIND.categories, None}
-
-
-def _is_whole(column: pl.Series) -> bool:
-    """Tell whether a column holds whole numbers; those of pandas are floats where some miss."""
-    if column.dtype.is_float():
-        numbers = column.drop_nulls().drop_nans()
-        return bool((numbers.is_finite() & (numbers % 1 == 0)).all())
-    return column.dtype.is_integer()
-
-
-_KNOWN: dict[str, tuple[Callable[[pl.Series], bool], type[pl.DataType]]] = {
-    "kind": (is_kind, pl.String),
-    "group": (_is_whole, pl.Int64),
-    "keep": (lambda column: column.dtype == pl.Boolean, pl.Boolean),
-    "nearest": (_is_text, pl.String),
-    "distance": (lambda column: column.dtype.is_numeric(), pl.Float32),
-    "width": (_is_whole, pl.Int64),
-    "height": (_is_whole, pl.Int64),
-    "fingerprint": (_is_text, pl.String),
-    "error": (_is_text, pl.String),
-}
 
 
 def _checked_score(column: pl.Series) -> pl.Series:

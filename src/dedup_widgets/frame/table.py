@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from dedup_widgets._paths import absolute
+from dedup_widgets._paths import absolute, as_unicode
 from dedup_widgets.errors import InputError
 
 
@@ -57,7 +57,7 @@ def to_polars(data: Any) -> pl.DataFrame:
 
 def _plain(values: Any) -> list[Any]:
     """Return values with paths as text."""
-    return [os.fspath(value) if isinstance(value, os.PathLike) else value for value in values]
+    return [as_unicode(os.fspath(v)) if isinstance(v, str | os.PathLike) else v for v in values]
 
 
 def require_columns(frame: pl.DataFrame, columns: Sequence[str], purpose: str) -> None:
@@ -113,7 +113,7 @@ def checked_paths(frame: pl.DataFrame, column: str = "path") -> list[str]:
         if not (paths.dtype.is_nested() or paths.dtype.is_numeric() or paths.dtype == pl.Object):
             paths = paths.cast(pl.String)
         elif paths.dtype == pl.Object and all(isinstance(p, str | os.PathLike) for p in paths):
-            paths = pl.Series(column, [os.fspath(path) for path in paths], dtype=pl.String)
+            paths = pl.Series(column, [as_unicode(os.fspath(p)) for p in paths], dtype=pl.String)
         else:
             raise InputError(f"column {column!r} must hold text, not {paths.dtype}")
     if paths.null_count():

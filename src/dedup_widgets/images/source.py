@@ -1,11 +1,12 @@
 """Where the bytes of images are read from.
 
-All other modules handle paths and bytes only, so a source other than the local disk is one more
-class with the two methods of `Source`.
+All other modules handle paths and bytes only, and ask :func:`source_for` where they come from, so a
+source other than the local disk is one more class with the two methods of `Source`.
 """
 
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -26,28 +27,36 @@ class Entry:
         The path as it was asked for.
     size : int
         Bytes.
-    mtime_ns : int
-        Time of the last change, in nanoseconds since 1970.
+    version : str
+        Changes whenever the content does: of a local file the time of the last change, in
+        nanoseconds since 1970; elsewhere a text that is no number, such as a tag of an object.
     device : int, optional
         The number of its disk, within which files can be hardlinked; not compared.
     """
 
     path: str
     size: int
-    mtime_ns: int
+    version: str
     device: int | None = field(default=None, compare=False)
 
 
 class Source(Protocol):
-    """A place that holds images: the local disk, and later an object store."""
+    """A place that holds images, such as the local disk or an object store.
+
+    Its methods are called in several threads at once.
+    """
 
     def read(self, path: str) -> bytes:
         """Return the whole content of `path`; raise `ImageError` if that is impossible."""
         ...
 
     def stat(self, path: str) -> Entry:
-        """Return size and time of `path`; raise `ImageError` if that is impossible."""
+        """Return size and version of `path`; raise `ImageError` if that is impossible."""
         ...
+
+
+SourceFor = Callable[[str], Source]
+"""What tells where a path is read from: :func:`source_for`."""
 
 
 class LocalFiles:
@@ -103,7 +112,7 @@ class LocalFiles:
         Returns
         -------
         Entry
-            Size in bytes and time of the last change; of the target, for a symbolic link.
+            Size, version and disk; of the target, for a symbolic link.
 
         Raises
         ------
@@ -119,7 +128,27 @@ class LocalFiles:
         if not stat.S_ISREG(status.st_mode):
             # Opening a pipe would wait for its writer forever.
             raise ImageError(f"{path}: is not a regular file; take it out of the input")
-        return Entry(path, status.st_size, status.st_mtime_ns, status.st_dev)
+        return Entry(path, status.st_size, str(status.st_mtime_ns), status.st_dev)
+
+
+_LOCAL = LocalFiles()
+_elsewhere: dict[str, Source] = {}
+
+
+def set_source(prefix: str, source: Source | None) -> None:
+    """Let paths that begin with a prefix, such as ``"s3://"``, be read from a source; None: not."""
+    if source is None:
+        _elsewhere.pop(prefix, None)
+    else:
+        _elsewhere[prefix] = source
+
+
+def source_for(path: str) -> Source:
+    """Return what reads a path: the local disk, unless its prefix was given to another source."""
+    for prefix, source in _elsewhere.items():
+        if path.startswith(prefix):
+            return source
+    return _LOCAL
 
 
 def _why_unreadable(path: str, error: Exception) -> str:

@@ -74,7 +74,8 @@ def fast_type(device: str) -> "torch.dtype | None":
     target = torch.device(device)
     if target.type == "cuda":
         return torch.float16 if torch.cuda.get_device_capability(target) >= (7, 0) else None
-    if onednn.usable(device) and torch.cpu._is_avx512_bf16_supported():
+    multiplies_bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
+    if multiplies_bfloat16 and onednn.usable(device, torch.bfloat16):
         return torch.bfloat16
     return None
 

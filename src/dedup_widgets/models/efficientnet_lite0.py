@@ -280,7 +280,7 @@ def features_of_bytes(
     """
     network = load_network(device)
     dtype, features = torch.float32, network.features
-    if usable(device):
+    if usable(device) and usable(device, low or dtype):
         features = FusedFeatures(network, pictures, low or dtype)
     elif low:
         dtype, features = low, network.to(low).features

@@ -12,13 +12,23 @@ the number of threads changes no bit either.
 
 import os
 import sys
+from pathlib import Path
 
+from dedup_widgets._paths import absolute
 from dedup_widgets.errors import InputError
 from dedup_widgets.models.base import Embedder, Precision, check_precision
 from dedup_widgets.models.custom import CustomModel
 from dedup_widgets.models.efficientnet import EfficientNet
 from dedup_widgets.models.hub import EMBEDDED_MODEL, find_model, pick_device
 from dedup_widgets.models.sentence_transformer import load_sentence_transformer
+
+
+def lasting_name(model: str | os.PathLike[str]) -> str:
+    """Return the name by which :func:`load_embedder` finds a model from any folder."""
+    name = os.fspath(model)
+    if name == EMBEDDED_MODEL or not (isinstance(model, os.PathLike) or Path(name).is_dir()):
+        return name
+    return absolute(name)
 
 
 def load_embedder(

@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dedup_widgets.errors import InputError
+from dedup_widgets.frame.schema import with_paths
 from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
 from dedup_widgets.planning.groups import GroupDecisions, Groups, decided, groups_within, own_groups
 from dedup_widgets.planning.ranking import (
@@ -83,7 +84,7 @@ class Planner:
 
     def __init__(self, df: Any, *, limits: Limits = LIMITS) -> None:
         frame = to_polars(df)
-        self._frame = _with_paths(frame, checked_paths(frame))
+        self._frame = with_paths(frame, checked_paths(frame))
         self._names = self._frame.select(_file_name(pl.col("path"))).to_series()
         self._limits = limits
         self._lock = threading.Lock()
@@ -94,7 +95,7 @@ class Planner:
 
     @property
     def near(self) -> float:
-        """The boundary that the frame was scored with, inferred from its kinds and groups."""
+        """The boundary that the frame was scored with, see :attr:`Scored.near`."""
         with self._lock:
             has_embeddings = "embedding" in self._frame.columns
             return self._scored("embedding" if has_embeddings else "keep").near
@@ -153,6 +154,8 @@ class Planner:
         check(rules)
         with self._lock:
             scored = self._scored(needed)
+            if needed == "embedding":
+                scored.check_models("grouping images anew")
             for known in self._rankings:
                 if known.scored is scored and _are_same(known.rules, rules):
                     return known
@@ -290,25 +293,6 @@ def _check_columns(
             )
     if pairs:
         require_columns(frame, ["fingerprint"], "telling who is not a duplicate")
-
-
-def _with_paths(frame: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
-    """Return the frame with paths as text, in ``nearest`` too where that holds row numbers.
-
-    Groups below 1 stand for none.
-    """
-    named = frame.with_columns(pl.Series("path", paths, dtype=pl.String))
-    if "group" in named.columns and named.schema["group"].is_numeric():
-        named = named.with_columns(pl.when(pl.col("group") > 0).then("group"))
-    if "nearest" not in frame.columns or not frame.schema["nearest"].is_integer():
-        return named
-    highest = frame["nearest"].max()
-    if isinstance(highest, int) and highest >= len(frame):
-        raise InputError(
-            f"nearest names row {highest} of a frame of {len(frame)} rows; give the frame that was "
-            "scored, or add a column 'fingerprint'"
-        )
-    return named.with_columns(nearest=pl.col("path").gather(pl.col("nearest")))
 
 
 def _are_same(some: Sequence[str | Rule], others: Sequence[str | Rule]) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from dedup_widgets.frame.provenance import of_one_model, provenances
 from dedup_widgets.neighbors import grouping
 from dedup_widgets.neighbors.pairs import Pairs, pairs_within
 from dedup_widgets.neighbors.vectors import distances, first_equal, unit_vectors
@@ -57,8 +58,15 @@ class ScoredImages:
         The row of each in the frame.
     embeddings
         The frame's column of them, null for images without one; None if it has none.
+    made
+        How its scores were made, as far as the frame says so.
     closeness
         Which images are near each other; None if another column than embeddings is needed.
+
+    Notes
+    -----
+    A frame of :func:`dedup_widgets.score` says which gamma and near it was made with. Where one
+    does not, for it is older or somebody's own, both are inferred from its scores.
     """
 
     def __init__(self, frame: pl.DataFrame, needed: str, limits: Limits) -> None:
@@ -68,17 +76,21 @@ class ScoredImages:
         mask = frame.select(compared).to_series()
         self.images = frame.drop("embedding", strict=False).filter(mask)
         self.row = np.flatnonzero(mask.to_numpy())
+        self.made = provenances(self.images)
         self.embeddings = frame["embedding"] if "embedding" in frame.columns else None
         self.closeness = Closeness(self, limits) if needed == "embedding" else None
 
     @cached_property
     def near(self) -> float:
-        """The boundary that the frame was scored with, inferred from its kinds and groups.
+        """The boundary that the frame was scored with.
 
-        It lies between the scores of kind near and those of kind unique, and no member of a group
-        is farther from its keeper. If the default does not fit, it is the lowest that does: a
+        Of frames put together it is the lowest. Where none says so, it is inferred from kinds and
+        groups: it lies between the scores of kind near and those of kind unique, and no member of a
+        group is farther from its keeper. If the default does not fit, it is the lowest that does: a
         boundary that is too low keeps images, one that is too high loses them.
         """
+        if self.made:
+            return min(made.near for made in self.made)
         if not {"kind", "uniqueness"} <= set(self.images.columns):
             return NEAR
         score = self.images["uniqueness"].cast(pl.Float32)
@@ -112,8 +124,12 @@ class ScoredImages:
     def gamma(self) -> float | None:
         """The exponent between the frame's distances and its scores, None if there is none.
 
-        The median of ln(uniqueness) / ln(distance), if most rows agree with it.
+        Where the frame does not say, the median of ln(uniqueness) / ln(distance), if most rows
+        agree with it.
         """
+        if self.made:
+            gammas = {made.gamma for made in self.made}
+            return gammas.pop() if len(gammas) == 1 else None
         if not {"uniqueness", "distance"} <= set(self.images.columns):
             return None
         score = self.images["uniqueness"].cast(pl.Float64).fill_null(np.nan).to_numpy()
@@ -127,6 +143,24 @@ class ScoredImages:
         if not 1e-3 <= gamma <= 1e3 or np.mean(abs(exponents - gamma) <= 1e-3 * gamma) < 0.9:
             return None
         return 1.0 if abs(gamma - 1) < 1e-5 else gamma
+
+    @cached_property
+    def is_on_scale(self) -> bool:
+        """Whether scores follow from the distances; a column of a user's own need not."""
+        if not self.made or self.gamma is None:
+            return self.gamma is not None
+        if not {"uniqueness", "distance"} <= set(self.images.columns):
+            return False
+        both = self.images.select(
+            pl.col("uniqueness", "distance").cast(pl.Float64).fill_nan(None)
+        ).filter((pl.col("uniqueness") > 0) & pl.col("distance").is_not_null())
+        score, distance = (both[name].to_numpy() for name in both.columns)
+        follows = abs(score - scale(distance, self.gamma)) <= 1e-3 * score
+        return not follows.size or bool(np.mean(follows) >= 0.9)
+
+    def check_models(self, purpose: str) -> None:
+        """Raise an InputError that names two models whose embeddings cannot be compared."""
+        of_one_model(self.made, purpose)
 
     @property
     def limit(self) -> float:
@@ -201,11 +235,11 @@ class Closeness:
         self._row = scored.row
         # The lowest boundary at which a row of the frame may have a neighbour.
         self._from = np.zeros(len(scored.embeddings))
-        if scored.gamma is not None and scored.pictures is not None:
+        if scored.is_on_scale and scored.pictures is not None:
             score = scored.images["uniqueness"].cast(pl.Float64).fill_null(0.0)
             # The score of copies is 0 for all but one, and any of them may become the keeper.
             score = score.set(scored.pictures.is_duplicated(), 0.0)
-            # A little less than the score: gamma was inferred from rounded numbers.
+            # A little less than the score: gamma may have been inferred from rounded numbers.
             self._from[self._row] = (score.to_numpy() - 2 * FLOOR) / 1.001
         self._lowest = np.sort(self._from[self._row])
         self._lock = threading.Lock()

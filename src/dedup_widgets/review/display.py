@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from dedup_widgets.frame.schema import KIND, is_kind
+from dedup_widgets.frame.provenance import at_near
+from dedup_widgets.frame.schema import COLUMNS, KIND
 from dedup_widgets.frame.summary import kinds
 
 NO_RANK = 0xFFFFFFFF
@@ -83,13 +84,16 @@ def bands(frame: pl.DataFrame) -> Bands:
 def planned(
     frame: pl.DataFrame, plan: pl.DataFrame, score: str | None, near: float
 ) -> pl.DataFrame:
-    """Return the frame with group, keep and, where it has it, kind as the plan has them."""
+    """Return the frame with group, keep and, where it has it, kind as the plan has them.
+
+    Where it says which boundary it was scored with, it says that they are those of `near`.
+    """
     compared = plan["rank"].is_not_null()
     columns = [
         plan["group"],
         plan.select(keep=pl.when(compared).then(pl.col("action") == "keep")).to_series(),
     ]
-    if score is not None and "kind" in frame.columns and is_kind(frame["kind"]):
+    if score is not None and "kind" in frame.columns and COLUMNS["kind"].fits(frame["kind"]):
         kind, is_near = pl.col("kind").cast(pl.String), pl.col(score) <= pl.lit(near, pl.Float32)
         columns.append(
             frame.select(
@@ -101,7 +105,7 @@ def planned(
                 .cast(KIND)
             ).to_series()
         )
-    return frame.with_columns(columns)
+    return at_near(frame.with_columns(columns), near)
 
 
 def dense_rank(column: pl.Series) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from dedup_widgets import filters as filtering
+from dedup_widgets._paths import as_unicode
 from dedup_widgets.errors import InputError
 from dedup_widgets.filters import Context, Filters
 from dedup_widgets.filters.facets import Facet, Kind
@@ -289,7 +290,7 @@ class View(Watched):
 
     def similar(self, path: str | os.PathLike[str], k: int = 12) -> pl.DataFrame:
         """Return the k nearest images to one of the frame; see :func:`dedup_widgets.similar`."""
-        return self._searcher().frame(os.fspath(path), k)
+        return self._searcher().frame(_as_text(path), k)
 
     def similar_rows(self, row: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows of the k nearest images to a row, and how far away they are."""
@@ -362,7 +363,7 @@ class View(Watched):
         InputError
             When it is not in the frame.
         """
-        row = self._row_of.get(os.fspath(path))
+        row = self._row_of.get(_as_text(path))
         if row is None:
             raise InputError(f"{os.fspath(path)!r} is not in this frame")
         return row
@@ -401,6 +402,4 @@ class View(Watched):
 
 def _as_text(path: Any) -> str:
     """Return a path as text; what is none has a text that no path has."""
-    if isinstance(path, str):
-        return path
-    return os.fspath(path) if isinstance(path, os.PathLike) else ""
+    return as_unicode(os.fspath(path)) if isinstance(path, str | os.PathLike) else ""

@@ -21,7 +21,7 @@ from dedup_widgets._progress import Progress
 from dedup_widgets._threads import single_core_threads
 from dedup_widgets.errors import ImageError, ModelError
 from dedup_widgets.images.decode import decode
-from dedup_widgets.images.source import Entry, Source
+from dedup_widgets.images.source import Entry, SourceFor
 from dedup_widgets.images.thumbnail import thumbnail
 from dedup_widgets.models.base import Embedder
 from dedup_widgets.store.cache import Cache, FileRecord
@@ -59,7 +59,7 @@ def describe(
     paths: Sequence[str],
     embedder: Embedder,
     cache: Cache,
-    source: Source,
+    source_for: SourceFor,
     batch_size: int,
     workers: int,
     progress: Progress,
@@ -76,8 +76,8 @@ def describe(
     ----------
     paths
         Absolute paths.
-    embedder, cache, source
-        The model, where results are kept, and where files are read from.
+    embedder, cache, source_for
+        The model, where results are kept, and what tells where a file is read from.
     batch_size
         Pictures that are embedded before they are written. An embedder with a ``fixed_batch``
         takes that many in a pass of the network; another one takes the whole batch.
@@ -93,11 +93,11 @@ def describe(
         If the model fails, or its vectors differ in length from those in the cache.
     """
     with _threads(workers, embedder) as pool:
-        known, todo, vectors = _look_up(pool, paths, embedder, cache, source)
+        known, todo, vectors = _look_up(pool, paths, embedder, cache, source_for)
         with _ProgressReport(known, len(paths), progress) as report:
             size = embedder.fixed_batch or batch_size
             ahead = max(batch_size, 2 * workers)
-            reads = _in_order(pool, lambda entry: _read(source, entry, embedder), todo, ahead)
+            reads = _in_order(pool, lambda entry: _read(source_for, entry, embedder), todo, ahead)
             taken = partial(_take_stored, vectors, embedder, cache)
             batches = _batches(reads, size, set(vectors.row_of), taken)
             most = max(workers, batch_size // size)
@@ -115,7 +115,7 @@ def describe(
 
 
 def look_up(
-    paths: Sequence[str], embedder: Embedder, cache: Cache, source: Source, workers: int
+    paths: Sequence[str], embedder: Embedder, cache: Cache, source_for: SourceFor, workers: int
 ) -> Descriptions:
     """Return what the store has of files by now, without reading a picture.
 
@@ -125,8 +125,8 @@ def look_up(
         Absolute paths.
     embedder
         Only pictures that were embedded by this model count.
-    cache, source
-        Where results are kept, and where files are, to see whether they have changed since.
+    cache, source_for
+        Where results are kept, and what tells where files are, to see whether they have changed.
     workers
         Threads that look files up.
 
@@ -137,7 +137,7 @@ def look_up(
         that cannot be looked up are in it, with their error.
     """
     with _threads(workers, embedder) as pool:
-        known, _, vectors = _look_up(pool, paths, embedder, cache, source)
+        known, _, vectors = _look_up(pool, paths, embedder, cache, source_for)
     return vectors.described([known[path] for path in paths if path in known])
 
 
@@ -257,7 +257,7 @@ def _look_up(
     paths: Sequence[str],
     embedder: Embedder,
     cache: Cache,
-    source: Source,
+    source_for: SourceFor,
 ) -> tuple[dict[str, FileRecord], list[Entry], _Vectors]:
     """Look all files up in the store.
 
@@ -271,7 +271,7 @@ def _look_up(
     todo: list[Entry] = []
     vectors = _Vectors(len(paths), embedder.name)
     pieces = [paths[at : at + _FILES_AT_A_TIME] for at in range(0, len(paths), _FILES_AT_A_TIME)]
-    looks = pool.map(lambda piece: [_stat(source, path) for path in piece], pieces)
+    looks = pool.map(lambda piece: [_stat(source_for, path) for path in piece], pieces)
     for piece, entries in zip(pieces, looks, strict=True):
         remembered = cache.files(piece)
         current: list[FileRecord] = []
@@ -302,18 +302,18 @@ def _take_stored(
     return len(found)
 
 
-def _stat(source: Source, path: str) -> Entry | FileRecord:
+def _stat(source_for: SourceFor, path: str) -> Entry | FileRecord:
     """Look a file up; return a record with the error if that fails."""
     try:
-        return source.stat(path)
+        return source_for(path).stat(path)
     except ImageError as error:
-        return FileRecord(Entry(path, 0, 0), error=str(error))
+        return FileRecord(Entry(path, 0, ""), error=str(error))
 
 
-def _read(source: Source, entry: Entry, embedder: Embedder) -> _ReadFile:
+def _read(source_for: SourceFor, entry: Entry, embedder: Embedder) -> _ReadFile:
     """Read and decode a file, and prepare its picture and its thumbnail."""
     try:
-        data = source.read(entry.path)
+        data = source_for(entry.path).read(entry.path)
     except ImageError as error:
         # It may be readable next time with the same size and date, so this is not kept.
         return _ReadFile(FileRecord(entry, error=str(error)), lasting=False)

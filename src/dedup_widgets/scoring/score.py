@@ -5,12 +5,14 @@ The only module that runs all steps; each step is a plain function of another mo
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
 import dedup_widgets.scoring.keepers as keepers
 from dedup_widgets._progress import Progress
+from dedup_widgets.frame.provenance import NAME, Provenance, of_one_model, provenances
 from dedup_widgets.frame.schema import without_scores
 from dedup_widgets.frame.table import require_columns
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
@@ -79,11 +81,13 @@ def score(
         ``path``, ``uniqueness`` (Float32, [0, 1], 0 exactly for what can go as an exact duplicate,
         higher is more unique), ``kind`` (exact, near, unique), ``group``, ``keep``, ``nearest``
         (path of the image that decided the score) and its cosine ``distance`` (Float32, [0, 1]),
-        the facts of the file, the quality metrics (``brightness`` [0, 1], ``contrast`` [0, 0.5],
-        ``sharpness`` [0, 1,040,400], see :mod:`dedup_widgets.images.quality`; ``aspect_ratio``,
-        width by height; ``area``, pixels; ``bytes``), ``fingerprint`` (32 hex digits), ``error``
-        (why it could not be read; its scores are then null), ``embedding`` (Array(Float16, d), unit
-        vector), and the other columns of a frame that was given.
+        ``scored_with`` (how that was done: model, precision, gamma and near, as JSON; by it
+        :func:`plan` and :func:`similar` need not be told, nor guess), the facts of the file, the
+        quality metrics (``brightness`` [0, 1], ``contrast`` [0, 0.5], ``sharpness`` [0, 1,040,400],
+        see :mod:`dedup_widgets.images.quality`; ``aspect_ratio``, width by height; ``area``,
+        pixels; ``bytes``), ``fingerprint`` (32 hex digits), ``error`` (why it could not be read;
+        its scores are then null), ``embedding`` (Array(Float16, d), unit vector), and the other
+        columns of a frame that was given.
 
     Raises
     ------
@@ -124,7 +128,7 @@ def add_scores(
     frame, path
         A frame, and its column of paths.
     near
-        As for :func:`score`.
+        As for :func:`score`; default: what the frame says that it was scored with.
     run
         Scores the images of a frame; called unless the frame has a column ``embedding``.
 
@@ -141,12 +145,17 @@ def add_scores(
     has_vector = frame["embedding"].is_not_null()
     part = frame.filter(has_vector)
     prints = part["fingerprint"].to_list() if "fingerprint" in frame.columns else None
+    made = of_one_model(provenances(part), "scoring") or Provenance(near=NEAR)
+    if near is not None:
+        made = replace(made, near=near)
     scores = uniqueness(
-        part["embedding"], fingerprints=prints, near=NEAR if near is None else near
+        part["embedding"], fingerprints=prints, near=made.near, gamma=made.gamma
     ).with_columns(nearest=pl.lit(part[path]).gather(pl.col("nearest")), row=has_vector.arg_true())
     scored = (
         frame.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"))
         .join(scores, on="row", how="left", maintain_order="left")
         .drop("row")
     )
+    if NAME not in frame.columns or provenances(frame):
+        scored = scored.with_columns(made.column)
     return frame.drop(scored.columns, strict=False).hstack(scored)

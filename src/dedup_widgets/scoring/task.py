@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,25 @@ from dedup_widgets._paths import absolute
 from dedup_widgets._progress import Progress
 from dedup_widgets._threads import processors
 from dedup_widgets.errors import InputError
-from dedup_widgets.frame.schema import FACT_TYPES, SCORE_COLUMNS, SHAPE, without_scores
+from dedup_widgets.frame.provenance import Provenance
+from dedup_widgets.frame.schema import COLUMNS, types, without_scores
 from dedup_widgets.frame.table import checked_paths, is_frame, to_polars
+from dedup_widgets.images.decode import Facts
 from dedup_widgets.images.listing import find_images
-from dedup_widgets.images.source import LocalFiles
+from dedup_widgets.images.source import source_for
 from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision, check_precision, gamma
-from dedup_widgets.models.load import load_embedder
+from dedup_widgets.models.load import lasting_name, load_embedder
 from dedup_widgets.scoring.incremental import compare_with_store
 from dedup_widgets.scoring.pipeline import Descriptions, describe, look_up
 from dedup_widgets.scoring.uniqueness import NEAR
 from dedup_widgets.store.cache import FileRecord
 from dedup_widgets.store.open import Store, open_store, store_paths
+
+SHAPE = {
+    "aspect_ratio": pl.col("width") / pl.col("height"),
+    "area": pl.col("width").cast(pl.UInt64) * pl.col("height"),
+}
+"""Metrics that follow from the facts."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,7 @@ class ScoringTask:
             files,
             embedder,
             self.store.cache,
-            LocalFiles(),
+            source_for,
             batch_size=self.batch_size,
             workers=self.workers,
             progress=progress,
@@ -73,7 +81,7 @@ class ScoringTask:
     def look_up(self, embedder: Embedder) -> Descriptions:
         """Return what the store has by now."""
         files = [absolute(path) for path in self.paths]
-        return look_up(files, embedder, self.store.cache, LocalFiles(), self.workers)
+        return look_up(files, embedder, self.store.cache, source_for, self.workers)
 
     def frame(
         self, described: Descriptions, embedder: Embedder, progress: Progress = False
@@ -103,8 +111,18 @@ class ScoringTask:
             device=self.device,
             progress=progress,
         )
-        scored = _laid_out(facts, readable, scores, vectors)
+        scored = _laid_out(facts, readable, scores, vectors, self._provenance(embedder))
         return scored if given is None else scored.hstack(given)
+
+    def _provenance(self, embedder: Embedder) -> Provenance:
+        is_named = isinstance(self.model, str | os.PathLike)
+        return Provenance(
+            model=lasting_name(self.model) if is_named else embedder.name,
+            is_named=is_named,
+            precision=self.precision if is_named else None,
+            gamma=gamma(embedder.near_distance),
+            near=float(self.near),
+        )
 
 
 def plan_scoring(
@@ -187,7 +205,11 @@ def _refuse_store_among_images(
 
 
 def _laid_out(
-    facts: pl.DataFrame, readable: pl.Series, scores: pl.DataFrame, vectors: NDArray[np.float16]
+    facts: pl.DataFrame,
+    readable: pl.Series,
+    scores: pl.DataFrame,
+    vectors: NDArray[np.float16],
+    made: Provenance,
 ) -> pl.DataFrame:
     """Return the columns of a score, with nulls where a file is not readable."""
     seen = facts["path"].filter(readable)
@@ -201,21 +223,21 @@ def _laid_out(
     return (
         facts.with_row_index("row")
         .join(scores, on="row", how="left", maintain_order="left")
-        .with_columns(**SHAPE)
-        .select("path", *SCORE_COLUMNS, *FACT_TYPES, *SHAPE, "fingerprint", "error", "embedding")
+        .with_columns(value.cast(COLUMNS[name].dtype).alias(name) for name, value in SHAPE.items())
+        .with_columns(made.column)
+        .select(*COLUMNS)
     )
 
 
 def _facts(paths: Sequence[str], records: Sequence[FileRecord]) -> pl.DataFrame:
     """Return the paths with the facts, fingerprint and error of each file."""
+    measured = [field.name for field in fields(Facts)]
     return pl.DataFrame(
         {
-            "path": pl.Series(paths, dtype=pl.String),
-            **{
-                name: pl.Series([getattr(r.facts, name, None) for r in records], dtype=dtype)
-                for name, dtype in FACT_TYPES.items()
-            },
-            "fingerprint": pl.Series([r.fingerprint for r in records], dtype=pl.String),
-            "error": pl.Series([record.error for record in records], dtype=pl.String),
-        }
+            "path": paths,
+            **{name: [getattr(r.facts, name, None) for r in records] for name in measured},
+            "fingerprint": [record.fingerprint for record in records],
+            "error": [record.error for record in records],
+        },
+        schema=types("path", *measured, "fingerprint", "error"),
     )

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from dedup_widgets.errors import ImageError, InputError
+from dedup_widgets._paths import as_unicode
+from dedup_widgets.errors import ImageError, InputError, ModelError
+from dedup_widgets.frame.provenance import Provenance, of_one_model, provenances
 from dedup_widgets.frame.table import require_columns, to_polars
 from dedup_widgets.images.decode import decode
 from dedup_widgets.images.listing import IMAGE_SUFFIXES
-from dedup_widgets.images.source import LocalFiles
-from dedup_widgets.models.base import DEFAULT_MODEL, Precision
+from dedup_widgets.images.source import source_for
+from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision
 from dedup_widgets.models.load import load_embedder
 from dedup_widgets.search.index import MAX_GRAPH_NEIGHBORS, VectorIndex
 from dedup_widgets.store.open import Store, store_paths
@@ -27,9 +29,9 @@ def similar(
     query: str | os.PathLike[str],
     k: int = 12,
     *,
-    model: Any = DEFAULT_MODEL,
+    model: Any = None,
     device: str | None = None,
-    precision: Precision = "fast",
+    precision: Precision | None = None,
     store: "str | os.PathLike[str] | Store | None" = None,
 ) -> pl.DataFrame:
     """Return the images of a frame that are nearest to a query.
@@ -50,9 +52,11 @@ def similar(
     k
         How many to return, at most.
     model
-        The model that made the embeddings. It is loaded for a file or a text only.
+        The model that made the embeddings. It is loaded for a file or a text only. Default: the
+        one that the frame says it was scored with, else ``"clip-ViT-B-32"``.
     device, precision
-        How it runs; see :func:`dedup_widgets.score`.
+        How it runs; see :func:`dedup_widgets.score`. Default of the precision: as for the frame's
+        own embeddings, where it says so and no model is given.
     store
         The index of many images is kept beside it; see :func:`dedup_widgets.score`.
 
@@ -65,20 +69,23 @@ def similar(
     Raises
     ------
     InputError
-        When the frame lacks a column, the query is no image that can be found, or the model's
-        vectors are of another length than those of the frame.
+        When the frame lacks a column, its embeddings are of different models or of an object that
+        only ``model=`` can bring, the query is no image that can be found, or the model's vectors
+        are of another length than those of the frame.
+    ModelError
+        When the model cannot be loaded.
     ImageError
         When the query is a file that cannot be read as a picture.
     """
     if k < 0:
         raise InputError(f"k is {k}; it must be 0 or more")
-    text = os.fspath(query)
+    text = as_unicode(os.fspath(query))
     images = _images_of(df, text, store_paths(store).cache)
     if text in images.row_of:
         return images.frame(text, k)
-    embedder = load_embedder(model, device, precision)
-    if Path(text).suffix.lower() in IMAGE_SUFFIXES or Path(text).is_file():
-        data = LocalFiles().read(text)
+    embedder = _embedder(images.made, model, device, precision)
+    if Path(text).suffix.lower() in IMAGE_SUFFIXES or _is_file(text):
+        data = source_for(text).read(text)
         try:
             picture = decode(data)
         except ImageError as error:
@@ -92,6 +99,37 @@ def similar(
             "does not embed text; CLIP does"
         )
     return images.rows_as_frame(*images.nearest(vector, k))
+
+
+def _is_file(path: str) -> bool:
+    try:
+        source_for(path).stat(path)
+    except ImageError:
+        return False
+    return True
+
+
+def _embedder(
+    made: Provenance | None, model: Any, device: str | None, precision: Precision | None
+) -> Embedder:
+    """Load the model that is given, or that which made a frame's embeddings."""
+    if model is not None:
+        return load_embedder(model, device, precision or "fast")
+    if made is None or made.model is None:
+        return load_embedder(DEFAULT_MODEL, device, precision or "fast")
+    if not made.is_named:
+        raise InputError(
+            f"the embeddings of this frame were made with an object, {made.model}, and this needs "
+            "it to embed the query; pass it: model=…"
+        )
+    wanted = precision or ("exact" if made.precision == "exact" else "fast")
+    try:
+        return load_embedder(made.model, device, wanted)
+    except ModelError as error:
+        raise ModelError(
+            f"the embeddings of this frame were made with {made.model}, and no other model can "
+            f"embed the query: {error}"
+        ) from error
 
 
 _last: "tuple[weakref.ref[pl.DataFrame], SimilarImages] | None" = None
@@ -152,7 +190,13 @@ class SimilarImages:
         self.row_of = {p: row for row, p in enumerate(frame[path].to_list())}
 
     @cached_property
+    def made(self) -> Provenance | None:
+        """How the embeddings were made, where the frame says so."""
+        return of_one_model(provenances(self._frame), "telling what is similar")
+
+    @cached_property
     def _index(self) -> VectorIndex:
+        self.made  # noqa: B018 - raises where vectors cannot be compared
         beside = self.beside
         if beside is not None and self._are_in(beside.parent):
             warnings.warn(

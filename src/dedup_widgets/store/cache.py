@@ -147,12 +147,14 @@ DROP TABLE not_duplicates;
     def files(self, paths: Iterable[str]) -> dict[str, FileRecord]:
         """Return what is known of each path; unknown ones are left out.
 
-        A record is true only while the file's size and modification time are those of its
+        A record is true only while the file's size and version are those of its
         ``entry``: compare before trusting it.
         """
         rows = list(
             self._query_in(
-                "SELECT path, size, mtime_ns, fingerprint, coalesce(facts, 'null'), error"
+                # The column is older than versions of files that are no times.
+                "SELECT path, size, CAST(mtime_ns AS TEXT), fingerprint,"
+                " coalesce(facts, 'null'), error"
                 " FROM file WHERE decoder = ? AND path IN (SELECT value FROM json_each(?))",
                 paths,
                 (DECODER_VERSION,),
@@ -162,14 +164,12 @@ DROP TABLE not_duplicates;
         facts = json.loads(f"[{','.join(row[4] for row in rows)}]")
         return {
             path: FileRecord(
-                Entry(path, size, mtime_ns),
+                Entry(path, size, version),
                 fingerprint,
                 None if known is None else Facts(**known),
                 error,
             )
-            for (path, size, mtime_ns, fingerprint, _, error), known in zip(
-                rows, facts, strict=True
-            )
+            for (path, size, version, fingerprint, _, error), known in zip(rows, facts, strict=True)
         }
 
     def add(
@@ -199,7 +199,7 @@ DROP TABLE not_duplicates;
                     (
                         record.entry.path,
                         record.entry.size,
-                        record.entry.mtime_ns,
+                        record.entry.version,
                         DECODER_VERSION,
                         record.fingerprint,
                         None if record.facts is None else json.dumps(asdict(record.facts)),

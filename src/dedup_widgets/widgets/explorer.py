@@ -148,7 +148,7 @@ class Explorer(ImageGrid):
         """The distribution of each metric and the threshold curve; brushing filters the view."""
         with self.session.lock:
             if self._analytics is None:
-                self._analytics = Analytics(self)
+                self._analytics = Analytics(self.session)
             return self._analytics
 
     def _make_analytics(self, _request: AnalyticsRequest, _in: list[Any], _out: Buffers) -> None:

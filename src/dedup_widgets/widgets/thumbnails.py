@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dedup_widgets._paths import absolute
 from dedup_widgets.errors import ImageError
 from dedup_widgets.images.decode import decode
-from dedup_widgets.images.source import Source
+from dedup_widgets.images.source import SourceFor, source_for
 from dedup_widgets.images.thumbnail import thumbnail
 from dedup_widgets.store.cache import Cache, FileRecord
 
@@ -23,7 +23,7 @@ def load_thumbnails(
     paths: Sequence[str],
     fingerprints: Sequence[str | None],
     cache: Cache,
-    source: Source,
+    source_for: SourceFor = source_for,
 ) -> list[Thumbnail]:
     """Return a thumbnail for each path.
 
@@ -34,11 +34,13 @@ def load_thumbnails(
     fingerprints
         What the frame says of their content, which then is what is shown; None where it does not
         say: then the file as it is now.
+    cache, source_for
+        What remembers, and what tells where a path is read from.
     """
     paths = [absolute(path) for path in paths]
     files = cache.files(path for path, f in zip(paths, fingerprints, strict=True) if f is None)
     wanted = [
-        fingerprint or _current_fingerprint(files.get(path), source)
+        fingerprint or _current_fingerprint(files.get(path), source_for)
         for path, fingerprint in zip(paths, fingerprints, strict=True)
     ]
     stored = cache.thumbnails(fingerprint for fingerprint in wanted if fingerprint)
@@ -51,6 +53,7 @@ def load_thumbnails(
             result.append(Thumbnail(jpeg))
             continue
         try:
+            source = source_for(path)
             entry = source.stat(path)
             picture = decode(source.read(path))
         except ImageError as error:
@@ -64,11 +67,12 @@ def load_thumbnails(
     return result
 
 
-def _current_fingerprint(record: FileRecord | None, source: Source) -> str | None:
+def _current_fingerprint(record: FileRecord | None, source_for: SourceFor) -> str | None:
     """Return the stored fingerprint if the file still is what it was."""
     if record is None:
         return None
+    path = record.entry.path
     try:
-        return record.fingerprint if source.stat(record.entry.path) == record.entry else None
+        return record.fingerprint if source_for(path).stat(path) == record.entry else None
     except ImageError:
         return None

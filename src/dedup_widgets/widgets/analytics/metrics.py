@@ -10,22 +10,7 @@ from numpy.typing import NDArray
 
 from dedup_widgets._text import counted
 from dedup_widgets.filters.facets import wire
-
-QUALITY = (
-    "brightness",
-    "contrast",
-    "sharpness",
-    "aspect_ratio",
-    "area",
-    "bytes",
-    "width",
-    "height",
-    "distance",
-)
-"""Metrics of :func:`dedup_widgets.score`, in the order in which they are offered."""
-
-NAMES = frozenset({"group", "nearest"})
-"""Columns whose numbers name things and measure nothing."""
+from dedup_widgets.frame.schema import METRICS, NUMBERED
 
 BINS, FEWEST_BINS, MOST_BINS = 50, 40, 60
 DECADES = 6
@@ -277,8 +262,8 @@ class Metric:
 
 def metrics_of(frame: pl.DataFrame, score: str) -> list[str]:
     """Return the columns of numbers: the score, then the quality metrics, then the others."""
-    columns = [n for n, dtype in frame.schema.items() if dtype.is_numeric() and n not in NAMES]
-    first = [name for name in (score, *QUALITY) if name in columns]
+    columns = [n for n, dtype in frame.schema.items() if dtype.is_numeric() and n not in NUMBERED]
+    first = [name for name in (score, *METRICS) if name in columns]
     return [*first, *(name for name in columns if name not in first)]
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 
 from dedup_widgets.errors import InputError
+from dedup_widgets.frame.provenance import offered
 from dedup_widgets.frame.table import file_name
-from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.review.display import codes, sortable
 from dedup_widgets.review.view import View
 from dedup_widgets.review.watched import Change
@@ -36,7 +36,6 @@ class GridRequests:
 
     def __init__(self, view: View) -> None:
         self._view = view
-        self._source = LocalFiles()
         self._version = 0
 
     @property
@@ -76,7 +75,7 @@ class GridRequests:
             "rows": len(frame),
             "columns": [
                 protocol.Column(name, str(dtype), sortable(dtype), view.facet_kind(name))
-                for name, dtype in frame.schema.items()
+                for name, dtype in offered(frame).items()
             ],
             "score": view.score,
             "path": view.path,
@@ -149,7 +148,6 @@ class GridRequests:
             [view.paths[row] for row in rows],
             [None] * len(rows) if prints is None else prints.gather(rows).to_list(),
             view.store.cache,
-            self._source,
         )
         return dict(zip(rows, loaded, strict=True))
 

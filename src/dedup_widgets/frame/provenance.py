@@ -1,0 +1,168 @@
+"""How the scores of a frame were made: a column that travels with it.
+
+Frames know nothing but columns that survives being filtered, joined and written to a file, so what
+is to be known of all rows stands in each: the column ``scored_with`` holds one text, and takes a
+number a row in memory and next to nothing in Parquet. It is JSON, so that people can read it and
+any tool keeps it; of frames put together each row still says what it comes from.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import polars as pl
+
+from dedup_widgets.errors import InputError
+from dedup_widgets.frame.schema import COLUMNS
+
+(NAME,) = (column.name for column in COLUMNS.values() if column.role == "provenance")
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """How scores were made.
+
+    Attributes
+    ----------
+    model : str | None
+        The name or folder of the model that made the embeddings; None for vectors that a user
+        brought.
+    is_named : bool
+        Whether the model can be loaded by that; False where it was an object.
+    precision : str | None
+        How it ran, as :func:`dedup_widgets.score` takes it; None where that says nothing.
+    gamma : float
+        The exponent that leads from distances to scores.
+    near : float
+        The near-duplicate boundary, on the uniqueness scale.
+
+    Examples
+    --------
+    >>> made = Provenance(model="clip-ViT-B-32", precision="fast")
+    >>> made.text
+    '{"model": "clip-ViT-B-32", "is_named": true, "precision": "fast", "gamma": 1.0, "near": 0.05}'
+    >>> Provenance.read(made.text) == made, Provenance.read("by hand") is None
+    (True, True)
+    """
+
+    model: str | None = None
+    is_named: bool = True
+    precision: str | None = None
+    gamma: float = 1.0
+    near: float = 0.05
+
+    @classmethod
+    def read(cls, text: str) -> "Provenance | None":
+        """Return what a text says; None where it is none of ours."""
+        try:
+            said = json.loads(text)
+        except ValueError:
+            return None
+        if not isinstance(said, Mapping):
+            return None
+        # What a later version may say besides does no harm.
+        names = {field.name for field in fields(cls)}
+        made = cls(**{name: said[name] for name in names & set(said)})
+        fits = (
+            isinstance(made.model, str | None)
+            and isinstance(made.is_named, bool)
+            and isinstance(made.precision, str | None)
+            and _is_within(made.gamma, 1e-3, 1e3)
+            and _is_within(made.near, 0, 1)
+        )
+        return made if fits and {"gamma", "near"} <= set(said) else None
+
+    @property
+    def text(self) -> str:
+        """The same as JSON."""
+        return json.dumps(asdict(self))
+
+    @property
+    def column(self) -> pl.Expr:
+        """The column that says so for all rows of a frame."""
+        return pl.lit(self.text).cast(COLUMNS[NAME].dtype).alias(NAME)
+
+    @property
+    def about(self) -> str:
+        """The same for people.
+
+        >>> Provenance(model="clip-ViT-B-32", precision="fast").about
+        'clip-ViT-B-32 (precision fast), near-duplicates within 0.05'
+        """
+        how = "" if self.precision is None else f" (precision {self.precision})"
+        return f"{self}{how}, near-duplicates within {self.near:g}"
+
+    def __str__(self) -> str:
+        return "vectors of the user's own" if self.model is None else self.model
+
+
+def _is_within(value: Any, low: float, high: float) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and low <= value <= high
+
+
+def provenances(frame: pl.DataFrame) -> list[Provenance]:
+    """Return the ways in which the scores of a frame were made, each once.
+
+    Several where frames were put together; none where nothing says so, as in frames of an earlier
+    version or of a user's making. A column ``scored_with`` of anything else is the user's own.
+    """
+    return list(_by_text(frame).values())
+
+
+def _by_text(frame: pl.DataFrame) -> dict[str, Provenance]:
+    made: dict[str, Provenance] = {}
+    if NAME not in frame.columns or not COLUMNS[NAME].fits(frame[NAME]):
+        return made
+    for text in frame[NAME].unique().cast(pl.String).drop_nulls().sort():
+        said = Provenance.read(text)
+        if said is None:
+            return {}
+        made[text] = said
+    return made
+
+
+def of_one_model(made: Sequence[Provenance], purpose: str) -> Provenance | None:
+    """Return how all embeddings of a frame were made, with the lowest of the boundaries.
+
+    None where nothing says so.
+
+    Raises
+    ------
+    InputError
+        When they are of different models, so that they cannot be compared.
+    """
+    if not made:
+        return None
+    lowest = min(made, key=lambda one: one.near)
+    for other in made:
+        if (other.model, other.gamma) != (lowest.model, lowest.gamma):
+            first, second = sorted(
+                (str(lowest), str(other))
+                if lowest.model != other.model
+                else (lowest.text, other.text)
+            )
+            raise InputError(
+                f"{purpose} needs embeddings of one model, and those of this frame were made with "
+                f"{first} and {second}; score the images together, with one of them"
+            )
+    return lowest
+
+
+def at_near(frame: pl.DataFrame, near: float) -> pl.DataFrame:
+    """Return a frame that says that its groups and kinds are those of another boundary."""
+    known = _by_text(frame)
+    new = {text: replace(said, near=near) for text, said in known.items() if said.near != near}
+    if not new:
+        return frame
+    if len(known) == 1 and frame[NAME].null_count() == 0:  # a constant, made in no time
+        return frame.with_columns(new.popitem()[1].column)
+    texts = pl.col(NAME).cast(pl.String).replace({text: said.text for text, said in new.items()})
+    return frame.with_columns(texts.cast(COLUMNS[NAME].dtype))
+
+
+def offered(frame: pl.DataFrame) -> dict[str, pl.DataType]:
+    """Return the types of the columns that people filter and sort by: all but this one."""
+    hidden = {NAME} if provenances(frame) else set()
+    return {name: dtype for name, dtype in frame.schema.items() if name not in hidden}

@@ -1,0 +1,102 @@
+"""A whole review without a screen."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import dedup_widgets as dw
+from page import Pixels, names
+
+
+@pytest.fixture
+def photos(tmp_path, make_photo):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, seed in (("cat", 1), ("dog", 2), ("owl", 3)):
+        make_photo(seed).save(folder / f"{name}.png")
+    make_photo(1).save(folder / "cat copy.png")
+    make_photo(1).resize((24, 24)).save(folder / "cat small.png")
+    return folder
+
+
+@pytest.fixture
+def session(photos, tmp_path):
+    return dw.Session(photos, model=Pixels(), store=tmp_path / "store", progress=False)
+
+
+def test_a_script_reviews_undoes_and_makes_a_dataset(session, tmp_path):
+    session.filters = {"plan": "remove"}
+    removed = names(session.view)
+    assert session.accept_plan("Unique").frame.height == len(session) - len(removed)
+    assert sorted(names(session.selection)) == sorted(removed)
+    made = session.create_dataset("Unique", "clean", root=tmp_path / "out", mode="copy")
+    assert made.images == len(session) - len(removed)
+    assert session.undo() == f"make “Unique” with {made.images} images"
+    assert session.undo() == f"select {len(removed)} images"
+    assert session.selection.is_empty()
+    assert session.log["action"].to_list()[-2:] == ["undo", "undo"]
+
+
+def test_no_widget_is_imported_for_a_review(photos, tmp_path):
+    program = f"""
+import sys, numpy as np, polars as pl, dedup_widgets as dw
+frame = pl.DataFrame({{"path": ["a", "b"], "embedding": np.eye(2)[[0, 0]]}})
+session = dw.Session(frame, store={str(tmp_path / "store")!r})
+session.choose_keepers(["b"])
+session.undo()
+print(*{{"ipywidgets", "anywidget", "bqplot", "traitlets"}} & set(sys.modules))
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert said.stdout == "\n"
+
+
+def test_those_who_watch_hear_of_each_change_once_with_all_that_changed(session):
+    heard = []
+    stop = session.watch(lambda changes: heard.append([change.what for change in changes]))
+    session.near = 0.2
+    session.filters = {"kind": ["near"]}
+    session.sort = "width"
+    session.accept_plan("Unique")
+    assert heard[0] == ["plan", "near", "review"]
+    assert heard[1] == ["filters", "review"]
+    assert heard[2] == ["sort"]
+    assert [sorted(what) for what in heard[3:]] == [["collections", "review", "selection"]]
+    stop()
+    session.undo()
+    assert len(heard) == 4
+
+
+def test_an_explorer_is_a_screen_over_a_session(session):
+    ex = dw.Explorer(session)
+    assert ex.session is session
+    session.filters = {"kind": ["exact"]}
+    assert ex.filters == {"kind": ["exact"]}
+    assert ex.view.equals(session.view)
+    ex.selection = session.view
+    assert session.selection.equals(ex.selection)
+    ex.choose_keepers([path for path in ex.frame["path"] if Path(path).name == "cat copy.png"])
+    assert session.decisions == ex.decisions != dw.Decisions()
+    assert session.undo() == "make cat copy.png the keeper"
+    assert ex.decisions == dw.Decisions()
+
+
+def test_two_screens_over_one_session_show_the_same(session):
+    one, other = dw.Explorer(session), dw.Explorer(session)
+    heard = []
+    other.observe(lambda change: heard.append(len(change["new"])), names="selection")
+    one.selection = session.frame.head(2)
+    assert other.selection.equals(one.selection)
+    assert heard == [2]
+    one.filters = {"kind": ["unique"]}
+    assert other._filters == one._filters != {}
+
+
+@pytest.mark.parametrize("wrong", [3, [1, 2], pl.DataFrame({"paths": ["a"]})])
+def test_what_is_no_set_of_images_is_refused(wrong):
+    with pytest.raises(dw.InputError):
+        dw.Session(wrong)
