@@ -247,7 +247,7 @@ def test_copies_are_stored_as_often_as_other_pictures_so_that_an_interrupt_loses
     paths = [str(file) for file in files]
     with pytest.raises(KeyboardInterrupt):
         run(paths, Pixels(None), cache, batch_size=2, workers=1, source=Interrupted())
-    stored = len(look_up(paths, Pixels(None), cache, Unread(), 2).records)
+    stored = len(look_up(paths, Pixels(None), cache, lambda _path: Unread(), 2).records)
     assert stored == 100 // 8 * 8  # a batch of 2 pictures holds 8 files at most
 
 

@@ -303,7 +303,7 @@ def test_an_object_must_be_brought_again(scored, tmp_path, make_photo):
 
 def test_it_is_offered_neither_as_filter_nor_as_metric(scored):
     ex = dw.Explorer(scored)
-    offered = [column["name"] for column in Page(ex).ask("open")["columns"]]
+    offered = [column["name"] for column in Page(ex).open()["columns"]]
     assert offered == [name for name in scored.columns if name != NAME]
     assert NAME not in ex.analytics._metrics
 
