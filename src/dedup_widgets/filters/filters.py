@@ -214,6 +214,7 @@ def parse(frame: pl.DataFrame, given: Any, context: Context) -> Clauses:
 
     Examples
     --------
+    >>> from dedup_widgets.filters import present
     >>> frame = pl.DataFrame({"path": ["a"], "width": [640], "tag": ["sky"]})
     >>> parse(frame, {"width": (None, 800), "path": "beach", "tag": present}, Context())
     {'width': [None, 800.0], 'path': {'contains': 'beach'}, 'tag': {'null': False}}
