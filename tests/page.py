@@ -19,6 +19,9 @@ class Page:
         widget.send = lambda content, buffers=None: self.sent.append((content, buffers or []))
 
     def ask(self, kind, arrays=None, **arguments):
+        return self.reply(self.request(kind, arrays, **arguments))
+
+    def request(self, kind, arrays=None, **arguments):
         seq = len(self.sent) + 1
         arrays = arrays or {}
         wires = {
@@ -28,6 +31,9 @@ class Page:
         message = {"seq": seq, "client": CLIENT, "kind": kind, **arguments, **wires}
         buffers = [memoryview(array) for array in arrays.values()]
         self.widget._receive(self.widget, message, buffers)
+        return seq
+
+    def reply(self, seq):
         for future in list(self.widget._running.values()):
             future.result()
         for content, buffers in self.sent:

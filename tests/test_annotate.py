@@ -1,16 +1,15 @@
 import hashlib
 import json
 import math
-import os
 import re
 import shutil
 import socket
 import sys
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -26,15 +25,20 @@ from dedup_widgets.dataset.create import create_dataset
 from dedup_widgets.dataset.label_studio import Handover
 from dedup_widgets.dataset.result import Annotation, Dataset
 from dedup_widgets.errors import AnnotateError, InputError
+from installing import InstallError
 from label_studio_server import (
-    InstallError,
     Server,
     find_or_install,
     free_port,
     run_label_studio,
 )
+from needs import do_without
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:label_studio_sdk")
+
+needs_sdk = pytest.mark.skipif(
+    find_spec("label_studio_sdk") is None, reason="NO LABEL STUDIO SDK: install the extra annotate"
+)
 
 TOKEN = hashlib.sha1(b"only for tests").hexdigest()
 
@@ -75,6 +79,8 @@ def whole(folder: Path) -> bool:
     return names == ["README.md", "removed.parquet", "train"] and len(contents(folder)) == 8
 
 
+@pytest.mark.slow
+@needs_sdk
 def test_without_a_server_the_error_says_how_to_start_one_and_the_dataset_stays(
     frame: pl.DataFrame, tmp_path: Path
 ) -> None:
@@ -130,6 +136,8 @@ def test_without_the_sdk_nothing_is_written_and_the_error_has_the_pip_command(
     assert not (tmp_path / "datasets").exists()
 
 
+@pytest.mark.slow
+@needs_sdk
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -268,6 +276,8 @@ def failing_server(answers: dict[str, tuple[int, str] | None]) -> Iterator[tuple
         server.server_close()
 
 
+@pytest.mark.slow
+@needs_sdk
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
@@ -295,6 +305,8 @@ def test_a_server_that_fails_is_told_apart_and_the_dataset_is_not_touched(
     assert contents(dataset.path) == before
 
 
+@pytest.mark.slow
+@needs_sdk
 def test_a_server_that_does_not_answer_is_given_up(frame: pl.DataFrame, tmp_path: Path) -> None:
     dataset = create(frame, tmp_path / "datasets")
     with socket.socket() as silent:
@@ -305,6 +317,8 @@ def test_a_server_that_does_not_answer_is_given_up(frame: pl.DataFrame, tmp_path
             annotate(dataset, LabelStudio(url, "x", timeout=0.5), progress=False)
 
 
+@pytest.mark.slow
+@needs_sdk
 def test_a_half_made_project_that_cannot_be_deleted_is_named(
     frame: pl.DataFrame, tmp_path: Path
 ) -> None:
@@ -324,16 +338,13 @@ def test_a_half_made_project_that_cannot_be_deleted_is_named(
 @pytest.fixture(scope="module")
 def scripts() -> Path:
     """Return the folder of the command ``label-studio``, which is installed if need be."""
+    pytest.importorskip("label_studio_sdk")
     if sys.platform == "win32":
         pytest.skip("the command that starts a server is for a POSIX shell")
     try:
         return find_or_install()
     except InstallError as error:
-        why = f"NO LABEL STUDIO: it could not be installed to test with:\n{error}"
-        if os.environ.get("DEDUP_WIDGETS_REQUIRE_LABEL_STUDIO"):
-            pytest.fail(why)
-        warnings.warn(why, stacklevel=1)
-        pytest.skip(why)
+        do_without("Label Studio", error)
 
 
 def command_of(error: Exception) -> str:
@@ -541,9 +552,7 @@ def test_an_interrupt_between_batches_deletes_the_project_and_keeps_the_dataset(
     name: str,
     root: Path,
     ready: Server,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sys.modules[annotate.__module__], "TASKS_A_REQUEST", 2)
     before = projects(ready)
     titles = []
 
@@ -554,7 +563,7 @@ def test_an_interrupt_between_batches_deletes_the_project_and_keeps_the_dataset(
             raise error
 
     with pytest.raises(error) as caught:
-        create(frame, root, name, annotate=True, progress=interrupt)
+        create(frame, root, name, annotate=LabelStudio(tasks_a_request=2), progress=interrupt)
     assert titles == [name]
     assert projects(ready) == before
     assert whole(root / name)

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 
-import nbformat
 import numpy as np
 import polars as pl
 import pytest
@@ -144,7 +143,10 @@ def test_an_empty_folder_is_an_error(tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_explore_makes_a_notebook_that_reads_the_scores_and_never_overwrites_one(tmp_path):
+    import nbformat
+
     scores = tmp_path / "it's.parquet"
     pl.DataFrame({"path": ["a.jpg"], "uniqueness": [0.5]}).write_parquet(scores)
     assert run("explore", scores, "--no-lab").exit_code == 0
@@ -192,6 +194,7 @@ def test_the_demo_finds_what_was_planted(tmp_path):
     assert f"({planted} images can go)" in result.output
 
 
+@pytest.mark.slow
 def test_demo_photos_are_made_once_and_never_over_other_files(tmp_path):
     folder = demo_photos(tmp_path / "photos")
     made = sorted(folder.glob("*/*.*"))

@@ -373,6 +373,7 @@ def test_what_two_notebooks_add_and_remove_is_merged(tmp_path):
     assert one["x"].paths == two["x"].paths == ["a", "b", "c"]
 
 
+@pytest.mark.slow
 def test_three_processes_on_one_store_lose_nothing(tmp_path):
     writer = textwrap.dedent(
         """

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -30,6 +30,7 @@ from dedup_widgets.frame.collection import Collection
 from dedup_widgets.images.decode import decode
 from dedup_widgets.images.listing import IMAGE_SUFFIXES, find_images
 from dedup_widgets.scoring.score import score
+from effort import examples
 
 resource = pytest.importorskip("resource", reason="limits of a process are POSIX only")
 
@@ -493,7 +494,7 @@ def test_hostile_file_names_stay_inside_and_load(
         assert shown(row[image]) == shown(make_photo(hostile.index(Path(source).name)))
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
 def test_a_file_name_is_safe_whatever_the_source_is_called(name: str) -> None:
     assume(name.rpartition("/")[2].strip(". "))
@@ -809,6 +810,7 @@ create_dataset(frame, "clean", root=sys.argv[1], format=sys.argv[2], progress=ki
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layout", "step"), [("imagefolder", 2), ("imagefolder", 10), ("webdataset", 3)]
 )

@@ -1,6 +1,7 @@
 """The Explorer's review: the plan on screen, decisions, undo, collections, datasets."""
 
 import json
+import threading
 from pathlib import Path
 
 import polars as pl
@@ -8,7 +9,7 @@ import pytest
 
 import dedup_widgets as dw
 from dedup_widgets.widgets.protocol import pack_bits
-from page import CLIENT, Page, Pixels, names
+from page import Page, Pixels, names
 
 
 @pytest.fixture
@@ -374,7 +375,7 @@ def test_a_group_that_a_dataset_would_lose_is_counted(ex, frame, tmp_path):
     assert preview["lost_groups"] == 1
 
 
-def test_a_dataset_that_cannot_be_made_says_why_and_one_can_be_cancelled(ex, tmp_path):
+def test_a_dataset_that_cannot_be_made_says_why(ex, tmp_path):
     page = Page(ex)
     for changes in ({"name": "../up"}, {"root": "s3://bucket"}, {"mode": "teleport"}):
         for kind in ("preview", "create"):
@@ -382,13 +383,31 @@ def test_a_dataset_that_cannot_be_made_says_why_and_one_can_be_cancelled(ex, tmp
                 page.ask(kind, dataset=dataset({"kind": "plan"}, tmp_path, **changes))["ok"]
                 is False
             )
-    ex._cancelled.add((CLIENT, len(page.sent) + 1))
-    reply = page.ask("create", dataset=dataset({"kind": "plan"}, tmp_path))
+
+
+def test_an_answer_is_cancelled_while_it_runs(ex, tmp_path):
+    page = Page(ex)
+    send, under_way, cancelled = ex.send, threading.Event(), threading.Event()
+
+    def send_and_wait(content, buffers=None):
+        send(content, buffers)
+        if any(event["event"] == "progress" for event in content["events"]):
+            under_way.set()
+            assert cancelled.wait(60)
+
+    ex.send = send_and_wait
+    asked = page.request("create", dataset=dataset({"kind": "plan"}, tmp_path))
+    assert under_way.wait(60)
+    page.request("cancel", target=asked)
+    cancelled.set()
+    reply = page.reply(asked)
     assert reply["error"]["type"] == "CancelledError"
     assert list(tmp_path.glob("*clean*")) == []
 
 
+@pytest.mark.slow
 def test_a_problem_with_the_annotation_tool_leaves_the_dataset(ex, tmp_path):
+    pytest.importorskip("label_studio_sdk")
     wanted = dataset(
         {"kind": "plan"}, tmp_path, annotate={"url": "http://127.0.0.1:9", "token": "none"}
     )

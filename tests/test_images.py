@@ -11,7 +11,7 @@ import numpy as np
 import pillow_heif
 import pytest
 import tifffile
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile
 
@@ -19,6 +19,7 @@ from dedup_widgets.errors import ImageError
 from dedup_widgets.images.decode import decode
 from dedup_widgets.images.formats import MAX_PIXELS
 from dedup_widgets.images.thumbnail import thumbnail, to_square
+from effort import examples
 
 pillow_heif.register_heif_opener()
 
@@ -379,6 +380,18 @@ def test_a_12_bit_range_is_stretched_and_a_full_range_is_not():
     assert np.sort(pixels(png(dark, 0)).ravel())[-4] <= 16
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
+def test_of_a_small_range_all_but_the_darkest_and_the_brightest_0_1_percent_is_shown(dtype):
+    # As many pixels as values, each once: 0.1 % of them are ten.
+    values = np.random.default_rng(0).permutation(10_000).reshape(100, 100)
+    low, high = (9, 9989) if dtype is np.uint16 else np.percentile(values, (0.1, 99.9))
+    wanted = np.clip((values - low) * 255 / (high - low), 0, 255)
+    shown = pixels(
+        png(values.astype(dtype), 0) if dtype is np.uint16 else tiff(values.astype(dtype))
+    )
+    np.testing.assert_array_equal(shown[..., 0], np.floor(wanted + 0.5))
+
+
 def test_32_bit_integers_are_shown():
     ramp = np.linspace(-100_000, 100_000, 64 * 64).astype(np.int32).reshape(64, 64)
     shown = pixels(tiff(ramp))
@@ -556,7 +569,7 @@ def test_random_bytes_raise_nothing_but_image_errors(tail, head):
     only_image_errors(head + tail)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=200, deadline=None)
+@examples(200, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(sorted(SAMPLES)),
     st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=8),
@@ -570,6 +583,7 @@ def test_mutated_and_cut_files_raise_nothing_but_image_errors(name, changes, len
     only_image_errors(bytes(data[: round(length**0.2 * len(data))]))
 
 
+@pytest.mark.slow
 def test_threads_do_not_disturb_each_other(make_photo):
     files = [saved(make_photo(seed), format_) for seed in range(4) for format_ in FORMATS]
     expected = [fingerprint(data) for data in files]

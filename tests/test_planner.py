@@ -5,20 +5,21 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from dedup_widgets.errors import InputError
-from dedup_widgets.planning import ranking as ranked
 from dedup_widgets.planning.changes import Changes, changes
 from dedup_widgets.planning.plan import plan, threshold_curve
 from dedup_widgets.planning.planner import Planner
+from dedup_widgets.planning.ranking import Limits
 from dedup_widgets.scoring import keepers as keeper_rules
 from dedup_widgets.scoring.keepers import highest, lowest
 from dedup_widgets.scoring.uniqueness import uniqueness
+from effort import examples
 
-many = settings(max_examples=40, deadline=None)
+many = examples(40)
 seeds = st.integers(0, 2**32 - 1)
 gammas = st.sampled_from([0.7, 1.0, 2.16])
 NEARS = [None, 0.0, 0.01, 0.05, 0.1, 0.2, 0.4, 1.0]
@@ -75,34 +76,36 @@ def random_call(rng, frame):
     }
 
 
-@pytest.fixture(params=["all pairs kept", "pairs cut", "few compared at a time"])
-def limits(request, monkeypatch):
-    if request.param == "pairs cut":
-        monkeypatch.setattr(ranked, "MAX_PAIRS_IN_MEMORY", 8)
-    if request.param == "few compared at a time":
-        monkeypatch.setattr(ranked, "MAX_IMAGES_COMPARED", 4)
+limited = pytest.mark.parametrize(
+    "limits",
+    [
+        pytest.param(Limits(), id="all pairs kept"),
+        pytest.param(Limits(max_pairs=8), id="pairs cut"),
+        pytest.param(Limits(max_images=4), id="few compared at a time"),
+    ],
+)
 
 
 # One planner, many plans
 
 
-@pytest.mark.usefixtures("limits")
+@limited
 @given(seeds, gammas)
-@settings(max_examples=25, deadline=None)
-def test_each_plan_of_a_planner_is_the_plan_of_the_frame(seed, gamma):
+@examples(25)
+def test_each_plan_of_a_planner_is_the_plan_of_the_frame(limits, seed, gamma):
     rng, frame = random_frame(seed, gamma)
-    planner = Planner(frame)
+    planner = Planner(frame, limits=limits)
     for call in [random_call(rng, frame) for _ in range(6)]:
         assert_frame_equal(planner.plan(**call), plan(frame, **call))
 
 
-@pytest.mark.usefixtures("limits")
+@limited
 @given(seeds, gammas)
-@settings(max_examples=25, deadline=None)
-def test_groups_at_any_boundary_are_those_of_scoring_with_it(seed, gamma):
+@examples(25)
+def test_groups_at_any_boundary_are_those_of_scoring_with_it(limits, seed, gamma):
     rng, frame = random_frame(seed, gamma)
     readable = frame.filter(pl.col("error").is_null())
-    planner = Planner(frame)
+    planner = Planner(frame, limits=limits)
     for near in rng.choice([0.0, 1e-4, 0.01, 0.05, 0.1, 0.2, 0.3, 0.7, 1.0], 5):
         again = uniqueness(
             readable["embedding"],
@@ -162,13 +165,12 @@ def test_threads_share_a_planner():
         assert_frame_equal(one, expected[i % 8])
 
 
-def test_a_crowd_of_nearly_identical_images_is_planned_at_any_boundary(monkeypatch):
-    monkeypatch.setattr(ranked, "MAX_PAIRS_IN_MEMORY", 10_000)
+def test_a_crowd_of_nearly_identical_images_is_planned_at_any_boundary():
     rng = np.random.default_rng(0)
     blank = rng.standard_normal(16) + 0.02 * rng.standard_normal((1_200, 16))
     paths = [f"{i:04}.png" for i in range(len(blank))]
     frame = pl.DataFrame({"path": paths, "fingerprint": paths, "embedding": blank})
-    planner = Planner(frame)
+    planner = Planner(frame, limits=Limits(max_pairs=10_000))
     for near in (0.2, 1e-3, 1e-4):
         expected = uniqueness(blank, fingerprints=paths, near=near)["keep"]
         assert (planner.plan(near=near)["action"] == "keep").to_list() == expected.to_list()
@@ -279,11 +281,11 @@ def test_a_curve_shows_the_usual_boundaries_and_that_of_the_frame():
     assert {0.0, 0.0001, 0.05, 0.2, Planner(frame).near} <= set(nears)
 
 
-def test_a_curve_of_many_images_ends_where_comparing_them_would_take_long(monkeypatch):
-    monkeypatch.setattr(ranked, "MAX_IMAGES_COMPARED", 20)
+def test_a_curve_of_many_images_ends_where_comparing_them_would_take_long():
     _, frame = random_frame(3, n=200)
     highest_of_20 = frame["uniqueness"].sort()[20]
-    assert threshold_curve(frame)["near"].max() <= max(0.05, highest_of_20)
+    curve = Planner(frame, limits=Limits(max_images=20)).curve()
+    assert curve["near"].max() <= max(0.05, highest_of_20)
 
 
 def test_a_curve_never_has_more_images_to_go_at_a_lower_boundary_when_nothing_competes():

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dedup_widgets.errors import InputError
@@ -31,6 +31,7 @@ from dedup_widgets.review.steps import (
 from dedup_widgets.scoring import keepers
 from dedup_widgets.scoring.uniqueness import uniqueness
 from dedup_widgets.store.library import Library
+from effort import examples
 
 N = 6
 PATHS = [f"/p/{i}.jpg" for i in range(N)]
@@ -199,7 +200,7 @@ class Clock:
         return self.now
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(st.lists(moves, max_size=25), st.lists(st.sampled_from([0.1, 0.7, 3]), max_size=25))
 def test_replay_leads_to_the_live_state_and_undo_back_to_the_start(sequence, waits):
     with tempfile.TemporaryDirectory() as folder:

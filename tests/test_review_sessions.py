@@ -102,7 +102,9 @@ def do_something(ex, page, chance):
     )()
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(
+    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 8))]
+)
 def test_whatever_is_done_can_be_undone_done_again_and_replayed(frame, tmp_path, seed):
     columns = {"path": "file", "score": "novelty"} if seed % 2 else {}
     reviewed = frame.rename({"path": "file", "uniqueness": "novelty"}) if columns else frame
@@ -134,6 +136,7 @@ def test_whatever_is_done_can_be_undone_done_again_and_replayed(frame, tmp_path,
         assert reopened.decisions.as_json()[kept] == end["decisions"][kept]
 
 
+@pytest.mark.slow
 def test_several_threads_leave_one_history(frame):
     ex = dw.Explorer(frame)
     masks = np.random.default_rng(0).random((40, 60)) < 0.5

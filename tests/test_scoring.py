@@ -198,6 +198,7 @@ def test_what_was_scored_before_changes_nothing(photos, tmp_path):
     assert score(photos, store=store).equals(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_however_files_come_and_go_the_frame_is_that_of_a_fresh_store(tmp_path, seed):
     rng = np.random.default_rng(seed)
@@ -379,6 +380,7 @@ def test_an_interrupt_loses_at_most_the_batch_in_work(photos, make_photo, tmp_pa
     assert frame.equals(score(photos, store=tmp_path / "other.sqlite"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
 def test_after_kill_9_the_next_run_goes_on(photos, make_photo, tmp_path):
     for seed in range(300, 330):
@@ -417,6 +419,7 @@ def test_the_embedding_makes_the_frame_self_contained(photos):
     assert np.allclose(again["uniqueness"].sort(), frame["uniqueness"].sort(), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_clip_goes_through_the_same_line(photos, tiny_clip):
     frame = score(photos, str(tiny_clip))
     assert frame["uniqueness"].null_count() == 2
@@ -466,6 +469,7 @@ def test_similar_takes_another_file_and_says_what_it_cannot_take(photos, tmp_pat
     assert dw.similar(frame.to_pandas(), photos / "a.jpg", k=1)["distance"].to_list() == [0]
 
 
+@pytest.mark.slow
 def test_similar_answers_a_text_with_clip(photos, tiny_clip):
     frame = score(photos, str(tiny_clip))
     found = dw.similar(frame, "a dog on the beach", k=4, model=str(tiny_clip))

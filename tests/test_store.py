@@ -1,5 +1,6 @@
 """The two files of a store: what they keep, and how those of earlier versions are brought up."""
 
+import gc
 import os
 import shutil
 import signal
@@ -340,6 +341,7 @@ def test_a_cache_alone_takes_no_decision_away(old):
     assert decided_in(old) == decided
 
 
+@pytest.mark.slow
 @needs_kill
 def test_kill_9_at_any_statement_loses_no_decision(tmp_path):
     old = MADE / "store-3.sqlite"
@@ -388,6 +390,7 @@ def test_kill_9_at_any_statement_loses_no_decision(tmp_path):
         assert content(store.cache.path, DECIDED) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("old", [3], indirect=True)
 def test_several_processes_may_bring_up_a_store_at_once(old):
     decided = decided_in(old)
@@ -438,6 +441,7 @@ def test_a_store_that_cannot_be_written_stays_as_it_is(folder_of_somebody, what)
     with pytest.raises(StoreError, match=r"the store .*store.*\.sqlite: .*; pass store=…"):
         open_store(old)
     locked.chmod(mode)
+    gc.collect()  # nothing of what failed is open any more
     assert decided_in(old) == decided
     assert decided_in(open_store(old).library.path) == decided
 

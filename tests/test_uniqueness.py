@@ -9,15 +9,16 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.schema import KIND
 from dedup_widgets.scoring import comparison
 from dedup_widgets.scoring.uniqueness import FLOOR, SAME, compare, scale, uniqueness
+from effort import examples
 
-many = settings(max_examples=60, deadline=None)
+many = examples(60)
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -392,6 +393,7 @@ print(hashlib.sha256(uniqueness(rows, gamma=1.3).write_csv().encode()).hexdigest
 """
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_changes_nothing():
     threads = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "POLARS_MAX_THREADS")
     printed = {

@@ -94,6 +94,26 @@ def test_a_tile_says_what_it_is_to_others_and_which_rule_made_it_the_keeper(ex, 
     assert {tile["caption"] for tile in grid} == {"exact duplicate of cat copy.bmp", None}
 
 
+def test_a_tile_in_no_group_says_which_member_of_one_it_is_near():
+    frame = pl.DataFrame(
+        {
+            "path": ["keeper.png", "near.png", "beside.png"],
+            "uniqueness": [0.04, 0.04, 0.04],
+            "kind": ["near"] * 3,
+            "group": [1, 1, None],
+            "keep": [True, False, True],
+            "distance": [0.04, 0.04, 0.04],
+            "nearest": ["near.png", "keeper.png", "near.png"],
+        }
+    )
+    tiles = Page(dw.ImageGrid(frame)).ask("tiles", rows=[0, 1, 2], thumbs=False)["tiles"]
+    assert [tile["caption"] for tile in tiles] == [
+        None,
+        "near-duplicate of keeper.png",
+        "near near.png, in no group",
+    ]
+
+
 def test_a_missing_file_is_a_tile_that_says_so(tmp_path):
     ex = dw.Explorer(pl.DataFrame({"path": [str(tmp_path / "gone.jpg")], "uniqueness": [0.5]}))
     (tile,) = Page(ex).ask("tiles", rows=[0])["tiles"]

@@ -1,12 +1,13 @@
 import shutil
-import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from lab import find_chromium, run_lab, write_notebook
+from installing import InstallError
+from lab import find_or_install_chromium, run_lab, write_notebook
+from needs import do_without
 
 # Cores are shared with a JupyterLab, a kernel and a browser.
 expect.set_options(timeout=20_000)
@@ -19,17 +20,15 @@ df = dw.score(photos, model="efficientnet-lite0", progress=False)
 """
 
 ROOT = Path(__file__).parents[2]
-NO_CHROMIUM = (
-    "NO CHROMIUM: the browser tests did not run. Install it (apt install chromium) and run again."
-)
 
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
     """A JupyterLab on a folder with the notebooks, and a store that outlives its kernels."""
-    if find_chromium() is None:
-        warnings.warn(NO_CHROMIUM, stacklevel=1)
-        pytest.skip(NO_CHROMIUM)
+    try:
+        find_or_install_chromium()
+    except InstallError as error:
+        do_without("Chromium", error)
     root = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", root / "notebooks", ignore=shutil.ignore_patterns(".*"))
     store = tmp_path_factory.mktemp("browser-store") / "store.sqlite"

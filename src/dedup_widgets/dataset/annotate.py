@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["Annotation", "LabelStudio", "annotate"]
 
 
-TASKS_A_REQUEST = 1000
-
-
 MOST_LABELS = 1000
 
 
@@ -150,7 +147,7 @@ def send(
         ):
             session.open_folder(project)
             base = session.served_as(files)
-            for batch in task_data(handover, pictures, base).iter_slices(TASKS_A_REQUEST):
+            for batch in task_data(handover, pictures, base).iter_slices(server.tasks_a_request):
                 session.add_tasks(project, batch.to_dicts())
                 step(len(batch))
     except BaseException as error:

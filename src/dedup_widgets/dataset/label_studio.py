@@ -62,6 +62,8 @@ class LabelStudio:
         path than here: in a container, or on another machine that mounts it.
     timeout : float
         Seconds to wait for an answer; for a connection, 5 at most.
+    tasks_a_request : int
+        Tasks that are sent at a time.
 
     Examples
     --------
@@ -75,6 +77,7 @@ class LabelStudio:
     label: str | None = field(default=None, kw_only=True)
     root_on_server: str | None = field(default=None, kw_only=True)
     timeout: float = field(default=60.0, kw_only=True)
+    tasks_a_request: int = field(default=1000, kw_only=True)
 
     @property
     def address(self) -> str:

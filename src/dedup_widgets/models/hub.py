@@ -18,7 +18,13 @@ HUB_TIMEOUT_SECONDS = 4.0
 """Seconds in which a model hub must answer before it counts as unreachable."""
 
 
-def find_model(name: str, is_path: bool, device: str | None) -> tuple[Any, str | None]:
+def find_model(
+    name: str,
+    is_path: bool,
+    device: str | None,
+    *,
+    hub_timeout: float = HUB_TIMEOUT_SECONDS,
+) -> tuple[Any, str | None]:
     """Load a model by its name or folder, from the local cache if it is there.
 
     Parameters
@@ -29,6 +35,8 @@ def find_model(name: str, is_path: bool, device: str | None) -> tuple[Any, str |
         Whether it can only be a folder.
     device : str, optional
         As `pick_device` takes it.
+    hub_timeout : float
+        Seconds in which a model hub must answer.
 
     Returns
     -------
@@ -62,7 +70,7 @@ def find_model(name: str, is_path: bool, device: str | None) -> tuple[Any, str |
             unusable = f"its copy in the local cache is not usable: {short(error)}; and "
         else:
             return model, f"{name}@{snapshot.name}"
-    if cause := _why_out_of_reach(name):
+    if cause := _why_out_of_reach(name, hub_timeout):
         raise _unavailable(name, unusable + cause)
     with _as_unavailable(name):
         model = _open(name, device)
@@ -154,7 +162,7 @@ def _snapshot(name: str) -> Path | None:
     return None
 
 
-def _why_out_of_reach(name: str) -> str | None:
+def _why_out_of_reach(name: str, timeout: float) -> str | None:
     """Return why a model cannot be had from the model hub, or None if it can.
 
     sentence-transformers would retry for more than a minute before it fails.
@@ -168,7 +176,7 @@ def _why_out_of_reach(name: str) -> str | None:
     def answer() -> str | None:
         for repository in _repositories(name):
             try:
-                model_info(repository, timeout=HUB_TIMEOUT_SECONDS)
+                model_info(repository, timeout=timeout)
             except HfHubHTTPError as error:
                 if error.response.status_code not in (401, 404):
                     return f"{constants.ENDPOINT} answered {error.response.status_code}"
@@ -186,9 +194,9 @@ def _why_out_of_reach(name: str) -> str | None:
         target=lambda: answers.append(answer()), daemon=True, name="dedup-widgets-hub"
     )
     thread.start()
-    thread.join(HUB_TIMEOUT_SECONDS + 1)
+    thread.join(timeout + 1)
     if not answers:
-        return f"{constants.ENDPOINT} did not answer within {HUB_TIMEOUT_SECONDS:.0f} seconds"
+        return f"{constants.ENDPOINT} did not answer within {timeout:.0f} seconds"
     return answers[0]
 
 

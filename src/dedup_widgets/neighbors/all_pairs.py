@@ -89,6 +89,9 @@ class AllPairs:
         How to multiply; default: chosen by the number of vectors and the machine.
     device
         Torch device to choose for.
+    dense_min_candidates, rescale_min_products
+        From how many candidates of a row vectors may count as dense, and from how many products
+        such a cluster is rescaled. They change no result.
 
     Attributes
     ----------
@@ -122,6 +125,8 @@ class AllPairs:
         wanted: NDArray[np.bool_] | None = None,
         products: Products | None = None,
         device: str | None = None,
+        dense_min_candidates: int = DENSE_MIN_CANDIDATES_OF_ROW,
+        rescale_min_products: int = RESCALE_MIN_PRODUCTS,
     ) -> None:
         n = len(vectors)
         self.vectors = vectors
@@ -129,6 +134,8 @@ class AllPairs:
         self.cosine = np.full(n, -np.inf)
         self.rank = np.arange(n) if rank is None else rank
         self._products, self._device = products, device
+        self._dense_min_candidates = dense_min_candidates
+        self._rescale_min_products = rescale_min_products
         # Lower bound of the cosine of each row's nearest.
         self._bound = np.full(n, -2.0)
         if wanted is not None:
@@ -291,7 +298,7 @@ class AllPairs:
         threshold = bound - slack
         # Where all products of a row are negative, its maximum may be too low.
         hit = np.flatnonzero((maxima >= threshold) | (threshold <= 0))
-        most = max(DENSE_MIN_CANDIDATES_OF_ROW, tile.width // DENSE_PRODUCTS_PER_CANDIDATE)
+        most = max(self._dense_min_candidates, tile.width // DENSE_PRODUCTS_PER_CANDIDATE)
         (at, column, product), is_dense = tile.entries_above(hit, threshold[hit], most)
         self._add_candidates(rows[hit[at]], others[column], product + slack)
         dense_rows = hit[is_dense]
@@ -374,7 +381,7 @@ class AllPairs:
         Outliers, and clusters that rescaling by another factor of 4 would not help, are compared
         exactly.
         """
-        if len(rows) * len(others) < RESCALE_MIN_PRODUCTS:
+        if len(rows) * len(others) < self._rescale_min_products:
             self._compare_exactly(rows, others, products, is_diagonal)
             return
         a, b = self.vectors.unit(rows), self.vectors.unit(others)

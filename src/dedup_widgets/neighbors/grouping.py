@@ -41,6 +41,7 @@ def greedy_groups(
     radius: float,
     *,
     max_pairs: int = MAX_PAIRS,
+    rows_at_a_time: tuple[int, int] = GROUPED_ROWS_AT_A_TIME,
     device: str | None = None,
 ) -> NDArray[np.int64]:
     """Group vectors greedily in row order, each group within the radius of its representative.
@@ -57,6 +58,9 @@ def greedy_groups(
         Largest cosine distance from a representative to a member; negative: no groups.
     max_pairs
         Pairs that are held at a time, at least 2 million. It bounds memory, and changes no result.
+    rows_at_a_time
+        Rows that are grouped at a time, and how many where those have too many pairs. They change
+        no result.
     device
         Torch device; default: CUDA if there is one.
 
@@ -77,12 +81,12 @@ def greedy_groups(
     sets = EqualSets(vectors)
     distinct = vectors.take(sets.representatives)
     of_distinct = np.arange(len(sets.representatives))
-    left, size = of_distinct.copy(), GROUPED_ROWS_AT_A_TIME[0]
+    left, size = of_distinct.copy(), rows_at_a_time[0]
     while left.size:
         block, later = left[:size], left[size:]
         pairs = pairs_among(distinct, block, radius, max_pairs, device)
         if pairs is None:
-            size = GROUPED_ROWS_AT_A_TIME[1]
+            size = rows_at_a_time[1]
             continue
         of_distinct[block] = greedy_groups_of_pairs(len(distinct), pairs)[block]
         representatives = block[of_distinct[block] == block]

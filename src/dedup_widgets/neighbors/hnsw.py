@@ -30,7 +30,11 @@ OnBlock = Callable[[int, int], object]
 
 
 def build_graph(
-    vectors: Vectors | NDArray[np.float32], *, dtype: str = "bf16", on_block: OnBlock | None = None
+    vectors: Vectors | NDArray[np.float32],
+    *,
+    dtype: str = "bf16",
+    block: int = BLOCK_VECTORS,
+    on_block: OnBlock | None = None,
 ) -> Any:
     """Build a USearch HNSW graph, in one thread, so that it is the same each time.
 
@@ -44,6 +48,8 @@ def build_graph(
         n x d unit vectors, no two of them equal if the graph is to be a good one.
     dtype
         How the graph holds them: ``"bf16"``, ``"f16"``, ``"f32"`` or ``"i8"``.
+    block
+        How many vectors are added at a time. It changes no result.
     on_block
         Called after each block.
 
@@ -64,7 +70,7 @@ def build_graph(
         expansion_search=64,
         enable_key_lookups=False,
     )
-    for part in parts(len(vectors), BLOCK_VECTORS):
+    for part in parts(len(vectors), block):
         graph.add(np.arange(part.start, part.stop), vectors.unit(part), threads=1)
         if on_block is not None:
             on_block(part.stop, len(vectors))

@@ -12,7 +12,13 @@ from dedup_widgets.errors import InputError
 from dedup_widgets.frame.schema import with_paths
 from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
 from dedup_widgets.planning.groups import GroupDecisions, Groups, decided, groups_within, own_groups
-from dedup_widgets.planning.ranking import RankedImages, ScoredImages, distances_between
+from dedup_widgets.planning.ranking import (
+    LIMITS,
+    Limits,
+    RankedImages,
+    ScoredImages,
+    distances_between,
+)
 from dedup_widgets.planning.reasons import (
     EXACT,
     KINDS,
@@ -59,6 +65,8 @@ class Planner:
     ----------
     df
         As :func:`plan` takes it. It must not be changed in place.
+    limits
+        How much is compared and held. No plan depends on them.
 
     Raises
     ------
@@ -74,10 +82,11 @@ class Planner:
     [['keep', 'remove', 'keep'], ['keep', 'remove', 'remove']]
     """
 
-    def __init__(self, df: Any) -> None:
+    def __init__(self, df: Any, *, limits: Limits = LIMITS) -> None:
         frame = to_polars(df)
         self._frame = with_paths(frame, checked_paths(frame))
         self._names = self._frame.select(_file_name(pl.col("path"))).to_series()
+        self._limits = limits
         self._lock = threading.Lock()
         self._by_need: dict[str, ScoredImages] = {}
         self._rankings: list[RankedImages] = []
@@ -156,7 +165,7 @@ class Planner:
 
     def _scored(self, needed: str) -> ScoredImages:
         if needed not in self._by_need:
-            self._by_need[needed] = ScoredImages(self._frame, needed)
+            self._by_need[needed] = ScoredImages(self._frame, needed, self._limits)
         return self._by_need[needed]
 
     def _laid_out(

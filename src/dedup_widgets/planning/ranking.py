@@ -20,16 +20,22 @@ PLANNER_NEAR_LIMIT = 0.2
 """Boundary, on the uniqueness scale, up to which one search of pairs serves all boundaries."""
 
 
-MAX_IMAGES_COMPARED = 32_768
-"""Images whose pairs are all compared in a few seconds."""
-
-
 PAIRS_AT_A_TIME = 16_384
 """Pairs of embeddings whose distance is computed at a time, to bound memory."""
 
 
-MAX_PAIRS_IN_MEMORY = 8_000_000
-"""Pairs of near images to hold, at most: 128 MB."""
+@dataclass(frozen=True)
+class Limits:
+    """How much a planner compares and holds. No group depends on them."""
+
+    max_images: int = 32_768
+    """Images whose pairs are all compared in a few seconds."""
+
+    max_pairs: int = 8_000_000
+    """Pairs of near images to hold, at most: 128 MB."""
+
+
+LIMITS = Limits()
 
 
 class ScoredImages:
@@ -41,6 +47,8 @@ class ScoredImages:
         A frame with ``path``.
     needed
         The column without which an image cannot be compared.
+    limits
+        How much is compared and kept.
 
     Attributes
     ----------
@@ -61,7 +69,7 @@ class ScoredImages:
     does not, for it is older or somebody's own, both are inferred from its scores.
     """
 
-    def __init__(self, frame: pl.DataFrame, needed: str) -> None:
+    def __init__(self, frame: pl.DataFrame, needed: str, limits: Limits) -> None:
         compared = pl.col(needed).is_not_null()
         if "error" in frame.columns:
             compared &= pl.col("error").is_null()
@@ -70,7 +78,7 @@ class ScoredImages:
         self.row = np.flatnonzero(mask.to_numpy())
         self.made = provenances(self.images)
         self.embeddings = frame["embedding"] if "embedding" in frame.columns else None
-        self.closeness = Closeness(self) if needed == "embedding" else None
+        self.closeness = Closeness(self, limits) if needed == "embedding" else None
 
     @cached_property
     def near(self) -> float:
@@ -219,8 +227,9 @@ class Closeness:
     distances, all images are.
     """
 
-    def __init__(self, scored: ScoredImages) -> None:
+    def __init__(self, scored: ScoredImages, limits: Limits) -> None:
         assert scored.embeddings is not None
+        self._limits = limits
         self._embeddings = scored.embeddings
         self.radius = scored.radius
         self._row = scored.row
@@ -239,7 +248,7 @@ class Closeness:
     @property
     def limit(self) -> float:
         """The boundary up to which comparing takes seconds, however many images there are."""
-        return min(PLANNER_NEAR_LIMIT, self._affordable(MAX_IMAGES_COMPARED))
+        return min(PLANNER_NEAR_LIMIT, self._affordable(self._limits.max_images))
 
     def _affordable(self, images: int) -> float:
         """Return the highest boundary at which at most so many images may have a neighbour."""
@@ -312,14 +321,15 @@ class Closeness:
         # Search farther than asked: a boundary that is moved up in small steps would otherwise cost
         # a search at each step.
         wanted = PLANNER_NEAR_LIMIT if near <= PLANNER_NEAR_LIMIT else min(1.0, 1.5 * near)
-        limit = max(near, min(wanted, self._affordable(max(MAX_IMAGES_COMPARED, 2 * before))))
+        images = max(self._limits.max_images, 2 * before)
+        limit = max(near, min(wanted, self._affordable(images)))
         rows = self._row[self._from[self._row] <= limit]
         vectors = unit_vectors(self._embeddings.gather(rows))
         distinct, which = np.unique(first_equal(vectors), return_inverse=True)
         vector = np.full(len(self._from), -1)
         vector[rows] = which
         radius = self.radius(limit)
-        pairs = pairs_within(vectors[distinct], radius, max_pairs=MAX_PAIRS_IN_MEMORY)
+        pairs = pairs_within(vectors[distinct], radius, max_pairs=self._limits.max_pairs)
         return _NearPairs(limit, vector, pairs, is_cut=pairs.radius < radius)
 
 

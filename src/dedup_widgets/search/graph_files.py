@@ -40,15 +40,18 @@ class GraphFiles:
     """The graphs beside a cache. Nothing here raises for a disk that is full or cannot be written.
 
     The least recently used files are removed when there are more than :data:`MAX_FILES`, or
-    more than :data:`MAX_TOTAL_BYTES` of them. Several processes may use one folder.
+    more than `max_bytes` of them. Several processes may use one folder.
 
     Parameters
     ----------
     cache
         Path of the cache; the folder is called like it, with ``.similar`` at the end.
+    max_bytes
+        What all files may take.
     """
 
-    def __init__(self, cache: Path) -> None:
+    def __init__(self, cache: Path, *, max_bytes: int = MAX_TOTAL_BYTES) -> None:
+        self._max_bytes = max_bytes
         self.folder = cache.with_name(f"{cache.stem}.similar")
 
     def path(self, key: str) -> Path:
@@ -128,6 +131,6 @@ class GraphFiles:
         total = 0
         for count, (_, size, path) in enumerate(sorted(known, reverse=True), start=2):
             total += size
-            if count > MAX_FILES or total > MAX_TOTAL_BYTES:
+            if count > MAX_FILES or total > self._max_bytes:
                 with suppress(OSError):  # Windows: still mapped
                     path.unlink()

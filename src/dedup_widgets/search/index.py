@@ -81,6 +81,8 @@ class VectorIndex:
         Path of the cache beside which the graph is kept, in a folder ``<its name>.similar``, about
         1.2 KB a vector; None: in memory only. It is mapped from its file, after a check of all
         its bytes, and built again when it is damaged or the vectors are others.
+    max_graph_neighbors
+        Neighbours for which a graph is queried at most; of more, all vectors are compared.
 
     Raises
     ------
@@ -95,7 +97,12 @@ class VectorIndex:
     """
 
     def __init__(
-        self, vectors: Any, *, hnsw_from: int | None = None, beside: Path | None = None
+        self,
+        vectors: Any,
+        *,
+        hnsw_from: int | None = None,
+        beside: Path | None = None,
+        max_graph_neighbors: int = MAX_GRAPH_NEIGHBORS,
     ) -> None:
         self._vectors = Vectors(vectors)
         self._stored = self._vectors._matrix
@@ -105,6 +112,7 @@ class VectorIndex:
         else:
             self._uses_graph = len(self) >= hnsw_from
         self._files = None if beside is None else GraphFiles(beside)
+        self._max_graph_neighbors = max_graph_neighbors
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._disk_checked = threading.Event()
@@ -191,7 +199,7 @@ class VectorIndex:
         k = min(k, len(self))
         if k == 0:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        graph = self._graph_at_hand() if k <= MAX_GRAPH_NEIGHBORS else None
+        graph = self._graph_at_hand() if k <= self._max_graph_neighbors else None
         found = None if graph is None else self._ask_graph(graph, unit, k, known)
         rows, cosine = self._scan_all(unit, k) if found is None else found
         order = np.lexsort((rows, -cosine))[:k]
@@ -220,7 +228,7 @@ class VectorIndex:
         A query for a row that does not find itself may miss others too; querying for more
         neighbours finds it.
         """
-        for wanted in (k + EXTRA_NODES, k + MAX_GRAPH_NEIGHBORS):
+        for wanted in (k + EXTRA_NODES, k + self._max_graph_neighbors):
             nodes = graph.nodes(unit[0], wanted)
             if len(nodes) < min(wanted, len(graph)):
                 return None

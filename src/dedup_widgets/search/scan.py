@@ -13,7 +13,7 @@ MAX_COPIED_NUMBERS = 50_000_000
 """Numbers, n x d, up to which a float32 copy is held: 200 MB, which take 10 ms to scan."""
 
 
-_ONE_THREAD_NUMBERS = 2**15
+ONE_THREAD_NUMBERS = 2**15
 """Numbers up to which torch and BLAS use one thread: on a busy machine, several threads that wait
 for each other take up to a hundred times as long."""
 
@@ -31,17 +31,27 @@ class Scan:
         n of them, at least one.
     stored
         The numbers that they were made from, (n, d).
+    max_copied_numbers, one_thread_numbers
+        Up to how many numbers a copy is held, and how many of them are read at a time otherwise.
     """
 
-    def __init__(self, vectors: Vectors, stored: NDArray[np.generic]) -> None:
+    def __init__(
+        self,
+        vectors: Vectors,
+        stored: NDArray[np.generic],
+        *,
+        max_copied_numbers: int = MAX_COPIED_NUMBERS,
+        one_thread_numbers: int = ONE_THREAD_NUMBERS,
+    ) -> None:
         self._vectors, self._stored = vectors, stored
+        self._is_copied = stored.size <= max_copied_numbers
+        self._rows_at_a_time = max(1, one_thread_numbers // stored.shape[1])
 
     def candidates(self, unit: NDArray[np.float32], k: int) -> NDArray[np.int64]:
         """Return the rows that may be among the k nearest to a unit vector, (d,)."""
-        is_small = self._stored.size <= MAX_COPIED_NUMBERS
-        cosine = self._copy @ unit if is_small else self._read(unit)
+        cosine = self._copy @ unit if self._is_copied else self._read(unit)
         # Dividing by lengths that are summed in float32 adds an error as large as that of products.
-        slack = (2 if is_small else 4) * float32_error(self._vectors.dimensions)
+        slack = (2 if self._is_copied else 4) * float32_error(self._vectors.dimensions)
         return np.flatnonzero(cosine >= np.partition(cosine, -k)[-k] - slack)
 
     @cached_property
@@ -74,7 +84,7 @@ class Scan:
         """Yield the stored numbers as float32; torch converts float16 20 times as fast as numpy."""
         import torch
 
-        rows = max(1, _ONE_THREAD_NUMBERS // self._stored.shape[1])
+        rows = self._rows_at_a_time
         block = torch.empty((rows, self._stored.shape[1]))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that the array is read-only: so is its use

@@ -29,7 +29,7 @@ _TRAILER = struct.Struct("<QQQ32s16s32s")
 """Bytes of the graph, number of rows, number of nodes, key, magic, checksum."""
 
 
-_PIECE_BYTES = 2**22
+PIECE_BYTES = 2**22
 """Bytes that one thread hashes at a time."""
 
 
@@ -156,12 +156,13 @@ class SharedGraph:
         return cls(graph, numbers[:n], numbers[n:])
 
 
-def digest(numbers: NDArray[Any]) -> bytes:
+def digest(numbers: NDArray[Any], *, piece: int = PIECE_BYTES) -> bytes:
     """Return a hash, 32 bytes, of the content of an array.
 
-    It is the SHA-256 of the SHA-256 hashes of pieces, which several threads compute.
+    It is the SHA-256 of the SHA-256 hashes of pieces of so many bytes, which several threads
+    compute.
     """
-    step = max(1, _PIECE_BYTES // max(1, numbers[:1].nbytes))
+    step = max(1, piece // max(1, numbers[:1].nbytes))
 
     def of_piece(part: slice) -> bytes:
         return hashlib.sha256(np.ascontiguousarray(numbers[part]).data).digest()

@@ -170,13 +170,22 @@ class SimilarImages:
         The column of paths.
     beside
         Path of the cache beside which an index of many images is kept; None: nothing is kept.
+    max_group
+        Members up to which all of a group are compared with an image of it, whatever an index
+        finds.
     """
 
     def __init__(
-        self, frame: pl.DataFrame, path: str = "path", *, beside: Path | None = None
+        self,
+        frame: pl.DataFrame,
+        path: str = "path",
+        *,
+        beside: Path | None = None,
+        max_group: int = MAX_GRAPH_NEIGHBORS,
     ) -> None:
         require_columns(frame, [path, "embedding"], "similar items")
         self._frame, self._path, self.beside = frame, path, beside
+        self._max_group = max_group
         self._with_vector = frame["embedding"].is_not_null().arg_true().to_numpy()
         self.row_of = {p: row for row, p in enumerate(frame[path].to_list())}
 
@@ -251,7 +260,7 @@ class SimilarImages:
         rows = np.empty(0, np.int64)
         if group is not None:
             members = (self._frame["group"] == group).arg_true().to_numpy().astype(np.int64)
-            rows = members if len(members) <= MAX_GRAPH_NEIGHBORS else rows
+            rows = members if len(members) <= self._max_group else rows
         if nearest in self.row_of:
             rows = np.append(rows, self.row_of[nearest])
         found = np.searchsorted(self._with_vector[:-1], rows)

@@ -5,6 +5,7 @@ was working on, and what two processes write is merged.
 """
 
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -49,6 +50,9 @@ class Database:
         self._lock = threading.RLock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists() and not _is_writable(path):
+                # SQLite would leave files beside it that are as read-only, and stay so.
+                raise sqlite3.OperationalError("attempt to write a readonly database")
             self._db = sqlite3.connect(
                 path, timeout=60, check_same_thread=False, isolation_level=None
             )
@@ -118,3 +122,7 @@ class Database:
         """Close the file, which cannot be used afterwards."""
         with self._lock:
             self._db.close()
+
+
+def _is_writable(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)

@@ -1,7 +1,7 @@
 """The Explorer: a review on the screen."""
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import polars as pl
@@ -13,13 +13,15 @@ from dedup_widgets.review.decisions import Decisions
 from dedup_widgets.review.session import Session
 from dedup_widgets.review.watched import Change
 from dedup_widgets.store.open import Store
-from dedup_widgets.widgets.analytics.analytics import Analytics
 from dedup_widgets.widgets.base import bundle
 from dedup_widgets.widgets.delegate import attribute_of, method_of
 from dedup_widgets.widgets.image_grid import ImageGrid
 from dedup_widgets.widgets.protocol import AnalyticsRequest, Buffers, Request
 from dedup_widgets.widgets.requests.dataset import DatasetRequests
 from dedup_widgets.widgets.requests.review import ReviewRequests
+
+if TYPE_CHECKING:
+    from dedup_widgets.widgets.analytics.analytics import Analytics
 
 
 class Explorer(ImageGrid):
@@ -144,10 +146,13 @@ class Explorer(ImageGrid):
         return ReviewRequests(self.session)
 
     @property
-    def analytics(self) -> Analytics:
+    def analytics(self) -> "Analytics":
         """The distribution of each metric and the threshold curve; brushing filters the view."""
         with self.session.lock:
             if self._analytics is None:
+                # bqplot takes most of a second to import, which the first view need not wait for.
+                from dedup_widgets.widgets.analytics.analytics import Analytics
+
                 self._analytics = Analytics(self.session)
             return self._analytics
 
