@@ -122,6 +122,10 @@ def test_the_wheel_works_in_an_empty_environment_without_node(built, tmp_path):
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        env={**os.environ, "PATH": str(python.parent), "DEDUP_WIDGETS_STORE": str(tmp_path / "s")},
+        env={
+            **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+            "PATH": str(python.parent),
+            "DEDUP_WIDGETS_STORE": str(tmp_path / "s"),
+        },
     )
     assert str(tmp_path / "env") in result.stdout
