@@ -540,6 +540,7 @@ def test_a_path_is_never_taken_for_a_name():
         load_embedder(Path("clip-ViT-B-32"))
 
 
+@pytest.mark.slow
 def test_a_folder_without_a_model_is_named(tmp_path):
     with pytest.raises(ModelError, match="efficientnet-lite0") as caught:
         load_embedder(tmp_path)
@@ -551,6 +552,7 @@ def test_an_unknown_device_is_named():
         load_embedder("efficientnet-lite0", device="abacus")
 
 
+@pytest.mark.slow
 def test_a_model_for_texts_only_is_refused(tmp_path):
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
