@@ -205,6 +205,7 @@ def test_so_far_the_other_columns_of_a_frame_come_along(photos, gated):
     assert part.select("path", "label").equals(given.head(len(part)).select("path", "label"))
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_had_fails_the_job_and_nothing_else(photos, tmp_path):
     (tmp_path / "no model").mkdir()
     job = ended(start(photos, str(tmp_path / "no model")))
