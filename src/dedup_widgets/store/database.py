@@ -8,6 +8,7 @@ import json
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ from dedup_widgets.errors import StoreError
 
 STORE_VARIABLE = "DEDUP_WIDGETS_STORE"
 REMEDY = f"pass store=… or set {STORE_VARIABLE} to a file that can be written"
+WAIT_SECONDS = 60
+"""How long one process waits for another that writes."""
 
 
 class Database:
@@ -54,14 +57,27 @@ class Database:
                 # SQLite would leave files beside it that are as read-only, and stay so.
                 raise sqlite3.OperationalError("attempt to write a readonly database")
             self._db = sqlite3.connect(
-                path, timeout=60, check_same_thread=False, isolation_level=None
+                path, timeout=WAIT_SECONDS, check_same_thread=False, isolation_level=None
             )
-            self._db.execute("PRAGMA journal_mode = WAL")
+            self._write_ahead()
             self._db.execute(f"PRAGMA synchronous = {self.synchronous}")
             self._db.execute("PRAGMA foreign_keys = ON")
             self._migrate()
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"cannot open the store {path}: {error}; {REMEDY}") from error
+
+    def _write_ahead(self) -> None:
+        """Turn to WAL mode, which SQLite refuses at once while another process does the same."""
+        give_up = time.monotonic() + WAIT_SECONDS
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not is_busy or time.monotonic() > give_up:
+                    raise
+            time.sleep(0.01)
 
     def _migrate(self) -> None:
         newest = len(self.schemas)
