@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import dedup_widgets as dw
-from page import Pixels, names
+from page import Page, Pixels, names
 
 
 @pytest.fixture
@@ -94,6 +94,17 @@ def test_two_screens_over_one_session_show_the_same(session):
     assert heard == [2]
     one.filters = {"kind": ["unique"]}
     assert other._filters == one._filters != {}
+
+
+def test_a_screen_that_is_closed_no_longer_follows_its_session(session):
+    ex = dw.Explorer(session)
+    page = Page(ex)
+    session.near = 0.2
+    assert len(page.sent) == 1
+    ex.close()
+    ex.close()
+    session.near = 0.1
+    assert len(page.sent) == 1
 
 
 @pytest.mark.parametrize("wrong", [3, [1, 2], pl.DataFrame({"paths": ["a"]})])

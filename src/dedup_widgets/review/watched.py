@@ -55,7 +55,12 @@ class Watched:
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Call a function after each change, with what changed; return how to end that."""
         self._watchers.append(watcher)
-        return lambda: self._watchers.remove(watcher)
+
+        def stop() -> None:
+            if watcher in self._watchers:
+                self._watchers.remove(watcher)
+
+        return stop
 
     @contextmanager
     def changing(self, *changes: Change) -> Iterator[None]:

@@ -78,10 +78,15 @@ class ImageGrid(Widget):
         self._requests = self._make_requests()
         super().__init__(height=height, _filters=data.clauses, _sort=data.sort)
         self._handlers |= self._requests.handlers
-        data.watch(self._follow)
+        self._stop_following = data.watch(self._follow)
 
     def _make_requests(self) -> GridRequests:
         return GridRequests(self.session)
+
+    def close(self) -> None:
+        """Take the widget off all pages; its session goes on without it."""
+        self._stop_following()
+        super().close()
 
     def __len__(self) -> int:
         return len(self.session)

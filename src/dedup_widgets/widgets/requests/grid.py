@@ -64,6 +64,8 @@ class GridRequests:
 
     def _opened(self, out: Buffers) -> dict[str, Any]:
         """Return all that a page needs to start: the fields of a `GridReply`."""
+        # Before what it is the number of: a page that got more than that opens again.
+        version = self._version
         view = self._view
         frame = view.frame
         scores = (
@@ -85,7 +87,7 @@ class GridRequests:
             "selected": out.add(pack_bits(view.selected)),
             **{name: out.add(array) for name, array in self._plan_arrays().items()},
             "summary": self._summary(),
-            "version": self._version,
+            "version": version,
         }
 
     def _plan_arrays(self) -> dict[str, np.ndarray]:
