@@ -19,9 +19,10 @@ import pytest
 from PIL import Image
 
 from dedup_widgets.errors import InputError, ModelError
+from dedup_widgets.frame.scale import gamma_of, near_distance_of, scale
 from dedup_widgets.images.thumbnail import to_square
 from dedup_widgets.models import batches, sentence_transformer
-from dedup_widgets.models.base import Embedder, gamma
+from dedup_widgets.models.base import Embedder
 from dedup_widgets.models.hub import find_model
 from dedup_widgets.models.load import load_embedder
 
@@ -77,15 +78,14 @@ def network(request: pytest.FixtureRequest) -> Embedder:
 
 def test_gamma_maps_each_boundary_to_0_05():
     for near_distance in (0.01, 0.05, 0.25, 0.9):
-        assert near_distance ** gamma(near_distance) == pytest.approx(0.05)
-    assert gamma(0.05) == 1.0
-    assert gamma(0.25) == pytest.approx(math.log(0.05) / math.log(0.25))
+        assert scale(near_distance, gamma_of(near_distance)) == pytest.approx(0.05)
+        assert near_distance_of(gamma_of(near_distance)) == pytest.approx(near_distance)
 
 
 @pytest.mark.parametrize("near_distance", [0, 1, -1, 2, math.nan])
 def test_a_boundary_outside_0_to_1_is_refused(near_distance):
     with pytest.raises(InputError, match="near_distance"):
-        gamma(near_distance)
+        gamma_of(near_distance)
 
 
 def test_each_network_has_its_boundary(clip, efficientnet):

@@ -1,6 +1,5 @@
 """The interface of embedding models, their scale and their precision."""
 
-import math
 import uuid
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
@@ -45,7 +44,7 @@ class Embedder(Protocol):
     persistent : bool
         Whether `key` means the same in another process, so that a store may keep the vectors.
     near_distance : float
-        Cosine distance at the model's near-duplicate boundary, between 0 and 1; see `gamma`.
+        Cosine distance at the model's near-duplicate boundary, between 0 and 1.
     can_embed_text : bool
         Whether `encode_text` works.
     fixed_batch : int or None
@@ -72,42 +71,6 @@ class Embedder(Protocol):
     def encode_text(self, text: str) -> NDArray[np.float32]:
         """Embed a text: a unit vector of d numbers. Raises `ModelError` if impossible."""
         ...
-
-
-def gamma(near_distance: float) -> float:
-    """Return the exponent that brings a model's distances to the uniqueness scale.
-
-    ``gamma = ln 0.05 / ln d_near``, so that ``d_near ** gamma == 0.05``: whatever the model, 0.05
-    on the uniqueness scale is its near-duplicate boundary.
-
-    Parameters
-    ----------
-    near_distance : float
-        The model's calibrated boundary ``d_near`` as a cosine distance, between 0 and 1.
-
-    Returns
-    -------
-    float
-        1 for CLIP ViT-B/32 (0.05), 2.16 for EfficientNet-Lite0 (0.25).
-
-    Raises
-    ------
-    InputError
-        If `near_distance` is not strictly between 0 and 1.
-
-    Examples
-    --------
-    >>> gamma(0.05)
-    1.0
-    >>> round(gamma(0.25), 2)
-    2.16
-    """
-    if not 0 < near_distance < 1:
-        raise InputError(
-            f"near_distance must lie between 0 and 1, not {near_distance}; 0.05 suits a model "
-            "that was not calibrated"
-        )
-    return math.log(0.05) / math.log(near_distance)
 
 
 KEY_SUFFIX = {"torch.bfloat16": "/bf16", "torch.float16": "/fp16", "None": ""}

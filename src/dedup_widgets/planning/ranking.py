@@ -10,11 +10,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dedup_widgets.frame.provenance import of_one_model, provenances
+from dedup_widgets.frame.scale import FLOOR, NEAR, radius_of, scale
 from dedup_widgets.neighbors import grouping
 from dedup_widgets.neighbors.pairs import Pairs, pairs_within
 from dedup_widgets.neighbors.vectors import distances, first_equal, unit_vectors
 from dedup_widgets.scoring.keepers import Rule, rank
-from dedup_widgets.scoring.uniqueness import FLOOR, NEAR, SAME, radius_of, scale
+from dedup_widgets.scoring.uniqueness import SAME
 
 PLANNER_NEAR_LIMIT = 0.2
 """Boundary, on the uniqueness scale, up to which one search of pairs serves all boundaries."""
@@ -124,8 +125,7 @@ class ScoredImages:
     def gamma(self) -> float | None:
         """The exponent between the frame's distances and its scores, None if there is none.
 
-        Where the frame does not say, the median of ln(uniqueness) / ln(distance), if most rows
-        agree with it.
+        Where the frame does not say, it is the one that most rows agree with.
         """
         if self.made:
             gammas = {made.gamma for made in self.made}
@@ -135,14 +135,17 @@ class ScoredImages:
         score = self.images["uniqueness"].cast(pl.Float64).fill_null(np.nan).to_numpy()
         distance = self.images["distance"].cast(pl.Float64).fill_null(np.nan).to_numpy()
         # At the lowest score the exponent is lost, and near 1 the logarithm is mostly rounding.
-        usable = (score > 2 * FLOOR) & (score < 1) & (distance > 0) & (distance < 0.999)
-        exponents = np.log(score[usable]) / np.log(distance[usable])
-        if not exponents.size:
-            return None
-        gamma = float(np.median(exponents))
-        if not 1e-3 <= gamma <= 1e3 or np.mean(abs(exponents - gamma) <= 1e-3 * gamma) < 0.9:
-            return None
-        return 1.0 if abs(gamma - 1) < 1e-5 else gamma
+        usable = (score > 1.001 * FLOOR) & (score < 1) & (distance > 0) & (distance < 0.999)
+        for floor in (FLOOR, 0.0):  # frames of the first version had no floor
+            powered = (score[usable] - floor) / (1 - floor)
+            exponents = np.log(powered) / np.log(distance[usable])
+            if not exponents.size:
+                return None
+            gamma = float(np.median(exponents))
+            agrees = abs(exponents - gamma) <= 1e-3 * gamma
+            if 1e-3 <= gamma <= 1e3 and np.mean(agrees) >= 0.9:
+                return 1.0 if abs(gamma - 1) < 1e-5 else gamma
+        return None
 
     @cached_property
     def is_on_scale(self) -> bool:

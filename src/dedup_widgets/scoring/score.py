@@ -13,11 +13,12 @@ import polars as pl
 import dedup_widgets.scoring.keepers as keepers
 from dedup_widgets._progress import Progress
 from dedup_widgets.frame.provenance import NAME, Provenance, of_one_model, provenances
+from dedup_widgets.frame.scale import NEAR
 from dedup_widgets.frame.schema import without_scores
 from dedup_widgets.frame.table import require_columns
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
 from dedup_widgets.scoring.task import plan_scoring
-from dedup_widgets.scoring.uniqueness import NEAR, uniqueness
+from dedup_widgets.scoring.uniqueness import uniqueness
 from dedup_widgets.store.open import Store
 
 

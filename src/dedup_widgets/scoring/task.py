@@ -16,16 +16,16 @@ from dedup_widgets._progress import Progress
 from dedup_widgets._threads import processors
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.provenance import Provenance
+from dedup_widgets.frame.scale import NEAR, gamma_of
 from dedup_widgets.frame.schema import COLUMNS, types, without_scores
 from dedup_widgets.frame.table import checked_paths, is_frame, to_polars
 from dedup_widgets.images.decode import Facts
 from dedup_widgets.images.listing import find_images
 from dedup_widgets.images.source import source_for
-from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision, check_precision, gamma
+from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision, check_precision
 from dedup_widgets.models.load import lasting_name, load_embedder
 from dedup_widgets.scoring.incremental import compare_with_store
 from dedup_widgets.scoring.pipeline import Descriptions, describe, look_up
-from dedup_widgets.scoring.uniqueness import NEAR
 from dedup_widgets.store.cache import FileRecord
 from dedup_widgets.store.open import Store, open_store, store_paths
 
@@ -107,7 +107,7 @@ class ScoringTask:
                 seen if given is None else seen.hstack(given.filter(readable)), self.keep
             ),
             near=self.near,
-            gamma=gamma(embedder.near_distance),
+            gamma=gamma_of(embedder.near_distance),
             device=self.device,
             progress=progress,
         )
@@ -120,7 +120,7 @@ class ScoringTask:
             model=lasting_name(self.model) if is_named else embedder.name,
             is_named=is_named,
             precision=self.precision if is_named else None,
-            gamma=gamma(embedder.near_distance),
+            gamma=gamma_of(embedder.near_distance),
             near=float(self.near),
         )
 

@@ -1,8 +1,9 @@
 """The uniqueness score, from embeddings and fingerprints to groups and keepers.
 
 Images that share a fingerprint are exact duplicates; of N of them one, the keeper, is scored and
-N-1 get exactly 0. The score is ``d ** gamma``, where d is the cosine distance to the nearest image
-with another fingerprint. Images within ``near`` of a keeper are its near-duplicates.
+N-1 get exactly 0. The score follows from the distance to the nearest image with another
+fingerprint, see :mod:`dedup_widgets.frame.scale`. Images within ``near`` of a keeper are its
+near-duplicates.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -14,46 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from dedup_widgets._progress import Progress
 from dedup_widgets.errors import InputError
+from dedup_widgets.frame.scale import NEAR, radius_of, scale
 from dedup_widgets.frame.schema import KIND
 from dedup_widgets.neighbors.search import Method, check_method
 from dedup_widgets.neighbors.vectors import Vectors, first_equal
 from dedup_widgets.scoring.comparison import Comparison, Representatives
 
-FLOOR = 1e-12
-"""Lowest uniqueness of an image that is scored: zero is reserved for exact duplicates."""
-
-
-NEAR = 0.05
-"""Near-duplicate boundary on the uniqueness scale, where none is given."""
-
-
 SAME = 1e-5
 """Cosine distance within which vectors without fingerprints count as identical."""
-
-
-def scale(distance: ArrayLike, gamma: float = 1.0) -> NDArray[np.float32]:
-    """Turn a cosine distance into uniqueness: ``distance ** gamma``, at least :data:`FLOOR`.
-
-    Parameters
-    ----------
-    distance
-        Cosine distance in [0, 1], of any shape.
-    gamma
-        Exponent of the model: ``ln 0.05 / ln d_near`` puts the model's near-duplicate boundary
-        ``d_near`` at a uniqueness of 0.05.
-
-    Returns
-    -------
-    NDArray[np.float32]
-        Uniqueness in (0, 1], of the shape of `distance`; higher is more unique.
-
-    Examples
-    --------
-    >>> scale([0.0, 0.25, 1.0], gamma=0.5).tolist()
-    [9.999999960041972e-13, 0.5, 1.0]
-    """
-    powered = np.power(np.asarray(distance, np.float64), gamma)
-    return np.maximum(powered, FLOOR).astype(np.float32)
 
 
 def uniqueness(
@@ -142,8 +111,8 @@ def uniqueness(
     Examples
     --------
     >>> scores = uniqueness([[1, 0], [1, 0], [1, 0.1], [0, 1]])
-    >>> scores["uniqueness"].cast(pl.Float64).round(3).to_list()
-    [0.005, 0.0, 0.005, 0.9]
+    >>> scores["uniqueness"].cast(pl.Float64).round(4).to_list()
+    [0.0052, 0.0, 0.0052, 0.9005]
     >>> scores.select("kind", "group", "keep").rows()
     [('exact', 1, True), ('exact', 1, False), ('near', 1, False), ('unique', None, True)]
     """
@@ -294,28 +263,6 @@ def _first_equal_vector(vectors: Vectors, order: NDArray[np.int64]) -> NDArray[n
     first = np.full(n, n)
     np.minimum.at(first, equal, rank)
     return first[equal[order]]
-
-
-def radius_of(near: float, gamma: float) -> float:
-    """Return the largest cosine distance whose uniqueness is at most `near`, -1 when none is.
-
-    Uniqueness is compared as the Float32 of the column. Floats from 0 to 1 are ordered like their
-    bits, so bisecting the bits finds the largest such float.
-    """
-    limit = np.float32(near)
-
-    def is_near(bits: int) -> bool:
-        return bool(scale(np.int64(bits).view(np.float64), gamma) <= limit)
-
-    low, high = 0, int(np.float64(1.0).view(np.int64))
-    if not is_near(low):
-        return -1.0
-    if is_near(high):
-        return 1.0
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if is_near(middle) else (low, middle)
-    return float(np.int64(low).view(np.float64))
 
 
 def _keeper_order(rank: ArrayLike | None, n: int) -> NDArray[np.int64]:
