@@ -20,13 +20,15 @@ from dedup_widgets.models.base import Embedder, Precision, check_precision
 from dedup_widgets.models.custom import CustomModel
 from dedup_widgets.models.efficientnet import EfficientNet
 from dedup_widgets.models.hub import EMBEDDED_MODEL, find_model, pick_device
+from dedup_widgets.models.perceptual import PERCEPTUAL, PerceptualModel
 from dedup_widgets.models.sentence_transformer import load_sentence_transformer
 
 
 def lasting_name(model: str | os.PathLike[str]) -> str:
     """Return the name by which :func:`load_embedder` finds a model from any folder."""
     name = os.fspath(model)
-    if name == EMBEDDED_MODEL or not (isinstance(model, os.PathLike) or Path(name).is_dir()):
+    is_folder = isinstance(model, os.PathLike) or Path(name).is_dir()
+    if name in (EMBEDDED_MODEL, PERCEPTUAL) or not is_folder:
         return name
     return absolute(name)
 
@@ -42,6 +44,7 @@ def load_embedder(
     ----------
     model : str, path-like or object
         - ``"efficientnet-lite0"``: the embedded network; needs no model hub.
+        - ``"perceptual"``: the lowest frequencies of the picture; needs no weights at all.
         - Any other name, or the path of a folder: loaded through sentence-transformers. A name
           is looked up in the local cache first, so that a model loaded once needs no network.
         - An object with ``encode(list[PIL.Image.Image]) -> array`` of shape (n, d). It gets
@@ -80,6 +83,8 @@ def load_embedder(
     check_precision(precision)
     if isinstance(model, (str, os.PathLike)):
         name = os.fspath(model)
+        if name == PERCEPTUAL:
+            return PerceptualModel()
         if name == EMBEDDED_MODEL:
             return EfficientNet(pick_device(device), precision)
         loaded, key = find_model(name, isinstance(model, os.PathLike), device)
