@@ -23,20 +23,21 @@ _ROWS = 102
 already; for larger arrays the system would have to provide and clear new pages."""
 
 
-def grey(rgb: Image.Image) -> Grey:
+def grey(picture: Image.Image) -> Grey:
     """Return the picture that the metrics are computed from.
 
     Parameters
     ----------
-    rgb
-        A picture of mode RGB.
+    picture
+        A picture of mode RGB or L.
 
     Returns
     -------
     Grey
         512 x 512 whole numbers from 0 to 255.
     """
-    small = rgb.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    luma = picture if picture.mode == "L" else picture.convert("L")
+    small = luma.resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0)
     return np.asarray(small)
 
 
