@@ -38,8 +38,7 @@ def first_further_band(data: bytes, page: int) -> NDArray[np.uint8] | None:
     NDArray[np.uint8] or None
         (height, width), of a deeper band its high bytes; None if Pillow cannot deliver it.
     """
-    image = open_image(data, "TIFF")
-    image.seek(page)
+    image = open_image(data, "TIFF", page)
     raw_modes = {tile.args[0] if isinstance(tile.args, tuple) else tile.args for tile in image.tile}
     mode, raw_mode = _WITH_ONE_MORE.get(str(raw_modes.pop()), (None, None))
     if raw_modes or mode is None or raw_mode is None:

@@ -21,9 +21,10 @@ from dedup_widgets.images.formats import (
     why_undecodable,
 )
 from dedup_widgets.images.frames import read_frame
-from dedup_widgets.images.layers import Layer, is_like_a_page, layer
-from dedup_widgets.images.pillow import has_exif, open_image, quiet_pillow
-from dedup_widgets.images.quality import SIDE, brightness, contrast, grey, sharpness
+from dedup_widgets.images.layers import Layer, has_tones_of_a_page, layer
+from dedup_widgets.images.pillow import has_exif, open_image, oriented, quiet_pillow
+from dedup_widgets.images.previews import is_smaller_version, pictures_of
+from dedup_widgets.images.quality import brightness, contrast, grey, sharpness, small, tones
 
 DECODER_VERSION = 4
 """Raised when `decode` or `thumbnail` changes its results: those in a store are then outdated."""
@@ -31,10 +32,6 @@ DECODER_VERSION = 4
 
 MAX_FRAMES_KEPT = 256
 """Frames after the first of which a layer is kept."""
-
-
-SMALL_SIDE = 64
-"""Side in pixels of `Picture.small`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,8 @@ class Facts:
     mode : str
         Pillow's mode of the first frame, such as ``"RGB"``, ``"P"`` or ``"I;16"``.
     frames : int
-        Frames of an animation, pages of a TIFF; 1 for a plain picture.
+        Frames of an animation, pages of a TIFF; 1 for a plain picture. Embedded previews,
+        thumbnails and maps of depth or gain are none.
     lossless : bool
         True for PNG, BMP, GIF, lossless WebP and TIFF that is not JPEG-compressed.
     brightness, contrast, sharpness : float
@@ -169,35 +167,39 @@ def _decode(data: bytes, name: str) -> Picture:
     """Decode a file of a format by Pillow's name, as :func:`decode` does."""
     image = open_image(data, name)
     check_size(image.size)
-    mode, frames, first = image.mode, getattr(image, "n_frames", 1), image.tell()
-    digest = hashlib.sha256()
-    digest.update(f"dedup_widgets 1, {frames} frames, {colour_space(image)}".encode())
-    rgb = None
-    layers: list[Layer] = []
-    pixels = 0
-    # A HEIF file may name a later picture as the one to show: it comes first here.
-    for index in (first, *(i for i in range(frames) if i != first)):
+    own, doubtful = pictures_of(image, data)
+    if image.tell() != own[0] or len(own) + len(doubtful) > 1:
+        # Pillow keeps a profile of the picture at which it stood.
+        image = open_image(data, name, own[0])
+    mode, space = image.mode, colour_space(image)
+    _check_frames(image, len(own))
+    frame = read_frame(image, data, name, len(own) + len(doubtful))
+    rgb, exif = frame.shown(), has_exif(image)
+    layers = list(frame.further_layers())
+    for index in doubtful:
         image.seek(index)
         check_size(image.size)
+        if not is_smaller_version(oriented(image), rgb):
+            own.append(index)
+    frames = len(own)
+    digest = hashlib.sha256()
+    digest.update(f"dedup_widgets 1, {frames} frames, {space}".encode())
+    for part in frame.parts:
+        digest.update(part)
+    pixels = rgb.width * rgb.height
+    for number, index in enumerate(sorted(own[1:]), start=1):
+        image.seek(index)
         pixels += image.width * image.height
-        if max(pixels, frames * (index == first) * pixels) > MAX_PIXELS_OF_ALL_FRAMES:
-            raise ImageError(
-                f"too large: {frames} frames of {image.width}x{image.height} pixels, limit "
-                f"{MAX_PIXELS_OF_ALL_FRAMES / 1e6:.0f} megapixels together; split or shrink it"
-            )
+        _check_frames(image, frames, pixels)
         frame = read_frame(image, data, name, frames)
         for part in frame.parts:
             digest.update(part)
-        if rgb is None:
-            rgb = frame.shown()
-            exif = has_exif(image)
-            layers += frame.further_layers()
-        elif index <= MAX_FRAMES_KEPT:
+        if number <= MAX_FRAMES_KEPT:
             layers.append(layer("frame", frame.shown().convert("L")))
-    assert rgb is not None
     luma = rgb.convert("L")
     measured = grey(luma)
-    if is_like_a_page(measured):
+    counts = tones(measured)
+    if has_tones_of_a_page(counts):
         layers.insert(0, layer("page", luma))
     facts = Facts(
         width=rgb.width,
@@ -208,9 +210,20 @@ def _decode(data: bytes, name: str) -> Picture:
         frames=frames,
         lossless=is_lossless(data, name, image),
         exif=exif,
-        brightness=brightness(measured),
-        contrast=contrast(measured),
+        brightness=brightness(counts),
+        contrast=contrast(counts),
         sharpness=sharpness(measured),
     )
-    small = np.asarray(Image.fromarray(measured).reduce(SIDE // SMALL_SIDE))
-    return Picture(rgb, digest.hexdigest()[:32], facts, tuple(layers), small)
+    return Picture(rgb, digest.hexdigest()[:32], facts, tuple(layers), small(measured))
+
+
+def _check_frames(image: Image.Image, frames: int, pixels: int | None = None) -> None:
+    """Refuse a file whose frames have too many pixels: by now, or if all are as large as this."""
+    check_size(image.size)
+    if (frames * image.width * image.height if pixels is None else pixels) > (
+        MAX_PIXELS_OF_ALL_FRAMES
+    ):
+        raise ImageError(
+            f"too large: {frames} frames of {image.width}x{image.height} pixels, limit "
+            f"{MAX_PIXELS_OF_ALL_FRAMES / 1e6:.0f} megapixels together; split or shrink it"
+        )

@@ -47,7 +47,8 @@ def deep_pixels(image: Image.Image, data: bytes, name: str) -> NDArray[np.uint16
         return _deep_heif_pixels(data)
     if name == "TIFF" and image.tag_v2.get(_PLANAR_TAG, 1) != 1:  # type: ignore[attr-defined]
         return None
-    reopened = open_image(data, name)
+    page = image.tell() if name == "TIFF" else 0
+    reopened = open_image(data, name, page)
     raw_modes = {
         tile.args[0] if isinstance(tile.args, tuple) else tile.args for tile in reopened.tile
     }
@@ -64,7 +65,7 @@ def deep_pixels(image: Image.Image, data: bytes, name: str) -> NDArray[np.uint16
     other = {";16B": ";16L", ";16L": ";16B", ";16N": ";16" + native_order}.get(raw_mode[-4:])
     if other is None or raw_mode[:-4] not in ("RGB", "RGBA", "RGBX"):
         return None
-    high = _samples(open_image(data, name), raw_mode)
+    high = _samples(open_image(data, name, page), raw_mode)
     low = _samples(reopened, raw_mode[:-4] + other)
     samples = _joined(high, low)
     rgb = samples[..., :3]

@@ -60,7 +60,7 @@ def read_frame(image: ImageFile.ImageFile, data: bytes, name: str, frames: int) 
     image, data, name
         The file, its bytes, and Pillow's name of its format.
     frames
-        How many frames the file has.
+        How many frames the file has; previews do not count.
     """
     further = further_bands(image)
     band = first_further_band(data, image.tell()) if further else None
@@ -74,8 +74,8 @@ def read_frame(image: ImageFile.ImageFile, data: bytes, name: str, frames: int) 
     upright = oriented(image)
     if deep is None and mode_bits(upright.mode) > 8:
         deep = as_array(upright)
-    # A file of one frame is never decoded again, so that its pixels need no copy.
-    is_alone = frames == 1
+    # A file of one picture is never decoded again, so that its pixels need no copy.
+    is_alone = getattr(image, "n_frames", 1) == 1
     frame = _frame(upright, profile, is_alone) if deep is None else _deep_frame(deep, profile)
     if not all_read:
         shape = frame.parts[0].split()[-1]
