@@ -1,0 +1,97 @@
+"""Makes the pictures, scores them and prints what was found.
+
+``python -m benchmarks.quality --photos FOLDER`` takes about a quarter of an hour, ``--quick``
+two minutes.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine
+from benchmarks.quality import modes, tables, truth
+from dedup_widgets.errors import DedupError
+
+RESULTS = Path(__file__).parents[1] / "results" / "quality.json"
+OUT = Path("test-output/quality")
+MODELS = ("efficientnet-lite0", "perceptual")
+
+
+def main() -> None:
+    arguments = _arguments()
+    start = time.perf_counter()
+    n, each, share = (30, 6, 0.4) if arguments.quick else (150, 30, 1.0)
+    n = arguments.n or n
+    size = truth.Size(photos=n, each=min(each, n), share=share)
+    if arguments.photos is None:
+        _say("no --photos: scikit-image's are taken. They are few, so the figures are coarse.")
+    pictures = arguments.out.resolve() / "pictures"
+    table = truth.make(arguments.photos, pictures, size, arguments.negatives)
+    _say(f"{len(table):,} pictures made, {time.perf_counter() - start:.0f} s")
+
+    results: dict[str, Any] = {
+        "made": {
+            "photos": table.filter(set=truth.STANDARD_SET)["source"].n_unique(),
+            "pictures": len(table),
+            "sets": dict(table["set"].value_counts().iter_rows()),
+            "is_own": arguments.photos is not None,
+        },
+        "machine": machine.describe(),
+        "methods": {},
+    }
+    for model in arguments.model or MODELS:
+        results["methods"] |= _product(table, model, arguments.out)
+    print(tables.everything(results))
+    to = arguments.out / "quality.json"
+    to.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    if arguments.keep:
+        shutil.copyfile(to, RESULTS)
+    _say(f"{(time.perf_counter() - start) / 60:.1f} minutes; kept in {to}")
+
+
+def _product(table: Any, model: str, out: Path) -> dict[str, Any]:
+    """Return the figures of the product with a model, and of its vectors alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            frames, cost = modes.score(table, model, Path(folder))
+        except DedupError as error:
+            _say(f"{model}: skipped ({str(error).splitlines()[0]})")
+            return {}
+    for name, frame in frames.items():
+        frame.write_parquet(out / f"{model.replace('/', '-')}-{name.replace(' ', '-')}.parquet")
+    confirmed = modes.is_confirmed(next(iter(frames.values())))
+    found = {model: {"confirmed": confirmed, "cost": cost, **modes.figures(frames)}}
+    threshold = modes.choose_threshold(*modes.vector_pairs(frames.pop(truth.THRESHOLDS_SET)))
+    alone = {name: modes.by_vectors(frame, threshold) for name, frame in frames.items()}
+    found[f"{model}, vectors alone"] = {
+        "threshold": threshold,
+        **modes.figures(alone, keepers=False),
+    }
+    return found
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.quality", description=__doc__.replace("``", "")
+    )
+    parser.add_argument("--photos", type=Path, help="a folder of photos, none a copy of another")
+    parser.add_argument("--negatives", type=Path, help="a folder in which nothing is a copy")
+    parser.add_argument("--n", type=int, help="photos to edit; default 150")
+    parser.add_argument("--quick", action="store_true", help="30 photos, fewer of all else")
+    parser.add_argument("--model", action="append", help="as dw.score takes it; may be repeated")
+    parser.add_argument("--out", type=Path, default=OUT, help=f"default {OUT}")
+    parser.add_argument("--keep", action="store_true", help="as the figures of docs/quality.md")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
