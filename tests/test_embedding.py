@@ -89,8 +89,14 @@ def test_a_boundary_outside_0_to_1_is_refused(near_distance):
 
 
 def test_each_network_has_its_boundary(clip, efficientnet):
-    assert clip.near_distance == 0.05
-    assert efficientnet.near_distance == 0.25
+    assert (clip.near_distance, clip.candidate_distance) == (0.05, 0.2)
+    assert (efficientnet.near_distance, efficientnet.candidate_distance) == (0.25, 0.45)
+
+
+@pytest.mark.parametrize("distance", [0.04, 1, -1, math.nan])
+def test_copies_are_looked_for_from_the_boundary_on_and_not_everywhere(distance):
+    with pytest.raises(InputError, match="candidate_distance"):
+        load_embedder(Colours(candidate_distance=distance))
 
 
 def test_networks_give_unit_rows(network, photos):
@@ -458,7 +464,7 @@ class Colours:
 def test_any_object_with_encode_is_a_model(photos):
     embedder = load_embedder(Colours())
     assert_unit_rows(embed(embedder, photos), len(photos))
-    assert embedder.near_distance == 0.05
+    assert (embedder.near_distance, embedder.candidate_distance) == (0.05, 0.2)
     assert not embedder.can_embed_text
 
 
@@ -475,10 +481,10 @@ def test_a_nameless_object_leaves_nothing_in_the_store():
     first, second = load_embedder(Colours()), load_embedder(Colours())
     assert first.key != second.key
     assert not first.persistent
-    named = load_embedder(Colours(name="colours-1", near_distance=0.2))
+    named = load_embedder(Colours(name="colours-1", near_distance=0.2, candidate_distance=0.3))
     assert named.persistent
     assert named.key == load_embedder(Colours(name="colours-1")).key
-    assert (named.name, named.near_distance) == ("colours-1", 0.2)
+    assert (named.name, named.near_distance, named.candidate_distance) == ("colours-1", 0.2, 0.3)
 
 
 def test_torch_tensors_are_taken(photos):

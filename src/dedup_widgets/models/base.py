@@ -23,6 +23,10 @@ DEFAULT_NEAR_DISTANCE = 0.05
 """Cosine distance at the near-duplicate boundary of CLIP ViT-B/32, and of uncalibrated models."""
 
 
+DEFAULT_CANDIDATE_DISTANCE = 0.20
+"""Cosine distance within which a copy may lie by CLIP ViT-B/32: a guess, which nobody measured."""
+
+
 MAX_SIDE_PIXELS = 1024
 """Longest side in pixels of a picture that is passed to a model of unknown input size."""
 
@@ -45,6 +49,9 @@ class Embedder(Protocol):
         Whether `key` means the same in another process, so that a store may keep the vectors.
     near_distance : float
         Cosine distance at the model's near-duplicate boundary, between 0 and 1.
+    candidate_distance : float
+        Cosine distance within which a copy may lie, from `near_distance` to below 1: pairs that
+        are farther apart are not looked at.
     can_embed_text : bool
         Whether `encode_text` works.
     fixed_batch : int or None
@@ -57,6 +64,7 @@ class Embedder(Protocol):
     key: str
     persistent: bool
     near_distance: float
+    candidate_distance: float
     can_embed_text: bool
     fixed_batch: int | None
 
@@ -71,6 +79,41 @@ class Embedder(Protocol):
     def encode_text(self, text: str) -> NDArray[np.float32]:
         """Embed a text: a unit vector of d numbers. Raises `ModelError` if impossible."""
         ...
+
+
+def candidate_distance(near_distance: float, given: float | None = None) -> float:
+    """Return the distance within which a copy may lie by a model.
+
+    Parameters
+    ----------
+    near_distance : float
+        The model's near-duplicate boundary as a cosine distance, between 0 and 1.
+    given : float, optional
+        What is known of the model; by default four times `near_distance`, but at most 0.5 where
+        that is not below `near_distance`.
+
+    Raises
+    ------
+    InputError
+        If `given` does not lie from `near_distance` to below 1.
+
+    Examples
+    --------
+    >>> candidate_distance(0.05)
+    0.2
+    >>> candidate_distance(0.4)
+    0.5
+    >>> candidate_distance(0.4, 0.55)
+    0.55
+    """
+    if given is None:
+        return max(near_distance, min(0.5, 4 * near_distance))
+    if not near_distance <= given < 1:
+        raise InputError(
+            f"candidate_distance must lie from near_distance, {near_distance}, to below 1, "
+            f"not {given}; leave it out if the model was not measured"
+        )
+    return given
 
 
 KEY_SUFFIX = {"torch.bfloat16": "/bf16", "torch.float16": "/fp16", "None": ""}

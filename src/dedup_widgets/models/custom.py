@@ -11,6 +11,7 @@ from dedup_widgets.frame.scale import gamma_of
 from dedup_widgets.models.base import (
     DEFAULT_NEAR_DISTANCE,
     PREPARATION_VERSION,
+    candidate_distance,
     no_text,
     only_here,
     unit_rows,
@@ -32,6 +33,10 @@ class CustomModel:
         self.key = f"{given if self.persistent else only_here(self.name)}/{PREPARATION_VERSION}"
         self.near_distance = float(getattr(model, "near_distance", DEFAULT_NEAR_DISTANCE))
         gamma_of(self.near_distance)
+        given_candidate = getattr(model, "candidate_distance", None)
+        self.candidate_distance = candidate_distance(
+            self.near_distance, None if given_candidate is None else float(given_candidate)
+        )
         self._model = model
 
     def prepare(self, rgb: Image.Image) -> Image.Image:

@@ -51,7 +51,7 @@ def load_embedder(
           pictures of mode RGB, shrunk to 1024 pixels on the longest side so that a batch fits
           into memory. Optional attributes: ``key`` or ``name`` (a string that identifies its
           weights; without one, embeddings are not kept in the store), ``near_distance``
-          (default 0.05).
+          (default 0.05), ``candidate_distance`` (default four times that).
         - An `Embedder`, which is returned as it is.
     device : str, optional
         As torch names it. By default ``"cuda"`` if there is one, else ``"mps"``, else ``"cpu"``.
