@@ -18,9 +18,6 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-
-from dedup_widgets.images.quality import grey
 
 SIDE = 64
 """Side in pixels of the square that is transformed."""
@@ -51,25 +48,13 @@ _SIGNS = (-1.0) ** np.arange(FREQUENCIES)
 _UPPER = np.triu_indices(FREQUENCIES, 1)
 
 
-def small_grey(rgb: Image.Image) -> NDArray[np.float64]:
-    """Return what :func:`perceptual_vector` takes, of a picture of mode RGB."""
-    return averaged(grey(rgb))
-
-
-def averaged(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Average the blocks of a grey square whose side is a multiple of 64 pixels."""
-    block = len(picture) // SIDE
-    blocks: NDArray[np.float64] = picture.reshape(SIDE, block, SIDE, block).mean(axis=(1, 3))
-    return blocks
-
-
-def perceptual_vector(small: NDArray[np.float64]) -> NDArray[np.float32]:
+def perceptual_vector(small: NDArray[np.uint8] | NDArray[np.float64]) -> NDArray[np.float32]:
     """Return the perceptual vector of a picture.
 
     Parameters
     ----------
     small
-        64 x 64 grey values from 0 to 255.
+        64 x 64 grey values from 0 to 255: the whole picture, squashed.
 
     Returns
     -------

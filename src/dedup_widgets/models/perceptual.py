@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dedup_widgets.images.perceptual import DIMENSIONS, perceptual_vector, small_grey
+from dedup_widgets.images.perceptual import DIMENSIONS, perceptual_vector
+from dedup_widgets.images.quality import grey, small
 from dedup_widgets.models.base import no_text
 
 PERCEPTUAL = "perceptual"
@@ -27,11 +28,11 @@ class PerceptualModel:
     near_distance = 0.1
     candidate_distance = 0.15
     can_embed_text = False
-    fixed_batch: int | None = 32
+    fixed_batch: int | None = None
 
     def prepare(self, rgb: Image.Image) -> NDArray[np.float32]:
         """Return the vector of a picture."""
-        return perceptual_vector(small_grey(rgb))
+        return perceptual_vector(small(grey(rgb)))
 
     def encode(self, prepared: Sequence[Any]) -> NDArray[np.float32]:
         """Return vectors, (n, 144), as they were prepared."""
