@@ -7,6 +7,7 @@ shares in which they agree with it: more cannot be missing than is missing of bo
 """
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,10 @@ LEAST_AGREEMENT = 0.3
 
 LEAST_IMPLIED = 0.6
 """The lowest agreement for which a pair counts that was not compared itself."""
+
+
+MOST_COPIES = 256
+"""Copies of a picture up to which pairs follow through it."""
 
 
 NEAREST, FARTHEST = 0.2, 0.999
@@ -72,66 +77,66 @@ class ConfirmedPairs:
         near_distance: float,
     ) -> None:
         self.near_distance = near_distance
-        row = np.concatenate([first, second])
-        other = np.concatenate([second, first])
+        row = np.concatenate([first, second]).astype(np.int64)
+        other = np.concatenate([second, first]).astype(np.int64)
         both = np.tile(np.asarray(agreement, np.float64), 2)
-        order = np.lexsort((other, row))
-        self._other, self._agreement = other[order], both[order]
-        self._start = np.searchsorted(row[order], np.arange(n + 1))
+        self._compared = row * n + other
+        is_confirmed = ~np.isnan(both)
+        self._direct = _Lists(n, row[is_confirmed], other[is_confirmed], both[is_confirmed])
 
     def __len__(self) -> int:
-        return len(self._start) - 1
+        return len(self._direct.start) - 1
 
     @property
     def boundary(self) -> float:
         """The distance up to which these pairs alone decide."""
         return REFUSED * self.near_distance
 
+    @cached_property
+    def _all(self) -> "_Lists":
+        """The confirmed pairs, and those that follow from two of them."""
+        direct, n = self._direct, len(self)
+        # Through a hub with a thousand copies would follow a million pairs.
+        middles = np.flatnonzero(direct.counts[direct.other] <= MOST_COPIES)
+        times = direct.counts[direct.other[middles]]
+        first = np.repeat(middles, times)
+        begin = np.repeat(direct.start[direct.other[middles]] - (np.cumsum(times) - times), times)
+        second = begin + np.arange(times.sum())
+        row, other = direct.row[first], direct.other[second]
+        agreement = direct.agreement[first] + direct.agreement[second] - 1
+        follows = (agreement >= LEAST_IMPLIED) & (row != other)
+        follows[follows] = ~np.isin(row[follows] * n + other[follows], self._compared)
+        return _Lists(
+            n,
+            np.append(direct.row, row[follows]),
+            np.append(direct.other, other[follows]),
+            np.append(direct.agreement, agreement[follows]),
+        )
+
     def of(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the pictures that were confirmed to be copies of one, and their agreement."""
-        part = slice(self._start[row], self._start[row + 1])
-        is_confirmed = ~np.isnan(self._agreement[part])
-        return self._other[part][is_confirmed], self._agreement[part][is_confirmed]
-
-    def has_any(self) -> NDArray[np.bool_]:
-        """Tell of which pictures a copy was confirmed, (n,)."""
-        row = np.repeat(np.arange(len(self)), np.diff(self._start))
-        return np.bincount(row[~np.isnan(self._agreement)], minlength=len(self)) > 0
+        return self._direct.of(row)
 
     def agreements(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the same, with those of which it follows, in ascending order."""
-        direct, agreement = self.of(row)
-        if not direct.size:
-            return direct, agreement
-        part = slice(self._start[row], self._start[row + 1])
-        others, shares = [direct], [agreement]
-        for middle, share in zip(direct.tolist(), agreement.tolist(), strict=True):
-            beyond, further = self.of(middle)
-            others.append(beyond)
-            shares.append(share + further - 1)
-        other, share = np.concatenate(others), np.concatenate(shares)
-        follows = np.arange(len(other)) >= len(direct)
-        compared = np.isin(other, np.append(self._other[part], row))
-        keep = ~follows | ((share >= LEAST_IMPLIED) & ~compared)
-        other, share = other[keep], share[keep]
-        order = np.lexsort((-share, other))
-        other, share = other[order], share[order]
-        first = np.flatnonzero(np.diff(other, prepend=-1))
-        return other[first], share[first]
+        return self._all.of(row)
 
     def within(self, row: int, radius: float) -> NDArray[np.int64]:
         """Return the pictures that are copies of one within a distance below the boundary."""
-        other, agreement = self.agreements(row)
+        other, agreement = self._all.of(row)
         return other[distance_of(agreement, self.near_distance) <= radius]
+
+    def pairs(self) -> NDArray[np.int64]:
+        """Return all pairs of copies, (p, 2), each in both orders."""
+        return np.stack([self._all.row, self._all.other], axis=1)
 
     def distances(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the distance of each pair, NaN where nothing says that they are copies."""
+        known, wanted = self._all.row * len(self) + self._all.other, rows * len(self) + others
+        place = np.searchsorted(known, wanted)
+        is_known = np.append(known, -1)[place] == wanted
         found = np.full(len(rows), np.nan)
-        for at, (row, other) in enumerate(zip(rows.tolist(), others.tolist(), strict=True)):
-            known, agreement = self.agreements(row)
-            place = int(np.searchsorted(known, other))
-            if place < len(known) and known[place] == other:
-                found[at] = distance_of(agreement[[place]], self.near_distance)[0]
+        found[is_known] = distance_of(self._all.agreement[place[is_known]], self.near_distance)
         return found
 
     def decide(
@@ -147,19 +152,41 @@ class ConfirmedPairs:
         Returns
         -------
         tuple
-            The confirmed copy that agrees most, where there is any; else the nearest by vectors,
-            which is beyond the boundary.
+            The confirmed copy that agrees most, the lowest number of several, where there is any;
+            else the nearest by vectors, which is beyond the boundary.
         """
+        direct = self._direct
+        best_first = np.lexsort((direct.other, -direct.agreement, direct.row))
+        rows, first = np.unique(direct.row[best_first], return_index=True)
+        best = best_first[first]
         nearest = nearest.copy()
-        distance = np.where(
-            nearest >= 0, np.clip(np.maximum(distance, self.boundary), 0, 1), distance
-        )
-        for row in np.flatnonzero(self.has_any()).tolist():
-            other, agreement = self.of(row)
-            best = int(agreement.argmax())
-            nearest[row] = other[best]
-            distance[row] = distance_of(agreement[[best]], self.near_distance)[0]
+        beyond = np.clip(np.maximum(distance, self.boundary), 0, 1)
+        distance = np.where(nearest >= 0, beyond, distance)
+        nearest[rows] = direct.other[best]
+        distance[rows] = distance_of(direct.agreement[best], self.near_distance)
         return nearest, distance
+
+
+class _Lists:
+    """For each of n pictures some others with an agreement, in ascending order and once."""
+
+    def __init__(
+        self,
+        n: int,
+        row: NDArray[np.int64],
+        other: NDArray[np.int64],
+        agreement: NDArray[np.float64],
+    ) -> None:
+        order = np.lexsort((-agreement, other, row))
+        key = row[order] * n + other[order]
+        order = order[np.diff(key, prepend=-1) > 0]
+        self.row, self.other, self.agreement = row[order], other[order], agreement[order]
+        self.start = np.searchsorted(self.row, np.arange(n + 1))
+        self.counts = np.diff(self.start)
+
+    def of(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        part = slice(self.start[row], self.start[row + 1])
+        return self.other[part], self.agreement[part]
 
 
 def greedy_groups(

@@ -173,12 +173,7 @@ class Representatives:
         """
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
-        both = [
-            np.stack([np.full(len(others), row), others], axis=1)
-            for row in np.flatnonzero(confirmed.has_any()).tolist()
-            if len(others := confirmed.agreements(row)[0])
-        ]
-        also = place[np.concatenate([np.empty((0, 2), np.int64), *both])].astype(np.int32)
+        also = place[confirmed.pairs()].astype(np.int32)
         leader = grouping.greedy_groups(
             self.vectors.take(self.rows[order]), radius, also=also, device=self.device
         )

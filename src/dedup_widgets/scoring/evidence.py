@@ -122,3 +122,46 @@ def of_nearest(scores: pl.DataFrame, fingerprints: pl.Series) -> pl.DataFrame:
     )
     rows = pl.DataFrame({"row": range(len(scores))}, schema={"row": pl.UInt32})
     return rows.join(found, on="row", how="left", maintain_order="left").drop("row")
+
+
+def pairs_of_frame(
+    fingerprints: pl.Series, evidence: pl.Series, near_distance: float
+) -> tuple[NDArray[np.int64], ConfirmedPairs]:
+    """Return the pairs that the column ``evidence`` of a frame tells of.
+
+    Parameters
+    ----------
+    fingerprints, evidence
+        Of n rows. Pairs with a picture that is not among them are left out.
+    near_distance
+        The model's near-duplicate boundary.
+
+    Returns
+    -------
+    tuple
+        The number of the picture of each row, (n,), -1 where it has no fingerprint; and the pairs
+        of pictures by their numbers.
+    """
+    names = fingerprints.drop_nulls().unique(maintain_order=True)
+    number = pl.DataFrame({"name": names, "number": range(len(names))}).with_columns(
+        pl.col("number").cast(pl.Int64)
+    )
+    of_rows = (
+        fingerprints.alias("name")
+        .to_frame()
+        .join(number, on="name", how="left", maintain_order="left")["number"]
+    )
+    of_pair = pl.col("evidence").struct
+    found = (
+        pl.DataFrame({"first": of_rows, "evidence": evidence})
+        .drop_nulls()
+        .unique("first", maintain_order=True)
+        .explode("evidence", empty_as_null=False)
+        .select("first", name=of_pair.field("fingerprint"), agreement=of_pair.field("agreement"))
+        .join(number, on="name")
+        .filter(pl.col("first") < pl.col("number"))
+    )
+    first, second = (found[name].to_numpy() for name in ("first", "number"))
+    agreement = found["agreement"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    pairs = ConfirmedPairs(len(names), first, second, agreement, near_distance)
+    return of_rows.fill_null(-1).to_numpy(), pairs
