@@ -379,7 +379,8 @@ class Closeness:
             near_vectors = near_vectors[near_vectors < len(start) - 1]
             of_vectors = [order[start[v] : start[v + 1]] for v in near_vectors.tolist()]
             both: NDArray[np.int64] = np.concatenate([*of_vectors, copies[i]])
-            return both[both != i]
+            others: NDArray[np.int64] = both[both != i]
+            return others
 
         return _grouped_by([neighbors(i) for i in range(len(rows))])
 

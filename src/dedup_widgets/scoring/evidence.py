@@ -1,6 +1,6 @@
 """From what was found of pairs of pictures to numbers and columns of images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -9,23 +9,21 @@ from numpy.typing import NDArray
 from dedup_widgets.alignment.evidence import FRAMED_SHARE, OVERLAID_SHARE, SEEN_SHARE, Evidence
 from dedup_widgets.frame.schema import EVIDENCE
 from dedup_widgets.neighbors.confirmed import ConfirmedPairs
-from dedup_widgets.scoring.verify import Pair
+from dedup_widgets.scoring.verify import EvidenceOfPairs
 
 FINER = 1.4
 """Pixels of a picture per pixel of a copy, along a line, from which on it lacks nothing that the
 copy shows more of: neither of the two is as good as the other."""
 
 
-def confirmed_pairs(
-    n: int, evidence: Mapping[Pair, Evidence], near_distance: float
-) -> ConfirmedPairs:
+def confirmed_pairs(n: int, evidence: EvidenceOfPairs, near_distance: float) -> ConfirmedPairs:
     """Return what was found of pairs of n pictures, by their numbers."""
     pairs = np.array(list(evidence), np.int64).reshape(-1, 2)
     found = [it.agreement if it.is_confirmed else np.nan for it in evidence.values()]
     return ConfirmedPairs(n, pairs[:, 0], pairs[:, 1], np.array(found), near_distance)
 
 
-def completeness(n: int, evidence: Mapping[Pair, Evidence]) -> NDArray[np.float32]:
+def completeness(n: int, evidence: EvidenceOfPairs) -> NDArray[np.float32]:
     """Return how much there is in each of n pictures of what its copies show.
 
     Evidence is of pairs and a ranking is of images: each picture is measured by the copy beside
@@ -54,7 +52,7 @@ def _lacks(found: Evidence) -> float:
 
 
 def evidence_column(
-    fingerprints: Sequence[str], evidence: Mapping[Pair, Evidence], rows: pl.Series
+    fingerprints: Sequence[str], evidence: EvidenceOfPairs, rows: pl.Series
 ) -> pl.Series:
     """Return the column ``evidence``.
 

@@ -1,20 +1,17 @@
 """One scoring run: its checked arguments, its steps, and the frame that it makes."""
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 import dedup_widgets.scoring.keepers as keepers
 from dedup_widgets._paths import absolute
 from dedup_widgets._progress import Progress
 from dedup_widgets._threads import processors
-from dedup_widgets.alignment.evidence import Evidence
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.provenance import Provenance
 from dedup_widgets.frame.scale import NEAR, gamma_of
@@ -22,29 +19,14 @@ from dedup_widgets.frame.schema import COLUMNS, types, without_scores
 from dedup_widgets.frame.table import checked_paths, is_frame, to_polars
 from dedup_widgets.images.decode import Facts
 from dedup_widgets.images.listing import find_images
-from dedup_widgets.images.perceptual import without_turn
 from dedup_widgets.images.source import source_for
 from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision, check_precision
 from dedup_widgets.models.load import lasting_name, load_embedder
-from dedup_widgets.models.perceptual import PERCEPTUAL_KEY
-from dedup_widgets.scoring.candidates import PERCEPTUAL_RADIUS, propose
-from dedup_widgets.scoring.evidence import (
-    completeness,
-    confirmed_pairs,
-    evidence_column,
-    of_nearest,
-)
-from dedup_widgets.scoring.incremental import find_with_store
-from dedup_widgets.scoring.pictures import PictureComparison
 from dedup_widgets.scoring.pipeline import Descriptions, describe, look_up
-from dedup_widgets.scoring.uniqueness import score_images
-from dedup_widgets.scoring.verify import Pair, look_at_pairs
+from dedup_widgets.scoring.scores import score_pictures
+from dedup_widgets.scoring.verify import Looked
 from dedup_widgets.store.cache import FileRecord
 from dedup_widgets.store.open import Store, open_store, store_paths
-
-TURNS_KEY = f"{PERCEPTUAL_KEY}/turns"
-"""Under which a search among perceptual vectors without their turns is kept."""
-
 
 SHAPE = {
     "aspect_ratio": pl.col("width") / pl.col("height"),
@@ -115,91 +97,22 @@ class ScoringTask:
         seen = facts.filter(readable)
         of_rows = [described.row_of[name] for name in seen["fingerprint"].to_list()]
         ranked = seen if given is None else seen.hstack(given.filter(readable))
-        scores, made = self._scores(
-            ranked, described.embeddings[of_rows], described.perceptual[of_rows], embedder, progress
+        scores, looked = score_pictures(
+            ranked,
+            described.embeddings[of_rows],
+            described.perceptual[of_rows],
+            embedder,
+            self.store.cache,
+            near=self.near,
+            keep=self.keep,
+            device=self.device,
+            workers=self.workers,
+            progress=progress,
         )
-        scored = _laid_out(facts, readable, scores, made)
+        scored = _laid_out(facts, readable, scores, self._provenance(embedder, looked))
         return scored if given is None else scored.hstack(given)
 
-    def _scores(
-        self,
-        seen: pl.DataFrame,
-        vectors: NDArray[np.float16],
-        perceptual: NDArray[np.float16],
-        embedder: Embedder,
-        progress: Progress,
-    ) -> tuple[pl.DataFrame, Provenance]:
-        """Return the scores of readable images, and how they were made."""
-        cache, gamma = self.store.cache, gamma_of(embedder.near_distance)
-        prints = seen["fingerprint"].to_list()
-        # What a search found must hold when evidence changes the ranks.
-        by_facts = keepers.rank(seen, self.keep)
-        nearest = find_with_store(
-            cache if embedder.persistent else None,
-            embedder.key,
-            vectors,
-            fingerprints=prints,
-            rank=by_facts,
-            radius=embedder.candidate_distance,
-            device=self.device,
-            progress=progress,
-        )
-        alike = find_with_store(
-            cache,
-            TURNS_KEY,
-            without_turn(perceptual).astype(np.float16),
-            fingerprints=prints,
-            rank=by_facts,
-            radius=PERCEPTUAL_RADIUS,
-            device=self.device,
-            progress=progress,
-        )
-        rows = nearest.rows
-        names = [prints[row] for row in rows]
-        candidates = propose(
-            nearest.search.vectors.take(rows),
-            nearest.found,
-            embedder.candidate_distance,
-            perceptual[rows],
-            alike.found.pairs,
-            np.argsort(np.argsort(names)),
-        )
-        sizes = dict(zip(prints, seen.select("width", "height").iter_rows(), strict=True))
-        look = PictureComparison(cache, names, sizes, self.workers, progress)
-
-        def rank(evidence: Mapping[Pair, Evidence]) -> NDArray[np.int64]:
-            return keepers.rank(with_completeness(evidence), self.keep)
-
-        def with_completeness(evidence: Mapping[Pair, Evidence]) -> pl.DataFrame:
-            of_pictures = completeness(len(names), evidence)
-            by_name = pl.DataFrame({"fingerprint": names, "completeness": of_pictures})
-            rest = seen.drop("completeness")
-            return rest.join(by_name, on="fingerprint", how="left", maintain_order="left")
-
-        def rank_of_pictures(evidence: Mapping[Pair, Evidence]) -> NDArray[np.int64]:
-            return np.argsort(np.argsort(rank(evidence)[rows]))
-
-        looked = look_at_pairs(candidates, look, rank_of_pictures)
-        confirmed = confirmed_pairs(len(names), looked.evidence, embedder.near_distance)
-        scores = score_images(
-            nearest,
-            near=self.near,
-            gamma=gamma,
-            confirmed=confirmed,
-            rank=rank(looked.evidence),
-        )
-        columns = evidence_column(names, looked.evidence, seen["fingerprint"])
-        scores = scores.with_columns(
-            evidence=columns,
-            completeness=with_completeness(looked.evidence)["completeness"],
-            embedding=pl.Series(vectors, dtype=pl.Array(pl.Float16, vectors.shape[1])),
-        )
-        made = replace(
-            self._provenance(embedder), compared=len(looked.evidence), left_out=looked.left_out
-        )
-        return scores.with_columns(of_nearest(scores, seen["fingerprint"])), made
-
-    def _provenance(self, embedder: Embedder) -> Provenance:
+    def _provenance(self, embedder: Embedder, looked: Looked) -> Provenance:
         is_named = isinstance(self.model, str | os.PathLike)
         return Provenance(
             model=lasting_name(self.model) if is_named else embedder.name,
@@ -207,6 +120,8 @@ class ScoringTask:
             precision=self.precision if is_named else None,
             gamma=gamma_of(embedder.near_distance),
             near=float(self.near),
+            compared=len(looked.evidence),
+            left_out=looked.left_out,
         )
 
 

@@ -35,8 +35,12 @@ Pair = tuple[int, int]
 Look = Callable[[Sequence[Pair]], Sequence[Evidence]]
 """Compares pairs of pictures, given as their numbers, the lower one first."""
 
-Ranked = Callable[[Mapping[Pair, Evidence]], NDArray[np.int64]]
-"""Ranks n pictures as keepers by what was found, (n,), 0 for the best."""
+EvidenceOfPairs = Mapping[Pair, Evidence]
+"""What was found of pairs, the lower number first."""
+
+
+Ranked = Callable[[EvidenceOfPairs], NDArray[np.int64]]
+"""Ranks n pictures as keepers by what was found, (n,), the lowest for the best."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ def _compare_with_keepers(
         ]
 
 
-def _connected(n: int, evidence: Mapping[Pair, Evidence]) -> list[list[int]]:
+def _connected(n: int, evidence: EvidenceOfPairs) -> list[list[int]]:
     """Return the sets of two and more pictures that confirmed pairs connect."""
     parent = list(range(n))
 
