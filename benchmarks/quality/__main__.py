@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.quality import modes, tables, truth
+from benchmarks.quality import modes, peers, tables, thresholds, truth
 from dedup_widgets.errors import DedupError
 
 RESULTS = Path(__file__).parents[1] / "results" / "quality.json"
@@ -46,6 +46,9 @@ def main() -> None:
     }
     for model in arguments.model or MODELS:
         results["methods"] |= _product(table, model, arguments.out)
+    if arguments.peers:
+        parts = modes.parts(table)
+        results["methods"] |= peers.figures(parts, _say, quick=arguments.quick)
     print(tables.everything(results))
     to = arguments.out / "quality.json"
     to.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
@@ -66,12 +69,8 @@ def _product(table: Any, model: str, out: Path) -> dict[str, Any]:
         frame.write_parquet(out / f"{model.replace('/', '-')}-{name.replace(' ', '-')}.parquet")
     confirmed = modes.is_confirmed(next(iter(frames.values())))
     found = {model: {"confirmed": confirmed, "cost": cost, **modes.figures(frames)}}
-    threshold = modes.choose_threshold(*modes.vector_pairs(frames.pop(truth.THRESHOLDS_SET)))
-    alone = {name: modes.by_vectors(frame, threshold) for name, frame in frames.items()}
-    found[f"{model}, vectors alone"] = {
-        "threshold": threshold,
-        **modes.figures(alone, keepers=False),
-    }
+    for chosen, alone in modes.by_distance(frames, thresholds.cosine).items():
+        found[f"{model}, vectors alone, {chosen}"] = alone
     return found
 
 
@@ -88,6 +87,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--n", type=int, help="photos to edit; default 150")
     parser.add_argument("--quick", action="store_true", help="30 photos, fewer of all else")
     parser.add_argument("--model", action="append", help="as dw.score takes it; may be repeated")
+    parser.add_argument("--peers", action="store_true", help="other libraries, where installed")
     parser.add_argument("--out", type=Path, default=OUT, help=f"default {OUT}")
     parser.add_argument("--keep", action="store_true", help="as the figures of docs/quality.md")
     return parser.parse_args()

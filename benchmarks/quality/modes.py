@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 import dedup_widgets as dw
-from benchmarks.quality import measure
+from benchmarks.quality import measure, thresholds
 from benchmarks.quality.negatives import BURSTS
+from benchmarks.quality.thresholds import Distances
 from benchmarks.quality.truth import (
     FURTHER_SET,
     PHOTOS_SET,
@@ -21,8 +21,8 @@ from benchmarks.quality.truth import (
 
 NEGATIVES = "negatives"
 EDITED = (STANDARD_SET, FURTHER_SET)
-PRECISION = 0.999
-"""Of pairs, that a threshold must have where it is chosen."""
+STRICT, BEST = "P ≥ 99.9 % of pairs", "best F1"
+"""How a threshold is chosen on other photos than those judged."""
 
 Scored = dict[str, pl.DataFrame]
 """By part: the sets of edits, the different photos, the negatives together; each with the truth."""
@@ -88,39 +88,45 @@ def is_confirmed(frame: pl.DataFrame) -> bool:
     return "relation" in frame.columns
 
 
-def by_vectors(frame: pl.DataFrame, threshold: float) -> pl.DataFrame:
-    """Group a scored frame anew by its vectors alone: those within a cosine distance are near."""
-    readable = frame.filter(pl.col("embedding").is_not_null())
-    if not len(readable):
-        return readable
-    found = dw.uniqueness(
-        readable["embedding"], fingerprints=readable["fingerprint"].to_list(), near=threshold
-    )
-    return readable.select("path", "source", "edit", "set").hstack(found)
-
-
-def choose_threshold(distance: np.ndarray[Any, Any], is_true: np.ndarray[Any, Any]) -> float:
-    """Return the largest distance at which pairs still have `PRECISION`.
+def by_distance(
+    frames: Scored, distance: Callable[[pl.DataFrame], Distances], default: float | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return the figures of a method that only says how far apart two pictures are.
 
     Parameters
     ----------
-    distance, is_true
-        Of each pair: how far apart, and whether it is of one source.
+    frames
+        All parts; the thresholds are chosen on theirs.
+    distance
+        Of the pictures of a frame.
+    default
+        The threshold of a library where it is not told one.
+
+    Returns
+    -------
+    dict
+        By how the threshold was chosen. ``alone``: pairs of the standard edits within it, before
+        they are grouped.
     """
-    order = np.argsort(distance, kind="stable")
-    right = np.cumsum(is_true[order])
-    enough = right / np.arange(1, len(order) + 1) >= PRECISION
-    # Pairs of one distance are found together or not at all.
-    last_of_its_distance = np.append(np.diff(distance[order]) > 0, True)
-    good = np.flatnonzero(enough & last_of_its_distance)
-    return float(distance[order[good[-1]]]) if len(good) else -1.0
+    distances = {name: distance(frame) for name, frame in frames.items()}
+    aside = distances[THRESHOLDS_SET], frames[THRESHOLDS_SET]
+    chosen = {STRICT: thresholds.strict(*aside), BEST: thresholds.best(*aside)}
+    if default is not None:
+        chosen["default"] = default
+    found = {}
+    for name, threshold in chosen.items():
+        grouped = {
+            part: thresholds.group(distances[part], _bare(frame), threshold)
+            for part, frame in frames.items()
+        }
+        alone = thresholds.pairs(distances[STANDARD_SET], frames[STANDARD_SET], threshold)
+        found[name] = {
+            "threshold": threshold,
+            "alone": alone,
+            **figures(grouped, keepers=False),
+        }
+    return found
 
 
-def vector_pairs(frame: pl.DataFrame) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Return the cosine distance of each pair, and whether it is of one source."""
-    readable = frame.filter(pl.col("embedding").is_not_null())
-    vectors = readable["embedding"].to_numpy().astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    source = readable["source"].rank("dense").to_numpy()
-    above = np.triu_indices(len(vectors), 1)
-    return (1 - vectors @ vectors.T)[above], (source[:, None] == source)[above]
+def _bare(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.select("path", "source", "edit", "set")
