@@ -46,7 +46,7 @@ class Provenance:
     Examples
     --------
     >>> made = Provenance(model="clip-ViT-B-32", precision="fast")
-    >>> made.text
+    >>> made.text  # doctest: +NORMALIZE_WHITESPACE
     '{"model": "clip-ViT-B-32", "is_named": true, "precision": "fast", "gamma": 1.0, "near": 0.05,
     "compared": null, "left_out": 0}'
     >>> Provenance.read(made.text) == made, Provenance.read("by hand") is None
