@@ -122,7 +122,9 @@ def test_a_confirmed_pair_is_within_the_boundary_and_no_other_is(agreement):
 def candidates_of(lists):
     counts = [len(others) for others in lists]
     start = np.concatenate([[0], np.cumsum(counts)])
-    return Candidates(start, np.array([j for others in lists for j in others], np.int64))
+    places = [place for others in lists for place in range(len(others))]
+    others = np.array([j for others in lists for j in others], np.int64)
+    return Candidates(start, others, np.array(places, np.float64))
 
 
 def looking(copies):
@@ -276,3 +278,11 @@ def test_a_crop_a_frame_and_an_overlay_are_less_complete():
     found = {(0, 1): whole, (0, 2): framed, (0, 3): covered}
     assert completeness(4, found).round(2).tolist() == pytest.approx([1.0, 0.8, 0.9, 0.95])
     assert radius_of(0.05, gamma_of(NEAR_DISTANCE)) < NEAR_DISTANCE * 1.02
+
+
+def test_two_sets_of_copies_of_one_picture_become_one():
+    # 0 ~ 1 and 2 ~ 3 are nearest to each other, and all are copies of one picture.
+    look, _ = looking([{0, 1, 2, 3}])
+    lists = [[1, 2], [0], [3, 0], [2]]
+    looked = look_at_pairs(candidates_of(lists), look, lambda _: np.arange(4))
+    assert {(0, 1), (0, 2), (0, 3)} <= set(looked.confirmed)

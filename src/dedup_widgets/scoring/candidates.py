@@ -26,12 +26,13 @@ class Candidates:
     ----------
     start
         (n + 1,): those of picture i are at ``start[i]`` to ``start[i + 1]``.
-    other
-        The other picture of each.
+    other, distance
+        The other picture of each, and how far it is by vectors.
     """
 
     start: NDArray[np.int64]
     other: NDArray[np.int64]
+    distance: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.start) - 1
@@ -81,10 +82,11 @@ def propose(
         # Rounded, so that the order of pairs depends on no last bit.
         distance[part] = np.minimum(by_vectors, by_looks).round(6)
     pairs, distance = pairs[distance <= radius], distance[distance <= radius]
-    row, other = np.concatenate([pairs, pairs[:, ::-1]]).T
-    order = np.lexsort((tie[other], np.tile(distance, 2), row))
+    row, other = np.concatenate([pairs, pairs[:, ::-1]]).T.astype(np.int64)
+    both = np.tile(distance, 2)
+    order = np.lexsort((tie[other], both, row))
     start = np.searchsorted(row[order], np.arange(len(vectors) + 1))
-    return Candidates(start, other[order].astype(np.int64))
+    return Candidates(start, other[order], both[order])
 
 
 def _pairs_within(vectors: Vectors, found: Comparison, radius: float) -> NDArray[np.int32]:

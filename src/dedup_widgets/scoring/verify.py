@@ -4,9 +4,11 @@ Whether two pictures are copies depends on these two alone. Which pairs are look
 
 1. Each picture is compared with its nearest candidates, one after the other, until one is
    confirmed: at most :data:`CANDIDATES`.
-2. Pictures that were confirmed to be copies, directly or over others, are to be one group. The best
-   of them is compared with all others; of those that are no copy of it, the best with the rest,
-   and so on: each is compared with at most :data:`KEEPERS` of them.
+2. Pictures that were confirmed to be copies, directly or over others, are a set. The best picture
+   of a set is compared with the best of other sets that have candidates in it: at most
+   :data:`OTHER_SETS`, the nearest first.
+3. The best of a set is compared with all others of it; of those that are no copy of it, the best
+   with the rest, and so on: each is compared with at most :data:`KEEPERS` of them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,6 +22,10 @@ from dedup_widgets.scoring.candidates import Candidates
 
 CANDIDATES = 4
 """Candidates of a picture that are looked at until one is confirmed."""
+
+
+OTHER_SETS = 3
+"""Sets that a set of copies is compared with, by the best picture of each."""
 
 
 KEEPERS = 3
@@ -85,7 +91,9 @@ def look_at_pairs(candidates: Candidates, look: Look, ranked: Ranked) -> Looked:
     left_out = _compare_with_nearest(candidates, evidence, compare)
     for _ in range(RANKINGS):
         before = len(evidence)
-        _compare_with_keepers(len(candidates), evidence, ranked(evidence), compare)
+        rank = ranked(evidence)
+        _compare_sets(candidates, _connected(len(candidates), evidence), rank, compare)
+        _compare_with_keepers(_connected(len(candidates), evidence), evidence, rank, compare)
         if len(evidence) == before:
             break
     return Looked(evidence, left_out)
@@ -109,14 +117,37 @@ def _compare_with_nearest(
     return len(left)
 
 
+def _compare_sets(
+    candidates: Candidates,
+    sets: list[list[int]],
+    rank: NDArray[np.int64],
+    compare: Callable[[Iterable[Pair]], None],
+) -> None:
+    """Compare the best picture of each set with the best of others, and with single pictures."""
+    best = np.arange(len(candidates))
+    for rows in sets:
+        best[rows] = min(rows, key=rank.__getitem__)
+    pairs: list[Pair] = []
+    for rows in sets:
+        own = int(best[rows[0]])
+        near = [slice(candidates.start[row], candidates.start[row + 1]) for row in rows]
+        others = best[np.concatenate([candidates.other[part] for part in near])]
+        distance = np.concatenate([candidates.distance[part] for part in near])
+        order = np.argsort(distance, kind="stable")
+        different = dict.fromkeys(others[order].tolist())
+        different.pop(own, None)
+        pairs += [_pair(own, other) for other in list(different)[:OTHER_SETS]]
+    compare(pairs)
+
+
 def _compare_with_keepers(
-    n: int,
+    sets: list[list[int]],
     evidence: dict[Pair, Evidence],
     rank: NDArray[np.int64],
     compare: Callable[[Iterable[Pair]], None],
 ) -> None:
     """Compare each connected set with the best of it, and what is no copy with the next best."""
-    left = [sorted(rows, key=rank.__getitem__) for rows in _connected(n, evidence)]
+    left = [sorted(rows, key=rank.__getitem__) for rows in sets]
     for _ in range(KEEPERS):
         left = [rows for rows in left if len(rows) > 1]
         compare(_pair(rows[0], other) for rows in left for other in rows[1:])
