@@ -51,7 +51,8 @@ def score(
         a ``path`` column, whose other columns pass through.
     model
         ``"clip-ViT-B-32"`` or any other name or local folder that sentence-transformers loads,
-        ``"efficientnet-lite0"``, ``"perceptual"``, or an object with ``encode(list[PIL.Image]) -> array``.
+        ``"efficientnet-lite0"``, ``"perceptual"`` (no weights, no network), or an object with
+        ``encode(list[PIL.Image]) -> array``.
     near
         Near-duplicate boundary on the uniqueness scale, in [0, 1]; default 0.05.
     keep
