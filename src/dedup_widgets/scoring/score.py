@@ -84,10 +84,11 @@ def score(
         ``scored_with`` (how that was done: model, precision, gamma and near, as JSON; by it
         :func:`plan` and :func:`similar` need not be told, nor guess), the facts of the file, the
         quality metrics (``brightness`` [0, 1], ``contrast`` [0, 0.5], ``sharpness`` [0, 1,040,400],
-        see :mod:`dedup_widgets.images.quality`; ``aspect_ratio``, width by height; ``area``,
-        pixels; ``bytes``), ``fingerprint`` (32 hex digits), ``error`` (why it could not be read;
-        its scores are then null), ``embedding`` (Array(Float16, d), unit vector), and the other
-        columns of a frame that was given.
+        see :mod:`dedup_widgets.images.quality`; ``detail``, pixels that are not computed by
+        enlarging, see :mod:`dedup_widgets.images.detail`; ``aspect_ratio``, width by height;
+        ``area``, pixels; ``bytes``), ``fingerprint`` (32 hex digits), ``error`` (why it could not
+        be read; its scores are then null), ``embedding`` (Array(Float16, d), unit vector), and the
+        other columns of a frame that was given.
 
     Raises
     ------
