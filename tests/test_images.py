@@ -543,6 +543,16 @@ def test_the_tags_that_every_tiff_has_are_not_exif(photo):
     assert decode(saved(photo, "TIFF", tiffinfo={34665: {0x9003: "2026"}})).facts.exif
 
 
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_the_date_on_which_it_was_taken_is_read(photo, format):  # noqa: A002
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9003] = "2023:04:05 06:07:08"
+    assert decode(saved(photo, format, exif=exif)).facts.date_taken == "2023-04-05T06:07:08"
+    exif.get_ifd(0x8769)[0x9003] = "0000:00:00 00:00:00"
+    assert decode(saved(photo, format, exif=exif)).facts.date_taken is None
+    assert decode(saved(photo, format)).facts.date_taken is None
+
+
 def test_damaged_exif_does_not_make_a_picture_unreadable(photo):
     data = saved(photo, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff" + b"\xff" * 40)
     assert fingerprint(data) == fingerprint(saved(photo, "JPEG"))

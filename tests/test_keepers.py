@@ -1,3 +1,5 @@
+from datetime import datetime
+
 import numpy as np
 import polars as pl
 import pytest
@@ -53,13 +55,14 @@ facts = st.fixed_dictionaries(
     [
         {"width": 99},
         {"width": 1000, "height": 9, "bytes": 9999},
+        {"lossless": False, "bytes": 9999, "sharpness": 9.0},
         {"bytes": 999, "sharpness": 9.0},
-        {"lossless": False, "sharpness": 9.0},
         {"sharpness": 4.0, "path": "a.jpg"},
+        {"path": "a (1).jpg"},
         {"path": "c.jpg"},
     ],
 )
-def test_the_default_is_pixels_then_bytes_then_lossless_then_sharpness_then_path(worse):
+def test_the_default_is_pixels_then_lossless_then_bytes_then_sharpness_then_name(worse):
     assert best_of(BEST | worse, BEST) == 1
     assert best_of(BEST, BEST | worse) == 0
 
@@ -103,7 +106,7 @@ def test_ranks_are_a_total_order_that_no_shuffle_changes(rows, random):
 
 
 def test_an_unknown_rule_is_refused_with_the_rules_there_are():
-    with pytest.raises(InputError, match=r"'prettiest'.*pixels, bytes, lossless, sharpness, path"):
+    with pytest.raises(InputError, match=r"'prettiest'.*pixels, lossless, bytes, sharpness, "):
         keepers.rank(frame(BEST), ["prettiest"])
 
 
@@ -153,6 +156,161 @@ def test_oldest_by_name_means_the_only_column_of_dates():
         keepers.rank(frame.with_columns(saved="taken"), ["oldest"])
     with pytest.raises(InputError, match="no dates"):
         keepers.rank(frame.drop("taken"), ["newest"])
+
+
+def test_oldest_by_name_means_the_dates_of_the_files_where_there_are_no_others():
+    days = pl.Series(["2024-01-02", None, None]).str.to_datetime()
+    files = pl.Series(["2001-01-01", "2023-05-06", "2025-01-01"]).str.to_datetime()
+    frame = pl.DataFrame({"path": ["a", "b", "c"], "date_taken": days, "modified": files})
+    assert order(frame, "oldest") == ["b", "a", "c"]
+    assert order(frame, "newest") == ["c", "a", "b"]
+    own = pl.Series(["2024-01-02", "2023-01-01", "2022-01-01"]).str.to_date()
+    assert order(frame.with_columns(shot=own), "oldest") == ["c", "b", "a"]
+
+
+# Copies of one picture, and pictures that differ
+
+
+COPY = {
+    "path": "/photos/b.jpg",
+    "fingerprint": "f",
+    "exif": True,
+    "date_taken": datetime(2020, 1, 1),
+    "modified": datetime(2020, 1, 1),
+    "bytes": 1000,
+    "width": 10,
+    "height": 10,
+    "lossless": False,
+    "sharpness": 1.0,
+    "detail": 100.0,
+    "completeness": 1.0,
+}
+
+
+def copies(*rows):
+    schema = {"date_taken": pl.Datetime, "modified": pl.Datetime, "completeness": pl.Float32}
+    return pl.DataFrame([COPY | row for row in rows], schema_overrides=schema)
+
+
+COPY_NAMES = [
+    *("/photos/b (1).jpg", "/photos/b - Copy.jpg", "/photos/Copy of b.jpg", "/photos/b-1.jpg"),
+    *("/photos/b_1.jpg", "/photos/b copy 2.jpg", "/photos/b 2.jpg", "/photos/b.jpg~"),
+    *(
+        "/photos/b – Kopie.jpg",
+        "/photos/Kopie von b.jpg",
+        "/photos/b - copia.jpg",
+        "/b - copie.jpg",
+    ),
+    *(
+        "/photos/копия b.jpg",
+        "/photos/bのコピー.jpg",
+        "/photos/b - 副本.jpg",
+        "/photos/b - kopia.jpg",
+    ),
+]
+
+
+@pytest.mark.parametrize("name", COPY_NAMES)
+def test_of_copies_the_plain_name_stays(name):
+    assert order(copies({"path": name}, {}), *keepers.DEFAULT)[0] == "/photos/b.jpg"
+
+
+@pytest.mark.parametrize(
+    "worse",
+    [
+        {"exif": False, "modified": datetime(1999, 1, 1)},
+        {"date_taken": datetime(2021, 1, 1), "modified": datetime(1999, 1, 1)},
+        {"modified": datetime(2021, 1, 1)},
+        {"path": "/photos/b (1).jpg", "bytes": 1},
+        {"bytes": 1001, "path": "/a.jpg"},
+        {"bytes": 1001, "lossless": True},
+        {"path": "/photos/c.jpg"},
+        {"path": "/$RECYCLE.BIN/S-1/b.jpg", "date_taken": datetime(1999, 1, 1)},
+    ],
+)
+def test_of_copies_exif_then_age_then_name_then_fewest_bytes_decide(worse):
+    assert np.argmin(keepers.rank(copies(worse, {}))) == 1
+    assert np.argmin(keepers.rank(copies({}, worse))) == 0
+
+
+@pytest.mark.parametrize(
+    "worse",
+    [
+        {"completeness": 0.9, "detail": 900.0, "width": 90},
+        {"detail": 99.0, "width": 90},
+        {"width": 9, "lossless": True},
+        {"exif": False, "modified": datetime(1999, 1, 1), "bytes": 999},
+        {"path": "/photos/b (1).jpg"},
+        {"path": "/nas/#recycle/a.jpg", "width": 90, "detail": 900.0, "completeness": 1.0},
+    ],
+)
+def test_between_pictures_completeness_then_detail_then_pixels_decide(worse):
+    other = worse | {"fingerprint": "g"}
+    assert np.argmin(keepers.rank(copies(other, {}))) == 1
+    assert np.argmin(keepers.rank(copies({}, other))) == 0
+
+
+def test_more_bytes_win_between_pictures_and_lose_between_copies():
+    small, large = {"bytes": 10, "path": "/a"}, {"bytes": 20, "path": "/b"}
+    assert np.argmin(keepers.rank(copies(small, large))) == 0
+    assert np.argmin(keepers.rank(copies(small, large | {"fingerprint": "g"}))) == 1
+
+
+def test_the_best_copy_stands_for_its_picture():
+    # Of f the lossless copy is younger, so that it is not the one that stands for f.
+    young = {"lossless": True, "modified": datetime(2022, 1, 1), "path": "/f.png"}
+    lossless = {"lossless": True, "fingerprint": "g", "path": "/g.png"}
+    facts = copies(young, {}, lossless)
+    assert order(facts, *keepers.DEFAULT) == ["/g.png", "/photos/b.jpg", "/f.png"]
+    assert keepers.decided_by(facts, [1, 2, 2], [0, 1, 0]) == [
+        "of exact copies, the oldest file",
+        "lossless format",
+        "lossless format",
+    ]
+
+
+def test_a_bin_is_last_whatever_the_rules():
+    facts = copies({"path": "/x/.Trash-1000/files/a", "width": 99}, {})
+    assert order(facts, "pixels")[0] == "/photos/b.jpg"
+    assert keepers.decided_by(facts, [1], [0], ["pixels"]) == ["not in a recycle bin"]
+
+
+def test_rules_of_a_users_own_decide_between_copies_and_pictures_alike():
+    for fingerprint in ("f", "g"):
+        facts = copies({"bytes": 2000, "exif": False, "fingerprint": fingerprint}, {"path": "/a"})
+        assert np.argmin(keepers.rank(facts, ["bytes"])) == 0
+        assert np.argmin(keepers.rank(facts, ["exif"])) == 1
+
+
+def test_default_rules_without_their_columns_are_silent():
+    assert order(COPY_FREE, *keepers.DEFAULT) == ["a.jpg", "b.jpg"]
+
+
+COPY_FREE = pl.DataFrame({"path": ["b.jpg", "a.jpg"]})
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("fgh"), st.booleans(), st.integers(0, 2), st.integers(0, 2)),
+        min_size=1,
+        max_size=10,
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_copies_follow_each_other_and_no_shuffle_changes_a_rank(rows, random):
+    named = [
+        {"path": f"{i}", "fingerprint": f, "exif": exif, "bytes": size, "detail": float(detail)}
+        for i, (f, exif, size, detail) in enumerate(rows)
+    ]
+    ranks = keepers.rank(copies(*named))
+    assert sorted(ranks) == list(range(len(rows)))
+    in_order = [named[i]["fingerprint"] for i in np.argsort(ranks)]
+    assert len([f for i, f in enumerate(in_order) if f not in in_order[:i]]) == sum(
+        f != before for f, before in zip(in_order, [None, *in_order], strict=False)
+    )
+    shuffle = list(range(len(rows)))
+    random.shuffle(shuffle)
+    assert keepers.rank(copies(*(named[i] for i in shuffle))).tolist() == ranks[shuffle].tolist()
 
 
 def test_paths_that_match_rank_first():

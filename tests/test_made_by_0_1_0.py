@@ -24,6 +24,10 @@ LAY_IN = "/tmp/dedup-widgets-0.1.0"
 
 SCORES = ["uniqueness", "kind", "group", "keep", "nearest", "distance"]
 METRICS = ["brightness", "contrast", "sharpness"]
+RULES = ["pixels", "bytes", "lossless", "sharpness", "path"]
+"""The default keeper rules of 0.1.0. Those of today may say another reason, or rank otherwise."""
+
+PLANNED = ["path", "action", "keeper", "kind", "distance"]
 
 
 def said(name):
@@ -136,13 +140,14 @@ def test_the_same_embeddings_have_the_same_scores_to_the_last_bit(scored):
         fingerprints=seen["fingerprint"],
         near=said("scored.json")["near"],
         gamma=said("scored.json")["gamma"],
-        rank=dw.keepers.rank(seen),
+        rank=dw.keepers.rank(seen, RULES),
     ).with_columns(nearest=pl.lit(seen["path"]).gather(pl.col("nearest")))
     assert_same_scores(scores, seen.select(SCORES), said("scored.json")["gamma"])
 
 
 def test_the_plan_is_the_same(scored):
-    assert_frame_equal(dw.plan(scored), pl.read_parquet(MADE / "plan.parquet"), check_exact=True)
+    before = pl.read_parquet(MADE / "plan.parquet")
+    assert_frame_equal(dw.plan(scored).select(PLANNED), before.select(PLANNED), check_exact=True)
 
 
 @pytest.mark.parametrize("case", range(6))
@@ -236,7 +241,7 @@ def test_a_decision_log_leads_to_the_same(scored):
         for name, collection in found.collections.items()
     } == before["collections"]
     plan = pl.read_parquet(MADE / "replayed_plan.parquet")
-    assert_frame_equal(found.plan, plan, check_exact=True)
+    assert_frame_equal(found.plan.select(PLANNED), plan.select(PLANNED), check_exact=True)
 
 
 def test_the_same_review_writes_the_same_log(scored, tmp_path):

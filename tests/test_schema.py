@@ -1,9 +1,12 @@
 """The one table of columns, and what comes of it."""
 
+import os
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
+from PIL import Image
 
 import dedup_widgets as dw
 from dedup_widgets.frame.schema import COLUMNS, METRICS, as_markdown
@@ -26,6 +29,16 @@ def test_a_score_has_the_columns_of_the_table_in_their_order_and_types(scored):
 def test_each_column_of_a_score_is_recognised_as_what_it_is(scored):
     for name, column in COLUMNS.items():
         assert column.fits(scored[name]), name
+
+
+def test_the_times_of_a_file_are_columns(tmp_path, make_photo):
+    path = tmp_path / "a.jpg"
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9003] = "2023:04:05 06:07:08"
+    make_photo(1).save(path, exif=exif)
+    os.utime(path, (1_500_000_000, 1_500_000_000))
+    times = dw.score([path], model=Pixels(), progress=False).select("date_taken", "modified")
+    assert times.row(0) == (datetime(2023, 4, 5, 6, 7, 8), datetime(2017, 7, 14, 2, 40))
 
 
 @pytest.mark.parametrize(

@@ -168,11 +168,14 @@ COLUMNS = {
         Column("frames", pl.UInt32(), "fact", "frames of an animation, pages of a TIFF"),
         Column("lossless", pl.Boolean(), "fact", "whether the file keeps every pixel as it was"),
         Column("exif", pl.Boolean(), "fact", "whether the file has EXIF data"),
+        Column("date_taken", pl.Datetime("us"), "fact", "the camera's local time, by EXIF"),
+        Column("modified", pl.Datetime("us"), "fact", "when the file was last changed (UTC)"),
         Column("brightness", pl.Float32(), "metric", "mean luma, 0 to 1"),
         Column("contrast", pl.Float32(), "metric", "standard deviation of luma, 0 to 0.5"),
         Column(
             "sharpness", pl.Float32(), "metric", "variance of the Laplacian: lower when blurred"
         ),
+        Column("detail", pl.Float32(), "metric", "pixels that it resolves: fewer when enlarged"),
         Column("aspect_ratio", pl.Float32(), "metric", "width by height"),
         Column("area", pl.UInt64(), "metric", "pixels in all"),
         Column(

@@ -13,6 +13,7 @@ from PIL import Image
 
 from dedup_widgets.errors import ImageError
 from dedup_widgets.images.colour import colour_space
+from dedup_widgets.images.detail import resolved_pixels
 from dedup_widgets.images.formats import (
     MAX_PIXELS_OF_ALL_FRAMES,
     check_size,
@@ -22,7 +23,7 @@ from dedup_widgets.images.formats import (
 )
 from dedup_widgets.images.frames import read_frame
 from dedup_widgets.images.layers import Layer, has_tones_of_a_page, layer
-from dedup_widgets.images.pillow import has_exif, open_image, oriented, quiet_pillow
+from dedup_widgets.images.pillow import date_taken, has_exif, open_image, oriented, quiet_pillow
 from dedup_widgets.images.previews import is_smaller_version, pictures_of
 from dedup_widgets.images.quality import brightness, contrast, grey, sharpness, small, tones
 
@@ -58,6 +59,10 @@ class Facts:
         See `dedup_widgets.images.quality`.
     exif : bool
         Whether EXIF data are there.
+    detail : float
+        Pixels that the picture resolves; see `dedup_widgets.images.detail`.
+    date_taken : str or None
+        When it was taken by its EXIF data: the camera's local time, by ISO 8601.
     """
 
     width: int
@@ -71,6 +76,8 @@ class Facts:
     brightness: float
     contrast: float
     sharpness: float
+    detail: float = 0.0
+    date_taken: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +181,7 @@ def _decode(data: bytes, name: str) -> Picture:
     mode, space = image.mode, colour_space(image)
     _check_frames(image, len(own))
     frame = read_frame(image, data, name, len(own) + len(doubtful))
-    rgb, exif = frame.shown(), has_exif(image)
+    rgb, exif, taken = frame.shown(), has_exif(image), date_taken(image)
     layers = list(frame.further_layers())
     for index in doubtful:
         image.seek(index)
@@ -213,6 +220,8 @@ def _decode(data: bytes, name: str) -> Picture:
         brightness=brightness(counts),
         contrast=contrast(counts),
         sharpness=sharpness(measured),
+        detail=resolved_pixels(luma),
+        date_taken=taken,
     )
     return Picture(rgb, digest.hexdigest()[:32], facts, tuple(layers), small(measured))
 

@@ -5,6 +5,7 @@ import io
 import threading
 import warnings
 from collections.abc import Iterator
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -25,6 +26,9 @@ _ORIENTATION_TAG = 0x0112
 
 
 _EXIF_IFD_TAG = 0x8769
+
+
+_DATE_TAKEN_TAG = 0x9003
 
 
 def open_image(data: bytes, name: str, page: int = 0) -> ImageFile.ImageFile:
@@ -104,3 +108,16 @@ def has_exif(image: Image.Image) -> bool:
         return "exif" in image.info or _EXIF_IFD_TAG in image.getexif()
     except Exception:
         return True
+
+
+def date_taken(image: Image.Image) -> str | None:
+    """Return the camera's local time in EXIF (DateTimeOriginal), by ISO 8601; None without it."""
+    try:
+        exif = image.getexif()
+        if not exif:
+            return None
+        text = exif.get_ifd(_EXIF_IFD_TAG).get(_DATE_TAKEN_TAG) or exif.get(_DATE_TAKEN_TAG)
+        return datetime.strptime(str(text).strip("\0 "), "%Y:%m:%d %H:%M:%S").isoformat()
+    except Exception:
+        # Cameras whose clock is not set write zeros or spaces.
+        return None

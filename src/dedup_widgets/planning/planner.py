@@ -298,7 +298,11 @@ def _are_same(some: Sequence[str | Rule], others: Sequence[str | Rule]) -> bool:
     def same(one: str | Rule, other: str | Rule) -> bool:
         if isinstance(one, str) or isinstance(other, str):
             return one is other or (isinstance(one, str) and one == other)
-        alike = (one.about, one.highest_first) == (other.about, other.highest_first)
+        alike = (one.about, one.highest_first, one.among) == (
+            other.about,
+            other.highest_first,
+            other.among,
+        )
         return alike and one.value.meta.eq(other.value)
 
     return len(some) == len(others) and all(map(same, some, others))

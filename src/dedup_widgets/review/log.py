@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 import polars as pl
@@ -30,7 +30,7 @@ from dedup_widgets.review.steps import (
     SelectionStep,
     Step,
 )
-from dedup_widgets.scoring.keepers import Rule
+from dedup_widgets.scoring.keepers import Among, Rule
 
 T = TypeVar("T")
 
@@ -239,7 +239,10 @@ def _rule(value: Any) -> Rule:
         raise InputError(
             f"this version of Polars cannot read the keeper rule {about!r} ({error})"
         ) from error
-    return Rule(about, expression, _field(value, "highest_first", bool))
+    among = value.get("among", "all")
+    if among not in get_args(Among):
+        raise InputError(f"the keeper rule {about!r} is asked among {among!r}, which is unknown")
+    return Rule(about, expression, _field(value, "highest_first", bool), among)
 
 
 def _is_plain(node: Any) -> bool:

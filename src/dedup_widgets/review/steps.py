@@ -477,6 +477,7 @@ def rules_as_json(rules: Rules) -> list[Any] | None:
             "about": rule.about,
             "value": rule.value.meta.serialize(format="json"),
             "highest_first": rule.highest_first,
+            **({} if rule.among == "all" else {"among": rule.among}),
         }
         for rule in rules
     ]

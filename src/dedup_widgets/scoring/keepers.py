@@ -1,9 +1,14 @@
-"""Which image of a group to keep: named rules, applied in order."""
+"""Which image of a group to keep: named rules, applied in order.
+
+Between pictures that differ, the better picture stays. Between copies of one picture, which share
+a fingerprint, bytes and format say nothing of its quality, and what tells the original from its
+copies decides.
+"""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -11,6 +16,9 @@ import polars.selectors as cs
 from numpy.typing import ArrayLike, NDArray
 
 from dedup_widgets.errors import InputError
+from dedup_widgets.scoring.file_names import in_bin, says_copy, stem
+
+Among = Literal["all", "pictures", "copies"]
 
 
 @dataclass(frozen=True)
@@ -26,11 +34,15 @@ class Rule:
         rank last.
     highest_first
         Whether the highest value is the best.
+    among
+        ``"copies"``: it is asked between images of one fingerprint only; ``"pictures"``: only
+        between those of different ones; ``"all"``: between any two.
     """
 
     about: str
     value: pl.Expr
     highest_first: bool = True
+    among: Among = "all"
 
 
 def highest(column: str) -> Rule:
@@ -52,7 +64,8 @@ def lowest(column: str) -> Rule:
 def oldest(column: str) -> Rule:
     """Return the rule that prefers the earliest date of a column.
 
-    The rule's name alone, ``"oldest"``, stands for the only column of dates that a frame has.
+    The rule's name alone, ``"oldest"``, stands for the only column of dates that a frame has of
+    its own; without one, for the date in EXIF, and the file's time where there is none.
 
     Examples
     --------
@@ -122,23 +135,61 @@ def prefer(column: str, values: Sequence[Any]) -> Rule:
     return Rule(f"{column} {listed}", place, highest_first=False)
 
 
+def _derived() -> pl.Expr:
+    """Tell which names begin with the shortest name of a copy: IMG_5-1 beside IMG_5."""
+    name = stem(pl.col("path"))
+    shortest = name.sort_by(name.str.len_chars(), name).first().over("fingerprint")
+    return (name != shortest) & name.str.starts_with(shortest)
+
+
 RULES: dict[str, Rule] = {
+    "completeness": Rule("nothing missing", pl.col("completeness").cast(pl.Float64)),
+    "detail": Rule("most real detail", pl.col("detail").cast(pl.Float64)),
     "pixels": Rule("most pixels", pl.col("width").cast(pl.Int64) * pl.col("height")),
-    "bytes": Rule("most bytes", pl.col("bytes")),
     "lossless": Rule("lossless format", pl.col("lossless")),
+    "bytes": Rule("most bytes", pl.col("bytes")),
     "sharpness": Rule("sharpest", pl.col("sharpness").cast(pl.Float64)),
+    "plain_name": Rule("name that does not say copy", ~says_copy(pl.col("path"))),
     "path": Rule("path that sorts first", pl.col("path"), highest_first=False),
     "exif": Rule("EXIF present", pl.col("exif")),
+    "copies_exif": Rule("of exact copies, one with EXIF", pl.col("exif"), among="copies"),
+    "copies_taken": Rule(
+        "of exact copies, the one taken first", pl.col("date_taken"), False, among="copies"
+    ),
+    "copies_modified": Rule(
+        "of exact copies, the oldest file", pl.col("modified"), False, among="copies"
+    ),
+    "copies_plain_name": Rule(
+        "of exact copies, a name that does not say copy",
+        ~(says_copy(pl.col("path")) | _derived()),
+        among="copies",
+    ),
+    "copies_fewest_bytes": Rule(
+        "of exact copies, the smallest file", pl.col("bytes"), False, among="copies"
+    ),
 }
 """The rules that need no more than their name."""
 
 
-BY_DATE: dict[str, Callable[[str], Rule]] = {"oldest": oldest, "newest": newest}
+BY_DATE = ("oldest", "newest")
 """The rules whose name stands for the only column of dates that a frame has."""
 
 
-DEFAULT = ("pixels", "bytes", "lossless", "sharpness", "path")
-"""The rules that apply when none are chosen, strongest first."""
+_DATES_OF_FILES = ("date_taken", "modified")
+"""Columns of dates that each score has."""
+
+
+DEFAULT = (
+    *("copies_exif", "copies_taken", "copies_modified"),
+    *("copies_plain_name", "copies_fewest_bytes"),
+    *("completeness", "detail", "pixels", "lossless", "bytes", "sharpness"),
+    *("plain_name", "path"),
+)
+"""The rules that apply when none are chosen, strongest first, as far as there are their columns."""
+
+
+_NOT_IN_BIN = Rule("not in a recycle bin", ~in_bin(pl.col("path")))
+"""Comes before all others: what lies in a bin is never keeper of what does not."""
 
 
 def check(rules: Sequence[str | Rule]) -> None:
@@ -172,29 +223,39 @@ def applicable(columns: Sequence[str]) -> list[str]:
     Examples
     --------
     >>> applicable(["path", "bytes", "label"])
-    ['bytes', 'path']
+    ['bytes', 'plain_name', 'path']
     """
-    return [name for name in DEFAULT if set(RULES[name].value.meta.root_names()) <= set(columns)]
+    there = set(columns)
+    return [
+        name
+        for name in DEFAULT
+        if set(RULES[name].value.meta.root_names()) <= there
+        and ("fingerprint" in there or RULES[name].among != "copies")
+    ]
 
 
 def rank(facts: pl.DataFrame, rules: Sequence[str | Rule] = DEFAULT) -> NDArray[np.int64]:
     """Rank images as keepers, 0 for the best.
 
-    The first rule that tells two images apart decides. The path is always the last one, so the
-    order of the rows decides nothing as long as no path occurs twice.
+    The first rule that tells two images apart decides. Images of one fingerprint are ranked among
+    themselves, and the best of them stands for their picture; without a column ``fingerprint``
+    each image is a picture. What lies in a recycle bin comes after what does not, whatever the
+    rules. The path is always the last rule, so the order of the rows decides nothing as long as no
+    path occurs twice.
 
     Parameters
     ----------
     facts
-        One row an image, with ``path`` and the columns that the rules look at, by default
-        ``width``, ``height``, ``bytes``, ``lossless`` and ``sharpness``.
+        One row an image, with ``path`` and the columns that the rules look at; the default rules
+        whose columns it does not have are silent.
     rules
         Names from :data:`RULES` or :data:`BY_DATE`, or rules, strongest first.
 
     Returns
     -------
     NDArray[np.int64]
-        Shape (n,): a permutation of 0 … n-1, in the order of the rows of `facts`.
+        Shape (n,): a permutation of 0 … n-1, in the order of the rows of `facts`. Images of one
+        fingerprint follow each other.
 
     Raises
     ------
@@ -209,14 +270,14 @@ def rank(facts: pl.DataFrame, rules: Sequence[str | Rule] = DEFAULT) -> NDArray[
     """
     chosen = _resolve(facts, rules)
     values = _values(facts, chosen)
-    best_first = values.with_row_index("row").sort(
-        values.columns,
-        descending=[rule.highest_first for rule in chosen],
-        nulls_last=True,
-        maintain_order=True,
-    )
+    copies = _order(values, chosen, "copies")
+    best_copy = _best_copies(facts, copies)
+    pictures = np.unique(best_copy)
+    place = np.empty(len(facts), np.int64)
+    place[pictures[_order(values[pictures], chosen, "pictures")]] = np.arange(len(pictures))
+    best_first = copies[np.argsort(place[best_copy[copies]], kind="stable")]
     ranks = np.empty(len(facts), np.int64)
-    ranks[best_first["row"].to_numpy()] = np.arange(len(facts))
+    ranks[best_first] = np.arange(len(facts))
     return ranks
 
 
@@ -256,23 +317,31 @@ def decided_by(
     """
     chosen = _resolve(facts, rules)
     values = _values(facts, chosen)
-    first, second = values[np.asarray(keepers, np.int64)], values[np.asarray(others, np.int64)]
+    one, other = np.asarray(keepers, np.int64), np.asarray(others, np.int64)
+    best_copy = _best_copies(facts, _order(values, chosen, "copies"))
+    are_copies = best_copy[one] == best_copy[other]
+    one, other = (np.where(are_copies, rows, best_copy[rows]) for rows in (one, other))
+    first_values, second_values = values[one], values[other]
     differ = pl.DataFrame(
-        [first[name].ne_missing(second[name]).alias(name) for name in values.columns]
-    )
+        [first_values[name].ne_missing(second_values[name]).alias(name) for name in values.columns]
+    ).with_columns(are_copies=are_copies)
+    asked = {"all": pl.lit(True), "copies": pl.col("are_copies")}
+    asked["pictures"] = ~pl.col("are_copies")
     deciding = pl.coalesce(
-        pl.when(name).then(pl.lit(rule.about))
+        pl.when(pl.col(name) & asked[rule.among]).then(pl.lit(rule.about))
         for name, rule in zip(values.columns, chosen, strict=True)
     )
     return differ.select(deciding.alias("rule"))["rule"].to_list()
 
 
 def _resolve(facts: pl.DataFrame, rules: Sequence[str | Rule]) -> list[Rule]:
-    """Return the rules behind the names, with the path as the last, and their columns checked."""
+    """Return the rules behind the names, bins first and the path last, their columns checked."""
     check(rules)
+    if tuple(rules) == DEFAULT:
+        rules = applicable(facts.columns)
     chosen = [
-        rule if isinstance(rule, Rule) else RULES.get(rule) or BY_DATE[rule](_dates(facts, rule))
-        for rule in (*rules, "path")
+        rule if isinstance(rule, Rule) else RULES.get(rule) or _by_date(facts, rule)
+        for rule in (_NOT_IN_BIN, *rules, "path")
     ]
     needed = {column for rule in chosen for column in rule.value.meta.root_names()}
     if missing := sorted(needed - set(facts.columns)):
@@ -284,15 +353,46 @@ def _resolve(facts: pl.DataFrame, rules: Sequence[str | Rule]) -> list[Rule]:
     return chosen
 
 
-def _dates(facts: pl.DataFrame, rule: str) -> str:
-    columns = facts.select(cs.date() | cs.datetime()).columns
+def _by_date(facts: pl.DataFrame, name: str) -> Rule:
+    """Return the rule that a name stands for in a frame with these columns of dates."""
+    own = facts.select(cs.date() | cs.datetime()).columns
+    columns = [column for column in own if column not in _DATES_OF_FILES]
+    if not columns and (known := [column for column in _DATES_OF_FILES if column in own]):
+        about = f"{name} by EXIF date, else by file time"
+        return Rule(about, pl.coalesce(known), highest_first=name == "newest")
     if len(columns) != 1:
         there = f"{len(columns)} columns of dates ({', '.join(columns)})" if columns else "no dates"
         raise InputError(
-            f"the keeper rule {rule!r} needs a column of dates and the facts have {there}; name "
-            f"one, such as dedup_widgets.keepers.{rule}({columns[0] if columns else 'taken'!r})"
+            f"the keeper rule {name!r} needs a column of dates and the facts have {there}; name "
+            f"one, such as dedup_widgets.keepers.{name}({columns[0] if columns else 'taken'!r})"
         )
-    return columns[0]
+    return oldest(columns[0]) if name == "oldest" else newest(columns[0])
+
+
+def _best_copies(facts: pl.DataFrame, copies: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return for each row the first row of its fingerprint in an order that is given, (n,)."""
+    if "fingerprint" not in facts.columns:
+        return np.arange(len(facts))
+    pictures = facts.select(pl.coalesce(pl.col("fingerprint").cast(pl.String), "path"))
+    ordered = pictures.select(pl.all().gather(copies)).to_series()
+    first = ordered.to_frame("picture").with_row_index("at").select(pl.min("at").over("picture"))
+    best = np.empty(len(facts), np.int64)
+    best[copies] = copies[first.to_series().to_numpy()]
+    return best
+
+
+def _order(
+    values: pl.DataFrame, rules: Sequence[Rule], among: Literal["pictures", "copies"]
+) -> NDArray[np.int64]:
+    """Return the rows of what the rules compare, the best first, by those asked among these."""
+    asked = [i for i, rule in enumerate(rules) if rule.among in ("all", among)]
+    best_first = values.with_row_index("row").sort(
+        [str(i) for i in asked],
+        descending=[rules[i].highest_first for i in asked],
+        nulls_last=True,
+        maintain_order=True,
+    )
+    return best_first["row"].to_numpy().astype(np.int64)
 
 
 def _values(facts: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ SHAPE = {
     "area": pl.col("width").cast(pl.UInt64) * pl.col("height"),
 }
 """Metrics that follow from the facts."""
+
+
+_EPOCH = datetime(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -231,13 +235,28 @@ def _laid_out(
 def _facts(paths: Sequence[str], records: Sequence[FileRecord]) -> pl.DataFrame:
     """Return the paths with the facts, fingerprint and error of each file."""
     measured = [field.name for field in fields(Facts)]
+    columns = {name: [getattr(r.facts, name, None) for r in records] for name in measured}
+    taken = pl.Series(columns.pop("date_taken"), dtype=pl.String)
     return pl.DataFrame(
         {
             "path": paths,
             "completeness": [None] * len(paths),
-            **{name: [getattr(r.facts, name, None) for r in records] for name in measured},
+            **columns,
+            "date_taken": taken.str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False),
+            "modified": [_time(record.entry.version) for record in records],
             "fingerprint": [record.fingerprint for record in records],
             "error": [record.error for record in records],
         },
-        schema=types("path", "completeness", *measured, "fingerprint", "error"),
+        schema=types(
+            *("path", "completeness", *columns),
+            *("date_taken", "modified", "fingerprint", "error"),
+        ),
     )
+
+
+def _time(version: str) -> datetime | None:
+    """Return the time of a file's last change, if that is what its version says."""
+    try:
+        return _EPOCH + timedelta(microseconds=int(version) // 1000)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,62 @@
+"""What the name and the folder of a file say: that it is a copy, or was thrown away."""
+
+import polars as pl
+
+_BINS = (
+    r"\$recycle\.bin|recycler|recycled|#recycle|@recycle|@recently-snapshot|#snapshot|\.snapshots?"
+    r"|\.trash|\.trash-\d+|\.trashes|\.dtrash|share[/\\]trash|@eadir|\.thumbnails?|\.thumbs"
+)
+"""Folders of what was thrown away, and of what systems and network drives make by themselves."""
+
+
+_COPY = (
+    # Windows, macOS and desktops of Linux, in the languages that put a word there.
+    r"copy|copies|kopie|copie|copia|c[oó]pia|k[oó]pia|kopi|kopio|kopija|kopyas[ıi]|m[aá]solat"
+    r"|duplicate|duplikat|копия|копія|αντίγραφο"
+)
+
+
+_COPY_UNSPACED = "コピー|复制|複製|副本|拷贝|복사본"
+
+
+_SAYS_COPY = (
+    rf"(?i)(^|[^\pL])({_COPY})([^\pL]|$)|{_COPY_UNSPACED}"
+    # Browsers and Windows count downloads and copies; editors mark the former version.
+    r"|\(\d{1,3}\)$|~\d*$"
+)
+
+
+def in_bin(path: pl.Expr) -> pl.Expr:
+    r"""Tell of each path whether the file lies in a recycle bin or a folder of thumbnails.
+
+    Examples
+    --------
+    >>> paths = pl.Series(["/nas/#recycle/a.jpg", "/home/ann/recycle.jpg", r"D:\\$RECYCLE.BIN\\b"])
+    >>> pl.select(in_bin(pl.lit(paths))).to_series().to_list()
+    [True, False, True]
+    """
+    return path.str.contains(rf"(?i)(^|[/\\])({_BINS})[/\\]")
+
+
+def stem(path: pl.Expr) -> pl.Expr:
+    r"""Return the last part of each path, without its suffix.
+
+    Examples
+    --------
+    >>> paths = pl.Series(["/a.b/c.d.jpg", "x", ".png", r"C:\e\f.tiff"])
+    >>> pl.select(stem(pl.lit(paths))).to_series().to_list()
+    ['c.d', 'x', '.png', 'f']
+    """
+    return path.str.extract(r"([^/\\]*)$").str.replace(r"^(.+)\.[^.]*$", "$1")
+
+
+def says_copy(path: pl.Expr) -> pl.Expr:
+    """Tell of each path whether the file's name says that it is a copy.
+
+    Examples
+    --------
+    >>> names = ["IMG_1 (1).jpg", "Kopie von a.png", "copy of b.gif", "photocopy.jpg", "IMG_2.jpg"]
+    >>> pl.select(says_copy(pl.lit(pl.Series(names)))).to_series().to_list()
+    [True, True, True, False, False]
+    """
+    return stem(path).str.contains(_SAYS_COPY) | path.str.ends_with("~")
