@@ -206,12 +206,14 @@ def demo(
 
 def _writer(output: Path) -> Callable[[pl.DataFrame], object]:
     """Return the function that writes a frame, before hours are spent on making one."""
+    from dedup_widgets.frame.schema import NESTED
+
     if not output.absolute().parent.is_dir():
         raise InputError(f"there is no folder {output.absolute().parent} to write {output.name} to")
     if output.suffix.lower() == ".parquet":
         return lambda frame: frame.write_parquet(output)
     if output.suffix.lower() == ".csv":
-        return lambda frame: frame.drop("embedding").write_csv(output)
+        return lambda frame: frame.drop(NESTED, strict=False).write_csv(output)
     raise InputError(f"cannot write {output.name}: its name must end in .parquet or .csv")
 
 

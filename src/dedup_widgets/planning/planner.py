@@ -21,6 +21,7 @@ from dedup_widgets.planning.ranking import (
 from dedup_widgets.planning.reasons import (
     EXACT,
     KINDS,
+    NEAR,
     counts_of_groups,
     outcomes,
     reason_of,
@@ -192,6 +193,7 @@ class Planner:
                 "rule": rule,
                 "group": pl.Series(groups.number, dtype=pl.UInt32),
                 "distance": pl.Series(self._distances(ranked, keeper, kind)).fill_nan(None),
+                "relation": self._relations(ranked, keeper, kind),
                 "rank": pl.Series(rows, dtype=pl.UInt32),
             }
         )
@@ -220,6 +222,24 @@ class Planner:
             distance="distance",
             rank="rank",
         ).with_columns(self._frame.select(pl.col("^fingerprint$")))
+
+    def _relations(
+        self, ranked: RankedImages, keeper: NDArray[np.int64], kind: NDArray[np.int64]
+    ) -> pl.Series:
+        """Return in words what each near-duplicate is of its keeper, null where it is not known."""
+        words = pl.Series("relation", [None] * len(ranked), dtype=pl.String)
+        near = np.flatnonzero(kind == NEAR)
+        if not near.size:
+            return words
+        if (compared := ranked.scored.compared) is not None:
+            found = compared.of_pairs(ranked.row[near], ranked.row[keeper[near]])["words"]
+        elif {"relation", "nearest"} <= set(ranked.images.columns):
+            is_nearest = pl.col("nearest").cast(pl.String) == ranked.images["path"][keeper[near]]
+            relation = pl.col("relation").cast(pl.String)
+            found = ranked.images[near].select(pl.when(is_nearest).then(relation)).to_series()
+        else:
+            return words
+        return words.scatter(near, found)
 
     def _distances(
         self, ranked: RankedImages, keeper: NDArray[np.int64], kind: NDArray[np.int64]

@@ -95,15 +95,21 @@ def rules_of_keepers(
 
 
 def reason_of(removable: set[str]) -> pl.Expr:
-    """Return an expression for the reason why an image is kept or removed."""
+    """Return an expression for the reason why an image is kept or removed.
+
+    Its column ``relation`` has in words what the image is of its keeper, null where that is not
+    known.
+    """
     # A copy in another folder often has the same name.
     is_namesake = pl.col("name") == pl.col("keeper_name")
     name = pl.when(is_namesake).then("keeper").otherwise("keeper_name")
     no_score = pl.lit("not compared: it has no score or embedding")
     because = {"exact": "exact duplicates stay", "near": "near-duplicates stay"}
 
-    def duplicate(words: str, held_back_by: str) -> pl.Expr:
-        text = pl.format(words + " of {}", name)
+    relation = pl.format(": {}", "relation").fill_null("")
+
+    def duplicate(words: str, held_back_by: str, relation: pl.Expr | None = None) -> pl.Expr:
+        text = pl.format(words + " of {}{}", name, pl.lit("") if relation is None else relation)
         return (
             pl.when("removed").then(text).otherwise(text + ", but " + pl.lit(because[held_back_by]))
         )
@@ -114,7 +120,7 @@ def reason_of(removable: set[str]) -> pl.Expr:
         .when(pl.col("kind") == "exact")
         .then(duplicate("exact duplicate", "exact"))
         .when(pl.col("kind") == "near")
-        .then(duplicate("near-duplicate", "exact" if "near" in removable else "near"))
+        .then(duplicate("near-duplicate", "exact" if "near" in removable else "near", relation))
         .when("is_representative")
         .then(pl.format("keeper: {}", pl.col("rule").fill_null("as scored")))
         .when("kept_by_decision")
