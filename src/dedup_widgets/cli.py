@@ -228,6 +228,8 @@ def _report(frame: pl.DataFrame, seconds: float, near: float = 0.05) -> None:
         "unreadable": summary.unreadable,
         "seconds": f"{seconds:.1f}",
     }
+    if summary.left_out:
+        rows["left out"] = summary.about_left_out
     for name, value in rows.items():
         typer.echo(f"{name:>14}  {value}")
 

@@ -1,6 +1,12 @@
 """What a picture is of another one, in words."""
 
+import re
+
 import polars as pl
+
+EXACT, NEAR = "exact duplicate", "near-duplicate"
+"""What is known of pairs of which nothing more is: they share a fingerprint; or it follows from
+other pairs that they are copies."""
 
 
 def in_words(pair: pl.Expr) -> pl.Expr:
@@ -21,8 +27,8 @@ def in_words(pair: pl.Expr) -> pl.Expr:
     --------
     >>> from dedup_widgets.frame.schema import EVIDENCE
     >>> half = {"relation": "cropped", "angle": 90.2, "scale": 1.0, "box": [0.0, 0.1, 1.0, 0.6]}
-    >>> pairs = pl.DataFrame({"pair": [{**half, "mirrored": False}]}, schema={"pair": EVIDENCE.inner})
-    >>> pairs.select(in_words(pl.col("pair"))).item()
+    >>> pair = pl.Series("pair", [half | {"mirrored": False}], dtype=EVIDENCE.inner)
+    >>> pair.to_frame().select(in_words(pl.col("pair"))).item()
     'cropped, 50 % of it, turned left by 90°'
     """
     field = pair.struct.field
@@ -33,7 +39,9 @@ def in_words(pair: pl.Expr) -> pl.Expr:
     # Mirrored and turned upside down is mirrored top to bottom.
     is_upside_down = quarter_turns == 2
     mirrored = field("mirrored").fill_null(False)
-    flip = pl.when(is_upside_down).then(pl.lit("flipped top to bottom")).otherwise(pl.lit("flipped"))
+    flip = (
+        pl.when(is_upside_down).then(pl.lit("flipped top to bottom")).otherwise(pl.lit("flipped"))
+    )
     turn = (
         pl.when(quarter_turns == 1)
         .then(pl.lit("turned left by 90°"))
@@ -67,6 +75,20 @@ def in_words(pair: pl.Expr) -> pl.Expr:
     also_turned = pl.when(relation != "rotated").then(turn)
     words = pl.concat_list(main, also_flipped, also_turned).list.drop_nulls().list.join(", ")
     return pl.when(relation.is_not_null()).then(words)
+
+
+def of_image(words: str, name: str) -> str:
+    """Return the same with the name of the other picture.
+
+    >>> of_image("cropped, 50 % of it", "sea.jpg"), of_image("flipped", "sea.jpg")
+    ('cropped copy of sea.jpg: 50 % of it', 'flipped copy of sea.jpg')
+    >>> of_image("exact duplicate", "sea.jpg")
+    'exact duplicate of sea.jpg'
+    """
+    if words in (EXACT, NEAR):
+        return f"{words} of {name}"
+    relation, *details = re.split("[, ]+", words, maxsplit=1)
+    return ": ".join([f"{relation} copy of {name}", *details])
 
 
 def _percent(share: pl.Expr) -> pl.Expr:

@@ -13,6 +13,10 @@ EXACT, NEAR = 1, 2
 """What an image is to its keeper, as an index of :data:`KINDS`; 0 for neither."""
 
 
+UNCONFIRMED = "not confirmed"
+"""What an image is to its keeper where the boundary lies beyond what was confirmed."""
+
+
 KINDS = pl.Series([None, "exact", "near"], dtype=KIND)
 """What an image is to its keeper, by number."""
 
@@ -107,9 +111,11 @@ def reason_of(removable: set[str]) -> pl.Expr:
     because = {"exact": "exact duplicates stay", "near": "near-duplicates stay"}
 
     relation = pl.format(": {}", "relation").fill_null("")
+    is_confirmed = pl.col("relation").ne_missing(UNCONFIRMED)
+    near = pl.when(is_confirmed).then(pl.lit("near-duplicate of")).otherwise(pl.lit("similar to"))
 
-    def duplicate(words: str, held_back_by: str, relation: pl.Expr | None = None) -> pl.Expr:
-        text = pl.format(words + " of {}{}", name, pl.lit("") if relation is None else relation)
+    def duplicate(words: pl.Expr, held_back_by: str) -> pl.Expr:
+        text = pl.format("{} {}{}", words, name, relation)
         return (
             pl.when("removed").then(text).otherwise(text + ", but " + pl.lit(because[held_back_by]))
         )
@@ -118,9 +124,9 @@ def reason_of(removable: set[str]) -> pl.Expr:
         pl.when("chosen")
         .then(pl.lit("keeper: chosen by hand"))
         .when(pl.col("kind") == "exact")
-        .then(duplicate("exact duplicate", "exact"))
+        .then(duplicate(pl.lit("exact duplicate of"), "exact"))
         .when(pl.col("kind") == "near")
-        .then(duplicate("near-duplicate", "exact" if "near" in removable else "near", relation))
+        .then(duplicate(near, "exact" if "near" in removable else "near"))
         .when("is_representative")
         .then(pl.format("keeper: {}", pl.col("rule").fill_null("as scored")))
         .when("kept_by_decision")

@@ -19,9 +19,7 @@ OF_PAIR = {"relation": RELATION, "agreement": pl.Float32(), "words": pl.String()
 """Columns that tell of pairs of rows."""
 
 
-def compared_pictures(
-    frame: pl.DataFrame, made: Sequence[Provenance]
-) -> "ComparedPictures | None":
+def compared_pictures(frame: pl.DataFrame, made: Sequence[Provenance]) -> "ComparedPictures | None":
     """Return which pictures of a frame were laid over each other, and what was found.
 
     Parameters
@@ -126,9 +124,9 @@ class ComparedPictures:
     @cached_property
     def _found(self) -> tuple[NDArray[np.int64], pl.DataFrame]:
         """The confirmed pairs as one ascending number each, and the columns of `OF_PAIR`."""
-        number = pl.DataFrame(
-            {"fingerprint": self.fingerprints, "number": self.picture}
-        ).unique("fingerprint")
+        number = pl.DataFrame({"fingerprint": self.fingerprints, "number": self.picture}).unique(
+            "fingerprint"
+        )
         pair = pl.col("pair").struct
         found = (
             pl.DataFrame({"first": self.picture, "pair": self.evidence})

@@ -14,6 +14,7 @@ import polars as pl
 from dedup_widgets._paths import as_unicode
 from dedup_widgets.errors import ImageError, InputError, ModelError
 from dedup_widgets.frame.provenance import Provenance, of_one_model, provenances
+from dedup_widgets.frame.relations import EXACT, NEAR
 from dedup_widgets.frame.table import require_columns, to_polars
 from dedup_widgets.images.decode import decode
 from dedup_widgets.images.listing import IMAGE_SUFFIXES
@@ -268,7 +269,9 @@ class SimilarImages:
             raise InputError(f"{path} has no embedding, so nothing is similar to it")
         found, distances = self._index.nearest_to_row(at, k, self._known(row))
         rows = self._with_vector[found]
-        return (rows, distances) if self.compared is None else self._decided(row, rows, distances, k)
+        return (
+            (rows, distances) if self.compared is None else self._decided(row, rows, distances, k)
+        )
 
     def _decided(
         self, row: int, rows: np.ndarray, distances: np.ndarray, k: int
@@ -294,7 +297,7 @@ class SimilarImages:
         words = compared.of_pairs(rows, np.full(len(rows), row))["words"].to_list()
         for i in range(len(words)):
             if words[i] is None and copies[i]:
-                words[i] = "exact duplicate" if others[i] == own else "near-duplicate"
+                words[i] = EXACT if others[i] == own else NEAR
         return words
 
     def _known(self, row: int) -> np.ndarray:
