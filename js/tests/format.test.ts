@@ -57,6 +57,18 @@ describe("firstSentence", () => {
   });
 });
 
+describe("splitCaption", () => {
+  it("keeps short details whole, and cuts long ones", () => {
+    const split = format.splitCaption;
+    expect(split("cropped copy of a: b.jpg: 80 % of it")).toEqual([
+      "cropped copy of a: b.jpg",
+      ": 80 % of it",
+    ]);
+    expect(split("keeper: path that sorts first")).toEqual(["keeper: path that sorts first", ""]);
+    expect(split("exact duplicate of a.jpg")).toEqual(["exact duplicate of a.jpg", ""]);
+  });
+});
+
 describe("splitName", () => {
   it("keeps the end of a long name", () => {
     expect(format.splitName("IMG_20240517_0042.jpg")).toEqual(["IMG_20240517_", "0042.jpg"]);

@@ -19,6 +19,19 @@ describe("the overview", () => {
     ]);
   });
 
+  it("tells what was confirmed from what is only similar, where pictures were compared", () => {
+    const summary = { ...frame.summary, compared: 12 };
+    expect(labels(shortcutsOf({ ...frame, summary })).slice(2, 3)).toEqual([
+      "3 near-duplicates (confirmed)",
+    ]);
+    const wide = shortcutsOf({ ...frame, summary, near: 0.4 });
+    expect(labels(wide).slice(2, 4)).toEqual([
+      "3 near-duplicates (confirmed)",
+      "1 similar (not confirmed)",
+    ]);
+    expect(wide[3].set?.clause).toEqual([0.05, 0.4]);
+  });
+
   it("has label conflicts and leakage where the frame has labels and splits", () => {
     const summary = { ...frame.summary, label_conflicts: 3, leakage: 0 };
     expect(labels(shortcutsOf({ ...frame, summary })).slice(5)).toEqual([
@@ -38,7 +51,7 @@ describe("the overview", () => {
 
   it("takes the other shortcuts' clauses away and leaves the rest", () => {
     expect(changesOf(named("exact"), all)).toEqual({
-      uniqueness: [0, 0],
+      uniqueness: [0, 0.0001],
       group: null,
       error: null,
       label_conflict: null,
@@ -54,14 +67,14 @@ describe("the overview", () => {
     const pressed = (clauses: object) =>
       all.filter((shortcut) => isPressed(shortcut, all, { ...clauses })).map(({ unit }) => unit);
     expect(pressed({})).toEqual(["images"]);
-    expect(pressed({ uniqueness: [0, 0] })).toEqual(["exact duplicate"]);
-    expect(pressed({ uniqueness: [1e-12, 0.05], width: [0, 9] })).toEqual(["near-duplicates"]);
-    expect(pressed({ uniqueness: [0, 0], group: { null: false } })).toEqual([]);
+    expect(pressed({ uniqueness: [0, 0.0001] })).toEqual(["exact duplicate"]);
+    expect(pressed({ uniqueness: [0.0001, 0.05], width: [0, 9] })).toEqual(["near-duplicates"]);
+    expect(pressed({ uniqueness: [0, 0.0001], group: { null: false } })).toEqual([]);
     expect(pressed({ width: [0, 9] })).toEqual([]);
   });
 
   it("holds the near-duplicates of the boundary in effect", () => {
     const moved = shortcutsOf({ ...frame, near: 0.02 });
-    expect(moved[2]).toMatchObject({ count: 2, set: { clause: [1e-12, 0.02] } });
+    expect(moved[2]).toMatchObject({ count: 2, set: { clause: [0.0001, 0.02] } });
   });
 });

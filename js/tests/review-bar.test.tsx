@@ -191,6 +191,23 @@ describe("the near threshold", () => {
     ]);
   });
 
+  it("says beyond 0.05 that nobody has confirmed it, where pictures were compared", async () => {
+    const summary = { ...smallFrame().summary, compared: 12 };
+    const { click, popover } = await show({ review: { near: 0.08 }, open: { summary } });
+    await click("near");
+    expect(popover()?.textContent).toContain("nobody has confirmed them");
+  });
+
+  it.each([
+    { near: 0.05, compared: 12 },
+    { near: 0.08, compared: null },
+  ])("says nothing of that at $near with $compared pairs compared", async ({ near, compared }) => {
+    const summary = { ...smallFrame().summary, compared };
+    const { click, popover } = await show({ review: { near }, open: { summary } });
+    await click("near");
+    expect(popover()?.textContent).not.toContain("confirmed");
+  });
+
   it("goes back to where the frame was scored", async () => {
     const { click, changes } = await show({ review: { near: 0.08 } });
     await click("near");

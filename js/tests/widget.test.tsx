@@ -75,7 +75,7 @@ describe("Explorer", () => {
 
   it("opens similar items beside the tile, and Escape closes them", async () => {
     const similar = () => ({
-      items: [{ row: 3, distance: 0 }],
+      items: [{ row: 3, distance: 0.02, relation: "cropped, 80 % of it" }],
       tiles: [],
       blob: new Uint8Array(0),
     });
@@ -84,6 +84,7 @@ describe("Explorer", () => {
     await painted();
     const popover = root.querySelector<HTMLElement>(".popover")!;
     expect(popover.getAttribute("popover")).toBe("manual");
+    expect(text(root, ".similar-item .caption")).toBe("cropped, 80 % of it");
     popover.querySelector<HTMLElement>(".check")!.click();
     await painted();
     expect(root.querySelector("#cell-3")?.getAttribute("aria-selected")).toBe("true");

@@ -206,12 +206,14 @@ def demo(
 
 def _writer(output: Path) -> Callable[[pl.DataFrame], object]:
     """Return the function that writes a frame, before hours are spent on making one."""
+    from dedup_widgets.frame.schema import NESTED
+
     if not output.absolute().parent.is_dir():
         raise InputError(f"there is no folder {output.absolute().parent} to write {output.name} to")
     if output.suffix.lower() == ".parquet":
         return lambda frame: frame.write_parquet(output)
     if output.suffix.lower() == ".csv":
-        return lambda frame: frame.drop("embedding").write_csv(output)
+        return lambda frame: frame.drop(NESTED, strict=False).write_csv(output)
     raise InputError(f"cannot write {output.name}: its name must end in .parquet or .csv")
 
 
@@ -226,6 +228,8 @@ def _report(frame: pl.DataFrame, seconds: float, near: float = 0.05) -> None:
         "unreadable": summary.unreadable,
         "seconds": f"{seconds:.1f}",
     }
+    if summary.left_out:
+        rows["left out"] = summary.about_left_out
     for name, value in rows.items():
         typer.echo(f"{name:>14}  {value}")
 

@@ -38,7 +38,7 @@ def test_the_quickstart_from_photos_to_a_frame_of_duplicates(lab, shots, theme):
 
         # The shortcut for duplicates; pick by click, Ctrl-click and Shift-click.
         widget.get_by_role("button", name="exact duplicates").click()
-        eventually(notebook, "list(ex.filters['uniqueness'])", [0, 0])
+        eventually(notebook, "list(ex.filters['uniqueness'])", [0, 0.0001])
         picked = widget.locator("[role=gridcell]:not(.context)")
         picked.nth(0).locator(".tile").click(position={"x": 60, "y": 80})
         eventually(notebook, "len(ex.selection)", 1)
@@ -288,3 +288,25 @@ ex
         )
         assert notebook.kernel("sum(asked)") < 2000
         page.screenshot(path=shots / "hundred-thousand.png")
+
+
+def test_what_a_copy_is_stands_below_it_and_beside_similar_items(demo, shots):
+    with demo("copies", "ex = dw.Explorer(df)\nex") as notebook:
+        widget = app(notebook.page)
+        show(widget)
+        notebook.kernel("setattr(ex, 'filters', {'path': 'astronaut (cropped)'})\n0")
+        copy = tiles(widget).filter(has_text="copy of").first
+        caption = re.compile(r"^cropped copy of astronaut\.png: \d\d % of it$")
+        expect(copy.locator(".caption")).to_have_text(caption)
+        copy.hover()
+        copy.get_by_role("button", name=re.compile("^Similar items of")).click()
+        nearest = widget.get_by_role("dialog").get_by_role("listitem").first
+        expect(nearest.locator(".caption")).to_have_text("uncropped, shows more")
+        notebook.page.screenshot(path=shots / "copies.png")
+        notebook.page.keyboard.press("Escape")
+
+        notebook.kernel("setattr(ex, 'near', 0.12)\n0")
+        widget.get_by_role("button", name="near ≤").click()
+        threshold = widget.get_by_role("dialog", name="Near-duplicate threshold")
+        expect(threshold).to_contain_text("nobody has confirmed them")
+        notebook.page.screenshot(path=shots / "beyond-confirmed.png")

@@ -32,6 +32,15 @@ export function firstSentence(text: string): [first: string, rest: string] {
   return end === 0 ? [text, ""] : [text.slice(0, end), text.slice(end + 1)];
 }
 
+/** Details of a caption that are this short stay whole. */
+const DETAILS = 20;
+
+/** "cropped copy of a.jpg: 80 % of it": what may be cut when space is short, and what may not. */
+export function splitCaption(text: string): [head: string, tail: string] {
+  const at = text.lastIndexOf(": ");
+  return at < 0 || text.length - at > DETAILS ? [text, ""] : [text.slice(0, at), text.slice(at)];
+}
+
 /** A score as people compare it: 0, 0.00003, 0.0042, 0.042, 0.87; "" for none. */
 export function score(value: number): string {
   if (Number.isNaN(value)) return "";

@@ -3,6 +3,7 @@ import { type Clause, type Clauses, sameClause } from "./filters";
 import * as format from "./format";
 import type { Frame } from "./frame";
 import { write } from "./measure";
+import { CONFIRMED, DUPLICATES } from "./scale";
 
 /** A count that sets the filter to what it counts. */
 interface Shortcut {
@@ -14,9 +15,7 @@ interface Shortcut {
   set: { key: string; clause: Clause } | null;
 }
 
-/** An exact duplicate scores 0, and no other image does: the lowest other score is 1e-12. */
-const EXACT: Range = [0, 0];
-const NOT_EXACT = 1e-12;
+const EXACT: Range = [0, DUPLICATES];
 
 export function shortcutsOf({ rows, score, scores, near, summary }: Frame): Shortcut[] {
   const shortcuts: Shortcut[] = [
@@ -35,22 +34,18 @@ export function shortcutsOf({ rows, score, scores, near, summary }: Frame): Shor
     title: string,
   ) => shortcuts.push({ count, unit: count === 1 ? one : many, title, set: { key, clause } });
   if (score !== null) {
-    const boundary = write("number", near, 1);
-    const close: Range = [NOT_EXACT, near];
     add(
       countIn(scores, EXACT),
       ["exact duplicate", "exact duplicates"],
       score,
       EXACT,
-      `${score} 0: the same picture as another image, which is the keeper`,
+      `${score} up to ${write("number", DUPLICATES, 1)}: the same picture as another image, which is the keeper`,
     );
-    add(
-      countIn(scores, close),
-      ["near-duplicate", "near-duplicates"],
-      score,
-      close,
-      `${score} above 0, up to ${boundary}: within ${boundary} of another image, not the same`,
-    );
+    for (const { to, from, units, title } of nearShortcuts(near, summary.compared !== null)) {
+      const range: Range = [from, to];
+      const bounds = `above ${write("number", from, 0)}, up to ${write("number", to, 1)}`;
+      add(countIn(scores, range), units, score, range, `${score} ${bounds}: ${title}`);
+    }
   }
   const { groups, unreadable, label_conflicts: conflicts, leakage } = summary;
   const inGroups = "Images in groups of exact duplicates and near-duplicates";
@@ -64,6 +59,38 @@ export function shortcutsOf({ rows, score, scores, near, summary }: Frame): Shor
   if (leakage !== null) {
     const title = `Images in ${format.groups(leakage)} with members in several splits`;
     add(leakage, ["leakage", "leakage"], "leakage", true, title);
+  }
+  return shortcuts;
+}
+
+interface NearShortcut {
+  from: number;
+  to: number;
+  units: readonly [string, string];
+  title: string;
+}
+
+/** Near-duplicates; and apart from them what is only similar, where others were confirmed. */
+function nearShortcuts(near: number, compared: boolean): NearShortcut[] {
+  if (!compared) {
+    const units = ["near-duplicate", "near-duplicates"] as const;
+    return [{ from: DUPLICATES, to: near, units, title: "near another image, not the same" }];
+  }
+  const shortcuts: NearShortcut[] = [
+    {
+      from: DUPLICATES,
+      to: Math.min(near, CONFIRMED),
+      units: ["near-duplicate (confirmed)", "near-duplicates (confirmed)"],
+      title: "copies of another image, confirmed by laying one picture over the other",
+    },
+  ];
+  if (near > CONFIRMED) {
+    shortcuts.push({
+      from: CONFIRMED,
+      to: near,
+      units: ["similar (not confirmed)", "similar (not confirmed)"],
+      title: "similar to another image by their vectors; nobody has confirmed them",
+    });
   }
   return shortcuts;
 }

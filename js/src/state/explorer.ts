@@ -13,9 +13,6 @@ import { GridState } from "./grid";
 import { NameForm } from "./naming";
 import type { StateOptions } from "./pick";
 
-/** Exact duplicates that go have a score of 0; people type this boundary for them. */
-export const EXACT = 0.0001;
-
 const NO_SCORES = new Float32Array(0);
 
 /** Everything that all displays of one Explorer share. */

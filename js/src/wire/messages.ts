@@ -387,6 +387,9 @@ export interface Summary {
   exact_groups: number;
   near_groups: number;
   unreadable: number;
+  unconfirmed: number;
+  compared: number | null;
+  left_out: number;
   label_conflicts: number | null;
   leakage: number | null;
 }
@@ -438,6 +441,7 @@ export interface SimilarReply {
 export interface SimilarItem {
   row: number;
   distance: number;
+  relation: string | null;
 }
 /**
  * What one column holds: numbers; or categories, as codes and labels; or text.

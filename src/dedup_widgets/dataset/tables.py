@@ -9,7 +9,7 @@ from dedup_widgets._paths import absolute
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.collection import Collection
 from dedup_widgets.frame.provenance import NAME, provenances
-from dedup_widgets.frame.schema import COLUMNS, types
+from dedup_widgets.frame.schema import COLUMNS, NESTED, types
 from dedup_widgets.frame.table import checked_paths, to_polars
 
 REMOVED_SCHEMA = {
@@ -33,7 +33,7 @@ def metadata_columns(
     left_out = [c for c, dtype in frame.schema.items() if dtype == pl.Object]
     if not embedding:
         # How it was made is of use together with the vectors; the card has it for readers.
-        hidden = {"embedding"} | ({NAME} if provenances(frame) else set())
+        hidden = set(NESTED) | ({NAME} if provenances(frame) else set())
         left_out += [c for c in frame.columns if c in hidden]
     if not binary:
         left_out += [c for c, dtype in frame.schema.items() if dtype == pl.Binary]

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from dedup_widgets.errors import InputError
-from dedup_widgets.frame.schema import COLUMNS
+from dedup_widgets.frame.schema import COLUMNS, NESTED
 
 (NAME,) = (column.name for column in COLUMNS.values() if column.role == "provenance")
 
@@ -174,6 +174,11 @@ def at_near(frame: pl.DataFrame, near: float) -> pl.DataFrame:
 
 
 def offered(frame: pl.DataFrame) -> dict[str, pl.DataType]:
-    """Return the types of the columns that people filter and sort by: all but this one."""
-    hidden = {NAME} if provenances(frame) else set()
+    """Return the types of the columns that people filter and sort by.
+
+    All but this one, the vectors and the pairs of pictures; a user's own of these names stays.
+    """
+    hidden = {name for name in NESTED if frame.schema.get(name, pl.Null()).is_nested()}
+    if provenances(frame):
+        hidden.add(NAME)
     return {name: dtype for name, dtype in frame.schema.items() if name not in hidden}

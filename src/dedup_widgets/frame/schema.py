@@ -158,7 +158,7 @@ COLUMNS = {
             "scored_with",
             pl.Categorical(),
             "provenance",
-            "model, precision, gamma and near, as JSON",
+            "model, precision, gamma, near and how many pairs were compared, as JSON",
         ),
         Column("width", pl.UInt32(), "fact", "pixels", is_shown=True),
         Column("height", pl.UInt32(), "fact", "pixels", is_shown=True),
@@ -204,9 +204,13 @@ COLUMNS = {
 """The columns of :func:`dedup_widgets.score`, by name, in their order."""
 
 
+NESTED = tuple(name for name, it in COLUMNS.items() if it.role in ("evidence", "embedding"))
+"""The columns for machines: nobody filters or sorts by them, and they do not fit into a CSV."""
+
+
 METRICS = (
     *(column.name for column in COLUMNS.values() if column.role == "metric"),
-    *("bytes", "width", "height", "distance"),
+    *("bytes", "width", "height", "distance", "agreement"),
 )
 """The columns that measure an image, in the order in which they are offered next to the score."""
 

@@ -1,8 +1,13 @@
 """The numbers that sum a scored frame up, the same on screen, in a text and on the command line."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import polars as pl
+
+from dedup_widgets._text import counted
+from dedup_widgets.frame.provenance import Provenance, provenances
+from dedup_widgets.frame.scale import NEAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,13 @@ class Summary:
         Groups that hold two or more different pictures.
     unreadable : int
         Files that could not be read.
+    unconfirmed : int
+        Those near-duplicates whose score is above 0.05, so that they are similar by their vectors
+        and nobody has confirmed them; 0 where all were scored by vectors only.
+    compared : int or None
+        Pairs of pictures that were laid over each other; None where vectors alone decide.
+    left_out : int
+        Images whose copies may have been missed, as not all of their candidates were compared.
     """
 
     images: int
@@ -35,6 +47,9 @@ class Summary:
     exact_groups: int = 0
     near_groups: int = 0
     unreadable: int = 0
+    unconfirmed: int = 0
+    compared: int | None = None
+    left_out: int = 0
 
     def __str__(self) -> str:
         parts = [
@@ -43,16 +58,33 @@ class Summary:
             f"{self.near:,} near-duplicates",
             f"{self.groups:,} groups",
         ]
+        if self.unconfirmed:
+            parts[2] += f" ({self.unconfirmed:,} beyond {NEAR}, unconfirmed)"
         if self.unreadable:
             parts.append(f"{self.unreadable:,} unreadable")
+        if self.left_out:
+            parts.append(self.about_left_out)
         return ", ".join(parts)
 
-    def as_dict(self) -> dict[str, int]:
+    @property
+    def about_left_out(self) -> str:
+        """What the bound of compared pairs left out, in words."""
+        return (
+            f"{self.compared or 0:,} pairs compared, copies of {counted(self.left_out, 'image')} "
+            "may be missed"
+        )
+
+    def as_dict(self) -> dict[str, int | None]:
         """Return the counts by name."""
         return asdict(self)
 
 
-def summarize(frame: pl.DataFrame, score: str | None = "uniqueness", near: float = 0.05) -> Summary:
+def summarize(
+    frame: pl.DataFrame,
+    score: str | None = "uniqueness",
+    near: float = NEAR,
+    made: Sequence[Provenance] | None = None,
+) -> Summary:
     """Count what a frame holds.
 
     Parameters
@@ -62,7 +94,9 @@ def summarize(frame: pl.DataFrame, score: str | None = "uniqueness", near: float
     score
         Its column of uniqueness, None where it has none.
     near
-        Near-duplicate boundary, used where the frame has no ``kind`` column.
+        Near-duplicate boundary.
+    made
+        How the scores were made. Default: what the frame says of it.
 
     Examples
     --------
@@ -73,21 +107,31 @@ def summarize(frame: pl.DataFrame, score: str | None = "uniqueness", near: float
     unreadable = frame["error"].count() if "error" in columns else 0
     if score is None:
         return Summary(len(frame), unreadable=unreadable)
+    made = provenances(frame) if made is None else made
+    is_compared = bool(made) and all(it.compared is not None for it in made)
     kind = kinds(frame, score, near)
     value = frame[score].cast(pl.Float32).fill_nan(None)
     zero = (value == 0).fill_null(False)
+    is_near = value <= _float32(near)
     exact = int(zero.sum())
     group = frame.get_column("group", default=pl.Series("group", [None] * len(frame)))
     different_pictures = group.filter(~zero).drop_nulls().value_counts()["count"]
     return Summary(
         images=len(frame),
         exact=exact,
-        near=int((~zero & (value <= pl.Series([near], dtype=pl.Float32))).sum()),
+        near=int((~zero & is_near).sum()),
         groups=group.drop_nulls().n_unique(),
         exact_groups=int((kind == "exact").sum()) - exact if "kind" in columns else exact,
         near_groups=int((different_pictures > 1).sum()),
         unreadable=unreadable,
+        unconfirmed=int((is_near & (value > _float32(NEAR))).sum()) if is_compared else 0,
+        compared=sum(it.compared or 0 for it in made) if is_compared else None,
+        left_out=sum(it.left_out for it in made),
     )
+
+
+def _float32(value: float) -> pl.Series:
+    return pl.Series([value], dtype=pl.Float32)
 
 
 def kinds(frame: pl.DataFrame, score: str | None, near: float) -> pl.Series:

@@ -21,6 +21,8 @@ from dedup_widgets.planning.ranking import (
 from dedup_widgets.planning.reasons import (
     EXACT,
     KINDS,
+    NEAR,
+    UNCONFIRMED,
     counts_of_groups,
     outcomes,
     reason_of,
@@ -178,6 +180,7 @@ class Planner:
         """Decide which images are removed, and return the frame that :func:`plan` describes."""
         keeper, kind, removed = outcomes(ranked.picture, groups.representative, removable)
         rows = np.arange(len(ranked))
+        distance = self._distances(ranked, keeper, kind)
         laid = pl.DataFrame(
             {
                 "keeper": ranked.row[keeper],
@@ -191,7 +194,8 @@ class Planner:
                 "has_neighbor": groups.has_neighbor,
                 "rule": rule,
                 "group": pl.Series(groups.number, dtype=pl.UInt32),
-                "distance": pl.Series(self._distances(ranked, keeper, kind)).fill_nan(None),
+                "distance": pl.Series(distance).fill_nan(None),
+                "relation": _relations(ranked, keeper, kind, distance),
                 "rank": pl.Series(rows, dtype=pl.UInt32),
             }
         )
@@ -240,6 +244,31 @@ class Planner:
         keepers[row], of_rows[row] = keeper_row, distance
         self._last = keepers, of_rows
         return distance
+
+
+def _relations(
+    ranked: RankedImages,
+    keeper: NDArray[np.int64],
+    kind: NDArray[np.int64],
+    distance: NDArray[np.float32],
+) -> pl.Series:
+    """Return in words what each near-duplicate is of its keeper, null where it is not known."""
+    words = pl.Series("relation", [None] * len(ranked), dtype=pl.String)
+    near = np.flatnonzero(kind == NEAR)
+    if not near.size:
+        return words
+    compared = ranked.scored.compared
+    if compared is not None:
+        found = compared.of_pairs(ranked.row[near], ranked.row[keeper[near]])["words"]
+        is_beyond = pl.Series(distance[near] >= np.float32(compared.pairs.boundary))
+        found = found.set(is_beyond, UNCONFIRMED)
+    elif {"relation", "nearest"} <= set(ranked.images.columns):
+        is_nearest = pl.col("nearest").cast(pl.String) == ranked.images["path"][keeper[near]]
+        relation = pl.col("relation").cast(pl.String)
+        found = ranked.images[near].select(pl.when(is_nearest).then(relation)).to_series()
+    else:
+        return words
+    return words.scatter(near, found)
 
 
 def _checked_kinds(remove: Iterable[str]) -> set[str]:

@@ -10,12 +10,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dedup_widgets.frame.provenance import of_one_model, provenances
-from dedup_widgets.frame.scale import FLOOR, NEAR, near_distance_of, radius_of, scale
+from dedup_widgets.frame.scale import FLOOR, NEAR, radius_of, scale
+from dedup_widgets.frame.schema import NESTED
 from dedup_widgets.neighbors import grouping
-from dedup_widgets.neighbors.confirmed import ConfirmedPairs, greedy_groups
+from dedup_widgets.neighbors.confirmed import greedy_groups
 from dedup_widgets.neighbors.pairs import Pairs, pairs_within
 from dedup_widgets.neighbors.vectors import distances, first_equal, unit_vectors
-from dedup_widgets.scoring.evidence import pairs_of_frame
+from dedup_widgets.scoring.compared import ComparedPictures, compared_pictures
 from dedup_widgets.scoring.keepers import Rule, rank
 from dedup_widgets.scoring.uniqueness import SAME
 
@@ -77,14 +78,11 @@ class ScoredImages:
         if "error" in frame.columns:
             compared &= pl.col("error").is_null()
         mask = frame.select(compared).to_series()
-        self.images = frame.drop("embedding", "evidence", strict=False).filter(mask)
+        self.images = frame.drop(NESTED, strict=False).filter(mask)
         self.row = np.flatnonzero(mask.to_numpy())
         self.made = provenances(self.images)
         self.embeddings = frame["embedding"] if "embedding" in frame.columns else None
-        self._has_evidence = {"evidence", "fingerprint"} <= set(frame.columns)
-        if self._has_evidence:
-            self._fingerprints = frame["fingerprint"].cast(pl.String)
-            self._evidence = frame["evidence"]
+        self._known = frame.select(pl.col("^(fingerprint|evidence)$"))
         self.closeness = Closeness(self, limits) if needed == "embedding" else None
 
     @cached_property
@@ -168,14 +166,9 @@ class ScoredImages:
         return not follows.size or bool(np.mean(follows) >= 0.9)
 
     @cached_property
-    def compared(self) -> "ComparedPictures | None":
+    def compared(self) -> ComparedPictures | None:
         """What is known from laying pictures over each other; None if only vectors are known."""
-        is_known = bool(self.made) and all(made.compared is not None for made in self.made)
-        if not is_known or self.gamma is None or not self._has_evidence:
-            return None
-        near_distance = near_distance_of(self.gamma)
-        picture, pairs = pairs_of_frame(self._fingerprints, self._evidence, near_distance)
-        return ComparedPictures(picture, pairs)
+        return compared_pictures(self._known, self.made)
 
     def distances(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the distance of each row of the frame to its other one; NaN where not known."""
@@ -241,44 +234,6 @@ class RankedImages:
 
     def __len__(self) -> int:
         return len(self.row)
-
-
-@dataclass(frozen=True)
-class ComparedPictures:
-    """The pictures of a frame that were laid over each other.
-
-    Attributes
-    ----------
-    picture
-        For each row of the frame, the number of its picture; -1 for none.
-    pairs
-        Pairs of pictures by their numbers.
-    """
-
-    picture: NDArray[np.int64]
-    pairs: ConfirmedPairs
-
-    def are_within(self, row: int, others: NDArray[np.int64], radius: float) -> NDArray[np.bool_]:
-        """Tell which other rows were confirmed to be copies of a row, within a distance."""
-        number = self.picture[row]
-        if number < 0:
-            return np.zeros(len(others), np.bool_)
-        return np.isin(self.picture[others], self.pairs.within(int(number), radius))
-
-    def decide(
-        self,
-        rows: NDArray[np.int64],
-        others: NDArray[np.int64],
-        distance: NDArray[np.float64],
-    ) -> NDArray[np.float64]:
-        """Return the distances of pairs of rows from those of their vectors."""
-        own, other = self.picture[rows], self.picture[others]
-        confirmed = np.full(len(rows), np.nan)
-        known = (own >= 0) & (other >= 0)
-        confirmed[known] = self.pairs.distances(own[known], other[known])
-        beyond = np.minimum(np.maximum(distance, self.pairs.boundary), 1.0)
-        decided = np.where(np.isnan(confirmed), beyond, confirmed)
-        return np.where(own == other, 0.0, decided)
 
 
 class Closeness:

@@ -13,6 +13,10 @@ EXACT, NEAR = 1, 2
 """What an image is to its keeper, as an index of :data:`KINDS`; 0 for neither."""
 
 
+UNCONFIRMED = "not confirmed"
+"""What an image is to its keeper where the boundary lies beyond what was confirmed."""
+
+
 KINDS = pl.Series([None, "exact", "near"], dtype=KIND)
 """What an image is to its keeper, by number."""
 
@@ -95,15 +99,23 @@ def rules_of_keepers(
 
 
 def reason_of(removable: set[str]) -> pl.Expr:
-    """Return an expression for the reason why an image is kept or removed."""
+    """Return an expression for the reason why an image is kept or removed.
+
+    Its column ``relation`` has in words what the image is of its keeper, null where that is not
+    known.
+    """
     # A copy in another folder often has the same name.
     is_namesake = pl.col("name") == pl.col("keeper_name")
     name = pl.when(is_namesake).then("keeper").otherwise("keeper_name")
     no_score = pl.lit("not compared: it has no score or embedding")
     because = {"exact": "exact duplicates stay", "near": "near-duplicates stay"}
 
-    def duplicate(words: str, held_back_by: str) -> pl.Expr:
-        text = pl.format(words + " of {}", name)
+    relation = pl.format(": {}", "relation").fill_null("")
+    is_confirmed = pl.col("relation").ne_missing(UNCONFIRMED)
+    near = pl.when(is_confirmed).then(pl.lit("near-duplicate of")).otherwise(pl.lit("similar to"))
+
+    def duplicate(words: pl.Expr, held_back_by: str) -> pl.Expr:
+        text = pl.format("{} {}{}", words, name, relation)
         return (
             pl.when("removed").then(text).otherwise(text + ", but " + pl.lit(because[held_back_by]))
         )
@@ -112,9 +124,9 @@ def reason_of(removable: set[str]) -> pl.Expr:
         pl.when("chosen")
         .then(pl.lit("keeper: chosen by hand"))
         .when(pl.col("kind") == "exact")
-        .then(duplicate("exact duplicate", "exact"))
+        .then(duplicate(pl.lit("exact duplicate of"), "exact"))
         .when(pl.col("kind") == "near")
-        .then(duplicate("near-duplicate", "exact" if "near" in removable else "near"))
+        .then(duplicate(near, "exact" if "near" in removable else "near"))
         .when("is_representative")
         .then(pl.format("keeper: {}", pl.col("rule").fill_null("as scored")))
         .when("kept_by_decision")

@@ -580,6 +580,8 @@ class Session(View):
         if self._plan is None or self.bands.ungrouped[row]:
             return super().caption(row)
         reason: str = self._plan["reason"][row]
+        if self._plan["kind"][row] == "near" and self._plan["action"][row] == "remove":
+            return self._as_copy(row, self.row_of(self._plan["keeper"][row])) or reason
         return None if reason in ("unique", "unreadable") else reason
 
     def by_hand(self, row: int) -> tuple[bool, bool]:

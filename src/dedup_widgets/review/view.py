@@ -12,6 +12,8 @@ from dedup_widgets._paths import as_unicode
 from dedup_widgets.errors import InputError
 from dedup_widgets.filters import Context, Filters
 from dedup_widgets.filters.facets import Facet, Kind
+from dedup_widgets.frame.provenance import provenances
+from dedup_widgets.frame.relations import of_image
 from dedup_widgets.frame.schema import recognised
 from dedup_widgets.frame.summary import Summary, summarize
 from dedup_widgets.frame.table import (
@@ -108,7 +110,9 @@ class View(Watched):
         self.frame = frame
         self.known = recognised(frame, self.path, self.score)
         self.bands: Bands = bands(self.known)
-        self.summary: Summary = summarize(self.known, self.score and "uniqueness", self._near)
+        self.summary: Summary = summarize(
+            self.known, self.score and "uniqueness", self._near, provenances(frame)
+        )
         self._ranks: dict[str, np.ndarray] = {}
 
     def _filter_context(self) -> Context:
@@ -296,6 +300,15 @@ class View(Watched):
         """Return the rows of the k nearest images to a row, and how far away they are."""
         return self._searcher().rows(row, k)
 
+    def relations(self, rows: np.ndarray, row: int) -> list[str | None]:
+        """Return what some rows are of a row, in words; None where it is not known."""
+        if self.searched is not None and self.searched.compared is not None:
+            return self.searched.relations(rows, row)
+        if not {"relation", "nearest"} <= set(self.known.columns):
+            return [None] * len(rows)
+        known = self.known[rows].select("relation", "nearest").rows()
+        return [relation if near == self.paths[row] else None for relation, near in known]
+
     @property
     def why_no_similar(self) -> str | None:
         """Why there are no similar items; None when there are."""
@@ -392,8 +405,13 @@ class View(Watched):
             return None
         if frame["uniqueness"][row] == 0:
             return f"exact duplicate of {file_name(frame['nearest'][row])}"
-        keeper = self.paths[self.bands.keeper[frame["group"][row]]]
-        return f"near-duplicate of {file_name(keeper)}"
+        keeper = int(self.bands.keeper[frame["group"][row]])
+        return self._as_copy(row, keeper) or f"near-duplicate of {file_name(self.paths[keeper])}"
+
+    def _as_copy(self, row: int, other: int) -> str | None:
+        """Return which copy of another image it is, by name; None where that is not known."""
+        (relation,) = self.relations(np.array([row]), other)
+        return of_image(relation, file_name(self.paths[other])) if relation else None
 
     def by_hand(self, _row: int) -> tuple[bool, bool]:
         """Return whether a person chose an image as keeper, and called it no duplicate."""

@@ -14,12 +14,14 @@ import polars as pl
 from dedup_widgets._paths import as_unicode
 from dedup_widgets.errors import ImageError, InputError, ModelError
 from dedup_widgets.frame.provenance import Provenance, of_one_model, provenances
+from dedup_widgets.frame.relations import EXACT, NEAR
 from dedup_widgets.frame.table import require_columns, to_polars
 from dedup_widgets.images.decode import decode
 from dedup_widgets.images.listing import IMAGE_SUFFIXES
 from dedup_widgets.images.source import source_for
 from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision
 from dedup_widgets.models.load import load_embedder
+from dedup_widgets.scoring.compared import OF_PAIR, ComparedPictures, compared_pictures
 from dedup_widgets.search.index import MAX_GRAPH_NEIGHBORS, VectorIndex
 from dedup_widgets.store.open import Store, store_paths
 
@@ -63,8 +65,13 @@ def similar(
     Returns
     -------
     pl.DataFrame
-        Rows of the frame, nearest first, where ``distance`` is the cosine distance to the query
-        (Float32, [0, 1]). A query of the frame is itself left out, its duplicates are not.
+        Rows of the frame, nearest first, where ``distance`` is that to the query (Float32, [0, 1]).
+        A query of the frame is itself left out, its duplicates are not.
+
+        Where the frame's pictures were laid over each other, its confirmed copies come first, with
+        the distance that they have in scoring; ``relation`` and ``agreement`` tell what they are of
+        the query. All others are beyond the near-duplicate boundary. Another file or a text was
+        laid over nothing: there it is the cosine distance.
 
     Raises
     ------
@@ -98,7 +105,8 @@ def similar(
             f"{text!r} is neither a path of this frame nor an image file, and {embedder.name} "
             "does not embed text; CLIP does"
         )
-    return images.rows_as_frame(*images.nearest(vector, k))
+    rows, distances = images.nearest(vector, k)
+    return images.rows_as_frame(rows, distances, None)
 
 
 def _is_file(path: str) -> bool:
@@ -195,6 +203,11 @@ class SimilarImages:
         return of_one_model(provenances(self._frame), "telling what is similar")
 
     @cached_property
+    def compared(self) -> ComparedPictures | None:
+        """What is known from laying pictures over each other; None if only vectors are known."""
+        return compared_pictures(self._frame, provenances(self._frame))
+
+    @cached_property
     def _index(self) -> VectorIndex:
         self.made  # noqa: B018 - raises where vectors cannot be compared
         beside = self.beside
@@ -230,6 +243,8 @@ class SimilarImages:
             return None
         same = copy(self)
         same._frame = frame.clone()
+        if frame.schema != self._frame.schema:
+            vars(same).pop("compared", None)
         return same
 
     def is_ready(self, timeout: float | None = 0) -> bool:
@@ -240,16 +255,50 @@ class SimilarImages:
         """Return the rows nearest to an image of the frame, itself left out."""
         if path not in self.row_of:
             raise InputError(f"{path!r} is not in this frame")
-        return self.rows_as_frame(*self.rows(self.row_of[path], k))
+        row = self.row_of[path]
+        return self.rows_as_frame(*self.rows(row, k), row)
 
     def rows(self, row: int, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return row numbers and cosine distances of the nearest to a row, itself left out."""
+        """Return row numbers and distances of the nearest to a row, itself left out.
+
+        Confirmed copies come first, those that its vector misses too.
+        """
         at = int(np.searchsorted(self._with_vector, row))
         if at == len(self._with_vector) or self._with_vector[at] != row:
             path = self._frame[self._path][row]
             raise InputError(f"{path} has no embedding, so nothing is similar to it")
         found, distances = self._index.nearest_to_row(at, k, self._known(row))
-        return self._with_vector[found], distances
+        rows = self._with_vector[found]
+        return (
+            (rows, distances) if self.compared is None else self._decided(row, rows, distances, k)
+        )
+
+    def _decided(
+        self, row: int, rows: np.ndarray, distances: np.ndarray, k: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the k nearest to a row by its copies, and else by its nearest by their vectors."""
+        assert self.compared is not None
+        missed = np.setdiff1d(self.compared.copies(row), rows)
+        rows = np.append(rows, missed)
+        by_vectors = np.append(distances, np.ones(len(missed)))
+        distances = self.compared.decide(np.full(len(rows), row), rows, by_vectors)
+        # Of several that vectors put within the boundary, they still say which is nearer.
+        is_copy = distances < self.compared.pairs.boundary
+        first = np.lexsort((rows, np.where(is_copy, 0, by_vectors), distances))[:k]
+        return rows[first], distances[first].astype(np.float32)
+
+    def relations(self, rows: np.ndarray, row: int) -> list[str | None]:
+        """Return what some rows are of a row, in words; None where nothing is known of the pair."""
+        compared = self.compared
+        if compared is None:
+            return [None] * len(rows)
+        own, others = compared.picture[row], compared.picture[rows]
+        copies = np.isin(rows, compared.copies(row))
+        words = compared.of_pairs(rows, np.full(len(rows), row))["words"].to_list()
+        for i in range(len(words)):
+            if words[i] is None and copies[i]:
+                words[i] = EXACT if others[i] == own else NEAR
+        return words
 
     def _known(self, row: int) -> np.ndarray:
         """Return a row's nearest and its group, unless that is too large, as rows of the index."""
@@ -272,11 +321,29 @@ class SimilarImages:
         found, distances = self._index.search(vector, k)
         return self._with_vector[found], distances
 
-    def rows_as_frame(self, rows: np.ndarray, distances: np.ndarray) -> pl.DataFrame:
-        """Return rows of the frame with the distance to the query as ``distance``."""
-        return self._frame[rows].with_columns(
+    def rows_as_frame(
+        self, rows: np.ndarray, distances: np.ndarray, of: int | None
+    ) -> pl.DataFrame:
+        """Return rows of the frame with what they are to the query.
+
+        Parameters
+        ----------
+        rows, distances
+            (m,), the rows and how far away they are.
+        of
+            The row that was asked for; None for what is no row.
+        """
+        found = self._frame[rows].with_columns(
             pl.Series("distance", distances.astype(np.float32), dtype=pl.Float32)
         )
+        if self.compared is None:
+            return found
+        told = ["relation", "agreement"]
+        if of is None:
+            nothing = (pl.lit(None, OF_PAIR[name]).alias(name) for name in told)
+            return found.with_columns(nothing)
+        pairs = self.compared.of_pairs(rows, np.full(len(rows), of))
+        return found.with_columns(pairs.select(told))
 
 
 def _address(frame: pl.DataFrame) -> int | None:

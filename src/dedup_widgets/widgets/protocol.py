@@ -141,6 +141,12 @@ class Summary(msgspec.Struct):
     exact_groups: int
     near_groups: int
     unreadable: int
+    unconfirmed: int
+    """Near-duplicates beyond what was confirmed by laying pictures over each other."""
+    compared: int | None
+    """Pairs of pictures that were laid over each other; null where vectors alone decide."""
+    left_out: int
+    """Images whose copies may have been missed."""
     label_conflicts: int | None
     """Groups whose labels disagree; null without a label column."""
     leakage: int | None
@@ -239,6 +245,8 @@ class SimilarItem(msgspec.Struct):
 
     row: int
     distance: float
+    relation: str | None
+    """What it is of the image that was asked for, in words; null where that is not known."""
 
 
 class SimilarReply(TilesReply):

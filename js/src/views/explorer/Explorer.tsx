@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useMemo, useRef } from "preact/hooks";
-import { EXACT, type ExplorerState } from "../../state/explorer";
+import { DUPLICATES, notConfirmed } from "../../data/scale";
+import type { ExplorerState } from "../../state/explorer";
 import { GridView } from "../../state/grid-view";
 import { Collections } from "../collections/Collections";
 import { CollectionsPanel } from "../collections/CollectionsPanel";
@@ -92,8 +93,12 @@ function ScoreHistogram({ state }: { state: ExplorerState }) {
       left={bars.left.value}
       range={state.range.value}
       marks={[
-        { value: EXACT, label: "duplicates" },
-        { value: frame.near, label: "near-duplicates" },
+        { value: DUPLICATES, label: "duplicates" },
+        {
+          value: frame.near,
+          label: "near-duplicates",
+          hint: notConfirmed(frame.near, frame.summary),
+        },
       ]}
       count={countText(state)}
       log={state.screen.log.value}

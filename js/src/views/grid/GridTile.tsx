@@ -104,10 +104,20 @@ export function GridTile(props: GridTileProps) {
           </span>
         </div>
         <div class="caption" title={caption ?? undefined}>
-          {caption}
+          {caption && <Caption text={caption} />}
         </div>
       </div>
     </div>
+  );
+}
+
+function Caption({ text }: { text: string }) {
+  const [head, tail] = format.splitCaption(text);
+  return (
+    <>
+      <span class="head">{head}</span>
+      {tail && <span class="tail">{tail}</span>}
+    </>
   );
 }
 

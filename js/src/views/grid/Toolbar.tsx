@@ -9,7 +9,7 @@ export function SortControls({ state }: { state: GridState }) {
   const frame = state.frame.value;
   const { column, descending, grouped } = state.sort.value;
   if (!frame) return null;
-  const names = frame.columns.map(({ name }) => name);
+  const names = frame.columns.filter(({ sortable }) => sortable).map(({ name }) => name);
   const present = column === "" ? (frame.score ?? "") : column;
   if (present !== "" && !names.includes(present)) names.unshift(present);
   return (

@@ -7,6 +7,8 @@ import { binEnd, type Scale } from "../../histogram/scale";
 interface Mark {
   value: number;
   label: string;
+  /** What more there is to say of it. */
+  hint?: string | null;
 }
 
 interface RangeHistogramProps {
@@ -182,7 +184,9 @@ function Plot(props: PlotProps) {
             key={mark.label}
             class="mark"
             style={{ left: percent(scale.toPlace(mark.value)) }}
-            title={`${mark.label}: ${label} up to ${write(measure, mark.value, 1)}`}
+            title={[`${mark.label}: ${label} up to ${write(measure, mark.value, 1)}`, mark.hint]
+              .filter(Boolean)
+              .join("\n")}
           >
             {scale.toPlace(mark.value) > 0.03 && (
               <span class={scale.toPlace(mark.value) > 0.3 ? "before" : undefined}>

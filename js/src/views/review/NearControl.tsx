@@ -1,22 +1,30 @@
 import * as format from "../../data/format";
 import { nearStops, stopOf } from "../../data/near";
+import { notConfirmed } from "../../data/scale";
 import type { Review } from "../../state/review";
-import type { ReviewInfo } from "../../wire/protocol";
+import type { ReviewInfo, Summary } from "../../wire/protocol";
 import { Dropdown } from "../ui/Dropdown";
 import { DownIcon } from "../ui/icons";
 import { HandMade } from "./HandMade";
 
+interface NearControlProps {
+  review: Review;
+  summary: Pick<Summary, "compared">;
+}
+
 /** Moves the near threshold; the groups follow at once. */
-export function NearControl({ review }: { review: Review }) {
+export function NearControl({ review, summary }: NearControlProps) {
   const info = review.info.value;
   if (!info) return null;
   const near = review.near.value;
   const moved = near !== info.scored_near;
+  const hint = notConfirmed(near, summary);
+  const about = info.changes || "Images up to this far from a keeper are its near-duplicates";
   return (
     <Dropdown
       class={moved ? "drop moved" : "drop"}
       heading="Near-duplicate threshold"
-      title={info.changes || "Images up to this far from a keeper are its near-duplicates"}
+      title={hint ? `${about}\n${hint}` : about}
       busy={review.busy.value}
       label={
         <>
@@ -35,6 +43,7 @@ export function NearControl({ review }: { review: Review }) {
           review={review}
           info={info}
           near={near}
+          hint={hint}
           max={Math.max(info.near_max, info.scored_near, info.near)}
         />
       )}
@@ -46,10 +55,12 @@ interface ThresholdProps {
   review: Review;
   info: ReviewInfo;
   near: number;
+  /** What nobody has confirmed there. */
+  hint: string | null;
   max: number;
 }
 
-function Threshold({ review, info, near, max }: ThresholdProps) {
+function Threshold({ review, info, near, hint, max }: ThresholdProps) {
   const stops = nearStops(max);
   const last = stops.length - 1;
   const scored = info.scored_near;
@@ -98,6 +109,7 @@ function Threshold({ review, info, near, max }: ThresholdProps) {
       <p class="outcome" role="status">
         {info.changes || "As scored: nothing changed."}
       </p>
+      {hint && <p class="unconfirmed">{hint}</p>}
       <HandMade info={info} />
       <div class="drop-foot">
         <button type="button" disabled={near === scored} onClick={() => review.setNear(null)}>

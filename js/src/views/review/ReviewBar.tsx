@@ -25,13 +25,14 @@ export function ReviewBar({ state }: { state: ExplorerState }) {
 function Plan({ state }: { state: ExplorerState }) {
   const { review } = state;
   const info = review.info.value;
+  const frame = state.frame.value;
   if (!info) return null;
   return (
     <div class="controls plan" role="group" aria-label="Plan">
       {info.off === null ? (
         <>
           <AcceptPlan state={state} />
-          <NearControl review={review} />
+          {frame && <NearControl review={review} summary={frame.summary} />}
           <RulesEditor review={review} />
         </>
       ) : (

@@ -41,9 +41,10 @@ export function SimilarList({ query, tiles, selection, onGo }: SimilarListProps)
     );
   }
   if (status.items.length === 0) return <p class="reason">There is no other image.</p>;
+  const told = status.items.some(({ relation }) => relation !== null);
   return (
     <ul class="similar-list">
-      {status.items.map(({ row, distance }) => {
+      {status.items.map(({ row, distance, relation }) => {
         const tile = tiles.get(row);
         const picked = selection.has(row);
         const name = tile?.info.name ?? "";
@@ -73,6 +74,11 @@ export function SimilarList({ query, tiles, selection, onGo }: SimilarListProps)
                 {format.score(Math.max(0, distance))}
               </span>
             </div>
+            {told && (
+              <div class="caption" title={relation ?? undefined}>
+                {relation}
+              </div>
+            )}
           </li>
         );
       })}

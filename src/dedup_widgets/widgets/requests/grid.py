@@ -163,9 +163,10 @@ class GridRequests:
         (row,) = self._checked([request.row])
         rows, distances = self._view.similar_rows(row, request.k)
         tiles, blob = self._tiles_of(rows.tolist(), thumbs=True)
-        pairs = zip(rows.tolist(), distances.tolist(), strict=True)
+        relations = self._view.relations(rows, row)
+        found = zip(rows.tolist(), distances.tolist(), relations, strict=True)
         return protocol.SimilarReply(
-            items=[protocol.SimilarItem(row, distance) for row, distance in pairs],
+            items=[protocol.SimilarItem(*item) for item in found],
             tiles=tiles,
             blob=out.add(blob),
         )
