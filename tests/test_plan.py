@@ -284,8 +284,12 @@ def test_each_reason_names_what_decided():
 
 
 def test_the_rule_is_the_one_that_beat_the_runner_up():
-    frame = scored(at_angle(K, K, K), ["k"] * 3, width=[100, 100, 50], bytes=[1000, 2000, 9000])
-    assert plan(frame)["rule"].to_list() == [None, "most bytes", None]
+    facts = {"width": [100, 100, 50], "bytes": [1000, 2000, 9000]}
+    pictures = scored(at_angle(K, K, K), ["k", "l", "m"], **facts)
+    assert plan(pictures)["rule"].to_list() == [None, "most bytes", None]
+    copies = scored(at_angle(K, K, K), ["k"] * 3, **facts)
+    by = "of exact copies, the smallest file"
+    assert plan(copies)["rule"].to_list() == [by, None, None]
 
 
 def test_where_the_rules_are_not_those_of_the_frame_none_is_named():

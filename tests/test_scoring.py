@@ -70,15 +70,15 @@ def test_a_folder_becomes_the_frame_that_was_promised(photos):
     assert frame.schema["group"] == pl.UInt32
     assert frame.schema["embedding"] == pl.Array(pl.Float16, 192)
     assert frame["path"].to_list() == sorted(frame["path"].to_list())
-    # The re-saved PNG is the largest file of the three that show one picture: it is kept.
-    assert rows["a re-saved.png"]["keep"]
-    assert rows["a re-saved.png"]["uniqueness"] > 0
-    for name in ("a.jpg", "ä copy.jpg"):
+    # Of the three files that show one picture the oldest is kept, however many bytes it has.
+    assert rows["a.jpg"]["keep"]
+    assert rows["a.jpg"]["uniqueness"] > 0
+    for name in ("a re-saved.png", "ä copy.jpg"):
         assert rows[name]["uniqueness"] == 0
         assert rows[name]["kind"] == "exact"
         assert not rows[name]["keep"]
-        assert rows[name]["nearest"] == rows["a re-saved.png"]["path"]
-        assert rows[name]["group"] == rows["a re-saved.png"]["group"]
+        assert rows[name]["nearest"] == rows["a.jpg"]["path"]
+        assert rows[name]["group"] == rows["a.jpg"]["group"]
     assert rows["b.jpg"]["keep"]
     assert rows["b small.jpg"]["kind"] == "near"
     assert rows["b small.jpg"]["group"] == rows["b.jpg"]["group"]
@@ -261,10 +261,10 @@ def test_a_frame_keeps_its_own_columns_and_order(photos):
 def test_a_keeper_rule_may_look_at_a_column_of_the_frame(photos):
     paths = [str(photos / "a.jpg"), str(photos / "deep" / "a re-saved.png")]
     given = pl.DataFrame({"path": paths, "source": ["camera", "web"]})
-    assert score(given)["keep"].to_list() == [False, True]
-    by_source = score(given, keep=[prefer("source", ["camera"])])
-    assert by_source["keep"].to_list() == [True, False]
-    assert score(given, keep=["path"])["keep"].to_list() == [True, False]
+    assert score(given)["keep"].to_list() == [True, False]
+    by_source = score(given, keep=[prefer("source", ["web"])])
+    assert by_source["keep"].to_list() == [False, True]
+    assert score(given, keep=["bytes"])["keep"].to_list() == [False, True]
 
 
 def test_a_column_of_ones_own_is_never_replaced_in_silence(photos):
@@ -353,7 +353,6 @@ def test_the_store_is_never_inside_the_image_folder(photos):
         ({"workers": -1}, "workers is -1"),
         ({"keep": ("biggest",)}, "biggest.*pixels"),
         ({"keep": [highest("votes")]}, "no column votes"),
-        ({"keep": ["oldest"]}, "needs a column of dates"),
         ({"precision": "double"}, "precision is 'double'.*'fast' or 'exact'"),
     ],
 )

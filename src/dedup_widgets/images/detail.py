@@ -82,15 +82,21 @@ def roughness(luma: Image.Image) -> tuple[NDArray[np.float64], float] | None:
     pixels = np.asarray(luma)[top : top + _LENGTH, left : left + _LENGTH]
     height, width = pixels.shape
     power, share = np.zeros(_SEGMENT // 2 + 1), 0.0
-    for lines in (pixels[:: -(-height // _LINES)], pixels[:, :: -(-width // _LINES)].T):
-        first = np.diff(np.ascontiguousarray(lines).astype(np.int16), axis=1)
-        second = np.abs(np.diff(first, axis=1))
-        share += float(second.mean()) / max(float(np.abs(first).mean()), 1e-6) / 2
-        rough = np.log(np.minimum(second, _CEILING).mean(axis=0) + 0.3)
-        rough -= np.convolve(rough, np.full(9, 1 / 9), "same")
-        rough = rough[4:-4]
-        starts = range(0, len(rough) - _SEGMENT + 1, _SEGMENT // 2)
-        segments = np.stack([rough[at : at + _SEGMENT] for at in starts])
+    for lines, along in (
+        (pixels[:: -(-height // _LINES)], 1),
+        (pixels[:, :: -(-width // _LINES)], 0),
+    ):
+        first = np.diff(lines.astype(np.int16), axis=along)
+        second = np.abs(np.diff(first, axis=along))
+        # Sums of integers: a mean would make floating-point numbers of all pixels first.
+        np.abs(first, out=first)
+        share += int(second.sum(dtype=np.int32)) / max(int(first.sum(dtype=np.int32)), 1) / 2
+        np.minimum(second, _CEILING, out=second)
+        sums = second.sum(axis=1 - along, dtype=np.int32)
+        rough = np.log(sums / second.shape[1 - along] + 0.3)
+        total = np.concatenate([[0.0], np.cumsum(rough)])
+        rough = rough[4:-4] - (total[9:] - total[:-9]) / 9
+        segments = np.lib.stride_tricks.sliding_window_view(rough, _SEGMENT)[:: _SEGMENT // 2]
         spectrum = np.fft.rfft(segments * _window(), axis=1)
         power += (spectrum.real**2 + spectrum.imag**2).mean(axis=0)
     return np.log(power + 1e-4), share
@@ -112,14 +118,12 @@ def features(
     lines = lines - np.median(lines[10:])
     grids = _grids() @ lines
     # The blocks of this JPEG itself have all their frequencies alike.
-    blocks = lines[_BLOCK_BINS]
-    for i, other in enumerate(
-        (blocks[[1, 2, 3]], blocks[[0, 2]], blocks[[0, 1, 3]], blocks[[0, 2]])
-    ):
-        at = _BLOCK_BINS[i]
-        own = blocks[i] - max(0.0, float(other.max()))
+    one, two, three, four = (float(lines[at]) for at in _BLOCK_BINS)
+    others = (max(two, three, four), max(one, three), max(one, two, four), max(one, three))
+    for at, block, other in zip(_BLOCK_BINS, (one, two, three, four), others, strict=True):
+        own = block - max(0.0, other)
         for beside in (at - 1, at + 1):
-            if beside < len(lines) and lines[beside] < blocks[i]:
+            if beside < len(lines) and lines[beside] < block:
                 lines[beside] = min(lines[beside], own)
         lines[at] = own
     return np.concatenate(
