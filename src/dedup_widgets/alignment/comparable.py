@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dedup_widgets.alignment.content import content_box, is_drawn, to_whole
+from dedup_widgets.alignment.flat import is_flat
+from dedup_widgets.alignment.geometry import Map
 from dedup_widgets.alignment.points import Points, find_points
-from dedup_widgets.images.layers import Kind, Layer, from_bytes, is_like_a_page
+from dedup_widgets.images.layers import Kind, Layer, from_bytes
 
 SQUARE = 32
 """Side in pixels of the squashed picture by which the eight turns are told apart."""
@@ -56,27 +59,48 @@ class Comparable:
         return next((kept.pixels for kept in self.layers if kept.kind == "page"), self.grey)
 
     @cached_property
-    def is_like_a_page(self) -> bool:
-        """Whether most of it is of one tone."""
-        return is_like_a_page(self.grey)
+    def is_drawn(self) -> bool:
+        """Whether it is a page, a slide, a screen, a chart or an icon."""
+        return is_drawn(self.grey)
+
+    @cached_property
+    def is_flat(self) -> bool:
+        """Whether it has nothing to align by."""
+        return is_flat(self.grey)
+
+    @cached_property
+    def content_box(self) -> tuple[int, int, int, int]:
+        """Left, top, right, bottom of what is not a plain border, in pixels of the thumbnail."""
+        return content_box(self.grey)
+
+    @cached_property
+    def content(self) -> NDArray[np.uint8]:
+        """(h, w): the brightness of what is not a plain border."""
+        left, top, right, bottom = self.content_box
+        return np.ascontiguousarray(self.grey[top:bottom, left:right])
+
+    @cached_property
+    def to_whole(self) -> Map:
+        """The map from the unit square of the content to that of the picture."""
+        return to_whole(self.content_box, (self.grey.shape[1], self.grey.shape[0]))
 
     @cached_property
     def square(self) -> NDArray[np.float32]:
-        """(32, 32): the whole, squashed, with mean 0 and norm 1; zeros if it is all alike."""
-        small = cv2.resize(self.grey, (SQUARE, SQUARE), interpolation=cv2.INTER_AREA)
+        """(32, 32): the content, squashed, with mean 0 and norm 1; zeros if it is all alike."""
+        small = cv2.resize(self.content, (SQUARE, SQUARE), interpolation=cv2.INTER_AREA)
         centred = small.astype(np.float32) - np.float32(small.mean())
         norm = float(np.linalg.norm(centred))
         return centred / np.float32(norm) if norm > 1 else np.zeros_like(centred)
 
     @cached_property
     def points(self) -> Points:
-        """Points to align by."""
-        return find_points(self.grey)
+        """Points of the content to align by."""
+        return find_points(self.content)
 
     @cached_property
     def mirrored_points(self) -> Points:
-        """Points of the picture mirrored left to right."""
-        return find_points(np.ascontiguousarray(self.grey[:, ::-1]))
+        """Points of the content mirrored left to right."""
+        return find_points(np.ascontiguousarray(self.content[:, ::-1]))
 
     def of_kind(self, kind: Kind) -> tuple[NDArray[np.uint8], ...]:
         """Return the layers of one kind, in order."""

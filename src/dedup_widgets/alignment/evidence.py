@@ -38,8 +38,9 @@ ROTATED_BY = 1.5
 re-encoding lies within it."""
 
 
-OVERLAID_SHARE = 0.01
-"""Share of the picture that must be covered for a copy to be called overlaid."""
+OVERLAID_SHARE, OVERLAID_RECOLOURED = 0.015, 0.05
+"""Share of the picture that must be covered for a copy to be called overlaid, and if it was
+recoloured: white and black that clip brighter and darker tones look like a cover."""
 
 
 SEEN_SHARE = 0.97
@@ -73,7 +74,7 @@ class Evidence:
     inside_a, inside_b : float
         Share of a's content (what is not plain border) that lies inside b, and of b's inside a.
     border_a, border_b : float
-        Share of a that is a plain border beyond b, and of b beyond a.
+        Share of a that is a plain border or a frame, and of b.
     over_a, over_b : float
         Share of what both show where something lies over a, and over b.
     is_recoloured : bool
@@ -147,9 +148,10 @@ class Evidence:
         quarter_turns = round(self.angle / 90) % 4
         if abs(self.angle - 90 * round(self.angle / 90)) > ROTATED_BY:
             return "rotated"
-        if max(self.over_a, self.over_b) >= OVERLAID_SHARE:
+        least = OVERLAID_RECOLOURED if self.is_recoloured else OVERLAID_SHARE
+        if max(self.over_a, self.over_b) >= least:
             return "overlaid"
-        if max(self.border_a, self.border_b) >= FRAMED_SHARE:
+        if abs(self.border_a - self.border_b) >= FRAMED_SHARE:
             return "framed" if self.border_a > self.border_b else "unframed"
         if min(self.inside_a, self.inside_b) < SEEN_SHARE:
             return "cropped" if self.inside_a > self.inside_b else "uncropped"

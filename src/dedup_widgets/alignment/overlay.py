@@ -32,8 +32,12 @@ SMALLEST = 24
 """Pixels of a canvas' shorter side below which there is nothing to compare."""
 
 
-STEPS, STILL = 8, 0.02
+STEPS, STILL = 12, 0.03
 """Steps of the refinement, and the pixels of movement below which it has arrived."""
+
+
+POINTS, FEWEST = 3000, 60
+"""Pixels that the refinement goes by at most, and at least."""
 
 
 DOUBTED = 0.6
@@ -95,40 +99,55 @@ def refine(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map, side: int) -> Map
     if laid is None:
         return m
     height, width = laid.a.shape
-    target = _equalised(blurred(laid.a, 1.0), laid.shown)
-    moving = blurred(laid.b, 1.0)
-    inside = laid.shown.astype(np.float32)
-    x, y = np.meshgrid(
-        np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
-    )
+    target, moving = blurred(laid.a, 1.0), blurred(laid.b, 1.0)
+    slope_y, slope_x = (np.asarray(slope, np.float32) for slope in np.gradient(target))
+    rows, columns = _steep(np.hypot(slope_x, slope_y), laid.shown)
+    if len(rows) < FEWEST:
+        return m
     # In coordinates about the middle of the canvas the six parameters are of one size.
+    x, y = 2 * columns / (width - 1) - 1, 2 * rows / (height - 1) - 1
     centred = np.array([[2 / (width - 1), 0, -1], [0, 2 / (height - 1), -1]])
-    warp = IDENTITY
-    a_slopes = np.gradient(target)
+    wanted, (_, spread) = _equalised(target[rows, columns])
+    gx, gy = slope_x[rows, columns] / spread, slope_y[rows, columns] / spread
+    # The last two are the contrast and the brightness of b.
+    columns_of = (gx * x, gx * y, gx, gy * x, gy * y, gy, wanted, np.ones(len(rows)))
+    jacobian = np.stack(columns_of, axis=1)
+    places = np.stack([columns, rows, np.ones(len(rows))])
+    warp, light = IDENTITY, None
     for _ in range(STEPS):
-        pixels = warp.astype(np.float32)
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        moved = np.asarray(cv2.warpAffine(moving, pixels, (width, height), flags=flags), np.float32)
-        there = np.asarray(cv2.warpAffine(inside, pixels, (width, height), flags=flags)) > 0.99
-        if there.sum() < SMALLEST**2 / 2:
+        px, py = (warp @ places).astype(np.float32)
+        inside = (px >= 0) & (px <= width - 1) & (py >= 0) & (py <= height - 1)
+        if inside.sum() < FEWEST:
             return m
-        moved = _equalised(moved, there)
-        miss = np.where(there, moved - target, 0).astype(np.float32)
-        b_slopes = np.gradient(moved)
-        gy, gx = ((p + q) / 2 for p, q in zip(a_slopes, b_slopes, strict=True))
-        jacobian = np.stack([gx * x, gx * y, gx, gy * x, gy * y, gy], axis=-1)[there]
-        weights = 1 / (1 + (miss[there] / DOUBTED) ** 2)
+        found = np.ravel(cv2.remap(moving, px[None], py[None], cv2.INTER_LINEAR))
+        if light is None:
+            light = _equalised(found[inside])[1]
+        miss = (found - light[0]) / light[1] - wanted
+        weights = inside / (1 + (miss / DOUBTED) ** 2) ** 2
         weighted = jacobian * weights[:, None]
-        moment = (weighted.T @ jacobian).astype(float)
-        towards = (weighted.T @ miss[there]).astype(float)
-        moment += np.eye(6) * (1e-4 * np.trace(moment) + 1e-9)
-        step = np.linalg.solve(moment, towards).reshape(2, 3)
+        moment = weighted.T @ jacobian
+        moment += np.eye(8) * (1e-4 * np.trace(moment) + 1e-9)
+        solved = np.linalg.solve(moment, weighted.T @ miss)
+        step = solved[:6].reshape(2, 3)
         warp = after(warp, inverse(IDENTITY + after(step, centred)))
+        light = light[0] + light[1] * solved[7], light[1] * float(np.clip(1 + solved[6], 0.5, 2))
         if np.abs(step).max() < STILL:
             break
     if np.linalg.norm(warp - IDENTITY) > 0.25 * max(width, height):
         return m
     return after(laid.to_b, warp) @ squared(inverse(laid.to_a))
+
+
+def _steep(slopes: Grey, shown: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns of pixels on edges, those of each neighbourhood alike."""
+    width = slopes.shape[1]
+    about = np.asarray(cv2.boxFilter(slopes, -1, (15, 15)))
+    score = np.where(shown, slopes / (about + 0.5 * slopes.mean() + 1e-3), -1)
+    score[:2] = score[-2:] = -1
+    score[:, :2] = score[:, -2:] = -1
+    count = min(POINTS, int((score > 0).sum()))
+    places = np.sort(np.argpartition(-score, max(count, 1) - 1, axis=None)[:count])
+    return places // width, places % width
 
 
 def blurred(grey: Grey, sigma: float) -> Grey:
@@ -161,6 +180,8 @@ def _within(to_b: Map, width: int, height: int) -> Mask:
     return shown
 
 
-def _equalised(grey: Grey, shown: Mask) -> Grey:
-    values = grey[shown]
-    return np.asarray((grey - values.mean()) / (values.std() + 1e-3), np.float32)
+def _equalised(values: Grey) -> tuple[NDArray[np.float64], tuple[float, float]]:
+    """Return values with median 0 and a spread of about 1, and what these were."""
+    low, middle, high = (float(v) for v in np.quantile(values, (0.2, 0.5, 0.8)))
+    spread = (high - low) / 1.7 + 1.0
+    return (values.astype(float) - middle) / spread, (middle, spread)

@@ -29,6 +29,10 @@ GOOD = 0.55
 """Correlation from which a textured window agrees."""
 
 
+LEAST_BUSY = 0.3
+"""Share of a picture that is taken to be busy at least, when a region of it is measured."""
+
+
 PLAIN_DIFFERENCE = 28.0
 """Grey levels, after equalising, by which windows without texture may differ."""
 
@@ -48,7 +52,8 @@ class Comparison:
     agreeing : float
         Share of all windows that agree.
     largest : float
-        Share of the canvas that the largest connected region of disagreeing windows takes.
+        The largest connected region of disagreeing windows, as a share of those windows that are
+        not plain in both pictures.
     disagreeing : NDArray[np.bool_]
         (rows, columns) of windows.
     shown : NDArray[np.bool_]
@@ -81,12 +86,13 @@ def compare(laid: Overlay) -> Comparison:
     disagreeing = shown & np.where(textured, correlation < GOOD, plain_differs)
     count = int(textured.sum())
     whole = max(1, int(shown.sum()))
+    busy = max(int((textured | disagreeing).sum()), LEAST_BUSY * whole)
     return Comparison(
         textured=count * (STRIDE / WINDOW) ** 2,
         good=float((correlation[textured] >= GOOD).mean()) if count else 0.0,
         median=float(np.median(correlation[textured])) if count else 0.0,
         agreeing=1 - int(disagreeing.sum()) / whole,
-        largest=largest_region(disagreeing) / whole,
+        largest=largest_region(disagreeing) / busy,
         disagreeing=disagreeing,
         shown=shown,
     )

@@ -101,7 +101,7 @@ def _shrunk(picture: Image.Image, side: int) -> Image.Image:
     if scale >= 1:
         return picture
     width, height = (max(1, round(length * scale)) for length in picture.size)
-    return picture.resize((width, height), Image.Resampling.BOX, reducing_gap=2.0)
+    return picture.resize((width, height), Image.Resampling.HAMMING, reducing_gap=3.0)
 
 
 def _jpeg(pixels: NDArray[np.uint8]) -> bytes:

@@ -1,0 +1,94 @@
+"""What of a picture is content: not a plain border, and drawn or photographed."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup_widgets.alignment.geometry import Map
+
+BORDER_TONES, BORDER_ROW = 10, 0.98
+"""A row or column belongs to the border if this share of it lies within so many grey levels of the
+outermost one: JPEG at quality 12 stays within them."""
+
+
+LEAST_CONTENT = 0.04
+"""Share of the picture below which what is left inside a border is no content."""
+
+
+DRAWN = ((1, 7, 0.55), (3, 4, 0.6))
+"""A picture may be drawn if so many tones, each with those so many grey levels from it, make up
+this share of it: pages, screens and charts 0.61 to 1, nine of ten photos less."""
+
+
+SOLID, VARIED = 5, 2.5
+"""Pixels that a stroke is thinner than, and the standard deviation, in grey levels, that a flat
+fill stays below, in a thumbnail."""
+
+
+PHOTO_SHARE = 0.3
+"""Share of what is of other tones that must be solid and varied to be photographed: of text, icons
+and charts it is less than 0.25, of most photos of things on white more."""
+
+
+def content_box(grey: NDArray[np.uint8]) -> tuple[int, int, int, int]:
+    """Return left, top, right, bottom, in pixels, of a grey picture without plain borders.
+
+    >>> framed = np.pad(np.full((10, 10), 200, np.uint8), 4)
+    >>> content_box(framed)
+    (4, 4, 14, 14)
+    """
+    height, width = grey.shape
+    top, bottom = _trimmed(grey)
+    left, right = _trimmed(grey[top:bottom].T)
+    if left or right < width:
+        inner_top, inner_bottom = _trimmed(grey[top:bottom, left:right])
+        top, bottom = top + inner_top, top + inner_bottom
+    if (right - left) * (bottom - top) < LEAST_CONTENT * grey.size:
+        return 0, 0, width, height
+    return left, top, right, bottom
+
+
+def to_whole(box: tuple[int, int, int, int], size: tuple[int, int]) -> Map:
+    """Return the map from the unit square of the content to that of the whole picture."""
+    left, top, right, bottom = box
+    width, height = size
+    return np.array(
+        [[(right - left) / width, 0, left / width], [0, (bottom - top) / height, top / height]]
+    )
+
+
+def is_drawn(grey: NDArray[np.uint8]) -> bool:
+    """Tell whether a grey picture is a page, a slide, a screen, a chart, a sign or an icon.
+
+    These are made of few tones. A photo of a thing on white is not drawn: the thing varies.
+    """
+    return any(_is_of_few_tones(grey, *rule) for rule in DRAWN)
+
+
+def _is_of_few_tones(grey: NDArray[np.uint8], tones: int, within: int, share: float) -> bool:
+    """Tell whether few tones make up a share of a picture, and the rest is no photo."""
+    counts = np.bincount(grey.ravel(), minlength=256)
+    apart = np.ones(256, bool)
+    for _ in range(tones):
+        tone = int(np.convolve(counts * apart, np.ones(2 * within + 1), "same").argmax())
+        apart[max(0, tone - within) : tone + within + 1] = False
+    if int(counts[~apart].sum()) < share * grey.size:
+        return False
+    solid = cv2.erode(apart[grey].astype(np.uint8), np.ones((SOLID, SOLID), np.uint8)) > 0
+    values = grey.astype(np.float32)
+    mean = cv2.boxFilter(values, -1, (SOLID, SOLID))
+    variance = cv2.boxFilter(values * values, -1, (SOLID, SOLID)) - mean * mean
+    varied = int((solid & (variance > VARIED**2)).sum())
+    return varied < PHOTO_SHARE * max(1, int(counts[apart].sum()))
+
+
+def _trimmed(grey: NDArray[np.uint8]) -> tuple[int, int]:
+    """Return the first row that is content, and the one after the last."""
+    start = _border_rows(grey)
+    return (0, len(grey)) if start == len(grey) else (start, len(grey) - _border_rows(grey[::-1]))
+
+
+def _border_rows(grey: NDArray[np.uint8]) -> int:
+    tone = float(np.median(grey[0]))
+    plain = (np.abs(grey - tone) <= BORDER_TONES).mean(axis=1) >= BORDER_ROW
+    return len(grey) if plain.all() else int(plain.argmin())
