@@ -258,3 +258,17 @@ def test_a_summary_counts_what_lies_beyond_and_what_was_left_out():
     assert f"{wide.unconfirmed} beyond 0.05, unconfirmed" in str(wide)
     assert "3 pairs compared, copies of 2 images may be missed" in str(wide)
     assert "missed" not in str(summarize(scored()))
+
+
+@pytest.mark.parametrize("compared", [True, False])
+def test_the_curve_of_boundaries_says_what_nobody_has_confirmed(compared):
+    curve = dw.Analytics(scored(compared), near=0.05)
+    curve._complete_curve()
+    beyond = {
+        near: "confirmed by nobody" in text
+        for near, text in zip(
+            curve._curve._pointer.values, curve._curve._pointer.texts, strict=True
+        )
+    }
+    assert beyond[0.05] is False
+    assert beyond[0.2] is compared

@@ -122,6 +122,15 @@ def provenances(frame: pl.DataFrame) -> list[Provenance]:
     return list(_by_text(frame).values())
 
 
+def are_compared(made: Sequence[Provenance]) -> bool:
+    """Tell whether all near-duplicates up to 0.05 were confirmed by looking at the pictures.
+
+    >>> are_compared([Provenance(compared=7)]), are_compared([Provenance()]), are_compared([])
+    (True, False, False)
+    """
+    return bool(made) and all(it.compared is not None for it in made)
+
+
 def _by_text(frame: pl.DataFrame) -> dict[str, Provenance]:
     made: dict[str, Provenance] = {}
     if NAME not in frame.columns or not COLUMNS[NAME].fits(frame[NAME]):

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from dedup_widgets._text import counted
-from dedup_widgets.frame.provenance import Provenance, provenances
+from dedup_widgets.frame.provenance import Provenance, are_compared, provenances
 from dedup_widgets.frame.scale import NEAR
 
 
@@ -109,7 +109,7 @@ def summarize(
     if score is None:
         return Summary(len(frame), unreadable=unreadable)
     made = provenances(frame) if made is None else made
-    is_compared = bool(made) and all(it.compared is not None for it in made)
+    is_compared = are_compared(made)
     kind = kinds(frame, score, near)
     value = frame[score].cast(pl.Float32).fill_nan(None)
     zero = (value == 0).fill_null(False)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from dedup_widgets.frame.provenance import Provenance
+from dedup_widgets.frame.provenance import Provenance, are_compared
 from dedup_widgets.frame.relations import in_words
 from dedup_widgets.frame.scale import near_distance_of
 from dedup_widgets.frame.schema import COLUMNS, RELATION
@@ -35,7 +35,7 @@ def compared_pictures(frame: pl.DataFrame, made: Sequence[Provenance]) -> "Compa
         None if only vectors are known, or the scores were made in different ways.
     """
     gammas = {it.gamma for it in made}
-    if len(gammas) != 1 or any(it.compared is None for it in made):
+    if len(gammas) != 1 or not are_compared(made):
         return None
     if not {"evidence", "fingerprint"} <= set(frame.columns):
         return None

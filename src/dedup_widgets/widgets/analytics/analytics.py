@@ -20,6 +20,7 @@ import traitlets
 
 from dedup_widgets.errors import DedupError, InputError
 from dedup_widgets.filters.facets import wire
+from dedup_widgets.frame.provenance import are_compared, provenances
 from dedup_widgets.frame.schema import recognised
 from dedup_widgets.frame.summary import kinds
 from dedup_widgets.frame.table import require_columns, to_polars
@@ -180,7 +181,9 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
         self._draw_soon = Throttle(self._draw, WAIT)
 
         self._distribution = Distribution(self._brushed)
-        self._curve = ThresholdCurve(self._picked, self._want_curve)
+        self._curve = ThresholdCurve(
+            self._picked, self._want_curve, confirmed=are_compared(provenances(frame))
+        )
         choice = ipywidgets.Dropdown(options=self._metrics, tooltip="Metric")
         self._log = ipywidgets.ToggleButton(
             description="log scale",

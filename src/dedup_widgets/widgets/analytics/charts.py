@@ -14,6 +14,7 @@ import polars as pl
 import traitlets
 
 from dedup_widgets._text import counted
+from dedup_widgets.frame.scale import NEAR
 from dedup_widgets.widgets.analytics.metrics import (
     COLOURS,
     KINDS,
@@ -226,10 +227,15 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
         Called with the boundary that a person picked.
     shown
         Called when the chart comes on a screen.
+    confirmed
+        Whether near-duplicates up to 0.05 were confirmed; then it says that others were not.
     """
 
-    def __init__(self, picked: Callable[[float], None], shown: Callable[[], None]) -> None:
+    def __init__(
+        self, picked: Callable[[float], None], shown: Callable[[], None], *, confirmed: bool = False
+    ) -> None:
         self._picked, self._shown = picked, shown
+        self._confirmed = confirmed
         self._quiet = Quiet()
         self.points = pl.DataFrame()
         self._x, self._images, self._groups, one = (
@@ -291,7 +297,7 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
         self._pointer.places = np.sqrt(near / end).tolist()
         self._pointer.values = near.tolist()
         self._pointer.texts = [
-            "\n".join([f"near {number(point['near'], 7)}", *facts(point)])
+            "\n".join([f"near {number(point['near'], 7)}", *self._facts(point)])
             for point in points.iter_rows(named=True)
         ]
         self._near.layout.display = None
@@ -312,8 +318,13 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
         with line.hold_sync():
             line.x, line.y = [math.sqrt(near)] * 2, [0.0, 1.0]
         point = self.points.filter(pl.col("near") == near).to_dicts()
-        does = facts(point[0]) if point else ["computing …"]
+        does = self._facts(point[0]) if point else ["computing …"]
         self._text.value = " · ".join([f"<b>near {number(near, 7)}</b>", *does])
+
+    def _facts(self, point: Mapping[str, Any]) -> list[str]:
+        is_beyond = self._confirmed and point["near"] > NEAR
+        hint = [f"beyond {NEAR:g} similar by vectors, confirmed by nobody"] if is_beyond else []
+        return facts(point) + hint
 
     def _pressed(self, change: Any) -> None:
         name, value = change["name"], change["new"]
