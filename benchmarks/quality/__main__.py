@@ -48,8 +48,11 @@ def main() -> None:
         results["methods"] |= _product(table, model, arguments.out)
     if arguments.peers:
         parts = modes.parts(table)
-        results["methods"] |= peers.figures(parts, _say, quick=arguments.quick)
+        results["methods"] |= peers.figures(
+            parts, _say, quick=arguments.quick, fastdup=arguments.fastdup
+        )
     print(tables.everything(results))
+    results["made"]["minutes"] = round((time.perf_counter() - start) / 60, 1)
     to = arguments.out / "quality.json"
     to.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     if arguments.keep:
@@ -68,9 +71,12 @@ def _product(table: Any, model: str, out: Path) -> dict[str, Any]:
     for name, frame in frames.items():
         frame.write_parquet(out / f"{model.replace('/', '-')}-{name.replace(' ', '-')}.parquet")
     confirmed = modes.is_confirmed(next(iter(frames.values())))
-    found = {model: {"confirmed": confirmed, "cost": cost, **modes.figures(frames)}}
+    about = {"by": model, "chosen": "default"}
+    found = {model: {"of": "product", **about, "confirmed": confirmed, "cost": cost}}
+    found[model] |= modes.figures(frames)
     for chosen, alone in modes.by_distance(frames, thresholds.cosine).items():
-        found[f"{model}, vectors alone, {chosen}"] = alone
+        about = {"of": "vectors", "by": model, "chosen": chosen}
+        found[f"{model}, vectors alone, {chosen}"] = about | alone
     return found
 
 
@@ -88,6 +94,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="30 photos, fewer of all else")
     parser.add_argument("--model", action="append", help="as dw.score takes it; may be repeated")
     parser.add_argument("--peers", action="store_true", help="other libraries, where installed")
+    parser.add_argument("--fastdup", type=Path, help="with --peers: a Python that has fastdup")
     parser.add_argument("--out", type=Path, default=OUT, help=f"default {OUT}")
     parser.add_argument("--keep", action="store_true", help="as the figures of docs/quality.md")
     return parser.parse_args()
