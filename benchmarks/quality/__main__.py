@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.quality import modes, peers, tables, thresholds, truth
+from benchmarks.quality import modes, peers, sheets, tables, thresholds, truth
 from dedup_widgets.errors import DedupError
 
 RESULTS = Path(__file__).parents[1] / "results" / "quality.json"
@@ -37,6 +37,7 @@ def main() -> None:
     results: dict[str, Any] = {
         "made": {
             "photos": table.filter(set=truth.STANDARD_SET)["source"].n_unique(),
+            "aside": table.filter(set=truth.THRESHOLDS_SET)["source"].n_unique(),
             "pictures": len(table),
             "sets": dict(table["set"].value_counts().iter_rows()),
             "is_own": arguments.photos is not None,
@@ -70,6 +71,10 @@ def _product(table: Any, model: str, out: Path) -> dict[str, Any]:
             return {}
     for name, frame in frames.items():
         frame.write_parquet(out / f"{model.replace('/', '-')}-{name.replace(' ', '-')}.parquet")
+        if name in modes.EDITED:
+            sheets.missed(frame, out / f"{model.replace('/', '-')}-missed-{name.split()[0]}.jpg")
+        elif name != truth.THRESHOLDS_SET:
+            sheets.wrong(frame, out / f"{model.replace('/', '-')}-wrong-{name.split()[0]}.jpg")
     confirmed = modes.is_confirmed(next(iter(frames.values())))
     about = {"by": model, "chosen": "default"}
     found = {model: {"of": "product", **about, "confirmed": confirmed, "cost": cost}}
