@@ -19,9 +19,10 @@ import pytest
 from PIL import Image
 
 from dedup_widgets.errors import InputError, ModelError
+from dedup_widgets.frame.scale import gamma_of, near_distance_of, scale
 from dedup_widgets.images.thumbnail import to_square
 from dedup_widgets.models import batches, sentence_transformer
-from dedup_widgets.models.base import Embedder, gamma
+from dedup_widgets.models.base import Embedder
 from dedup_widgets.models.hub import find_model
 from dedup_widgets.models.load import load_embedder
 
@@ -77,20 +78,25 @@ def network(request: pytest.FixtureRequest) -> Embedder:
 
 def test_gamma_maps_each_boundary_to_0_05():
     for near_distance in (0.01, 0.05, 0.25, 0.9):
-        assert near_distance ** gamma(near_distance) == pytest.approx(0.05)
-    assert gamma(0.05) == 1.0
-    assert gamma(0.25) == pytest.approx(math.log(0.05) / math.log(0.25))
+        assert scale(near_distance, gamma_of(near_distance)) == pytest.approx(0.05)
+        assert near_distance_of(gamma_of(near_distance)) == pytest.approx(near_distance)
 
 
 @pytest.mark.parametrize("near_distance", [0, 1, -1, 2, math.nan])
 def test_a_boundary_outside_0_to_1_is_refused(near_distance):
     with pytest.raises(InputError, match="near_distance"):
-        gamma(near_distance)
+        gamma_of(near_distance)
 
 
 def test_each_network_has_its_boundary(clip, efficientnet):
-    assert clip.near_distance == 0.05
-    assert efficientnet.near_distance == 0.25
+    assert (clip.near_distance, clip.candidate_distance) == (0.05, 0.2)
+    assert (efficientnet.near_distance, efficientnet.candidate_distance) == (0.25, 0.45)
+
+
+@pytest.mark.parametrize("distance", [0.04, 1, -1, math.nan])
+def test_copies_are_looked_for_from_the_boundary_on_and_not_everywhere(distance):
+    with pytest.raises(InputError, match="candidate_distance"):
+        load_embedder(Colours(candidate_distance=distance))
 
 
 def test_networks_give_unit_rows(network, photos):
@@ -458,7 +464,7 @@ class Colours:
 def test_any_object_with_encode_is_a_model(photos):
     embedder = load_embedder(Colours())
     assert_unit_rows(embed(embedder, photos), len(photos))
-    assert embedder.near_distance == 0.05
+    assert (embedder.near_distance, embedder.candidate_distance) == (0.05, 0.2)
     assert not embedder.can_embed_text
 
 
@@ -475,10 +481,10 @@ def test_a_nameless_object_leaves_nothing_in_the_store():
     first, second = load_embedder(Colours()), load_embedder(Colours())
     assert first.key != second.key
     assert not first.persistent
-    named = load_embedder(Colours(name="colours-1", near_distance=0.2))
+    named = load_embedder(Colours(name="colours-1", near_distance=0.2, candidate_distance=0.3))
     assert named.persistent
     assert named.key == load_embedder(Colours(name="colours-1")).key
-    assert (named.name, named.near_distance) == ("colours-1", 0.2)
+    assert (named.name, named.near_distance, named.candidate_distance) == ("colours-1", 0.2, 0.3)
 
 
 def test_torch_tensors_are_taken(photos):

@@ -159,10 +159,6 @@ def test_a_transparent_palette_entry_shows_white(photo):
     assert (shown == 255).all()
 
 
-def test_opaque_alpha_equals_no_alpha(photo):
-    assert fingerprint(saved(photo.convert("RGBA"))) == fingerprint(saved(photo))
-
-
 def test_an_srgb_profile_equals_none(photo):
     with_profile = saved(photo, icc_profile=SRGB)
     assert decode(with_profile).fingerprint == fingerprint(saved(photo))
@@ -305,9 +301,105 @@ def test_a_transparent_16_bit_colour_shows_white():
     array = np.full((4, 4, 3), 40_000, np.uint16)
     array[0] = 30_000
     keyed = png(array, 2, (b"tRNS", struct.pack(">HHH", 40_000, 40_000, 40_000)))
-    white = array.copy()
-    white[1:] = 65535
-    assert fingerprint(keyed) == fingerprint(png(white, 2))
+    alpha = np.where(array[..., :1] == 40_000, 0, 65535).astype(np.uint16)
+    assert (pixels(keyed)[1:] == 255).all()
+    assert fingerprint(keyed) == fingerprint(png(np.dstack([array, alpha]), 6))
+
+
+def glyph(kind: int, size: tuple[int, int] = (64, 64)) -> Image.Image:
+    """Return a white drawing on transparency; all of them look the same on white."""
+    alpha = Image.new("L", size)
+    alpha.paste(255, (8 + 3 * kind, 10, 40, 20 + 5 * kind))
+    icon = Image.new("RGBA", size, "white")
+    icon.putalpha(alpha)
+    return icon
+
+
+WITH_ALPHA = {
+    "PNG": {},
+    "WEBP": {"lossless": True},
+    "AVIF": {"quality": 100},
+    "HEIF": {"quality": -1},
+    "TIFF": {},
+    "GIF": {},
+}
+
+
+@pytest.mark.parametrize("format", WITH_ALPHA)
+def test_what_white_hides_still_counts(format):  # noqa: A002
+    one, other = (decode(saved(glyph(i), format, **WITH_ALPHA[format])) for i in (0, 1))
+    assert (np.asarray(one.rgb) == 255).all()
+    assert one.rgb.tobytes() == other.rgb.tobytes()
+    assert one.fingerprint != other.fingerprint
+
+
+def test_the_same_transparency_has_one_fingerprint_in_every_format():
+    formats = ("PNG", "WEBP", "TIFF", "GIF")
+    assert len({fingerprint(saved(glyph(1), f, **WITH_ALPHA[f])) for f in formats}) == 1
+
+
+def test_one_step_of_a_half_transparent_colour_counts():
+    def half(red: int) -> bytes:
+        return saved(Image.new("RGBA", (5, 5), (red, 7, 7, 128)))
+
+    assert pixels(half(101)).tolist() == pixels(half(102)).tolist()
+    assert fingerprint(half(101)) != fingerprint(half(102))
+
+
+def test_the_lowest_bit_of_16_bit_alpha_counts(deep):
+    alpha = np.full(deep.shape[:2], 40_000, np.uint16)
+    changed = alpha.copy()
+    changed[3, 4] += 1
+    one, other = (png(np.dstack([deep, a]), 6) for a in (alpha, changed))
+    assert fingerprint(one) != fingerprint(other)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_opaque_alpha_of_every_mode_equals_none(photo, mode):
+    plain = photo.convert("L" if mode == "LA" else mode)
+    with_alpha = plain.copy() if mode == "P" else plain.convert(mode)
+    options = {"transparency": b"\xff" * 256} if mode == "P" else {}
+    assert fingerprint(saved(with_alpha, **options)) == fingerprint(saved(plain.convert("RGB")))
+
+
+def bands(n: int, dtype: type, changed: int | None, **options: object) -> bytes:
+    """Write a TIFF of n bands, of which one may differ in one sample."""
+    samples = np.random.default_rng(0).integers(0, 256, (40, 50, n)).astype(dtype)
+    if changed is not None:
+        samples[3, 4, changed] ^= 1
+    if options.get("planarconfig") == "separate":
+        samples = np.moveaxis(samples, 2, 0)
+    extra = n - {"rgb": 3, "separated": 4, "minisblack": 1}[str(options["photometric"])]
+    return tiff(samples, extrasamples=[0] * extra, **options)
+
+
+@pytest.mark.parametrize(
+    ("n", "dtype", "options"),
+    [
+        (4, np.uint8, {"photometric": "rgb"}),
+        (4, np.uint8, {"photometric": "rgb", "compression": "zlib"}),
+        (4, np.uint8, {"photometric": "rgb", "planarconfig": "separate", "compression": "zlib"}),
+        (4, np.uint16, {"photometric": "rgb"}),
+        (4, np.uint16, {"photometric": "rgb", "planarconfig": "separate", "compression": "zlib"}),
+        (5, np.uint8, {"photometric": "rgb"}),
+        (6, np.uint8, {"photometric": "rgb", "compression": "zlib"}),
+        (5, np.uint8, {"photometric": "separated"}),
+        (2, np.uint8, {"photometric": "minisblack"}),
+        (
+            *(2, np.uint16),
+            {"photometric": "minisblack", "planarconfig": "separate", "compression": "zlib"},
+        ),
+    ],
+)
+def test_every_band_counts(n, dtype, options):
+    prints = [fingerprint(bands(n, dtype, changed, **options)) for changed in (None, *range(n))]
+    assert len(set(prints)) == n + 1
+
+
+def test_a_further_band_that_is_read_counts_as_pixels_and_not_as_bytes():
+    one = bands(4, np.uint8, None, photometric="rgb")
+    other = bands(4, np.uint8, None, photometric="rgb", compression="zlib")
+    assert fingerprint(one) == fingerprint(other)
 
 
 def test_a_planar_16_bit_picture_keeps_its_lowest_bits(deep):

@@ -20,6 +20,7 @@ class Pixels:
     name = "pixels"
     persistent = True
     near_distance = 0.05
+    candidate_distance = 0.2
     can_embed_text = False
 
     def __init__(self, fixed_batch: int | None, key: str = "pixels-1"):

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ from polars.testing import assert_frame_equal
 import dedup_widgets as dw
 from dedup_widgets.errors import InputError, ModelError
 from dedup_widgets.frame.provenance import NAME, Provenance, provenances
+from dedup_widgets.frame.scale import gamma_of
 from dedup_widgets.planning.planner import Planner
 from page import Page, Pixels
 
@@ -36,7 +38,12 @@ def scored(photos):
     return score(photos, Calibrated(), near=0.1)
 
 
-MADE = Provenance("calibrated", is_named=False, gamma=np.log(0.05) / np.log(0.25), near=0.1)
+MADE = Provenance("calibrated", is_named=False, gamma=gamma_of(0.25), near=0.1)
+
+
+def said_by(frame):
+    """How its scores were made, but for how many pictures were compared."""
+    return [replace(made, compared=None) for made in provenances(frame)]
 
 
 def of_vectors(degrees, gamma=GAMMA, near=0.05, prints=None, model="some-model"):
@@ -85,14 +92,16 @@ def through_pyarrow(frame):
 
 
 def through_csv(frame):
-    return pl.read_csv(frame.drop("embedding").write_csv().encode())
+    return pl.read_csv(frame.drop("embedding", "evidence").write_csv().encode())
 
 
 # What is said
 
 
 def test_a_score_says_how_it_was_made(scored):
-    assert provenances(scored) == [MADE]
+    (made,) = provenances(scored)
+    assert made.compared == scored["evidence"].list.len().sum() / 2
+    assert said_by(scored) == [MADE]
     assert scored[NAME].null_count() == 0
 
 
@@ -101,7 +110,7 @@ def test_a_score_says_how_it_was_made(scored):
     [through_polars_parquet, through_ipc, through_pandas, through_pyarrow, through_csv],
 )
 def test_it_is_said_still_after_the_frame_was_in_a_file(scored, through):
-    assert provenances(through(scored)) == [MADE]
+    assert said_by(through(scored)) == [MADE]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +127,7 @@ def test_it_is_said_still_after_the_frame_was_in_a_file(scored, through):
     ],
 )
 def test_it_is_said_still_after_the_frame_was_changed(scored, change):
-    assert provenances(pl.DataFrame(change(scored))) == [MADE]
+    assert said_by(pl.DataFrame(change(scored))) == [MADE]
 
 
 def test_frames_put_together_say_both():
@@ -324,4 +333,4 @@ def test_a_dataset_with_embeddings_says_it_in_its_metadata(scored, tmp_path):
     made = dw.create_dataset(
         scored.filter("keep"), "clean", root=tmp_path, embedding=True, progress=False
     )
-    assert provenances(pl.read_parquet(made.path / "train" / "metadata.parquet")) == [MADE]
+    assert said_by(pl.read_parquet(made.path / "train" / "metadata.parquet")) == [MADE]

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
 from dedup_widgets.images.decode import decode
-from dedup_widgets.images.quality import brightness, contrast, grey, sharpness
+from dedup_widgets.images.quality import brightness, contrast, grey, sharpness, tones
 
 
 def flat(tone):
@@ -12,20 +12,20 @@ def flat(tone):
 
 def test_brightness_goes_from_black_to_white(make_photo):
     photo = make_photo(1, (300, 200))
-    assert brightness(flat(0)) == 0
-    assert brightness(flat(255)) == 1
+    assert brightness(tones(flat(0))) == 0
+    assert brightness(tones(flat(255))) == 1
     brighter = ImageEnhance.Brightness(photo).enhance(1.3)
-    assert brightness(grey(photo)) < brightness(grey(brighter)) < 1
+    assert brightness(tones(grey(photo))) < brightness(tones(grey(brighter))) < 1
 
 
 def test_contrast_goes_from_flat_to_half_black_and_half_white(make_photo):
     photo = make_photo(1, (300, 200))
     halves = Image.new("RGB", (512, 512))
     halves.paste("white", (0, 0, 256, 512))
-    assert contrast(flat(99)) == 0
-    assert contrast(grey(halves)) == pytest.approx(0.5)
+    assert contrast(tones(flat(99))) == 0
+    assert contrast(tones(grey(halves))) == pytest.approx(0.5)
     softer = ImageEnhance.Contrast(photo).enhance(0.5)
-    assert 0 < contrast(grey(softer)) < contrast(grey(photo))
+    assert 0 < contrast(tones(grey(softer))) < contrast(tones(grey(photo)))
 
 
 def test_blurred_and_shrunk_copies_are_less_sharp(make_photo):
@@ -47,7 +47,7 @@ def test_blurred_and_shrunk_copies_are_less_sharp(make_photo):
 
 def test_variances_are_those_of_numpy(make_photo):
     picture = grey(make_photo(4, (600, 400)))
-    assert contrast(picture) == pytest.approx(np.std(picture) / 255, rel=1e-12)
+    assert contrast(tones(picture)) == pytest.approx(np.std(picture) / 255, rel=1e-12)
 
 
 def test_sharpness_is_the_exact_variance_of_the_laplacian(make_photo):
@@ -64,6 +64,6 @@ def test_sharpness_is_the_exact_variance_of_the_laplacian(make_photo):
 def test_the_metrics_come_with_the_decode(make_photo, as_file):
     photo = make_photo(2, (80, 60))
     facts = decode(as_file(photo)).facts
-    assert facts.brightness == brightness(grey(photo))
-    assert facts.contrast == contrast(grey(photo))
+    assert facts.brightness == brightness(tones(grey(photo)))
+    assert facts.contrast == contrast(tones(grey(photo)))
     assert facts.sharpness == sharpness(grey(photo))

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import dedup_widgets as dw
+from dedup_widgets.frame.provenance import provenances
 from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.scoring.keepers import highest, prefer
 from dedup_widgets.store.cache import Cache
@@ -238,12 +239,12 @@ def test_m_more_photos_cost_m_embeddings_and_m_times_n_distances(tmp_path, dista
 
     add(range(100))
     score(folder)
-    assert sum(distances) >= 100 * 99 / 2
+    assert sum(distances) >= 2 * 100 * 99 / 2  # by embeddings and by perceptual vectors
     distances.clear()
     add(range(100, 105))
     score(folder, model := Pixels())
     assert model.seen == 5
-    assert 0 < sum(distances) <= 5 * 105
+    assert 0 < sum(distances) <= 2 * 5 * 105
 
 
 def test_a_frame_keeps_its_own_columns_and_order(photos):
@@ -415,8 +416,15 @@ def test_the_embedding_makes_the_frame_self_contained(photos):
     frame = score(photos).filter(pl.col("error").is_null())
     vectors = frame["embedding"].to_numpy()
     assert np.allclose(np.linalg.norm(vectors.astype(np.float64), axis=1), 1, atol=1e-3)
-    again = dw.uniqueness(vectors, fingerprints=frame["fingerprint"].to_list())
-    assert np.allclose(again["uniqueness"].sort(), frame["uniqueness"].sort(), atol=1e-5)
+    (made,) = provenances(frame)
+    assert dw.plan(frame, near=made.near)["group"].equals(frame["group"])
+    unconfirmed = frame["relation"].is_null() & (frame["uniqueness"] > 0)
+    again = dw.uniqueness(
+        vectors, fingerprints=frame["fingerprint"].to_list(), gamma=made.gamma
+    ).filter(unconfirmed)
+    beyond = frame["uniqueness"].filter(unconfirmed)
+    assert (beyond > made.near).all()
+    assert np.allclose(np.maximum(again["uniqueness"], beyond.min()), beyond, atol=1e-4)
 
 
 @pytest.mark.slow

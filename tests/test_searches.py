@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 import dedup_widgets as dw
 from dedup_widgets.errors import StoreError
+from dedup_widgets.frame.scale import radius_of
 from dedup_widgets.scoring import incremental as searches
 from dedup_widgets.scoring.comparison import Comparison
+from dedup_widgets.scoring.uniqueness import score_images
 from dedup_widgets.store.cache import Cache
 
 PICTURES = 40
@@ -27,15 +29,16 @@ def cache(tmp_path):
 
 def score(cache, rows, *, rank=None, vectors=VECTORS, near=0.05, model="m", **options):
     rows = list(rows)
-    return searches.compare_with_store(
+    nearest = searches.find_with_store(
         cache,
         model,
         vectors[rows],
         fingerprints=[PRINTS[row] for row in rows],
         rank=np.arange(len(rows)) if rank is None else rank,
-        near=near,
+        radius=radius_of(near, 1.0),
         **options,
     )
+    return score_images(nearest, near=near, gamma=1.0)
 
 
 def recalled(cache, rows, vectors=VECTORS, model="m"):
@@ -124,9 +127,9 @@ def test_scoring_the_same_again_writes_nothing_new(cache):
 def test_a_smaller_boundary_takes_nothing_from_what_is_known_of_a_larger_one(cache):
     score(cache, range(12), near=0.3)
     score(cache, range(12), near=0.05)
-    assert recalled(cache, range(12)).compared.radius == pytest.approx(0.3)
+    assert recalled(cache, range(12)).compared.radius == radius_of(0.3, 1.0)
     score(cache, range(12), near=0.6)
-    assert recalled(cache, range(12)).compared.radius == pytest.approx(0.6)
+    assert recalled(cache, range(12)).compared.radius == radius_of(0.6, 1.0)
 
 
 def test_the_last_few_searches_are_kept_of_each_model(cache):
@@ -238,11 +241,13 @@ def test_m_more_images_cost_m_times_n_distances_and_as_many_fewer_no_more(cache,
         arguments = {
             "fingerprints": [prints[row] for row in rows],
             "rank": np.array(rows, np.int64),
-            "near": near,
         }
-        found = searches.compare_with_store(cache, "m", vectors[rows], **arguments)
+        nearest = searches.find_with_store(
+            cache, "m", vectors[rows], **arguments, radius=radius_of(near, 1.0)
+        )
         spent = sum(distances)
-        assert found.equals(dw.uniqueness(vectors[rows], **arguments))
+        found = score_images(nearest, near=near, gamma=1.0)
+        assert found.equals(dw.uniqueness(vectors[rows], **arguments, near=near))
         return found, spent
 
     some = [row for row in range(n) if row % 25]

@@ -66,8 +66,8 @@ def test_a_file_record_comes_back_as_it_was_written(cache):
 
 def test_embeddings_are_kept_apart_by_model(cache):
     one, two = np.ones(3, np.float16), np.zeros(3, np.float16)
-    cache.add(model="one", embeddings={"f": one})
-    cache.add(model="two", embeddings={"f": two})
+    cache.add(embeddings={"one": {"f": one}})
+    cache.add(embeddings={"two": {"f": two}})
     assert np.array_equal(cache.embeddings(["f"], "one")["f"], one)
     assert np.array_equal(cache.embeddings(["f"], "two")["f"], two)
     assert cache.embeddings(["f"], "three") == {}

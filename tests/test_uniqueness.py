@@ -13,9 +13,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dedup_widgets.errors import InputError
+from dedup_widgets.frame.scale import FLOOR, gamma_of, radius_of, scale
 from dedup_widgets.frame.schema import KIND
 from dedup_widgets.scoring import comparison
-from dedup_widgets.scoring.uniqueness import FLOOR, SAME, compare, scale, uniqueness
+from dedup_widgets.scoring.uniqueness import SAME, compare, uniqueness
 from effort import examples
 
 many = examples(60)
@@ -69,7 +70,7 @@ def reference(rows, fingerprints, rank, near, gamma):
         return [j for j in by_rank if fingerprints[j] == fingerprints[i]]
 
     def how_unique(i, j):
-        return max(min(max(1 - unit[i] @ unit[j], 0.0), 1.0) ** gamma, FLOOR)
+        return FLOOR + (1 - FLOOR) * min(max(1 - unit[i] @ unit[j], 0.0), 1.0) ** gamma
 
     out = [dict[str, object]() for _ in range(n)]
     for i in range(n):
@@ -107,7 +108,7 @@ def test_scores_kinds_groups_and_keepers_are_those_of_the_written_rules(seed, ne
     distances = np.clip(1 - unit @ unit.T, 0, 1)
     # Where a pair lies on the boundary itself, the last bit of float64 decides.
     if 0 < near < 1:
-        assume((abs(distances - near ** (1 / gamma)) > 1e-6).all())
+        assume((abs(distances - radius_of(near, gamma)) > 1e-6).all())
     scores = uniqueness(rows, fingerprints=fingerprints, near=near, rank=rank, gamma=gamma)
     expected = reference(rows, fingerprints, rank, near, gamma)
     for column in ("kind", "group", "keep"):
@@ -245,7 +246,7 @@ def test_opposite_images_are_at_most_one():
 
 @pytest.mark.parametrize("d_near", [0.01, 0.05, 0.25, 0.6])
 def test_gamma_puts_the_model_s_boundary_at_5_percent(d_near):
-    gamma = math.log(0.05) / math.log(d_near)
+    gamma = gamma_of(d_near)
     assert scale(d_near, gamma) == pytest.approx(0.05)
     inside, outside = (
         uniqueness(at_angle(0, angle_for(d_near * f)), gamma=gamma) for f in (0.99, 1.01)
@@ -310,7 +311,7 @@ def test_the_original_of_copies_joins_a_better_keeper_s_group_with_them():
     assert scores["group"].to_list() == [1, 1, 1]
     assert scores["keep"].to_list() == [True, False, False]
     assert scores["kind"].to_list() == ["near", "exact", "exact"]
-    assert scores["uniqueness"].to_list() == pytest.approx([0.03, 0.03, 0.0], abs=1e-6)
+    assert scores["uniqueness"].to_list() == pytest.approx([0.03019, 0.03019, 0.0], abs=1e-5)
     assert scores["nearest"].to_list() == [1, 0, 1]
 
 

@@ -37,12 +37,18 @@ class Provenance:
         The exponent that turns distances into scores.
     near : float
         The near-duplicate boundary, on the uniqueness scale.
+    compared : int or None
+        Pairs of pictures that were laid over each other, so that up to a uniqueness of 0.05 these
+        decide; None where vectors alone do.
+    left_out : int
+        Images whose copies may have been missed, as not all of their candidates were compared.
 
     Examples
     --------
     >>> made = Provenance(model="clip-ViT-B-32", precision="fast")
-    >>> made.text
-    '{"model": "clip-ViT-B-32", "is_named": true, "precision": "fast", "gamma": 1.0, "near": 0.05}'
+    >>> made.text  # doctest: +NORMALIZE_WHITESPACE
+    '{"model": "clip-ViT-B-32", "is_named": true, "precision": "fast", "gamma": 1.0, "near": 0.05,
+    "compared": null, "left_out": 0}'
     >>> Provenance.read(made.text) == made, Provenance.read("by hand") is None
     (True, True)
     """
@@ -52,6 +58,8 @@ class Provenance:
     precision: str | None = None
     gamma: float = 1.0
     near: float = 0.05
+    compared: int | None = None
+    left_out: int = 0
 
     @classmethod
     def read(cls, text: str) -> "Provenance | None":
@@ -71,6 +79,8 @@ class Provenance:
             and isinstance(made.precision, str | None)
             and _is_within(made.gamma, 1e-3, 1e3)
             and _is_within(made.near, 0, 1)
+            and isinstance(made.compared, int | None)
+            and isinstance(made.left_out, int)
         )
         return made if fits and {"gamma", "near"} <= set(values) else None
 

@@ -16,7 +16,35 @@ from dedup_widgets.frame.table import refuse_pattern
 KIND = pl.Enum(["exact", "near", "unique"])
 
 
-Role = Literal["path", "score", "provenance", "fact", "metric", "embedding"]
+RELATION = pl.Enum(
+    [
+        *("re-encoded", "resized", "recoloured", "flipped", "turned", "rotated"),
+        *("cropped", "uncropped", "framed", "unframed", "overlaid"),
+    ]
+)
+"""What a confirmed copy is of the other picture."""
+
+
+EVIDENCE = pl.List(
+    pl.Struct(
+        {
+            "fingerprint": pl.String,
+            "agreement": pl.Float32,
+            "relation": RELATION,
+            "mirrored": pl.Boolean,
+            "angle": pl.Float32,
+            "scale": pl.Float32,
+            "box": pl.Array(pl.Float32, 4),
+        }
+    )
+)
+"""What was found when a picture was laid over others, each by its fingerprint: the share of the
+larger one that agrees, null where the pair was refused; what the picture is of the other; whether
+it is mirrored, how many degrees it is turned counter-clockwise, its pixels per pixel of the other;
+and the box of the other that it shows: left, top, right, bottom, each in [0, 1]."""
+
+
+Role = Literal["path", "score", "provenance", "fact", "metric", "evidence", "embedding"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +60,7 @@ class Column:
     role : str
         ``path``; ``score``: comes of comparing images; ``provenance``: how that was done, see
         :mod:`dedup_widgets.frame.provenance`; ``fact``: about the file; ``metric``: measured in its
-        picture; or ``embedding``.
+        picture; ``evidence``: the pairs of pictures that were compared; or ``embedding``.
     meaning : str
         In a few words, for tables of columns.
     is_shown : bool
@@ -56,6 +84,8 @@ class Column:
             return _is_text(values) and set(values.cast(pl.String).unique()) <= known
         if isinstance(self.dtype, pl.String | pl.Categorical):
             return _is_text(values)
+        if self.dtype.is_nested():
+            return bool(values.dtype == self.dtype)
         if self.dtype.is_integer():
             return _is_whole(values)
         if self.dtype.is_float():
@@ -107,7 +137,21 @@ COLUMNS = {
             "distance",
             pl.Float32(),
             "score",
-            "cosine distance from the nearest image",
+            "distance from the nearest image, 0 to 1",
+            is_shown=True,
+        ),
+        Column(
+            "relation",
+            RELATION,
+            "score",
+            "what it is of its nearest image, if the pictures were confirmed to be copies",
+            is_shown=True,
+        ),
+        Column(
+            "agreement",
+            pl.Float32(),
+            "score",
+            "share of the larger of both pictures that agrees, 0 to 1",
             is_shown=True,
         ),
         Column(
@@ -138,7 +182,19 @@ COLUMNS = {
             "hash of the decoded picture: the same for exact duplicates",
             is_shown=True,
         ),
+        Column(
+            "completeness",
+            pl.Float32(),
+            "metric",
+            "share that is there of what its copies show, 0 to 1; less by a frame or an overlay",
+        ),
         Column("error", pl.String(), "fact", "why it could not be read", is_shown=True),
+        Column(
+            "evidence",
+            EVIDENCE,
+            "evidence",
+            "the pictures that it was compared with",
+        ),
         Column("embedding", pl.Array, "embedding", "unit vector of float16 numbers"),
     )
 }

@@ -15,20 +15,32 @@ _SRGB_TRANSFERS = {1, 2, 6, 13}
 """Transfer curves (ITU-T H.273) that viewers show as sRGB."""
 
 
-def on_white(image: Image.Image) -> Image.Image:
-    """Convert an 8-bit picture of any mode to RGB, transparent pixels on white."""
+def on_white(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Convert an 8-bit picture of any mode to RGB, transparent pixels on white.
+
+    Returns
+    -------
+    tuple
+        The RGB picture; and, unless it is opaque all over, the RGBA picture, in which pixels that
+        cannot be seen at all are white.
+    """
     if image.mode == "LAB":
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
         assert converted is not None
-        return converted
+        return converted, None
     if image.mode == "La":
         image = image.convert("LA")
-    if "A" in image.mode or "a" in image.mode or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
+    if "A" not in image.mode and "a" not in image.mode and "transparency" not in image.info:
+        return image.convert("RGB"), None
+    rgba = image.convert("RGBA")
+    samples = np.array(rgba)
+    hidden = samples[..., 3] == 0
+    if samples[..., 3].min(initial=255) == 255:
+        return rgba.convert("RGB"), None
+    samples[hidden, :3] = 255
+    white = Image.new("RGBA", rgba.size, "white")
+    return Image.alpha_composite(white, rgba).convert("RGB"), Image.fromarray(samples)
 
 
 def colour_space(image: Image.Image) -> str:

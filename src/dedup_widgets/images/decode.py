@@ -5,15 +5,14 @@ a file shows. Functions here take bytes or pictures; none reads a file.
 """
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageFile
+from numpy.typing import NDArray
+from PIL import Image
 
 from dedup_widgets.errors import ImageError
-from dedup_widgets.images.colour import colour_space, in_srgb, on_white
-from dedup_widgets.images.depth import as_array, bits_per_sample, deep_pixels, mode_bits, tone_map
+from dedup_widgets.images.colour import colour_space
 from dedup_widgets.images.formats import (
     MAX_PIXELS_OF_ALL_FRAMES,
     check_size,
@@ -21,11 +20,18 @@ from dedup_widgets.images.formats import (
     sniff,
     why_undecodable,
 )
+from dedup_widgets.images.frames import read_frame
+from dedup_widgets.images.layers import Layer, has_tones_of_a_page, layer
 from dedup_widgets.images.pillow import has_exif, open_image, oriented, quiet_pillow
-from dedup_widgets.images.quality import brightness, contrast, grey, sharpness
+from dedup_widgets.images.previews import is_smaller_version, pictures_of
+from dedup_widgets.images.quality import brightness, contrast, grey, sharpness, small, tones
 
-DECODER_VERSION = 3
+DECODER_VERSION = 4
 """Raised when `decode` or `thumbnail` changes its results: those in a store are then outdated."""
+
+
+MAX_FRAMES_KEPT = 256
+"""Frames after the first of which a layer is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,8 @@ class Facts:
     mode : str
         Pillow's mode of the first frame, such as ``"RGB"``, ``"P"`` or ``"I;16"``.
     frames : int
-        Frames of an animation, pages of a TIFF; 1 for a plain picture.
+        Frames of an animation, pages of a TIFF; 1 for a plain picture. Embedded previews,
+        thumbnails and maps of depth or gain are none.
     lossless : bool
         True for PNG, BMP, GIF, lossless WebP and TIFF that is not JPEG-compressed.
     brightness, contrast, sharpness : float
@@ -78,27 +85,36 @@ class Picture:
         32 hexadecimal characters; see `decode`.
     facts : Facts
         Size, format and the like.
+    layers : tuple of Layer
+        What a thumbnail does not show: a ``page`` in readable size, ``alpha`` unless it is opaque,
+        each further ``band``; and each further ``frame``, in order, the first `MAX_FRAMES_KEPT`
+        of them: if `facts.frames` says that there are more, the others were left out.
+    small : NDArray[np.uint8]
+        (64, 64): the grey picture, squashed, 0 black to 255 white.
     """
 
     rgb: Image.Image
     fingerprint: str
     facts: Facts
+    layers: tuple[Layer, ...]
+    small: NDArray[np.uint8]
 
 
 def decode(data: bytes) -> Picture:
     """Decode a file into a picture, its fingerprint and its facts.
 
     The fingerprint is SHA-256, cut to 128 bits, over every frame's shape and pixels as a viewer
-    shows them: EXIF orientation applied; grey, palette and CMYK brought to RGB; alpha composited
-    on white. A colour profile counts unless it describes sRGB (or there is none); other metadata
-    do not. Pixels count at their own depth and nothing is rounded away: 8-bit pictures as 8 bit,
-    16-bit as 16 bit, 32-bit integers and floats as they are. The depth itself counts too, so
-    a 16-bit picture never shares its fingerprint with an 8-bit one. Where the decoder cannot
-    deliver the file's own depth (10- and 12-bit AVIF, planar 16-bit TIFF, 16-bit animations),
-    the bytes of the file stand in for the pixels: then only identical files are exact
-    duplicates. A cryptographic hash is used because exact duplicates lead to removal. Every pixel
-    counts, so that every one is decoded: the scaled decoding of JPEG, about twice as fast, would
-    serve the network and not the fingerprint.
+    shows them: EXIF orientation applied; grey, palette and CMYK brought to RGB. Alpha counts where
+    it is not opaque all over, but not the colours of pixels that cannot be seen at all. Bands that
+    are neither colour nor alpha count too. A colour profile counts unless it describes sRGB (or
+    there is none); other metadata do not. Pixels count at their own depth and nothing is rounded
+    away: 8-bit pictures as 8 bit, 16-bit as 16 bit, 32-bit integers and floats as they are. The
+    depth itself counts too, so a 16-bit picture never shares its fingerprint with an 8-bit one.
+    Where the decoder cannot deliver the file's own depth (10- and 12-bit AVIF, planar 16-bit TIFF,
+    16-bit animations) or all its bands (planar TIFF, more than four), the bytes of the file stand
+    in for the pixels: then only identical files are exact duplicates. A cryptographic hash is used
+    because exact duplicates lead to removal. Every pixel counts, so that every one is decoded: the
+    scaled decoding of JPEG, about twice as fast, would serve the network and not the fingerprint.
 
     `Picture.rgb` is for eyes and networks: profiles converted to sRGB, deep pictures mapped to
     8 bit. 16-bit pictures are scaled by 1/257, or stretched between the 0.1 % and 99.9 %
@@ -151,29 +167,40 @@ def _decode(data: bytes, name: str) -> Picture:
     """Decode a file of a format by Pillow's name, as :func:`decode` does."""
     image = open_image(data, name)
     check_size(image.size)
-    mode, frames, first = image.mode, getattr(image, "n_frames", 1), image.tell()
-    digest = hashlib.sha256()
-    digest.update(f"dedup_widgets 1, {frames} frames, {colour_space(image)}".encode())
-    rgb = None
-    pixels = 0
-    # A HEIF file may name a later picture as the one to show: it comes first here.
-    for index in (first, *(i for i in range(frames) if i != first)):
+    own, doubtful = pictures_of(image, data)
+    if image.tell() != own[0] or len(own) + len(doubtful) > 1:
+        # Pillow keeps a profile of the picture at which it stood.
+        image = open_image(data, name, own[0])
+    mode, space = image.mode, colour_space(image)
+    _check_frames(image, len(own))
+    frame = read_frame(image, data, name, len(own) + len(doubtful))
+    rgb, exif = frame.shown(), has_exif(image)
+    layers = list(frame.further_layers())
+    for index in doubtful:
         image.seek(index)
         check_size(image.size)
+        if not is_smaller_version(oriented(image), rgb):
+            own.append(index)
+    frames = len(own)
+    digest = hashlib.sha256()
+    digest.update(f"dedup_widgets 1, {frames} frames, {space}".encode())
+    for part in frame.parts:
+        digest.update(part)
+    pixels = rgb.width * rgb.height
+    for number, index in enumerate(sorted(own[1:]), start=1):
+        image.seek(index)
         pixels += image.width * image.height
-        if max(pixels, frames * (index == first) * pixels) > MAX_PIXELS_OF_ALL_FRAMES:
-            raise ImageError(
-                f"too large: {frames} frames of {image.width}x{image.height} pixels, limit "
-                f"{MAX_PIXELS_OF_ALL_FRAMES / 1e6:.0f} megapixels together; split or shrink it"
-            )
-        canonical, shown = _frame(image, data, name, frames)
-        for part in canonical:
+        _check_frames(image, frames, pixels)
+        frame = read_frame(image, data, name, frames)
+        for part in frame.parts:
             digest.update(part)
-        if rgb is None:
-            rgb = shown()
-            exif = has_exif(image)
-    assert rgb is not None
-    measured = grey(rgb)
+        if number <= MAX_FRAMES_KEPT:
+            layers.append(layer("frame", frame.shown().convert("L")))
+    luma = rgb.convert("L")
+    measured = grey(luma)
+    counts = tones(measured)
+    if has_tones_of_a_page(counts):
+        layers.insert(0, layer("page", luma))
     facts = Facts(
         width=rgb.width,
         height=rgb.height,
@@ -183,52 +210,20 @@ def _decode(data: bytes, name: str) -> Picture:
         frames=frames,
         lossless=is_lossless(data, name, image),
         exif=exif,
-        brightness=brightness(measured),
-        contrast=contrast(measured),
+        brightness=brightness(counts),
+        contrast=contrast(counts),
         sharpness=sharpness(measured),
     )
-    return Picture(rgb, digest.hexdigest()[:32], facts)
+    return Picture(rgb, digest.hexdigest()[:32], facts, tuple(layers), small(measured))
 
 
-def _frame(
-    image: ImageFile.ImageFile, data: bytes, name: str, frames: int
-) -> tuple[tuple[bytes, ...], Callable[[], Image.Image]]:
-    """Return the fingerprint's input of the present frame, and its 8-bit picture.
-
-    Returns
-    -------
-    tuple
-        Shape and pixels as bytes, to be hashed one after the other; and a function that makes the
-        RGB picture, to be called only for the frame that is shown.
-    """
-    profile = image.info.get("icc_profile")
-    whole_file = False
-    deep = None
-    if bits_per_sample(image, data, name) > mode_bits(image.mode):
-        deep = deep_pixels(image, data, name) if frames == 1 else None
-        whole_file = deep is None
-    upright = oriented(image)
-    if deep is None and mode_bits(upright.mode) > 8:
-        deep = as_array(upright)
-    if deep is None:
-        # A file of one frame is never decoded again, so that its pixels need no copy.
-        rgb = upright if frames == 1 and _is_plain(upright) else on_white(upright)
-        height, width = rgb.height, rgb.width
-        pixels = hashlib.sha256(data).digest() if whole_file else rgb.tobytes()
-        kind = "file" if whole_file else "uint8"
-
-        def shown() -> Image.Image:
-            return in_srgb(rgb, upright, profile)
-    else:
-        height, width = deep.shape[:2]
-        pixels, kind = np.ascontiguousarray(deep).tobytes(), str(deep.dtype)
-
-        def shown() -> Image.Image:
-            mapped = Image.fromarray(tone_map(deep)).convert("RGB")
-            return in_srgb(mapped, mapped, profile)
-
-    return (f"{kind} {height}x{width}".encode(), pixels), shown
-
-
-def _is_plain(image: Image.Image) -> bool:
-    return image.mode == "RGB" and "transparency" not in image.info
+def _check_frames(image: Image.Image, frames: int, pixels: int | None = None) -> None:
+    """Refuse a file whose frames have too many pixels: by now, or if all are as large as this."""
+    check_size(image.size)
+    if (frames * image.width * image.height if pixels is None else pixels) > (
+        MAX_PIXELS_OF_ALL_FRAMES
+    ):
+        raise ImageError(
+            f"too large: {frames} frames of {image.width}x{image.height} pixels, limit "
+            f"{MAX_PIXELS_OF_ALL_FRAMES / 1e6:.0f} megapixels together; split or shrink it"
+        )

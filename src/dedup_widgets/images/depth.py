@@ -39,12 +39,16 @@ def bits_per_sample(image: Image.Image, data: bytes, name: str) -> int:
 
 
 def deep_pixels(image: Image.Image, data: bytes, name: str) -> NDArray[np.uint16] | None:
-    """Return the 16-bit RGB pixels that Pillow would cut to 8 bits; None if it is impossible."""
+    """Return the 16-bit pixels that Pillow would cut to 8 bits; None if it is impossible.
+
+    (height, width, 3): red, green and blue; or with alpha (height, width, 4), see `with_alpha`.
+    """
     if name == "HEIF":
         return _deep_heif_pixels(data)
     if name == "TIFF" and image.tag_v2.get(_PLANAR_TAG, 1) != 1:  # type: ignore[attr-defined]
         return None
-    reopened = open_image(data, name)
+    page = image.tell() if name == "TIFF" else 0
+    reopened = open_image(data, name, page)
     raw_modes = {
         tile.args[0] if isinstance(tile.args, tuple) else tile.args for tile in reopened.tile
     }
@@ -54,22 +58,22 @@ def deep_pixels(image: Image.Image, data: bytes, name: str) -> NDArray[np.uint16
         # Four bytes a pixel, as RGBA has: high and low byte of grey, then of alpha.
         bands = _samples(reopened, "RGBA")
         grey, alpha = (_joined(bands[..., i], bands[..., i + 1]) for i in (0, 2))
-        return _deep_on_white(np.dstack([grey, grey, grey]), alpha)
+        return with_alpha(np.dstack([grey, grey, grey]), alpha)
     # Pillow's raw mode says which byte of the two it keeps; the opposite byte order keeps the
     # other one.
     native_order = "B" if sys.byteorder == "little" else "L"
     other = {";16B": ";16L", ";16L": ";16B", ";16N": ";16" + native_order}.get(raw_mode[-4:])
     if other is None or raw_mode[:-4] not in ("RGB", "RGBA", "RGBX"):
         return None
-    high = _samples(open_image(data, name), raw_mode)
+    high = _samples(open_image(data, name, page), raw_mode)
     low = _samples(reopened, raw_mode[:-4] + other)
     samples = _joined(high, low)
     rgb = samples[..., :3]
     if samples.shape[2] == 4 and image.mode == "RGBA":
-        return _deep_on_white(rgb, samples[..., 3])
+        return with_alpha(rgb, samples[..., 3])
     key = image.info.get("transparency")
     if isinstance(key, tuple):
-        rgb[(rgb == np.array(key, dtype=np.uint16)).all(axis=2)] = 65535
+        return with_alpha(rgb, _all_but((rgb == np.array(key, dtype=np.uint16)).all(axis=2)))
     return rgb
 
 
@@ -98,26 +102,49 @@ def _deep_heif_pixels(data: bytes) -> NDArray[np.uint16] | None:
     samples = np.asarray(image)
     if image.mode == "RGB;16":
         return samples
-    return _deep_on_white(samples[..., :3], samples[..., 3])
+    return with_alpha(samples[..., :3], samples[..., 3])
 
 
-def _deep_on_white(rgb: NDArray[np.uint16], alpha: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Composite 16-bit pixels, (height, width, 3), on white by their alpha, (height, width)."""
+def with_alpha(rgb: NDArray[np.uint16], alpha: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Put 16-bit colours, (height, width, 3), and alpha, (height, width), together.
+
+    Returns
+    -------
+    NDArray[np.uint16]
+        The colours alone if alpha is opaque all over; else (height, width, 4), where pixels that
+        cannot be seen at all are white.
+    """
+    if alpha.min(initial=65535) == 65535:
+        return rgb
+    samples = np.dstack([rgb, alpha])
+    samples[alpha == 0, :3] = 65535
+    return samples
+
+
+def deep_on_white(samples: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Composite 16-bit pixels with alpha, (height, width, 4), on white: (height, width, 3)."""
     # 65535 * 65535 + 32767 still fits into 32 bits.
-    a = alpha.astype(np.uint32)[..., None]
+    rgb, a = samples[..., :3], samples[..., 3:].astype(np.uint32)
     return ((rgb * a + 65535 * (65535 - a) + 32767) // 65535).astype(np.uint16)
 
 
+def _all_but(hidden: NDArray[np.bool_]) -> NDArray[np.uint16]:
+    """Return alpha that hides some pixels, and no others."""
+    return np.where(hidden, np.uint16(0), np.uint16(65535))
+
+
 def as_array(image: Image.Image) -> NDArray[Any]:
-    """Return the pixels of a mode of 16 or 32 bits; 16-bit grey as three equal channels."""
+    """Return the pixels of a mode of 16 or 32 bits.
+
+    Grey of 16 bits comes as three equal channels, or four with the alpha of a transparent tone.
+    """
     array = np.asarray(image)
     if array.dtype.itemsize > 2:
         return array.astype(array.dtype.newbyteorder("<"), copy=False)
     grey = array.astype(np.uint16)
+    rgb = np.dstack([grey, grey, grey])
     key = image.info.get("transparency")
-    if isinstance(key, int):
-        grey[grey == key] = 65535
-    return np.dstack([grey, grey, grey])
+    return with_alpha(rgb, _all_but(grey == key)) if isinstance(key, int) else rgb
 
 
 def tone_map(pixels: NDArray[Any]) -> NDArray[np.uint8]:

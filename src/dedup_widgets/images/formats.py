@@ -3,6 +3,7 @@
 from PIL import Image, UnidentifiedImageError
 
 from dedup_widgets.errors import ImageError
+from dedup_widgets.images.raw import camera_raw
 
 MAX_PIXELS = 2 * 89_478_485
 """Pixels of the largest picture that is read: where Pillow itself refuses (179 megapixels)."""
@@ -14,6 +15,11 @@ MAX_PIXELS_OF_ALL_FRAMES = 10**9
 
 def sniff(data: bytes) -> str:
     """Return Pillow's name of the format, or raise an `ImageError` that says what it is."""
+    if kind := camera_raw(data):
+        raise ImageError(
+            f"a camera raw file ({kind}), which holds no finished picture; develop it and export "
+            "a JPEG, PNG or TIFF"
+        )
     head = data[:64]
     if head.startswith(b"\xff\xd8\xff"):
         return "JPEG"

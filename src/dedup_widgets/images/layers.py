@@ -6,7 +6,7 @@ first.
 """
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -14,6 +14,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from dedup_widgets.images.quality import tones
 
 Kind = Literal["page", "alpha", "frame", "band"]
 """``page``: the first frame, large enough for its text; ``alpha``: its transparency; ``frame``:
@@ -61,10 +63,14 @@ def is_like_a_page(grey: NDArray[np.uint8]) -> bool:
     >>> is_like_a_page(np.arange(256, dtype=np.uint8).reshape(16, 16))
     False
     """
-    counts = np.bincount(grey.ravel(), minlength=256)
-    tone = int(counts.argmax())
-    near = counts[max(0, tone - PAGE_TONES) : tone + PAGE_TONES + 1].sum()
-    return bool(near >= PAGE_SHARE * grey.size)
+    return has_tones_of_a_page(tones(grey))
+
+
+def has_tones_of_a_page(counts: Sequence[int]) -> bool:
+    """Tell from the number of pixels of each of 256 grey levels what `is_like_a_page` tells."""
+    tone = max(range(len(counts)), key=counts.__getitem__)
+    near = sum(counts[max(0, tone - PAGE_TONES) : tone + PAGE_TONES + 1])
+    return near >= PAGE_SHARE * sum(counts)
 
 
 def layer(kind: Kind, picture: Image.Image) -> Layer:

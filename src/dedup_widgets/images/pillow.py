@@ -27,13 +27,15 @@ _ORIENTATION_TAG = 0x0112
 _EXIF_IFD_TAG = 0x8769
 
 
-def open_image(data: bytes, name: str) -> ImageFile.ImageFile:
-    """Open a picture of a known format, without warnings."""
+def open_image(data: bytes, name: str, page: int = 0) -> ImageFile.ImageFile:
+    """Open a picture of a known format, without warnings; of a TIFF a certain page."""
     _load_plugins()
     # Image.open() would try every plugin in turn and warn about large pictures. Here the format is
     # known, and the size is checked by `check_size`.
     image = Image.OPEN[name][0](io.BytesIO(data), "")
     assert isinstance(image, ImageFile.ImageFile)
+    if page:
+        image.seek(page)
     return image
 
 

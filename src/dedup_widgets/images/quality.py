@@ -6,6 +6,7 @@ they are equal on every machine.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,58 +24,63 @@ _ROWS = 102
 already; for larger arrays the system would have to provide and clear new pages."""
 
 
-def grey(rgb: Image.Image) -> Grey:
+def grey(picture: Image.Image) -> Grey:
     """Return the picture that the metrics are computed from.
 
     Parameters
     ----------
-    rgb
-        A picture of mode RGB.
+    picture
+        A picture of mode RGB or L.
 
     Returns
     -------
     Grey
         512 x 512 whole numbers from 0 to 255.
     """
-    small = rgb.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    luma = picture if picture.mode == "L" else picture.convert("L")
+    small = luma.resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0)
     return np.asarray(small)
 
 
-def brightness(picture: Grey) -> float:
+def tones(picture: Grey) -> list[int]:
+    """Return how many pixels have each of the 256 grey levels."""
+    return Image.fromarray(picture).histogram()
+
+
+def brightness(counts: Sequence[int]) -> float:
     """Measure how bright a picture is: its mean luma.
 
     Parameters
     ----------
-    picture
-        See :func:`grey`.
+    counts
+        Pixels of each grey level; see :func:`tones`.
 
     Returns
     -------
     float
         From 0, black, to 1, white.
     """
-    return int(picture.sum(dtype=np.uint32)) / picture.size / 255
+    return sum(tone * count for tone, count in enumerate(counts)) / sum(counts) / 255
 
 
-def contrast(picture: Grey) -> float:
+def contrast(counts: Sequence[int]) -> float:
     """Measure contrast: the standard deviation of luma, known as RMS contrast.
 
     (E. Peli, "Contrast in complex images", Journal of the Optical Society of America A 7, 1990.)
 
     Parameters
     ----------
-    picture
-        See :func:`grey`.
+    counts
+        Pixels of each grey level; see :func:`tones`.
 
     Returns
     -------
     float
         From 0, one flat tone, to 0.5, half black and half white.
     """
-    counts = Image.fromarray(picture).histogram()
     total = sum(tone * count for tone, count in enumerate(counts))
     squares = sum(tone**2 * count for tone, count in enumerate(counts))
-    return math.sqrt(_variance(picture.size, total, squares)) / 255
+    return math.sqrt(_variance(sum(counts), total, squares)) / 255
 
 
 def sharpness(picture: Grey) -> float:
@@ -105,6 +111,13 @@ def sharpness(picture: Grey) -> float:
         np.square(laplacian, out=laplacian)
         squares += int(laplacian.sum(axis=1, dtype=np.int32).sum(dtype=np.int64))
     return _variance(n, total, squares)
+
+
+def small(picture: Grey) -> Grey:
+    """Return the mean of each 8 x 8 block: 64 x 64 whole numbers from 0 to 255."""
+    rows = picture.reshape(64, 8, SIDE).sum(axis=1, dtype=np.uint16)
+    sums = rows.reshape(64, 64, 8).sum(axis=2, dtype=np.uint16)
+    return np.asarray((sums + 32) >> 6, dtype=np.uint8)
 
 
 def _laplacian(rows: Grey) -> NDArray[np.int32]:

@@ -1,6 +1,5 @@
 """The interface of embedding models, their scale and their precision."""
 
-import math
 import uuid
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
@@ -24,6 +23,10 @@ DEFAULT_NEAR_DISTANCE = 0.05
 """Cosine distance at the near-duplicate boundary of CLIP ViT-B/32, and of uncalibrated models."""
 
 
+DEFAULT_CANDIDATE_DISTANCE = 0.20
+"""Cosine distance within which a copy may lie by CLIP ViT-B/32: a guess, which nobody measured."""
+
+
 MAX_SIDE_PIXELS = 1024
 """Longest side in pixels of a picture that is passed to a model of unknown input size."""
 
@@ -45,7 +48,10 @@ class Embedder(Protocol):
     persistent : bool
         Whether `key` means the same in another process, so that a store may keep the vectors.
     near_distance : float
-        Cosine distance at the model's near-duplicate boundary, between 0 and 1; see `gamma`.
+        Cosine distance at the model's near-duplicate boundary, between 0 and 1.
+    candidate_distance : float
+        Cosine distance within which a copy may lie, from `near_distance` to below 1: pairs that
+        are farther apart are not looked at.
     can_embed_text : bool
         Whether `encode_text` works.
     fixed_batch : int or None
@@ -58,6 +64,7 @@ class Embedder(Protocol):
     key: str
     persistent: bool
     near_distance: float
+    candidate_distance: float
     can_embed_text: bool
     fixed_batch: int | None
 
@@ -74,40 +81,39 @@ class Embedder(Protocol):
         ...
 
 
-def gamma(near_distance: float) -> float:
-    """Return the exponent that brings a model's distances to the uniqueness scale.
-
-    ``gamma = ln 0.05 / ln d_near``, so that ``d_near ** gamma == 0.05``: whatever the model, 0.05
-    on the uniqueness scale is its near-duplicate boundary.
+def candidate_distance(near_distance: float, given: float | None = None) -> float:
+    """Return the distance within which a copy may lie by a model.
 
     Parameters
     ----------
     near_distance : float
-        The model's calibrated boundary ``d_near`` as a cosine distance, between 0 and 1.
-
-    Returns
-    -------
-    float
-        1 for CLIP ViT-B/32 (0.05), 2.16 for EfficientNet-Lite0 (0.25).
+        The model's near-duplicate boundary as a cosine distance, between 0 and 1.
+    given : float, optional
+        What is known of the model; by default four times `near_distance`, but at most 0.5 where
+        that is not below `near_distance`.
 
     Raises
     ------
     InputError
-        If `near_distance` is not strictly between 0 and 1.
+        If `given` does not lie from `near_distance` to below 1.
 
     Examples
     --------
-    >>> gamma(0.05)
-    1.0
-    >>> round(gamma(0.25), 2)
-    2.16
+    >>> candidate_distance(0.05)
+    0.2
+    >>> candidate_distance(0.4)
+    0.5
+    >>> candidate_distance(0.4, 0.55)
+    0.55
     """
-    if not 0 < near_distance < 1:
+    if given is None:
+        return max(near_distance, min(0.5, 4 * near_distance))
+    if not near_distance <= given < 1:
         raise InputError(
-            f"near_distance must lie between 0 and 1, not {near_distance}; 0.05 suits a model "
-            "that was not calibrated"
+            f"candidate_distance must lie from near_distance, {near_distance}, to below 1, "
+            f"not {given}; leave it out if the model was not measured"
         )
-    return math.log(0.05) / math.log(near_distance)
+    return given
 
 
 KEY_SUFFIX = {"torch.bfloat16": "/bf16", "torch.float16": "/fp16", "None": ""}

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dedup_widgets.frame.scale import gamma_of
 from dedup_widgets.models.base import (
     DEFAULT_NEAR_DISTANCE,
     PREPARATION_VERSION,
-    gamma,
+    candidate_distance,
     no_text,
     only_here,
     unit_rows,
@@ -31,7 +32,11 @@ class CustomModel:
         self.name = str(getattr(model, "name", None) or type(model).__name__)
         self.key = f"{given if self.persistent else only_here(self.name)}/{PREPARATION_VERSION}"
         self.near_distance = float(getattr(model, "near_distance", DEFAULT_NEAR_DISTANCE))
-        gamma(self.near_distance)
+        gamma_of(self.near_distance)
+        given_candidate = getattr(model, "candidate_distance", None)
+        self.candidate_distance = candidate_distance(
+            self.near_distance, None if given_candidate is None else float(given_candidate)
+        )
         self._model = model
 
     def prepare(self, rgb: Image.Image) -> Image.Image:

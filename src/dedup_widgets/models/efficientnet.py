@@ -21,6 +21,10 @@ EFFICIENTNET_NEAR_DISTANCE = 0.25
 """Cosine distance at its near-duplicate boundary, calibrated on photos with edited copies."""
 
 
+EFFICIENTNET_CANDIDATE_DISTANCE = 0.45
+"""Cosine distance within which 19 of 20 edited copies of photos lay."""
+
+
 EFFICIENTNET_BATCH_PICTURES = 4
 """Pictures in a batch on a processor. Its tensors are large: for more pictures, the system would
 provide new memory for each tensor, which took a sixth of the time at 8."""
@@ -32,6 +36,7 @@ class EfficientNet:
     name = EMBEDDED_MODEL
     persistent = True
     near_distance = EFFICIENTNET_NEAR_DISTANCE
+    candidate_distance = EFFICIENTNET_CANDIDATE_DISTANCE
     can_embed_text = False
 
     def __init__(self, device: str, precision: Precision) -> None:

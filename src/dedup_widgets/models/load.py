@@ -20,13 +20,15 @@ from dedup_widgets.models.base import Embedder, Precision, check_precision
 from dedup_widgets.models.custom import CustomModel
 from dedup_widgets.models.efficientnet import EfficientNet
 from dedup_widgets.models.hub import EMBEDDED_MODEL, find_model, pick_device
+from dedup_widgets.models.perceptual import PERCEPTUAL, PerceptualModel
 from dedup_widgets.models.sentence_transformer import load_sentence_transformer
 
 
 def lasting_name(model: str | os.PathLike[str]) -> str:
     """Return the name by which :func:`load_embedder` finds a model from any folder."""
     name = os.fspath(model)
-    if name == EMBEDDED_MODEL or not (isinstance(model, os.PathLike) or Path(name).is_dir()):
+    is_folder = isinstance(model, os.PathLike) or Path(name).is_dir()
+    if name in (EMBEDDED_MODEL, PERCEPTUAL) or not is_folder:
         return name
     return absolute(name)
 
@@ -42,13 +44,14 @@ def load_embedder(
     ----------
     model : str, path-like or object
         - ``"efficientnet-lite0"``: the embedded network; needs no model hub.
+        - ``"perceptual"``: the lowest frequencies of the picture; needs no weights at all.
         - Any other name, or the path of a folder: loaded through sentence-transformers. A name
           is looked up in the local cache first, so that a model loaded once needs no network.
         - An object with ``encode(list[PIL.Image.Image]) -> array`` of shape (n, d). It gets
           pictures of mode RGB, shrunk to 1024 pixels on the longest side so that a batch fits
           into memory. Optional attributes: ``key`` or ``name`` (a string that identifies its
           weights; without one, embeddings are not kept in the store), ``near_distance``
-          (default 0.05).
+          (default 0.05), ``candidate_distance`` (default four times that).
         - An `Embedder`, which is returned as it is.
     device : str, optional
         As torch names it. By default ``"cuda"`` if there is one, else ``"mps"``, else ``"cpu"``.
@@ -80,6 +83,8 @@ def load_embedder(
     check_precision(precision)
     if isinstance(model, (str, os.PathLike)):
         name = os.fspath(model)
+        if name == PERCEPTUAL:
+            return PerceptualModel()
         if name == EMBEDDED_MODEL:
             return EfficientNet(pick_device(device), precision)
         loaded, key = find_model(name, isinstance(model, os.PathLike), device)

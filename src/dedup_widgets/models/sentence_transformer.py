@@ -9,6 +9,7 @@ from PIL import Image
 
 from dedup_widgets.errors import ModelError
 from dedup_widgets.models.base import (
+    DEFAULT_CANDIDATE_DISTANCE,
     DEFAULT_MODEL,
     DEFAULT_NEAR_DISTANCE,
     KEY_SUFFIX,
@@ -53,6 +54,7 @@ class _SentenceTransformer:
     """A model of sentence-transformers; prepared pictures are PIL pictures of its input size."""
 
     near_distance = DEFAULT_NEAR_DISTANCE
+    candidate_distance = DEFAULT_CANDIDATE_DISTANCE
     fixed_batch: int | None = None
 
     def __init__(self, model: Any, name: str, key: str | None) -> None:
@@ -88,6 +90,7 @@ class _FastClip:
     """The vision tower of a CLIP model in low precision; prepared pictures are bytes of pixels."""
 
     near_distance = DEFAULT_NEAR_DISTANCE
+    candidate_distance = DEFAULT_CANDIDATE_DISTANCE
 
     def __init__(
         self, exact: _SentenceTransformer, network: Any, colours: "Colours", low: "torch.dtype"

@@ -40,6 +40,7 @@ def greedy_groups(
     vectors: Vectors | NDArray[np.float32],
     radius: float,
     *,
+    also: NDArray[np.int32] | None = None,
     max_pairs: int = MAX_PAIRS,
     rows_at_a_time: tuple[int, int] = GROUPED_ROWS_AT_A_TIME,
     device: str | None = None,
@@ -56,6 +57,8 @@ def greedy_groups(
         :func:`unit_vectors`.
     radius
         Largest cosine distance from a representative to a member; negative: no groups.
+    also
+        (p, 2), rows of pairs that count as within the radius, wherever their vectors are.
     max_pairs
         Pairs that are held at a time, at least 2 million. It bounds memory, and changes no result.
     rows_at_a_time
@@ -77,10 +80,27 @@ def greedy_groups(
     representative = np.arange(len(vectors))
     if radius < 0 or not len(vectors):
         return representative
+    if also is not None:
+        return _grouped(vectors, radius, ordered(also), max_pairs, rows_at_a_time, device)
     # Equal vectors have the same neighbours, so one of them is enough.
     sets = EqualSets(vectors)
     distinct = vectors.take(sets.representatives)
-    of_distinct = np.arange(len(sets.representatives))
+    none = np.empty((0, 2), np.int32)
+    of_distinct = _grouped(distinct, radius, none, max_pairs, rows_at_a_time, device)
+    representative[sets.representatives] = sets.representatives[of_distinct]
+    return representative[sets.representative_of]
+
+
+def _grouped(
+    distinct: Vectors,
+    radius: float,
+    also: NDArray[np.int32],
+    max_pairs: int,
+    rows_at_a_time: tuple[int, int],
+    device: str | None,
+) -> NDArray[np.int64]:
+    """Group vectors greedily, a block at a time."""
+    of_distinct = np.arange(len(distinct))
     left, size = of_distinct.copy(), rows_at_a_time[0]
     while left.size:
         block, later = left[:size], left[size:]
@@ -88,14 +108,17 @@ def greedy_groups(
         if pairs is None:
             size = rows_at_a_time[1]
             continue
+        in_block = np.isin(also, block)
+        pairs = np.concatenate([pairs, also[in_block.all(axis=1)]])
         of_distinct[block] = greedy_groups_of_pairs(len(distinct), pairs)[block]
         representatives = block[of_distinct[block] == block]
         first = _FirstRepresentative(len(distinct))
         _pairs_into(first, distinct, radius, device).compare(representatives, later)
+        from_here = also[np.isin(also[:, 0], representatives)]
+        first.add(*from_here.T.astype(np.int64))
         of_distinct[later] = np.minimum(of_distinct[later], first.representative[later])
         left = later[of_distinct[later] == later]
-    representative[sets.representatives] = sets.representatives[of_distinct]
-    return representative[sets.representative_of]
+    return of_distinct
 
 
 class _FirstRepresentative:

@@ -246,7 +246,8 @@ class _DuplicateRelation:
     def __init__(
         self, images: NDArray[np.int64], groups: Groups, ranked: RankedImages, near: float
     ) -> None:
-        self._picture = ranked.picture
+        self._picture, self._row = ranked.picture, ranked.row
+        self._compared = ranked.scored.compared
         self._keeper_picture = np.where(
             groups.representative >= 0, ranked.picture[groups.representative], -1
         )
@@ -267,6 +268,11 @@ class _DuplicateRelation:
         related: NDArray[np.bool_] = (
             (pictures == own) | (pictures == of_keeper) | (own == of_keeper)
         )
+        compared = self._compared
+        if compared is not None:
+            related |= compared.are_within(self._row[image], self._row[others], self._radius)
+            if self._radius < compared.pairs.boundary:
+                return related
         if self._vector_row[image] >= 0:
             known = self._vector_row[others] >= 0
             cosine = cosines(

@@ -17,7 +17,6 @@ from dedup_widgets.planning.ranking import (
     Limits,
     RankedImages,
     ScoredImages,
-    distances_between,
 )
 from dedup_widgets.planning.reasons import (
     EXACT,
@@ -234,10 +233,8 @@ class Planner:
         is_known = last_keeper[row] == keeper_row
         distance = np.where(kind == EXACT, np.float32(0), np.float32(np.nan))
         distance[is_known] = last_distance[row[is_known]]
-        if (embeddings := ranked.scored.embeddings) is not None:
-            has_vector = embeddings.is_not_null().to_numpy()
-            unknown = (kind > 0) & ~is_known & has_vector[row] & has_vector[keeper_row]
-            distance[unknown] = distances_between(embeddings, row[unknown], keeper_row[unknown])
+        unknown = (kind > EXACT) & ~is_known
+        distance[unknown] = ranked.scored.distances(row[unknown], keeper_row[unknown])
         keepers = np.full(len(last_keeper), -1)
         of_rows = np.full(len(last_keeper), np.nan, np.float32)
         keepers[row], of_rows[row] = keeper_row, distance

@@ -10,11 +10,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dedup_widgets.frame.provenance import of_one_model, provenances
+from dedup_widgets.frame.scale import FLOOR, NEAR, near_distance_of, radius_of, scale
 from dedup_widgets.neighbors import grouping
+from dedup_widgets.neighbors.confirmed import ConfirmedPairs, greedy_groups
 from dedup_widgets.neighbors.pairs import Pairs, pairs_within
 from dedup_widgets.neighbors.vectors import distances, first_equal, unit_vectors
+from dedup_widgets.scoring.evidence import pairs_of_frame
 from dedup_widgets.scoring.keepers import Rule, rank
-from dedup_widgets.scoring.uniqueness import FLOOR, NEAR, SAME, radius_of, scale
+from dedup_widgets.scoring.uniqueness import SAME
 
 PLANNER_NEAR_LIMIT = 0.2
 """Boundary, on the uniqueness scale, up to which one search of pairs serves all boundaries."""
@@ -74,10 +77,14 @@ class ScoredImages:
         if "error" in frame.columns:
             compared &= pl.col("error").is_null()
         mask = frame.select(compared).to_series()
-        self.images = frame.drop("embedding", strict=False).filter(mask)
+        self.images = frame.drop("embedding", "evidence", strict=False).filter(mask)
         self.row = np.flatnonzero(mask.to_numpy())
         self.made = provenances(self.images)
         self.embeddings = frame["embedding"] if "embedding" in frame.columns else None
+        self._has_evidence = {"evidence", "fingerprint"} <= set(frame.columns)
+        if self._has_evidence:
+            self._fingerprints = frame["fingerprint"].cast(pl.String)
+            self._evidence = frame["evidence"]
         self.closeness = Closeness(self, limits) if needed == "embedding" else None
 
     @cached_property
@@ -124,8 +131,7 @@ class ScoredImages:
     def gamma(self) -> float | None:
         """The exponent between the frame's distances and its scores, None if there is none.
 
-        Where the frame does not say, the median of ln(uniqueness) / ln(distance), if most rows
-        agree with it.
+        Where the frame does not say, it is the one that most rows agree with.
         """
         if self.made:
             gammas = {made.gamma for made in self.made}
@@ -135,14 +141,17 @@ class ScoredImages:
         score = self.images["uniqueness"].cast(pl.Float64).fill_null(np.nan).to_numpy()
         distance = self.images["distance"].cast(pl.Float64).fill_null(np.nan).to_numpy()
         # At the lowest score the exponent is lost, and near 1 the logarithm is mostly rounding.
-        usable = (score > 2 * FLOOR) & (score < 1) & (distance > 0) & (distance < 0.999)
-        exponents = np.log(score[usable]) / np.log(distance[usable])
-        if not exponents.size:
-            return None
-        gamma = float(np.median(exponents))
-        if not 1e-3 <= gamma <= 1e3 or np.mean(abs(exponents - gamma) <= 1e-3 * gamma) < 0.9:
-            return None
-        return 1.0 if abs(gamma - 1) < 1e-5 else gamma
+        usable = (score > 1.001 * FLOOR) & (score < 1) & (distance > 0) & (distance < 0.999)
+        for floor in (FLOOR, 0.0):  # frames of the first version had no floor
+            powered = (score[usable] - floor) / (1 - floor)
+            exponents = np.log(powered) / np.log(distance[usable])
+            if not exponents.size:
+                return None
+            gamma = float(np.median(exponents))
+            agrees = abs(exponents - gamma) <= 1e-3 * gamma
+            if 1e-3 <= gamma <= 1e3 and np.mean(agrees) >= 0.9:
+                return 1.0 if abs(gamma - 1) < 1e-5 else gamma
+        return None
 
     @cached_property
     def is_on_scale(self) -> bool:
@@ -157,6 +166,25 @@ class ScoredImages:
         score, distance = (both[name].to_numpy() for name in both.columns)
         follows = abs(score - scale(distance, self.gamma)) <= 1e-3 * score
         return not follows.size or bool(np.mean(follows) >= 0.9)
+
+    @cached_property
+    def compared(self) -> "ComparedPictures | None":
+        """What is known from laying pictures over each other; None if only vectors are known."""
+        is_known = bool(self.made) and all(made.compared is not None for made in self.made)
+        if not is_known or self.gamma is None or not self._has_evidence:
+            return None
+        near_distance = near_distance_of(self.gamma)
+        picture, pairs = pairs_of_frame(self._fingerprints, self._evidence, near_distance)
+        return ComparedPictures(picture, pairs)
+
+    def distances(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the distance of each row of the frame to its other one; NaN where not known."""
+        distance = np.full(len(rows), np.nan)
+        if self.embeddings is not None:
+            has_vector = self.embeddings.is_not_null().to_numpy()
+            known = has_vector[rows] & has_vector[others]
+            distance[known] = distances_between(self.embeddings, rows[known], others[known])
+        return distance if self.compared is None else self.compared.decide(rows, others, distance)
 
     def check_models(self, purpose: str) -> None:
         """Raise an InputError that names two models whose embeddings cannot be compared."""
@@ -215,12 +243,53 @@ class RankedImages:
         return len(self.row)
 
 
+@dataclass(frozen=True)
+class ComparedPictures:
+    """The pictures of a frame that were laid over each other.
+
+    Attributes
+    ----------
+    picture
+        For each row of the frame, the number of its picture; -1 for none.
+    pairs
+        Pairs of pictures by their numbers.
+    """
+
+    picture: NDArray[np.int64]
+    pairs: ConfirmedPairs
+
+    def are_within(self, row: int, others: NDArray[np.int64], radius: float) -> NDArray[np.bool_]:
+        """Tell which other rows were confirmed to be copies of a row, within a distance."""
+        number = self.picture[row]
+        if number < 0:
+            return np.zeros(len(others), np.bool_)
+        return np.isin(self.picture[others], self.pairs.within(int(number), radius))
+
+    def decide(
+        self,
+        rows: NDArray[np.int64],
+        others: NDArray[np.int64],
+        distance: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Return the distances of pairs of rows from those of their vectors."""
+        own, other = self.picture[rows], self.picture[others]
+        confirmed = np.full(len(rows), np.nan)
+        known = (own >= 0) & (other >= 0)
+        confirmed[known] = self.pairs.distances(own[known], other[known])
+        beyond = np.minimum(np.maximum(distance, self.pairs.boundary), 1.0)
+        decided = np.where(np.isnan(confirmed), beyond, confirmed)
+        return np.where(own == other, 0.0, decided)
+
+
 class Closeness:
     """Which images are near each other, for groups at any boundary.
 
     The pairs within a limit are searched once, when they are first needed, and kept. Beyond the
     limit, or where there are too many pairs to keep, each boundary is searched by itself; the
     groups are the same. It may serve several threads.
+
+    Where pictures were laid over each other, up to the model's own boundary only the pairs count
+    that were confirmed; beyond it vectors count as well.
 
     An image whose score is above a boundary has no other within it, so only images with lower
     scores are compared. In a frame without fingerprints, or whose scores do not follow from its
@@ -233,6 +302,7 @@ class Closeness:
         self._embeddings = scored.embeddings
         self.radius = scored.radius
         self._row = scored.row
+        self._compared = scored.compared
         # The lowest boundary at which a row of the frame may have a neighbour.
         self._from = np.zeros(len(scored.embeddings))
         if scored.is_on_scale and scored.pictures is not None:
@@ -274,7 +344,14 @@ class Closeness:
         """
         representative, has_neighbor = np.arange(len(rows)), np.zeros(len(rows), np.bool_)
         some = np.flatnonzero(self._from[rows] <= near)
-        of_some, has_neighbor[some] = self._greedy_groups(rows[some], near, self.radius(near))
+        radius, compared = self.radius(near), self._compared
+        if compared is None:
+            of_some, has_neighbor[some] = self._greedy_groups(rows[some], near, radius)
+        elif radius < compared.pairs.boundary:
+            of_some, has_neighbor[some] = _grouped_by(_confirmed(rows[some], compared, radius))
+        else:
+            copies = _confirmed(rows[some], compared, radius)
+            of_some, has_neighbor[some] = self._greedy_groups_with(rows[some], near, radius, copies)
         representative[some] = some[of_some]
         return representative, has_neighbor
 
@@ -284,6 +361,28 @@ class Closeness:
         Pictures count as the same by their embeddings alone.
         """
         return self._greedy_groups(rows, 0.0, SAME)[0]
+
+    def _greedy_groups_with(
+        self, rows: NDArray[np.int64], near: float, radius: float, copies: list[NDArray[np.int64]]
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Group rows by their vectors, and with their copies wherever the vectors of these are."""
+        found = self._pairs(near)
+        if found.near < near or found.pairs.radius < radius:
+            vectors = unit_vectors(self._embeddings.gather(rows))
+            return _greedy_groups_by_search(vectors, radius, _pairs_of(copies))
+        vector = found.vector[rows]
+        order = np.argsort(vector, kind="stable")
+        start = np.searchsorted(vector[order], np.arange(vector.max(initial=-1) + 2))
+
+        def neighbors(i: int) -> NDArray[np.int64]:
+            near_vectors = np.append(found.pairs.of(int(vector[i]), radius), vector[i])
+            near_vectors = near_vectors[near_vectors < len(start) - 1]
+            of_vectors = [order[start[v] : start[v + 1]] for v in near_vectors.tolist()]
+            both: NDArray[np.int64] = np.concatenate([*of_vectors, copies[i]])
+            others: NDArray[np.int64] = both[both != i]
+            return others
+
+        return _grouped_by([neighbors(i) for i in range(len(rows))])
 
     def _greedy_groups(
         self, rows: NDArray[np.int64], near: float, radius: float
@@ -356,16 +455,41 @@ class _NearPairs:
     is_cut: bool
 
 
+def _confirmed(
+    rows: NDArray[np.int64], compared: ComparedPictures, radius: float
+) -> list[NDArray[np.int64]]:
+    """Return, for each of some rows of different pictures, which of them are copies of it."""
+    index = np.full(len(compared.pairs), -1)
+    index[compared.picture[rows]] = np.arange(len(rows))
+    near = (index[compared.pairs.within(int(n), radius)] for n in compared.picture[rows])
+    return [others[others >= 0] for others in near]
+
+
+def _grouped_by(
+    near: list[NDArray[np.int64]],
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    has_neighbor = np.array([others.size > 0 for others in near], np.bool_)
+    return greedy_groups(range(len(near)), len(near), near.__getitem__), has_neighbor
+
+
+def _pairs_of(near: list[NDArray[np.int64]]) -> NDArray[np.int32]:
+    first = np.repeat(np.arange(len(near)), [len(others) for others in near])
+    pairs = np.stack([first, np.concatenate([np.empty(0, np.int64), *near])], axis=1)
+    return pairs[pairs[:, 0] < pairs[:, 1]].astype(np.int32)
+
+
 def _greedy_groups_by_search(
-    vectors: NDArray[np.float32], radius: float
+    vectors: NDArray[np.float32], radius: float, also: NDArray[np.int32] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return the same as :meth:`Closeness.greedy_groups`, without a list of all pairs."""
     rows = np.arange(len(vectors))
-    representative = grouping.greedy_groups(vectors, radius)
+    representative = grouping.greedy_groups(vectors, radius, also=also)
     has_neighbor = np.bincount(representative, minlength=len(rows))[representative] > 1
     # An image that has neighbours and yet no group is only near members of other groups.
     members, alone = vectors[representative != rows], np.flatnonzero(~has_neighbor)
     has_neighbor[alone] = grouping.any_within(vectors[alone], members, radius)
+    if also is not None:
+        has_neighbor[also.ravel()] = True
     return representative, has_neighbor
 
 

@@ -14,6 +14,7 @@ from dedup_widgets.dataset.result import Dataset
 from dedup_widgets.errors import InputError
 from dedup_widgets.filters import Context, Expressions
 from dedup_widgets.frame.collection import Collection
+from dedup_widgets.frame.scale import NEAR
 from dedup_widgets.frame.schema import for_planning
 from dedup_widgets.frame.table import file_name, is_frame, require_columns, to_polars
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
@@ -40,7 +41,6 @@ from dedup_widgets.scoring.job import Job
 from dedup_widgets.scoring.keepers import Rule
 from dedup_widgets.scoring.score import add_scores
 from dedup_widgets.scoring.score import score as score_images
-from dedup_widgets.scoring.uniqueness import NEAR
 from dedup_widgets.store.open import Store, open_store
 
 MAX_NOT_DUPLICATE_PAIRS = 200_000

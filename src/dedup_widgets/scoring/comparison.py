@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dedup_widgets._progress import Progress
 from dedup_widgets.neighbors import grouping
 from dedup_widgets.neighbors.all_pairs import AllPairs
+from dedup_widgets.neighbors.confirmed import ConfirmedPairs
 from dedup_widgets.neighbors.grouping import greedy_groups_of_pairs, ordered
 from dedup_widgets.neighbors.pair_list import PairList
 from dedup_widgets.neighbors.search import Method, search
@@ -147,6 +148,36 @@ class Representatives:
         vectors = self.vectors.take(self.rows[near])
         keeper[near] = near[grouping.greedy_groups(vectors, self.radius, device=self.device)]
         return keeper
+
+    def greedy_groups_with(
+        self,
+        radius: float,
+        order: NDArray[np.int64],
+        confirmed: ConfirmedPairs,
+    ) -> NDArray[np.int64]:
+        """Group representatives by vectors within a radius, and by what was confirmed.
+
+        Parameters
+        ----------
+        radius
+            Largest cosine distance from the keeper of a group to a member.
+        order
+            Representatives, the best keeper first.
+        confirmed
+            Pairs that belong together whatever their vectors.
+
+        Returns
+        -------
+        NDArray[np.int64]
+            (n,), the representative that leads the group of each one.
+        """
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        also = place[confirmed.pairs()].astype(np.int32)
+        leader = grouping.greedy_groups(
+            self.vectors.take(self.rows[order]), radius, also=also, device=self.device
+        )
+        return order[leader[place]]
 
     def without_duplicates(
         self, compared: Comparison, same: float

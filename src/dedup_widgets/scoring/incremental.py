@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dedup_widgets.errors import StoreError
 from dedup_widgets.scoring.comparison import Comparison
-from dedup_widgets.scoring.uniqueness import compare
+from dedup_widgets.scoring.uniqueness import Nearest, find_nearest
 from dedup_widgets.store.cache import Cache
 
 FORMAT = 2
@@ -33,7 +33,7 @@ _TOO_MANY = np.empty(0, np.int32)
 """Stands for pairs that were too many to be kept."""
 
 
-def compare_with_store(
+def find_with_store(
     cache: Cache | None,
     model: str,
     embeddings: NDArray[np.float16],
@@ -41,8 +41,8 @@ def compare_with_store(
     fingerprints: Sequence[str],
     rank: NDArray[np.int64],
     **options: Any,
-) -> pl.DataFrame:
-    """Score images as :func:`uniqueness` does, continuing from a search in a store.
+) -> Nearest:
+    """Search as :func:`find_nearest` does, continuing from a search in a store.
 
     Parameters
     ----------
@@ -55,30 +55,30 @@ def compare_with_store(
     rank
         n numbers, all different, the lowest for the best keeper.
     options
-        As :func:`dedup_widgets.scoring.uniqueness.compare` takes them.
+        As :func:`dedup_widgets.scoring.uniqueness.find_nearest` takes them.
 
     Returns
     -------
-    pl.DataFrame
-        To the last bit what :func:`uniqueness` returns.
+    Nearest
+        To the last bit what :func:`find_nearest` returns.
     """
     if cache is None or len(fingerprints) < 2:
-        return compare(embeddings, fingerprints=fingerprints, rank=rank, **options)[0]
+        return find_nearest(embeddings, fingerprints=fingerprints, rank=rank, **options)
     best_first = np.argsort(rank)
     by_rank = pl.Series(fingerprints, dtype=pl.String).gather(best_first)
     first = by_rank.arg_unique().sort()
     names = by_rank.gather(first).to_list()
     known_by = keys(names, embeddings, best_first[first.to_numpy()])
     earlier = find_search(cache, model, names, known_by)
-    scores, compared = compare(
+    nearest = find_nearest(
         embeddings,
         fingerprints=fingerprints,
         rank=rank,
         earlier=None if earlier is None else earlier.compared,
         **options,
     )
-    save_search(cache, model, known_by, compared, earlier)
-    return scores
+    save_search(cache, model, known_by, nearest.found, earlier)
+    return nearest
 
 
 @dataclass(frozen=True, slots=True)

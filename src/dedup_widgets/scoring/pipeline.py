@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -21,9 +21,12 @@ from dedup_widgets._progress import Progress
 from dedup_widgets._threads import single_core_threads
 from dedup_widgets.errors import ImageError, ModelError
 from dedup_widgets.images.decode import decode
+from dedup_widgets.images.layers import to_bytes
+from dedup_widgets.images.perceptual import DIMENSIONS, perceptual_vector
 from dedup_widgets.images.source import Entry, SourceFor
 from dedup_widgets.images.thumbnail import thumbnail
 from dedup_widgets.models.base import Embedder
+from dedup_widgets.models.perceptual import PERCEPTUAL_KEY
 from dedup_widgets.store.cache import Cache, FileRecord
 
 Item = TypeVar("Item")
@@ -46,12 +49,15 @@ class Descriptions:
         One for each file, in the order of the paths.
     embeddings
         Unit vectors, (m, d) float16, one for each fingerprint.
+    perceptual
+        Perceptual vectors, (m, 144) float16, in the same order.
     row_of
-        The row of each fingerprint in `embeddings`.
+        The row of each fingerprint in both.
     """
 
     records: list[FileRecord]
     embeddings: NDArray[np.float16]
+    perceptual: NDArray[np.float16]
     row_of: dict[str, int]
 
 
@@ -102,13 +108,19 @@ def describe(
             batches = _batches(reads, size, set(vectors.row_of), taken)
             most = max(workers, batch_size // size)
             for batch, rows in _embedded(pool, batches, embedder, most):
+                pictures = {r.record.fingerprint: r for r in batch.reads if r.record.fingerprint}
+                perceptual = {name: read.perceptual for name, read in pictures.items()}
+                embedded = {PERCEPTUAL_KEY: perceptual}
+                if embedder.persistent:
+                    embedded[embedder.key] = dict(zip(batch.new, rows, strict=True))
                 cache.add(
                     [read.record for read in batch.reads if read.lasting],
-                    {r.record.fingerprint: r.jpeg for r in batch.reads if r.record.fingerprint},
-                    embedder.key,
-                    dict(zip(batch.new, rows, strict=True)) if embedder.persistent else {},
+                    {name: read.jpeg for name, read in pictures.items()},
+                    embedded,
+                    {name: read.layers for name, read in pictures.items()},
                 )
                 vectors.add(batch.new, rows)
+                vectors.perceptual.update(perceptual)
                 known.update((read.record.entry.path, read.record) for read in batch.reads)
                 report.update(batch, len(rows))
     return vectors.described([known[path] for path in paths])
@@ -141,16 +153,21 @@ def look_up(
     return vectors.described([known[path] for path in paths if path in known])
 
 
+_NO_VECTOR = np.empty(0, np.float16)
+
+
 @dataclass(frozen=True, slots=True)
 class _ReadFile:
     """One file, read and decoded once.
 
-    `jpeg` is the thumbnail, `prepared` the picture as the embedder takes it; a record that is not
-    `lasting` is not kept in the store.
+    `jpeg` is the thumbnail, `layers` are what it does not show, `prepared` the picture as the
+    embedder takes it; a record that is not `lasting` is not kept in the store.
     """
 
     record: FileRecord
     jpeg: bytes = b""
+    layers: bytes = b""
+    perceptual: NDArray[np.float16] = field(default_factory=lambda: _NO_VECTOR)
     prepared: Any = None
     lasting: bool = True
 
@@ -167,11 +184,12 @@ class _Vectors:
     """Embeddings in one matrix that fills as they come in.
 
     It is allocated for all files when the first embedding shows their length; the system provides
-    memory only for what is written.
+    memory only for what is written. `perceptual` are the perceptual vectors by fingerprint.
     """
 
     def __init__(self, most: int, model: str) -> None:
         self.row_of: dict[str, int] = {}
+        self.perceptual: dict[str, NDArray[np.float16]] = {}
         self._most = most
         self._model = model
         self._matrix = np.empty((0, 0), np.float16)
@@ -191,7 +209,10 @@ class _Vectors:
             self._matrix[at] = row
 
     def described(self, records: list[FileRecord]) -> Descriptions:
-        return Descriptions(records, self._matrix[: len(self.row_of)], self.row_of)
+        perceptual = np.empty((len(self.row_of), DIMENSIONS), np.float16)
+        for fingerprint, row in self.row_of.items():
+            perceptual[row] = self.perceptual[fingerprint]
+        return Descriptions(records, self._matrix[: len(self.row_of)], perceptual, self.row_of)
 
 
 class _ProgressReport:
@@ -285,8 +306,10 @@ def _look_up(
                 todo.append(entry)
         wanted = {r.fingerprint for r in current if r.fingerprint} - vectors.row_of.keys()
         _take_stored(vectors, embedder, cache, wanted)
+        vectors.perceptual.update(cache.embeddings(wanted, PERCEPTUAL_KEY))
         for record in current:
-            if record.fingerprint is None or record.fingerprint in vectors.row_of:
+            name = record.fingerprint
+            if name is None or (name in vectors.row_of and name in vectors.perceptual):
                 known[record.entry.path] = record
             else:
                 todo.append(record.entry)
@@ -322,7 +345,15 @@ def _read(source_for: SourceFor, entry: Entry, embedder: Embedder) -> _ReadFile:
     except ImageError as error:
         return _ReadFile(FileRecord(entry, error=str(error)))
     record = FileRecord(entry, picture.fingerprint, picture.facts)
-    return _ReadFile(record, thumbnail(picture.rgb), embedder.prepare(picture.rgb))
+    vector = perceptual_vector(picture.small)
+    prepared = vector if embedder.key == PERCEPTUAL_KEY else embedder.prepare(picture.rgb)
+    return _ReadFile(
+        record,
+        thumbnail(picture.rgb),
+        to_bytes(picture.layers),
+        vector.astype(np.float16),
+        prepared,
+    )
 
 
 def _in_order(
@@ -357,7 +388,7 @@ def _batches(
             if not taken({fingerprint}):
                 batch.new[fingerprint] = read.prepared
         # Only `new` holds the prepared picture, so that its memory is freed once it is embedded.
-        batch.reads.append(_ReadFile(read.record, read.jpeg, None, read.lasting))
+        batch.reads.append(replace(read, prepared=None))
         if len(batch.new) == size or len(batch.reads) == 4 * size:
             yield batch
             batch = _Batch([], {})

@@ -13,11 +13,12 @@ import polars as pl
 import dedup_widgets.scoring.keepers as keepers
 from dedup_widgets._progress import Progress
 from dedup_widgets.frame.provenance import NAME, Provenance, of_one_model, provenances
+from dedup_widgets.frame.scale import NEAR
 from dedup_widgets.frame.schema import without_scores
 from dedup_widgets.frame.table import require_columns
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
 from dedup_widgets.scoring.task import plan_scoring
-from dedup_widgets.scoring.uniqueness import NEAR, uniqueness
+from dedup_widgets.scoring.uniqueness import uniqueness
 from dedup_widgets.store.open import Store
 
 
@@ -36,6 +37,9 @@ def score(
 ) -> pl.DataFrame:
     """Score every image by how unlike the others it is, and suggest what to keep.
 
+    Vectors propose pairs that may be copies, and the pictures themselves decide: a pair is called
+    near-duplicate only if the two were laid over each other and agree.
+
     What was computed before is taken from the store: a second call on the same folder embeds
     nothing, one after m images came in embeds and compares m, and an interrupted one goes on from
     where it was.
@@ -47,7 +51,8 @@ def score(
         a ``path`` column, whose other columns pass through.
     model
         ``"clip-ViT-B-32"`` or any other name or local folder that sentence-transformers loads,
-        ``"efficientnet-lite0"``, or an object with ``encode(list[PIL.Image]) -> array``.
+        ``"efficientnet-lite0"``, ``"perceptual"`` (no weights, no network), or an object with
+        ``encode(list[PIL.Image]) -> array``.
     near
         Near-duplicate boundary on the uniqueness scale, in [0, 1]; default 0.05.
     keep
@@ -80,13 +85,18 @@ def score(
 
         ``path``, ``uniqueness`` (Float32, [0, 1], 0 exactly for what can go as an exact duplicate,
         higher is more unique), ``kind`` (exact, near, unique), ``group``, ``keep``, ``nearest``
-        (path of the image that decided the score) and its cosine ``distance`` (Float32, [0, 1]),
-        ``scored_with`` (how that was done: model, precision, gamma and near, as JSON; by it
+        (path of the image that decided the score) and its ``distance`` (Float32, [0, 1]),
+        ``relation`` and ``agreement`` (where both pictures were confirmed to be copies: what it is
+        of its nearest, and the share of the larger one that agrees, Float32, [0, 1]),
+        ``scored_with`` (how that was done: model, precision, gamma, near, and how many pairs of
+        pictures were compared and images left out, as JSON; by it
         :func:`plan` and :func:`similar` need not be told, nor guess), the facts of the file, the
         quality metrics (``brightness`` [0, 1], ``contrast`` [0, 0.5], ``sharpness`` [0, 1,040,400],
         see :mod:`dedup_widgets.images.quality`; ``aspect_ratio``, width by height; ``area``,
-        pixels; ``bytes``), ``fingerprint`` (32 hex digits), ``error`` (why it could not be read;
-        its scores are then null), ``embedding`` (Array(Float16, d), unit vector), and the other
+        pixels; ``bytes``; ``completeness``, [0, 1], lower for what is cropped, framed or covered),
+        ``fingerprint`` (32 hex digits), ``error`` (why it could not be read;
+        its scores are then null), ``evidence`` (the pictures that it was laid over, and what was
+        found), ``embedding`` (Array(Float16, d), unit vector), and the other
         columns of a frame that was given.
 
     Raises

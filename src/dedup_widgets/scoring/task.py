@@ -6,9 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 import dedup_widgets.scoring.keepers as keepers
 from dedup_widgets._paths import absolute
@@ -16,16 +14,17 @@ from dedup_widgets._progress import Progress
 from dedup_widgets._threads import processors
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.provenance import Provenance
+from dedup_widgets.frame.scale import NEAR, gamma_of
 from dedup_widgets.frame.schema import COLUMNS, types, without_scores
 from dedup_widgets.frame.table import checked_paths, is_frame, to_polars
 from dedup_widgets.images.decode import Facts
 from dedup_widgets.images.listing import find_images
 from dedup_widgets.images.source import source_for
-from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision, check_precision, gamma
+from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision, check_precision
 from dedup_widgets.models.load import lasting_name, load_embedder
-from dedup_widgets.scoring.incremental import compare_with_store
 from dedup_widgets.scoring.pipeline import Descriptions, describe, look_up
-from dedup_widgets.scoring.uniqueness import NEAR
+from dedup_widgets.scoring.scores import score_pictures
+from dedup_widgets.scoring.verify import Looked
 from dedup_widgets.store.cache import FileRecord
 from dedup_widgets.store.open import Store, open_store, store_paths
 
@@ -96,32 +95,33 @@ class ScoringTask:
         facts = _facts(paths, described.records)
         readable = facts["error"].is_null()
         seen = facts.filter(readable)
-        prints = seen["fingerprint"].to_list()
-        vectors = described.embeddings[[described.row_of[fingerprint] for fingerprint in prints]]
-        scores = compare_with_store(
-            self.store.cache if embedder.persistent else None,
-            embedder.key,
-            vectors,
-            fingerprints=prints,
-            rank=keepers.rank(
-                seen if given is None else seen.hstack(given.filter(readable)), self.keep
-            ),
+        of_rows = [described.row_of[name] for name in seen["fingerprint"].to_list()]
+        ranked = seen if given is None else seen.hstack(given.filter(readable))
+        scores, looked = score_pictures(
+            ranked,
+            described.embeddings[of_rows],
+            described.perceptual[of_rows],
+            embedder,
+            self.store.cache,
             near=self.near,
-            gamma=gamma(embedder.near_distance),
+            keep=self.keep,
             device=self.device,
+            workers=self.workers,
             progress=progress,
         )
-        scored = _laid_out(facts, readable, scores, vectors, self._provenance(embedder))
+        scored = _laid_out(facts, readable, scores, self._provenance(embedder, looked))
         return scored if given is None else scored.hstack(given)
 
-    def _provenance(self, embedder: Embedder) -> Provenance:
+    def _provenance(self, embedder: Embedder, looked: Looked) -> Provenance:
         is_named = isinstance(self.model, str | os.PathLike)
         return Provenance(
             model=lasting_name(self.model) if is_named else embedder.name,
             is_named=is_named,
             precision=self.precision if is_named else None,
-            gamma=gamma(embedder.near_distance),
+            gamma=gamma_of(embedder.near_distance),
             near=float(self.near),
+            compared=len(looked.evidence),
+            left_out=looked.left_out,
         )
 
 
@@ -208,7 +208,6 @@ def _laid_out(
     facts: pl.DataFrame,
     readable: pl.Series,
     scores: pl.DataFrame,
-    vectors: NDArray[np.float16],
     made: Provenance,
 ) -> pl.DataFrame:
     """Return the columns of a score, with nulls where a file is not readable."""
@@ -217,11 +216,11 @@ def _laid_out(
         pl.lit(seen).gather(pl.col("nearest")).alias("nearest")
         if len(seen)
         else pl.lit(None, pl.String).alias("nearest"),
-        embedding=pl.Series(vectors, dtype=pl.Array(pl.Float16, vectors.shape[1])),
         row=readable.arg_true(),
     )
     return (
-        facts.with_row_index("row")
+        facts.drop("completeness")
+        .with_row_index("row")
         .join(scores, on="row", how="left", maintain_order="left")
         .with_columns(value.cast(COLUMNS[name].dtype).alias(name) for name, value in SHAPE.items())
         .with_columns(made.column)
@@ -235,9 +234,10 @@ def _facts(paths: Sequence[str], records: Sequence[FileRecord]) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "path": paths,
+            "completeness": [None] * len(paths),
             **{name: [getattr(r.facts, name, None) for r in records] for name in measured},
             "fingerprint": [record.fingerprint for record in records],
             "error": [record.error for record in records],
         },
-        schema=types("path", *measured, "fingerprint", "error"),
+        schema=types("path", "completeness", *measured, "fingerprint", "error"),
     )

@@ -1,11 +1,13 @@
 """The uniqueness score, from embeddings and fingerprints to groups and keepers.
 
 Images that share a fingerprint are exact duplicates; of N of them one, the keeper, is scored and
-N-1 get exactly 0. The score is ``d ** gamma``, where d is the cosine distance to the nearest image
-with another fingerprint. Images within ``near`` of a keeper are its near-duplicates.
+N-1 get exactly 0. The score follows from the distance to the nearest image with another
+fingerprint, see :mod:`dedup_widgets.frame.scale`. Images within ``near`` of a keeper are its
+near-duplicates.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,46 +16,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from dedup_widgets._progress import Progress
 from dedup_widgets.errors import InputError
+from dedup_widgets.frame.scale import NEAR, radius_of, scale
 from dedup_widgets.frame.schema import KIND
+from dedup_widgets.neighbors.confirmed import ConfirmedPairs, greedy_groups
 from dedup_widgets.neighbors.search import Method, check_method
 from dedup_widgets.neighbors.vectors import Vectors, first_equal
 from dedup_widgets.scoring.comparison import Comparison, Representatives
 
-FLOOR = 1e-12
-"""Lowest uniqueness of an image that is scored: zero is reserved for exact duplicates."""
-
-
-NEAR = 0.05
-"""Near-duplicate boundary on the uniqueness scale, where none is given."""
-
-
 SAME = 1e-5
 """Cosine distance within which vectors without fingerprints count as identical."""
-
-
-def scale(distance: ArrayLike, gamma: float = 1.0) -> NDArray[np.float32]:
-    """Turn a cosine distance into uniqueness: ``distance ** gamma``, at least :data:`FLOOR`.
-
-    Parameters
-    ----------
-    distance
-        Cosine distance in [0, 1], of any shape.
-    gamma
-        Exponent of the model: ``ln 0.05 / ln d_near`` puts the model's near-duplicate boundary
-        ``d_near`` at a uniqueness of 0.05.
-
-    Returns
-    -------
-    NDArray[np.float32]
-        Uniqueness in (0, 1], of the shape of `distance`; higher is more unique.
-
-    Examples
-    --------
-    >>> scale([0.0, 0.25, 1.0], gamma=0.5).tolist()
-    [9.999999960041972e-13, 0.5, 1.0]
-    """
-    powered = np.power(np.asarray(distance, np.float64), gamma)
-    return np.maximum(powered, FLOOR).astype(np.float32)
 
 
 def uniqueness(
@@ -142,8 +113,8 @@ def uniqueness(
     Examples
     --------
     >>> scores = uniqueness([[1, 0], [1, 0], [1, 0.1], [0, 1]])
-    >>> scores["uniqueness"].cast(pl.Float64).round(3).to_list()
-    [0.005, 0.0, 0.005, 0.9]
+    >>> scores["uniqueness"].cast(pl.Float64).round(4).to_list()
+    [0.0052, 0.0, 0.0052, 0.9005]
     >>> scores.select("kind", "group", "keep").rows()
     [('exact', 1, True), ('exact', 1, False), ('near', 1, False), ('unique', None, True)]
     """
@@ -171,15 +142,12 @@ def compare(
     progress: Progress = False,
     earlier: Comparison | None = None,
 ) -> tuple[pl.DataFrame, Comparison]:
-    """Return what :func:`uniqueness` does, and the result of the search, to continue from.
+    """Score images as :func:`uniqueness` does, continuing from an earlier search.
 
     Parameters
     ----------
     earlier
-        The result of a search before some images were added or removed; its fingerprints must
-        stand for the same vectors as here. Only images that are new, or whose nearest was removed,
-        are compared, with all others: with m of those, m x n distances. If the best keepers come in
-        another order than before, all are. Without fingerprints it is not used.
+        As :func:`find_nearest` takes it.
 
     The other parameters are those of :func:`uniqueness`, and so are the errors.
 
@@ -193,59 +161,160 @@ def compare(
     """
     _check_range("near", near, 0.0, 1.0)
     _check_range("gamma", gamma, 1e-3, 1e3)
+    nearest = find_nearest(
+        embeddings,
+        fingerprints=fingerprints,
+        rank=rank,
+        radius=radius_of(near, gamma),
+        method=method,
+        device=device,
+        progress=progress,
+        earlier=earlier,
+    )
+    return score_images(nearest, near=near, gamma=gamma), nearest.found
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """What a search among different pictures found.
+
+    Of exact copies only the best is searched for: it represents the others. Representatives are
+    numbered by the ranks of images, the best keeper first.
+
+    Attributes
+    ----------
+    order
+        (n,), the rows of images, the best keeper first.
+    representative
+        (n,), for each image in that order, the number of its representative.
+    search
+        The representatives.
+    found
+        The nearest of each, and the pairs within a radius.
+    """
+
+    order: NDArray[np.int64]
+    representative: NDArray[np.int64]
+    search: Representatives
+    found: Comparison
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The row of each representative."""
+        return self.search.rows
+
+
+def find_nearest(
+    embeddings: Any,
+    *,
+    fingerprints: Iterable[Hashable] | None = None,
+    rank: ArrayLike | None = None,
+    radius: float = -1.0,
+    method: Method = "auto",
+    device: str | None = None,
+    progress: Progress = False,
+    earlier: Comparison | None = None,
+) -> Nearest:
+    """Search for the nearest other picture of each, and for all pairs within a radius.
+
+    Parameters
+    ----------
+    radius
+        Largest cosine distance of the pairs to list; negative: none are.
+    earlier
+        The result of a search before some images were added or removed; its fingerprints must
+        stand for the same vectors as here. Only images that are new, or whose nearest was removed,
+        are compared, with all others: with m of those, m x n distances. If the best keepers come in
+        another order than before, all are. Without fingerprints it is not used.
+
+    The other parameters are those of :func:`uniqueness`, and so are the errors.
+    """
     check_method(method)
     vectors = Vectors(embeddings)
     order = _keeper_order(rank, len(vectors))
     # From here on rows are in keeper order: of two rows, the lower is the better keeper.
-    rows = np.arange(len(vectors))
-    within = radius_of(near, gamma)
-
-    # Rules 2 to 4: the best of several exact copies is their representative; each representative
-    # is scored by its distance to the nearest other one.
     names = None if fingerprints is None else _checked(fingerprints, order)
-    representative = _first_equal_vector(vectors, order) if names is None else _first_equal(names)
-    representatives = np.flatnonzero(representative == rows)
-    search = Representatives(vectors, order[representatives], within, method, device, progress)
+    first = _first_equal_vector(vectors, order) if names is None else _first_equal(names)
+    representatives = np.flatnonzero(first == np.arange(len(first)))
+    search = Representatives(vectors, order[representatives], radius, method, device, progress)
     if names is None:
         found = search.search()
         merged_into, search, found = search.without_duplicates(found, SAME)
-        index = np.searchsorted(representatives, representative)
-        representative = representatives[merged_into[index]]
-        representatives = np.flatnonzero(representative == rows)
+        index = np.searchsorted(representatives, first)
+        first = representatives[merged_into[index]]
+        representatives = np.flatnonzero(first == np.arange(len(first)))
     else:
         prints = [names[i] for i in representatives]
         found = (earlier and search.continue_from(earlier, prints)) or search.search(prints)
-    nearest, distance = found.nearest, found.distance
-    score = np.zeros(len(rows), np.float32)
-    score[representatives] = scale(distance, gamma)
+    return Nearest(order, np.searchsorted(representatives, first), search, found)
+
+
+def score_images(
+    nearest: Nearest,
+    *,
+    near: float,
+    gamma: float,
+    confirmed: ConfirmedPairs | None = None,
+    rank: NDArray[np.int64] | None = None,
+) -> pl.DataFrame:
+    """Score images by the nearest of each, group the duplicates and suggest keepers.
+
+    Parameters
+    ----------
+    nearest
+        What a search found. Without `confirmed`, its pairs must be those within `near`.
+    near, gamma
+        As for :func:`uniqueness`.
+    confirmed
+        The pairs of representatives that were laid over each other. Only those that were confirmed
+        are near-duplicates; the others are beyond the boundary, by their vectors.
+    rank
+        (n,), different numbers by which images are ranked as keepers. Default: as they were in the
+        search. Exact copies must have the same order in both.
+
+    Returns
+    -------
+    pl.DataFrame
+        As :func:`uniqueness` does.
+    """
+    found, search = nearest.found, nearest.search
+    # Rules 2 to 4: the best of several exact copies is their representative; each representative
+    # is scored by its distance to the nearest other one.
+    closest, distance = found.nearest, found.distance
+    if confirmed is not None:
+        closest, distance = confirmed.decide(closest, distance)
 
     # Rules 5 and 6: the best representative that is in no group becomes the keeper of a new one,
     # which all others within near of it join that are in none.
-    keeper = rows.copy()
-    keeper[representatives] = representatives[search.greedy_groups(found)]
-    keeper = keeper[representative]
+    place = np.arange(len(nearest.order)) if rank is None else rank[nearest.order]
+    rows, of_row = np.empty_like(nearest.order), np.empty_like(nearest.order)
+    rows[place], of_row[place] = nearest.order, nearest.representative
+    # From here on `rows` are images, and `of_row` their representatives, in keeper order.
+    _, first = np.unique(of_row, return_index=True)
+    leader = _leaders(search, found, confirmed, np.argsort(first), radius_of(near, gamma))
 
-    exact = _set_sizes(representative) > 1
+    is_first = first[of_row] == np.arange(len(rows))
+    keeper = first[leader[of_row]]
+    keep = keeper == np.arange(len(rows))
     grouped = _set_sizes(keeper) > 1
-    group_number = np.cumsum(grouped & (keeper == rows))
-    decided_by, decided_at = representative.copy(), np.zeros(len(rows))
-    decided_by[representatives] = np.where(nearest >= 0, representatives[nearest], -1)
-    decided_at[representatives] = distance
+    group_number = np.cumsum(grouped & keep)
+    score = np.where(is_first, scale(distance, gamma)[of_row], np.float32(0))
+    decided_by = np.where(is_first, np.append(first, -1)[closest[of_row]], first[of_row])
     by_keeper_order = pl.DataFrame(
         {
-            "row": order,
+            "row": rows,
             "uniqueness": score,
-            "exact": exact,
+            "exact": _set_sizes(of_row) > 1,
             "near": score <= np.float32(near),
             "grouped": grouped,
             "group": group_number[keeper],
-            "keep": keeper == rows,
+            "keep": keep,
             "compared": decided_by >= 0,
-            "nearest": order[decided_by],
-            "distance": decided_at.astype(np.float32),
+            "nearest": rows[decided_by],
+            "distance": np.where(is_first, distance[of_row], 0.0).astype(np.float32),
         }
     )
-    scores = by_keeper_order.sort("row").select(
+    return by_keeper_order.sort("row").select(
         "uniqueness",
         kind=pl.when("exact")
         .then(pl.lit("exact"))
@@ -258,7 +327,21 @@ def compare(
         nearest=pl.when("compared").then("nearest").cast(pl.UInt32),
         distance=pl.when("compared").then("distance"),
     )
-    return scores, found
+
+
+def _leaders(
+    search: Representatives,
+    found: Comparison,
+    confirmed: ConfirmedPairs | None,
+    order: NDArray[np.int64],
+    radius: float,
+) -> NDArray[np.int64]:
+    """Return the representative that leads the group of each; `order` has the best first."""
+    if confirmed is None:
+        return search.greedy_groups(found)
+    if radius < confirmed.boundary:
+        return greedy_groups(order, len(order), lambda item: confirmed.within(item, radius))
+    return search.greedy_groups_with(radius, order, confirmed)
 
 
 def _checked(fingerprints: Iterable[Hashable], order: NDArray[np.int64]) -> list[Hashable]:
@@ -294,28 +377,6 @@ def _first_equal_vector(vectors: Vectors, order: NDArray[np.int64]) -> NDArray[n
     first = np.full(n, n)
     np.minimum.at(first, equal, rank)
     return first[equal[order]]
-
-
-def radius_of(near: float, gamma: float) -> float:
-    """Return the largest cosine distance whose uniqueness is at most `near`, -1 when none is.
-
-    Uniqueness is compared as the Float32 of the column. Floats from 0 to 1 are ordered like their
-    bits, so bisecting the bits finds the largest such float.
-    """
-    limit = np.float32(near)
-
-    def is_near(bits: int) -> bool:
-        return bool(scale(np.int64(bits).view(np.float64), gamma) <= limit)
-
-    low, high = 0, int(np.float64(1.0).view(np.int64))
-    if not is_near(low):
-        return -1.0
-    if is_near(high):
-        return 1.0
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if is_near(middle) else (low, middle)
-    return float(np.int64(low).view(np.float64))
 
 
 def _keeper_order(rank: ArrayLike | None, n: int) -> NDArray[np.int64]:

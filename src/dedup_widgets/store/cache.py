@@ -1,8 +1,9 @@
 """What can be computed again, at a price.
 
 By path, size and modification time: the fingerprint and the facts of a file. By fingerprint: the
-thumbnail. By fingerprint and model: the embedding. By model: what the last few searches for
-neighbours found.
+thumbnail, and further layers of the picture. By fingerprint and model: the embedding. By pair of
+fingerprints: what was found when the pictures were laid over each other. By model: what the last
+few searches for neighbours found.
 """
 
 import json
@@ -119,6 +120,17 @@ DROP TABLE collection;
 DROP TABLE chosen_keeper;
 DROP TABLE not_duplicates;
 """,
+        """
+CREATE TABLE layers (fingerprint TEXT PRIMARY KEY, layers BLOB NOT NULL);
+CREATE TABLE evidence (
+    a TEXT NOT NULL,
+    b TEXT NOT NULL,
+    rules INTEGER NOT NULL,
+    found BLOB NOT NULL,
+    PRIMARY KEY (a, b),
+    CHECK (a < b)
+) WITHOUT ROWID;
+""",
     )
 
     def __init__(
@@ -176,8 +188,8 @@ DROP TABLE not_duplicates;
         self,
         files: Iterable[FileRecord] = (),
         thumbnails: Mapping[str, bytes] | None = None,
-        model: str = "",
-        embeddings: Mapping[str, np.ndarray] | None = None,
+        embeddings: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+        layers: Mapping[str, bytes] | None = None,
     ) -> None:
         """Write a batch in one transaction.
 
@@ -187,10 +199,10 @@ DROP TABLE not_duplicates;
             Records, replacing what was known of their paths.
         thumbnails
             JPEG bytes by fingerprint.
-        model
-            Key of the model that made the embeddings.
         embeddings
-            Unit vectors, (d,) float16, by fingerprint.
+            Unit vectors, (d,) float16, by key of the model that made them, and by fingerprint.
+        layers
+            Layers as bytes, by fingerprint; of pictures that have none, nothing is kept.
         """
         with self._transaction() as db:
             db.executemany(
@@ -215,8 +227,13 @@ DROP TABLE not_duplicates;
                 "INSERT OR REPLACE INTO embedding (fingerprint, model, vector) VALUES (?, ?, ?)",
                 [
                     (fingerprint, model, np.ascontiguousarray(vector, np.float16).tobytes())
-                    for fingerprint, vector in (embeddings or {}).items()
+                    for model, vectors in (embeddings or {}).items()
+                    for fingerprint, vector in vectors.items()
                 ],
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO layers VALUES (?, ?)",
+                [(fingerprint, kept) for fingerprint, kept in (layers or {}).items() if kept],
             )
 
     def embeddings(self, fingerprints: Iterable[str], model: str) -> dict[str, np.ndarray]:
@@ -240,6 +257,49 @@ DROP TABLE not_duplicates;
                 fingerprints,
             )
         )
+
+    def layers(self, fingerprints: Iterable[str]) -> dict[str, bytes]:
+        """Return the stored layers by fingerprint, of the pictures that have any."""
+        return dict(
+            self._query_in(
+                "SELECT fingerprint, layers FROM layers"
+                " WHERE fingerprint IN (SELECT value FROM json_each(?))",
+                fingerprints,
+            )
+        )
+
+    # Pairs of pictures
+
+    def evidence(
+        self, pairs: Iterable[tuple[str, str]], rules: int
+    ) -> dict[tuple[str, str], bytes]:
+        """Return what was found of pairs of pictures, as it was added.
+
+        Parameters
+        ----------
+        pairs
+            Pairs of fingerprints, the lower one first.
+        rules
+            The version of the rules by which pictures are compared.
+        """
+        return {
+            (a, b): found
+            for a, b, found in self._query_in(
+                "SELECT a, b, found FROM json_each(?) AS pair JOIN evidence"
+                " ON a = substr(pair.value, 1, 32) AND b = substr(pair.value, 33)"
+                " WHERE rules = ?",
+                (a + b for a, b in pairs),
+                last=(rules,),
+            )
+        }
+
+    def add_evidence(self, found: Mapping[tuple[str, str], bytes], rules: int) -> None:
+        """Keep what was found of pairs of pictures, in one transaction."""
+        with self._transaction() as db:
+            db.executemany(
+                "INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?)",
+                [(a, b, rules, blob) for (a, b), blob in found.items()],
+            )
 
     # Searches for neighbours
 

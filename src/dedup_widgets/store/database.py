@@ -126,13 +126,17 @@ class Database:
             return self._db.execute(sql, parameters).fetchall()
 
     def _query_in(
-        self, sql: str, values: Iterable[str], first: Sequence[Any] = ()
+        self,
+        sql: str,
+        values: Iterable[str],
+        first: Sequence[Any] = (),
+        last: Sequence[Any] = (),
     ) -> Iterator[Any]:
         """Run ``… IN (SELECT value FROM json_each(?))`` over values, a bounded piece at a time."""
         values = list(values)
         for start in range(0, len(values), 10_000):
             piece = json.dumps(values[start : start + 10_000], ensure_ascii=False)
-            yield from self._query(sql, (*first, piece))
+            yield from self._query(sql, (*first, piece, *last))
 
     def close(self) -> None:
         """Close the file, which cannot be used afterwards."""

@@ -1,0 +1,104 @@
+"""A picture as it is laid over others, with what is computed of it once."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dedup_widgets.alignment.points import Points, find_points
+from dedup_widgets.images.layers import Kind, Layer, from_bytes, is_like_a_page
+
+SQUARE = 32
+"""Side in pixels of the squashed picture by which the eight turns are told apart."""
+
+
+@dataclass(frozen=True, eq=False)
+class Comparable:
+    """One picture, small.
+
+    Attributes
+    ----------
+    rgb : NDArray[np.uint8]
+        (h, w, 3), the thumbnail of the first frame, longest side ≤ 256.
+    layers : tuple of Layer
+        What the thumbnail does not show.
+    width, height : int
+        Pixels of the picture itself.
+    """
+
+    rgb: NDArray[np.uint8]
+    layers: tuple[Layer, ...]
+    width: int
+    height: int
+
+    @cached_property
+    def order(self) -> bytes:
+        """A fixed place among all pictures; equal for equal ones only."""
+        shapes = [self.rgb.shape, *((kept.kind, kept.pixels.shape) for kept in self.layers)]
+        digest = hashlib.blake2b(repr((self.width, self.height, shapes)).encode())
+        for pixels in (self.rgb, *(kept.pixels for kept in self.layers)):
+            digest.update(pixels.tobytes())
+        return digest.digest()
+
+    @cached_property
+    def grey(self) -> NDArray[np.uint8]:
+        """(h, w): the brightness of the thumbnail."""
+        return np.asarray(cv2.cvtColor(self.rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+
+    @cached_property
+    def page(self) -> NDArray[np.uint8]:
+        """(h, w): the grey picture at the size at which its text can be read, if it is kept."""
+        return next((kept.pixels for kept in self.layers if kept.kind == "page"), self.grey)
+
+    @cached_property
+    def is_like_a_page(self) -> bool:
+        """Whether most of it is of one tone."""
+        return is_like_a_page(self.grey)
+
+    @cached_property
+    def square(self) -> NDArray[np.float32]:
+        """(32, 32): the whole, squashed, with mean 0 and norm 1; zeros if it is all alike."""
+        small = cv2.resize(self.grey, (SQUARE, SQUARE), interpolation=cv2.INTER_AREA)
+        centred = small.astype(np.float32) - np.float32(small.mean())
+        norm = float(np.linalg.norm(centred))
+        return centred / np.float32(norm) if norm > 1 else np.zeros_like(centred)
+
+    @cached_property
+    def points(self) -> Points:
+        """Points to align by."""
+        return find_points(self.grey)
+
+    @cached_property
+    def mirrored_points(self) -> Points:
+        """Points of the picture mirrored left to right."""
+        return find_points(np.ascontiguousarray(self.grey[:, ::-1]))
+
+    def of_kind(self, kind: Kind) -> tuple[NDArray[np.uint8], ...]:
+        """Return the layers of one kind, in order."""
+        return tuple(kept.pixels for kept in self.layers if kept.kind == kind)
+
+
+def comparable(thumbnail: bytes, layers: bytes, width: int, height: int) -> Comparable:
+    """Read what the store holds of a picture.
+
+    Parameters
+    ----------
+    thumbnail : bytes
+        A JPEG, longest side ≤ 256.
+    layers : bytes
+        What :func:`~dedup_widgets.images.layers.to_bytes` made.
+    width, height : int
+        Pixels of the picture itself.
+
+    Returns
+    -------
+    Comparable
+        Nothing is computed of it yet.
+    """
+    rgb = np.asarray(Image.open(io.BytesIO(thumbnail)).convert("RGB"))
+    return Comparable(rgb, from_bytes(layers), width, height)

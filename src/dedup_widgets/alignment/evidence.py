@@ -1,0 +1,178 @@
+"""What was found when one picture was laid over another."""
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+Relation = Literal[
+    "re-encoded",
+    "resized",
+    "recoloured",
+    "flipped",
+    "turned",
+    "rotated",
+    "cropped",
+    "uncropped",
+    "framed",
+    "unframed",
+    "overlaid",
+]
+"""What a copy is of the other picture.
+
+``flipped``: mirrored; ``turned``: by a multiple of 90°, ``rotated``: by any other angle;
+``cropped``: shows a part, ``uncropped``: shows more; ``framed``: has a plain border that the other
+lacks, ``unframed``: lacks it; ``overlaid``: something lies over one of them.
+"""
+
+
+RELATIONS: tuple[Relation, ...] = get_args(Relation)
+
+
+NO_MATRIX = (0.0,) * 6
+
+
+ROTATED_BY = 1.5
+"""Degrees from the next multiple of 90 from which on a picture is called rotated: a scan or a
+re-encoding lies within it."""
+
+
+OVERLAID_SHARE = 0.01
+"""Share of the picture that must be covered for a copy to be called overlaid."""
+
+
+SEEN_SHARE = 0.97
+"""Share of the content that must be shown for nothing to have been cropped: refined alignments
+are true to about one part in a hundred."""
+
+
+FRAMED_SHARE = 0.015
+"""Share of a picture that must be plain border for it to be called framed."""
+
+
+RESIZED_BY = 0.02
+"""Relative difference of the sides from which on a copy is called resized."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How picture a lies on picture b, and how much of them agrees.
+
+    Attributes
+    ----------
+    is_confirmed : bool
+        Whether the two are near-duplicates. All other fields are 0 or empty where they are not.
+    agreement : float
+        Share of the larger picture's content that both show and that agrees, in [0, 1].
+    matrix, inverse_matrix : tuple of 6 floats
+        Affine map, by rows ``(m00, m01, m02, m10, m11, m12)``, from a's unit square (x to the
+        right, y down) to b's; and its inverse.
+    a_size, b_size : tuple of 2 ints
+        Width and height in pixels of the pictures themselves.
+    inside_a, inside_b : float
+        Share of a's content (what is not plain border) that lies inside b, and of b's inside a.
+    border_a, border_b : float
+        Share of a that is a plain border beyond b, and of b beyond a.
+    over_a, over_b : float
+        Share of what both show where something lies over a, and over b.
+    is_recoloured : bool
+        Whether brightness, contrast or colours were changed.
+    """
+
+    is_confirmed: bool
+    agreement: float = 0.0
+    matrix: tuple[float, ...] = NO_MATRIX
+    inverse_matrix: tuple[float, ...] = NO_MATRIX
+    a_size: tuple[int, int] = (0, 0)
+    b_size: tuple[int, int] = (0, 0)
+    inside_a: float = 0.0
+    inside_b: float = 0.0
+    border_a: float = 0.0
+    border_b: float = 0.0
+    over_a: float = 0.0
+    over_b: float = 0.0
+    is_recoloured: bool = False
+
+    def inverse(self) -> "Evidence":
+        """Return the same evidence with a and b exchanged."""
+        return replace(
+            self,
+            matrix=self.inverse_matrix,
+            inverse_matrix=self.matrix,
+            a_size=self.b_size,
+            b_size=self.a_size,
+            inside_a=self.inside_b,
+            inside_b=self.inside_a,
+            border_a=self.border_b,
+            border_b=self.border_a,
+            over_a=self.over_b,
+            over_b=self.over_a,
+        )
+
+    @property
+    def is_mirrored(self) -> bool:
+        """Whether one is a mirror image of the other."""
+        return bool(np.linalg.det(self._in_pixels()) < 0)
+
+    @property
+    def angle(self) -> float:
+        """Degrees from -179.95 to 180.05 by which b (or its mirror image) is turned to give a.
+
+        Counter-clockwise is positive. Mirrored top to bottom is mirrored and at 180.
+        """
+        back = self._turn()
+        degrees = float(np.degrees(np.arctan2(back[0, 1] - back[1, 0], back[0, 0] + back[1, 1])))
+        return degrees + 360 if degrees < -179.95 else degrees
+
+    @property
+    def scale(self) -> float:
+        """Pixels of a per pixel of b, along a line; 0 where refused."""
+        return float(np.sqrt(abs(np.linalg.det(self._turn()))))
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom, in b's unit square, of what a shows of it."""
+        m = np.reshape(self.matrix, (2, 3))
+        corners = np.array([[0, 0, 1], [1, 0, 1], [0, 1, 1], [1, 1, 1]]) @ m.T
+        left, top = np.clip(corners.min(axis=0), 0, 1)
+        right, bottom = np.clip(corners.max(axis=0), 0, 1)
+        return float(left), float(top), float(right), float(bottom)
+
+    @property
+    def relation(self) -> Relation | None:
+        """What a is of b, the change that matters most if there are several; None where refused."""
+        if not self.is_confirmed:
+            return None
+        quarter_turns = round(self.angle / 90) % 4
+        if abs(self.angle - 90 * round(self.angle / 90)) > ROTATED_BY:
+            return "rotated"
+        if max(self.over_a, self.over_b) >= OVERLAID_SHARE:
+            return "overlaid"
+        if max(self.border_a, self.border_b) >= FRAMED_SHARE:
+            return "framed" if self.border_a > self.border_b else "unframed"
+        if min(self.inside_a, self.inside_b) < SEEN_SHARE:
+            return "cropped" if self.inside_a > self.inside_b else "uncropped"
+        if self.is_mirrored:
+            return "flipped"
+        if quarter_turns:
+            return "turned"
+        if self.is_recoloured:
+            return "recoloured"
+        longer = zip(self.a_size, self.b_size, strict=True)
+        return "resized" if any(abs(a / b - 1) > RESIZED_BY for a, b in longer) else "re-encoded"
+
+    def _in_pixels(self) -> NDArray[np.float64]:
+        """Return the 2 x 2 part of the map from b's pixels to a's."""
+        back = np.reshape(self.inverse_matrix, (2, 3))[:, :2]
+        a, b = np.maximum(self.a_size, 1), np.maximum(self.b_size, 1)
+        pixels: NDArray[np.float64] = back * a[:, None] / b[None, :]
+        return pixels
+
+    def _turn(self) -> NDArray[np.float64]:
+        """Return that part without the mirror."""
+        pixels = self._in_pixels()
+        return pixels * (-1, 1) if np.linalg.det(pixels) < 0 else pixels
+
+
+REFUSED = Evidence(is_confirmed=False)

@@ -1,0 +1,91 @@
+"""The strict rule, for pages, slides, screens, drawings and icons: they must agree everywhere.
+
+Two pages of one layout agree nearly everywhere, so the lowest region decides. The measure is the
+structural similarity without its brightness term (Wang et al., *Image quality assessment: from
+error visibility to structural similarity*, IEEE TIP 2004).
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup_widgets.alignment.geometry import Map
+from dedup_widgets.alignment.overlay import Overlay, lay, refine
+from dedup_widgets.alignment.photos import mean
+
+COARSE, FINE = 256, 640
+"""Longest side in pixels of the canvases: the first refuses most pairs, the second reads text."""
+
+
+WINDOW, STRIDE = 9, 4
+"""Side of the windows that are compared, and their distance, in pixels: about one letter."""
+
+
+NOISE = 10.0
+"""Standard deviation, in grey levels, of the noise of scans and of JPEG at quality 30."""
+
+
+LOWEST_COARSE, LOWEST_FINE = 0.5, 0.6
+"""How much the lowest region must agree."""
+
+
+TONE = 40.0
+"""Grey levels, after equalising, by which a window's brightness may differ."""
+
+
+RIM = 0.02
+"""Share of the canvas at each side that does not count: there, crops and scans differ."""
+
+
+CHROMA = 18.0
+"""Levels of Cb or Cr by which a region's colour may differ: JPEG at quality 30 stays below 10."""
+
+
+def agree_everywhere(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> tuple[float, Map]:
+    """Return how much the lowest region of two grey pages agrees, and the refined map."""
+    m = refine(a, b, m, COARSE // 2)
+    laid = lay(a, b, m, COARSE)
+    if laid is None or lowest(laid) < LOWEST_COARSE:
+        return -1.0, m
+    if max(a.shape) > COARSE:
+        m = refine(a, b, m, FINE // 2)
+        laid = lay(a, b, m, FINE)
+        if laid is None:
+            return -1.0, m
+    return lowest(laid), m
+
+
+def lowest(laid: Overlay) -> float:
+    """Return the least structural similarity of a region, in [-1, 1]."""
+    a, shown = laid.a, laid.shown
+    p, q = a[shown], laid.b[shown]
+    gain = float(np.clip(p.std() / (q.std() + 1e-3), 0.1, 10))
+    b = np.asarray((laid.b - q.mean()) * gain + p.mean(), np.float32)
+    a_mean, b_mean = mean(a, WINDOW), mean(b, WINDOW)
+    a_var = np.maximum(mean(a * a, WINDOW) - a_mean**2, 0)
+    b_var = np.maximum(mean(b * b, WINDOW) - b_mean**2, 0)
+    covariance = mean(a * b, WINDOW) - a_mean * b_mean
+    noise = 2 * NOISE**2
+    similar = (2 * covariance + noise) / (a_var + b_var + noise)
+    similar[np.abs(a_mean - b_mean) > TONE] = -1
+    similar = np.asarray(cv2.boxFilter(similar, -1, (WINDOW, WINDOW)))
+    inside = np.zeros(shown.shape, bool)
+    dy, dx = (max(WINDOW // 2, round(RIM * side)) for side in shown.shape)
+    inside[dy:-dy, dx:-dx] = True
+    far = cv2.erode(shown.astype(np.uint8), np.ones((WINDOW, WINDOW), np.uint8))
+    inside &= np.asarray(far) > 0
+    return float(similar[inside].min()) if inside.any() else -1.0
+
+
+def colours_agree(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> bool:
+    """Tell whether the colours of two RGB pictures are the same, region by region."""
+    chroma = [np.asarray(cv2.cvtColor(p, cv2.COLOR_RGB2YCrCb), np.uint8)[..., 1:] for p in (a, b)]
+    for channel in range(2):
+        planes = [np.ascontiguousarray(p[..., channel]) for p in chroma]
+        laid = lay(planes[0], planes[1], m, 64)
+        if laid is None:
+            return False
+        differ = np.abs(mean(laid.a, 5) - mean(laid.b, 5))
+        if float(differ[laid.shown].max()) > CHROMA:
+            return False
+    return True

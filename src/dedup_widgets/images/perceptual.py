@@ -1,0 +1,132 @@
+"""A vector of how a picture looks as a whole, by its lowest frequencies and without any network.
+
+A picture is squashed to 64 x 64 grey pixels. Of their discrete cosine transform the lowest 12 x 12
+coefficients are kept, as perceptual hashes keep them [1]_, but as numbers and not as bits. Each is
+multiplied by its frequency, which evens out the spectrum of natural pictures [2]_, whose amplitude
+falls with it. So a copy of another size or quality has nearly the same vector; and the vector of a
+flipped or turned picture follows by changing signs and exchanging rows and columns.
+
+References
+----------
+.. [1] C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", diploma
+   thesis, Upper Austria University of Applied Sciences, 2010.
+.. [2] D. J. Field, "Relations between the statistics of natural images and the response properties
+   of cortical cells", Journal of the Optical Society of America A 4, 1987, pp. 2379-2394.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE = 64
+"""Side in pixels of the square that is transformed."""
+
+
+FREQUENCIES = 12
+"""Frequencies that are kept in each direction."""
+
+
+DIMENSIONS = FREQUENCIES**2
+
+FLATNESS = 16.0
+"""What stands in place of the mean brightness, which does not count: about what a deviation of one
+grey level contributes, so that pictures of one tone have a vector too, and all the same."""
+
+
+def _cosines() -> NDArray[np.float64]:
+    """Return the lowest basis vectors of the orthonormal DCT-II, (frequencies, pixels)."""
+    pixel, frequency = np.arange(SIDE), np.arange(FREQUENCIES)[:, None]
+    basis = np.cos(np.pi * (2 * pixel + 1) * frequency / (2 * SIDE)) * np.sqrt(2 / SIDE)
+    basis[0] /= np.sqrt(2)
+    return np.asarray(basis, np.float64)
+
+
+_BASIS = _cosines()
+_RADIUS = np.hypot(*np.mgrid[:FREQUENCIES, :FREQUENCIES])
+_SIGNS = (-1.0) ** np.arange(FREQUENCIES)
+_UPPER = np.triu_indices(FREQUENCIES, 1)
+
+
+def perceptual_vector(small: NDArray[np.uint8] | NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the perceptual vector of a picture.
+
+    Parameters
+    ----------
+    small
+        64 x 64 grey values from 0 to 255: the whole picture, squashed.
+
+    Returns
+    -------
+    NDArray[np.float32]
+        (144,), of length one.
+
+    Examples
+    --------
+    >>> picture = np.random.default_rng(0).uniform(0, 255, (64, 64))
+    >>> vector = perceptual_vector(picture)
+    >>> darker, mirrored = perceptual_vector(picture / 2), perceptual_vector(picture[:, ::-1])
+    >>> bool(vector @ darker > 0.999), bool(vector @ mirrored > 0.9)
+    (True, False)
+    >>> bool(best_of_turns(vector[None], mirrored[None])[0] > 0.999)
+    True
+    """
+    coefficients = _BASIS @ small @ _BASIS.T * _RADIUS
+    coefficients[0, 0] = FLATNESS
+    return np.asarray(coefficients.ravel() / np.linalg.norm(coefficients), np.float32)
+
+
+def turned(vectors: NDArray[np.floating]) -> Iterator[NDArray[np.floating]]:
+    """Yield the vectors, (n, 144), of pictures in all eight turns and flips, as they are first."""
+    squares = vectors.reshape(-1, FREQUENCIES, FREQUENCIES)
+    signs = _SIGNS.astype(squares.dtype)
+    for square in (squares, squares.transpose(0, 2, 1)):
+        for down in (1, signs[:, None]):
+            for across in (1, signs):
+                yield np.ascontiguousarray(square * down * across).reshape(len(vectors), -1)
+
+
+def best_of_turns(
+    vectors: NDArray[np.floating], others: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Return the highest cosine of each vector with its other one in any turn or flip.
+
+    Parameters
+    ----------
+    vectors, others
+        Shape (n, 144), unit vectors.
+
+    Returns
+    -------
+    NDArray[np.float64]
+        (n,), the same if both are exchanged.
+    """
+    a = vectors.astype(np.float64)
+    best = np.full(len(vectors), -1.0)
+    for b in turned(others):
+        np.maximum(best, np.einsum("ij,ij->i", a, b.astype(np.float64)), out=best)
+    return best
+
+
+def without_turn(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return vectors that are equal for all turns and flips of a picture.
+
+    Their cosine is never lower than that of the vectors in the best of turns: what is not near by
+    it need not be turned. For turns change signs and exchange a coefficient with its mirror image,
+    and of products of two numbers with two, that of the absolute values in the same order of size
+    is the highest (the rearrangement inequality).
+
+    Parameters
+    ----------
+    vectors
+        Shape (n, 144), unit vectors.
+
+    Returns
+    -------
+    NDArray[np.float32]
+        Shape (n, 144), unit vectors.
+    """
+    squares = abs(vectors.astype(np.float32)).reshape(-1, FREQUENCIES, FREQUENCIES)
+    upper, lower = squares[:, *_UPPER], squares[:, *_UPPER[::-1]]
+    diagonal = squares[:, range(FREQUENCIES), range(FREQUENCIES)]
+    return np.concatenate([np.maximum(upper, lower), np.minimum(upper, lower), diagonal], axis=1)

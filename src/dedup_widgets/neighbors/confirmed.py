@@ -1,0 +1,223 @@
+"""Pairs of pictures that were laid over each other, and who is a near-duplicate of whom by them.
+
+A pair that was confirmed has an agreement: the share of the larger picture that both show. From it
+follows the distance of the pair. Of two copies of one picture that were not laid over each other
+themselves, it is known that they agree in at least ``a + b - 1`` of it, where a and b are the
+shares in which they agree with it: more cannot be missing than is missing of both.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAST_AGREEMENT = 0.3
+"""The lowest agreement of a confirmed pair; it lies at the near-duplicate boundary."""
+
+
+LEAST_IMPLIED = 0.6
+"""The lowest agreement for which a pair counts that was not compared itself."""
+
+
+MOST_COPIES = 256
+"""Copies of a picture up to which pairs follow through it."""
+
+
+NEAREST, FARTHEST = 0.2, 0.999
+"""Distances of confirmed pairs, as shares of the model's near-duplicate boundary: all are within
+it, and none is as near as an exact duplicate."""
+
+
+REFUSED = 1.02
+"""The least distance of all other pairs, as a share of the boundary: they are beyond it."""
+
+
+def distance_of(agreement: NDArray[np.float64], near_distance: float) -> NDArray[np.float64]:
+    """Return the distance of confirmed pairs.
+
+    Parameters
+    ----------
+    agreement
+        Share of the larger picture that agrees, in [0, 1], of any shape.
+    near_distance
+        The model's near-duplicate boundary.
+
+    Examples
+    --------
+    >>> distance_of(np.array([1.0, 0.65, 0.3]), 0.4).round(3).tolist()
+    [0.08, 0.24, 0.4]
+    """
+    missing = np.clip((1 - agreement) / (1 - LEAST_AGREEMENT), 0, 1)
+    shares: NDArray[np.float64] = near_distance * (NEAREST + (FARTHEST - NEAREST) * missing)
+    return shares
+
+
+class ConfirmedPairs:
+    """Pairs of n pictures that were compared.
+
+    Parameters
+    ----------
+    n
+        How many pictures.
+    first, second
+        (p,), the two of each pair; a pair occurs once, in either order.
+    agreement
+        (p,), NaN for pairs that were refused.
+    near_distance
+        The model's near-duplicate boundary, as a distance.
+    """
+
+    def __init__(
+        self,
+        n: int,
+        first: NDArray[np.int64],
+        second: NDArray[np.int64],
+        agreement: NDArray[np.float64],
+        near_distance: float,
+    ) -> None:
+        self.near_distance = near_distance
+        row = np.concatenate([first, second]).astype(np.int64)
+        other = np.concatenate([second, first]).astype(np.int64)
+        both = np.tile(np.asarray(agreement, np.float64), 2)
+        self._compared = row * n + other
+        is_confirmed = ~np.isnan(both)
+        self._direct = _Lists(n, row[is_confirmed], other[is_confirmed], both[is_confirmed])
+
+    def __len__(self) -> int:
+        return len(self._direct.start) - 1
+
+    @property
+    def boundary(self) -> float:
+        """The distance up to which these pairs alone decide."""
+        return REFUSED * self.near_distance
+
+    @cached_property
+    def _all(self) -> "_Lists":
+        """The confirmed pairs, and those that follow from two of them."""
+        direct, n = self._direct, len(self)
+        # Through a hub with a thousand copies would follow a million pairs.
+        middles = np.flatnonzero(direct.counts[direct.other] <= MOST_COPIES)
+        times = direct.counts[direct.other[middles]]
+        first = np.repeat(middles, times)
+        begin = np.repeat(direct.start[direct.other[middles]] - (np.cumsum(times) - times), times)
+        second = begin + np.arange(times.sum())
+        row, other = direct.row[first], direct.other[second]
+        agreement = direct.agreement[first] + direct.agreement[second] - 1
+        follows = (agreement >= LEAST_IMPLIED) & (row != other)
+        follows[follows] = ~np.isin(row[follows] * n + other[follows], self._compared)
+        return _Lists(
+            n,
+            np.append(direct.row, row[follows]),
+            np.append(direct.other, other[follows]),
+            np.append(direct.agreement, agreement[follows]),
+        )
+
+    def of(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the pictures that were confirmed to be copies of one, and their agreement."""
+        return self._direct.of(row)
+
+    def agreements(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the same, with those of which it follows, in ascending order."""
+        return self._all.of(row)
+
+    def within(self, row: int, radius: float) -> NDArray[np.int64]:
+        """Return the pictures that are copies of one within a distance below the boundary."""
+        other, agreement = self._all.of(row)
+        return other[distance_of(agreement, self.near_distance) <= radius]
+
+    def pairs(self) -> NDArray[np.int64]:
+        """Return all pairs of copies, (p, 2), each in both orders."""
+        return np.stack([self._all.row, self._all.other], axis=1)
+
+    def distances(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the distance of each pair, NaN where nothing says that they are copies."""
+        known, wanted = self._all.row * len(self) + self._all.other, rows * len(self) + others
+        place = np.searchsorted(known, wanted)
+        is_known = np.append(known, -1)[place] == wanted
+        found = np.full(len(rows), np.nan)
+        found[is_known] = distance_of(self._all.agreement[place[is_known]], self.near_distance)
+        return found
+
+    def decide(
+        self, nearest: NDArray[np.int64], distance: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the nearest of each picture and its distance, now that pairs were compared.
+
+        Parameters
+        ----------
+        nearest, distance
+            (n,), the nearest by vectors, -1 for none, and its distance.
+
+        Returns
+        -------
+        tuple
+            The confirmed copy that agrees most, the lowest number of several, where there is any;
+            else the nearest by vectors, which is beyond the boundary.
+        """
+        direct = self._direct
+        best_first = np.lexsort((direct.other, -direct.agreement, direct.row))
+        rows, first = np.unique(direct.row[best_first], return_index=True)
+        best = best_first[first]
+        nearest = nearest.copy()
+        beyond = np.clip(np.maximum(distance, self.boundary), 0, 1)
+        distance = np.where(nearest >= 0, beyond, distance)
+        nearest[rows] = direct.other[best]
+        distance[rows] = distance_of(direct.agreement[best], self.near_distance)
+        return nearest, distance
+
+
+class _Lists:
+    """For each of n pictures some others with an agreement, in ascending order and once."""
+
+    def __init__(
+        self,
+        n: int,
+        row: NDArray[np.int64],
+        other: NDArray[np.int64],
+        agreement: NDArray[np.float64],
+    ) -> None:
+        order = np.lexsort((-agreement, other, row))
+        key = row[order] * n + other[order]
+        order = order[np.diff(key, prepend=-1) > 0]
+        self.row, self.other, self.agreement = row[order], other[order], agreement[order]
+        self.start = np.searchsorted(self.row, np.arange(n + 1))
+        self.counts = np.diff(self.start)
+
+    def of(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        part = slice(self.start[row], self.start[row + 1])
+        return self.other[part], self.agreement[part]
+
+
+def greedy_groups(
+    order: Iterable[int], n: int, neighbors: Callable[[int], NDArray[np.int64]]
+) -> NDArray[np.int64]:
+    """Group n items greedily: the first of an order that is in no group takes its neighbours.
+
+    Parameters
+    ----------
+    order
+        Items, the preferred representatives first; the others are members at most.
+    n
+        How many items there are.
+    neighbors
+        Returns the neighbours of an item.
+
+    Returns
+    -------
+    NDArray[np.int64]
+        (n,), the representative of each item; that of a representative is its own.
+
+    Examples
+    --------
+    >>> near = {0: [1], 1: [0, 2], 2: [1]}
+    >>> greedy_groups([0, 1, 2], 3, lambda item: np.array(near[item])).tolist()
+    [0, 0, 2]
+    """
+    representative = np.full(n, -1)
+    for item in order:
+        if representative[item] < 0:
+            representative[item] = item
+            near = neighbors(item)
+            representative[near[representative[near] < 0]] = item
+    return np.where(representative < 0, np.arange(n), representative)

@@ -1,0 +1,105 @@
+"""Which pairs of pictures are worth a look: vectors propose."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup_widgets.images.perceptual import best_of_turns
+from dedup_widgets.neighbors.grouping import pairs_among
+from dedup_widgets.neighbors.vectors import Vectors, pair_cosines, parts
+from dedup_widgets.scoring.comparison import Comparison
+
+PERCEPTUAL_RADIUS = 0.15
+"""Distance of perceptual vectors, in the best of eight turns, within which a copy may lie. Of a
+million pairs of different photos about ten lie within it."""
+
+
+PAIRS_AT_A_TIME = 2048
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Pairs of n pictures that may be copies, the nearest first for each picture.
+
+    Attributes
+    ----------
+    start
+        (n + 1,): those of picture i are at ``start[i]`` to ``start[i + 1]``.
+    other, distance
+        The other picture of each, and how far it is by vectors.
+    """
+
+    start: NDArray[np.int64]
+    other: NDArray[np.int64]
+    distance: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.start) - 1
+
+    def of(self, row: int) -> NDArray[np.int64]:
+        """Return the candidates of a picture, the nearest first."""
+        return self.other[self.start[row] : self.start[row + 1]]
+
+
+def propose(
+    vectors: Vectors,
+    found: Comparison,
+    radius: float,
+    perceptual: NDArray[np.float16],
+    alike: NDArray[np.int32] | None,
+    tie: NDArray[np.int64],
+) -> Candidates:
+    """Return the pairs that are near by either vector.
+
+    The distance of a pair is the cosine distance of its embeddings, lowered where the perceptual
+    vectors are nearer in the best of turns.
+
+    Parameters
+    ----------
+    vectors
+        The embeddings of n pictures.
+    found
+        What was found of them.
+    radius
+        The model's candidate radius: the distance within which a copy may lie.
+    perceptual
+        Their perceptual vectors, (n, 144).
+    alike
+        (p, 2), the pairs that may be within `PERCEPTUAL_RADIUS` in some turn; None for too many,
+        which are then not looked for.
+    tie
+        (n,), numbers that order pictures that are equally near, whatever their order here.
+    """
+    near = _pairs_within(vectors, found, radius)
+    pairs = _once(near if alike is None else np.concatenate([near, alike]))
+    distance = np.empty(len(pairs))
+    for part in parts(len(pairs), PAIRS_AT_A_TIME):
+        a, b = pairs[part].T
+        by_vectors = np.clip(1 - pair_cosines(vectors, a, b), 0, 1)
+        turned = np.clip(1 - best_of_turns(perceptual[a], perceptual[b]), 0, 1)
+        by_looks = turned * (radius / PERCEPTUAL_RADIUS)
+        # Rounded, so that the order of pairs depends on no last bit.
+        distance[part] = np.minimum(by_vectors, by_looks).round(6)
+    pairs, distance = pairs[distance <= radius], distance[distance <= radius]
+    row, other = np.concatenate([pairs, pairs[:, ::-1]]).T.astype(np.int64)
+    both = np.tile(distance, 2)
+    order = np.lexsort((tie[other], both, row))
+    start = np.searchsorted(row[order], np.arange(len(vectors) + 1))
+    return Candidates(start, other[order], both[order])
+
+
+def _pairs_within(vectors: Vectors, found: Comparison, radius: float) -> NDArray[np.int32]:
+    """Return the pairs within a radius, or within a smaller one where they are too many."""
+    pairs = found.pairs
+    while pairs is None:
+        radius /= 2
+        pairs = pairs_among(vectors, np.flatnonzero(found.distance <= radius), radius)
+    return pairs
+
+
+def _once(pairs: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return each pair once, the lower number first."""
+    low, high = pairs.min(axis=1).astype(np.int64), pairs.max(axis=1)
+    key = np.unique(low << 32 | high)
+    return np.stack([key >> 32, key & 0xFFFFFFFF], axis=1).astype(np.int32)

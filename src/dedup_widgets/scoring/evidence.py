@@ -1,0 +1,165 @@
+"""From what was found of pairs of pictures to numbers and columns of images."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from dedup_widgets.alignment.evidence import FRAMED_SHARE, OVERLAID_SHARE, SEEN_SHARE, Evidence
+from dedup_widgets.frame.schema import EVIDENCE
+from dedup_widgets.neighbors.confirmed import ConfirmedPairs
+from dedup_widgets.scoring.verify import EvidenceOfPairs
+
+FINER = 1.4
+"""Pixels of a picture per pixel of a copy, along a line, from which on it lacks nothing that the
+copy shows more of: neither of the two is as good as the other."""
+
+
+def confirmed_pairs(n: int, evidence: EvidenceOfPairs, near_distance: float) -> ConfirmedPairs:
+    """Return what was found of pairs of n pictures, by their numbers."""
+    pairs = np.array(list(evidence), np.int64).reshape(-1, 2)
+    found = [it.agreement if it.is_confirmed else np.nan for it in evidence.values()]
+    return ConfirmedPairs(n, pairs[:, 0], pairs[:, 1], np.array(found), near_distance)
+
+
+def completeness(n: int, evidence: EvidenceOfPairs) -> NDArray[np.float32]:
+    """Return how much there is in each of n pictures of what its copies show.
+
+    Evidence is of pairs and a ranking is of images: each picture is measured by the copy beside
+    which it lacks most. What it has itself that hides something, a frame or an overlay, counts as
+    lacking too.
+
+    Returns
+    -------
+    NDArray[np.float32]
+        (n,), in [0, 1], in steps of 0.01; 1 where nothing is missing, or nothing was confirmed.
+    """
+    lacks = np.zeros(n)
+    for (a, b), found in evidence.items():
+        if found.is_confirmed:
+            lacks[a] = max(lacks[a], _lacks(found))
+            lacks[b] = max(lacks[b], _lacks(found.inverse()))
+    return np.round(1 - np.clip(lacks, 0, 1), 2).astype(np.float32)
+
+
+def _lacks(found: Evidence) -> float:
+    """Return the share that picture a lacks beside b, or hides."""
+    missing = 1 - found.inside_b if found.inside_b < SEEN_SHARE and found.scale < FINER else 0.0
+    border = found.border_a if found.border_a >= FRAMED_SHARE else 0.0
+    over = found.over_a if found.over_a >= OVERLAID_SHARE else 0.0
+    return missing + border + over
+
+
+def evidence_column(
+    fingerprints: Sequence[str], evidence: EvidenceOfPairs, rows: pl.Series
+) -> pl.Series:
+    """Return the column ``evidence``.
+
+    Parameters
+    ----------
+    fingerprints
+        Of the n pictures.
+    evidence
+        By pair of their numbers.
+    rows
+        The fingerprint of each row.
+    """
+    schema = {"fingerprint": pl.String, "of": EVIDENCE.inner}
+    found = [
+        {"fingerprint": fingerprints[row], "of": _as_struct(fingerprints[other], it)}
+        for (a, b), both in evidence.items()
+        for row, other, it in ((a, b, both), (b, a, both.inverse()))
+    ]
+    lists = (
+        pl.DataFrame(found, schema=schema)
+        .sort("fingerprint", pl.col("of").struct.field("fingerprint"))
+        .group_by("fingerprint")
+        .agg(evidence="of")
+    )
+    return (
+        rows.alias("fingerprint")
+        .to_frame()
+        .join(lists, on="fingerprint", how="left", maintain_order="left")
+        .select(pl.col("evidence").fill_null([]).cast(EVIDENCE))
+        .to_series()
+    )
+
+
+def _as_struct(other: str, found: Evidence) -> dict[str, object]:
+    if not found.is_confirmed:
+        return {"fingerprint": other}
+    return {
+        "fingerprint": other,
+        "agreement": found.agreement,
+        "relation": found.relation,
+        "mirrored": found.is_mirrored,
+        "angle": found.angle,
+        "scale": found.scale,
+        "box": found.box,
+    }
+
+
+def of_nearest(scores: pl.DataFrame, fingerprints: pl.Series) -> pl.DataFrame:
+    """Return the columns ``relation`` and ``agreement``: what was found of the nearest of each.
+
+    Parameters
+    ----------
+    scores
+        With ``nearest`` as row numbers, and ``evidence``.
+    fingerprints
+        Of the rows.
+    """
+    of_pair = pl.col("evidence").struct
+    found = (
+        scores.select("evidence", nearest=pl.lit(fingerprints).gather(pl.col("nearest")))
+        .with_row_index("row")
+        .explode("evidence", empty_as_null=False)
+        .filter(of_pair.field("fingerprint") == pl.col("nearest"))
+        .select("row", of_pair.field("relation"), of_pair.field("agreement"))
+    )
+    rows = pl.DataFrame({"row": range(len(scores))}, schema={"row": pl.UInt32})
+    return rows.join(found, on="row", how="left", maintain_order="left").drop("row")
+
+
+def pairs_of_frame(
+    fingerprints: pl.Series, evidence: pl.Series, near_distance: float
+) -> tuple[NDArray[np.int64], ConfirmedPairs]:
+    """Return the pairs that the column ``evidence`` of a frame tells of.
+
+    Parameters
+    ----------
+    fingerprints, evidence
+        Of n rows. Pairs with a picture that is not among them are left out.
+    near_distance
+        The model's near-duplicate boundary.
+
+    Returns
+    -------
+    tuple
+        The number of the picture of each row, (n,), -1 where it has no fingerprint; and the pairs
+        of pictures by their numbers.
+    """
+    names = fingerprints.drop_nulls().unique(maintain_order=True)
+    number = pl.DataFrame({"name": names, "number": range(len(names))}).with_columns(
+        pl.col("number").cast(pl.Int64)
+    )
+    of_rows = (
+        fingerprints.alias("name")
+        .to_frame()
+        .join(number, on="name", how="left", maintain_order="left")["number"]
+    )
+    of_pair = pl.col("evidence").struct
+    found = (
+        pl.DataFrame({"first": of_rows, "evidence": evidence})
+        .drop_nulls()
+        .unique("first", maintain_order=True)
+        .explode("evidence", empty_as_null=False)
+        .select("first", name=of_pair.field("fingerprint"), agreement=of_pair.field("agreement"))
+        .join(number, on="name")
+        .filter(pl.col("first") < pl.col("number"))
+    )
+    first, second = (found[name].to_numpy() for name in ("first", "number"))
+    agreement = found["agreement"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    pairs = ConfirmedPairs(len(names), first, second, agreement, near_distance)
+    return of_rows.fill_null(-1).to_numpy(), pairs

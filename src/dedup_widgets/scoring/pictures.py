@@ -1,0 +1,102 @@
+"""Laying pictures of the store over each other, once for each pair."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import msgspec
+
+from dedup_widgets._progress import Progress, steps
+from dedup_widgets.alignment.comparable import Comparable, comparable
+from dedup_widgets.alignment.confirm import RULES_VERSION, confirm
+from dedup_widgets.alignment.evidence import Evidence
+from dedup_widgets.scoring.verify import Pair
+from dedup_widgets.store.cache import Cache
+
+PICTURES_AT_A_TIME = 1024
+"""Pictures that are held at a time: about a quarter of a megabyte each."""
+
+
+class PictureComparison:
+    """Compares pictures that the store has thumbnails of, and remembers what was found.
+
+    Parameters
+    ----------
+    cache
+        Has the thumbnails and layers, and keeps the evidence.
+    fingerprints
+        Of n pictures.
+    sizes
+        Width and height in pixels by fingerprint.
+    workers
+        Threads that compare.
+    progress
+        Whether to show a bar, or a function that is called with pairs done and in all.
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        fingerprints: Sequence[str],
+        sizes: Mapping[str, tuple[int, int]],
+        workers: int,
+        progress: Progress = False,
+    ) -> None:
+        self._cache, self._fingerprints, self._sizes = cache, fingerprints, sizes
+        self._workers, self._progress = workers, progress
+
+    def __call__(self, pairs: Sequence[Pair]) -> list[Evidence]:
+        """Compare pairs of pictures, given as their numbers; a is the first of each.
+
+        A picture of which the store has no thumbnail is refused, and asked for again next time.
+        """
+        names = [(self._fingerprints[a], self._fingerprints[b]) for a, b in pairs]
+        ordered = [(a, b) if a < b else (b, a) for a, b in names]
+        stored = self._cache.evidence(ordered, RULES_VERSION)
+        known = {pair: msgspec.msgpack.decode(blob, type=Evidence) for pair, blob in stored.items()}
+        todo = sorted(set(ordered) - known.keys())
+        if todo:
+            with (
+                ThreadPoolExecutor(self._workers, "dedup-widgets") as pool,
+                steps(len(todo), "Comparing pictures", self._progress) as report,
+            ):
+                for part in _parts(todo):
+                    there = self._comparables({name for pair in part for name in pair})
+                    both = [(a, b) for a, b in part if a in there and b in there]
+                    found = list(pool.map(lambda pair: confirm(*pair), _of(there, both)))
+                    new = dict(zip(both, found, strict=True))
+                    blobs = {pair: msgspec.msgpack.encode(it) for pair, it in new.items()}
+                    self._cache.add_evidence(blobs, RULES_VERSION)
+                    known |= new
+                    report(len(part))
+        refused = Evidence(is_confirmed=False)
+        found_in_order = [known.get(pair, refused) for pair in ordered]
+        return [
+            evidence if asked == pair else evidence.inverse()
+            for evidence, asked, pair in zip(found_in_order, names, ordered, strict=True)
+        ]
+
+    def _comparables(self, fingerprints: set[str]) -> dict[str, Comparable]:
+        thumbnails = self._cache.thumbnails(fingerprints)
+        layers = self._cache.layers(thumbnails)
+        return {
+            name: comparable(jpeg, layers.get(name, b""), *self._sizes[name])
+            for name, jpeg in thumbnails.items()
+        }
+
+
+def _of(
+    pictures: Mapping[str, Comparable], pairs: Sequence[tuple[str, str]]
+) -> Iterator[tuple[Comparable, Comparable]]:
+    return ((pictures[a], pictures[b]) for a, b in pairs)
+
+
+def _parts(pairs: Sequence[tuple[str, str]]) -> Iterator[Sequence[tuple[str, str]]]:
+    """Cut sorted pairs into parts of which each needs a bounded number of pictures."""
+    cuts, held = [0], set[str]()
+    for at, pair in enumerate(pairs):
+        if len(held) + 2 > PICTURES_AT_A_TIME:
+            cuts.append(at)
+            held = set()
+        held.update(pair)
+    return (pairs[start:end] for start, end in pairwise([*cuts, len(pairs)]))

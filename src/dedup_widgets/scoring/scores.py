@@ -1,0 +1,127 @@
+"""The scores of pictures: vectors propose, pictures decide."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+import dedup_widgets.scoring.keepers as keepers
+from dedup_widgets._progress import Progress
+from dedup_widgets.frame.scale import gamma_of
+from dedup_widgets.images.perceptual import without_turn
+from dedup_widgets.models.base import Embedder
+from dedup_widgets.models.perceptual import PERCEPTUAL_KEY
+from dedup_widgets.scoring.candidates import PERCEPTUAL_RADIUS, propose
+from dedup_widgets.scoring.evidence import (
+    completeness,
+    confirmed_pairs,
+    evidence_column,
+    of_nearest,
+)
+from dedup_widgets.scoring.incremental import find_with_store
+from dedup_widgets.scoring.pictures import PictureComparison
+from dedup_widgets.scoring.uniqueness import score_images
+from dedup_widgets.scoring.verify import EvidenceOfPairs, Looked, look_at_pairs
+from dedup_widgets.store.cache import Cache
+
+TURNS_KEY = f"{PERCEPTUAL_KEY}/turns"
+"""Under which a search among perceptual vectors without their turns is kept."""
+
+
+def score_pictures(
+    seen: pl.DataFrame,
+    vectors: NDArray[np.float16],
+    perceptual: NDArray[np.float16],
+    embedder: Embedder,
+    cache: Cache,
+    *,
+    near: float,
+    keep: Sequence[str | keepers.Rule],
+    device: str | None,
+    workers: int,
+    progress: Progress,
+) -> tuple[pl.DataFrame, Looked]:
+    """Score images whose pictures the store knows.
+
+    Parameters
+    ----------
+    seen
+        The facts of n images, and what else keeper rules look at.
+    vectors, perceptual
+        Their embeddings, (n, d), and perceptual vectors, (n, 144).
+    embedder
+        The model that made the embeddings.
+    cache
+        Has the thumbnails, and keeps what is found.
+    near, keep, device, workers, progress
+        As :func:`dedup_widgets.score` takes them.
+
+    Returns
+    -------
+    tuple
+        Of each image what :func:`~dedup_widgets.scoring.uniqueness.score_images` returns, with
+        ``relation``, ``agreement``, ``completeness``, ``evidence`` and ``embedding``; and what was
+        looked at.
+    """
+    prints = seen["fingerprint"].to_list()
+    # Ranks by facts alone: a search that is kept must not depend on evidence found later.
+    rank = keepers.rank(seen, keep)
+    nearest = find_with_store(
+        cache if embedder.persistent else None,
+        embedder.key,
+        vectors,
+        fingerprints=prints,
+        rank=rank,
+        radius=embedder.candidate_distance,
+        device=device,
+        progress=progress,
+    )
+    alike = find_with_store(
+        cache,
+        TURNS_KEY,
+        without_turn(perceptual).astype(np.float16),
+        fingerprints=prints,
+        rank=rank,
+        radius=PERCEPTUAL_RADIUS,
+        device=device,
+        progress=progress,
+    )
+    pictures = nearest.rows  # the row of each different picture
+    names = [prints[row] for row in pictures]
+
+    def completed(evidence: EvidenceOfPairs) -> pl.DataFrame:
+        """Return the facts with what the evidence says is missing in each picture."""
+        of_pictures = {"fingerprint": names, "completeness": completeness(len(names), evidence)}
+        by_name = pl.DataFrame(of_pictures, schema_overrides={"fingerprint": pl.String})
+        rest = seen.drop("completeness")
+        return rest.join(by_name, on="fingerprint", how="left", maintain_order="left")
+
+    def ranked(evidence: EvidenceOfPairs) -> NDArray[np.int64]:
+        return keepers.rank(completed(evidence), keep)[pictures]
+
+    sizes = dict(zip(prints, seen.select("width", "height").iter_rows(), strict=True))
+    candidates = propose(
+        nearest.search.vectors.take(pictures),
+        nearest.found,
+        embedder.candidate_distance,
+        perceptual[pictures],
+        alike.found.pairs,
+        np.argsort(np.argsort(names)),
+    )
+    looked = look_at_pairs(
+        candidates, PictureComparison(cache, names, sizes, workers, progress), ranked
+    )
+    facts = completed(looked.evidence)
+    scores = score_images(
+        nearest,
+        near=near,
+        gamma=gamma_of(embedder.near_distance),
+        confirmed=confirmed_pairs(len(names), looked.evidence, embedder.near_distance),
+        rank=keepers.rank(facts, keep),
+    ).with_columns(
+        facts["completeness"],
+        evidence=evidence_column(names, looked.evidence, seen["fingerprint"]),
+        embedding=pl.Series(vectors, dtype=pl.Array(pl.Float16, vectors.shape[1])),
+    )
+    return scores.with_columns(of_nearest(scores, seen["fingerprint"])), looked

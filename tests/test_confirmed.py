@@ -1,0 +1,288 @@
+"""Pairs of pictures that were compared: near-duplicates, groups and plans follow from them."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dedup_widgets import plan
+from dedup_widgets.alignment.evidence import Evidence
+from dedup_widgets.frame.provenance import Provenance
+from dedup_widgets.frame.scale import gamma_of, radius_of, scale
+from dedup_widgets.neighbors.confirmed import (
+    LEAST_AGREEMENT,
+    LEAST_IMPLIED,
+    ConfirmedPairs,
+    distance_of,
+)
+from dedup_widgets.neighbors.vectors import Vectors
+from dedup_widgets.scoring.candidates import Candidates, propose
+from dedup_widgets.scoring.evidence import (
+    completeness,
+    confirmed_pairs,
+    evidence_column,
+    of_nearest,
+)
+from dedup_widgets.scoring.keepers import rank
+from dedup_widgets.scoring.uniqueness import find_nearest, score_images
+from dedup_widgets.scoring.verify import CANDIDATES, KEEPERS, look_at_pairs
+
+seeds = st.integers(0, 2**32 - 1)
+NEAR_DISTANCE = 0.4
+SAME_PLACE = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+
+
+def confirmed(agreement, **more):
+    sizes = {"a_size": (100, 100), "b_size": (100, 100), "inside_a": 1.0, "inside_b": 1.0}
+    maps = {"matrix": SAME_PLACE, "inverse_matrix": SAME_PLACE}
+    return Evidence(True, agreement, **(sizes | maps | more))
+
+
+def random_evidence(rng, n):
+    """Pairs of n pictures, some of them refused."""
+    pairs = {(i, j) for i, j in rng.integers(n, size=(2 * n, 2)).tolist() if i < j}
+    return {
+        pair: confirmed(float(rng.uniform(LEAST_AGREEMENT, 1)))
+        if rng.random() < 0.7
+        else Evidence(False)
+        for pair in sorted(pairs)
+    }
+
+
+def agreement_by_the_rules(evidence, n):
+    """The agreement of all pairs of copies, one pair at a time."""
+    direct = {}
+    for (i, j), found in evidence.items():
+        direct[i, j] = direct[j, i] = found.agreement if found.is_confirmed else None
+    known = dict(direct)
+    for i in range(n):
+        for j in range(n):
+            if i != j and (i, j) not in direct:
+                over = [
+                    direct[i, k] + direct[k, j] - 1
+                    for k in range(n)
+                    if direct.get((i, k)) is not None and direct.get((k, j)) is not None
+                ]
+                if over and max(over) >= LEAST_IMPLIED:
+                    known[i, j] = max(over)
+    return {pair: share for pair, share in known.items() if share is not None}
+
+
+# Pairs
+
+
+@given(seeds)
+def test_copies_are_those_that_were_confirmed_or_follow_from_two_that_were(seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 12))
+    evidence = random_evidence(rng, n)
+    pairs, expected = (
+        confirmed_pairs(n, evidence, NEAR_DISTANCE),
+        agreement_by_the_rules(evidence, n),
+    )
+    radius = float(rng.uniform(0, NEAR_DISTANCE))
+    for i in range(n):
+        near = [
+            j
+            for j in range(n)
+            if (i, j) in expected and distance_of(np.array(expected[i, j]), NEAR_DISTANCE) <= radius
+        ]
+        assert pairs.within(i, radius).tolist() == near
+    rows, others = np.divmod(np.arange(n * n), n)
+    found = pairs.distances(rows, others)
+    for i, j, distance in zip(rows.tolist(), others.tolist(), found, strict=True):
+        assert np.isnan(distance) == ((i, j) not in expected)
+
+
+def test_a_pair_that_was_refused_does_not_follow_from_others():
+    evidence = {(0, 1): confirmed(1.0), (0, 2): confirmed(1.0), (1, 2): Evidence(False)}
+    assert confirmed_pairs(3, evidence, NEAR_DISTANCE).within(1, NEAR_DISTANCE).tolist() == [0]
+
+
+def test_two_crops_of_a_picture_that_share_too_little_are_no_copies():
+    left, right = confirmed(0.7), confirmed(0.75)
+    pairs = confirmed_pairs(3, {(0, 1): left, (0, 2): right}, NEAR_DISTANCE)
+    assert pairs.within(1, NEAR_DISTANCE).tolist() == [0]
+
+
+@given(st.floats(0, 1))
+def test_a_confirmed_pair_is_within_the_boundary_and_no_other_is(agreement):
+    gamma = gamma_of(NEAR_DISTANCE)
+    inside = distance_of(np.array(agreement), NEAR_DISTANCE)
+    assert 0.0001 < scale(inside, gamma) <= np.float32(0.05)
+    none = ConfirmedPairs(2, *np.empty((2, 0), np.int64), np.empty(0), NEAR_DISTANCE)
+    _, distance = none.decide(np.array([1, 0]), np.array([agreement, agreement]))
+    assert (scale(distance, gamma) > np.float32(0.05)).all()
+
+
+# What is looked at
+
+
+def candidates_of(lists):
+    counts = [len(others) for others in lists]
+    start = np.concatenate([[0], np.cumsum(counts)])
+    places = [place for others in lists for place in range(len(others))]
+    others = np.array([j for others in lists for j in others], np.int64)
+    return Candidates(start, others, np.array(places, np.float64))
+
+
+def looking(copies):
+    """Return a comparison that knows what the copies are, and the list of pairs it was asked."""
+    asked = []
+
+    def look(pairs):
+        asked.extend(pairs)
+        same = [any(a in s and b in s for s in copies) for a, b in pairs]
+        return [confirmed(1.0) if it else Evidence(False) for it in same]
+
+    return look, asked
+
+
+def test_a_picture_is_compared_until_a_copy_is_confirmed():
+    look, asked = looking([{0, 3}])
+    looked = look_at_pairs(
+        candidates_of([[1, 3, 4], [0], [], [0], [0]]), look, lambda _: np.arange(5)
+    )
+    assert set(asked) == {(0, 1), (0, 3), (0, 4)}
+    assert looked.confirmed == [(0, 3)]
+    assert looked.left_out == 0
+
+
+def test_pictures_with_many_candidates_are_compared_with_a_few_and_counted():
+    n = 50
+    look, asked = looking([])
+    lists = [[j for j in range(n) if j != i] for i in range(n)]
+    looked = look_at_pairs(candidates_of(lists), look, lambda _: np.arange(n))
+    assert len(asked) <= CANDIDATES * n
+    assert looked.left_out == n
+
+
+def test_each_member_of_a_group_is_compared_with_its_keeper():
+    n = 40
+    chain = [[i + 1] if i == 0 else [i - 1] for i in range(n)]
+    for keeper in (0, 17):
+        look, asked = looking([set(range(n))])
+        order = np.array([i != keeper for i in range(n)], np.int64) * (1 + np.arange(n))
+        looked = look_at_pairs(candidates_of(chain), look, lambda _, order=order: order)
+        assert {tuple(sorted((keeper, i))) for i in range(n) if i != keeper} <= set(asked)
+        assert len(asked) == len(set(asked)) <= (1 + KEEPERS) * n
+        assert looked.left_out == 0
+
+
+def test_candidates_come_from_both_vectors_the_nearest_first():
+    vectors = Vectors([[1, 0], [1, 0.1], [1, 0.3], [0, 1]])
+    rng = np.random.default_rng(0)
+    perceptual = rng.normal(size=(4, 144))
+    perceptual[3] = perceptual[0]
+    perceptual = (perceptual / np.linalg.norm(perceptual, axis=1, keepdims=True)).astype(np.float16)
+    nearest = find_nearest(
+        [[1, 0], [1, 0.1], [1, 0.3], [0, 1]], fingerprints=list("abcd"), radius=0.2
+    )
+    candidates = propose(
+        vectors, nearest.found, 0.2, perceptual, np.array([[0, 3]], np.int32), np.arange(4)
+    )
+    assert candidates.of(0).tolist() == [3, 1, 2]
+    assert candidates.of(3).tolist() == [0]
+
+
+# Scores, groups and plans
+
+
+def random_frame(seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(3, 25))
+    vectors = (np.eye(6)[rng.integers(6, size=n)] + rng.normal(0, 0.3, (n, 6))).astype(np.float16)
+    prints = [f"{i:032x}" for i in rng.integers(n, size=n)]
+    vectors = vectors[[prints.index(name) for name in prints]]
+    facts = pl.DataFrame(
+        {
+            "path": [f"/photos/{i:03}.jpg" for i in range(n)],
+            "width": rng.integers(1, 4, n),
+            "height": [100] * n,
+            "fingerprint": prints,
+            "error": pl.Series([None] * n, dtype=pl.String),
+        }
+    )
+    facts = facts.with_columns(pl.col("width").first().over("fingerprint"))
+    order = rank(facts, ["pixels"])
+    nearest = find_nearest(vectors, fingerprints=prints, rank=order, radius=0.5)
+    names = [prints[row] for row in nearest.rows]
+    return rng, facts, vectors, order, nearest, names, random_evidence(rng, len(names))
+
+
+def scored(facts, vectors, order, nearest, names, evidence, near):
+    gamma = gamma_of(NEAR_DISTANCE)
+    scores = score_images(
+        nearest,
+        near=near,
+        gamma=gamma,
+        confirmed=confirmed_pairs(len(names), evidence, NEAR_DISTANCE),
+        rank=order,
+    ).with_columns(
+        evidence=evidence_column(names, evidence, facts["fingerprint"]),
+        embedding=pl.Series(vectors, dtype=pl.Array(pl.Float16, 6)),
+    )
+    made = Provenance(gamma=gamma, near=near, compared=len(evidence))
+    both = scores.with_columns(of_nearest(scores, facts["fingerprint"]))
+    return facts.hstack(
+        both.with_columns(nearest=pl.lit(facts["path"]).gather(pl.col("nearest")))
+    ).with_columns(made.column)
+
+
+@given(seeds, st.sampled_from([0.0, 0.001, 0.01, 0.05]))
+def test_no_image_is_near_on_the_word_of_vectors(seed, near):
+    _, facts, *rest, names, evidence = random_frame(seed)
+    frame = scored(facts, *rest, names, evidence, near)
+    expected = agreement_by_the_rules(evidence, len(names))
+    number = {name: i for i, name in enumerate(names)}
+    keeper = dict(frame.filter("keep").select("group", "fingerprint").rows())
+    for row in frame.iter_rows(named=True):
+        i = number[row["fingerprint"]]
+        if row["kind"] == "near":
+            assert any(a == i for a, _ in expected)
+        if row["group"] is not None and keeper[row["group"]] != row["fingerprint"]:
+            assert (i, number[keeper[row["group"]]]) in expected
+        assert (row["relation"] is not None) == (
+            row["uniqueness"] > 0
+            and any(i in pair and e.is_confirmed for pair, e in evidence.items())
+        )
+
+
+@given(seeds)
+@pytest.mark.parametrize("near", [0.001, 0.01, 0.05, 0.1, 0.4, 1.0])
+def test_a_plan_at_another_boundary_is_that_of_scoring_with_it(near, seed):
+    _, facts, *rest = random_frame(seed)
+    frame, again = scored(facts, *rest, 0.05), scored(facts, *rest, near)
+    planned = plan(frame, near=near, keep=["pixels"])
+    assert planned["group"].to_list() == again["group"].to_list()
+    assert (planned["action"] == "keep").to_list() == again["keep"].to_list()
+
+
+def test_the_keeper_may_be_changed_and_its_group_stays_together():
+    evidence = {(0, i): confirmed(0.95) for i in range(1, 5)}
+    names = [f"{i:032x}" for i in range(5)]
+    facts = pl.DataFrame({"path": list("abcde"), "fingerprint": names})
+    vectors = np.eye(5).astype(np.float16)
+    nearest = find_nearest(vectors, fingerprints=names, radius=0.5)
+    padded = np.pad(vectors, ((0, 0), (0, 1)))
+    frame = scored(facts, padded, np.arange(5), nearest, names, evidence, 0.05)
+    chosen = plan(frame, keepers=["d"])
+    assert chosen.filter(action="keep")["path"].to_list() == ["d"]
+
+
+def test_a_crop_a_frame_and_an_overlay_are_less_complete():
+    whole = confirmed(0.8, inside_b=1.0, inside_a=0.8)
+    framed = confirmed(0.9, border_b=0.1)
+    covered = confirmed(0.95, over_b=0.05)
+    found = {(0, 1): whole, (0, 2): framed, (0, 3): covered}
+    assert completeness(4, found).round(2).tolist() == pytest.approx([1.0, 0.8, 0.9, 0.95])
+    assert radius_of(0.05, gamma_of(NEAR_DISTANCE)) < NEAR_DISTANCE * 1.02
+
+
+def test_two_sets_of_copies_of_one_picture_become_one():
+    # 0 ~ 1 and 2 ~ 3 are nearest to each other, and all are copies of one picture.
+    look, _ = looking([{0, 1, 2, 3}])
+    lists = [[1, 2], [0], [3, 0], [2]]
+    looked = look_at_pairs(candidates_of(lists), look, lambda _: np.arange(4))
+    assert {(0, 1), (0, 2), (0, 3)} <= set(looked.confirmed)

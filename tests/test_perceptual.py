@@ -1,0 +1,107 @@
+"""The perceptual vector: the same for copies of a whole picture, in any turn, and without torch."""
+
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from dedup_widgets.images.perceptual import (
+    DIMENSIONS,
+    best_of_turns,
+    perceptual_vector,
+    turned,
+    without_turn,
+)
+from dedup_widgets.models.load import load_embedder
+from dedup_widgets.models.perceptual import PERCEPTUAL
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def picture(seed):
+    """A picture with coarse shapes and a little grain."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (9, 12, 3), np.uint8))
+    grain = rng.normal(0, 3, (240, 320, 3))
+    return Image.fromarray(
+        np.clip(np.asarray(coarse.resize((320, 240), Image.Resampling.BICUBIC)) + grain, 0, 255)
+        .round()
+        .astype(np.uint8)
+    )
+
+
+def vector(image):
+    embedder = load_embedder(PERCEPTUAL)
+    return embedder.encode([embedder.prepare(image)])
+
+
+@given(seeds)
+def test_the_vectors_of_turns_are_those_of_the_turned_picture(seed):
+    small = np.random.default_rng(seed).uniform(0, 255, (64, 64))
+    turns = [a[:, ::x][::y] for a in (small, small.T) for y in (1, -1) for x in (1, -1)]
+    expected = np.stack([perceptual_vector(turn) for turn in turns])
+    found = np.concatenate(list(turned(perceptual_vector(small)[None].astype(np.float64))))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@given(seeds)
+def test_vectors_without_their_turn_are_at_least_as_near_as_in_the_best_of_turns(seed):
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(size=(2, 20, DIMENSIONS)) ** 3
+    a /= np.linalg.norm(a, axis=1, keepdims=True)
+    b /= np.linalg.norm(b, axis=1, keepdims=True)
+    bound = np.einsum("ij,ij->i", without_turn(a), without_turn(b))
+    assert (bound >= best_of_turns(a, b) - 1e-6).all()
+    np.testing.assert_allclose(without_turn(a), without_turn(list(turned(a))[6]), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda image: image.resize((80, 60)),
+        lambda image: image.resize((300, 300)),
+        ImageOps.mirror,
+        ImageOps.flip,
+        lambda image: image.transpose(Image.Transpose.ROTATE_90),
+        lambda image: image.transpose(Image.Transpose.TRANSVERSE),
+        lambda image: image.point(lambda value: value * 0.6),
+        ImageOps.grayscale,
+    ],
+)
+def test_a_copy_of_the_whole_picture_is_near_and_another_picture_is_not(edit):
+    own, copy, other = (
+        vector(picture(1)),
+        vector(edit(picture(1)).convert("RGB")),
+        vector(picture(2)),
+    )
+    assert best_of_turns(own, copy)[0] > 0.97
+    assert best_of_turns(own, other)[0] < 0.8
+
+
+def test_flat_pictures_have_a_vector_too_and_all_the_same():
+    flat = [vector(Image.new("RGB", (50, 40), colour)) for colour in ("black", "white", "#abc")]
+    assert np.isfinite(flat).all()
+    assert best_of_turns(flat[0], flat[1])[0] == pytest.approx(1)
+    assert best_of_turns(flat[0], flat[2])[0] == pytest.approx(1)
+
+
+def test_a_folder_is_scored_without_torch(tmp_path):
+    for seed in range(3):
+        picture(seed).save(tmp_path / f"{seed}.png")
+    picture(0).resize((160, 120)).save(tmp_path / "small.jpg")
+    code = """
+        import sys, dedup_widgets as dw
+        df = dw.score(sys.argv[1], model="perceptual", store=sys.argv[2], progress=False)
+        assert df["group"].drop_nulls().len() == 2, df
+        assert df["relation"].drop_nulls().to_list() == ["resized", "resized"], df["relation"]
+        print("torch" in sys.modules)
+    """
+    store = tmp_path.with_name("store")
+    run = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path), str(store)]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "False"), done.stderr[-2000:]
