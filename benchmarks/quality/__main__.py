@@ -78,6 +78,7 @@ def _product(table: Any, model: str, out: Path) -> dict[str, Any]:
     confirmed = modes.is_confirmed(next(iter(frames.values())))
     about = {"by": model, "chosen": "default"}
     found = {model: {"of": "product", **about, "confirmed": confirmed, "cost": cost}}
+    found[model]["looked_at"] = modes.looked_at(frames)
     found[model] |= modes.figures(frames)
     for chosen, alone in modes.by_distance(frames, thresholds.cosine).items():
         about = {"of": "vectors", "by": model, "chosen": chosen}

@@ -56,6 +56,8 @@ def documents(results: Results) -> dict[Path, str]:
         "edits": lambda it: tables.edits(beside(it)),
         "negatives": lambda it: tables.negatives(beside(it)),
         "variations": variations,
+        "relations": lambda it: tables.relations(it["methods"]),
+        "looked_at": looked_at,
         "keepers": lambda it: tables.keepers(beside(it)),
         "machine": machine,
     }
@@ -148,6 +150,19 @@ def machine(results: Results) -> str:
     versions = [f"{name} {it['packages'][name]}" for name in names if name in it["packages"]]
     others = f" {', '.join(versions)}." if versions else ""
     return f"{it['cpu']}, {it['cores']} cores, Python {it['python']}.{others}"
+
+
+def looked_at(results: Results) -> str:
+    """Say how many pairs of pictures were laid over each other."""
+    texts = []
+    for name, one in results["methods"].items():
+        parts = one.get("looked_at", {})
+        counts = [
+            f"{part}: {it['pairs']:,} pairs, {it['left_out']} images left out"
+            for part, it in parts.items()
+        ]
+        texts += [f"{name}: {'; '.join(counts)}."] if counts else []
+    return " ".join(texts)
 
 
 def variations(results: Results) -> str:

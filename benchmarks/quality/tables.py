@@ -93,6 +93,22 @@ def keepers(methods: Results) -> str:
     return table(["method", "copies", "original kept, of groups", "kept instead"], rows)
 
 
+def relations(methods: Results) -> str:
+    """Return what the copies of each edit are called, by the first method that says so."""
+    for found in methods.values():
+        rows = []
+        named = {
+            one["edit"]: one for part in EDITED for one in found.get(part, {}).get("relations", [])
+        }
+        for edit in (*STANDARD, *FURTHER):
+            if one := named.get(edit.name):
+                names = ", ".join(f"{name} {n}" for name, n in one["as"].items())
+                rows.append([edit.name, names, str(one["named"])])
+        if rows:
+            return table(["edit", "said to be", "copies"], rows)
+    return "No method measured here says it."
+
+
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table, the first column to the left and the others to the right."""
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
