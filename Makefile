@@ -11,7 +11,7 @@ NPM := $(WITH_NODE) npm
 JS_SOURCES := $(shell find js/src -type f 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test test-fast lint wire js bench bench-full screenshots clean
+.PHONY: demo test test-fast lint wire js bench bench-full quality screenshots clean
 .DELETE_ON_ERROR:
 
 demo: .make/demo .make/js
@@ -44,6 +44,12 @@ bench: .make/bench
 bench-full: .make/bench
 	$(BIN)/python -m benchmarks --pass full
 	$(BIN)/python -m benchmarks.report
+
+# How well copies are found: make quality PHOTOS=folder [NEGATIVES=folder] [N=150] [QUICK=1].
+# Other libraries are measured too where `make bench` has installed them.
+quality: .make/demo
+	$(BIN)/python -m benchmarks.quality --peers $(if $(PHOTOS),--photos '$(PHOTOS)',) \
+		$(if $(NEGATIVES),--negatives '$(NEGATIVES)',) $(if $(N),--n $(N),) $(if $(QUICK),--quick,)
 
 screenshots: .make/test .make/js
 	$(BIN)/python scripts/screenshots.py

@@ -1,4 +1,4 @@
-"""Two kinds of chart as SVG: stacked bars, and lines on logarithmic axes. They follow dark mode."""
+"""Charts as SVG: stacked bars, bars in pairs, lines on logarithmic axes. They follow dark mode."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -38,6 +38,30 @@ def stacked_bars(bars: Mapping[str, Mapping[str, float]], unit: str) -> str:
         drawn.append(f'<rect x="{x}" y="{below}" width="12" height="12" fill="{colour[kind]}"/>')
         drawn.append(_text(x + 18, below + 11, kind))
     return _svg(y + 6 + (len(kinds) + 3) // 4 * 22, drawn)
+
+
+def grouped_bars(bars: Mapping[str, Mapping[str, float]], left: int = 290) -> str:
+    """Draw percentages: for each name one bar a kind, with a legend below."""
+    kinds = list(dict.fromkeys(kind for parts in bars.values() for kind in parts))
+    colour = dict(zip(kinds, COLOURS, strict=False))
+    room = WIDTH - left - 60
+    drawn, y = [], 6
+    for name, parts in bars.items():
+        drawn.append(_text(0, y + 7 * len(parts) + 4, name))
+        for kind, percent in parts.items():
+            wide = room * percent / 100
+            drawn.append(
+                f'<rect x="{left}" y="{y}" width="{max(wide, 1):.1f}" height="12" '
+                f'fill="{colour[kind]}"><title>{escape(kind)}: {percent:.1f} %</title></rect>'
+            )
+            drawn.append(_text(left + wide + 6, y + 11, f"{percent:.1f}"))
+            y += 14
+        y += 10
+    for number, kind in enumerate(kinds):
+        below = y + 4 + 20 * number
+        drawn.append(f'<rect x="0" y="{below}" width="12" height="12" fill="{colour[kind]}"/>')
+        drawn.append(_text(18, below + 11, kind))
+    return _svg(y + 10 + 20 * len(kinds), drawn)
 
 
 def log_lines(lines: Mapping[str, Sequence[tuple[float, float]]], x_name: str, y_name: str) -> str:

@@ -22,6 +22,8 @@ PACKAGES = (
     "imagehash",
     "imagededup",
     "cleanvision",
+    "pdqhash",
+    "czkawka",
     "openvino",
 )
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8")

@@ -97,6 +97,26 @@ def test_exact_copies_and_keepers_are_judged_by_source_and_group() -> None:
     assert kept == {"groups": 2, "right": 1, "instead": {"grey": 1}}
 
 
+def test_relations_are_those_of_copies_to_their_original() -> None:
+    rows = [
+        ("1", "a", "original", "2", "recoloured"),
+        ("2", "a", "grey", "1", "recoloured"),
+        ("3", "a", "crop", "1", "cropped"),
+        ("4", "b", "original", "5", "re-encoded"),
+        ("5", "b", "crop", "4", "rotated"),
+        ("6", "b", "flip", "5", "flipped"),  # of another copy
+        ("7", "b", "grey", "1", "recoloured"),  # of another photo
+    ]
+    columns = ["path", "source", "edit", "nearest", "relation"]
+    found = {
+        one["edit"]: one for one in measure.relations(pl.DataFrame(rows, columns, orient="row"))
+    }
+    assert set(found) == {"grey", "crop"}
+    assert found["grey"]["as"] == {"recoloured": 1}
+    assert found["crop"]["as"] == {"cropped": 1, "rotated": 1}
+    assert measure.relations(hand_made()) == []
+
+
 def test_whatever_is_called_near_counts_against_negatives() -> None:
     (found,) = measure.negatives(hand_made())
     assert (found["images"], found["called"], found["dropped"]) == (10, 9, 6)

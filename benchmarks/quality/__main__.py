@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.quality import modes, peers, tables, thresholds, truth
+from benchmarks.quality import modes, peers, sheets, tables, thresholds, truth
 from dedup_widgets.errors import DedupError
 
 RESULTS = Path(__file__).parents[1] / "results" / "quality.json"
@@ -37,6 +37,7 @@ def main() -> None:
     results: dict[str, Any] = {
         "made": {
             "photos": table.filter(set=truth.STANDARD_SET)["source"].n_unique(),
+            "aside": table.filter(set=truth.THRESHOLDS_SET)["source"].n_unique(),
             "pictures": len(table),
             "sets": dict(table["set"].value_counts().iter_rows()),
             "is_own": arguments.photos is not None,
@@ -48,8 +49,11 @@ def main() -> None:
         results["methods"] |= _product(table, model, arguments.out)
     if arguments.peers:
         parts = modes.parts(table)
-        results["methods"] |= peers.figures(parts, _say, quick=arguments.quick)
+        results["methods"] |= peers.figures(
+            parts, _say, quick=arguments.quick, fastdup=arguments.fastdup
+        )
     print(tables.everything(results))
+    results["made"]["minutes"] = round((time.perf_counter() - start) / 60, 1)
     to = arguments.out / "quality.json"
     to.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     if arguments.keep:
@@ -67,10 +71,18 @@ def _product(table: Any, model: str, out: Path) -> dict[str, Any]:
             return {}
     for name, frame in frames.items():
         frame.write_parquet(out / f"{model.replace('/', '-')}-{name.replace(' ', '-')}.parquet")
+        if name in modes.EDITED:
+            sheets.missed(frame, out / f"{model.replace('/', '-')}-missed-{name.split()[0]}.jpg")
+        elif name != truth.THRESHOLDS_SET:
+            sheets.wrong(frame, out / f"{model.replace('/', '-')}-wrong-{name.split()[0]}.jpg")
     confirmed = modes.is_confirmed(next(iter(frames.values())))
-    found = {model: {"confirmed": confirmed, "cost": cost, **modes.figures(frames)}}
+    about = {"by": model, "chosen": "default"}
+    found = {model: {"of": "product", **about, "confirmed": confirmed, "cost": cost}}
+    found[model]["looked_at"] = modes.looked_at(frames)
+    found[model] |= modes.figures(frames)
     for chosen, alone in modes.by_distance(frames, thresholds.cosine).items():
-        found[f"{model}, vectors alone, {chosen}"] = alone
+        about = {"of": "vectors", "by": model, "chosen": chosen}
+        found[f"{model}, vectors alone, {chosen}"] = about | alone
     return found
 
 
@@ -88,6 +100,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="30 photos, fewer of all else")
     parser.add_argument("--model", action="append", help="as dw.score takes it; may be repeated")
     parser.add_argument("--peers", action="store_true", help="other libraries, where installed")
+    parser.add_argument("--fastdup", type=Path, help="with --peers: a Python that has fastdup")
     parser.add_argument("--out", type=Path, default=OUT, help=f"default {OUT}")
     parser.add_argument("--keep", action="store_true", help="as the figures of docs/quality.md")
     return parser.parse_args()

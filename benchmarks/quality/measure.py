@@ -118,6 +118,35 @@ def keepers(frame: pl.DataFrame) -> Figures:
     return {**kept, "instead": dict(instead.iter_rows())}
 
 
+def relations(frame: pl.DataFrame) -> list[Figures]:
+    """Return, for each edit, what a copy is said to be of its original.
+
+    Returns
+    -------
+    list of dict
+        ``edit``; ``named``: copies that are compared with a pixel-equal form of their original and
+        said to be something of it; ``as``: how many of them each relation, the most frequent first.
+    """
+    if "relation" not in frame.columns:
+        return []
+    known = frame.select(nearest="path", of="source", nearest_edit="edit")
+    named = (
+        frame.drop_nulls("relation")
+        .with_columns(pl.col("relation").cast(pl.String))
+        .join(known, on="nearest")
+        .filter(
+            pl.col("source") == pl.col("of"),
+            pl.col("nearest_edit").is_in([ORIGINAL, *EQUAL]),
+            pl.col("edit").is_in([ORIGINAL, *EQUAL]).not_(),
+        )
+    )
+    found = []
+    for edit in named["edit"].unique(maintain_order=True):
+        counts = named.filter(edit=edit)["relation"].value_counts(sort=True)
+        found.append({"edit": edit, "named": int(counts["count"].sum()), "as": dict(counts.rows())})
+    return found
+
+
 def negatives(frame: pl.DataFrame) -> list[Figures]:
     """Return, for each set of pictures that are no copies, and for all, what is taken for one.
 

@@ -18,6 +18,7 @@ from benchmarks.quality.truth import (
     STANDARD_SET,
     THRESHOLDS_SET,
 )
+from dedup_widgets.frame.provenance import provenances
 
 NEGATIVES = "negatives"
 EDITED = (STANDARD_SET, FURTHER_SET)
@@ -75,11 +76,25 @@ def figures(frames: Scored, *, keepers: bool = True) -> dict[str, Any]:
                 "pairs": measure.pairs(frame),
                 "edits": measure.edits(frame),
                 "exact": measure.exact(frame),
+                "relations": measure.relations(frame),
                 "keepers": measure.keepers(frame) if keepers else {},
             }
     for name in (NEGATIVES, BURSTS, PHOTOS_SET):
         if name in frames:
             found[name] = measure.negatives(frames[name])
+    return found
+
+
+def looked_at(frames: Scored) -> dict[str, dict[str, int]]:
+    """Return, by part, the pairs of pictures compared, and images not compared with all they might.
+
+    Nothing where vectors alone decide.
+    """
+    found = {}
+    for name, frame in frames.items():
+        for made in provenances(frame):
+            if made.compared is not None:
+                found[name] = {"pairs": made.compared, "left_out": made.left_out}
     return found
 
 

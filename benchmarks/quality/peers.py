@@ -5,7 +5,9 @@ follow EXIF tags. What a library calls its default threshold is measured too.
 """
 
 import base64
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,7 +27,7 @@ from benchmarks.harness import CORES
 from benchmarks.quality import modes
 from benchmarks.quality.edits import open_photo
 from benchmarks.quality.modes import Scored
-from benchmarks.quality.thresholds import Distances
+from benchmarks.quality.thresholds import Distances, cosine
 from benchmarks.quality.truth import STANDARD_SET
 
 Bits = NDArray[np.float32]
@@ -163,6 +165,37 @@ class CleanVision:
         return {"default": {"cost": {STANDARD_SET: {"first": cost}}, **found}}
 
 
+@dataclass(frozen=True)
+class Fastdup:
+    """The cosine of fastdup's vectors; its default is that of its connected components, 0.96."""
+
+    python: Path
+
+    def figures(self, parts: Scored) -> dict[str, dict[str, Any]]:
+        """Return all figures, by how the threshold was chosen."""
+        cost: dict[int, float] = {}
+
+        def distance(frame: pl.DataFrame) -> Distances:
+            with tempfile.TemporaryDirectory() as folder:
+                listed, vectors = Path(folder, "list.txt"), Path(folder, "vectors.npz")
+                listed.write_text("\n".join(frame["path"]))
+                script = Path(__file__).with_name("fastdup_vectors.py")
+                work = Path(folder, "work")
+                command = [self.python, script, listed, work, vectors]
+                subprocess.run(command, check=True, capture_output=True)
+                with np.load(vectors) as made:
+                    found = dict(zip(made["path"].tolist(), made["vector"], strict=True))
+                    cost[len(cost)] = float(made["seconds"]) * 1000 / len(frame)
+            embedding = [found.get(path) for path in frame["path"]]
+            rows = [None if it is None else it.tolist() for it in embedding]
+            return cosine(frame.with_columns(embedding=pl.Series(rows, dtype=pl.List(pl.Float32))))
+
+        by_threshold = modes.by_distance(parts, distance, default=0.04)
+        for one in by_threshold.values():
+            one["cost"] = {STANDARD_SET: {"first": cost[0]}}
+        return by_threshold
+
+
 def in_groups(frame: pl.DataFrame, sets: Sequence[Sequence[str]]) -> pl.DataFrame:
     """Add ``group`` and ``keep`` from sets of paths; sets that share a path are one group.
 
@@ -184,7 +217,7 @@ def in_groups(frame: pl.DataFrame, sets: Sequence[Sequence[str]]) -> pl.DataFram
     )
 
 
-PEERS: dict[str, Hasher | CleanVision] = {
+PEERS: dict[str, Hasher | CleanVision | Fastdup] = {
     "imagehash pHash": Hasher(lambda: _imagehash("phash")),
     "PDQ, eight turns": Hasher(lambda: _pdq(turns=True)),
     "CleanVision": CleanVision(),
@@ -197,19 +230,32 @@ PEERS: dict[str, Hasher | CleanVision] = {
 }
 """The first three are those of a quick run."""
 QUICK = 3
+PEER = "peer"
 
 
 def figures(
-    parts: Scored, say: Callable[[str], None], *, quick: bool = False
+    parts: Scored,
+    say: Callable[[str], None],
+    *,
+    quick: bool = False,
+    fastdup: Path | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Return the figures of all libraries that can be imported, by library and threshold."""
+    """Return the figures of all libraries that can be imported, by library and threshold.
+
+    fastdup is run by a Python of its own, where one is named.
+    """
     found: dict[str, dict[str, Any]] = {}
-    for name, peer in islice(PEERS.items(), QUICK if quick else None):
+    peers = dict(islice(PEERS.items(), QUICK if quick else None))
+    if fastdup is not None:
+        peers["fastdup"] = Fastdup(fastdup)
+    for name, peer in peers.items():
         try:
             by_threshold = peer.figures(parts)
-        except ImportError as error:
+        except (ImportError, subprocess.CalledProcessError) as error:
             say(f"{name}: skipped ({error})")
             continue
         say(f"{name}: measured")
-        found |= {f"{name}, {chosen}": one for chosen, one in by_threshold.items()}
+        for chosen, one in by_threshold.items():
+            about = {"of": PEER, "by": name, "chosen": chosen}
+            found[f"{name}, {chosen}"] = about | one
     return found

@@ -22,6 +22,7 @@ def summary(methods: Results) -> str:
         "P %",
         "R %",
         "F1",
+        "F1 before grouping",
         "further edits F1",
         "exact right",
         "keepers right",
@@ -41,6 +42,7 @@ def summary(methods: Results) -> str:
                 percent(pairs.get("precision"), 2),
                 percent(pairs.get("recall"), 1),
                 percent(pairs.get("f1"), 1),
+                percent(found.get("alone", {}).get("f1"), 1),
                 percent(further.get("pairs", {}).get("f1"), 1),
                 _of(standard.get("exact", {}), "right", "sources"),
                 _of(standard.get("keepers", {}), "right", "groups"),
@@ -65,8 +67,8 @@ def edits(methods: Results) -> str:
         copies = max((cell.get("copies", 0) for cell in cells), default=0)
         if copies:
             shares = [percent(cell.get("with_original"), 0) for cell in cells]
-            rows.append([edit.name, edit.family, str(copies), *shares])
-    return table(["edit", "", "copies", *methods], rows)
+            rows.append([edit.name, str(copies), *shares])
+    return table(["edit", "copies", *methods], rows)
 
 
 def negatives(methods: Results) -> str:
@@ -89,6 +91,22 @@ def keepers(methods: Results) -> str:
                 instead = ", ".join(f"{edit} {n}" for edit, n in list(kept["instead"].items())[:6])
                 rows.append([name, part, _of(kept, "right", "groups"), instead or "–"])
     return table(["method", "copies", "original kept, of groups", "kept instead"], rows)
+
+
+def relations(methods: Results) -> str:
+    """Return what the copies of each edit are called, by the first method that says so."""
+    for found in methods.values():
+        rows = []
+        named = {
+            one["edit"]: one for part in EDITED for one in found.get(part, {}).get("relations", [])
+        }
+        for edit in (*STANDARD, *FURTHER):
+            if one := named.get(edit.name):
+                names = ", ".join(f"{name} {n}" for name, n in one["as"].items())
+                rows.append([edit.name, names, str(one["named"])])
+        if rows:
+            return table(["edit", "said to be", "copies"], rows)
+    return "No method measured here says it."
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

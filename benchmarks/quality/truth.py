@@ -56,7 +56,9 @@ class Size:
 def make(
     photos: Path | None, folder: Path, size: Size, negatives: Path | None = None
 ) -> pl.DataFrame:
-    """Write all pictures and ``truth.parquet`` into an empty folder and return the table.
+    """Write all pictures and ``truth.parquet`` into a folder and return the table.
+
+    Where the folder holds what would be written, from an earlier run, it stays.
 
     Parameters
     ----------
@@ -64,15 +66,20 @@ def make(
         A folder of photos, none of which is a copy of another. A fifth or more of them is kept
         aside for thresholds. None: those that scikit-image ships.
     folder
-        Where to write; what is in it is deleted.
+        Where to write; what else is in it is deleted.
     size
         How much is made; less where there are fewer photos.
     negatives
         A folder of further pictures, none of which is a copy of another. They stay where they are.
     """
+    own = [Path(path) for path in _photos(photos)]
+    given = [] if negatives is None else find_images(str(negatives))
+    version, stamp = _version(own, given, size), folder / "version.txt"
+    if stamp.exists() and stamp.read_text() == version:
+        return pl.read_parquet(folder / "truth.parquet")
     if folder.exists():
         shutil.rmtree(folder)
-    judged, aside, everyone = _split([Path(path) for path in _photos(photos)], size.photos)
+    judged, aside, everyone = _split(own, size.photos)
     rows = [
         *_edited(judged, folder, STANDARD_SET, dict.fromkeys(judged, STANDARD)),
         *_edited(judged, folder, FURTHER_SET, _some_each(judged, size.each)),
@@ -81,11 +88,19 @@ def make(
         *_drawn(folder, size.share),
         *_of_photos(judged, folder, round(20 * size.share)),
     ]
-    if negatives is not None:
-        rows += [(path, path, GIVEN, GIVEN) for path in find_images(str(negatives))]
+    rows += [(path, path, GIVEN, GIVEN) for path in given]
     table = pl.DataFrame(rows, ["path", "source", "edit", "set"], orient="row")
     table.write_parquet(folder / "truth.parquet")
+    stamp.write_text(version)
     return table
+
+
+def _version(photos: Sequence[Path], given: Sequence[str], size: Size) -> str:
+    """Return a text that changes with the photos, the size, and the code that makes pictures."""
+    files = [(str(path), path.stat().st_size) for path in photos]
+    makers = ("edits", "negatives", "pages", "graphics", "sequences", "truth")
+    code = [Path(__file__).with_name(f"{name}.py").read_bytes() for name in makers]
+    return sha1(repr((files, given, size, code)).encode()).hexdigest()
 
 
 def _photos(photos: Path | None) -> list[str]:
