@@ -96,7 +96,7 @@ def gamma(near_distance: float) -> float:
     Returns
     -------
     float
-        1 for CLIP ViT-B/32 (0.05), 2.16 for EfficientNet-Lite0 (0.25).
+        1 for CLIP ViT-B/32 (0.05), 3.27 for EfficientNet-Lite0 with its head (0.40).
 
     Raises
     ------
@@ -107,8 +107,8 @@ def gamma(near_distance: float) -> float:
     --------
     >>> gamma(0.05)
     1.0
-    >>> round(gamma(0.25), 2)
-    2.16
+    >>> round(gamma(0.40), 2)
+    3.27
     """
     if not 0 < near_distance < 1:
         raise InputError(
