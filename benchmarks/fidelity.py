@@ -73,16 +73,17 @@ def _reference(model: str, data: Path) -> Any:
         network = SentenceTransformer(str(make.clip(data)), device="cpu")
         return lambda pictures: network.encode(pictures, batch_size=BATCH)
 
-    from dedup_widgets.models import efficientnet_lite0 as efficientnet
+    from dedup_widgets.models.copy_head import load_head
+    from dedup_widgets.models.efficientnet_lite0 import load_network
 
-    lite = efficientnet.load_network("cpu")
+    lite, head = load_network("cpu"), load_head("cpu").head
 
-    def features(pictures: list[Any]) -> NDArray[np.float32]:
+    def vectors(pictures: list[Any]) -> NDArray[np.float32]:
         pixels = torch.from_numpy(np.stack([np.asarray(picture) for picture in pictures]))
         with torch.inference_mode():
-            return lite.features((pixels.permute(0, 3, 1, 2).float() - 127) / 128).numpy()
+            return head(lite.features((pixels.permute(0, 3, 1, 2).float() - 127) / 128)).numpy()
 
-    return features
+    return vectors
 
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:

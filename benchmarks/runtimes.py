@@ -25,9 +25,9 @@ from benchmarks.__main__ import DATA, RESULTS
 from benchmarks.embedding import EFFICIENTNET
 from benchmarks.harness import rounded
 from dedup_widgets.models.base import Embedder
-from dedup_widgets.models.efficientnet import EFFICIENTNET_PORTION
+from dedup_widgets.models.efficientnet import EFFICIENTNET_BATCH_PICTURES
 from dedup_widgets.models.load import load_embedder
-from dedup_widgets.models.sentence_transformer import CLIP_PORTION
+from dedup_widgets.models.sentence_transformer import CLIP_BATCH_PICTURES
 
 Form = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -42,8 +42,8 @@ def main() -> None:
     pictures = _pictures()
     rows = []
     for network, size, forms, rounds in (
-        ("CLIP ViT-B/32, random weights", CLIP_PORTION, _clip(), 5),
-        ("EfficientNet-Lite0", EFFICIENTNET_PORTION, _efficientnet(), 15),
+        ("CLIP ViT-B/32, random weights", CLIP_BATCH_PICTURES, _clip(), 5),
+        ("EfficientNet-Lite0", EFFICIENTNET_BATCH_PICTURES, _efficientnet(), 15),
     ):
         exact = None
         speeds = _speeds(forms, pictures, size, rounds)
@@ -90,17 +90,21 @@ def _clip() -> dict[str, Form]:
         projected: torch.Tensor = network.visual_projection(pooled)
         return projected
 
-    return _forms(folder, _Of(CLIPModel.from_pretrained(folder), features), CLIP_PORTION)
+    return _forms(folder, _Of(CLIPModel.from_pretrained(folder), features), CLIP_BATCH_PICTURES)
 
 
 def _efficientnet() -> dict[str, Form]:
+    from dedup_widgets.models.copy_head import load_head
     from dedup_widgets.models.efficientnet_lite0 import load_network
 
-    def features(network: Any, pixels: torch.Tensor) -> torch.Tensor:
-        pooled: torch.Tensor = network.features((pixels.permute(0, 3, 1, 2).float() - 127) / 128)
-        return pooled
+    head = load_head().head
 
-    return _forms(EFFICIENTNET, _Of(load_network(), features), EFFICIENTNET_PORTION)
+    def features(network: Any, pixels: torch.Tensor) -> torch.Tensor:
+        x = (pixels.permute(0, 3, 1, 2).float() - 127) / 128
+        vectors: torch.Tensor = head(network.features(x))
+        return vectors
+
+    return _forms(EFFICIENTNET, _Of(load_network(), features), EFFICIENTNET_BATCH_PICTURES)
 
 
 def _forms(model: Path | str, network: "_Of", size: int) -> dict[str, Form]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from dedup_widgets.errors import InputError, ModelError
 from dedup_widgets.frame.scale import gamma_of, near_distance_of, scale
@@ -90,7 +90,7 @@ def test_a_boundary_outside_0_to_1_is_refused(near_distance):
 
 def test_each_network_has_its_boundary(clip, efficientnet):
     assert (clip.near_distance, clip.candidate_distance) == (0.05, 0.2)
-    assert (efficientnet.near_distance, efficientnet.candidate_distance) == (0.25, 0.45)
+    assert (efficientnet.near_distance, efficientnet.candidate_distance) == (0.4, 0.55)
 
 
 @pytest.mark.parametrize("distance", [0.04, 1, -1, math.nan])
@@ -755,17 +755,96 @@ def test_efficientnet_recognises_what_it_sees(photo, classes):
     assert set(classes) & set(scores.topk(5).indices.tolist())
 
 
-def test_edited_copies_are_nearer_than_other_photos(efficientnet):
+@pytest.fixture(scope="module")
+def pictures() -> list[Image.Image]:
     import skimage.data
 
-    photos = [
+    return [
         Image.fromarray(getattr(skimage.data, name)()).convert("RGB")
         for name in ("astronaut", "chelsea", "coffee", "rocket")
     ]
-    copies = [photo.resize((photo.width // 2, photo.height // 2)) for photo in photos]
-    cosines = embed(efficientnet, photos) @ embed(efficientnet, copies).T
-    assert cosines.diagonal().min() > 1 - efficientnet.near_distance
-    assert cosines[~np.eye(4, dtype=bool)].max() < 1 - efficientnet.near_distance
+
+
+def middle(picture: Image.Image, part: float) -> Image.Image:
+    width, height = picture.size
+    across, down = (1 - part) / 2 * width, (1 - part) / 2 * height
+    return picture.crop((round(across), round(down), round(width - across), round(height - down)))
+
+
+COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "half the size": lambda picture: picture.reduce(2),
+    "mirrored": ImageOps.mirror,
+    "upside down": ImageOps.flip,
+    "turned": lambda picture: picture.transpose(Image.Transpose.ROTATE_90),
+    "rotated": lambda picture: picture.rotate(25, expand=True),
+    "cropped": lambda picture: middle(picture, 0.7),
+    "grey": lambda picture: picture.convert("L").convert("RGB"),
+    "framed": lambda picture: ImageOps.expand(picture, 40, "white"),
+}
+
+
+@pytest.mark.parametrize("copy", COPIES)
+def test_a_copy_is_near_and_another_photo_is_no_candidate(efficientnet, pictures, copy):
+    copies = [COPIES[copy](picture) for picture in pictures]
+    distances = 1 - embed(efficientnet, pictures) @ embed(efficientnet, copies).T
+    assert distances.diagonal().max() < efficientnet.near_distance
+    assert distances[~np.eye(4, dtype=bool)].min() > efficientnet.candidate_distance
+
+
+def test_the_shipped_head_gives_the_vectors_that_were_measured():
+    import torch
+
+    from dedup_widgets.models.copy_head import load_head
+    from dedup_widgets.models.efficientnet_lite0 import Features
+
+    numbers = np.random.default_rng(0)
+    features = Features(
+        *(torch.from_numpy(numbers.random(s, np.float32)) for s in ((2, 3888), (2, 49, 112)))
+    )
+    rows = torch.nn.functional.normalize(load_head().head(features)).numpy()
+    expected = [0.00778, 0.06341, 0.00104, 0.05786]
+    np.testing.assert_allclose(rows[:, [0, 255]].ravel(), expected, atol=1e-4)
+
+
+def test_another_head_has_another_key(efficientnet, monkeypatch, tmp_path):
+    from dedup_widgets.models import copy_head
+
+    with np.load(copy_head.WEIGHTS) as arrays:
+        np.savez(tmp_path / "other.npz", **{**arrays, "whole.bias": arrays["whole.bias"] + 1})
+    other = copy_head.load_head(path=tmp_path / "other.npz")
+    assert other.digest not in efficientnet.key
+    assert copy_head.load_head().digest in efficientnet.key
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:1000], lambda _: b""])
+def test_a_damaged_head_is_told(tmp_path, damage):
+    from dedup_widgets.models import copy_head
+
+    path = tmp_path / "copy_head.npz"
+    path.write_bytes(damage(copy_head.WEIGHTS.read_bytes()))
+    with pytest.raises(ModelError, match="reinstall dedup-widgets"):
+        copy_head.load_head(path=path)
+
+
+@pytest.mark.parametrize("low", ["float32", "bfloat16"])
+def test_the_fused_network_sees_what_the_plain_one_sees(photos, low):
+    import torch
+
+    from dedup_widgets.models import onednn
+    from dedup_widgets.models.efficientnet_lite0 import FusedFeatures, load_network
+
+    low = getattr(torch, low)
+    if not onednn.usable("cpu", low):
+        pytest.skip("this processor has no fused form in this type")
+    squares = np.stack([np.asarray(to_square(photo, 224)) for photo in photos[:4]])
+    pixels = (torch.from_numpy(squares).permute(0, 3, 1, 2).float() - 127) / 128
+    network = load_network()
+    with torch.inference_mode():
+        fused, plain = FusedFeatures(network, 4, low)(pixels), network.features(pixels)
+    for ours, theirs in zip(fused, plain, strict=True):
+        assert ours.shape == theirs.shape
+        error = (ours - theirs).norm(dim=-1) / theirs.norm(dim=-1)
+        assert error.max() < (1e-5 if low == torch.float32 else 0.05)
 
 
 def test_missing_weights_say_how_to_get_them(monkeypatch):

@@ -83,11 +83,13 @@ def test_wheel_and_sdist_carry_the_built_javascript_and_the_notebook(built):
         names = archive.namelist()
         assert "dedup_widgets/notebooks/quickstart.ipynb" in names
         assert {"dedup_widgets/py.typed", "dedup_widgets/__init__.pyi"} <= set(names)
+        assert "dedup_widgets/models/weights/copy_head.npz" in names
         assert not [n for n in names if n.startswith(("js/", "tests/")) or "node_modules" in n]
     with tarfile.open(sdist) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
     assert {f"src/dedup_widgets/widgets/static/{name}.js" for name in BUNDLES} <= names
     assert "js/src/wire/protocol.ts" in names
+    assert "src/dedup_widgets/models/weights/copy_head.npz" in names
     assert not [n for n in names if "node_modules" in n]
 
 

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, whose weights come as a Python package."""
+"""EfficientNet-Lite0, whose weights come as a Python package, with a head for finding copies."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,12 +17,12 @@ from dedup_widgets.models.batches import (
 )
 from dedup_widgets.models.hub import EMBEDDED_MODEL, as_model_error
 
-EFFICIENTNET_NEAR_DISTANCE = 0.25
-"""Cosine distance at its near-duplicate boundary, calibrated on photos with edited copies."""
+EFFICIENTNET_NEAR_DISTANCE = 0.40
+"""Cosine distance at its near-duplicate boundary; see ``docs/head.md``."""
 
 
-EFFICIENTNET_CANDIDATE_DISTANCE = 0.45
-"""Cosine distance within which 19 of 20 edited copies of photos lay."""
+EFFICIENTNET_CANDIDATE_DISTANCE = 0.55
+"""Cosine distance within which a copy may lie; see ``docs/head.md``."""
 
 
 EFFICIENTNET_BATCH_PICTURES = 4
@@ -40,17 +40,21 @@ class EfficientNet:
     can_embed_text = False
 
     def __init__(self, device: str, precision: Precision) -> None:
+        from dedup_widgets.models import copy_head
         from dedup_widgets.models import efficientnet_lite0 as efficientnet
 
         low = fast_type(device) if precision == "fast" else None
-        self.key = f"{efficientnet.weights_path().stem}/{PREPARATION_VERSION}{KEY_SUFFIX[str(low)]}"
+        weights = efficientnet.weights_path().stem
+        with as_model_error(self.name):
+            head, digest = copy_head.load_head(device)
+        self.key = f"{weights}+{digest}/{PREPARATION_VERSION}{KEY_SUFFIX[str(low)]}"
         self.fixed_batch = EFFICIENTNET_BATCH_PICTURES if device == "cpu" else None
         self._side = efficientnet.INPUT_SIDE
         self._squashed = squashed if low is None else squashed_quickly
         size = self.fixed_batch or DEVICE_BATCH_PICTURES
         with as_model_error(self.name):
-            features = efficientnet.features_of_bytes(device, low, size)
-        self._embed = FixedBatches(self.name, features, device, size)
+            vectors = copy_head.vectors_of_bytes(head, device, low, size)
+        self._embed = FixedBatches(self.name, vectors, device, size)
 
     def prepare(self, rgb: Image.Image) -> NDArray[np.uint8]:
         """Convert a picture to the input of `encode`."""

@@ -7,6 +7,7 @@ ICML 2019, in its "lite" form: no squeeze-and-excitation, ReLU6, stem and head u
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +21,21 @@ INPUT_SIDE = 224
 """Side in pixels of the square that the network takes."""
 
 
-DIMENSIONS = 1280
-"""Numbers of an embedding."""
+WIDTH = 1280
+"""Channels of the last layer."""
+
+
+TAPPED_BLOCKS = (4, 10, 14, 15)
+"""The blocks that are pooled beside the last layer: they know of orientation and detail, which the
+last layer, made to tell classes apart, has given up."""
+
+
+LOCAL_BLOCK = 10
+"""The block whose map is kept as a grid."""
+
+
+GRID_SIDE = 7
+"""Cells of that grid in a row and in a column."""
 
 
 _STAGES = (
@@ -34,6 +48,51 @@ _STAGES = (
     (1, 3, 1, 6, 320),
 )
 """Of each stage: repeats, kernel, stride of its first block, expansion, output channels."""
+
+
+class Features(NamedTuple):
+    """What the network knows of n pictures, in float32.
+
+    Attributes
+    ----------
+    pooled : Tensor
+        (n, 3888): of each block of `TAPPED_BLOCKS` and of the last layer the mean over the picture,
+        then the generalised mean (F. Radenović et al., "Fine-tuning CNN Image Retrieval with No
+        Human Annotation", TPAMI 2019) of what is positive, with exponent 3.
+    grid : Tensor
+        (n, 49, 112): the map of block `LOCAL_BLOCK`, averaged in 7 × 7 cells.
+    """
+
+    pooled: Tensor
+    grid: Tensor
+
+
+class _Pooling:
+    """Collects `Features` while a network runs, as later blocks overwrite the maps."""
+
+    def __init__(self) -> None:
+        self._pooled: list[Tensor] = []
+        self._grid: Tensor | None = None
+
+    def take(self, number: int | None, x: Tensor) -> None:
+        """Pool the map (n, channels, side, side) of a block that is tapped, or of the last layer.
+
+        `number` is that of the block, None for the last layer.
+        """
+        if number is not None and number not in TAPPED_BLOCKS:
+            return
+        x = x.float()
+        self._pooled.append(x.mean(dim=(2, 3)))
+        if number == LOCAL_BLOCK:
+            cells = functional.avg_pool2d(x, x.shape[-1] // GRID_SIDE)
+            self._grid = cells.flatten(2).transpose(1, 2).contiguous()
+        positive = x.clamp_min(0)
+        cubes = (positive * positive * positive).mean(dim=(2, 3))
+        self._pooled.append(cubes.pow(1 / 3))
+
+    def features(self) -> Features:
+        assert self._grid is not None
+        return Features(torch.cat(self._pooled, dim=1), self._grid)
 
 
 class _Halving(nn.Conv2d):
@@ -99,13 +158,13 @@ class EfficientNetLite0(nn.Module):
                 blocks.append(_Block(channels, outer, kernel, stride if first else 1, expansion))
                 channels = outer
         self._blocks = nn.ModuleList(blocks)
-        self._conv_head = _conv(channels, DIMENSIONS, 1)
-        self._bn1 = _norm(DIMENSIONS)
-        self._fc = nn.Linear(DIMENSIONS, 1000)
+        self._conv_head = _conv(channels, WIDTH, 1)
+        self._bn1 = _norm(WIDTH)
+        self._fc = nn.Linear(WIDTH, 1000)
         self._act = nn.ReLU6(inplace=True)
 
-    def features(self, x: Tensor) -> Tensor:
-        """Return the pooled features of pictures.
+    def features(self, x: Tensor) -> Features:
+        """Return the features of pictures.
 
         Parameters
         ----------
@@ -114,18 +173,21 @@ class EfficientNetLite0(nn.Module):
 
         Returns
         -------
-        Tensor
-            (n, 1280), from 0 to 6.
+        Features
+            Of the n pictures.
         """
+        pooling = _Pooling()
         x = self._act(self._bn0(self._conv_stem(x)))
-        for block in self._blocks:
+        for number, block in enumerate(self._blocks):
             x = block(x)
-        x = self._act(self._bn1(self._conv_head(x)))
-        return x.mean(dim=(2, 3))
+            pooling.take(number, x)
+        pooling.take(None, self._act(self._bn1(self._conv_head(x))))
+        return pooling.features()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the scores of the 1000 ImageNet classes, (n, 1000)."""
-        logits: Tensor = self._fc(self.features(x))
+        mean = self.features(x).pooled[:, -2 * WIDTH : -WIDTH]
+        logits: Tensor = self._fc(mean)
         return logits
 
 
@@ -173,14 +235,17 @@ class FusedFeatures:
         self._head = fused(network._conv_head, "relu6")
         self._low = low
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return the pooled features of pictures; see `EfficientNetLite0.features`."""
+    def __call__(self, x: Tensor) -> Features:
+        """Return the features of pictures; see `EfficientNetLite0.features`."""
+        pooling = _Pooling()
         x = self._stem(x)
-        for dtype, expand, depthwise, project, adds in self._blocks:
+        for number, (dtype, expand, depthwise, project, adds) in enumerate(self._blocks):
             x = x.to(dtype)
             y = depthwise(expand(x) if expand else x)
             x = project.added_to(x, y) if adds else project(y)
-        return self._head(x.to(self._low)).float().mean(dim=(2, 3))
+            pooling.take(number, x)
+        pooling.take(None, self._head(x.to(self._low)))
+        return pooling.features()
 
 
 # The blocks that lose little in low precision: not those that open the network, halve the picture
@@ -261,7 +326,7 @@ def load_network(device: str = "cpu") -> EfficientNetLite0:
 
 def features_of_bytes(
     device: str, low: torch.dtype | None, pictures: int
-) -> Callable[[Tensor], Tensor]:
+) -> Callable[[Tensor], Features]:
     """Return the network from bytes to features, in the form that is fastest on a device.
 
     Parameters
@@ -276,16 +341,17 @@ def features_of_bytes(
     Returns
     -------
     callable
-        From (n, 224, 224, 3) bytes to (n, 1280); see `EfficientNetLite0.features`.
+        From (n, 224, 224, 3) bytes to `Features`; see `EfficientNetLite0.features`.
     """
     network = load_network(device)
-    dtype, features = torch.float32, network.features
+    dtype: torch.dtype = torch.float32
+    features: Callable[[Tensor], Features] = network.features
     if usable(device) and usable(device, low or dtype):
         features = FusedFeatures(network, pictures, low or dtype)
     elif low:
         dtype, features = low, network.to(low).features
 
-    def of_bytes(pixels: Tensor) -> Tensor:
+    def of_bytes(pixels: Tensor) -> Features:
         # Bytes of height x width x channels, only viewed as channels first, already have the
         # layout that the network is fastest in.
         return features((pixels.permute(0, 3, 1, 2).to(dtype) - 127) / 128)
