@@ -87,11 +87,15 @@ def test_a_tile_says_what_it_is_to_others_and_which_rule_made_it_the_keeper(ex, 
     page = Page(ex)
     tiles = page.ask("tiles", rows=wanted)["tiles"]
     captions = {tile["caption"] for tile in tiles}
-    assert captions == {"keeper: most bytes", "exact duplicate of cat copy.bmp", None}
+    assert captions == {
+        "keeper: of exact copies, the oldest file",
+        "exact duplicate of cat.png",
+        None,
+    }
     again = page.ask("tiles", rows=wanted, thumbs=False)
     assert [{**tile, "thumb": None} for tile in tiles] == again["tiles"]
     grid = Page(dw.ImageGrid(frame)).ask("tiles", rows=wanted)["tiles"]
-    assert {tile["caption"] for tile in grid} == {"exact duplicate of cat copy.bmp", None}
+    assert {tile["caption"] for tile in grid} == {"exact duplicate of cat.png", None}
 
 
 def test_a_tile_in_no_group_says_which_member_of_one_it_is_near():
