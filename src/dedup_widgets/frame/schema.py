@@ -191,6 +191,12 @@ COLUMNS = {
             "metric",
             "share that is there of what its copies show, 0 to 1; less by a frame or an overlay",
         ),
+        Column(
+            "enlarged",
+            pl.Boolean(),
+            "fact",
+            "whether it resolves no more than a smaller copy of it",
+        ),
         Column("error", pl.String(), "fact", "why it could not be read", is_shown=True),
         Column(
             "evidence",

@@ -9,11 +9,16 @@ from numpy.typing import NDArray
 from dedup_widgets.alignment.evidence import FRAMED_SHARE, OVERLAID_SHARE, SEEN_SHARE, Evidence
 from dedup_widgets.frame.schema import EVIDENCE
 from dedup_widgets.neighbors.confirmed import ConfirmedPairs
-from dedup_widgets.scoring.verify import EvidenceOfPairs
+from dedup_widgets.scoring.verify import EvidenceOfPairs, connected
 
 FINER = 1.4
 """Pixels of a picture per pixel of a copy, along a line, from which on it lacks nothing that the
 copy shows more of: neither of the two is as good as the other."""
+
+
+ENLARGED_BY, RESOLVES_AS_MUCH = 1.3, 1.25
+"""Ratio of pixels from which a picture may be an enlarged copy, and within which it resolves just
+the pixels of the smaller one."""
 
 
 def confirmed_pairs(n: int, evidence: EvidenceOfPairs, near_distance: float) -> ConfirmedPairs:
@@ -28,19 +33,45 @@ def completeness(n: int, evidence: EvidenceOfPairs) -> NDArray[np.float32]:
 
     Evidence is of pairs and a ranking is of images: each picture is measured by the copy beside
     which it lacks most. What it has itself that hides something, a frame or an overlay, counts as
-    lacking too.
+    lacking too. Copies that lack nothing beside each other are equal: what one of them lacks beside
+    a third picture, all do, whichever of them were compared with it.
 
     Returns
     -------
     NDArray[np.float32]
         (n,), in [0, 1], in steps of 0.01; 1 where nothing is missing, or nothing was confirmed.
     """
-    lacks = np.zeros(n)
+    lacks, equal = np.zeros(n), []
     for (a, b), found in evidence.items():
         if found.is_confirmed:
-            lacks[a] = max(lacks[a], _lacks(found))
-            lacks[b] = max(lacks[b], _lacks(found.inverse()))
+            of_a, of_b = _lacks(found), _lacks(found.inverse())
+            lacks[a], lacks[b] = max(lacks[a], of_a), max(lacks[b], of_b)
+            if of_a == of_b == 0:
+                equal.append((a, b))
+    for rows in connected(n, equal):
+        lacks[rows] = lacks[rows].max()
     return np.round(1 - np.clip(lacks, 0, 1), 2).astype(np.float32)
+
+
+def enlarged(
+    n: int, evidence: EvidenceOfPairs, pixels: NDArray[np.float64], detail: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Tell which of n pictures are enlarged copies: those that resolve what a smaller copy has.
+
+    Parameters
+    ----------
+    pixels, detail
+        (n,), the pixels of each picture, and how many of them it resolves; see
+        :mod:`dedup_widgets.images.detail`.
+    """
+    found = np.zeros(n, np.bool_)
+    for (a, b), both in evidence.items():
+        if both.is_confirmed and both.agreement >= SEEN_SHARE:
+            large, small = (a, b) if pixels[a] > pixels[b] else (b, a)
+            is_larger = pixels[large] >= ENLARGED_BY * pixels[small]
+            resolves = detail[large] / pixels[small]
+            found[large] |= is_larger and 1 / RESOLVES_AS_MUCH < resolves < RESOLVES_AS_MUCH
+    return found
 
 
 def _lacks(found: Evidence) -> float:

@@ -144,7 +144,7 @@ def _derived() -> pl.Expr:
 
 RULES: dict[str, Rule] = {
     "completeness": Rule("nothing missing", pl.col("completeness").cast(pl.Float64)),
-    "detail": Rule("most real detail", pl.col("detail").cast(pl.Float64)),
+    "detail": Rule("real detail, not enlarged", ~pl.col("enlarged")),
     "pixels": Rule("most pixels", pl.col("width").cast(pl.Int64) * pl.col("height")),
     "lossless": Rule("lossless format", pl.col("lossless")),
     "bytes": Rule("most bytes", pl.col("bytes")),

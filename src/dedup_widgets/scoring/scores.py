@@ -16,6 +16,7 @@ from dedup_widgets.scoring.candidates import PERCEPTUAL_RADIUS, propose
 from dedup_widgets.scoring.evidence import (
     completeness,
     confirmed_pairs,
+    enlarged,
     evidence_column,
     of_nearest,
 )
@@ -61,7 +62,7 @@ def score_pictures(
     -------
     tuple
         Of each image what :func:`~dedup_widgets.scoring.uniqueness.score_images` returns, with
-        ``relation``, ``agreement``, ``completeness``, ``evidence`` and ``embedding``; and what was
+        ``relation``, ``agreement``, ``completeness``, ``enlarged``, ``evidence`` and ``embedding``; and what was
         looked at.
     """
     prints = seen["fingerprint"].to_list()
@@ -90,11 +91,24 @@ def score_pictures(
     pictures = nearest.rows  # the row of each different picture
     names = [prints[row] for row in pictures]
 
+    of_pictures = seen[pictures.tolist()].select(
+        pixels=pl.col("width").cast(pl.Float64) * pl.col("height"),
+        detail=pl.col("detail").cast(pl.Float64),
+    )
+    pixels, detail = (of_pictures[name].to_numpy() for name in ("pixels", "detail"))
+
     def completed(evidence: EvidenceOfPairs) -> pl.DataFrame:
         """Return the facts with what the evidence says is missing in each picture."""
-        of_pictures = {"fingerprint": names, "completeness": completeness(len(names), evidence)}
-        by_name = pl.DataFrame(of_pictures, schema_overrides={"fingerprint": pl.String})
-        rest = seen.drop("completeness")
+        n = len(names)
+        by_name = pl.DataFrame(
+            {
+                "fingerprint": names,
+                "completeness": completeness(n, evidence),
+                "enlarged": enlarged(n, evidence, pixels, detail),
+            },
+            schema_overrides={"fingerprint": pl.String},
+        )
+        rest = seen.drop("completeness", "enlarged")
         return rest.join(by_name, on="fingerprint", how="left", maintain_order="left")
 
     def ranked(evidence: EvidenceOfPairs) -> NDArray[np.int64]:
@@ -121,6 +135,7 @@ def score_pictures(
         rank=keepers.rank(facts, keep),
     ).with_columns(
         facts["completeness"],
+        facts["enlarged"],
         evidence=evidence_column(names, looked.evidence, seen["fingerprint"]),
         embedding=pl.Series(vectors, dtype=pl.Array(pl.Float16, vectors.shape[1])),
     )

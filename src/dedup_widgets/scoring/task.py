@@ -223,7 +223,7 @@ def _laid_out(
         row=readable.arg_true(),
     )
     return (
-        facts.drop("completeness")
+        facts.drop("completeness", "enlarged")
         .with_row_index("row")
         .join(scores, on="row", how="left", maintain_order="left")
         .with_columns(value.cast(COLUMNS[name].dtype).alias(name) for name, value in SHAPE.items())
@@ -241,6 +241,7 @@ def _facts(paths: Sequence[str], records: Sequence[FileRecord]) -> pl.DataFrame:
         {
             "path": paths,
             "completeness": [None] * len(paths),
+            "enlarged": [None] * len(paths),
             **columns,
             "date_taken": taken.str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False),
             "modified": [_time(record.entry.version) for record in records],
@@ -248,7 +249,7 @@ def _facts(paths: Sequence[str], records: Sequence[FileRecord]) -> pl.DataFrame:
             "error": [record.error for record in records],
         },
         schema=types(
-            *("path", "completeness", *columns),
+            *("path", "completeness", "enlarged", *columns),
             *("date_taken", "modified", "fingerprint", "error"),
         ),
     )

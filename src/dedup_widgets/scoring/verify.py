@@ -92,8 +92,8 @@ def look_at_pairs(candidates: Candidates, look: Look, ranked: Ranked) -> Looked:
     for _ in range(RANKINGS):
         before = len(evidence)
         rank = ranked(evidence)
-        _compare_sets(candidates, _connected(len(candidates), evidence), rank, compare)
-        _compare_with_keepers(_connected(len(candidates), evidence), evidence, rank, compare)
+        _compare_sets(candidates, _copies(candidates, evidence), rank, compare)
+        _compare_with_keepers(_copies(candidates, evidence), evidence, rank, compare)
         if len(evidence) == before:
             break
     return Looked(evidence, left_out)
@@ -157,8 +157,15 @@ def _compare_with_keepers(
         ]
 
 
-def _connected(n: int, evidence: EvidenceOfPairs) -> list[list[int]]:
-    """Return the sets of two and more pictures that confirmed pairs connect."""
+def _copies(candidates: Candidates, evidence: EvidenceOfPairs) -> list[list[int]]:
+    """Return the sets of pictures that confirmed pairs connect."""
+    return connected(
+        len(candidates), (pair for pair, found in evidence.items() if found.is_confirmed)
+    )
+
+
+def connected(n: int, pairs: Iterable[Pair]) -> list[list[int]]:
+    """Return the sets of two and more of n pictures that pairs connect."""
     parent = list(range(n))
 
     def root(row: int) -> int:
@@ -167,13 +174,14 @@ def _connected(n: int, evidence: EvidenceOfPairs) -> list[list[int]]:
             row = parent[row]
         return row
 
-    for (a, b), found in evidence.items():
-        if found.is_confirmed:
-            parent[root(a)] = root(b)
+    paired = set[int]()
+    for a, b in pairs:
+        parent[root(a)] = root(b)
+        paired |= {a, b}
     sets: dict[int, list[int]] = {}
-    for row in {row for pair in evidence for row in pair}:
+    for row in sorted(paired):
         sets.setdefault(root(row), []).append(row)
-    return [rows for rows in sets.values() if len(rows) > 1]
+    return list(sets.values())
 
 
 def _pair(row: int, other: int) -> Pair:
