@@ -107,6 +107,28 @@ def test_different_photos_are_refused():
         assert found.relation is None
 
 
+def test_text_over_a_copy_is_said_and_on_which_side():
+    original, copy = photo(), photo()
+    ImageDraw.Draw(copy).text((40, 360), "SAMPLE", fill="red", font=ImageFont.load_default(90))
+    found = confirm(seen(copy), seen(original))
+    assert found.relation == "overlaid"
+    assert found.over_a > found.over_b == 0
+
+
+def test_one_picture_of_a_collage_is_refused():
+    collage = Image.new("RGB", (1024, 1024))
+    for k, name in enumerate(("astronaut", "coffee", "chelsea", "rocket")):
+        collage.paste(photo(name).resize((512, 512)), (k % 2 * 512, k // 2 * 512))
+    assert not confirm(seen(photo()), seen(collage)).is_confirmed
+
+
+def test_another_thing_before_the_same_background_is_refused():
+    first, second = photo("coffee"), photo("coffee")
+    thing = crop(photo("chelsea"), 0.2, 0.1, 0.8, 0.9)
+    second.paste(thing.resize((260, 260)), (170, 70))
+    assert not confirm(seen(first), seen(second)).is_confirmed
+
+
 def test_the_geometry_says_how_a_lies_on_b():
     original = photo("coffee")
     part = crop(original, 0.2, 0.1, 0.9, 0.8)

@@ -111,7 +111,7 @@ def _proposals(a: Comparable, b: Comparable) -> Iterator[Map]:
 
 def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
     """Decide by the rule for photos, given a map between the contents."""
-    m = refine(a.content, b.content, m, photos.SIDE // 2)
+    m = refine(a.content, b.content, m, 3 * photos.SIDE // 4)
     whole = after(b.to_whole, after(m, inverse(a.to_whole)))
     if stretch(whole, (a.width, a.height), (b.width, b.height)) > MOST_STRETCH:
         return REFUSED

@@ -36,7 +36,7 @@ STEPS, STILL = 12, 0.03
 """Steps of the refinement, and the pixels of movement below which it has arrived."""
 
 
-POINTS, FEWEST = 3000, 60
+POINTS, FEWEST = 1500, 60
 """Pixels that the refinement goes by at most, and at least."""
 
 

@@ -106,7 +106,9 @@ def agree(a: Points, b: Points) -> tuple[int, Map | None]:
         m = _least_squares(start[inliers], end[inliers])
         miss = np.hypot(*(start @ m[:, :2].T + m[:, 2] - end).T)
         reach = max(REACH, min(SEED_REACH, 2.5 * float(np.median(miss[inliers]))))
-        inliers = miss < reach
+        before, inliers = inliers, miss < reach
+        if reach == REACH and (inliers == before).all():
+            break
     if m is None or abs(np.linalg.det(m[:, :2])) < 1e-4:
         return 0, None
     count = len(np.unique(np.round(end[inliers] / 3), axis=0))
