@@ -195,7 +195,7 @@ COLUMNS = {
             "enlarged",
             pl.Boolean(),
             "fact",
-            "whether it resolves no more than a smaller copy of it",
+            "whether a smaller copy of it shows as much",
         ),
         Column("error", pl.String(), "fact", "why it could not be read", is_shown=True),
         Column(

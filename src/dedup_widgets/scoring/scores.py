@@ -62,8 +62,8 @@ def score_pictures(
     -------
     tuple
         Of each image what :func:`~dedup_widgets.scoring.uniqueness.score_images` returns, with
-        ``relation``, ``agreement``, ``completeness``, ``enlarged``, ``evidence`` and ``embedding``; and what was
-        looked at.
+        ``relation``, ``agreement``, ``completeness``, ``enlarged``, ``evidence`` and ``embedding``;
+        and what was looked at.
     """
     prints = seen["fingerprint"].to_list()
     # Ranks by facts alone: a search that is kept must not depend on evidence found later.
