@@ -13,6 +13,7 @@ import dedup_widgets as dw
 from dedup_widgets.errors import InputError, ModelError
 from dedup_widgets.frame.provenance import NAME, Provenance, provenances
 from dedup_widgets.frame.scale import gamma_of
+from dedup_widgets.frame.schema import NESTED
 from dedup_widgets.planning.planner import Planner
 from page import Page, Pixels
 
@@ -313,7 +314,7 @@ def test_an_object_must_be_brought_again(scored, tmp_path, make_photo):
 def test_it_is_offered_neither_as_filter_nor_as_metric(scored):
     ex = dw.Explorer(scored)
     offered = [column["name"] for column in Page(ex).open()["columns"]]
-    assert offered == [name for name in scored.columns if name != NAME]
+    assert offered == [name for name in scored.columns if name not in (NAME, *NESTED)]
     assert NAME not in repr(ex.analytics)
 
 

@@ -44,6 +44,9 @@ def test_open_tells_everything_that_a_view_needs(ex, frame):
         "exact_groups": 1,
         "near_groups": 0,
         "unreadable": 1,
+        "unconfirmed": 0,
+        "compared": 0,
+        "left_out": 0,
         "label_conflicts": None,
         "leakage": None,
     }
@@ -61,8 +64,7 @@ def test_open_tells_everything_that_a_view_needs(ex, frame):
     assert reply["similar"] is None
     columns = {column.pop("name"): column for column in reply["columns"]}
     assert columns["uniqueness"] == {"type": "Float32", "sortable": True, "facet": "number"}
-    assert columns["embedding"]["sortable"] is False
-    assert columns["embedding"]["facet"] is None
+    assert not {"embedding", "evidence"} & set(columns)
 
 
 def test_tiles_carry_thumbnails_names_and_errors_in_one_message(ex, frame):
