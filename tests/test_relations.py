@@ -249,6 +249,12 @@ def test_what_is_flat_of_a_frame_survives_csv(frame):
     assert told["part.jpg"] == "near-duplicate of original.jpg: cropped"
 
 
+def test_a_csv_without_any_group_can_be_planned(frame):
+    alone = frame.drop(NESTED)[[4]].with_columns(group=pl.lit(None, pl.UInt32))
+    read = pl.read_csv(alone.write_csv().encode())
+    assert dw.Session(read).why_no_plan is None
+
+
 def test_a_summary_counts_what_lies_beyond_and_what_was_left_out():
     frame = scored(left_out=2)
     assert not re.search("unconfirmed|beyond", str(summarize(frame)))

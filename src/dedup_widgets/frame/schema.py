@@ -266,7 +266,10 @@ def for_planning(frame: pl.DataFrame, path: str, score: str | None) -> pl.DataFr
     """
     for name in {"group", "keep"} & set(frame.columns):
         dtype = frame.schema[name]
-        if not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)):
+        # A column without any value is read from a CSV as one of texts.
+        if frame[name].null_count() == len(frame):
+            frame = frame.with_columns(pl.lit(None, COLUMNS[name].dtype).alias(name))
+        elif not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)):
             raise InputError(
                 f"column {name!r} holds {dtype}, which says nothing of duplicates; rename it"
             )
