@@ -282,9 +282,12 @@ class SimilarImages:
         rows = np.append(rows, missed)
         by_vectors = np.append(distances, np.ones(len(missed)))
         distances = self.compared.decide(np.full(len(rows), row), rows, by_vectors)
-        # Of several that vectors put within the boundary, they still say which is nearer.
-        is_copy = distances < self.compared.pairs.boundary
-        first = np.lexsort((rows, np.where(is_copy, 0, by_vectors), distances))[:k]
+        # At one distance a pair that was confirmed itself comes before one that follows from
+        # others; of those beyond the boundary vectors still say which is nearer.
+        picture, pairs = self.compared.picture, self.compared.pairs
+        follows = ~np.isin(picture[rows], pairs.of(int(picture[row]))[0])
+        then = np.where(distances < pairs.boundary, follows, by_vectors)
+        first = np.lexsort((rows, then, distances))[:k]
         return rows[first], distances[first].astype(np.float32)
 
     def relations(self, rows: np.ndarray, row: int) -> list[str | None]:
