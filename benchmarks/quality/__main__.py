@@ -65,7 +65,7 @@ def _product(table: Any, model: str, out: Path) -> dict[str, Any]:
     """Return the figures of the product with a model, and of its vectors alone."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            frames, cost = modes.score(table, model, Path(folder))
+            frames, cost = modes.score(table, model, Path(folder), _say)
         except DedupError as error:
             _say(f"{model}: skipped ({str(error).splitlines()[0]})")
             return {}

@@ -37,8 +37,19 @@ def parts(truth: pl.DataFrame) -> Scored:
     return {name: part for name, part in divided.items() if len(part)}
 
 
-def score(truth: pl.DataFrame, model: str, folder: Path) -> tuple[Scored, dict[str, Any]]:
+def score(
+    truth: pl.DataFrame, model: str, folder: Path, say: Callable[[str], None] = lambda text: None
+) -> tuple[Scored, dict[str, Any]]:
     """Score each part in a store of its own, and the standard edits and photos a second time.
+
+    Parameters
+    ----------
+    truth, model
+        What to score, and how.
+    folder
+        Where the stores are; empty, so that nothing is known before.
+    say
+        Is told after each part.
 
     Returns
     -------
@@ -54,6 +65,7 @@ def score(truth: pl.DataFrame, model: str, folder: Path) -> tuple[Scored, dict[s
             dw.score(part.head(2), model=model, store=folder / "warm.sqlite", progress=False)
         frames[name], first = timed(run, len(part))
         cost[name] = {"first": first}
+        say(f"{model}: {name}, {len(part):,} pictures, {first:.1f} ms of processors each")
         if name in (STANDARD_SET, PHOTOS_SET):
             cost[name]["second"] = timed(run, len(part))[1]
     return frames, cost
