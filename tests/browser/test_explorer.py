@@ -296,7 +296,7 @@ def test_what_a_copy_is_stands_below_it_and_beside_similar_items(demo, shots):
         show(widget)
         notebook.kernel("setattr(ex, 'filters', {'path': 'astronaut (cropped)'})\n0")
         copy = tiles(widget).filter(has_text="copy of").first
-        caption = re.compile(r"^cropped copy of astronaut\.png: \d\d % of it$")
+        caption = re.compile(r"^cropped copy of astronaut \(rotated by EXIF\)\.png: \d\d % of it$")
         expect(copy.locator(".caption")).to_have_text(caption)
         copy.hover()
         copy.get_by_role("button", name=re.compile("^Similar items of")).click()
