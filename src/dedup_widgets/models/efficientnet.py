@@ -23,8 +23,8 @@ there were 200 times as many pairs of other pictures; see ``docs/head.md``."""
 
 
 EFFICIENTNET_CANDIDATE_DISTANCE = 0.55
-"""Cosine distance within which a copy may lie: 96 % of all pairs of copies did, and 343 in a million
-of other pictures."""
+"""Cosine distance within which a copy may lie: 96 % of all pairs of copies did, and 343 in a
+million of other pictures."""
 
 
 EFFICIENTNET_BATCH_PICTURES = 4
