@@ -22,6 +22,10 @@ FINER = 1.4
 copy shows more of: neither of the two is as good as the other."""
 
 
+SHOWS_BESIDE = 0.25
+"""The quantile of its pairs that tells what a picture lacks itself."""
+
+
 BENT, TURNED = 0.05, 0.01
 """What it counts to be rotated or stretched, and to be turned, mirrored or recoloured, beside most
 copies."""
@@ -53,9 +57,9 @@ def completeness(n: int, evidence: EvidenceOfPairs) -> NDArray[np.float32]:
     Evidence is of pairs and a ranking is of images. Of two pictures one may lack what the other
     shows beyond it, or hide something by a frame; where something lies over one of them, it is
     often open over which. But what is the matter with one picture shows beside each of its copies,
-    and what is the matter with these copies beside few. So each picture is measured by the median
-    of its confirmed pairs. Copies that lack nothing beside each other count as one picture, so that
-    it makes no difference which of them were compared with others.
+    and what is the matter with these copies beside few. So each picture is measured by the lower
+    quartile of its confirmed pairs. Copies that lack nothing beside each other count as one
+    picture, so that it makes no difference which of them were compared with others.
 
     Returns
     -------
@@ -71,10 +75,10 @@ def completeness(n: int, evidence: EvidenceOfPairs) -> NDArray[np.float32]:
             lacks[b].append(of_b)
             if of_a == of_b == 0:
                 equal.append((a, b))
-    median = np.array([np.median(of_one) if of_one else 0.0 for of_one in lacks])
+    lacking = np.array([np.quantile(of_one, SHOWS_BESIDE) if of_one else 0.0 for of_one in lacks])
     for rows in connected(n, equal):
-        median[rows] = np.median(np.concatenate([lacks[row] for row in rows]))
-    complete: NDArray[np.float32] = np.round(1 - np.clip(median, 0, 1), 2).astype(np.float32)
+        lacking[rows] = np.quantile(np.concatenate([lacks[row] for row in rows]), SHOWS_BESIDE)
+    complete: NDArray[np.float32] = np.round(1 - np.clip(lacking, 0, 1), 2).astype(np.float32)
     return complete
 
 
