@@ -184,6 +184,7 @@ COPY = {
     "sharpness": 1.0,
     "detail": 100.0,
     "completeness": 1.0,
+    "enlarged": False,
 }
 
 
@@ -237,7 +238,7 @@ def test_of_copies_exif_then_age_then_name_then_fewest_bytes_decide(worse):
     "worse",
     [
         {"completeness": 0.9, "detail": 900.0, "width": 90},
-        {"detail": 99.0, "width": 90},
+        {"enlarged": True, "detail": 900.0, "width": 90},
         {"width": 9, "lossless": True},
         {"exif": False, "modified": datetime(1999, 1, 1), "bytes": 999},
         {"path": "/photos/b (1).jpg"},

@@ -94,7 +94,7 @@ def merged(df, *columns, **arguments):
 
 
 def test_a_null_of_the_keeper_is_filled_by_the_best_ranked_that_has_a_value():
-    df = frame([1, 1, 1], animal=["cat", "dog", None], bytes=[1, 2, 3])
+    df = frame([1, 1, 1], animal=["cat", "dog", None], bytes=[3, 2, 1])
     assert merged(df, "animal")["animal"].to_list() == ["cat", "dog", "dog"]
 
 
@@ -105,7 +105,7 @@ def test_a_label_of_the_keeper_stays():
 
 def test_lists_are_united_in_stable_order():
     tags = [["x", "new", "x"], ["old", "other"], ["y", "x"]]
-    df = frame([1, 1, 1], tags=tags, bytes=[1, 2, 3])
+    df = frame([1, 1, 1], tags=tags, bytes=[3, 2, 1])
     assert merged(df, "tags")["tags"].to_list() == [*tags[:2], ["y", "x", "old", "other", "new"]]
 
 
