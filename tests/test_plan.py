@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from dedup_widgets.errors import InputError
+from dedup_widgets.frame.provenance import Provenance
 from dedup_widgets.planning.plan import plan
 from dedup_widgets.scoring import keepers as keeper_rules
 from dedup_widgets.scoring.keepers import highest
@@ -78,7 +79,7 @@ def random_frame(seed, gamma=1.0, near=0.05, unreadable=True):
         width=rng.integers(1, 4, n).tolist(),
         bytes=rng.integers(1, 4, n).tolist(),
         votes=rng.integers(5, size=n).tolist(),
-    )
+    ).with_columns(Provenance(gamma=gamma, near=near).column)
     if unreadable:
         broken = pl.DataFrame(
             {"path": ["/photos/broken.jpg"], "error": ["truncated"], "width": [9]},

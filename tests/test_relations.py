@@ -253,7 +253,8 @@ def test_what_is_flat_of_a_frame_survives_csv(frame):
 def test_a_csv_without_any_group_can_be_planned(frame):
     alone = frame.drop(NESTED)[[4]].with_columns(group=pl.lit(None, pl.UInt32))
     read = pl.read_csv(alone.write_csv().encode())
-    assert dw.Session(read).why_no_plan is None
+    assert dw.Session(read).plan.equals(dw.plan(read))
+    assert dw.plan(read)["action"].to_list() == ["keep"]
 
 
 def test_a_summary_counts_what_lies_beyond_and_what_was_left_out():

@@ -266,10 +266,7 @@ def for_planning(frame: pl.DataFrame, path: str, score: str | None) -> pl.DataFr
     """
     for name in {"group", "keep"} & set(frame.columns):
         dtype = frame.schema[name]
-        # A column without any value is read from a CSV as one of texts.
-        if frame[name].null_count() == len(frame):
-            frame = frame.with_columns(pl.lit(None, COLUMNS[name].dtype).alias(name))
-        elif not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)):
+        if not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null) or _is_empty(frame[name])):
             raise InputError(
                 f"column {name!r} holds {dtype}, which says nothing of duplicates; rename it"
             )
@@ -289,6 +286,9 @@ def with_paths(frame: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
         When ``nearest`` names rows that there are not.
     """
     named = frame.with_columns(pl.Series("path", paths, dtype=pl.String))
+    # A column without any value is read from a CSV as one of texts.
+    empty = [name for name in ("group", "keep") if name in named.columns and _is_empty(named[name])]
+    named = named.cast(types(*empty))
     if "group" in named.columns and named.schema["group"].is_numeric():
         named = named.with_columns(pl.when(pl.col("group") > 0).then("group"))
     if "nearest" not in frame.columns or not frame.schema["nearest"].is_integer():
@@ -300,6 +300,10 @@ def with_paths(frame: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
             "scored, or add a column 'fingerprint'"
         )
     return named.with_columns(nearest=pl.col("path").gather(pl.col("nearest")))
+
+
+def _is_empty(column: pl.Series) -> bool:
+    return column.null_count() == len(column)
 
 
 def recognised(frame: pl.DataFrame, path: str, score: str | None) -> pl.DataFrame:
