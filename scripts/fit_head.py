@@ -1,9 +1,9 @@
 """Fit the head of EfficientNet-Lite0 that finds copies; see ``docs/head.md``.
 
 ``python scripts/fit_head.py PICTURES`` takes a folder of pictures, or of tar files of pictures,
-and writes ``src/dedup_widgets/models/weights/copy_head.npz``. One thread and one seed decide all,
-so that it writes the same bytes again on the same machine with the same versions of torch and
-Pillow; elsewhere rounding differs, and figures differ in their last digit.
+and writes ``src/dedup_widgets/models/weights/copy_head.npz``. One thread and one seed decide all:
+on one machine, with the same versions of torch and Pillow, each step gives the same bits. Elsewhere
+rounding differs, and figures differ in their last digit.
 """
 
 import argparse

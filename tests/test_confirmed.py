@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from dedup_widgets import plan
 from dedup_widgets.alignment.evidence import Evidence
 from dedup_widgets.frame.provenance import Provenance
-from dedup_widgets.frame.scale import gamma_of, radius_of, scale
+from dedup_widgets.frame.scale import gamma_of, scale
 from dedup_widgets.neighbors.confirmed import (
     LEAST_AGREEMENT,
     LEAST_IMPLIED,
@@ -272,12 +272,26 @@ def test_the_keeper_may_be_changed_and_its_group_stays_together():
 
 
 def test_a_crop_a_frame_and_an_overlay_are_less_complete():
-    whole = confirmed(0.8, inside_b=1.0, inside_a=0.8)
+    cropped = confirmed(0.8, inside_b=1.0, inside_a=0.8)
     framed = confirmed(0.9, border_b=0.1)
     covered = confirmed(0.95, over_b=0.05)
-    found = {(0, 1): whole, (0, 2): framed, (0, 3): covered}
-    assert completeness(4, found).round(2).tolist() == pytest.approx([1.0, 0.8, 0.9, 0.95])
-    assert radius_of(0.05, gamma_of(NEAR_DISTANCE)) < NEAR_DISTANCE * 1.02
+    found = {(0, 1): cropped, (0, 2): framed, (0, 3): covered, (0, 4): confirmed(1.0)}
+    assert completeness(5, found).tolist() == pytest.approx([1.0, 0.8, 0.9, 0.95, 1.0])
+
+
+def test_copies_that_are_equal_are_equally_complete_whichever_was_compared():
+    # 1 is equal to 0 but was never compared with the crops, beside which 0 has a plain border.
+    crop = confirmed(0.8, inside_a=0.8, border_a=0.1)
+    found = {(0, 1): confirmed(1.0), (0, 2): crop, (0, 3): crop}
+    whole, equal, *crops = completeness(4, found).tolist()
+    assert whole == equal > max(crops)
+
+
+def test_an_overlay_is_told_by_all_copies_of_which_one_has_it():
+    # By mistake the overlay of 3 seems to lie over 0 and 1.
+    covered = confirmed(0.9, over_a=0.1)
+    found = {(0, 1): confirmed(1.0), (0, 2): confirmed(1.0), (0, 3): covered, (1, 3): covered}
+    assert completeness(4, found).tolist() == pytest.approx([1.0, 1.0, 1.0, 0.91])
 
 
 def test_two_sets_of_copies_of_one_picture_become_one():

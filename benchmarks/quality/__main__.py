@@ -16,10 +16,11 @@ from typing import Any
 from benchmarks import machine
 from benchmarks.quality import modes, peers, sheets, tables, thresholds, truth
 from dedup_widgets.errors import DedupError
+from dedup_widgets.models.perceptual import PERCEPTUAL
 
 RESULTS = Path(__file__).parents[1] / "results" / "quality.json"
 OUT = Path("test-output/quality")
-MODELS = ("efficientnet-lite0", "perceptual")
+MODELS = ("efficientnet-lite0", PERCEPTUAL)
 
 
 def main() -> None:
@@ -80,7 +81,8 @@ def _product(table: Any, model: str, out: Path) -> dict[str, Any]:
     found = {model: {"of": "product", **about, "confirmed": confirmed, "cost": cost}}
     found[model]["looked_at"] = modes.looked_at(frames)
     found[model] |= modes.figures(frames)
-    for chosen, alone in modes.by_distance(frames, thresholds.cosine).items():
+    distance = thresholds.turned_cosine if model == PERCEPTUAL else thresholds.cosine
+    for chosen, alone in modes.by_distance(frames, distance).items():
         about = {"of": "vectors", "by": model, "chosen": chosen}
         found[f"{model}, vectors alone, {chosen}"] = about | alone
     return found

@@ -132,6 +132,12 @@ class Evidence:
         return float(np.sqrt(abs(np.linalg.det(self._turn()))))
 
     @property
+    def stretch(self) -> float:
+        """Scale along one direction by that along the other, at least 1; 1 where refused."""
+        longest, shortest = np.linalg.svd(self._turn(), compute_uv=False)
+        return float(longest / shortest) if shortest > 0 else 1.0
+
+    @property
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right, bottom, in b's unit square, of what a shows of it."""
         m = np.reshape(self.matrix, (2, 3))

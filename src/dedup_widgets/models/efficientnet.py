@@ -18,11 +18,13 @@ from dedup_widgets.models.batches import (
 from dedup_widgets.models.hub import EMBEDDED_MODEL, as_model_error
 
 EFFICIENTNET_NEAR_DISTANCE = 0.40
-"""Cosine distance at its near-duplicate boundary; see ``docs/head.md``."""
+"""Cosine distance at its near-duplicate boundary: of the pairs within it 99.5 % were copies, where
+there were 200 times as many pairs of other pictures; see ``docs/head.md``."""
 
 
 EFFICIENTNET_CANDIDATE_DISTANCE = 0.55
-"""Cosine distance within which a copy may lie; see ``docs/head.md``."""
+"""Cosine distance within which a copy may lie: 96 % of all pairs of copies did, and 343 in a
+million of other pictures."""
 
 
 EFFICIENTNET_BATCH_PICTURES = 4

@@ -6,7 +6,6 @@ themselves, it is known that they agree in at least ``a + b - 1`` of it, where a
 shares in which they agree with it: more cannot be missing than is missing of both.
 """
 
-from collections.abc import Callable, Iterable
 from functools import cached_property
 
 import numpy as np
@@ -187,37 +186,3 @@ class _Lists:
     def of(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         part = slice(self.start[row], self.start[row + 1])
         return self.other[part], self.agreement[part]
-
-
-def greedy_groups(
-    order: Iterable[int], n: int, neighbors: Callable[[int], NDArray[np.int64]]
-) -> NDArray[np.int64]:
-    """Group n items greedily: the first of an order that is in no group takes its neighbours.
-
-    Parameters
-    ----------
-    order
-        Items, the preferred representatives first; the others are members at most.
-    n
-        How many items there are.
-    neighbors
-        Returns the neighbours of an item.
-
-    Returns
-    -------
-    NDArray[np.int64]
-        (n,), the representative of each item; that of a representative is its own.
-
-    Examples
-    --------
-    >>> near = {0: [1], 1: [0, 2], 2: [1]}
-    >>> greedy_groups([0, 1, 2], 3, lambda item: np.array(near[item])).tolist()
-    [0, 0, 2]
-    """
-    representative = np.full(n, -1)
-    for item in order:
-        if representative[item] < 0:
-            representative[item] = item
-            near = neighbors(item)
-            representative[near[representative[near] < 0]] = item
-    return np.where(representative < 0, np.arange(n), representative)

@@ -1,13 +1,7 @@
 """Greedy groups: each member lies within a radius of the representative of its group.
 
-This is the leader algorithm [1]_, with the order of the rows as the order of the leaders.
-
-References
-----------
-.. [1] J. A. Hartigan, "Clustering Algorithms", Wiley, 1975, chapter 3.
+The rows are the preferred representatives in their order.
 """
-
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +9,7 @@ from numpy.typing import NDArray
 from dedup_widgets._progress import Progress
 from dedup_widgets.neighbors.all_pairs import AllPairs
 from dedup_widgets.neighbors.equal_vectors import EqualSets
+from dedup_widgets.neighbors.greedy import group_greedily
 from dedup_widgets.neighbors.pair_list import MAX_PAIRS, PairCollector, PairList
 from dedup_widgets.neighbors.vectors import BLOCK_ROWS, Vectors, cosines, float32_error, parts
 
@@ -206,14 +201,13 @@ def greedy_groups_of_pairs(n: int, pairs: NDArray[np.int32]) -> NDArray[np.int64
     >>> greedy_groups_of_pairs(4, np.array([[0, 1], [2, 1], [2, 3]], np.int32)).tolist()
     [0, 0, 2, 2]
     """
-    representative = np.arange(n)
     first, later = ordered(pairs).T.astype(np.int64)
-    for begin, end in pairwise(np.flatnonzero(np.diff(first, prepend=-1, append=-1))):
-        row = first[begin]
-        if representative[row] == row:
-            near = later[begin:end]
-            representative[near[representative[near] == near]] = row
-    return representative
+    rows, begin = np.unique(first, return_index=True)
+    part = {
+        row: slice(*ends)
+        for row, *ends in zip(rows.tolist(), begin, [*begin[1:], None], strict=True)
+    }
+    return group_greedily(part, n, lambda row: later[part[row]])
 
 
 def ordered(pairs: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup_widgets.neighbors.greedy import group_greedily
 from dedup_widgets.neighbors.vectors import BLOCK_ROWS, cosines, float32_error, parts
 
 
@@ -125,18 +126,19 @@ class Pairs:
             For each of `rows`, where in `rows` its representative is, and whether any other of
             them is within the radius.
         """
-        representative = np.arange(len(rows))
         has_neighbor = np.zeros(len(rows), np.bool_)
         index = np.full(len(self._vectors), -1)
-        index[rows] = representative
+        index[rows] = np.arange(len(rows))
+
+        def neighbors(i: int) -> NDArray[np.int64]:
+            near: NDArray[np.int64] = index[self.of(rows[i], radius)]
+            near = near[near >= 0]
+            has_neighbor[i] = near.size > 0
+            return near
+
         may_have_neighbor = self._nearest[rows] <= (radius + self._slack if radius < 1 else np.inf)
-        for i in np.flatnonzero(may_have_neighbor & (radius >= 0)):
-            if representative[i] == i:
-                near = index[self.of(rows[i], radius)]
-                near = near[near >= 0]
-                has_neighbor[i] = near.size > 0
-                later = near[near > i]
-                representative[later[representative[later] == later]] = i
+        order = np.flatnonzero(may_have_neighbor & (radius >= 0)).tolist()
+        representative = group_greedily(order, len(rows), neighbors)
         return representative, has_neighbor | (representative != np.arange(len(rows)))
 
 

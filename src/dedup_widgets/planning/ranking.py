@@ -13,7 +13,7 @@ from dedup_widgets.frame.provenance import of_one_model, provenances
 from dedup_widgets.frame.scale import FLOOR, NEAR, radius_of, scale
 from dedup_widgets.frame.schema import NESTED
 from dedup_widgets.neighbors import grouping
-from dedup_widgets.neighbors.confirmed import greedy_groups
+from dedup_widgets.neighbors.greedy import group_greedily
 from dedup_widgets.neighbors.pairs import Pairs, pairs_within
 from dedup_widgets.neighbors.vectors import distances, first_equal, unit_vectors
 from dedup_widgets.scoring.compared import ComparedPictures, compared_pictures
@@ -424,7 +424,7 @@ def _grouped_by(
     near: list[NDArray[np.int64]],
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     has_neighbor = np.array([others.size > 0 for others in near], np.bool_)
-    return greedy_groups(range(len(near)), len(near), near.__getitem__), has_neighbor
+    return group_greedily(range(len(near)), len(near), near.__getitem__), has_neighbor
 
 
 def _pairs_of(near: list[NDArray[np.int64]]) -> NDArray[np.int32]:

@@ -6,7 +6,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from dedup_widgets.alignment.evidence import FRAMED_SHARE, OVERLAID_SHARE, SEEN_SHARE, Evidence
+from dedup_widgets.alignment.evidence import (
+    FRAMED_SHARE,
+    OVERLAID_SHARE,
+    ROTATED_BY,
+    SEEN_SHARE,
+    Evidence,
+)
 from dedup_widgets.frame.schema import EVIDENCE
 from dedup_widgets.neighbors.confirmed import ConfirmedPairs
 from dedup_widgets.scoring.verify import EvidenceOfPairs, connected
@@ -14,6 +20,23 @@ from dedup_widgets.scoring.verify import EvidenceOfPairs, connected
 FINER = 1.4
 """Pixels of a picture per pixel of a copy, along a line, from which on it lacks nothing that the
 copy shows more of: neither of the two is as good as the other."""
+
+
+SHOWS_BESIDE = 0.25
+"""The quantile of its pairs that tells what a picture lacks itself."""
+
+
+BENT, TURNED = 0.05, 0.01
+"""What it counts to be rotated or stretched, and to be turned, mirrored or recoloured, beside most
+copies."""
+
+
+STRETCHED_BY = 1.04
+"""Ratio of the scales of both directions from which a picture is stretched."""
+
+
+ALSO_COVERED = 0.9
+"""What an overlay counts for the picture that seems to be the uncovered one."""
 
 
 ENLARGED_BY, RESOLVES_AS_MUCH = 1.3, 1.25
@@ -31,26 +54,32 @@ def confirmed_pairs(n: int, evidence: EvidenceOfPairs, near_distance: float) -> 
 def completeness(n: int, evidence: EvidenceOfPairs) -> NDArray[np.float32]:
     """Return how much there is in each of n pictures of what its copies show.
 
-    Evidence is of pairs and a ranking is of images: each picture is measured by the copy beside
-    which it lacks most. What it has itself that hides something, a frame or an overlay, counts as
-    lacking too. Copies that lack nothing beside each other are equal: what one of them lacks beside
-    a third picture, all do, whichever of them were compared with it.
+    Evidence is of pairs and a ranking is of images. Of two pictures one may lack what the other
+    shows beyond it, or hide something by a frame; where something lies over one of them, it is
+    often open over which. But what is the matter with one picture shows beside each of its copies,
+    and what is the matter with these copies beside few. So each picture is measured by the lower
+    quartile of its confirmed pairs. Copies that lack nothing beside each other count as one
+    picture, so that it makes no difference which of them were compared with others.
 
     Returns
     -------
     NDArray[np.float32]
         (n,), in [0, 1], in steps of 0.01; 1 where nothing is missing, or nothing was confirmed.
     """
-    lacks, equal = np.zeros(n), []
+    lacks: list[list[float]] = [[] for _ in range(n)]
+    equal = []
     for (a, b), found in evidence.items():
         if found.is_confirmed:
             of_a, of_b = _lacks(found), _lacks(found.inverse())
-            lacks[a], lacks[b] = max(lacks[a], of_a), max(lacks[b], of_b)
+            lacks[a].append(of_a)
+            lacks[b].append(of_b)
             if of_a == of_b == 0:
                 equal.append((a, b))
+    lacking = np.array([np.quantile(of_one, SHOWS_BESIDE) if of_one else 0.0 for of_one in lacks])
     for rows in connected(n, equal):
-        lacks[rows] = lacks[rows].max()
-    return np.round(1 - np.clip(lacks, 0, 1), 2).astype(np.float32)
+        lacking[rows] = np.quantile(np.concatenate([lacks[row] for row in rows]), SHOWS_BESIDE)
+    complete: NDArray[np.float32] = np.round(1 - np.clip(lacking, 0, 1), 2).astype(np.float32)
+    return complete
 
 
 def enlarged(
@@ -77,9 +106,17 @@ def enlarged(
 def _lacks(found: Evidence) -> float:
     """Return the share that picture a lacks beside b, or hides."""
     missing = 1 - found.inside_b if found.inside_b < SEEN_SHARE and found.scale < FINER else 0.0
-    border = found.border_a if found.border_a >= FRAMED_SHARE else 0.0
-    over = found.over_a if found.over_a >= OVERLAID_SHARE else 0.0
-    return missing + border + over
+    border = found.border_a - found.border_b
+    over = found.over_a + found.over_b
+    if over >= OVERLAID_SHARE:
+        # Which of both is covered is told rightly more often than not.
+        missing += over * (1 if found.over_a > found.over_b else ALSO_COVERED)
+    missing += border if border >= FRAMED_SHARE else 0.0
+    is_turned = found.is_mirrored or abs(found.angle) > ROTATED_BY
+    is_bent = (
+        found.stretch > STRETCHED_BY or abs(found.angle - 90 * round(found.angle / 90)) > ROTATED_BY
+    )
+    return missing + BENT * is_bent + TURNED * (is_turned or found.is_recoloured)
 
 
 def evidence_column(

@@ -18,7 +18,8 @@ from dedup_widgets._progress import Progress
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.scale import NEAR, radius_of, scale
 from dedup_widgets.frame.schema import KIND
-from dedup_widgets.neighbors.confirmed import ConfirmedPairs, greedy_groups
+from dedup_widgets.neighbors.confirmed import ConfirmedPairs
+from dedup_widgets.neighbors.greedy import group_greedily
 from dedup_widgets.neighbors.search import Method, check_method
 from dedup_widgets.neighbors.vectors import Vectors, first_equal
 from dedup_widgets.scoring.comparison import Comparison, Representatives
@@ -340,7 +341,9 @@ def _leaders(
     if confirmed is None:
         return search.greedy_groups(found)
     if radius < confirmed.boundary:
-        return greedy_groups(order, len(order), lambda item: confirmed.within(item, radius))
+        return group_greedily(
+            order.tolist(), len(order), lambda item: confirmed.within(item, radius)
+        )
     return search.greedy_groups_with(radius, order, confirmed)
 
 
