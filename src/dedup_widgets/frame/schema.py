@@ -288,7 +288,7 @@ def with_paths(frame: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
     named = frame.with_columns(pl.Series("path", paths, dtype=pl.String))
     # A column without any value is read from a CSV as one of texts.
     empty = [name for name in ("group", "keep") if name in named.columns and _is_empty(named[name])]
-    named = named.cast(types(*empty))
+    named = named.with_columns(pl.lit(None, COLUMNS[name].dtype).alias(name) for name in empty)
     if "group" in named.columns and named.schema["group"].is_numeric():
         named = named.with_columns(pl.when(pl.col("group") > 0).then("group"))
     if "nearest" not in frame.columns or not frame.schema["nearest"].is_integer():
