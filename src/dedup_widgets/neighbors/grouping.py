@@ -3,6 +3,8 @@
 The rows are the preferred representatives in their order.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -200,13 +202,13 @@ def greedy_groups_of_pairs(n: int, pairs: NDArray[np.int32]) -> NDArray[np.int64
     --------
     >>> greedy_groups_of_pairs(4, np.array([[0, 1], [2, 1], [2, 3]], np.int32)).tolist()
     [0, 0, 2, 2]
+    >>> greedy_groups_of_pairs(2, np.empty((0, 2), np.int32)).tolist()
+    [0, 1]
     """
     first, later = ordered(pairs).T.astype(np.int64)
     rows, begin = np.unique(first, return_index=True)
-    part = {
-        row: slice(*ends)
-        for row, *ends in zip(rows.tolist(), begin, [*begin[1:], None], strict=True)
-    }
+    ends = pairwise([*begin, len(later)])
+    part = {row: slice(*both) for row, both in zip(rows.tolist(), ends, strict=True)}
     return group_greedily(part, n, lambda row: later[part[row]])
 
 
