@@ -18,18 +18,13 @@ NEAR = 8
 """Grey levels about a tone that belong to it, in a thumbnail."""
 
 
-FLAT, STROKES = 0.7, 0.5
-"""Share of what changed that must be of two tones (a box and its text) to have been laid over, and
-of what is as thin as letters. Measured: boxes, captions and logos have 0.65 to 1, letters with an
-outline 0.5 to 0.7, things that moved 0.3 to 0.7, and these in both pictures."""
+FLAT = 0.66
+"""Share of what changed that must be of two tones, those of a box and its text, to have been laid
+over. Measured: boxes, captions and logos have 0.65 to 1, things that moved 0.3 to 0.65."""
 
 
-OUTLINED = 150
-"""Grey levels between letters and their outline, at least."""
-
-
-THIN, THIN_SHARE = 7, 0.36
-"""Pixels of a thumbnail of 256 that the strokes of letters are thinner than, nearly all of them."""
+LETTERS, OUTLINED = 0.42, 180
+"""The same for letters with an outline, which JPEG blurs, and the grey levels between the two."""
 
 
 COLOUR_SIDE = 32
@@ -77,13 +72,11 @@ def cover(
     there = np.asarray(cv2.resize(changed.astype(np.uint8), laid.a.shape[::-1], interpolation=0))
     there = np.asarray(cv2.dilate(there, np.ones((5, 5), np.uint8)))
     differs = (there > 0) & (np.abs(laid.a - as_bright(laid.b, laid.a, laid.shown)) > CHANGED)
-    thick = np.asarray(cv2.erode(there, np.ones((THIN, THIN), np.uint8)))
-    is_thin = int(thick.sum()) < THIN_SHARE * int(there.sum())
     shares = []
     for p in (laid.a, laid.b):
         flat, apart = _two_tones(p[differs])
-        shares.append(flat if flat >= FLAT or (is_thin and apart >= OUTLINED) else 0.0)
-    if max(shares) < STROKES:
+        shares.append(flat if flat >= (LETTERS if apart >= OUTLINED else FLAT) else 0.0)
+    if max(shares) == 0:
         return None
     return Cover(share, 0.0) if shares[0] > shares[1] else Cover(0.0, share)
 

@@ -36,7 +36,7 @@ PLAIN_DIFFERENCE = 28.0
 CHANGED = 25.0
 """Grey levels, after equalising, from which a pixel differs that lies outside the range of the
 other picture's neighbouring ones. Measured on 2,000 copies of photos: strong JPEG, blur, noise and
-errors of alignment leave regions of 0.2 % of the picture at most, a thing that moved leaves more."""
+errors of alignment leave regions of up to 0.2 % of the picture, things that moved larger ones."""
 
 
 ALIKE = 0.8
