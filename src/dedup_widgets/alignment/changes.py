@@ -2,15 +2,29 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dedup_widgets.alignment.geometry import Map
-from dedup_widgets.alignment.overlay import Overlay, lay
-from dedup_widgets.alignment.photos import STRIDE, WINDOW, Comparison
+from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, lay
+from dedup_widgets.alignment.photos import CHANGED, as_bright
 
-DIFFERENT = 30.0
-"""Grey levels from which a pixel of a disagreeing region is taken to be covered."""
+FINE = 256
+"""Longest side in pixels at which the tones of what changed are looked at."""
+
+
+NEAR = 8
+"""Grey levels about a tone that belong to it, in a thumbnail."""
+
+
+FLAT = 0.66
+"""Share of what changed that must be of two tones, those of a box and its text, to have been laid
+over. Measured: boxes, captions and logos have 0.65 to 1, things that moved 0.3 to 0.65."""
+
+
+LETTERS, OUTLINED = 0.42, 180
+"""The same for letters with an outline, which JPEG blurs, and the grey levels between the two."""
 
 
 COLOUR_SIDE = 32
@@ -30,37 +44,52 @@ class Cover:
     ----------
     over_a, over_b : float
         Share of what both show that is covered in a, and in b; one of them is 0.
-    spread : float
-        Median deviation, in grey levels, of the covering picture's pixels from their median.
     """
 
     over_a: float
     over_b: float
-    spread: float
 
 
-def cover(laid: Overlay, found: Comparison) -> Cover:
-    """Measure what disagrees.
+def cover(
+    a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map, coarse: Overlay, changed: Mask
+) -> Cover | None:
+    """Measure what was laid over one of two grey pictures; None if something else changed.
 
-    What was laid over a picture (letters, a logo, a bar) has one tone, what it hides has many; of
-    a thing that moved, both pictures show many.
+    What was laid over a picture (letters, a logo, a box) has few tones, and lies over one picture
+    alone. Of things that moved, either picture shows some, and beside them what they uncovered.
+
+    Parameters
+    ----------
+    a, b, m
+        The pictures and the map between them.
+    coarse, changed
+        The pictures on a smaller canvas, and where they differ on it.
     """
-    there = _under(found.disagreeing, laid.shown) & (np.abs(laid.a - laid.b) > DIFFERENT)
-    if int(there.sum()) < STRIDE**2:
-        return Cover(0.0, 0.0, 0.0)
-    share = int(found.disagreeing.sum()) / max(1, int(found.shown.sum()))
-    a, b = (float(np.median(np.abs(p - np.median(p)))) for p in (laid.a[there], laid.b[there]))
-    return Cover(share, 0.0, a) if a < b else Cover(0.0, share, b)
+    share = int(changed.sum()) / max(1, int(coarse.shown.sum()))
+    laid = lay(a, b, m, FINE)
+    if laid is None:
+        return None
+    there = np.asarray(cv2.resize(changed.astype(np.uint8), laid.a.shape[::-1], interpolation=0))
+    there = np.asarray(cv2.dilate(there, np.ones((5, 5), np.uint8)))
+    differs = (there > 0) & (np.abs(laid.a - as_bright(laid.b, laid.a, laid.shown)) > CHANGED)
+    shares = []
+    for p in (laid.a, laid.b):
+        flat, apart = _two_tones(p[differs])
+        shares.append(flat if flat >= (LETTERS if apart >= OUTLINED else FLAT) else 0.0)
+    if max(shares) == 0:
+        return None
+    return Cover(share, 0.0) if shares[0] > shares[1] else Cover(0.0, share)
 
 
-def _under(windows: NDArray[np.bool_], shown: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the pixels of a canvas that lie in the middle of these windows."""
-    each = np.ones((STRIDE, STRIDE), bool)
-    start = WINDOW // 2 - STRIDE // 2
-    pixels = np.kron(windows, each)[: shown.shape[0] - start, : shown.shape[1] - start]
-    there = np.zeros(shown.shape, bool)
-    there[start : start + pixels.shape[0], start : start + pixels.shape[1]] = pixels
-    return there & shown
+def _two_tones(values: Grey) -> tuple[float, int]:
+    """Return which share of grey values lies near the two commonest tones, and their distance."""
+    counts = np.bincount(values.clip(0, 255).astype(np.intp), minlength=256)
+    total = max(1, int(counts.sum()))
+    tones = []
+    for _ in range(2):
+        tones.append(int(np.convolve(counts, np.ones(2 * NEAR + 1), "same").argmax()))
+        counts[max(0, tones[-1] - NEAR) : tones[-1] + NEAR + 1] = 0
+    return 1 - int(counts.sum()) / total, abs(tones[0] - tones[1])
 
 
 def is_recoloured(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> bool:

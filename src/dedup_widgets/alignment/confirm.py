@@ -14,7 +14,7 @@ from dedup_widgets.alignment.geometry import IDENTITY, TURNS, Map, after, invers
 from dedup_widgets.alignment.overlay import lay, refine
 from dedup_widgets.alignment.points import agree
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Raised when `confirm` changes its results: what a store holds of them is then outdated."""
 
 
@@ -36,15 +36,19 @@ LEAST_TEXTURED = 10
 """Windows with texture that are needed to decide by them."""
 
 
-LEAST_GOOD, LEAST_MEDIAN, LARGEST_REGION = 0.85, 0.75, 0.06
-"""Share of the textured windows that must agree, their median correlation, and the share that one
-region may take that does not agree. Measured: 49 of 50 crops, turns, strong blurs and JPEGs have
-0.9, 0.8 and 0.05; second shots of one shelf at most 0.85, 0.93 and from 0.1."""
+LEAST_GOOD, LEAST_MEDIAN = 0.85, 0.75
+"""Share of the textured windows that must agree, and their median correlation. Measured: 49 of 50
+crops, turns, strong blurs and JPEGs have 0.9 and 0.8; second shots of one shelf at most 0.85, 0.93.
+"""
 
 
-COVERED_GOOD, COVERED_MEDIAN, COVERED_REGION, COVERED_SPREAD = 0.65, 0.85, 0.3, 26.0
-"""The same where something lies over one picture, and how much its tone may vary (grey levels):
-text and logos have 0 to 26, things that moved 16 to 60."""
+COVERED_GOOD, COVERED_MEDIAN = 0.65, 0.8
+"""The same where something lies over one picture."""
+
+
+UNCHANGED, COVERED = 0.0025, 0.3
+"""Share of the picture from which a region shows something else (see `photos.CHANGED`), and that a
+region may take that was laid over it."""
 
 
 LEAST_INSIDE = 0.27
@@ -119,28 +123,30 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
     if laid is None:
         return REFUSED
     found = photos.compare(laid)
-    over = cover(laid, found)
-    if not _agrees(found, over):
+    if found.textured < LEAST_TEXTURED or found.good < COVERED_GOOD:
+        return REFUSED
+    over = None
+    if found.changed.sum() > UNCHANGED * laid.shown.sum():
+        over = cover(a.content, b.content, m, laid, found.changed)
+    if not (_agrees(found) or _agrees_but_for(over, found)):
         return REFUSED
     extent = _extent(a, b, m, whole)
     if not _is_whole(a, b, whole, extent):
         return REFUSED
     if not layered.correspond(a, b, whole, is_decided_by_sight=True):
         return REFUSED
-    return _evidence(a, b, whole, extent, found.agreeing, (over.over_a, over.over_b))
+    return _evidence(a, b, whole, extent, found.agreeing, over)
 
 
-def _agrees(found: photos.Comparison, over: Cover) -> bool:
-    """Tell whether windows agree everywhere, or everywhere but under what was laid over."""
-    if found.textured < LEAST_TEXTURED or found.good < COVERED_GOOD:
-        return False
-    if found.largest <= LARGEST_REGION:
-        return found.good >= LEAST_GOOD and found.median >= LEAST_MEDIAN
-    return (
-        found.median >= COVERED_MEDIAN
-        and found.largest <= COVERED_REGION
-        and over.spread <= COVERED_SPREAD
-    )
+def _agrees(found: photos.Comparison) -> bool:
+    """Tell whether windows agree everywhere."""
+    is_one_scene = found.good >= LEAST_GOOD and found.median >= LEAST_MEDIAN
+    return is_one_scene and found.largest <= UNCHANGED
+
+
+def _agrees_but_for(over: Cover | None, found: photos.Comparison) -> bool:
+    """Tell whether windows agree everywhere but under what was laid over."""
+    return over is not None and found.largest <= COVERED and found.median >= COVERED_MEDIAN
 
 
 def _page(a: Comparable, b: Comparable, m: Map) -> Evidence:
@@ -187,7 +193,7 @@ def _evidence(
     m: Map,
     extent: Extent,
     agreeing: float,
-    over: tuple[float, float] = (0.0, 0.0),
+    over: Cover | None = None,
 ) -> Evidence:
     return Evidence(
         is_confirmed=True,
@@ -200,7 +206,7 @@ def _evidence(
         inside_b=extent.inside_b,
         border_a=extent.border_a,
         border_b=extent.border_b,
-        over_a=over[0],
-        over_b=over[1],
+        over_a=over.over_a if over else 0.0,
+        over_b=over.over_b if over else 0.0,
         is_recoloured=is_recoloured(a.rgb, b.rgb, m),
     )

@@ -38,9 +38,9 @@ ROTATED_BY = 1.5
 re-encoding lies within it."""
 
 
-OVERLAID_SHARE, OVERLAID_RECOLOURED = 0.015, 0.05
+OVERLAID_SHARE, OVERLAID_RECOLOURED = 0.0025, 0.05
 """Share of the picture that must be covered for a copy to be called overlaid, and if it was
-recoloured: white and black that clip brighter and darker tones look like a cover."""
+recoloured: other hues look like a cover."""
 
 
 SEEN_SHARE = 0.97

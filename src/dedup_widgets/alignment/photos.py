@@ -29,12 +29,18 @@ GOOD = 0.55
 """Correlation from which a textured window agrees."""
 
 
-LEAST_BUSY = 0.3
-"""Share of a picture that is taken to be busy at least, when a region of it is measured."""
-
-
 PLAIN_DIFFERENCE = 28.0
 """Grey levels, after equalising, by which windows without texture may differ."""
+
+
+CHANGED = 25.0
+"""Grey levels, after equalising, from which a pixel differs that lies outside the range of the
+other picture's neighbouring ones. Measured on 2,000 copies of photos: strong JPEG, blur, noise and
+errors of alignment leave regions of up to 0.2 % of the picture, things that moved larger ones."""
+
+
+ALIKE = 0.8
+"""Correlation from which a textured window shows the same in another tone, as another hue does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,51 +57,57 @@ class Comparison:
         Median correlation of the textured windows.
     agreeing : float
         Share of all windows that agree.
+    changed : NDArray[np.bool_]
+        (h, w), the pixels of the canvas that differ where windows do not agree.
     largest : float
-        The largest connected region of disagreeing windows, as a share of those windows that are
-        not plain in both pictures.
-    disagreeing : NDArray[np.bool_]
-        (rows, columns) of windows.
-    shown : NDArray[np.bool_]
-        (rows, columns) of windows that lie in both pictures.
+        The largest connected region that shows something else, as a share of what both show.
     """
 
     textured: float
     good: float
     median: float
     agreeing: float
+    changed: Mask
     largest: float
-    disagreeing: NDArray[np.bool_]
-    shown: NDArray[np.bool_]
 
 
 def compare(laid: Overlay) -> Comparison:
-    """Correlate the windows of two pictures that lie on each other."""
+    """Correlate the windows of two pictures that lie on each other, and find what changed."""
     a = blurred(laid.a, 0.8)
-    b = _matched(a, blurred(laid.b, 0.8), laid.shown)
+    b = as_bright(blurred(laid.b, 0.8), a, laid.shown)
     shown = np.asarray(cv2.erode(laid.shown.astype(np.uint8), np.ones((5, 5), np.uint8))) > 0
-    pick = (slice(WINDOW // 2, None, STRIDE), slice(WINDOW // 2, None, STRIDE))
-    a_mean, b_mean = mean(a)[pick], mean(b)[pick]
-    a_var = np.maximum(mean(a * a)[pick] - a_mean**2, 0)
-    b_var = np.maximum(mean(b * b)[pick] - b_mean**2, 0)
-    covariance = mean(a * b)[pick] - a_mean * b_mean
+    a_mean, b_mean = mean(a), mean(b)
+    a_var = np.maximum(mean(a * a) - a_mean**2, 0)
+    b_var = np.maximum(mean(b * b) - b_mean**2, 0)
+    covariance = mean(a * b) - a_mean * b_mean
     correlation = covariance / np.sqrt((a_var + NOISE**2) * (b_var + NOISE**2))
-    shown = shown[pick]
-    textured = (np.maximum(a_var, b_var) > TEXTURE**2) & shown
-    plain_differs = ~textured & (np.abs(a_mean - b_mean) > PLAIN_DIFFERENCE)
-    disagreeing = shown & np.where(textured, correlation < GOOD, plain_differs)
+    is_textured = np.maximum(a_var, b_var) > TEXTURE**2
+    changed = shown & (np.abs(a - b) > CHANGED) & ~(is_textured & (correlation > GOOD))
+    moved = shown & (_beyond(a, b) > CHANGED) & ~(is_textured & (correlation > ALIKE))
+    pick = (slice(WINDOW // 2, None, STRIDE), slice(WINDOW // 2, None, STRIDE))
+    inside, correlation = shown[pick], correlation[pick]
+    textured = is_textured[pick] & inside
+    plain_differs = np.abs(a_mean - b_mean)[pick] > PLAIN_DIFFERENCE
+    disagreeing = inside & np.where(textured, correlation < GOOD, plain_differs)
     count = int(textured.sum())
-    whole = max(1, int(shown.sum()))
-    busy = max(int((textured | disagreeing).sum()), LEAST_BUSY * whole)
     return Comparison(
         textured=count * (STRIDE / WINDOW) ** 2,
         good=float((correlation[textured] >= GOOD).mean()) if count else 0.0,
         median=float(np.median(correlation[textured])) if count else 0.0,
-        agreeing=1 - int(disagreeing.sum()) / whole,
-        largest=largest_region(disagreeing) / busy,
-        disagreeing=disagreeing,
-        shown=shown,
+        agreeing=1 - int(disagreeing.sum()) / max(1, int(inside.sum())),
+        changed=changed,
+        largest=largest_region(moved) / max(1, int(shown.sum())),
     )
+
+
+def _beyond(a: Grey, b: Grey) -> Grey:
+    """Return by how much each of two pixels lies beyond the other picture's range about it."""
+    about = np.ones((3, 3), np.uint8)
+    beyond = [
+        np.maximum(p - np.asarray(cv2.dilate(q, about)), np.asarray(cv2.erode(q, about)) - p)
+        for p, q in ((a, b), (b, a))
+    ]
+    return np.asarray(np.minimum(*beyond), np.float32)
 
 
 def mean(values: Grey, window: int = WINDOW) -> Grey:
@@ -115,8 +127,16 @@ def largest_region(there: NDArray[np.bool_]) -> int:
     return int(regions[1:, cv2.CC_STAT_AREA].max()) if count > 1 else 0
 
 
-def _matched(a: Grey, b: Grey, shown: Mask) -> Grey:
-    """Return b with the mean and contrast of a."""
-    p, q = a[shown], b[shown]
-    gain = float(np.clip(p.std() / (q.std() + 1e-3), 0.1, 10))
-    return np.asarray((b - q.mean()) * gain + p.mean(), np.float32)
+def as_bright(b: Grey, a: Grey, shown: Mask) -> Grey:
+    """Return b with its tones brought to those of a by the rising curve that fits best."""
+    place = (b[shown] / 8).astype(np.intp)
+    order = np.argsort(place, kind="stable")
+    values = a[shown][order]
+    ends = np.searchsorted(place[order], np.arange(33))
+    least = max(8, len(values) // 500)
+    known = [k for k in range(32) if ends[k + 1] - ends[k] >= least]
+    if not known:
+        return b
+    tones = [float(np.median(values[ends[k] : ends[k + 1]])) for k in known]
+    curve = np.maximum.accumulate(tones)
+    return np.asarray(np.interp(b, 8 * np.array(known) + 4.0, curve), np.float32)
