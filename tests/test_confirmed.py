@@ -10,6 +10,7 @@ from dedup_widgets import plan
 from dedup_widgets.alignment.evidence import Evidence
 from dedup_widgets.frame.provenance import Provenance
 from dedup_widgets.frame.scale import gamma_of, scale
+from dedup_widgets.images.detail import FREQUENCIES
 from dedup_widgets.neighbors.confirmed import (
     LEAST_AGREEMENT,
     LEAST_IMPLIED,
@@ -21,6 +22,7 @@ from dedup_widgets.scoring.candidates import Candidates, propose
 from dedup_widgets.scoring.evidence import (
     completeness,
     confirmed_pairs,
+    enlarged,
     evidence_column,
     of_nearest,
 )
@@ -292,6 +294,37 @@ def test_an_overlay_is_told_by_all_copies_of_which_one_has_it():
     covered = confirmed(0.9, over_a=0.1)
     found = {(0, 1): confirmed(1.0), (0, 2): confirmed(1.0), (0, 3): covered, (1, 3): covered}
     assert completeness(4, found).tolist() == pytest.approx([1.0, 1.0, 1.0, 0.91])
+
+
+SHARP = bytes(np.rint(10 * (18 - 2 * np.log2(FREQUENCIES))).astype(np.uint8).tolist())
+"""A spectrum that falls with the square of the frequency, as that of a sharp picture does."""
+
+
+INTERPOLATED = bytes(
+    round(10 * max(0, 19 - 2 * np.log2(k) - 2 * (k / 16) ** 4 - 3 * (k > 16))) for k in FREQUENCIES
+)
+"""That of a copy in twice the size: damped towards half of the frequencies, and little above."""
+
+
+@pytest.mark.parametrize(
+    ("size", "spectrum", "agreement", "expected"),
+    [
+        ((200, 200), INTERPOLATED, 1.0, True),
+        ((200, 200), SHARP, 1.0, False),
+        ((100, 110), INTERPOLATED, 1.0, False),
+        ((200, 200), INTERPOLATED, 0.8, False),
+        ((200, 200), b"", 1.0, False),
+    ],
+)
+def test_the_larger_of_two_copies_is_enlarged_if_its_added_frequencies_are_empty(
+    size, spectrum, agreement, expected
+):
+    for found in (confirmed(agreement, b_size=size), confirmed(agreement, b_size=size).inverse()):
+        place = 0 if found.a_size == size else 1
+        spectra = [SHARP, SHARP, SHARP]
+        spectra[place] = spectrum
+        told = enlarged(3, {(0, 1): found, (1, 2): Evidence(False)}, spectra)
+        assert told.tolist() == [i == place and expected for i in range(3)]
 
 
 def test_two_sets_of_copies_of_one_picture_become_one():

@@ -1,4 +1,4 @@
-"""The pixels that a picture resolves."""
+"""How fine the detail of a picture is, and which of two copies was enlarged."""
 
 import io
 
@@ -7,11 +7,12 @@ import pytest
 from PIL import Image, ImageFilter
 
 from dedup_widgets.images.decode import decode
-from dedup_widgets.images.detail import resolved_pixels
+from dedup_widgets.images.detail import is_enlarged, resolved_pixels, spectrum
 
 data = pytest.importorskip("skimage.data")
 
-PHOTOS = ["astronaut", "chelsea", "coffee"]
+PHOTOS = ["chelsea", "coffee", "rocket"]
+FILTERS = [Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS]
 
 
 @pytest.fixture(scope="module")
@@ -29,35 +30,77 @@ def resized(picture: Image.Image, factor: float, how: Image.Resampling) -> Image
     return picture.resize((round(picture.width * factor), round(picture.height * factor)), how)
 
 
+def waves(picture: Image.Image) -> bytes:
+    return spectrum(picture.convert("L"))
+
+
+def is_larger_enlarged(a: Image.Image, b: Image.Image) -> bool:
+    larger, smaller = (a, b) if a.width > b.width else (b, a)
+    return is_enlarged(waves(larger), waves(smaller), larger.width / smaller.width)
+
+
 def detail(picture: Image.Image) -> float:
-    return resolved_pixels(picture.convert("L"))
+    return resolved_pixels(waves(picture), picture.width * picture.height)
 
 
 @pytest.mark.parametrize("name", PHOTOS)
-@pytest.mark.parametrize("factor", [1.3, 1.5, 2.5, 3])
-@pytest.mark.parametrize("how", [Image.Resampling.BILINEAR, Image.Resampling.BICUBIC])
-def test_an_enlarged_copy_has_no_more_detail_than_its_original(photos, name, factor, how):
-    original = jpeg(photos[name].resize((360, 300), Image.Resampling.LANCZOS))
-    assert detail(resized(original, factor, how)) < detail(original)
-    if factor > 1.3:
-        assert detail(jpeg(resized(original, factor, how))) < detail(original)
+@pytest.mark.parametrize("factor", [1.3, 1.5, 2, 3])
+@pytest.mark.parametrize("how", FILTERS)
+def test_an_enlarged_copy_is_known_beside_its_original(photos, name, factor, how):
+    original = photos[name].resize((360, 300), Image.Resampling.LANCZOS)
+    larger = resized(original, factor, how)
+    assert is_larger_enlarged(larger, original)
+    assert is_larger_enlarged(jpeg(larger), original)
 
 
 @pytest.mark.parametrize("name", PHOTOS)
-def test_a_smaller_copy_has_less_detail_than_a_sharp_or_a_blurred_original(photos, name):
-    for sigma in (0, 1, 2):
-        original = jpeg(photos[name].filter(ImageFilter.GaussianBlur(sigma)))
-        half = jpeg(resized(original, 0.5, Image.Resampling.BICUBIC))
-        assert detail(half) < detail(original) == original.width * original.height
+@pytest.mark.parametrize("factor", [1.3, 2, 4])
+@pytest.mark.parametrize("how", FILTERS)
+def test_an_original_is_no_enlarged_copy_of_a_reduced_one(photos, name, factor, how):
+    smaller = resized(photos[name], 1 / factor, how)
+    assert not is_larger_enlarged(photos[name], smaller)
+    assert not is_larger_enlarged(jpeg(photos[name]), jpeg(smaller))
+    assert not is_larger_enlarged(photos[name], smaller.point(lambda tone: tone // 2))
 
 
-def test_what_is_too_small_to_tell_has_the_pixels_it_has():
-    noise = np.random.default_rng(0).integers(0, 256, (40, 50), dtype=np.uint8)
-    assert resolved_pixels(Image.fromarray(noise)) == 2000
-    assert resolved_pixels(Image.fromarray(noise).resize((100, 80))) == 8000
-    assert resolved_pixels(Image.new("L", (500, 400), 9)) == 200_000
+@pytest.mark.parametrize("name", PHOTOS)
+@pytest.mark.parametrize("sigma", [0.7, 1, 2, 3])
+@pytest.mark.parametrize("factor", [2, 4])
+def test_nor_is_a_blurred_one(photos, name, sigma, factor):
+    blurred = photos[name].filter(ImageFilter.GaussianBlur(sigma))
+    smaller = resized(blurred, 1 / factor, Image.Resampling.BICUBIC)
+    assert not is_larger_enlarged(blurred, smaller)
+    assert not is_larger_enlarged(jpeg(blurred), jpeg(smaller))
+    noise = np.random.default_rng(0).normal(0, 3, np.asarray(blurred).shape)
+    grainy = Image.fromarray(np.clip(np.asarray(blurred) + noise, 0, 255).astype(np.uint8))
+    assert not is_larger_enlarged(grainy, resized(grainy, 1 / factor, Image.Resampling.BICUBIC))
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_an_enlarged_or_blurred_picture_resolves_fewer_pixels_than_it_has(photos, name):
+    original = photos[name].resize((360, 300), Image.Resampling.LANCZOS)
+    assert detail(original) > 0.6 * 360 * 300
+    for larger in (resized(original, 2, how) for how in FILTERS):
+        assert detail(larger) < 0.6 * larger.width * larger.height
+    assert detail(original.filter(ImageFilter.GaussianBlur(2))) < 0.2 * 360 * 300
+
+
+def test_tiles_of_a_large_picture_tell_the_same():
+    large = Image.fromarray(data.hubble_deep_field())
+    assert is_larger_enlarged(resized(large, 1.5, Image.Resampling.BICUBIC), large)
+    assert not is_larger_enlarged(large, resized(large, 0.5, Image.Resampling.BICUBIC))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (40, 50), (64, 3), (30, 9000), (9000, 30), (70, 40)])
+def test_what_is_too_small_or_flat_to_tell_has_the_pixels_it_has(size):
+    noise = np.random.default_rng(0).integers(0, 256, size[::-1], dtype=np.uint8)
+    small, flat = Image.fromarray(noise), Image.new("L", size, 9)
+    assert detail(small) == detail(flat) == size[0] * size[1]
+    twice = resized(flat, 2, Image.Resampling.BICUBIC)
+    assert not is_enlarged(waves(twice), waves(flat), 2)
 
 
 def test_detail_comes_with_the_decode(photos, as_file):
     facts = decode(as_file(photos["coffee"])).facts
     assert facts.detail == detail(photos["coffee"])
+    assert bytes.fromhex(facts.spectrum) == waves(photos["coffee"])

@@ -182,7 +182,7 @@ COPY = {
     "height": 10,
     "lossless": False,
     "sharpness": 1.0,
-    "detail": 100.0,
+    "enlarged": False,
     "completeness": 1.0,
     "enlarged": False,
 }
@@ -237,12 +237,12 @@ def test_of_copies_exif_then_age_then_name_then_fewest_bytes_decide(worse):
 @pytest.mark.parametrize(
     "worse",
     [
-        {"completeness": 0.9, "detail": 900.0, "width": 90},
-        {"enlarged": True, "detail": 900.0, "width": 90},
+        {"completeness": 0.9, "width": 90},
+        {"enlarged": True, "width": 90},
         {"width": 9, "lossless": True},
         {"exif": False, "modified": datetime(1999, 1, 1), "bytes": 999},
         {"path": "/photos/b (1).jpg"},
-        {"path": "/nas/#recycle/a.jpg", "width": 90, "detail": 900.0, "completeness": 1.0},
+        {"path": "/nas/#recycle/a.jpg", "width": 90, "completeness": 1.0},
     ],
 )
 def test_between_pictures_completeness_then_detail_then_pixels_decide(worse):

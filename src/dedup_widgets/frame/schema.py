@@ -175,7 +175,12 @@ COLUMNS = {
         Column(
             "sharpness", pl.Float32(), "metric", "variance of the Laplacian: lower when blurred"
         ),
-        Column("detail", pl.Float32(), "metric", "pixels that it resolves: fewer when enlarged"),
+        Column(
+            "detail",
+            pl.Float32(),
+            "metric",
+            "pixels that it resolves: fewer when enlarged or blurred",
+        ),
         Column("aspect_ratio", pl.Float32(), "metric", "width by height"),
         Column("area", pl.UInt64(), "metric", "pixels in all"),
         Column(

@@ -1,50 +1,69 @@
-"""How many pixels a picture resolves: an enlarged copy has none of those that were added.
+"""How fine the detail of a picture is: an enlarged copy has none in its finest bands.
 
-Enlarging computes pixels from others, in a pattern that repeats: the second difference of
-neighbouring pixels is rougher at some places of the pattern than at others, and its mean along
-lines has a period (A. C. Gallagher, "Detection of linear and cubic interpolation in JPEG compressed
-images", CRV 2005). A blurred picture has none. If the original was a JPEG, so has the enlarged grid
-of its blocks. A logistic regression looks at the spectrum of that mean and tells enlarged pictures
-from others; a linear one tells roughly by how much, and the best fit of both periods exactly. Both
-were fitted by ``scripts/fit_detail.py``.
+Along its lines a picture is a sum of waves. Enlarging a picture f times keeps its waves, whose
+frequencies are now f times lower, and what lies above 1/f of the highest possible frequency is
+only what the interpolation left over. So a few numbers a picture, the power of the waves by
+frequency, tell how many pixels it resolves; and of two copies of different size which of them was
+made from the other: an enlarged copy is weaker than the smaller one just below 1/f, where the
+interpolation damps, and has next to nothing above. An original, be it blurred, is as strong as its
+reduced copy up to there and declines smoothly.
 """
 
-from functools import cache
-from importlib.resources import files
-
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_LINES, _LENGTH, _SEGMENT = 128, 1024, 128
-"""Lines looked at in each direction, pixels of each, and of a segment whose spectrum is taken."""
+SEGMENT = 64
+"""Pixels of the pieces of lines whose waves are measured."""
 
 
-_BLOCK_BINS = np.array([16, 32, 48, 64])
-"""Frequencies, in 1/128 of a pixel, that the 8 x 8 blocks of every JPEG have."""
+FREQUENCIES = np.arange(2, SEGMENT // 2 + 1)
+"""Waves in a piece, from the lowest that the mean does not reach to the highest there is."""
 
 
-_FIRST_BIN = 20
+_SEGMENTS = 1024
+"""Pieces that are looked at in each direction, at most."""
 
 
-_CEILING = 40
-"""Second difference, in grey levels, from which an edge counts as any other."""
+_WHOLE, _TILE, _TILES = 512 * 512, 128, 4
+"""Pixels up to which all of a picture is looked at; else the side of tiles, and tiles a side."""
 
 
-_NEAR_LOG_FACTOR = 0.3
-"""How far the exact factor may lie from the rough one, as a difference of logarithms."""
+_STEPS, _LOWEST = 10, -6.0
+"""Steps of a stored number per doubling of the power, and the logarithm (to base 2, of squared grey
+levels) that is stored as 0."""
 
 
-_WEIGHT_OF_INTERPOLATION = 0.3
-"""Of the line of the interpolation itself, beside the mean of those of the block grid, 1."""
+_COARSE, _FAR_BELOW = slice(1, 7), 3.0
+"""Places of the frequencies that every picture has, and how far, in doublings of the power, it
+falls below them (by the square of the frequency) where there is no detail."""
 
 
-_FACTORS = (1.3, 1.4, 1.5, 1.6, 1.75, 2, 2.25, 2.5, 2.75, 3, 3.5, 4)
-"""Factors at whose multiples of the block grid is looked."""
+_LARGEST_FACTOR = 4.5
+"""Factor above which an enlarged copy has too few frequencies left to compare."""
 
 
-def resolved_pixels(luma: Image.Image) -> float:
-    """Return how many of a picture's pixels are its own, not computed by enlarging it.
+_ABOVE_NOISE, _SHARP_ABOVE_MIDDLE, _SHARP_BELOW_MIDDLE = 0.7, -3.8, -3.5
+"""Doublings of the power from which on a picture counts as sharp: of its highest frequencies, of
+these by its middle ones, and of the middle ones by a quarter of the highest. Tuned, like the two
+below, on pictures of several kinds that were reduced and enlarged, blurred, noisy or compressed."""
+
+
+_DAMPED, _DROP = -1.05, -1.25
+"""Doublings of the power by which an enlarged copy is below the smaller one at the latter's highest
+frequencies, and by which it falls from just below to just above them, or more."""
+
+
+_WINDOW = (np.hanning(SEGMENT + 1)[:SEGMENT] / np.sqrt(SEGMENT * 0.375)).astype(np.float32)
+
+
+def spectrum(luma: Image.Image) -> bytes:
+    """Measure the power of the waves along a picture's lines and columns.
+
+    It is the mean over pieces of 64 pixels from all over the picture (P. D. Welch, "The use of fast
+    Fourier transform for the estimation of power spectra", IEEE Transactions on Audio and
+    Electroacoustics 15, 1967).
 
     Parameters
     ----------
@@ -53,132 +72,128 @@ def resolved_pixels(luma: Image.Image) -> float:
 
     Returns
     -------
-    float
-        Pixels; width x height unless the picture was enlarged, or is too small to tell.
+    bytes
+        Of each of the 31 frequencies from 2/64 to 32/64 waves a pixel the logarithm of the power,
+        in tenths of a doubling from 2^-6 squared grey levels; empty if both sides are below 64
+        pixels, or there are fewer than 4,096.
     """
-    pixels = float(luma.width * luma.height)
-    seen = roughness(luma)
-    if seen is None:
-        return pixels
-    fitted = _fitted()
-    x = features(*seen, fitted["typical"])
-    if x @ fitted["enlarged"] + fitted["enlarged_offset"] < 0:
-        return pixels
-    near = float(np.clip(x @ fitted["factor"] + fitted["factor_offset"], 0.2, 1.4))
-    factor = _factor(seen[0] - fitted["typical"], near)
-    # Above 2, so that of two enlarged copies of one picture the smaller one has more.
-    return float(pixels / (1.05 * factor) ** 2.3)
+    if max(luma.size) < SEGMENT or luma.width * luma.height < SEGMENT**2:
+        return b""
+    tiles = _tiles(luma)
+    power = np.zeros(len(FREQUENCIES), np.float32)
+    for lines in (tiles, [tile.T for tile in tiles]):
+        pieces = [_pieces(tile, _SEGMENTS // len(tiles)) for tile in lines]
+        if not (cut := np.concatenate(pieces)).size:
+            continue
+        waves = cv2.dft(cut * _WINDOW, flags=cv2.DFT_ROWS)
+        squares = np.square(waves, out=waves).mean(axis=0)
+        # Packed as: mean, then real and imaginary part of each frequency, of the last only real.
+        power += np.append(squares[3:-1:2] + squares[4:-1:2], squares[-1])
+    level = np.log2(np.maximum(power, 2.0**_LOWEST)) - _LOWEST
+    return bytes(np.clip(np.rint(_STEPS * level), 0, 255).astype(np.uint8))
 
 
-def roughness(luma: Image.Image) -> tuple[NDArray[np.float64], float] | None:
-    """Return the log spectrum of the roughness along lines, (65,), and the roughness itself.
+def resolved_pixels(waves: bytes, pixels: int) -> float:
+    """Return how many pixels a picture resolves.
 
-    None if the picture is too small.
-    """
-    if min(luma.size) < _SEGMENT + 16:
-        return None
-    width, height = luma.size
-    left, top = max(0, (width - _LENGTH) // 2), max(0, (height - _LENGTH) // 2)
-    pixels = np.asarray(luma)[top : top + _LENGTH, left : left + _LENGTH]
-    height, width = pixels.shape
-    power, share = np.zeros(_SEGMENT // 2 + 1), 0.0
-    for lines, along in (
-        (pixels[:: -(-height // _LINES)], 1),
-        (pixels[:, :: -(-width // _LINES)], 0),
-    ):
-        first = np.diff(lines.astype(np.int16), axis=along)
-        second = np.abs(np.diff(first, axis=along))
-        # Sums of integers: a mean would make floating-point numbers of all pixels first.
-        np.abs(first, out=first)
-        share += int(second.sum(dtype=np.int32)) / max(int(first.sum(dtype=np.int32)), 1) / 2
-        np.minimum(second, _CEILING, out=second)
-        sums = second.sum(axis=1 - along, dtype=np.int32)
-        rough = np.log(sums / second.shape[1 - along] + 0.3)
-        total = np.concatenate([[0.0], np.cumsum(rough)])
-        rough = rough[4:-4] - (total[9:] - total[:-9]) / 9
-        segments = np.lib.stride_tricks.sliding_window_view(rough, _SEGMENT)[:: _SEGMENT // 2]
-        spectrum = np.fft.rfft(segments * _window(), axis=1)
-        power += (spectrum.real**2 + spectrum.imag**2).mean(axis=0)
-    return np.log(power + 1e-4), share
-
-
-def features(
-    spectrum: NDArray[np.float64], share: float, typical: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return what the regressions look at, (59,).
+    In pictures the power falls with the square of the frequency (D. J. Field, "Relations between
+    the statistics of natural images and the response properties of cortical cells", Journal of the
+    Optical Society of America A 4, 1987). Up to the frequency where it falls far below that,
+    there is detail; a picture of that frequency's pixels could show as much.
 
     Parameters
     ----------
-    spectrum, share
-        As :func:`roughness` returns them.
-    typical
-        The median spectrum of pictures that were not enlarged, (65,).
+    waves
+        As :func:`spectrum` returns them.
+    pixels
+        Width x height.
+
+    Returns
+    -------
+    float
+        `pixels` for a sharp picture, or one that is too small to tell; fewer if it was enlarged or
+        blurred.
     """
-    lines = spectrum - typical
-    lines = lines - np.median(lines[10:])
-    grids = _grids() @ lines
-    # The blocks of this JPEG itself have all their frequencies alike.
-    one, two, three, four = (float(lines[at]) for at in _BLOCK_BINS)
-    others = (max(two, three, four), max(one, three), max(one, two, four), max(one, three))
-    for at, block, other in zip(_BLOCK_BINS, (one, two, three, four), others, strict=True):
-        own = block - max(0.0, other)
-        for beside in (at - 1, at + 1):
-            if beside < len(lines) and lines[beside] < block:
-                lines[beside] = min(lines[beside], own)
-        lines[at] = own
-    return np.concatenate(
-        [
-            np.maximum(lines[_FIRST_BIN:] - 1, 0),
-            np.maximum(grids - 0.3, 0),
-            [max(float(grids.max()) - 0.5, 0.0), share],
-        ]
+    if not waves:
+        return float(pixels)
+    level = _logarithms(waves) + 2 * np.log2(FREQUENCIES)
+    # Above it there may be noise again, or what an interpolation repeats.
+    detailed = np.logical_and.accumulate(level > level[_COARSE].mean() - _FAR_BELOW)
+    finest = FREQUENCIES[max(int(detailed.sum()) - 1, 0)]
+    return float(pixels * (finest / FREQUENCIES[-1]) ** 2)
+
+
+def is_enlarged(larger: bytes, smaller: bytes, factor: float) -> bool:
+    """Tell whether the larger one of two copies was made by enlarging.
+
+    Parameters
+    ----------
+    larger, smaller
+        Spectra of the two, as :func:`spectrum` returns them.
+    factor
+        Sides of the larger one by those of the smaller one, above 1.
+
+    Returns
+    -------
+    bool
+        False also where it cannot be told: the smaller one is blurred itself, or one of them is too
+        small, or the factor is above 4.5.
+    """
+    if not larger or not smaller or factor > _LARGEST_FACTOR:
+        return False
+    of_smaller = _logarithms(smaller)
+    # The waves of a line lie closer together, or further apart, by the factor.
+    of_larger = _logarithms(larger) - np.log2(factor)
+
+    def small(low: float, high: float) -> float:
+        return _mean_between(of_smaller, low, high)
+
+    def large(low: float, high: float) -> float:
+        return _mean_between(of_larger, low / factor, high / factor)
+
+    top, middle = small(0.8, 0.98), small(0.4, 0.6)
+    is_sharp = (
+        top > _ABOVE_NOISE
+        and top - middle > _SHARP_ABOVE_MIDDLE
+        and middle - small(0.2, 0.3) > _SHARP_BELOW_MIDDLE
     )
+    damped = large(0.85, 1) - small(0.85, 1) - (large(0.25, 0.45) - small(0.25, 0.45))
+    drop = large(1.05, 1.2) - large(0.7, 0.9)
+    return bool(is_sharp and damped < _DAMPED and drop < _DROP)
 
 
-def _factor(lines: NDArray[np.float64], near: float) -> float:
-    """Return the factor near a logarithm whose periods have the highest lines in a spectrum."""
-    logs, periods = _periods()
-    some = np.flatnonzero(np.abs(logs - near) < _NEAR_LOG_FACTOR)
-    lines = lines - np.median(lines[10:])
-    return float(np.exp(logs[some[np.argmax(periods[some] @ lines)]]))
+def _logarithms(waves: bytes) -> NDArray[np.float64]:
+    """Return the logarithm (to base 2) of the power of each of `FREQUENCIES`."""
+    return np.frombuffer(waves, np.uint8) / _STEPS + _LOWEST
 
 
-@cache
-def _periods() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return logarithms of factors, (n,), and weights of the lines of each, (n, 65)."""
-    logs = np.arange(np.log(1.2), np.log(4.3), 0.012)
-    weights = _grids_of(np.exp(logs))
-    for row, factor in zip(weights, np.exp(logs), strict=True):
-        at = abs(1 / factor - round(1 / factor)) * _SEGMENT
-        if np.abs(at - _BLOCK_BINS).min() >= 1:
-            low = int(at)
-            row[low] += _WEIGHT_OF_INTERPOLATION * (1 - (at - low))
-            row[low + 1] += _WEIGHT_OF_INTERPOLATION * (at - low)
-    return logs, weights
+def _mean_between(levels: NDArray[np.float64], low: float, high: float) -> float:
+    """Return the mean between two frequencies, in shares of the highest one."""
+    at = np.minimum(np.linspace(low, high, 5), 1) * FREQUENCIES[-1]
+    return float(np.interp(at, FREQUENCIES, levels).mean())
 
 
-@cache
-def _window() -> NDArray[np.float64]:
-    return np.hanning(_SEGMENT + 1)[:_SEGMENT]
+def _tiles(luma: Image.Image) -> list[NDArray[np.uint8]]:
+    """Return the picture if it is small, else tiles from all over it."""
+    width, height = luma.size
+    if width * height <= _WHOLE:
+        return [np.asarray(luma)]
+    return [
+        np.asarray(luma.crop((x, y, x + min(_TILE, width), y + min(_TILE, height))))
+        for y in _starts(height)
+        for x in _starts(width)
+    ]
 
 
-@cache
-def _grids() -> NDArray[np.float64]:
-    return _grids_of(np.array(_FACTORS))
+def _starts(side: int) -> list[int]:
+    n = min(_TILES, max(1, side // _TILE))
+    return [int((i + 0.5) * side / n - min(_TILE, side) / 2) for i in range(n)]
 
 
-def _grids_of(factors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return weights, (factors, 65), that average a spectrum over multiples of a block grid."""
-    weights = np.zeros((len(factors), _SEGMENT // 2 + 1))
-    for row, factor in zip(weights, factors, strict=True):
-        multiples = np.arange(1, int(4 * factor) + 1) * _SEGMENT / (8 * factor)
-        far = (np.abs(multiples[:, None] - _BLOCK_BINS) >= 1.5).all(axis=1)
-        np.add.at(row, np.rint(multiples[far & (multiples >= 10)]).astype(int), 1)
-        row /= max(row.sum(), 1)
-    return weights
-
-
-@cache
-def _fitted() -> dict[str, NDArray[np.float64]]:
-    with (files("dedup_widgets.images") / "detail.npz").open("rb") as file:
-        return dict(np.load(file))
+def _pieces(lines: NDArray[np.uint8], at_most: int) -> NDArray[np.uint8]:
+    """Return pieces of evenly spaced lines, (n, SEGMENT)."""
+    height, width = lines.shape
+    a_line = width // SEGMENT
+    step = max(1, -(-height * a_line // at_most))
+    left = (width - a_line * SEGMENT) // 2
+    return lines[step // 2 :: step, left : left + a_line * SEGMENT].reshape(-1, SEGMENT)

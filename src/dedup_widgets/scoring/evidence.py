@@ -1,5 +1,6 @@
 """From what was found of pairs of pictures to numbers and columns of images."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from dedup_widgets.alignment.evidence import (
     Evidence,
 )
 from dedup_widgets.frame.schema import EVIDENCE
+from dedup_widgets.images.detail import is_enlarged
 from dedup_widgets.neighbors.confirmed import ConfirmedPairs
 from dedup_widgets.scoring.verify import EvidenceOfPairs, connected
 
@@ -39,9 +41,8 @@ ALSO_COVERED = 0.9
 """What an overlay counts for the picture that seems to be the uncovered one."""
 
 
-ENLARGED_BY, RESOLVES_AS_MUCH = 1.3, 1.25
-"""Ratio of pixels from which a picture may be an enlarged copy, and within which it resolves just
-the pixels of the smaller one."""
+ENLARGED_BY = 1.3
+"""Ratio of pixels from which on a picture may be an enlarged copy."""
 
 
 def confirmed_pairs(n: int, evidence: EvidenceOfPairs, near_distance: float) -> ConfirmedPairs:
@@ -82,24 +83,28 @@ def completeness(n: int, evidence: EvidenceOfPairs) -> NDArray[np.float32]:
     return complete
 
 
-def enlarged(
-    n: int, evidence: EvidenceOfPairs, pixels: NDArray[np.float64], detail: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Tell which of n pictures are enlarged copies: those that resolve what a smaller copy has.
+def enlarged(n: int, evidence: EvidenceOfPairs, spectra: Sequence[bytes]) -> NDArray[np.bool_]:
+    """Tell which of n pictures are enlarged copies of a smaller one.
 
     Parameters
     ----------
-    pixels, detail
-        (n,), the pixels of each picture, and how many of them it resolves; see
-        :mod:`dedup_widgets.images.detail`.
+    spectra
+        How fine the detail of each picture is; see :func:`dedup_widgets.images.detail.spectrum`.
+
+    Returns
+    -------
+    NDArray[np.bool_]
+        (n,).
     """
     found = np.zeros(n, np.bool_)
     for (a, b), both in evidence.items():
         if both.is_confirmed and both.agreement >= SEEN_SHARE:
-            large, small = (a, b) if pixels[a] > pixels[b] else (b, a)
-            is_larger = pixels[large] >= ENLARGED_BY * pixels[small]
-            resolves = detail[large] / pixels[small]
-            found[large] |= is_larger and 1 / RESOLVES_AS_MUCH < resolves < RESOLVES_AS_MUCH
+            of_a, of_b = (width * height for width, height in (both.a_size, both.b_size))
+            large, small = (a, b) if of_a > of_b else (b, a)
+            ratio = max(of_a, of_b) / min(of_a, of_b)
+            found[large] |= ratio >= ENLARGED_BY and is_enlarged(
+                spectra[large], spectra[small], math.sqrt(ratio)
+            )
     return found
 
 

@@ -92,13 +92,13 @@ def score(
         pictures were compared and images left out, as JSON; by it
         :func:`plan` and :func:`similar` need not be told, nor guess), the facts of the file, the
         quality metrics (``brightness`` [0, 1], ``contrast`` [0, 0.5], ``sharpness`` [0, 1,040,400],
-        see :mod:`dedup_widgets.images.quality`; ``detail``, pixels that are not computed by
-        enlarging, see :mod:`dedup_widgets.images.detail`; ``aspect_ratio``, width by height;
-        ``area``, pixels; ``bytes``; ``completeness``, [0, 1], lower for what is cropped, framed or
-        covered), ``fingerprint`` (32 hex digits), ``error`` (why it could not be read; its scores
-        are then null), ``evidence`` (the pictures that it was laid over, and what was found),
-        ``embedding`` (Array(Float16, d), unit vector), and the other columns of a frame that was
-        given.
+        see :mod:`dedup_widgets.images.quality`; ``detail``, pixels that it resolves, fewer when
+        enlarged or blurred, see :mod:`dedup_widgets.images.detail`; ``aspect_ratio``, width by
+        height; ``area``, pixels; ``bytes``; ``completeness``, [0, 1], lower for what is cropped,
+        framed or covered), ``fingerprint`` (32 hex digits), ``error`` (why it could not be read;
+        its scores are then null), ``evidence`` (the pictures that it was laid over, and what was
+        found), ``embedding`` (Array(Float16, d), unit vector), and the other columns of a frame
+        that was given.
 
     Raises
     ------

@@ -91,11 +91,7 @@ def score_pictures(
     pictures = nearest.rows  # the row of each different picture
     names = [prints[row] for row in pictures]
 
-    of_pictures = seen[pictures.tolist()].select(
-        pixels=pl.col("width").cast(pl.Float64) * pl.col("height"),
-        detail=pl.col("detail").cast(pl.Float64),
-    )
-    pixels, detail = (of_pictures[name].to_numpy() for name in ("pixels", "detail"))
+    waves = [bytes.fromhex(it) for it in seen["spectrum"].gather(pictures)]
 
     def completed(evidence: EvidenceOfPairs) -> pl.DataFrame:
         """Return the facts with what the evidence says is missing in each picture."""
@@ -104,7 +100,7 @@ def score_pictures(
             {
                 "fingerprint": names,
                 "completeness": completeness(n, evidence),
-                "enlarged": enlarged(n, evidence, pixels, detail),
+                "enlarged": enlarged(n, evidence, waves),
             },
             schema_overrides={"fingerprint": pl.String},
         )

@@ -233,10 +233,11 @@ def _laid_out(
 
 
 def _facts(paths: Sequence[str], records: Sequence[FileRecord]) -> pl.DataFrame:
-    """Return the paths with the facts, fingerprint and error of each file."""
+    """Return the paths with the facts, fingerprint and error of each file, and its spectrum."""
     measured = [field.name for field in fields(Facts)]
     columns = {name: [getattr(r.facts, name, None) for r in records] for name in measured}
     taken = pl.Series(columns.pop("date_taken"), dtype=pl.String)
+    spectrum = pl.Series("spectrum", columns.pop("spectrum"), dtype=pl.String)
     return pl.DataFrame(
         {
             "path": paths,
@@ -252,7 +253,7 @@ def _facts(paths: Sequence[str], records: Sequence[FileRecord]) -> pl.DataFrame:
             *("path", "completeness", "enlarged", *columns),
             *("date_taken", "modified", "fingerprint", "error"),
         ),
-    )
+    ).with_columns(spectrum)
 
 
 def _time(version: str) -> datetime | None:
