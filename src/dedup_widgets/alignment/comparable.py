@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dedup_widgets.alignment.content import content_box, is_drawn, to_whole
+from dedup_widgets.alignment.content import content_box, is_drawn, is_repeating, to_whole
 from dedup_widgets.alignment.flat import is_flat
 from dedup_widgets.alignment.geometry import Map
 from dedup_widgets.alignment.points import Points, find_points
@@ -78,6 +78,11 @@ class Comparable:
         """(h, w): the brightness of what is not a plain border."""
         left, top, right, bottom = self.content_box
         return np.ascontiguousarray(self.grey[top:bottom, left:right])
+
+    @cached_property
+    def is_repeating(self) -> bool:
+        """Whether it is a repeated pattern, which lies on itself in several ways."""
+        return is_repeating(self.content)
 
     @cached_property
     def to_whole(self) -> Map:

@@ -55,6 +55,11 @@ LEAST_INSIDE = 0.27
 """Share of the larger picture's content that must be shown: a crop to 55 % a side has 0.30."""
 
 
+REPEATED_FRAME = 0.15
+"""Share of a side by which the corners of two pictures of a repeated pattern may miss each other:
+a page that was cropped by a fifth stays within it, a calibration board in another pose does not."""
+
+
 PART_INSIDE, PART_SCALE = 0.6, 0.7
 """A picture that lies in another as less than this share, and made smaller than this, is part of a
 collage and not a copy of it."""
@@ -179,6 +184,8 @@ def _extent(a: Comparable, b: Comparable, m: Map, whole: Map) -> Extent:
 def _is_whole(a: Comparable, b: Comparable, m: Map, extent: Extent) -> bool:
     """Tell whether each picture shows enough of the other not to be only a part of it."""
     if min(extent.inside_a, extent.inside_b) < LEAST_INSIDE:
+        return False
+    if not is_same_frame(m, REPEATED_FRAME) and (a.is_repeating or b.is_repeating):
         return False
     area = abs(np.linalg.det(m[:, :2])) * b.width * b.height / (a.width * a.height)
     b_per_a = float(np.sqrt(area))
