@@ -98,6 +98,12 @@ class Comparable:
         return centred / np.float32(norm) if norm > 1 else np.zeros_like(centred)
 
     @cached_property
+    def colours(self) -> NDArray[np.float32]:
+        """(32, 32, 3): the whole picture in colour, squashed."""
+        small = cv2.resize(self.rgb, (SQUARE, SQUARE), interpolation=cv2.INTER_AREA)
+        return np.asarray(small, np.float32)
+
+    @cached_property
     def points(self) -> Points:
         """Points of the content to align by."""
         return find_points(self.content)
