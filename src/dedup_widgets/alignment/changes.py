@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup_widgets.alignment.geometry import Map
+from dedup_widgets.alignment.geometry import Map, after, inverse, to_pixels
 from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, lay
 from dedup_widgets.alignment.photos import CHANGED, as_bright
 
@@ -27,13 +27,14 @@ LETTERS, OUTLINED = 0.42, 180
 """The same for letters with an outline, which JPEG blurs, and the grey levels between the two."""
 
 
-COLOUR_SIDE = 32
-"""Longest side in pixels at which colours are compared."""
-
-
 RECOLOURED = 3.5
 """Mean difference of red, green and blue, in levels of 255, from which colours were changed: JPEG
 at quality 12 and strong blur stay below it."""
+
+
+PALER, DULL = 0.6, 2.0
+"""Saturation as a share of that of the other picture from which colours were changed even where
+there are few, and levels of 255 by which it must differ: greater than in copies as JPEG."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +93,20 @@ def _two_tones(values: Grey) -> tuple[float, int]:
     return 1 - int(counts.sum()) / total, abs(tones[0] - tones[1])
 
 
-def is_recoloured(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> bool:
-    """Tell whether the colours of two RGB pictures differ where they show the same."""
-    differences = []
-    for channel in range(3):
-        planes = [np.ascontiguousarray(p[..., channel]) for p in (a, b)]
-        laid = lay(planes[0], planes[1], m, COLOUR_SIDE)
-        if laid is None:
-            return False
-        differences.append(np.median(np.abs(laid.a - laid.b)[laid.shown]))
-    return float(np.mean(differences)) > RECOLOURED
+def is_recoloured(a: NDArray[np.float32], b: NDArray[np.float32], m: Map) -> bool:
+    """Tell whether colours differ where two pictures, (n, n, 3), squashed, show the same."""
+    side = len(a)
+    pixels = to_pixels(side, side)
+    back = after(pixels, after(m, inverse(pixels)))
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    shown = (
+        cv2.warpAffine(np.ones((side, side), np.float32), back, (side, side), flags=flags) > 0.99
+    )
+    laid = np.asarray(cv2.warpAffine(b, back, (side, side), flags=flags))
+    p, q = a[shown], laid[shown]
+    if len(p) == 0:
+        return False
+    if float(np.median(np.abs(p - q), axis=0).mean()) > RECOLOURED:
+        return True
+    pale, vivid = sorted(float(np.ptp(pixels, axis=1).mean()) for pixels in (p, q))
+    return pale < PALER * vivid and vivid - pale > DULL

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dedup_widgets.alignment.content import content_box, is_drawn, to_whole
+from dedup_widgets.alignment.content import content_box, is_drawn, is_repeating, to_whole
 from dedup_widgets.alignment.flat import is_flat
 from dedup_widgets.alignment.geometry import Map
 from dedup_widgets.alignment.points import Points, find_points
@@ -80,6 +80,11 @@ class Comparable:
         return np.ascontiguousarray(self.grey[top:bottom, left:right])
 
     @cached_property
+    def is_repeating(self) -> bool:
+        """Whether it is a repeated pattern, which lies on itself in several ways."""
+        return is_repeating(self.content)
+
+    @cached_property
     def to_whole(self) -> Map:
         """The map from the unit square of the content to that of the picture."""
         return to_whole(self.content_box, (self.grey.shape[1], self.grey.shape[0]))
@@ -91,6 +96,12 @@ class Comparable:
         centred = small.astype(np.float32) - np.float32(small.mean())
         norm = float(np.linalg.norm(centred))
         return centred / np.float32(norm) if norm > 1 else np.zeros_like(centred)
+
+    @cached_property
+    def colours(self) -> NDArray[np.float32]:
+        """(32, 32, 3): the whole picture in colour, squashed."""
+        small = cv2.resize(self.rgb, (SQUARE, SQUARE), interpolation=cv2.INTER_AREA)
+        return np.asarray(small, np.float32)
 
     @cached_property
     def points(self) -> Points:

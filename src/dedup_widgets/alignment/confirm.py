@@ -42,6 +42,11 @@ crops, turns, strong blurs and JPEGs have 0.9 and 0.8; second shots of one shelf
 """
 
 
+TIGHT = 0.97
+"""Median correlation, and share of the textured windows that agree, of maps that are true to a
+third of a pixel."""
+
+
 COVERED_GOOD, COVERED_MEDIAN = 0.65, 0.8
 """The same where something lies over one picture."""
 
@@ -53,6 +58,11 @@ region may take that was laid over it."""
 
 LEAST_INSIDE = 0.27
 """Share of the larger picture's content that must be shown: a crop to 55 % a side has 0.30."""
+
+
+REPEATED_FRAME = 0.15
+"""Share of a side by which the corners of two pictures of a repeated pattern may miss each other:
+a page that was cropped by a fifth stays within it, a calibration board in another pose does not."""
 
 
 PART_INSIDE, PART_SCALE = 0.6, 0.7
@@ -115,14 +125,19 @@ def _proposals(a: Comparable, b: Comparable) -> Iterator[Map]:
 
 def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
     """Decide by the rule for photos, given a map between the contents."""
-    m = refine(a.content, b.content, m, 3 * photos.SIDE // 4)
-    whole = after(b.to_whole, after(m, inverse(a.to_whole)))
-    if stretch(whole, (a.width, a.height), (b.width, b.height)) > MOST_STRETCH:
-        return REFUSED
     laid = lay(a.content, b.content, m, photos.SIDE)
     if laid is None:
         return REFUSED
     found = photos.compare(laid)
+    if not _is_tight(found):
+        m = refine(a.content, b.content, m, 3 * photos.SIDE // 4)
+        laid = lay(a.content, b.content, m, photos.SIDE)
+        if laid is None:
+            return REFUSED
+        found = photos.compare(laid)
+    whole = after(b.to_whole, after(m, inverse(a.to_whole)))
+    if stretch(whole, (a.width, a.height), (b.width, b.height)) > MOST_STRETCH:
+        return REFUSED
     if found.textured < LEAST_TEXTURED or found.good < COVERED_GOOD:
         return REFUSED
     over = None
@@ -136,6 +151,11 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
     if not layered.correspond(a, b, whole, is_decided_by_sight=True):
         return REFUSED
     return _evidence(a, b, whole, extent, found.agreeing, over)
+
+
+def _is_tight(found: photos.Comparison) -> bool:
+    """Tell whether a map cannot be made finer to any use."""
+    return found.median >= TIGHT and found.good >= TIGHT and found.largest == 0
 
 
 def _agrees(found: photos.Comparison) -> bool:
@@ -180,6 +200,8 @@ def _is_whole(a: Comparable, b: Comparable, m: Map, extent: Extent) -> bool:
     """Tell whether each picture shows enough of the other not to be only a part of it."""
     if min(extent.inside_a, extent.inside_b) < LEAST_INSIDE:
         return False
+    if not is_same_frame(m, REPEATED_FRAME) and (a.is_repeating or b.is_repeating):
+        return False
     area = abs(np.linalg.det(m[:, :2])) * b.width * b.height / (a.width * a.height)
     b_per_a = float(np.sqrt(area))
     is_part_of_b = extent.inside_b < PART_INSIDE and b_per_a < PART_SCALE
@@ -208,5 +230,5 @@ def _evidence(
         border_b=extent.border_b,
         over_a=over.over_a if over else 0.0,
         over_b=over.over_b if over else 0.0,
-        is_recoloured=is_recoloured(a.rgb, b.rgb, m),
+        is_recoloured=is_recoloured(a.colours, b.colours, m),
     )

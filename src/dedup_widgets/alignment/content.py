@@ -30,6 +30,16 @@ PHOTO_SHARE = 0.3
 and charts it is less than 0.25, of most photos of things on white more."""
 
 
+REPEAT_SIDE, NEAREST, FARTHEST = 64, 6, 0.5
+"""Longest side in pixels at which a picture is laid over itself, the least shift in pixels, and
+the largest as a share of each side."""
+
+
+REPEATS = 0.68
+"""Correlation with itself, shifted, from which a picture is a repeated pattern. Measured:
+calibration boards have 0.72 to 0.88, 99 of 100 photos less than 0.63."""
+
+
 def content_box(grey: NDArray[np.uint8]) -> tuple[int, int, int, int]:
     """Return left, top, right, bottom, in pixels, of a grey picture without plain borders.
 
@@ -65,6 +75,30 @@ def is_drawn(grey: NDArray[np.uint8]) -> bool:
     return any(_is_of_few_tones(grey, *rule) for rule in DRAWN)
 
 
+def is_repeating(grey: NDArray[np.uint8]) -> bool:
+    """Tell whether a grey picture is a repeated pattern, so that several maps fit equally.
+
+    >>> is_repeating(np.kron(np.indices((8, 8)).sum(axis=0) % 2 * 255, np.ones((8, 8))))
+    True
+    """
+    scale = REPEAT_SIDE / max(grey.shape)
+    height, width = (max(NEAREST, round(side * scale)) for side in grey.shape)
+    small = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
+    fine = small - cv2.GaussianBlur(small, (0, 0), NEAREST)
+    size = (2 * height, 2 * width)
+    picture, energy, whole = (np.fft.rfft2(p, size) for p in (fine, fine**2, np.ones_like(fine)))
+    # What either lends to the part that both cover, for each shift, and their product there.
+    lent = np.fft.irfft2(energy * whole.conj(), size)
+    borrowed = np.fft.irfft2(energy.conj() * whole, size)
+    product = np.fft.irfft2(np.abs(picture) ** 2, size)
+    down = np.abs(np.fft.fftfreq(size[0], 1 / size[0]))[:, None]
+    across = np.abs(np.fft.fftfreq(size[1], 1 / size[1]))[None, :]
+    counts = (np.hypot(down, across) >= NEAREST) & (down <= FARTHEST * height)
+    counts &= (across <= FARTHEST * width) & (np.minimum(lent, borrowed) > 0.3 * (fine**2).sum())
+    likeness = product[counts] / np.sqrt(lent[counts] * borrowed[counts] + 1)
+    return bool(likeness.size and likeness.max() >= REPEATS)
+
+
 def _is_of_few_tones(grey: NDArray[np.uint8], tones: int, within: int, share: float) -> bool:
     """Tell whether few tones make up a share of a picture, and the rest is no photo."""
     counts = np.bincount(grey.ravel(), minlength=256)
@@ -89,6 +123,8 @@ def _trimmed(grey: NDArray[np.uint8]) -> tuple[int, int]:
 
 
 def _border_rows(grey: NDArray[np.uint8]) -> int:
+    if grey.size == 0:
+        return len(grey)
     tone = float(np.median(grey[0]))
     plain = (np.abs(grey - tone) <= BORDER_TONES).mean(axis=1) >= BORDER_ROW
     return len(grey) if plain.all() else int(plain.argmin())

@@ -43,14 +43,14 @@ SAME_FRAME = 0.02
 refined maps are true to 0.01, and plain borders are not found alike in all copies."""
 
 
-def is_same_frame(m: Map) -> bool:
+def is_same_frame(m: Map, within: float = SAME_FRAME) -> bool:
     """Tell whether the corners of the one picture lie on those of the other.
 
     >>> is_same_frame(np.array([[0.0, 1, 0], [-1, 0, 1]]))
     True
     """
     corners = np.array([[0, 0, 1], [1, 0, 1], [0, 1, 1], [1, 1, 1]]) @ m.T
-    return bool(np.abs(corners - corners.round().clip(0, 1)).max() <= SAME_FRAME)
+    return bool(np.abs(corners - corners.round().clip(0, 1)).max() <= within)
 
 
 def measure(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> Extent:

@@ -68,13 +68,15 @@ class Overlay:
 def lay(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map, side: int) -> Overlay | None:
     """Lay grey pictures on a canvas of what both show, its longest side `side` pixels or less.
 
-    It is never finer than the finer of the two pictures. None if they hardly touch.
+    It is longer if else it were too narrow, but never finer than the finer of the two pictures.
+    None if they hardly touch.
     """
     _, (left, top, right, bottom) = overlap(m)
     (a_height, a_width), (b_height, b_width) = a.shape, b.shape
     width, height = (right - left) * a_width, (bottom - top) * a_height
     finer = max(1.0, float(np.sqrt(abs(np.linalg.det(m[:, :2])) * b_width * b_height / a.size)))
-    scale = min(side / max(width, height, 1e-9), finer)
+    scale = max(side / max(width, height, 1e-9), SMALLEST / max(min(width, height), 1e-9))
+    scale = min(scale, finer)
     width, height = round(width * scale), round(height * scale)
     if min(width, height) < SMALLEST:
         return None
@@ -171,9 +173,13 @@ def _warped(p: NDArray[np.uint8], m: Map, size: tuple[int, int], step: float, so
 
 
 def _within(to_b: Map, width: int, height: int) -> Mask:
+    shown: Mask = np.ones((height, width), bool)
+    right, bottom = width - 1, height - 1
+    corners = to_b @ np.array([[0, right, 0, right], [0, 0, bottom, bottom], [1, 1, 1, 1]])
+    if corners.min() >= 0 and corners.max() <= 1:
+        return shown
     x = np.arange(width)[None, :]
     y = np.arange(height)[:, None]
-    shown: Mask = np.ones((height, width), bool)
     for row in to_b:
         place = row[0] * x + row[1] * y + row[2]
         shown &= (place >= 0) & (place <= 1)

@@ -43,6 +43,18 @@ RIM = 0.02
 """Share of the canvas at each side that does not count: there, crops and scans differ."""
 
 
+COLOUR_SIDE = 128
+"""Longest side in pixels at which colours are compared."""
+
+
+GREY, AS_BRIGHT = 4.0, 24.0
+"""Levels of Cb and Cr of a grey picture, and grey levels by which its copy in colour may differ."""
+
+
+LEAST_PALE = 0.75
+"""Saturation of the paler of two copies, as a share of that of the other."""
+
+
 CHROMA = 18.0
 """Levels of Cb or Cr by which a region's colour may differ: JPEG at quality 30 stays below 10."""
 
@@ -84,14 +96,21 @@ def lowest(laid: Overlay) -> float:
 
 
 def colours_agree(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> bool:
-    """Tell whether the colours of two RGB pictures are the same, region by region."""
-    chroma = [np.asarray(cv2.cvtColor(p, cv2.COLOR_RGB2YCrCb), np.uint8)[..., 1:] for p in (a, b)]
-    for channel in range(2):
-        planes = [np.ascontiguousarray(p[..., channel]) for p in chroma]
-        laid = lay(planes[0], planes[1], m, 64)
+    """Tell whether the colours of two RGB pictures are the same, region by region.
+
+    One may be paler than the other everywhere. It may be grey if it is as bright as the other.
+    """
+    planes = []
+    for channel in range(3):
+        pair = [cv2.cvtColor(p, cv2.COLOR_RGB2YCrCb)[..., channel] for p in (a, b)]
+        laid = lay(np.ascontiguousarray(pair[0]), np.ascontiguousarray(pair[1]), m, COLOUR_SIDE)
         if laid is None:
             return False
-        differ = np.abs(mean(laid.a, 5) - mean(laid.b, 5))
-        if float(differ[laid.shown].max()) > CHROMA:
-            return False
-    return True
+        planes.append([mean(p)[laid.shown] for p in (laid.a, laid.b)])
+    luma, *chroma = planes
+    p, q = (np.stack([plane[k] for plane in chroma]) - 128 for k in range(2))
+    vivid, pale = (p, q) if (p**2).sum() > (q**2).sum() else (q, p)
+    if float(np.abs(pale).max()) <= GREY < float(np.abs(vivid).max()):
+        return float(np.abs(luma[0] - luma[1]).max()) <= AS_BRIGHT
+    share = float((vivid * pale).sum() / max(1.0, float((vivid**2).sum())))
+    return float(np.abs(vivid * max(share, LEAST_PALE) - pale).max()) <= CHROMA
