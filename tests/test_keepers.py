@@ -184,7 +184,6 @@ COPY = {
     "sharpness": 1.0,
     "enlarged": False,
     "completeness": 1.0,
-    "enlarged": False,
 }
 
 
