@@ -99,9 +99,9 @@ class Comparable:
 
     @cached_property
     def colours(self) -> NDArray[np.float32]:
-        """(32, 32, 3): the whole picture in colour, squashed."""
+        """(32, 32, 3): the whole picture in colour, squashed and blurred."""
         small = cv2.resize(self.rgb, (SQUARE, SQUARE), interpolation=cv2.INTER_AREA)
-        return np.asarray(small, np.float32)
+        return np.asarray(cv2.blur(small, (5, 5)), np.float32)
 
     @cached_property
     def points(self) -> Points:

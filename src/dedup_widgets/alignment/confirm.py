@@ -47,6 +47,10 @@ TIGHT = 0.97
 third of a pixel."""
 
 
+HOPELESS = 0.15
+"""Share of the textured windows that must agree for a finer map to be worth a look."""
+
+
 COVERED_GOOD, COVERED_MEDIAN = 0.65, 0.8
 """The same where something lies over one picture."""
 
@@ -68,6 +72,10 @@ a page that was cropped by a fifth stays within it, a calibration board in anoth
 PART_INSIDE, PART_SCALE = 0.6, 0.7
 """A picture that lies in another as less than this share, and made smaller than this, is part of a
 collage and not a copy of it."""
+
+
+DIFFERENT = replace(REFUSED)
+"""Refused for good: the map is right, and what lies on it differs. Another map needs no look."""
 
 
 def confirm(a: Comparable, b: Comparable) -> Evidence:
@@ -101,6 +109,8 @@ def _confirm(a: Comparable, b: Comparable) -> Evidence:
     decide = _page if a.is_drawn and b.is_drawn else _photo
     for m in _proposals(a, b):
         found = decide(a, b, m)
+        if found is DIFFERENT:
+            return REFUSED
         if found.is_confirmed:
             return found
     return REFUSED
@@ -129,6 +139,8 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
     if laid is None:
         return REFUSED
     found = photos.compare(laid)
+    if found.good < HOPELESS:
+        return REFUSED
     if not _is_tight(found):
         m = refine(a.content, b.content, m, 3 * photos.SIDE // 4)
         laid = lay(a.content, b.content, m, photos.SIDE)
@@ -172,9 +184,12 @@ def _agrees_but_for(over: Cover | None, found: photos.Comparison) -> bool:
 def _page(a: Comparable, b: Comparable, m: Map) -> Evidence:
     """Decide by the rule for pages, given a map between the contents."""
     whole = after(b.to_whole, after(m, inverse(a.to_whole)))
+    whole, coarse = pages.agree_roughly(a.grey, b.grey, whole)
+    if coarse < pages.LOWEST_COARSE:
+        return REFUSED
     lowest, whole = pages.agree_everywhere(a.page, b.page, whole)
     if lowest < pages.LOWEST_FINE or not pages.colours_agree(a.rgb, b.rgb, whole):
-        return REFUSED
+        return DIFFERENT
     extent = WHOLE if is_same_frame(whole) else measure(a.grey, b.grey, whole)
     if not _is_whole(a, b, whole, extent):
         return REFUSED
@@ -200,7 +215,7 @@ def _is_whole(a: Comparable, b: Comparable, m: Map, extent: Extent) -> bool:
     """Tell whether each picture shows enough of the other not to be only a part of it."""
     if min(extent.inside_a, extent.inside_b) < LEAST_INSIDE:
         return False
-    if not is_same_frame(m, REPEATED_FRAME) and (a.is_repeating or b.is_repeating):
+    if not is_same_frame(m, REPEATED_FRAME) and a.is_repeating and b.is_repeating:
         return False
     area = abs(np.linalg.det(m[:, :2])) * b.width * b.height / (a.width * a.height)
     b_per_a = float(np.sqrt(area))

@@ -59,18 +59,26 @@ CHROMA = 18.0
 """Levels of Cb or Cr by which a region's colour may differ: JPEG at quality 30 stays below 10."""
 
 
+def agree_roughly(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> tuple[Map, float]:
+    """Return a refined map of two grey thumbnails, and how much the lowest region agrees."""
+    laid = lay(a, b, m, COARSE)
+    least = lowest(laid) if laid else -1.0
+    if least < LOWEST_FINE:
+        m = refine(a, b, m, COARSE // 2)
+        laid = lay(a, b, m, COARSE)
+        least = lowest(laid) if laid else -1.0
+    return m, least
+
+
 def agree_everywhere(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> tuple[float, Map]:
     """Return how much the lowest region of two grey pages agrees, and the refined map."""
-    m = refine(a, b, m, COARSE // 2)
-    laid = lay(a, b, m, COARSE)
-    if laid is None or lowest(laid) < LOWEST_COARSE:
-        return -1.0, m
-    if max(a.shape) > COARSE:
+    laid = lay(a, b, m, FINE)
+    least = lowest(laid) if laid else -1.0
+    if least < LOWEST_FINE:
         m = refine(a, b, m, FINE // 2)
         laid = lay(a, b, m, FINE)
-        if laid is None:
-            return -1.0, m
-    return lowest(laid), m
+        least = max(least, lowest(laid) if laid else -1.0)
+    return least, m
 
 
 def lowest(laid: Overlay) -> float:
