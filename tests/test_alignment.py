@@ -211,3 +211,59 @@ def test_other_frames_are_refused():
 def test_a_comparable_holds_pixels_alone():
     rgb = np.asarray(photo().resize((200, 200)))
     assert confirm(Comparable(rgb, (), 512, 512), seen(photo())).is_confirmed
+
+
+def test_a_thing_that_moved_is_refused():
+    first, second = photo("coffee"), photo("coffee")
+    thing = crop(photo("chelsea"), 0.3, 0.2, 0.7, 0.8).resize((80, 80))
+    first.paste(thing, (40, 60))
+    second.paste(thing, (420, 250))
+    assert not confirm(seen(first), seen(second)).is_confirmed
+
+
+def test_a_logo_over_a_copy_is_said():
+    copy = photo()
+    ImageDraw.Draw(copy).ellipse((20, 20, 110, 110), (215, 40, 60), "white", 4)
+    assert confirm(seen(copy), seen(photo())).relation == "overlaid"
+
+
+def test_a_calibration_board_in_another_pose_is_refused():
+    squares = (np.indices((7, 10)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    board = Image.fromarray(np.pad(np.kron(squares, np.ones((32, 32), np.uint8)), 20)).convert(
+        "RGB"
+    )
+
+    def pose(angle, at):
+        scene = Image.new("RGB", (640, 480), (120, 116, 108))
+        turned = board.convert("RGBA").rotate(angle, Image.Resampling.BICUBIC, expand=True)
+        scene.paste(turned, at, turned)
+        return seen(scene)
+
+    assert not confirm(pose(3, (20, 30)), pose(-22, (150, 90))).is_confirmed
+
+
+def test_a_message_over_a_page_is_refused():
+    changed = page()
+    ImageDraw.Draw(changed).rounded_rectangle((200, 400, 650, 600), 16, "white", "grey")
+    assert not confirm(seen(changed), seen(page())).is_confirmed
+
+
+def test_a_digit_that_differs_is_refused():
+    one, other = (with_word(page(), (300, 432), number) for number in ("4715", "4716"))
+    assert not confirm(seen(one), seen(other)).is_confirmed
+
+
+def test_a_sign_of_another_colour_is_refused_and_a_grey_copy_is_not():
+    def sign(colour):
+        picture = Image.new("RGB", (300, 300), "white")
+        ImageDraw.Draw(picture).regular_polygon((150, 150, 110), 5, fill=colour)
+        return picture
+
+    red, blue = sign((190, 30, 40)), sign((40, 60, 190))
+    assert not confirm(seen(red), seen(blue)).is_confirmed
+    assert confirm(seen(red), seen(red.convert("L"))).is_confirmed
+
+
+@pytest.mark.parametrize("name", ["coffee", "chelsea", "rocket"])
+def test_a_grey_copy_is_recoloured(name):
+    assert confirm(seen(photo(name).convert("L")), seen(photo(name))).relation == "recoloured"

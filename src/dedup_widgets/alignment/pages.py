@@ -30,9 +30,15 @@ NOISE = 14.0
 """Standard deviation, in grey levels, of the noise of scans and of JPEG at quality 30."""
 
 
-LOWEST_COARSE, LOWEST_FINE = 0.5, 0.93
-"""How much the lowest region must agree. Measured on generated pages: copies have 0.94 to 1,
-those with another word at most 0.88; another digit has 0.95 at times, and is missed then."""
+LOWEST_COARSE, LOWEST_FINE = 0.5, 0.9
+"""How much the lowest region must agree at least."""
+
+
+TYPICAL, OUTLIER, CLEAN = 0.05, 5.0, 0.015
+"""What the lowest region lacks of full agreement must be at most so many times what is lacked at
+this quantile of the regions with texture, plus a little: JPEG, scanning and shrinking change all of
+a page, another digit changes one place. Measured on drawn and real pages: copies have 1 to 4 times,
+pages with another number, word or cell from 50 times."""
 
 
 TONE = 40.0
@@ -62,27 +68,36 @@ CHROMA = 18.0
 def agree_roughly(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> tuple[Map, float]:
     """Return a refined map of two grey thumbnails, and how much the lowest region agrees."""
     laid = lay(a, b, m, COARSE)
-    least = lowest(laid) if laid else -1.0
+    least = lowest(laid)[0] if laid else -1.0
     if least < LOWEST_FINE:
         m = refine(a, b, m, COARSE // 2)
         laid = lay(a, b, m, COARSE)
-        least = lowest(laid) if laid else -1.0
+        least = lowest(laid)[0] if laid else -1.0
     return m, least
 
 
 def agree_everywhere(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> tuple[float, Map]:
-    """Return how much the lowest region of two grey pages agrees, and the refined map."""
-    laid = lay(a, b, m, FINE)
-    least = lowest(laid) if laid else -1.0
+    """Return how much the lowest region of two grey pages agrees, and the refined map.
+
+    It is -1 if the region stands out from all others.
+    """
+    least = _lowest_unless_it_stands_out(a, b, m)
     if least < LOWEST_FINE:
         m = refine(a, b, m, FINE // 2)
-        laid = lay(a, b, m, FINE)
-        least = max(least, lowest(laid) if laid else -1.0)
+        least = _lowest_unless_it_stands_out(a, b, m)
     return least, m
 
 
-def lowest(laid: Overlay) -> float:
-    """Return the least structural similarity of a region, in [-1, 1]."""
+def _lowest_unless_it_stands_out(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> float:
+    laid = lay(a, b, m, FINE)
+    if laid is None:
+        return -1.0
+    least, typical = lowest(laid)
+    return least if 1 - least <= OUTLIER * (1 - typical) + CLEAN else -1.0
+
+
+def lowest(laid: Overlay) -> tuple[float, float]:
+    """Return the least structural similarity of a region, in [-1, 1], and a typical low one."""
     a, b, shown = blurred(laid.a, SOFTEN), blurred(laid.b, SOFTEN), laid.shown
     p, q = a[shown], b[shown]
     gain = float(np.clip(p.std() / (q.std() + 1e-3), 0.1, 10))
@@ -100,7 +115,11 @@ def lowest(laid: Overlay) -> float:
     inside[dy:-dy, dx:-dx] = True
     far = cv2.erode(shown.astype(np.uint8), np.ones((WINDOW, WINDOW), np.uint8))
     inside &= np.asarray(far) > 0
-    return float(similar[inside].min()) if inside.any() else -1.0
+    if not inside.any():
+        return -1.0, -1.0
+    textured = inside & (np.maximum(a_var, b_var) > NOISE**2)
+    typical = float(np.quantile(similar[textured], TYPICAL)) if textured.any() else 1.0
+    return float(similar[inside].min()), typical
 
 
 def colours_agree(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> bool:
