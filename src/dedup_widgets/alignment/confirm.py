@@ -42,7 +42,7 @@ crops, turns, strong blurs and JPEGs have 0.9 and 0.8, rotations on a larger can
 """
 
 
-TIGHT_BUT_FOR, SPECKS = (0.95, 0.9), 0.006
+TIGHT_BUT_FOR, SPECKS = (0.95, 0.9), 0.004
 """Median and share of good windows of copies whose map is true, and the region of them that may
 show something else: letters that were laid over, too small to be told from things that moved."""
 
