@@ -151,11 +151,13 @@ class ConfirmedPairs:
         Returns
         -------
         tuple
-            The confirmed copy that agrees most, the lowest number of several, where there is any;
-            else the nearest by vectors, which is beyond the boundary.
+            The confirmed copy that agrees most, of several the one that is nearest by vectors or
+            has the lowest number; where there is none, the nearest by vectors, which is beyond the
+            boundary.
         """
         direct = self._direct
-        best_first = np.lexsort((direct.other, -direct.agreement, direct.row))
+        is_farther = direct.other != nearest[direct.row]
+        best_first = np.lexsort((direct.other, is_farther, -direct.agreement, direct.row))
         rows, first = np.unique(direct.row[best_first], return_index=True)
         best = best_first[first]
         nearest = nearest.copy()

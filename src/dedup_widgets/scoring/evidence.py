@@ -41,6 +41,10 @@ ALSO_COVERED = 0.9
 """What an overlay counts for the picture that seems to be the uncovered one."""
 
 
+DIGITS = 2
+"""Decimals of an agreement: more of them would be noise, and order equal copies by it."""
+
+
 ENLARGED_BY = 1.3
 """Ratio of pixels from which on a picture may be an enlarged copy."""
 
@@ -49,7 +53,8 @@ def confirmed_pairs(n: int, evidence: EvidenceOfPairs, near_distance: float) -> 
     """Return what was found of pairs of n pictures, by their numbers."""
     pairs = np.array(list(evidence), np.int64).reshape(-1, 2)
     found = [it.agreement if it.is_confirmed else np.nan for it in evidence.values()]
-    return ConfirmedPairs(n, pairs[:, 0], pairs[:, 1], np.array(found), near_distance)
+    shares = np.array(found, np.float64).round(DIGITS).astype(np.float64)
+    return ConfirmedPairs(n, pairs[:, 0], pairs[:, 1], shares, near_distance)
 
 
 def completeness(n: int, evidence: EvidenceOfPairs) -> NDArray[np.float32]:
@@ -164,7 +169,7 @@ def _as_struct(other: str, found: Evidence) -> dict[str, object]:
         return {"fingerprint": other}
     return {
         "fingerprint": other,
-        "agreement": found.agreement,
+        "agreement": round(found.agreement, DIGITS),
         "relation": found.relation,
         "mirrored": found.is_mirrored,
         "angle": found.angle,
@@ -233,6 +238,6 @@ def pairs_of_frame(
         .filter(pl.col("first") < pl.col("number"))
     )
     first, second = (found[name].to_numpy() for name in ("first", "number"))
-    agreement = found["agreement"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    agreement = found["agreement"].cast(pl.Float64).fill_null(np.nan).round(DIGITS).to_numpy()
     pairs = ConfirmedPairs(len(names), first, second, agreement, near_distance)
     return of_rows.fill_null(-1).to_numpy(), pairs

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 import dedup_widgets.scoring.keepers as keepers
 from dedup_widgets._progress import Progress
 from dedup_widgets.frame.scale import gamma_of
+from dedup_widgets.images.decode import MAX_FRAMES_KEPT
 from dedup_widgets.images.perceptual import without_turn
 from dedup_widgets.models.base import Embedder
 from dedup_widgets.models.perceptual import PERCEPTUAL_KEY
@@ -110,7 +111,9 @@ def score_pictures(
     def ranked(evidence: EvidenceOfPairs) -> NDArray[np.int64]:
         return keepers.rank(completed(evidence), keep)[pictures]
 
-    sizes = dict(zip(prints, seen.select("width", "height").iter_rows(), strict=True))
+    # Of longer animations some frames are not kept, so nobody can look at all of them.
+    whole = seen.filter(pl.col("frames") <= MAX_FRAMES_KEPT + 1)
+    sizes = {name: size for name, *size in whole.select("fingerprint", "width", "height").rows()}
     candidates = propose(
         nearest.search.vectors.take(pictures),
         nearest.found,
