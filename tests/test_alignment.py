@@ -11,6 +11,7 @@ from skimage import data
 
 from dedup_widgets.alignment.comparable import Comparable, comparable
 from dedup_widgets.alignment.confirm import confirm
+from dedup_widgets.alignment.geometry import overlap
 from dedup_widgets.images import layers
 from dedup_widgets.images.thumbnail import thumbnail
 
@@ -267,3 +268,13 @@ def test_a_sign_of_another_colour_is_refused_and_a_grey_copy_is_not():
 @pytest.mark.parametrize("name", ["coffee", "chelsea", "rocket"])
 def test_a_grey_copy_is_recoloured(name):
     assert confirm(seen(photo(name).convert("L")), seen(photo(name))).relation == "recoloured"
+
+
+def test_nearly_the_same_squares_overlap_whole():
+    nearly = np.array([[1 - 7e-6, 1e-5, -4e-6], [-5e-6, 1 - 6e-6, 7e-6]])
+    area, box = overlap(nearly)
+    assert area == pytest.approx(1, abs=1e-4)
+    assert box == pytest.approx((0, 0, 1, 1), abs=1e-4)
+    turned = np.array([[0.0, 1, 0], [-1, 0, 1]])
+    assert overlap(turned) == pytest.approx((1, (0, 0, 1, 1)))
+    assert overlap(np.array([[1.0, 0, 2], [0, 1, 0]]))[0] == 0

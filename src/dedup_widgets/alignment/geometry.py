@@ -68,13 +68,38 @@ def stretch(m: Map, a_size: tuple[int, int], b_size: tuple[int, int]) -> float:
 
 
 def overlap(m: Map) -> tuple[float, tuple[float, float, float, float]]:
-    """Return the area of a's unit square that lies inside b's, and its bounding box."""
+    """Return the area of a's unit square that lies inside b's, and its bounding box.
+
+    Not by `cv2.intersectConvexConvex`, which loses corners of squares that are nearly the same.
+
+    >>> overlap(np.array([[1.0, 0, 0.25], [0, 1, 0]]))
+    (0.75, (0.0, 0.0, 0.75, 1.0))
+    """
     square = np.array([[0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 1, 1]])
-    other = (square @ inverse(m).T).astype(np.float32)
-    area, polygon = cv2.intersectConvexConvex(square[:, :2].astype(np.float32), other)
-    if area <= 0 or polygon is None:
+    corners = [(float(x), float(y)) for x, y in square @ inverse(m).T]
+    for axis in (0, 1):
+        for side, inwards in ((0.0, 1), (1.0, -1)):
+            corners = _clipped(corners, axis, side, inwards)
+    if len(corners) < 3:
         return 0.0, (0.0, 0.0, 0.0, 0.0)
-    corners = np.asarray(polygon).reshape(-1, 2)
-    left, top = np.clip(corners.min(axis=0), 0, 1)
-    right, bottom = np.clip(corners.max(axis=0), 0, 1)
-    return float(area), (float(left), float(top), float(right), float(bottom))
+    xs, ys = zip(*corners, strict=True)
+    following = [*corners[1:], corners[0]]
+    twice = sum(x * v - u * y for (x, y), (u, v) in zip(corners, following, strict=True))
+    return abs(twice) / 2, (min(xs), min(ys), max(xs), max(ys))
+
+
+def _clipped(
+    corners: list[tuple[float, float]], axis: int, side: float, inwards: int
+) -> list[tuple[float, float]]:
+    """Return what lies on one side of a line of the corners of a convex polygon."""
+    left: list[tuple[float, float]] = []
+    for before, corner in zip([*corners[-1:], *corners[:-1]], corners, strict=True):
+        depths = [inwards * (point[axis] - side) for point in (before, corner)]
+        if (depths[0] < 0) != (depths[1] < 0):
+            share = depths[0] / (depths[0] - depths[1])
+            crossing = [p + share * (q - p) for p, q in zip(before, corner, strict=True)]
+            crossing[axis] = side
+            left.append((crossing[0], crossing[1]))
+        if depths[1] >= 0:
+            left.append(corner)
+    return left
