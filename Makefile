@@ -45,10 +45,10 @@ bench-full: .make/bench
 	$(BIN)/python -m benchmarks --pass full
 	$(BIN)/python -m benchmarks.report
 
-# How well copies are found: make quality PHOTOS=folder [NEGATIVES=folder] [N=150] [QUICK=1].
+# How well copies are found: make quality PHOTOS=folder [NEGATIVES=folder] [N=150] [QUICK=1] [MODEL=name].
 # Other libraries are measured too where `make bench` has installed them.
 quality: .make/demo
-	$(BIN)/python -m benchmarks.quality --peers $(if $(PHOTOS),--photos '$(PHOTOS)',) \
+	$(BIN)/python -m benchmarks.quality --peers $(if $(PHOTOS),--photos '$(PHOTOS)',) $(if $(MODEL),--model '$(MODEL)',) \
 		$(if $(NEGATIVES),--negatives '$(NEGATIVES)',) $(if $(N),--n $(N),) $(if $(QUICK),--quick,)
 
 screenshots: .make/test .make/js
