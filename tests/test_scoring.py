@@ -430,7 +430,7 @@ def test_the_embedding_makes_the_frame_self_contained(photos):
 def test_clip_goes_through_the_same_line(photos, tiny_clip):
     frame = score(photos, str(tiny_clip))
     assert frame["uniqueness"].null_count() == 2
-    assert by_name(frame)["a.jpg"]["uniqueness"] == 0
+    assert sum(row["uniqueness"] == 0 for row in by_name(frame).values()) == 2
 
 
 def test_a_known_copy_is_scored_when_the_other_one_vanished(photos):
