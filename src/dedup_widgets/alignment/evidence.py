@@ -1,10 +1,8 @@
 """What was found when one picture was laid over another."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
-
-import numpy as np
-from numpy.typing import NDArray
 
 Relation = Literal[
     "re-encoded",
@@ -28,6 +26,10 @@ lacks, ``unframed``: lacks it; ``overlaid``: something lies over one of them.
 
 
 RELATIONS: tuple[Relation, ...] = get_args(Relation)
+
+
+Square = tuple[tuple[float, float], tuple[float, float]]
+"""A matrix of 2 x 2 numbers, by rows."""
 
 
 NO_MATRIX = (0.0,) * 6
@@ -114,7 +116,7 @@ class Evidence:
     @property
     def is_mirrored(self) -> bool:
         """Whether one is a mirror image of the other."""
-        return bool(np.linalg.det(self._in_pixels()) < 0)
+        return _determinant(self._in_pixels()) < 0
 
     @property
     def angle(self) -> float:
@@ -122,37 +124,45 @@ class Evidence:
 
         Counter-clockwise is positive. Mirrored top to bottom is mirrored and at 180.
         """
-        back = self._turn()
-        degrees = float(np.degrees(np.arctan2(back[0, 1] - back[1, 0], back[0, 0] + back[1, 1])))
+        (p, q), (r, s) = self._turn()
+        degrees = math.degrees(math.atan2(q - r, p + s))
         return degrees + 360 if degrees < -179.95 else degrees
+
+    @property
+    def is_rotated(self) -> bool:
+        """Whether it is turned by more or less than a multiple of 90 degrees."""
+        angle = self.angle
+        return abs(angle - 90 * round(angle / 90)) > ROTATED_BY
 
     @property
     def scale(self) -> float:
         """Pixels of a per pixel of b, along a line; 0 where refused."""
-        return float(np.sqrt(abs(np.linalg.det(self._turn()))))
+        return math.sqrt(abs(_determinant(self._in_pixels())))
 
     @property
     def stretch(self) -> float:
         """Scale along one direction by that along the other, at least 1; 1 where refused."""
-        longest, shortest = np.linalg.svd(self._turn(), compute_uv=False)
-        return float(longest / shortest) if shortest > 0 else 1.0
+        (p, q), (r, s) = self._in_pixels()
+        # The singular values are the sum and the difference of these.
+        one, other = math.hypot(p + s, r - q), math.hypot(p - s, r + q)
+        return (one + other) / abs(one - other) if one != other else 1.0
 
     @property
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right, bottom, in b's unit square, of what a shows of it."""
-        m = np.reshape(self.matrix, (2, 3))
-        corners = np.array([[0, 0, 1], [1, 0, 1], [0, 1, 1], [1, 1, 1]]) @ m.T
-        left, top = np.clip(corners.min(axis=0), 0, 1)
-        right, bottom = np.clip(corners.max(axis=0), 0, 1)
-        return float(left), float(top), float(right), float(bottom)
+        corners = [
+            [min(1.0, max(0.0, p * x + q * y + shift)) for x in (0, 1) for y in (0, 1)]
+            for p, q, shift in (self.matrix[:3], self.matrix[3:])
+        ]
+        (left, top), (right, bottom) = map(min, corners), map(max, corners)
+        return left, top, right, bottom
 
     @property
     def relation(self) -> Relation | None:
         """What a is of b, the change that matters most if there are several; None where refused."""
         if not self.is_confirmed:
             return None
-        quarter_turns = round(self.angle / 90) % 4
-        if abs(self.angle - 90 * round(self.angle / 90)) > ROTATED_BY:
+        if self.is_rotated:
             return "rotated"
         least = OVERLAID_RECOLOURED if self.is_recoloured else OVERLAID_SHARE
         if max(self.over_a, self.over_b) >= least:
@@ -163,24 +173,33 @@ class Evidence:
             return "cropped" if self.inside_a > self.inside_b else "uncropped"
         if self.is_mirrored:
             return "flipped"
-        if quarter_turns:
+        if round(self.angle / 90) % 4:
             return "turned"
         if self.is_recoloured:
             return "recoloured"
         longer = zip(self.a_size, self.b_size, strict=True)
         return "resized" if any(abs(a / b - 1) > RESIZED_BY for a, b in longer) else "re-encoded"
 
-    def _in_pixels(self) -> NDArray[np.float64]:
+    def _in_pixels(self) -> Square:
         """Return the 2 x 2 part of the map from b's pixels to a's."""
-        back = np.reshape(self.inverse_matrix, (2, 3))[:, :2]
-        a, b = np.maximum(self.a_size, 1), np.maximum(self.b_size, 1)
-        pixels: NDArray[np.float64] = back * a[:, None] / b[None, :]
-        return pixels
+        (p, q, _), (r, s, _) = self.inverse_matrix[:3], self.inverse_matrix[3:]
+        (a_width, a_height), (b_width, b_height) = (
+            (max(1, width), max(1, height)) for width, height in (self.a_size, self.b_size)
+        )
+        return (
+            (p * a_width / b_width, q * a_width / b_height),
+            (r * a_height / b_width, s * a_height / b_height),
+        )
 
-    def _turn(self) -> NDArray[np.float64]:
+    def _turn(self) -> Square:
         """Return that part without the mirror."""
-        pixels = self._in_pixels()
-        return pixels * (-1, 1) if np.linalg.det(pixels) < 0 else pixels
+        pixels = (p, q), (r, s) = self._in_pixels()
+        return ((-p, q), (-r, s)) if _determinant(pixels) < 0 else pixels
+
+
+def _determinant(square: Square) -> float:
+    (p, q), (r, s) = square
+    return p * s - q * r
 
 
 REFUSED = Evidence(is_confirmed=False)
