@@ -13,7 +13,7 @@ from dedup_widgets.frame.relations import in_words
 from dedup_widgets.frame.scale import near_distance_of
 from dedup_widgets.frame.schema import COLUMNS, RELATION
 from dedup_widgets.neighbors.confirmed import ConfirmedPairs
-from dedup_widgets.scoring.evidence import pairs_of_frame
+from dedup_widgets.scoring.evidence import confirmed_in_frame, pairs_of_frame
 
 OF_PAIR = {"relation": RELATION, "agreement": pl.Float32(), "words": pl.String()}
 """Columns that tell of pairs of rows."""
@@ -41,9 +41,10 @@ def compared_pictures(frame: pl.DataFrame, made: Sequence[Provenance]) -> "Compa
         return None
     if not COLUMNS["evidence"].fits(frame["evidence"]):
         return None
-    prints, evidence = frame["fingerprint"].cast(pl.String), frame["evidence"]
-    picture, pairs = pairs_of_frame(prints, evidence, near_distance_of(gammas.pop()))
-    return ComparedPictures(picture, pairs, prints, evidence)
+    picture, found = pairs_of_frame(frame["fingerprint"].cast(pl.String), frame["evidence"])
+    n = int(picture.max(initial=-1)) + 1
+    pairs = confirmed_in_frame(n, found, near_distance_of(gammas.pop()))
+    return ComparedPictures(picture, pairs, found)
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,13 @@ class ComparedPictures:
         For each row of the frame, the number of its picture; -1 for none.
     pairs
         Pairs of pictures by their numbers.
-    fingerprints, evidence
-        Of the rows.
+    found
+        What was found of them, as :func:`~dedup_widgets.scoring.evidence.pairs_of_frame` returns.
     """
 
     picture: NDArray[np.int64]
     pairs: ConfirmedPairs
-    fingerprints: pl.Series
-    evidence: pl.Series
+    found: pl.DataFrame
 
     def are_within(self, row: int, others: NDArray[np.int64], radius: float) -> NDArray[np.bool_]:
         """Tell which other rows were confirmed to be copies of a row, within a distance."""
@@ -108,11 +108,11 @@ class ComparedPictures:
             themselves.
         """
         own, other = self.picture[rows], self.picture[others]
-        key, found = self._found
+        key, told = self._told
         wanted = np.where((own < 0) | (other < 0), -1, own * len(self.pairs) + other)
         place = np.searchsorted(key, wanted)
         is_known = np.append(key, -2)[place] == wanted
-        return found.select(pl.all().gather(pl.Series(place).set(pl.Series(~is_known), None)))
+        return told.select(pl.all().gather(pl.Series(place).set(pl.Series(~is_known), None)))
 
     @cached_property
     def _by_picture(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -122,24 +122,12 @@ class ComparedPictures:
         return order, start
 
     @cached_property
-    def _found(self) -> tuple[NDArray[np.int64], pl.DataFrame]:
+    def _told(self) -> tuple[NDArray[np.int64], pl.DataFrame]:
         """The confirmed pairs as one ascending number each, and the columns of `OF_PAIR`."""
-        number = pl.DataFrame({"fingerprint": self.fingerprints, "number": self.picture}).unique(
-            "fingerprint"
-        )
         pair = pl.col("pair").struct
-        found = (
-            pl.DataFrame({"first": self.picture, "pair": self.evidence})
-            .filter(pl.col("first") >= 0, pl.col("pair").is_not_null())
-            .unique("first")
-            .explode("pair", empty_as_null=False)
-            .filter(pair.field("agreement").is_not_null())
-            .with_columns(fingerprint=pair.field("fingerprint"))
-            .join(number, on="fingerprint")
-            .with_columns(key=pl.col("first") * len(self.pairs) + pl.col("number"))
-            .sort("key")
-        )
-        told = found.select(
+        confirmed = self.found.filter(pair.field("agreement").is_not_null())
+        told = confirmed.select(
             pair.field("relation"), pair.field("agreement"), words=in_words(pl.col("pair"))
         )
-        return found["key"].to_numpy(), told
+        key = confirmed["first"] * len(self.pairs) + confirmed["second"]
+        return key.to_numpy(), told

@@ -17,7 +17,7 @@ from dedup_widgets.alignment.evidence import (
 from dedup_widgets.frame.schema import EVIDENCE
 from dedup_widgets.images.detail import is_enlarged
 from dedup_widgets.neighbors.confirmed import ConfirmedPairs
-from dedup_widgets.scoring.verify import EvidenceOfPairs, connected
+from dedup_widgets.scoring.verify import EvidenceOfPairs, Pair, connected
 
 FINER = 1.4
 """Pixels of a picture per pixel of a copy, along a line, from which on it lacks nothing that the
@@ -39,6 +39,9 @@ STRETCHED_BY = 1.04
 
 ALSO_COVERED = 0.9
 """What an overlay counts for the picture that seems to be the uncovered one."""
+
+
+LACKS = {"picture": pl.Int64, "lacks": pl.Float64}
 
 
 DIGITS = 2
@@ -72,20 +75,27 @@ def completeness(n: int, evidence: EvidenceOfPairs) -> NDArray[np.float32]:
     NDArray[np.float32]
         (n,), in [0, 1], in steps of 0.01; 1 where nothing is missing, or nothing was confirmed.
     """
-    lacks: list[list[float]] = [[] for _ in range(n)]
-    equal = []
-    for (a, b), found in evidence.items():
+    rows: list[int] = []
+    lacks: list[float] = []
+    equal: list[Pair] = []
+    for pair, found in evidence.items():
         if found.is_confirmed:
-            of_a, of_b = _lacks(found), _lacks(found.inverse())
-            lacks[a].append(of_a)
-            lacks[b].append(of_b)
-            if of_a == of_b == 0:
-                equal.append((a, b))
-    lacking = np.array([np.quantile(of_one, SHOWS_BESIDE) if of_one else 0.0 for of_one in lacks])
-    for rows in connected(n, equal):
-        lacking[rows] = np.quantile(np.concatenate([lacks[row] for row in rows]), SHOWS_BESIDE)
-    complete: NDArray[np.float32] = np.round(1 - np.clip(lacking, 0, 1), 2).astype(np.float32)
-    return complete
+            of_both = _lacks(found), _lacks(found.inverse())
+            rows += pair
+            lacks += of_both
+            if not any(of_both):
+                equal.append(pair)
+    picture = np.arange(n)
+    for same in connected(n, equal):
+        picture[same] = same[0]
+    lacking = (
+        pl.DataFrame({"picture": picture[rows], "lacks": lacks}, schema_overrides=LACKS)
+        .group_by("picture")
+        .agg(pl.col("lacks").quantile(SHOWS_BESIDE, "linear"))
+    )
+    complete = np.ones(n)
+    complete[lacking["picture"].to_numpy()] -= lacking["lacks"].clip(0, 1).to_numpy()
+    return complete[picture].round(2).astype(np.float32)
 
 
 def enlarged(n: int, evidence: EvidenceOfPairs, spectra: Sequence[bytes]) -> NDArray[np.bool_]:
@@ -123,9 +133,7 @@ def _lacks(found: Evidence) -> float:
         missing += over * (1 if found.over_a > found.over_b else ALSO_COVERED)
     missing += border if border >= FRAMED_SHARE else 0.0
     is_turned = found.is_mirrored or abs(found.angle) > ROTATED_BY
-    is_bent = (
-        found.stretch > STRETCHED_BY or abs(found.angle - 90 * round(found.angle / 90)) > ROTATED_BY
-    )
+    is_bent = found.stretch > STRETCHED_BY or found.is_rotated
     return missing + BENT * is_bent + TURNED * (is_turned or found.is_recoloured)
 
 
@@ -201,43 +209,45 @@ def of_nearest(scores: pl.DataFrame, fingerprints: pl.Series) -> pl.DataFrame:
 
 
 def pairs_of_frame(
-    fingerprints: pl.Series, evidence: pl.Series, near_distance: float
-) -> tuple[NDArray[np.int64], ConfirmedPairs]:
+    fingerprints: pl.Series, evidence: pl.Series
+) -> tuple[NDArray[np.int64], pl.DataFrame]:
     """Return the pairs that the column ``evidence`` of a frame tells of.
 
     Parameters
     ----------
     fingerprints, evidence
         Of n rows. Pairs with a picture that is not among them are left out.
-    near_distance
-        The model's near-duplicate boundary.
 
     Returns
     -------
     tuple
-        The number of the picture of each row, (n,), -1 where it has no fingerprint; and the pairs
-        of pictures by their numbers.
+        The number of the picture of each row, (n,), -1 where it has no fingerprint; and ``first``,
+        ``second``, ``pair``: the pairs of pictures by their numbers, each in both orders, with what
+        was found of the first beside the second.
     """
     names = fingerprints.drop_nulls().unique(maintain_order=True)
-    number = pl.DataFrame({"name": names, "number": range(len(names))}).with_columns(
-        pl.col("number").cast(pl.Int64)
-    )
+    number = pl.DataFrame({"name": names, "second": np.arange(len(names))})
     of_rows = (
         fingerprints.alias("name")
         .to_frame()
-        .join(number, on="name", how="left", maintain_order="left")["number"]
+        .join(number, on="name", how="left", maintain_order="left")["second"]
     )
-    of_pair = pl.col("evidence").struct
-    found = (
-        pl.DataFrame({"first": of_rows, "evidence": evidence})
+    pairs = (
+        pl.DataFrame({"first": of_rows, "pair": evidence})
         .drop_nulls()
         .unique("first", maintain_order=True)
-        .explode("evidence", empty_as_null=False)
-        .select("first", name=of_pair.field("fingerprint"), agreement=of_pair.field("agreement"))
+        .explode("pair", empty_as_null=False)
+        .with_columns(name=pl.col("pair").struct.field("fingerprint"))
         .join(number, on="name")
-        .filter(pl.col("first") < pl.col("number"))
+        .select("first", "second", "pair")
+        .sort("first", "second")
     )
-    first, second = (found[name].to_numpy() for name in ("first", "number"))
-    agreement = found["agreement"].cast(pl.Float64).fill_null(np.nan).round(DIGITS).to_numpy()
-    pairs = ConfirmedPairs(len(names), first, second, agreement, near_distance)
     return of_rows.fill_null(-1).to_numpy(), pairs
+
+
+def confirmed_in_frame(n: int, pairs: pl.DataFrame, near_distance: float) -> ConfirmedPairs:
+    """Return the same as :func:`confirmed_pairs`, of the pairs of :func:`pairs_of_frame`."""
+    once = pairs.filter(pl.col("first") < pl.col("second"))
+    agreement = once["pair"].struct.field("agreement").cast(pl.Float64).fill_null(np.nan)
+    first, second = (once[name].to_numpy() for name in ("first", "second"))
+    return ConfirmedPairs(n, first, second, agreement.round(DIGITS).to_numpy(), near_distance)
