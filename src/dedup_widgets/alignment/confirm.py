@@ -177,7 +177,8 @@ def _is_tight(found: photos.Comparison) -> bool:
 
 def _agrees(found: photos.Comparison) -> bool:
     """Tell whether windows agree everywhere."""
-    if (found.median, found.good) >= TIGHT_BUT_FOR and found.good >= TIGHT_BUT_FOR[1]:
+    median, good = TIGHT_BUT_FOR
+    if found.median >= median and found.good >= good:
         return found.largest <= SPECKS
     is_one_scene = found.good >= LEAST_GOOD and found.median >= LEAST_MEDIAN
     return is_one_scene and found.largest <= UNCHANGED

@@ -91,8 +91,7 @@ def score_pictures(
     )
     pictures = nearest.rows  # the row of each different picture
     names = [prints[row] for row in pictures]
-
-    waves = [bytes.fromhex(it) for it in seen["spectrum"].gather(pictures)]
+    spectra = [bytes.fromhex(it) for it in seen["spectrum"].gather(pictures)]
 
     def completed(evidence: EvidenceOfPairs) -> pl.DataFrame:
         """Return the facts with what the evidence says is missing in each picture."""
@@ -101,7 +100,7 @@ def score_pictures(
             {
                 "fingerprint": names,
                 "completeness": completeness(n, evidence),
-                "enlarged": enlarged(n, evidence, waves),
+                "enlarged": enlarged(n, evidence, spectra),
             },
             schema_overrides={"fingerprint": pl.String},
         )

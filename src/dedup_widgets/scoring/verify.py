@@ -12,7 +12,7 @@ Whether two pictures are copies depends on these two alone. Which pairs are look
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,13 +61,8 @@ class Looked:
         Pictures of which no copy was confirmed while candidates were left that were not looked at.
     """
 
-    evidence: dict[Pair, Evidence] = field(default_factory=dict)
-    left_out: int = 0
-
-    @property
-    def confirmed(self) -> list[Pair]:
-        """The pairs that are copies."""
-        return [pair for pair, found in self.evidence.items() if found.is_confirmed]
+    evidence: dict[Pair, Evidence]
+    left_out: int
 
 
 def look_at_pairs(candidates: Candidates, look: Look, ranked: Ranked) -> Looked:
@@ -109,11 +104,8 @@ def _compare_with_nearest(
     for place in range(CANDIDATES):
         nearest = {row: _pair(row, int(candidates.of(row)[place])) for row in left}
         compare(nearest.values())
-        left = [row for row, pair in nearest.items() if not evidence[pair].is_confirmed]
         settled = {row for pair, found in evidence.items() if found.is_confirmed for row in pair}
-        left = [row for row in left if row not in settled]
-        more = [row for row in left if len(candidates.of(row)) > place + 1]
-        left = more
+        left = [row for row in left if row not in settled and len(candidates.of(row)) > place + 1]
     return len(left)
 
 
