@@ -185,11 +185,17 @@ def test_candidates_come_from_both_vectors_the_nearest_first():
     nearest = find_nearest(
         [[1, 0], [1, 0.1], [1, 0.3], [0, 1]], fingerprints=list("abcd"), radius=0.2
     )
-    candidates = propose(
-        vectors, nearest.found, 0.2, perceptual, np.array([[0, 3]], np.int32), np.arange(4)
-    )
+
+    def proposed(*can_be_seen):
+        alike = np.array([[0, 3]], np.int32)
+        return propose(
+            vectors, nearest.found, 0.2, perceptual, alike, np.array(can_be_seen), np.arange(4)
+        )
+
+    candidates = proposed(True, True, True, True)
     assert candidates.of(0).tolist() == [3, 1, 2]
     assert candidates.of(3).tolist() == [0]
+    assert proposed(True, False, True, True).of(0).tolist() == [3, 2]
 
 
 # Scores, groups and plans

@@ -115,6 +115,9 @@ def test_what_is_too_long_to_be_looked_at_is_not_near(tmp_path):
     frame = score(tmp_path)
     assert frame["frames"].to_list() == [MAX_FRAMES_KEPT + 3] * 2
     assert frame["kind"].to_list() == ["unique", "unique"]
+    assert frame["evidence"].list.len().to_list() == [0, 0]
+    (made,) = provenances(frame)
+    assert (made.compared, made.left_out) == (0, 2)
 
 
 def test_icons_that_are_white_on_nothing_are_different_pictures(tmp_path):

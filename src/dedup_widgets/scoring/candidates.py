@@ -48,6 +48,7 @@ def propose(
     radius: float,
     perceptual: NDArray[np.float16],
     alike: NDArray[np.int32] | None,
+    can_be_seen: NDArray[np.bool_],
     tie: NDArray[np.int64],
 ) -> Candidates:
     """Return the pairs that are near by either vector.
@@ -68,11 +69,14 @@ def propose(
     alike
         (p, 2), the pairs that may be within `PERCEPTUAL_RADIUS` in some turn; None for too many,
         which are then not looked for.
+    can_be_seen
+        (n,), whether a picture can be compared at all; the others are no candidates.
     tie
         (n,), numbers that order pictures that are equally near, whatever their order here.
     """
     near = _pairs_within(vectors, found, radius)
     pairs = _once(near if alike is None else np.concatenate([near, alike]))
+    pairs = pairs[can_be_seen[pairs].all(axis=1)]
     distance = np.empty(len(pairs))
     for part in parts(len(pairs), PAIRS_AT_A_TIME):
         a, b = pairs[part].T

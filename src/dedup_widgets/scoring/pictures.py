@@ -27,7 +27,7 @@ class PictureComparison:
     fingerprints
         Of n pictures.
     sizes
-        Width and height in pixels by fingerprint, of the pictures that may be compared.
+        Width and height in pixels by fingerprint.
     workers
         Threads that compare.
     progress
@@ -38,7 +38,7 @@ class PictureComparison:
         self,
         cache: Cache,
         fingerprints: Sequence[str],
-        sizes: Mapping[str, Sequence[int]],
+        sizes: Mapping[str, tuple[int, int]],
         workers: int,
         progress: Progress = False,
     ) -> None:
@@ -48,8 +48,7 @@ class PictureComparison:
     def __call__(self, pairs: Sequence[Pair]) -> list[Evidence]:
         """Compare pairs of pictures, given as their numbers; a is the first of each.
 
-        A picture that may not be compared, or of which the store has no thumbnail, is refused, and
-        asked for again next time.
+        A picture of which the store has no thumbnail is refused, and asked for again next time.
         """
         names = [(self._fingerprints[a], self._fingerprints[b]) for a, b in pairs]
         ordered = [(a, b) if a < b else (b, a) for a, b in names]
@@ -78,7 +77,7 @@ class PictureComparison:
         ]
 
     def _comparables(self, fingerprints: set[str]) -> dict[str, Comparable]:
-        thumbnails = self._cache.thumbnails(fingerprints & self._sizes.keys())
+        thumbnails = self._cache.thumbnails(fingerprints)
         layers = self._cache.layers(thumbnails)
         return {
             name: comparable(jpeg, layers.get(name, b""), *self._sizes[name])

@@ -1,6 +1,7 @@
 """The scores of pictures: vectors propose, pictures decide."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -111,19 +112,21 @@ def score_pictures(
         return keepers.rank(completed(evidence), keep)[pictures]
 
     # Of longer animations some frames are not kept, so nobody can look at all of them.
-    whole = seen.filter(pl.col("frames") <= MAX_FRAMES_KEPT + 1)
-    sizes = {name: size for name, *size in whole.select("fingerprint", "width", "height").rows()}
+    is_kept = (seen["frames"].gather(pictures) <= MAX_FRAMES_KEPT + 1).to_numpy()
+    sizes = dict(zip(prints, seen.select("width", "height").iter_rows(), strict=True))
     candidates = propose(
         nearest.search.vectors.take(pictures),
         nearest.found,
         embedder.candidate_distance,
         perceptual[pictures],
         alike.found.pairs,
+        is_kept,
         np.argsort(np.argsort(names)),
     )
     looked = look_at_pairs(
         candidates, PictureComparison(cache, names, sizes, workers, progress), ranked
     )
+    looked = replace(looked, left_out=looked.left_out + int((~is_kept).sum()))
     facts = completed(looked.evidence)
     scores = score_images(
         nearest,
