@@ -20,6 +20,7 @@ from dedup_widgets.neighbors.confirmed import (
 from dedup_widgets.neighbors.vectors import Vectors
 from dedup_widgets.scoring.candidates import Candidates, propose
 from dedup_widgets.scoring.evidence import (
+    DIGITS,
     completeness,
     confirmed_pairs,
     enlarged,
@@ -42,10 +43,10 @@ def confirmed(agreement, **more):
 
 
 def random_evidence(rng, n):
-    """Pairs of n pictures, some of them refused."""
+    """Pairs of n pictures, some of them refused, with agreements as a frame has them."""
     pairs = {(i, j) for i, j in rng.integers(n, size=(2 * n, 2)).tolist() if i < j}
     return {
-        pair: confirmed(float(rng.uniform(LEAST_AGREEMENT, 1)))
+        pair: confirmed(round(float(rng.uniform(LEAST_AGREEMENT, 1)), DIGITS))
         if rng.random() < 0.7
         else Evidence(False)
         for pair in sorted(pairs)
