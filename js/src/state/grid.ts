@@ -1,4 +1,5 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { columnsOf, usualFacts } from "../data/facts";
 import { countGroups, type Frame, frameOf } from "../data/frame";
 import { denseRank, displayOrder, withKeepers } from "../data/order";
 import { readSort, type Sort } from "../data/sort";
@@ -23,7 +24,7 @@ export interface Shown {
   groups: number;
 }
 
-const readHeight = (raw: unknown) => (typeof raw === "number" && raw > 0 ? raw : 560);
+const readHeight = (raw: unknown) => (typeof raw === "number" && raw > 0 ? raw : null);
 
 /**
  * Everything that all displays of one ImageGrid share; an Explorer is a grid and more.
@@ -39,10 +40,15 @@ export class GridState extends PickState {
   /** Off without a plan, as in an ImageGrid. */
   readonly review: Review;
   readonly sort: Signal<Sort> = signal(readSort(null));
-  readonly height: Signal<number> = signal(560);
+  /** What Python sets; null for what the window has room for. */
+  readonly #height: Signal<number | null> = signal(null);
 
   // Only this page has these.
-  readonly screen = new Screen();
+  readonly screen: Screen;
+  /** Of the grid, in pixels. */
+  readonly height: ReadonlySignal<number> = computed(
+    () => this.#height.value ?? this.screen.room.value,
+  );
   /** The column whose ranks are on their way. */
   readonly sorting: Signal<string | null> = signal(null);
   readonly sortError: Signal<string | null> = signal(null);
@@ -74,6 +80,12 @@ export class GridState extends PickState {
     return { mask, order, items, groups: countGroups(frame, mask) };
   });
 
+  /** The facts that tiles show of their images. */
+  readonly facts: ReadonlySignal<readonly string[]> = computed(() => {
+    const frame = this.frame.value;
+    return this.screen.facts.value ?? (frame ? usualFacts(frame) : []);
+  });
+
   /** How many picked rows the filter hides. */
   readonly hiddenPicked = computed(() => {
     this.selection.version.value;
@@ -85,6 +97,7 @@ export class GridState extends PickState {
     super(model, options, opens);
     const { rpc, outbox, frame } = this;
     const { signal: abort } = options;
+    this.screen = new Screen(abort);
     this.catalogue = new Catalogue(rpc, outbox);
     this.filtering = new Filtering(model, {
       frame,
@@ -95,14 +108,25 @@ export class GridState extends PickState {
     });
     this.review = new Review(rpc, outbox, abort);
     this.#pushSort = syncTrait(model, "_sort", this.sort, readSort, abort);
-    syncTrait(model, "height", this.height, readHeight, abort);
-    const stop = effect(() => {
-      const frame = this.frame.value;
-      const column = this.sort.value.column;
-      this.rpc.recovered.value;
-      if (frame) this.#rankBy(frame, column);
-    });
-    abort.addEventListener("abort", stop, { once: true });
+    syncTrait(model, "height", this.#height, readHeight, abort);
+    const stops = [
+      effect(() => {
+        const frame = this.frame.value;
+        const column = this.sort.value.column;
+        this.rpc.recovered.value;
+        if (frame) this.#rankBy(frame, column);
+      }),
+      effect(() => {
+        if (this.frame.value) this.#showFacts(this.frame.value);
+      }),
+    ];
+    abort.addEventListener(
+      "abort",
+      () => {
+        for (const stop of stops) stop();
+      },
+      { once: true },
+    );
     this.open();
   }
 
@@ -114,7 +138,10 @@ export class GridState extends PickState {
 
   protected override opened(reply: Replies["open_grid"]): void {
     super.opened(reply);
-    this.frame.value = frameOf(reply);
+    const frame = frameOf(reply);
+    // Before tiles are requested for it, or they would be requested twice.
+    this.#showFacts(frame);
+    this.frame.value = frame;
     this.catalogue.load(reply.rows, { collections: [], members: new Uint8Array(0) });
   }
 
@@ -125,6 +152,11 @@ export class GridState extends PickState {
   setSort(change: Partial<Sort>): void {
     this.sort.value = { ...this.sort.value, ...change };
     this.#pushSort();
+  }
+
+  #showFacts(frame: Frame): void {
+    const chosen = this.screen.facts.value ?? usualFacts(frame);
+    this.tiles.showFacts(columnsOf(chosen, frame, this.sort.value.column));
   }
 
   /** Ranks of the score are computed here; those of other columns are Python's. */

@@ -35,7 +35,7 @@ class ImageGrid(Widget):
     store
         Where thumbnails are remembered; see :func:`dedup_widgets.score`.
     height
-        Height of the grid in CSS pixels.
+        Height of the grid in CSS pixels; None for as much as the window has room for.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class ImageGrid(Widget):
     slow = GridRequests.slow
     _filters = traitlets.Dict().tag(sync=True)
     _sort = traitlets.Dict().tag(sync=True)
-    height = traitlets.Int(560, min=160).tag(sync=True)
+    height = traitlets.Int(None, allow_none=True, min=160).tag(sync=True)
     _observed: frozenset[Any] = frozenset()
 
     frame: pl.DataFrame = attribute_of("The frame behind the grid, all rows and columns.")
@@ -70,7 +70,7 @@ class ImageGrid(Widget):
         score: str | None = "uniqueness",
         near: float = 0.05,
         store: "str | os.PathLike[str] | Store | None" = None,
-        height: int = 560,
+        height: int | None = None,
     ) -> None:
         if not isinstance(data, View):
             data = View(data, path=path, score=score, near=near, store=store)

@@ -1,11 +1,12 @@
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Bitset } from "../../data/bitset";
+import { type Fact, factOf } from "../../data/facts";
 import * as format from "../../data/format";
 import { badgeOf, type Frame, inGroup } from "../../data/frame";
 import { modifiers } from "../../data/keys";
 import type { Shown } from "../../state/grid";
 import type { GridView, Rect } from "../../state/grid-view";
-import { Keep } from "../../wire/protocol";
+import { Keep, type TileInfo } from "../../wire/protocol";
 import { GridTile } from "./GridTile";
 
 /** Pixels that the pointer moves before a press becomes a rubber band. */
@@ -49,19 +50,19 @@ export function Grid({ view }: { view: GridView }) {
     event.stopPropagation();
   };
 
-  const focus = view.focus.value;
+  const active = view.active.value;
   const rowCount = view.rowCount.value;
   return (
     <div
       ref={scroller}
-      class={view.banded.value ? "grid" : "grid ungrouped"}
+      class={classOf(view)}
       role="grid"
       tabIndex={0}
       aria-label="Images"
       aria-multiselectable="true"
       aria-rowcount={rowCount}
       aria-colcount={view.cells.value.columns}
-      aria-activedescendant={focus === null ? undefined : `cell-${focus}`}
+      aria-activedescendant={active === null ? undefined : `cell-${active}`}
       style={{ height: `${state.height.value}px` }}
       onScroll={(event) => view.scrolled(event.currentTarget.scrollTop)}
       onKeyDown={onKeyDown}
@@ -76,6 +77,14 @@ export function Grid({ view }: { view: GridView }) {
       </div>
     </div>
   );
+}
+
+function classOf({ banded, related, size }: GridView): string {
+  const classes = ["grid"];
+  if (!banded.value) classes.push("ungrouped");
+  if (related.value) classes.push("related");
+  if (size.value < 140) classes.push("small");
+  return classes.join(" ");
 }
 
 /** The lines of tiles on screen. */
@@ -101,7 +110,8 @@ function Line({ line, view, frame, shown }: LineProps) {
   const { state } = view;
   const { columns, width, height } = view.cells.value;
   const { items } = shown;
-  const grouped = state.sort.value.grouped;
+  const { grouped, column } = state.sort.value;
+  const sortKey = column || (frame.score ?? "");
   // Reading the counters subscribes this line to the changes.
   state.tiles.version.value;
   state.selection.version.value;
@@ -109,14 +119,18 @@ function Line({ line, view, frame, shown }: LineProps) {
   const from = line * columns;
   for (let position = from; position < Math.min(from + columns, items.length); position++) {
     const row = items[position];
+    const tile = state.tiles.get(row);
+    const info = tile?.info;
+    const facts = info ? state.facts.value.map((key) => factOf(key, info, frame.columns)) : [];
     cells.push(
       <GridTile
         key={row}
         id={`cell-${row}`}
         row={row}
         column={position - from}
-        tile={state.tiles.get(row)}
-        score={frame.scores[row] ?? Number.NaN}
+        tile={tile}
+        facts={facts.filter((fact) => fact !== null)}
+        sorted={sortedBy(sortKey, row, frame, info)}
         badge={badgeOf(frame, row)}
         goes={frame.keep[row] === Keep.goes}
         grouped={inGroup(frame, row)}
@@ -127,7 +141,6 @@ function Line({ line, view, frame, shown }: LineProps) {
         focused={view.focus.value === row}
         flashed={view.flash.value === row}
         band={grouped && frame.band[row] ? bandAt(frame, shown, position) : null}
-        scoreName={frame.score ?? "score"}
       />,
     );
   }
@@ -144,6 +157,14 @@ function Line({ line, view, frame, shown }: LineProps) {
   );
 }
 
+/** What a tile is sorted by; null for what it shows anyway, and where there is nothing. */
+function sortedBy(key: string, row: number, frame: Frame, info: TileInfo | undefined): Fact | null {
+  if (key === frame.path) return null;
+  if (key !== frame.score) return info ? factOf(key, info, frame.columns) : null;
+  const text = format.score(frame.scores[row] ?? Number.NaN);
+  return text === "" ? null : { name: key, text, exactly: String(frame.scores[row]) };
+}
+
 function bandAt(frame: Frame, { items, mask }: Shown, position: number) {
   const band = frame.band[items[position]];
   const at = (other: number) => (other in items ? frame.band[items[other]] : 0);
@@ -152,7 +173,7 @@ function bandAt(frame: Frame, { items, mask }: Shown, position: number) {
   return { starts, ends, label: starts ? bandLabel(frame, mask, band) : null };
 }
 
-/** "group · 4 images", or "group · 2 of 4 images" where the filter hides some. */
+/** "Group 7 · 4 images", or "Group 7 · 2 of 4 images" where the filter hides some. */
 function bandLabel(frame: Frame, mask: Uint8Array, band: number): string {
   const { start, members } = frame.bands;
   const size = frame.groupSize[band];
@@ -163,7 +184,7 @@ function bandLabel(frame: Frame, mask: Uint8Array, band: number): string {
   }
   if (size === 0) return "";
   const shown = visible === size ? "" : `${format.count(visible)} of `;
-  return `group · ${shown}${format.images(size)}`;
+  return `Group ${format.count(band)} · ${shown}${format.images(size)}`;
 }
 
 function RubberBand({ view }: { view: GridView }) {
