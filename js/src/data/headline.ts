@@ -27,7 +27,10 @@ export function headlineOf({ frame, counts, off, collections }: Reviewed): Headl
   const images = format.images(frame.rows);
   const nothing = { done: null, exact: 0, near: 0 };
   if (off !== null || !counts) {
-    return { ...nothing, text: off === null ? `${images}.` : `${images}. No plan: ${off}.` };
+    return {
+      ...nothing,
+      text: off === null ? `${images}.` : `${images}. No plan: ${off.replace(/\.+$/, "")}.`,
+    };
   }
   const { exact, near, unreadable } = counts;
   const broken =

@@ -13,6 +13,8 @@ import { GridTile } from "./GridTile";
 const THRESHOLD = 6;
 /** Distance from an edge, in pixels, at which a rubber band scrolls the grid. */
 const EDGE = 8;
+/** Size, in pixels, below which a tile is small. */
+const SMALL = 140;
 
 function target(event: Event): { row: number | null; action: string | null } {
   const element = event.target as Element;
@@ -79,11 +81,10 @@ export function Grid({ view }: { view: GridView }) {
   );
 }
 
-function classOf({ banded, related, size }: GridView): string {
+function classOf({ banded, related }: GridView): string {
   const classes = ["grid"];
   if (!banded.value) classes.push("ungrouped");
   if (related.value) classes.push("related");
-  if (size.value < 140) classes.push("small");
   return classes.join(" ");
 }
 
@@ -112,6 +113,7 @@ function Line({ line, view, frame, shown }: LineProps) {
   const { items } = shown;
   const { grouped, column } = state.sort.value;
   const sortKey = column || (frame.score ?? "");
+  const small = view.size.value < SMALL;
   // Reading the counters subscribes this line to the changes.
   state.tiles.version.value;
   state.selection.version.value;
@@ -122,6 +124,9 @@ function Line({ line, view, frame, shown }: LineProps) {
     const tile = state.tiles.get(row);
     const info = tile?.info;
     const facts = info ? state.facts.value.map((key) => factOf(key, info, frame.columns)) : [];
+    const sorted = sortedBy(sortKey, row, frame, info);
+    // A small tile has no room for it beside the name.
+    if (small) facts.unshift(sorted);
     cells.push(
       <GridTile
         key={row}
@@ -130,7 +135,7 @@ function Line({ line, view, frame, shown }: LineProps) {
         column={position - from}
         tile={tile}
         facts={facts.filter((fact) => fact !== null)}
-        sorted={sortedBy(sortKey, row, frame, info)}
+        sorted={small ? null : sorted}
         badge={badgeOf(frame, row)}
         goes={frame.keep[row] === Keep.goes}
         grouped={inGroup(frame, row)}
@@ -140,7 +145,7 @@ function Line({ line, view, frame, shown }: LineProps) {
         picked={state.selection.has(row)}
         focused={view.focus.value === row}
         flashed={view.flash.value === row}
-        band={grouped && frame.band[row] ? bandAt(frame, shown, position) : null}
+        band={grouped && frame.band[row] ? bandAt(frame, shown, position, small) : null}
       />,
     );
   }
@@ -165,16 +170,16 @@ function sortedBy(key: string, row: number, frame: Frame, info: TileInfo | undef
   return text === "" ? null : { name: key, text, exactly: String(frame.scores[row]) };
 }
 
-function bandAt(frame: Frame, { items, mask }: Shown, position: number) {
+function bandAt(frame: Frame, { items, mask }: Shown, position: number, small: boolean) {
   const band = frame.band[items[position]];
   const at = (other: number) => (other in items ? frame.band[items[other]] : 0);
   const starts = at(position - 1) !== band;
   const ends = at(position + 1) !== band;
-  return { starts, ends, label: starts ? bandLabel(frame, mask, band) : null };
+  return { starts, ends, label: starts ? bandLabel(frame, mask, band, small) : null };
 }
 
 /** "Group 7 · 4 images", or "Group 7 · 2 of 4 images" where the filter hides some. */
-function bandLabel(frame: Frame, mask: Uint8Array, band: number): string {
+function bandLabel(frame: Frame, mask: Uint8Array, band: number, small: boolean): string {
   const { start, members } = frame.bands;
   const size = frame.groupSize[band];
   let visible = 0;
@@ -184,7 +189,8 @@ function bandLabel(frame: Frame, mask: Uint8Array, band: number): string {
   }
   if (size === 0) return "";
   const shown = visible === size ? "" : `${format.count(visible)} of `;
-  return `Group ${format.count(band)} · ${shown}${format.images(size)}`;
+  const of = small ? format.count(size) : format.images(size);
+  return `Group ${format.count(band)} · ${shown}${of}`;
 }
 
 function RubberBand({ view }: { view: GridView }) {

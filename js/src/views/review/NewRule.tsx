@@ -28,12 +28,14 @@ const listed = (state: ExplorerState): Column[] =>
 const ordered = (state: ExplorerState): Column[] =>
   columnsOf(state).filter(({ facet }) => facet === "number" || facet === "date");
 
-/** All but what the plan makes. */
+/** All but what scores and plans are made of. */
 function columnsOf(state: ExplorerState): Column[] {
   const frame = state.frame.value;
   if (!frame) return [];
-  const made = ["group", "keep", "kind", "error", frame.score, frame.path];
-  return frame.columns.filter(({ name }) => !made.includes(name));
+  const made = ["group", "keep", "kind", "error", "nearest", "relation", "fingerprint"];
+  return frame.columns.filter(
+    ({ name }) => !made.includes(name) && name !== frame.score && name !== frame.path,
+  );
 }
 
 interface NewRuleProps {
@@ -107,7 +109,7 @@ function Folders({ state: { review }, onMade }: FormProps) {
               title={folder}
               onClick={() => onMade({ prefers: "folder", folder })}
             >
-              <span class="path">{short(folder)}</span>
+              <span class="what">{short(folder)}</span>
               <span class="n">{format.count(images)}</span>
             </button>
           </li>
@@ -161,7 +163,7 @@ function Values({ state, onMade }: FormProps) {
                     chosen.value = toggled(chosen.value, label);
                   }}
                 >
-                  <span class="path">{valueName(label)}</span>
+                  <span class="what">{valueName(label)}</span>
                   <span class="n">{place >= 0 ? `${place + 1}.` : ""}</span>
                 </button>
               </li>

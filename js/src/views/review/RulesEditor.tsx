@@ -51,33 +51,6 @@ export function RulesEditor({ state, info }: RulesEditorProps) {
   return (
     <section class="rules-editor" aria-label="Keeper rules">
       <p class="muted">Of a group stays the image that the first of these rules prefers.</p>
-      <ol ref={list} class="rules">
-        {rules.map(({ rule, about }, place) => (
-          <li key={typeof rule === "string" ? rule : about}>
-            <span class="about" title={about}>
-              {about}
-            </span>
-            <Move
-              action="up"
-              label={`Move “${about}” up`}
-              off={place === 0}
-              onClick={() => act(place, "up")}
-            />
-            <Move
-              action="down"
-              label={`Move “${about}” down`}
-              off={place === rules.length - 1}
-              onClick={() => act(place, "down")}
-            />
-            <Move
-              action="remove"
-              label={`Remove “${about}”`}
-              off={rules.length === 1}
-              onClick={() => act(place, "remove")}
-            />
-          </li>
-        ))}
-      </ol>
       <div class="drop-foot">
         <select
           aria-label="Add a rule"
@@ -125,6 +98,33 @@ export function RulesEditor({ state, info }: RulesEditorProps) {
           }}
         />
       )}
+      <ol ref={list} class="rules">
+        {rules.map(({ rule, about }, place) => (
+          <li key={typeof rule === "string" ? rule : about}>
+            <span class="about" title={about}>
+              {about}
+            </span>
+            <Move
+              action="up"
+              label={`Move “${about}” up`}
+              off={place === 0}
+              onClick={() => act(place, "up")}
+            />
+            <Move
+              action="down"
+              label={`Move “${about}” down`}
+              off={place === rules.length - 1}
+              onClick={() => act(place, "down")}
+            />
+            <Move
+              action="remove"
+              label={`Remove “${about}”`}
+              off={rules.length === 1}
+              onClick={() => act(place, "remove")}
+            />
+          </li>
+        ))}
+      </ol>
     </section>
   );
 }
