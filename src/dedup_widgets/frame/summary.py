@@ -15,14 +15,21 @@ from dedup_widgets.frame.scale import NEAR
 class Summary:
     """How many of what there is in a scored frame.
 
+    Every image is counted once: `exact`, `near`, `kept` and `unreadable` make up `images`.
+
     Attributes
     ----------
     images : int
         Rows, unreadable ones included.
     exact : int
-        Exact duplicates that are not the keeper: those with a uniqueness of 0.
+        Exact copies that can go: those with a uniqueness of 0.
     near : int
-        Near-duplicates: images that are none of those, and score at most `near`.
+        Near-duplicates that can go, and are no such copies. In a frame that does not say what
+        stays, all that score at most `near`.
+    kept : int
+        Images that stay: keepers, and those in no group.
+    exact_bytes, near_bytes : int or None
+        What these exact copies and near-duplicates take on disk; None where that is not known.
     groups : int
         Groups, whatever makes them.
     exact_groups : int
@@ -44,6 +51,9 @@ class Summary:
     images: int
     exact: int = 0
     near: int = 0
+    kept: int = 0
+    exact_bytes: int | None = None
+    near_bytes: int | None = None
     groups: int = 0
     exact_groups: int = 0
     near_groups: int = 0
@@ -55,14 +65,15 @@ class Summary:
     def __str__(self) -> str:
         parts = [
             f"{self.images:,} images",
-            f"{self.exact:,} exact duplicates of {self.exact_groups:,}",
-            f"{self.near:,} near-duplicates",
-            f"{self.groups:,} groups",
+            f"{counted(self.exact, 'exact duplicate')} can go",
+            f"{counted(self.near, 'near-duplicate')} can go",
+            f"{self.kept:,} kept",
         ]
         if self.unconfirmed:
             parts[2] += f" ({self.unconfirmed:,} beyond {NEAR}, unconfirmed)"
         if self.unreadable:
             parts.append(f"{self.unreadable:,} unreadable")
+        parts.append(counted(self.groups, "group"))
         if self.left_out:
             parts.append(self.about_left_out)
         return ", ".join(parts)
@@ -105,22 +116,33 @@ def summarize(
     1
     """
     columns = set(frame.columns)
-    unreadable = frame["error"].count() if "error" in columns else 0
+    error = frame.get_column("error", default=pl.Series([None] * len(frame), dtype=pl.String))
+    readable = error.is_null()
+    unreadable = len(frame) - int(readable.sum())
     if score is None:
-        return Summary(len(frame), unreadable=unreadable)
+        return Summary(len(frame), kept=len(frame) - unreadable, unreadable=unreadable)
     made = provenances(frame) if made is None else made
     is_compared = are_compared(made)
     kind = kinds(frame, score, near)
     value = frame[score].cast(pl.Float32).fill_nan(None)
-    zero = (value == 0).fill_null(False)
-    is_near = value <= _float32(near)
-    exact = int(zero.sum())
+    copy = (value == 0).fill_null(False) & readable
+    # Those of a frame that does not say what stays are told by their score.
+    goes = ~frame["keep"] if "keep" in columns else value <= _float32(near)
+    is_near = goes.fill_null(False) & ~copy & readable
+    if "keep" in columns:
+        # Part of a frame may have copies whose keeper is not in it; one of them stays then.
+        copy = copy & goes.fill_null(False)
+    exact, n_near = int(copy.sum()), int(is_near.sum())
     group = frame.get_column("group", default=pl.Series("group", [None] * len(frame)))
-    different_pictures = group.filter(~zero).drop_nulls().value_counts()["count"]
+    different_pictures = group.filter(~copy).drop_nulls().value_counts()["count"]
+    size = frame.get_column("bytes", default=None)
     return Summary(
         images=len(frame),
         exact=exact,
-        near=int((~zero & is_near).sum()),
+        near=n_near,
+        kept=len(frame) - unreadable - exact - n_near,
+        exact_bytes=None if size is None else int(size.filter(copy).sum()),
+        near_bytes=None if size is None else int(size.filter(is_near).sum()),
         groups=group.drop_nulls().n_unique(),
         exact_groups=int((kind == "exact").sum()) - exact if "kind" in columns else exact,
         near_groups=int((different_pictures > 1).sum()),

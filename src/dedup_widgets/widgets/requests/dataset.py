@@ -50,6 +50,10 @@ class DatasetRequests:
     ) -> protocol.PreviewReply:
         wanted, session = request.dataset, self._session
         images = self._images(wanted)
+        of_each, _ = session.without_copies(images)
+        copies = len(images) - len(of_each)
+        if not wanted.copies:
+            images = of_each
         counts = preview(
             images,
             wanted.name,
@@ -83,6 +87,7 @@ class DatasetRequests:
             renamed=counts.renamed,
             unreadable=counts.unreadable,
             removed=counts.removed,
+            copies=copies,
             lost_groups=lost,
         )
 
@@ -99,6 +104,7 @@ class DatasetRequests:
             root=wanted.root,
             mode=wanted.mode,
             format=wanted.format,
+            allow_duplicates=wanted.copies,
             merge=session.mergeable if wanted.merge else (),
             progress=self._progress(request, "writing"),
         )
