@@ -1,5 +1,6 @@
 """From a count to a dataset, whatever was decided: one notion of what goes."""
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 import dedup_widgets as dw
 from dedup_widgets.images.decode import decode
+from dedup_widgets.widgets.requests.wording import CONTROLS
 from effort import examples
 
 PICTURES, COPIES = 7, 4
@@ -154,3 +156,13 @@ def test_from_a_count_to_a_dataset_nothing_is_refused_and_no_group_lost(pictures
         )
         copies = written.filter(pl.col("fingerprint").is_duplicated())["fingerprint"]
         assert set(copies) <= set(by_hand["fingerprint"])
+
+
+def test_errors_in_the_dialog_speak_of_its_controls():
+    package = Path(dw.__file__).parent / "dataset"
+    code = " ".join(file.read_text() for file in package.glob("*.py"))
+    # Texts that are too long for a line are joined there by quotes and spaces.
+    code = re.sub(r"""["']\n\s*f?["']""", "", code)
+    for argument, control in CONTROLS.items():
+        assert argument in code
+        assert "=" not in control

@@ -116,41 +116,71 @@ def summarize(
     1
     """
     columns = set(frame.columns)
-    error = frame.get_column("error", default=pl.Series([None] * len(frame), dtype=pl.String))
-    readable = error.is_null()
-    unreadable = len(frame) - int(readable.sum())
+    outcome = outcomes(frame, score, near)
+    counts = dict(outcome.value_counts().iter_rows())
+    number = {name: counts.get(name, 0) for name in OUTCOMES}
     if score is None:
-        return Summary(len(frame), kept=len(frame) - unreadable, unreadable=unreadable)
+        return Summary(len(frame), kept=number["kept"], unreadable=number["unreadable"])
     made = provenances(frame) if made is None else made
     is_compared = are_compared(made)
-    kind = kinds(frame, score, near)
     value = frame[score].cast(pl.Float32).fill_nan(None)
-    copy = (value == 0).fill_null(False) & readable
-    # Those of a frame that does not say what stays are told by their score.
-    goes = ~frame["keep"] if "keep" in columns else value <= _float32(near)
-    is_near = goes.fill_null(False) & ~copy & readable
-    if "keep" in columns:
-        # Part of a frame may have copies whose keeper is not in it; one of them stays then.
-        copy = copy & goes.fill_null(False)
-    exact, n_near = int(copy.sum()), int(is_near.sum())
     group = frame.get_column("group", default=pl.Series("group", [None] * len(frame)))
-    different_pictures = group.filter(~copy).drop_nulls().value_counts()["count"]
+    different_pictures = group.filter(outcome != "exact").drop_nulls().value_counts()["count"]
     size = frame.get_column("bytes", default=None)
+    taken = {
+        name: None if size is None else int(size.filter(outcome == name).sum())
+        for name in ("exact", "near")
+    }
+    exact = number["exact"]
+    is_exact = frame["kind"].cast(pl.String) == "exact" if "kind" in columns else None
     return Summary(
         images=len(frame),
-        exact=exact,
-        near=n_near,
-        kept=len(frame) - unreadable - exact - n_near,
-        exact_bytes=None if size is None else int(size.filter(copy).sum()),
-        near_bytes=None if size is None else int(size.filter(is_near).sum()),
+        **number,
+        exact_bytes=taken["exact"],
+        near_bytes=taken["near"],
         groups=group.drop_nulls().n_unique(),
-        exact_groups=int((kind == "exact").sum()) - exact if "kind" in columns else exact,
+        exact_groups=exact if is_exact is None else int(is_exact.sum()) - exact,
         near_groups=int((different_pictures > 1).sum()),
-        unreadable=unreadable,
-        unconfirmed=int((is_near & (value > _float32(NEAR))).sum()) if is_compared else 0,
+        unconfirmed=int(((outcome == "near") & (value > _float32(NEAR))).sum())
+        if is_compared
+        else 0,
         compared=sum(it.compared or 0 for it in made) if is_compared else None,
         left_out=sum(it.left_out for it in made),
     )
+
+
+OUTCOMES = ("exact", "near", "kept", "unreadable")
+"""What becomes of an image."""
+
+
+def outcomes(frame: pl.DataFrame, score: str | None, near: float) -> pl.Series:
+    """Return what becomes of each row: one of `OUTCOMES`.
+
+    ``exact`` and ``near`` go: as an exact copy, or as a near-duplicate. In a frame that does not
+    say what stays, all go that score at most `near`.
+    """
+    error = frame.get_column("error", default=None)
+    columns = {
+        "unreadable": pl.repeat(False, len(frame), eager=True)
+        if error is None
+        else error.is_not_null(),
+        "value": pl.repeat(None, len(frame), dtype=pl.Float32, eager=True)
+        if score is None
+        else frame[score].cast(pl.Float32).fill_nan(None),
+    }
+    value = pl.col("value")
+    goes = value <= pl.lit(near, pl.Float32)
+    if "keep" in frame.columns:
+        columns["keep"], goes = frame["keep"], ~pl.col("keep")
+    return pl.DataFrame(columns).select(
+        outcome=pl.when("unreadable")
+        .then(pl.lit("unreadable"))
+        .when(goes & (value == 0))
+        .then(pl.lit("exact"))
+        .when(goes)
+        .then(pl.lit("near"))
+        .otherwise(pl.lit("kept"))
+    )["outcome"]
 
 
 def _float32(value: float) -> pl.Series:

@@ -302,8 +302,9 @@ class Session(View):
         """Declare that images are no duplicates of the others in their groups.
 
         It is remembered for the pairs of contents, so it holds wherever the files are and however
-        often they are scored. Of an image that has exact copies in its group it means that all of
-        them stay.
+        often they are scored. Exact copies have one content and go on being duplicates of each
+        other; in a group of nothing else it means that all of them stay. To keep one more of them,
+        choose several keepers.
 
         Parameters
         ----------
@@ -335,9 +336,13 @@ class Session(View):
                     f"makes {n_pairs:,} pairs to remember, and {MAX_NOT_DUPLICATE_PAIRS:,} are the "
                     "most; mark fewer at once, or lower near so that the groups fall apart"
                 )
-            # Copies have one content: all that can be recorded is that they are all kept.
-            pairs = mine.join(copies, on="group", suffix="_other").filter(
-                (pl.col("f") == pl.col("f_other")) == (pl.col("len") > 1)
+            # Of copies alone, which have one content, it can be recorded that all are kept.
+            pairs = (
+                mine.join(copies, on="group", suffix="_other")
+                .with_columns(alone=pl.col("f_other").n_unique().over("group") == 1)
+                .filter(
+                    (pl.col("f") != pl.col("f_other")) | (pl.col("alone") & (pl.col("len") > 1))
+                )
             )
             self.decide(
                 self._decisions.part(pairs.select("f", "f_other").iter_rows()),

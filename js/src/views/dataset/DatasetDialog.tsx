@@ -184,16 +184,14 @@ function DraftForm({ state, onCancel }: { state: ExplorerState; onCancel: () => 
           <Field label="Folder of datasets">
             <input type="text" {...text("root")} />
           </Field>
-          {(draft.copies || (maker.preview.value?.copies ?? 0) > 0) && (
-            <label class="switch">
-              <input
-                type="checkbox"
-                checked={draft.copies}
-                onChange={(event) => maker.set({ copies: event.currentTarget.checked })}
-              />
-              Keep exact copies in it ({count(maker.preview.value?.copies ?? 0)})
-            </label>
-          )}
+          <label class="switch" title="Otherwise each picture is in the dataset once">
+            <input
+              type="checkbox"
+              checked={draft.copies}
+              onChange={(event) => maker.set({ copies: event.currentTarget.checked })}
+            />
+            Keep exact copies in it ({count(maker.preview.value?.copies ?? 0)})
+          </label>
           {mergeable.length > 0 && (
             <label class="switch">
               <input

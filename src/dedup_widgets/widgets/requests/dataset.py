@@ -14,6 +14,7 @@ from dedup_widgets.review.session import Session
 from dedup_widgets.widgets import protocol
 from dedup_widgets.widgets.base import CancelledError, Handler
 from dedup_widgets.widgets.protocol import Buffers, DatasetForm
+from dedup_widgets.widgets.requests.wording import for_dialog, on_screen
 
 SECONDS_BETWEEN_NEWS = 0.1
 
@@ -41,8 +42,8 @@ class DatasetRequests:
     def handlers(self) -> dict[type[protocol.Request], Handler[Any]]:
         """What answers which request."""
         return {
-            protocol.PreviewRequest: self._preview,
-            protocol.CreateRequest: self._create,
+            protocol.PreviewRequest: for_dialog(self._preview),
+            protocol.CreateRequest: for_dialog(self._create),
         }
 
     def _preview(
@@ -117,7 +118,7 @@ class DatasetRequests:
             except CancelledError:
                 problem = "sending was stopped"
             except (AnnotateError, InputError) as error:
-                problem = str(error)
+                problem = on_screen(str(error))
         return protocol.CreateReply(
             name=dataset.name,
             path=str(dataset.path),
