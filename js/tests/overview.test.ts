@@ -36,11 +36,11 @@ describe("the overview", () => {
   });
 
   it("says of near-duplicates whether somebody laid them over each other", () => {
-    const title = (summary: object) =>
-      shortcutsOf({ ...frame, summary: { ...frame.summary, ...summary } }, counts)[2].title;
-    expect(title({ compared: null })).toBe("Near another image, which stays");
-    expect(title({ compared: 12, unconfirmed: 0 })).toContain("confirmed by laying");
-    expect(title({ compared: 12, unconfirmed: 3 })).toContain("of 3 images only the vectors");
+    const summary = { ...frame.summary, compared: 12, unconfirmed: 1 };
+    const confirmed = shortcutsOf({ ...frame, summary }, counts);
+    expect(confirmed[2].title).toContain("confirmed by laying one picture over the other");
+    const wide = shortcutsOf({ ...frame, summary, near: 0.4 }, counts);
+    expect(labels(wide).slice(2, 4)).toEqual(["1 near-duplicate", "1 similar (not confirmed)"]);
   });
 
   it("has label conflicts and leakage where the frame has labels and splits", () => {
@@ -84,10 +84,10 @@ describe("the overview", () => {
     expect(furtherFilters(all, { uniqueness: [0, 0.5] })).toEqual(["uniqueness"]);
   });
 
-  it("holds the near-duplicates of the boundary in effect", () => {
-    expect(shortcutsOf({ ...frame, near: 0.02 }, counts)[2].set?.uniqueness).toEqual([
-      0.0001, 0.02,
-    ]);
+  it("holds the near-duplicates that go, up to the boundary if their scores tell them", () => {
+    const near = (boundary: number) => shortcutsOf({ ...frame, near: boundary }, counts)[2].set;
+    expect(near(0.05)).toEqual({ uniqueness: [0.0001, 0.05], plan: { any: ["remove"] } });
+    expect(near(0.02)).toEqual({ uniqueness: [0.0001, null], plan: { any: ["remove"] } });
   });
 });
 
@@ -102,7 +102,7 @@ describe("the first line", () => {
 
   it("says in one sentence what can go, and how much that frees", () => {
     expect(line()).toEqual({
-      text: "8 images: 1 exact copy in 1 group can go. 2 near-duplicates want a look.",
+      text: "8 images: 1 exact copy in 1 group can go (2 kB). 2 near-duplicates want a look.",
       done: null,
       exact: 1,
       near: 2,

@@ -3,7 +3,7 @@ import { Keep } from "../wire/protocol";
 import { type Clause, type Clauses, sameClause } from "./filters";
 import * as format from "./format";
 import type { Frame } from "./frame";
-import { DUPLICATES } from "./scale";
+import { CONFIRMED, DUPLICATES } from "./scale";
 
 /** What there is of images, each counted once: the first four add up to all of them. */
 export interface Counts {
@@ -23,28 +23,23 @@ export interface Counts {
 }
 
 const EXACT: Range = [0, DUPLICATES];
+/** What the plan removes. */
+const GOES = { any: ["remove"] };
 
 export function countsOf(frame: Frame): Counts {
-  const { band, rows, scores, summary } = frame;
+  const { band, scores, summary } = frame;
   const exact = new Set<number>();
   const near = new Set<number>();
-  let exactRows = 0;
-  let nearRows = 0;
-  for (const row of going(frame)) {
-    const isExact = isExactScore(scores[row]);
-    if (isExact) exactRows++;
-    else nearRows++;
-    (isExact ? exact : near).add(band[row]);
-  }
+  for (const row of going(frame)) (isExactScore(scores[row]) ? exact : near).add(band[row]);
   return {
-    exact: exactRows,
-    near: nearRows,
-    kept: rows - exactRows - nearRows - summary.unreadable,
+    exact: summary.exact,
+    near: summary.near,
+    kept: summary.kept,
     unreadable: summary.unreadable,
     exactGroups: exact.size,
     nearGroups: near.size,
-    exactBytes: null,
-    nearBytes: null,
+    exactBytes: summary.exact_bytes,
+    nearBytes: summary.near_bytes,
   };
 }
 
@@ -74,7 +69,7 @@ export interface Shortcut {
 
 /** The counts to show; without a plan, what the scores alone tell. */
 export function shortcutsOf(frame: Frame, counts: Counts | null): Shortcut[] {
-  const { columns, near, rows, score, scores, summary } = frame;
+  const { columns, rows, score, scores, summary } = frame;
   const shortcuts: Shortcut[] = [
     {
       count: rows,
@@ -86,25 +81,21 @@ export function shortcutsOf(frame: Frame, counts: Counts | null): Shortcut[] {
   const add = (
     count: number,
     [one, many]: readonly [string, string],
-    set: Record<string, Clause>,
+    set: Clauses,
     title: string,
     apart?: true,
   ) => shortcuts.push({ count, unit: count === 1 ? one : many, title, set, apart });
   if (score !== null) {
-    const goes: Record<string, Clause> = counts ? { plan: { any: ["remove"] } } : {};
-    const range: Range = [DUPLICATES, near];
-    add(
-      counts?.exact ?? countIn(scores, EXACT),
-      ["exact copy", "exact copies"],
-      { [score]: EXACT },
-      "The same picture as another image, which stays",
-    );
-    add(
-      counts?.near ?? countIn(scores, range),
-      ["near-duplicate", "near-duplicates"],
-      { [score]: range, ...goes },
-      nearTitle(frame, counts !== null),
-    );
+    const exact = counts?.exact ?? countIn(scores, EXACT);
+    // The documented range holds exactly these, but in a part of a frame whose keepers are missing.
+    const more: Clauses = countIn(scores, EXACT) === exact ? {} : { plan: GOES };
+    const title = "Can go: the same picture as another image, which stays";
+    add(exact, ["exact copy", "exact copies"], { [score]: EXACT, ...more }, title);
+    for (const { from, to, count, units, title } of nearShortcuts(frame, counts)) {
+      const goes: Clauses = counts ? { plan: GOES } : {};
+      const range: Clause = counts ? rangeOf(frame, [from, to], count) : [from, to];
+      add(count, units, { [score]: range, ...goes }, title);
+    }
   }
   const known = columns.some(({ name, facet }) => name === "error" && facet !== null);
   if (counts) {
@@ -129,12 +120,50 @@ export function shortcutsOf(frame: Frame, counts: Counts | null): Shortcut[] {
   return shortcuts;
 }
 
-function nearTitle({ summary }: Frame, goes: boolean): string {
-  const what = goes ? "Near another image, which stays" : "Near another image, not the same";
+interface NearShortcut {
+  from: number;
+  to: number;
+  count: number;
+  units: readonly [string, string];
+  title: string;
+}
+
+/** Near-duplicates; and apart from them what is only similar, where others were confirmed. */
+function nearShortcuts(frame: Frame, counts: Counts | null): NearShortcut[] {
+  const { near, scores, summary } = frame;
   const { compared, unconfirmed } = summary;
-  if (compared === null) return what;
-  if (unconfirmed === 0) return `${what}; confirmed by laying one picture over the other`;
-  return `${what}; of ${format.images(unconfirmed)} only the vectors say so, nobody has confirmed them`;
+  const units = ["near-duplicate", "near-duplicates"] as const;
+  const end = compared === null ? near : Math.min(near, CONFIRMED);
+  const found: NearShortcut[] = [
+    {
+      from: DUPLICATES,
+      to: end,
+      count: counts
+        ? counts.near - (compared === null ? 0 : unconfirmed)
+        : countIn(scores, [DUPLICATES, end]),
+      units,
+      title:
+        compared === null
+          ? "Can go: near another image, which stays"
+          : "Can go: copies of another image, confirmed by laying one picture over the other",
+    },
+  ];
+  if (near > end) {
+    found.push({
+      from: end,
+      to: near,
+      count: counts ? unconfirmed : countIn(scores, [end, near]),
+      units: ["similar (not confirmed)", "similar (not confirmed)"],
+      title: "Can go: similar to another image by their vectors; nobody has confirmed them",
+    });
+  }
+  return found;
+}
+
+/** A range that holds so many of the images that go; open where scores are a scale of their own. */
+function rangeOf({ scores, keep }: Frame, range: Range, count: number): Clause {
+  const going = scores.filter((_, row) => keep[row] === Keep.goes);
+  return countIn(going, range) === count ? range : [range[0], null];
 }
 
 /** Whether a shortcut's filters are set, and none of another one. */

@@ -11,10 +11,10 @@ import { FilterRow, FilterToggle } from "../filters/FilterRow";
 import { Overview } from "../filters/Overview";
 import { App } from "../grid/App";
 import { Images, ShownCount } from "../grid/Images";
-import { SelectAll } from "../grid/Toolbar";
+import { SelectAll, SortAgain } from "../grid/Toolbar";
 import { ViewMenu } from "../grid/ViewMenu";
 import { PlanMenu } from "../review/PlanMenu";
-import { ReviewProblem, reviewKey, UndoRedo } from "../review/ReviewBar";
+import { ReviewOffer, ReviewProblem, reviewKey, UndoRedo } from "../review/ReviewBar";
 import { KeyHelp } from "../ui/KeyHelp";
 import { Analytics } from "./Analytics";
 import { Headline } from "./Headline";
@@ -71,6 +71,7 @@ export function Explorer({ state, signal }: { state: ExplorerState; signal: Abor
               <span class="bar menus">
                 <SelectAll state={state} />
                 <ShownCount state={state} />
+                <SortAgain state={state} />
                 <FilterToggle state={state} />
                 <PlanMenu state={state} />
                 <ViewMenu state={state} view={view} />
@@ -92,6 +93,7 @@ export function Explorer({ state, signal }: { state: ExplorerState; signal: Abor
           />
         )}
       </div>
+      <ReviewOffer review={state.review} />
       <ReviewProblem review={state.review} />
     </App>
   );

@@ -1,6 +1,5 @@
 import { useComputed } from "@preact/signals";
 import * as format from "../../data/format";
-import { planned } from "../../data/frame";
 import type { ExplorerState } from "../../state/explorer";
 
 interface HeadlineProps {
@@ -53,24 +52,26 @@ export function Headline({ state, onReview }: HeadlineProps) {
 
 /** Takes the plan as it is, near-duplicates too. */
 function AcceptPlan({ state }: { state: ExplorerState }) {
-  const goes = useComputed(() => {
-    const frame = state.frame.value;
+  const goes = useComputed(() => state.accepting.value?.reduce((sum, row) => sum + row, 0) ?? 0);
+  const hidden = useComputed(() => {
+    const rows = state.accepting.value;
     const mask = state.mask.value;
-    return frame && mask ? planned(frame, mask) : 0;
-  }).value;
+    return rows && mask ? rows.reduce((sum, goes, row) => sum + (mask[row] ? 0 : goes), 0) : 0;
+  });
+  const shown = goes.value;
   return (
     <button
       type="button"
       class="plain-text"
-      disabled={goes === 0}
+      disabled={shown === 0}
       title={
-        goes > 0
+        shown > 0
           ? "Selects all that goes of the images shown, near-duplicates too: one of each group stays. Nothing is deleted."
           : "The filter shows none of the images that go"
       }
       onClick={() => state.acceptPlan()}
     >
-      Accept plan <span class="n">({format.count(goes)})</span>
+      Accept plan <span class="n">({format.withHidden(shown, hidden.value)})</span>
     </button>
   );
 }

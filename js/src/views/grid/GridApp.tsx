@@ -6,7 +6,7 @@ import { GridView } from "../../state/grid-view";
 import { KeyHelp } from "../ui/KeyHelp";
 import { App } from "./App";
 import { Images, ShownCount } from "./Images";
-import { AllButKeepers, SelectAll, SelectionControls } from "./Toolbar";
+import { AllButKeepers, SelectAll, SelectionControls, SortAgain } from "./Toolbar";
 import { ViewMenu } from "./ViewMenu";
 
 /** The images of a frame: nothing but a grid, its order, and the selection. */
@@ -23,6 +23,7 @@ export function GridApp({ state, signal }: { state: GridState; signal: AbortSign
       <div class="bar">
         <ShownCount state={state} />
         <span class="spring" />
+        <SortAgain state={state} />
         <SelectAll state={state} />
         <ViewMenu state={state} view={view} />
         <KeyHelp open={keys} />

@@ -1,8 +1,23 @@
 import type { ComponentChildren } from "preact";
 import * as format from "../../data/format";
-import { hasGroups, withoutKept } from "../../data/frame";
+import { hasGroups, readableOf, withoutKept } from "../../data/frame";
 import type { GridState } from "../../state/grid";
 import { AllIcon } from "../ui/icons";
+
+/** Puts images in order that decisions left where they were. */
+export function SortAgain({ state }: { state: GridState }) {
+  if (!state.orderKept.value) return null;
+  return (
+    <button
+      type="button"
+      class="roomy"
+      title="Decisions left everything in its place: put it in order again"
+      onClick={() => state.sortAgain()}
+    >
+      Sort again
+    </button>
+  );
+}
 
 /** Selects all that is shown, where there is no room for words. */
 export function SelectAll({ state }: { state: GridState }) {
@@ -13,9 +28,9 @@ export function SelectAll({ state }: { state: GridState }) {
       type="button"
       class="plain"
       aria-label="Select all shown"
-      title="Select all images that the filter shows (Ctrl+A)"
+      title="Select what the filter shows, and nothing else (Ctrl+A)"
       disabled={!mask || none}
-      onClick={() => mask && state.selection.addShown(mask)}
+      onClick={() => state.selectShown("only")}
     >
       <AllIcon />
     </button>
@@ -33,6 +48,7 @@ export function SelectionControls({ state, children }: SelectionControlsProps) {
   const { selection } = state;
   const mask = state.mask.value;
   const shown = state.shown.value;
+  const frame = state.frame.value;
   if (!mask || !shown) return null;
   const hidden = state.hiddenPicked.value;
   const none = shown.order.length === 0;
@@ -46,16 +62,26 @@ export function SelectionControls({ state, children }: SelectionControlsProps) {
         type="button"
         class="roomy"
         disabled={none}
-        title="Add all images that the filter shows (Ctrl+A)"
-        onClick={() => selection.addShown(mask)}
+        title="Select what the filter shows, and nothing else (Ctrl+A)"
+        onClick={() => state.selectShown("only")}
       >
         Select all shown
       </button>
+      {selection.count > 0 && (
+        <button
+          type="button"
+          disabled={none}
+          title="Add what the filter shows to the selection (Ctrl+Shift+A)"
+          onClick={() => state.selectShown("add")}
+        >
+          Add shown
+        </button>
+      )}
       <button
         type="button"
         disabled={none}
         title="Turn the selection round among the images shown"
-        onClick={() => selection.invertShown(mask)}
+        onClick={() => frame && selection.invertShown(readableOf(frame, mask))}
       >
         Invert
       </button>
@@ -81,8 +107,8 @@ export function AllButKeepers({ state }: { state: GridState }) {
     <button
       type="button"
       disabled={state.shown.value?.order.length === 0}
-      title="Add the images shown that have a keeper: one of each group stays"
-      onClick={() => state.selection.addShown(withoutKept(frame, mask))}
+      title="Select the images shown that have a keeper: one of each group stays"
+      onClick={() => state.selection.onlyShown(withoutKept(frame, mask))}
     >
       All but keepers
     </button>

@@ -72,6 +72,11 @@ function SortControls({ state }: { state: GridState }) {
         {descending ? <DescendingIcon /> : <AscendingIcon />}
         {descending ? "highest first" : "lowest first"}
       </button>
+      {state.orderKept.value && (
+        <button type="button" onClick={() => state.sortAgain()}>
+          Sort again
+        </button>
+      )}
     </span>
   );
 }

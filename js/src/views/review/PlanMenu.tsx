@@ -1,5 +1,4 @@
 import * as format from "../../data/format";
-import { planned } from "../../data/frame";
 import type { ExplorerState } from "../../state/explorer";
 import { Dropdown } from "../ui/Dropdown";
 import { DownIcon } from "../ui/icons";
@@ -30,7 +29,8 @@ export function PlanMenu({ state }: { state: ExplorerState }) {
       }
     >
       <p class="plan-count" role="status">
-        {format.count(planned(frame))} of {format.images(frame.rows)} can go.
+        {format.count(frame.summary.exact + frame.summary.near)} of {format.images(frame.rows)} can
+        go.
       </p>
       <NearControl review={review} info={info} summary={frame.summary} />
       <RulesEditor state={state} info={info} />

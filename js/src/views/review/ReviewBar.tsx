@@ -1,5 +1,5 @@
 import * as format from "../../data/format";
-import { groupedOf, hasGrouped } from "../../data/frame";
+import { groupedOf } from "../../data/frame";
 import { historyStep } from "../../data/keys";
 import type { ExplorerState } from "../../state/explorer";
 import type { Review } from "../../state/review";
@@ -10,7 +10,10 @@ export function NotDuplicates({ state }: { state: ExplorerState }) {
   const frame = state.frame.value;
   if (!frame || !state.review.on.value) return null;
   const known = frame.columns.some(({ name }) => name === "fingerprint");
-  const ready = known && hasGrouped(frame, state.selection.rows);
+  const grouped = known ? groupedOf(frame, state.selection.rows) : [];
+  const ready = grouped.length > 0;
+  const mask = state.mask.value;
+  const hidden = mask ? grouped.filter((row) => !mask[row]).length : 0;
   return (
     <button
       type="button"
@@ -22,9 +25,9 @@ export function NotDuplicates({ state }: { state: ExplorerState }) {
             ? "Select images of groups first"
             : "This frame has no column “fingerprint” to remember it by"
       }
-      onClick={() => void state.review.notDuplicates(groupedOf(frame, state.selection.rows), true)}
+      onClick={() => state.notDuplicates([...state.selection.rows])}
     >
-      Not duplicates
+      Not duplicates{ready && ` (${format.withHidden(grouped.length, hidden)})`}
     </button>
   );
 }
@@ -71,6 +74,29 @@ export function reviewKey(review: Review, event: KeyboardEvent): void {
   event.preventDefault();
   event.stopPropagation();
   void review[step]();
+}
+
+/** What can be done instead of the last decision that was asked for. */
+export function ReviewOffer({ review }: { review: Review }) {
+  const offer = review.offer.value;
+  if (offer === null) return null;
+  const dismiss = () => {
+    review.offer.value = null;
+  };
+  return (
+    <div class="problem">
+      <div class="banner" role="alert">
+        <span>{offer.text}</span>
+        <button type="button" onClick={() => void review.keepAll(offer.rows)}>
+          {offer.label}
+        </button>
+        <span class="spring" />
+        <button type="button" class="plain" aria-label="Dismiss" onClick={dismiss}>
+          <CloseIcon />
+        </button>
+      </div>
+    </div>
+  );
 }
 
 /** Why the last decision came to nothing. */
