@@ -83,6 +83,7 @@ export class ExplorerState extends GridState {
     super.opened(reply);
     this.catalogue.load(reply.rows, reply);
     this.review.info.value = reply.review;
+    this.reviewed.load(reply);
   }
 
   setRange(range: Range | null): void {
