@@ -1,6 +1,6 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { badgeOf, type Frame, inGroup } from "../data/frame";
-import { modifiers } from "../data/keys";
+import type { Modifiers } from "../data/keys";
 import { groupOf, groupsIn, wereSeen } from "../data/reviewed";
 import { type Affine, FIT, fitOver, IDENTITY, type Size, type Zoom } from "../data/zoom";
 import { type Answer, Answers } from "../wire/answers";
@@ -373,22 +373,20 @@ export class Compare {
   }
 
   /** Act on a key; false when it is none of these. Zooming needs sizes, and is the view's. */
-  key(event: KeyboardEvent): boolean {
-    const { toggle, shift } = modifiers(event);
-    if (toggle || event.altKey) return false;
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  key(key: string, { toggle, shift }: Modifiers, repeats = false): boolean {
+    if (toggle) return false;
     if (key === " ") {
       this.flipped.value = true;
       return true;
     }
     const mode = MODES[Number(key) - 1];
-    if (mode && !shift) {
+    if (mode) {
       this.setMode(mode);
       return true;
     }
-    const act = this.#keys[key];
+    const act = this.#keys[key.length === 1 ? key.toLowerCase() : key];
     if (!act || (shift && key !== "?")) return false;
-    if (!event.repeat || key.startsWith("Arrow")) act();
+    if (!repeats || key.startsWith("Arrow")) act();
     return true;
   }
 

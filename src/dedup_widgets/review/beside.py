@@ -1,6 +1,7 @@
 """Images side by side: their facts, and how one picture lies on another."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,6 @@ from numpy.typing import NDArray
 from dedup_widgets.alignment.evidence import ROTATED_BY
 from dedup_widgets.frame.relations import EXACT
 from dedup_widgets.frame.schema import COLUMNS
-from dedup_widgets.frame.table import file_name
 from dedup_widgets.review.session import Session
 
 MAX_OWN, MAX_TEXT = 12, 200
@@ -111,8 +111,7 @@ def facts(session: Session, rows: Sequence[int]) -> list[Fact]:
     add("format", [f and f + (", lossless" if is_lossless else "") for f, is_lossless in formats])
     add("taken", [_text(value) for value in values("date_taken")])
     add("modified", [_text(value) for value in values("modified")])
-    add("folder", [_folder(session.paths[row]) for row in rows])
-    add("name", [file_name(session.paths[row]) for row in rows])
+    add("folder", _folders([session.paths[row] for row in rows]))
     sharpness = values("sharpness")
     add(
         "sharpness",
@@ -250,6 +249,18 @@ def _bytes(n: int | None) -> str | None:
     return f"{n:,} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
 
 
-def _folder(path: str) -> str | None:
-    at = max(path.rfind("/"), path.rfind("\\"))
-    return path[:at] if at > 0 else None
+def _folders(paths: Sequence[str]) -> list[str | None]:
+    """Return the folders of some files, without what is before all of them.
+
+    >>> _folders(["/data/photos/a/1.jpg", "/data/photos/b/c/1.jpg"])
+    ['…/photos/a', '…/photos/b/c']
+    """
+    parts = [re.split(r"[/\\]", path)[:-1] for path in paths]
+    shortest = min(len(folder) for folder in parts)
+    same = 0
+    while same < shortest and len({folder[same] for folder in parts}) == 1:
+        same += 1
+    # With the last one that they share, for where nothing differs.
+    first = max(0, same - 1 - (same == shortest))
+    dots = ["…"] if any(parts[0][:first]) else parts[0][:first]
+    return ["/".join([*dots, *folder[first:]]) or None for folder in parts]

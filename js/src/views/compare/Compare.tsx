@@ -1,24 +1,36 @@
-import { useSignalEffect } from "@preact/signals";
+import { useSignal, useSignalEffect } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import * as format from "../../data/format";
-import { compareKeyHelp, historyStep } from "../../data/keys";
-import { GAINS, MODES, type Compare as State } from "../../state/compare";
+import { compareKeyHelp, historyStep, modifiers } from "../../data/keys";
+import { type Beside, GAINS, MODES, type Compare as State } from "../../state/compare";
 import { AscendingIcon, BackIcon, CloseIcon, DescendingIcon } from "../ui/icons";
 import { Facts } from "./Facts";
 import { Filmstrip } from "./Filmstrip";
 import { Stage, zoomBy, zoomToggle } from "./Stage";
+
+/** CSS pixels: as low as it gets, and what stays free around it. */
+const LOWEST = 520;
+const AROUND = 32;
 
 const BUTTON = "button, select, input, [role=slider], .facts";
 
 /** One group after the other: two pictures large, what is known of both, and what to decide. */
 export function Compare({ compare }: { compare: State }) {
   const root = useRef<HTMLDivElement>(null);
+  const height = useSignal(LOWEST);
   useLayoutEffect(() => {
     const element = root.current!;
-    const restore = scrollPlaces(element);
+    const around = scrolledAround(element);
+    const restore = around.map((it) => [it, it.scrollTop] as const);
+    // As tall as what it stands in for, unless less is in sight: both pictures must be.
+    const { innerHeight } = globalThis;
+    const sight = Math.min(innerHeight, ...around.map(({ clientHeight }) => clientHeight));
+    height.value = Math.max(LOWEST, Math.min(compare.height.peek(), sight - AROUND));
     element.focus({ preventScroll: true });
     element.scrollIntoView({ block: "nearest" });
-    return restore;
+    return () => {
+      for (const [it, top] of restore) it.scrollTop = top;
+    };
   }, []);
   const place = () => {
     const pane = root.current?.querySelector(".picture");
@@ -38,8 +50,11 @@ export function Compare({ compare }: { compare: State }) {
     else {
       const isButton = target !== root.current && target.closest(BUTTON);
       if (isButton && (event.key === "Enter" || event.key === " ")) return;
-      const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
-      if (!(plain && zoomKey(event.key)) && !compare.key(event)) return;
+      if (event.altKey) return;
+      const held = modifiers(event);
+      if (!(!held.toggle && zoomKey(event.key)) && !compare.key(event.key, held, event.repeat)) {
+        return;
+      }
     }
     event.preventDefault();
     event.stopPropagation();
@@ -53,7 +68,7 @@ export function Compare({ compare }: { compare: State }) {
       // biome-ignore lint/a11y/noNoninteractiveTabindex: it has keys, as a grid has
       tabIndex={0}
       aria-label={isGroup ? "Review of groups" : "Image"}
-      style={{ height: `${heightFor(compare.height.value)}px` }}
+      style={{ height: `${height.value}px` }}
       onKeyDown={onKeyDown}
       onKeyUp={(event) => compare.keyUp(event.key)}
       onBlur={() => compare.keyUp(" ")}
@@ -73,24 +88,18 @@ export function Compare({ compare }: { compare: State }) {
   );
 }
 
-/** As tall as what it stands in for, unless the window is lower: both pictures must be in sight. */
-function heightFor(room: number): number {
-  return Math.max(520, Math.min(room, globalThis.innerHeight - 48));
-}
-
-/** Remember how far all that scrolls around an element is scrolled; returns how to go back there. */
-function scrollPlaces(element: Element): () => void {
-  const places: [Element, number][] = [];
+/** What scrolls around an element, out of its shadow root too. */
+function scrolledAround(element: Element): Element[] {
+  const found: Element[] = [];
   let around: Element | null = element;
   while (around) {
-    const parent: Element | null = around.parentElement;
     const root = around.getRootNode();
-    around = parent ?? (root instanceof ShadowRoot ? root.host : null);
-    if (around && around.scrollTop > 0) places.push([around, around.scrollTop]);
+    around = around.parentElement ?? (root instanceof ShadowRoot ? root.host : null);
+    if (!around) break;
+    const { overflowY } = getComputedStyle(around);
+    if (overflowY === "auto" || overflowY === "scroll") found.push(around);
   }
-  return () => {
-    for (const [scrolled, top] of places) scrolled.scrollTop = top;
-  };
+  return found;
 }
 
 function Head({ compare }: { compare: State }) {
@@ -291,35 +300,30 @@ function Below({ compare }: { compare: State }) {
   );
 }
 
-/** What the candidate is of the base, in one plain sentence; and what hinders comparing them. */
+/** What the candidate is of the base, and why that is kept; and what hinders comparing them. */
 function Evidence({ compare }: { compare: State }) {
   compare.state.tiles.version.value;
   const base = compare.base.value;
   const candidate = compare.candidate.value;
   const it = compare.besideOf(candidate);
-  const caption = compare.state.tiles.get(candidate)?.info.caption;
-  const text = it ? evidenceText(it) : "";
+  const kept = compare.state.tiles.get(base)?.info.caption;
+  const name = compare.state.tiles.get(candidate)?.info.name ?? "";
   return (
     <p class="evidence">
-      <span>{text}</span>
-      {caption && !text.includes(caption) && (
-        <span class="muted"> {format.sentence(caption)}.</span>
-      )}
+      {it && evidenceText(it, name)}
+      {kept && <span class="muted"> {format.capital(kept)}.</span>}
       <Caveat compare={compare} base={base} candidate={candidate} />
     </p>
   );
 }
 
-function evidenceText(it: {
-  identical: boolean;
-  words: string | null;
-  agreement: number | null;
-}): string {
-  if (it.identical) return "Identical pixels: both show exactly the same picture.";
-  if (it.words === null) return "The right one is near the left one.";
+function evidenceText({ identical, words, agreement }: Beside, name: string): string {
+  if (identical) return "Identical pixels: both show exactly the same picture.";
+  if (words === null) return "Near by their vectors; they were not laid over each other.";
+  if (words === "near-duplicate") return "Both are copies of one picture, by way of other copies.";
   const agrees =
-    it.agreement === null ? "" : ` ${Math.round(it.agreement * 100)} % of the picture agrees.`;
-  return `The right one is ${it.words}.${agrees}`;
+    agreement === null ? "" : ` ${Math.round(agreement * 100)} % of the picture agrees.`;
+  return `${name} is ${words}.${agrees}`;
 }
 
 function Caveat({ compare, base, candidate }: { compare: State; base: number; candidate: number }) {
@@ -332,7 +336,7 @@ function Caveat({ compare, base, candidate }: { compare: State; base: number; ca
     return (
       <span class="caveat">
         {" "}
-        How one lies on the other is not known: the right one is fitted into the left one.
+        How they lie on each other is not known: one is fitted into the other.
       </span>
     );
   }

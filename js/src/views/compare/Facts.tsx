@@ -1,5 +1,6 @@
 import type { Compare } from "../../state/compare";
 import type { Replies } from "../../wire/protocol";
+import { Name } from "../ui/Name";
 
 type Fact = Replies["beside"]["facts"][number];
 
@@ -27,8 +28,8 @@ export function Facts({ compare }: { compare: Compare }) {
             <th scope="col">
               <span class="visually-hidden">fact</span>
             </th>
-            <th scope="col">{isPair ? "left" : "image"}</th>
-            {isPair && <th scope="col">right</th>}
+            <Head compare={compare} row={base} />
+            {isPair && <Head compare={compare} row={candidate} />}
           </tr>
         </thead>
         <tbody>
@@ -38,6 +39,16 @@ export function Facts({ compare }: { compare: Compare }) {
         </tbody>
       </table>
     </div>
+  );
+}
+
+function Head({ compare, row }: { compare: Compare; row: number }) {
+  compare.state.tiles.version.value;
+  const tile = compare.state.tiles.get(row);
+  return (
+    <th scope="col">
+      <Name name={tile?.info.name ?? ""} path={tile?.info.path ?? ""} />
+    </th>
   );
 }
 
