@@ -26,6 +26,7 @@ export function Compare({ compare }: { compare: State }) {
     const { innerHeight } = globalThis;
     const sight = Math.min(innerHeight, ...around.map(({ clientHeight }) => clientHeight));
     height.value = Math.max(LOWEST, Math.min(compare.height.peek(), sight - AROUND));
+    element.style.height = `${height.peek()}px`;
     element.focus({ preventScroll: true });
     element.scrollIntoView({ block: "nearest" });
     return () => {

@@ -34,6 +34,7 @@ export function PaneHead({ compare, row, over, place }: PaneHeadProps) {
 }
 
 function Label({ compare, row }: { compare: Compare; row: number }) {
+  compare.state.tiles.version.value;
   const tile = compare.state.tiles.get(row);
   return (
     <span class="label">
