@@ -28,13 +28,13 @@ export function reviewedBands(frame: Frame, seen: Seen): Uint8Array {
   for (let band = 1; band < done.length; band++) {
     if (frame.groupSize[band] === 0) continue;
     const rows = members.subarray(start[band], start[band + 1]);
-    done[band] = +wereSeen(seen, groupOf(frame, rows));
+    done[band] = +wereSeen(seen, groupRows(frame, rows));
   }
   return done;
 }
 
 /** Those rows of a band that are in its group. */
-export function groupOf(frame: Frame, rows: Uint32Array): Uint32Array {
+export function groupRows(frame: Frame, rows: Uint32Array): Uint32Array {
   for (let i = 0; i < rows.length; i++) {
     if (!inGroup(frame, rows[i])) return rows.filter((row) => inGroup(frame, row));
   }

@@ -1,10 +1,10 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
-import { badgeOf, type Frame, inGroup } from "../data/frame";
+import { badgeOf, type Frame, inGroup, keptBeside } from "../data/frame";
 import type { Modifiers } from "../data/keys";
-import { groupOf, groupsIn, wereSeen } from "../data/reviewed";
+import { groupRows, groupsIn, wereSeen } from "../data/reviewed";
 import { type Affine, FIT, fitOver, IDENTITY, type Size, type Zoom } from "../data/zoom";
 import { type Answer, Answers } from "../wire/answers";
-import { ImageKind, Keep, type Replies } from "../wire/protocol";
+import { Keep, type Replies } from "../wire/protocol";
 import type { ExplorerState } from "./explorer";
 import type { GridView } from "./grid-view";
 import { Pictures, type Wanted } from "./pictures";
@@ -314,7 +314,8 @@ export class Compare {
     const row = this.candidate.peek();
     if (!this.#decides()) return;
     const marked = this.state.tiles.get(row)?.info.not_duplicate ?? false;
-    if (!marked && this.state.frame.peek()?.kind[row] === ImageKind.exact) {
+    const frame = this.state.frame.peek();
+    if (!marked && frame && keptBeside(frame, row)) {
       this.notice.value = "Its pixels are those of another image. Press B to keep both.";
       return;
     }
@@ -498,5 +499,5 @@ function membersAt(course: Course, at: number): number[] {
   if (course.kind === "images") return [course.rows[at]];
   const { start, members } = course.frame.bands;
   const band = course.bands[at];
-  return [...groupOf(course.frame, members.subarray(start[band], start[band + 1]))];
+  return [...groupRows(course.frame, members.subarray(start[band], start[band + 1]))];
 }
