@@ -112,7 +112,7 @@ def test_pictures_are_sharp_and_decisions_move_nothing(demo, shots):
         page = notebook.page
         widget = app(page)
         show(widget)
-        group = notebook.kernel("int(df['group'].value_counts(sort=True)['group'][0])")
+        group = notebook.kernel("int(df['group'].drop_nulls().value_counts(sort=True)['group'][0])")
         notebook.kernel(f"setattr(ex, 'filters', {{'group': ({group}, {group})}})\n0")
         tiles(widget).nth(1).locator(".tile").dblclick(position={"x": 50, "y": 60})
         review = widget.get_by_role("group", name="Review of groups")

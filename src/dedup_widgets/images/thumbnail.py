@@ -78,8 +78,9 @@ def large(
     while True:
         scale = side / max(right - left, bottom - top)
         size = (max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale)))
+        # As for a thumbnail: a third of the time of Lanczos.
         part = rgb.resize(
-            size, Image.Resampling.LANCZOS, box=(left, top, right, bottom), reducing_gap=3.0
+            size, Image.Resampling.HAMMING, box=(left, top, right, bottom), reducing_gap=3.0
         )
         for quality in (94, 85, 70):
             file = io.BytesIO()

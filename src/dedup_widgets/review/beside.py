@@ -115,7 +115,7 @@ def facts(session: Session, rows: Sequence[int]) -> list[Fact]:
     sharpness = values("sharpness")
     add(
         "sharpness",
-        [None if n is None else f"{n:.3g}" for n in sharpness],
+        [None if n is None else f"{n:,.0f}" if n >= 100 else f"{n:.3g}" for n in sharpness],
         [None if n is None else float(n) for n in sharpness],
     )
     exif = values("exif")

@@ -211,7 +211,7 @@ function Pane({ compare, place, row, measure }: PaneProps) {
             <BrokenIcon />
             <span>
               {format.sentence(error)}
-              {tile?.bitmap && " What you see is the stored thumbnail."}
+              {tile?.bitmap && ". This is its stored thumbnail."}
             </span>
           </p>
         )}
