@@ -96,6 +96,7 @@ export class ExplorerState extends GridState {
     super.opened(reply);
     this.catalogue.load(reply.rows, reply);
     this.review.info.value = reply.review;
+    this.reviewed.load(reply);
   }
 
   /** Undo takes back what was accepted, and so does Python. */
