@@ -106,7 +106,11 @@ describe("the first line", () => {
       done: null,
       exact: 1,
       near: 2,
+      reviewed: [0, 1],
     });
+    expect(line({ counts: countsOf(frame, Uint8Array.of(0, 0, 1)) }).text).toContain(
+      "2 near-duplicates can go, and you have looked at them.",
+    );
     expect(line({ counts: { ...counts, exactBytes: 7e6 } }).text).toContain("can go (7 MB).");
     expect(line({ counts: { ...counts, exact: 0 } }).text).toBe(
       "8 images: 2 near-duplicates in 1 group want a look.",
@@ -137,6 +141,7 @@ describe("the first line", () => {
       done: "Unique",
       exact: 0,
       near: 0,
+      reviewed: [0, 1],
     });
     expect(line({ collections: some(0, 1, 4) }).done).toBeNull();
   });

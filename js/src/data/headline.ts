@@ -11,6 +11,8 @@ export interface Headline {
   /** How many images each of the two buttons is about; 0 hides it. */
   exact: number;
   near: number;
+  /** How many of the groups of near-duplicates were looked at, of how many. */
+  reviewed: readonly [done: number, of: number];
 }
 
 interface Reviewed {
@@ -25,7 +27,8 @@ interface Reviewed {
 /** Say in one or two sentences what can go, or what was done. */
 export function headlineOf({ frame, counts, off, collections }: Reviewed): Headline {
   const images = format.images(frame.rows);
-  const nothing = { done: null, exact: 0, near: 0 };
+  const reviewed = [counts?.nearReviewed ?? 0, counts?.nearGroups ?? 0] as const;
+  const nothing = { done: null, exact: 0, near: 0, reviewed };
   if (off !== null || !counts) {
     return {
       ...nothing,
@@ -53,9 +56,9 @@ export function headlineOf({ frame, counts, off, collections }: Reviewed): Headl
       : null;
   if (some !== null) {
     const text = `“${some.name}” holds ${format.images(some.size)}, without the ${copies(exact)}.${look}`;
-    return { text, done: some.name, exact: 0, near };
+    return { text, done: some.name, exact: 0, near, reviewed };
   }
-  if (exact === 0) return { text: `${images}: ${nearText(counts)}.`, done: null, exact, near };
+  if (exact === 0) return { ...nothing, text: `${images}: ${nearText(counts)}.`, near };
   const where = format.groups(counts.exactGroups);
   const size = counts.exactBytes === null ? "" : ` (${format.roundBytes(counts.exactBytes)})`;
   return {
@@ -63,14 +66,16 @@ export function headlineOf({ frame, counts, off, collections }: Reviewed): Headl
     done: null,
     exact,
     near,
+    reviewed,
   };
 }
 
 const copies = (n: number) => `${format.count(n)} exact ${n === 1 ? "copy" : "copies"}`;
 
-function nearText({ near, nearGroups, exact }: Counts): string {
+function nearText({ near, nearGroups, nearReviewed, exact }: Counts): string {
   const what = `${format.count(near)} ${near === 1 ? "near-duplicate" : "near-duplicates"}`;
   const where = exact === 0 ? ` in ${format.groups(nearGroups)}` : "";
+  if (nearReviewed === nearGroups) return `${what}${where} can go, and you have looked at them`;
   return `${what}${where} ${near === 1 ? "wants" : "want"} a look`;
 }
 

@@ -17,6 +17,8 @@ export interface Counts {
   /** Groups in which exact copies, or near-duplicates, can go. */
   exactGroups: number;
   nearGroups: number;
+  /** Those of the latter that were reviewed. */
+  nearReviewed: number;
   /** Bytes on disk of what can go; null where they are not known. */
   exactBytes: number | null;
   nearBytes: number | null;
@@ -26,7 +28,8 @@ const EXACT: Range = [0, DUPLICATES];
 /** What the plan removes. */
 const GOES = { any: ["remove"] };
 
-export function countsOf(frame: Frame): Counts {
+/** `reviewed` has a 1 for each band that was. */
+export function countsOf(frame: Frame, reviewed: Uint8Array | null = null): Counts {
   const { band, scores, summary } = frame;
   const exact = new Set<number>();
   const near = new Set<number>();
@@ -38,6 +41,7 @@ export function countsOf(frame: Frame): Counts {
     unreadable: summary.unreadable,
     exactGroups: exact.size,
     nearGroups: near.size,
+    nearReviewed: [...near].filter((one) => reviewed?.[one]).length,
     exactBytes: summary.exact_bytes,
     nearBytes: summary.near_bytes,
   };

@@ -39,7 +39,7 @@ export class ExplorerState extends GridState {
   /** What can go and what stays, counted; null without a plan. */
   readonly counts = computed(() => {
     const frame = this.frame.value;
-    return frame && this.review.on.value ? countsOf(frame) : null;
+    return frame && this.review.on.value ? countsOf(frame, this.reviewed.bands.value) : null;
   });
 
   readonly shortcuts = computed(() => {
@@ -110,6 +110,7 @@ export class ExplorerState extends GridState {
     super.opened(reply);
     this.catalogue.load(reply.rows, reply);
     this.review.info.value = reply.review;
+    this.reviewed.load(reply);
   }
 
   /** Undo takes back what was accepted, and so does Python. */

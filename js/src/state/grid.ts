@@ -22,6 +22,7 @@ import { Catalogue } from "./catalogue";
 import { Filtering, isPlanned } from "./filtering";
 import { PickState, type StateOptions } from "./pick";
 import { Review } from "./review";
+import { Reviewed } from "./reviewed";
 import { Screen } from "./screen";
 
 /** What the filters leave, in display order. */
@@ -64,6 +65,8 @@ export class GridState extends PickState {
   readonly catalogue: Catalogue;
   /** Off without a plan, as in an ImageGrid. */
   readonly review: Review;
+  /** Nothing without a review. */
+  readonly reviewed: Reviewed;
   readonly sort: Signal<Sort> = signal(readSort(null));
   /** What Python sets; null for what the window has room for. */
   readonly #height: Signal<number | null> = signal(null);
@@ -141,9 +144,11 @@ export class GridState extends PickState {
     const { signal: abort } = options;
     this.screen = new Screen(abort);
     this.catalogue = new Catalogue(rpc, outbox);
+    this.reviewed = new Reviewed(rpc, frame);
     this.filtering = new Filtering(model, {
       frame,
       catalogue: this.catalogue,
+      reviewed: this.reviewed,
       rpc,
       outbox,
       signal: abort,

@@ -23,6 +23,8 @@ export interface Requests {
   redo: RedoRequest;
   collect: CollectRequest;
   collection: CollectionRequest;
+  picture: PictureRequest;
+  beside: BesideRequest;
   analytics: AnalyticsRequest;
   preview: PreviewRequest;
   create: CreateRequest;
@@ -139,7 +141,7 @@ export interface OpenReviewRequest {
  */
 export interface DecideRequest {
   kind: "decide";
-  change: KeepersChange | NotDuplicateChange | NearChange | RulesChange;
+  change: KeepersChange | NotDuplicateChange | ReviewedChange | NearChange | RulesChange;
   seq: number;
   client: number;
 }
@@ -156,6 +158,14 @@ export interface KeepersChange {
  */
 export interface NotDuplicateChange {
   what: "not_duplicate";
+  rows: number[];
+  value: boolean;
+}
+/**
+ * These images were looked at side by side; or forget that they were beside others.
+ */
+export interface ReviewedChange {
+  what: "reviewed";
   rows: number[];
   value: boolean;
 }
@@ -262,6 +272,27 @@ export interface Delete {
   what: "delete";
 }
 /**
+ * The picture of a row, or a part of it, in the size in which it is shown.
+ */
+export interface PictureRequest {
+  kind: "picture";
+  row: number;
+  side: number;
+  box?: [number, number, number, number] | null;
+  seq: number;
+  client: number;
+}
+/**
+ * Facts of a row and of others, and what each other one is beside the row.
+ */
+export interface BesideRequest {
+  kind: "beside";
+  row: number;
+  others: number[];
+  seq: number;
+  client: number;
+}
+/**
  * Make the analytics, whose widget then is in the trait ``_analytics``.
  */
 export interface AnalyticsRequest {
@@ -353,6 +384,8 @@ export interface Replies {
   redo: Reply;
   collect: CollectReply;
   collection: Reply;
+  picture: PictureReply;
+  beside: BesideReply;
   analytics: Reply;
   preview: PreviewReply;
   create: CreateReply;
@@ -529,6 +562,8 @@ export interface ReviewReply {
   collections: CollectionInfo[];
   members: Uint8;
   mergeable: string[];
+  reviewed_rows: Uint32;
+  reviewed: Uint32;
 }
 /**
  * What the plan follows, and what can be taken back.
@@ -582,6 +617,45 @@ export interface CollectReply {
   size: number;
 }
 /**
+ * A picture, or a part of it, as a JPEG.
+ */
+export interface PictureReply {
+  width: number;
+  height: number;
+  /**
+   * @minItems 4
+   * @maxItems 4
+   */
+  box: [number, number, number, number];
+  jpeg: Uint8;
+}
+/**
+ * Facts of a row and of others, in this order, and what each other one is beside the row.
+ */
+export interface BesideReply {
+  facts: FactInfo[];
+  others: BesideInfo[];
+}
+/**
+ * One fact of some images.
+ */
+export interface FactInfo {
+  name: string;
+  texts: (string | null)[];
+  numbers: (number | null)[] | null;
+}
+/**
+ * What is known of an image beside another one.
+ */
+export interface BesideInfo {
+  identical: boolean;
+  words: string | null;
+  agreement: number | null;
+  distance: number | null;
+  map: [number, number, number, number, number, number] | null;
+  box: [number, number, number, number] | null;
+}
+/**
  * What a dataset would hold and cost.
  */
 export interface PreviewReply {
@@ -620,6 +694,7 @@ export interface Events {
   plan: PlanEvent;
   review: ReviewEvent;
   collections: CollectionsEvent;
+  reviewed: ReviewedEvent;
 }
 /**
  * How far a long answer is.
@@ -670,6 +745,14 @@ export interface CollectionsEvent {
   event: "collections";
   collections: CollectionInfo[];
   members: Uint8;
+}
+/**
+ * Pictures were looked at side by side, or that was taken back.
+ */
+export interface ReviewedEvent {
+  event: "reviewed";
+  rows: Uint32;
+  reviewed: Uint32;
 }
 
 /** How a row stands: `kind` of the frame as a byte. */

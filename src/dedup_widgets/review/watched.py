@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-What = Literal["selection", "filters", "sort", "near", "plan", "collections", "review"]
+What = Literal["selection", "filters", "sort", "near", "plan", "collections", "reviewed", "review"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,8 @@ class Change:
     ----------
     what : str
         ``"selection"`` (masks over the rows), ``"filters"`` (clauses as JSON), ``"sort"``,
-        ``"near"``, ``"plan"`` (frames), ``"collections"``, or ``"review"``: what can be undone or
-        redone.
+        ``"near"``, ``"plan"`` (frames), ``"collections"``, ``"reviewed"``, or ``"review"``: what
+        can be undone or redone.
     old, new
         Before and after, where the two can be compared.
     origin : int or None

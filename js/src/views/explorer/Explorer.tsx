@@ -1,11 +1,13 @@
 import { useSignal } from "@preact/signals";
-import { useMemo, useRef } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { opens } from "../../data/keys";
 import { changesOf } from "../../data/overview";
+import { Compare as CompareState } from "../../state/compare";
 import type { ExplorerState } from "../../state/explorer";
 import { GridView } from "../../state/grid-view";
 import { Outcome } from "../collections/Collections";
 import { CollectionsPanel } from "../collections/CollectionsPanel";
+import { Compare } from "../compare/Compare";
 import { CreateDataset, type Opening } from "../dataset/DatasetDialog";
 import { FilterRow, FilterToggle } from "../filters/FilterRow";
 import { Overview } from "../filters/Overview";
@@ -23,20 +25,35 @@ import { type Tab, Tabs } from "./Tabs";
 
 export function Explorer({ state, signal }: { state: ExplorerState; signal: AbortSignal }) {
   const view = useMemo(() => new GridView(state, signal), [state, signal]);
+  const compare = useMemo(() => new CompareState(state, view, signal), [state, view, signal]);
   const tab = useSignal<Tab>("images");
   const opening = useSignal<Opening | null>(null);
   const keys = useSignal(false);
   const searches = useSignal(0);
   const panel = useRef<HTMLDivElement>(null);
-  const choose = (next: Tab) => {
-    // A page that becomes shorter would scroll away from here.
+  // A page that becomes shorter would scroll away from here.
+  const stayTall = (tall: boolean) => {
     const { style, offsetHeight } = panel.current!;
-    style.setProperty("--tall", next === "images" ? "0px" : `${offsetHeight}px`);
+    style.setProperty("--tall", tall ? `${offsetHeight}px` : "0px");
+    return offsetHeight;
+  };
+  const choose = (next: Tab) => {
+    stayTall(next !== "images");
     tab.value = next;
   };
+  compare.room = () => stayTall(true);
+  const comparing = compare.course.value !== null;
+  useLayoutEffect(() => {
+    if (!comparing) return;
+    return () => {
+      panel.current?.querySelector<HTMLElement>(".grid")?.focus({ preventScroll: true });
+      stayTall(false);
+    };
+  }, [comparing]);
+  const history = comparing ? compare : state.review;
   const onKeyDown = (event: KeyboardEvent) => {
-    reviewKey(state.review, event);
-    const opened = tab.value === "images" ? opens(event) : null;
+    reviewKey(state.review, event, history);
+    const opened = tab.value === "images" && !comparing ? opens(event) : null;
     if (opened === null) return;
     event.preventDefault();
     event.stopPropagation();
@@ -50,9 +67,9 @@ export function Explorer({ state, signal }: { state: ExplorerState; signal: Abor
     <App state={state} label="Image explorer" onKeyDown={onKeyDown}>
       <div class="bar top">
         <Tabs state={state} tab={tab} onChoose={choose} />
-        {tab.value === "images" && <SkipToImages />}
+        {tab.value === "images" && !comparing && <SkipToImages />}
         <span class="spring" />
-        <UndoRedo state={state} />
+        <UndoRedo state={state} by={history} />
         <CreateDataset state={state} opening={opening} />
       </div>
       <div
@@ -62,9 +79,10 @@ export function Explorer({ state, signal }: { state: ExplorerState; signal: Abor
         role="tabpanel"
         aria-labelledby={`tab-${tab.value}`}
       >
-        {tab.value === "images" && (
+        {tab.value === "images" && comparing && <Compare compare={compare} />}
+        {tab.value === "images" && !comparing && (
           <>
-            <FirstLine state={state} onReview={() => showNear(state, view)} />
+            <FirstLine state={state} onReview={() => reviewNear(state, view)} />
             <div class="bar counts">
               <Overview state={state} view={view} />
               <span class="spring" />
@@ -139,9 +157,11 @@ function SkipToImages() {
   );
 }
 
-function showNear(state: ExplorerState, view: GridView): void {
+/** Review the groups of near-duplicates, one after the other. */
+function reviewNear(state: ExplorerState, view: GridView): void {
   const all = state.shortcuts.peek();
   const near = all.find(({ unit }) => unit.startsWith("near"));
   if (near) state.filtering.change(changesOf(near, all));
   view.scrollTo(0);
+  view.open?.(null);
 }

@@ -12,7 +12,8 @@ interface HeadlineProps {
 export function Headline({ state, onReview }: HeadlineProps) {
   const headline = state.headline.value;
   if (!headline) return null;
-  const { text, done, exact, near } = headline;
+  const { text, done, exact, near, reviewed } = headline;
+  const [seen, groups] = reviewed;
   const undo = state.review.info.value?.undo ?? null;
   // What was made last can be taken back here; before it come other steps.
   const canUndo = done !== null && undo?.includes(`“${done}”`);
@@ -41,8 +42,17 @@ export function Headline({ state, onReview }: HeadlineProps) {
           title="Look at them group by group. Nothing is deleted."
           onClick={onReview}
         >
-          Review near<span class="roomy">-duplicates</span>
-          <span class="tight">…</span>
+          {seen > 0 && seen < groups ? (
+            <>
+              Go on reviewing{" "}
+              <span class="n">({`${format.count(seen)} of ${format.count(groups)}`})</span>
+            </>
+          ) : (
+            <>
+              Review near<span class="roomy">-duplicates</span>
+              <span class="tight">…</span>
+            </>
+          )}
         </button>
       )}
       {near > 0 && <AcceptPlan state={state} />}
