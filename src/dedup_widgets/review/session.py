@@ -35,7 +35,7 @@ from dedup_widgets.review.steps import (
     SelectionStep,
     Step,
 )
-from dedup_widgets.review.view import View
+from dedup_widgets.review.view import View, ViewState
 from dedup_widgets.review.watched import Change
 from dedup_widgets.scoring.job import Job
 from dedup_widgets.scoring.keepers import Rule
@@ -176,10 +176,19 @@ class Session(View):
             self._why_no_plan = str(error)
             self._planner = None
             self._decisions = Decisions()
+        self._begin_history()
+
+    def _begin_history(self) -> None:
         self._history = History(
             self.paths,
             State(self._selected, self._clauses, self._decisions, self.collections.members()),
         )
+
+    def resume(self, state: ViewState) -> None:
+        """Filter, sort and select as another view of the same images did."""
+        with self._unrecorded():
+            super().resume(state)
+        self._begin_history()
 
     def _filter_context(self) -> Context:
         return Context(

@@ -1,6 +1,7 @@
 """Notifies watchers of changes: once for each change, however many things it moved."""
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -61,6 +62,16 @@ class Watched:
                 self._watchers.remove(watcher)
 
         return stop
+
+    def watch_weakly(self, method: Watcher) -> Callable[[], None]:
+        """Watch by a method, which does not keep its object alive; return how to end that."""
+        weak = weakref.WeakMethod(method)
+
+        def call(changes: Sequence[Change]) -> None:
+            if (watcher := weak()) is not None:
+                watcher(changes)
+
+        return self.watch(call)
 
     @contextmanager
     def changing(self, *changes: Change) -> Iterator[None]:

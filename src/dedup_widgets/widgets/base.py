@@ -11,6 +11,7 @@ import anywidget
 import msgspec
 
 from dedup_widgets.errors import DedupError
+from dedup_widgets.widgets.outputs import Shown
 from dedup_widgets.widgets.protocol import (
     Buffers,
     CancelRequest,
@@ -56,8 +57,10 @@ class News:
         self.arrays = Buffers()
 
 
-class Widget(anywidget.AnyWidget):
+class Widget(Shown, anywidget.AnyWidget):
     """An anywidget that answers typed requests.
+
+    It is open from when it is first shown: what is open is held until the kernel ends.
 
     Handlers run in parallel with the user's cells on some kernels, and the slow ones in threads of
     their own: whatever they touch is immutable or guarded by a lock.
@@ -65,6 +68,7 @@ class Widget(anywidget.AnyWidget):
 
     slow: ClassVar[tuple[type[Request], ...]] = ()
     """Requests that are answered in a thread."""
+    _is_made = False
 
     def __init__(self, **traits: Any) -> None:
         self._running: dict[tuple[int, int], Future[None]] = {}
@@ -74,7 +78,20 @@ class Widget(anywidget.AnyWidget):
             PingRequest: lambda _request, _in, _out: None
         }
         super().__init__(**traits)
+        self._is_made = True
         self.on_msg(self._receive)
+
+    def open(self) -> None:
+        """Make the widget known to pages, which showing it does."""
+        if self._is_made and self.comm is None:
+            self.layout.open()
+            super().open()
+
+    @property
+    def model_id(self) -> str:
+        """What pages know the widget by; asking for it opens it."""
+        self.open()
+        return str(super().model_id)
 
     def _receive(self, _widget: object, content: Any, buffers: list[Any]) -> None:
         if not isinstance(content, dict):

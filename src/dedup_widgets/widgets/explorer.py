@@ -54,6 +54,9 @@ class Explorer(ImageGrid):
         Height of the grid in CSS pixels.
     progress
         Whether scoring shows a progress bar.
+    restore
+        Whether a cell that is run again goes on with the filters, the order and the selection of
+        the Explorer that it made before, if that was of the same images.
 
     Attributes
     ----------
@@ -123,8 +126,10 @@ class Explorer(ImageGrid):
         store: "str | os.PathLike[str] | Store | None" = None,
         height: int = 560,
         progress: bool = True,
+        restore: bool = True,
     ) -> None:
-        if not isinstance(data, Session):
+        is_own = not isinstance(data, Session)
+        if is_own:
             data = Session(
                 data,
                 path=path,
@@ -138,7 +143,7 @@ class Explorer(ImageGrid):
                 store=store,
                 progress=progress,
             )
-        super().__init__(data, height=height)
+        super().__init__(data, height=height, restore=restore and is_own)
         self._handlers |= DatasetRequests(data, self._report_progress).handlers
         self._handlers[AnalyticsRequest] = self._make_analytics
 
@@ -155,6 +160,12 @@ class Explorer(ImageGrid):
 
                 self._analytics = Analytics(self.session)
             return self._analytics
+
+    def leave_pages(self) -> None:
+        """Take the widget off all pages; it opens again when it is shown again."""
+        super().leave_pages()
+        # They are made anew when they are looked at again.
+        self._analytics = None
 
     def _make_analytics(self, _request: AnalyticsRequest, _in: list[Any], _out: Buffers) -> None:
         self.analytics  # noqa: B018 - making it sets the trait

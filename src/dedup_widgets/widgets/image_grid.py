@@ -14,6 +14,7 @@ from dedup_widgets.review.watched import Change
 from dedup_widgets.store.open import Store
 from dedup_widgets.widgets.base import Widget, bundle
 from dedup_widgets.widgets.delegate import attribute_of, method_of
+from dedup_widgets.widgets.outputs import note_made
 from dedup_widgets.widgets.requests.grid import GridRequests
 
 
@@ -36,6 +37,9 @@ class ImageGrid(Widget):
         Where thumbnails are remembered; see :func:`dedup_widgets.score`.
     height
         Height of the grid in CSS pixels.
+    restore
+        Whether a cell that is run again goes on with the filters, the order and the selection of
+        the grid that it made before, if that was of the same images.
 
     Attributes
     ----------
@@ -54,6 +58,7 @@ class ImageGrid(Widget):
     _sort = traitlets.Dict().tag(sync=True)
     height = traitlets.Int(560, min=160).tag(sync=True)
     _observed: frozenset[Any] = frozenset()
+    _stop_following: Callable[[], None] | None = None
 
     frame: pl.DataFrame = attribute_of("The frame behind the grid, all rows and columns.")
     selection: Any = attribute_of(View.selection)
@@ -71,22 +76,39 @@ class ImageGrid(Widget):
         near: float = 0.05,
         store: "str | os.PathLike[str] | Store | None" = None,
         height: int = 560,
+        restore: bool | None = None,
     ) -> None:
+        restore = not isinstance(data, View) if restore is None else restore
         if not isinstance(data, View):
             data = View(data, path=path, score=score, near=near, store=store)
         self.session = data
+        before = note_made(self)
+        if restore and before is not None:
+            data.resume(before)
         self._requests = self._make_requests()
         super().__init__(height=height, _filters=data.clauses, _sort=data.sort)
         self._handlers |= self._requests.handlers
-        self._stop_following = data.watch(self._follow)
+        self._start_following()
 
     def _make_requests(self) -> GridRequests:
         return GridRequests(self.session)
 
+    def _start_following(self) -> None:
+        self._stop_following = self.session.watch_weakly(self._follow)
+        self._filters, self._sort = self.session.clauses, self.session.sort
+
+    def open(self) -> None:
+        """Make the widget known to pages, which showing it does."""
+        if self._is_made and self._stop_following is None:
+            self._start_following()
+        super().open()
+
     def close(self) -> None:
         """Take the widget off all pages; its session goes on without it."""
-        self._stop_following()
-        super().close()
+        self.leave_pages()
+        if self._stop_following is not None:
+            self._stop_following()
+            self._stop_following = None
 
     def __len__(self) -> int:
         return len(self.session)
