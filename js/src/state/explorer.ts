@@ -1,4 +1,4 @@
-import { computed, type ReadonlySignal } from "@preact/signals";
+import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { isRange } from "../data/filters";
 import { countStaying, replanned, withoutKept } from "../data/frame";
 import { shortcutsOf } from "../data/overview";
@@ -7,6 +7,7 @@ import { rowsOf } from "../data/selection";
 import { Bars } from "../histogram/bars";
 import type { AnyModel } from "../wire/model";
 import type { Events, Replies } from "../wire/protocol";
+import { syncTrait } from "../wire/sync";
 import { Charts } from "./charts";
 import { DatasetMaker } from "./dataset";
 import { GridState } from "./grid";
@@ -21,6 +22,8 @@ export class ExplorerState extends GridState {
   readonly nameForm: NameForm;
   readonly dataset: DatasetMaker;
   readonly charts: Charts;
+  /** How far the job is that scores the images; empty without one. */
+  readonly scoring: Signal<string> = signal("");
 
   /** The histogram of the scores. */
   readonly bars = new Bars({
@@ -77,12 +80,22 @@ export class ExplorerState extends GridState {
       signal,
     });
     rpc.on("plan", (plan) => this.#replan(plan));
+    rpc.on("frame", () => this.ask());
+    syncTrait(
+      model,
+      "_scoring",
+      this.scoring,
+      (raw) => (typeof raw === "string" ? raw : ""),
+      signal,
+    );
   }
 
   protected override opened(reply: Replies["open_review"]): void {
     super.opened(reply);
     this.catalogue.load(reply.rows, reply);
     this.review.info.value = reply.review;
+    // What they say of the plan is of another frame.
+    this.tiles.refresh();
   }
 
   setRange(range: Range | null): void {

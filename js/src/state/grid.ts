@@ -114,7 +114,8 @@ export class GridState extends PickState {
 
   protected override opened(reply: Replies["open_grid"]): void {
     super.opened(reply);
-    this.frame.value = frameOf(reply);
+    const before = this.frame.peek();
+    this.frame.value = frameOf(reply, before ? before.filled + 1 : 0);
     this.catalogue.load(reply.rows, { collections: [], members: new Uint8Array(0) });
   }
 
@@ -136,7 +137,9 @@ export class GridState extends PickState {
       if (present) this.#rank.value = null;
       return;
     }
-    const holds = present?.frame === frame || !PLANNED.includes(column);
+    const holds =
+      present?.frame === frame ||
+      (present?.frame.filled === frame.filled && !PLANNED.includes(column));
     if (present?.column === column && holds) return;
     this.sorting.value = column;
     this.rpc.request("order", { column }, { latest: "order" }).then(

@@ -230,6 +230,10 @@ NUMBERED = frozenset({"group", "nearest"})
 """Columns whose numbers name things and measure nothing."""
 
 
+NOT_SCORED = "not scored yet"
+"""The ``error`` of an image that a job has still to score."""
+
+
 def types(*names: str) -> dict[str, Any]:
     """Return the types of some columns, by name."""
     return {name: COLUMNS[name].dtype for name in names}

@@ -9,6 +9,7 @@ import polars as pl
 from dedup_widgets._text import counted
 from dedup_widgets.frame.provenance import Provenance, are_compared, provenances
 from dedup_widgets.frame.scale import NEAR
+from dedup_widgets.frame.schema import NOT_SCORED
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class Summary:
         Groups that hold two or more different pictures.
     unreadable : int
         Files that could not be read.
+    waiting : int
+        Images that a job has still to score.
     unconfirmed : int
         Those near-duplicates whose score is above 0.05, so that they are similar by their vectors
         and nobody has confirmed them; 0 where all were scored by vectors only.
@@ -48,6 +51,7 @@ class Summary:
     exact_groups: int = 0
     near_groups: int = 0
     unreadable: int = 0
+    waiting: int = 0
     unconfirmed: int = 0
     compared: int | None = None
     left_out: int = 0
@@ -63,6 +67,8 @@ class Summary:
             parts[2] += f" ({self.unconfirmed:,} beyond {NEAR}, unconfirmed)"
         if self.unreadable:
             parts.append(f"{self.unreadable:,} unreadable")
+        if self.waiting:
+            parts.append(f"{self.waiting:,} {NOT_SCORED}")
         if self.left_out:
             parts.append(self.about_left_out)
         return ", ".join(parts)
@@ -105,9 +111,12 @@ def summarize(
     1
     """
     columns = set(frame.columns)
-    unreadable = frame["error"].count() if "error" in columns else 0
+    waiting = unreadable = 0
+    if "error" in columns:
+        waiting = int((frame["error"] == NOT_SCORED).sum())
+        unreadable = frame["error"].count() - waiting
     if score is None:
-        return Summary(len(frame), unreadable=unreadable)
+        return Summary(len(frame), unreadable=unreadable, waiting=waiting)
     made = provenances(frame) if made is None else made
     is_compared = are_compared(made)
     kind = kinds(frame, score, near)
@@ -125,6 +134,7 @@ def summarize(
         exact_groups=int((kind == "exact").sum()) - exact if "kind" in columns else exact,
         near_groups=int((different_pictures > 1).sum()),
         unreadable=unreadable,
+        waiting=waiting,
         unconfirmed=int((is_near & (value > _float32(NEAR))).sum()) if is_compared else 0,
         compared=sum(it.compared or 0 for it in made) if is_compared else None,
         left_out=sum(it.left_out for it in made),

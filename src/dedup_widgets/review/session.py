@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from dedup_widgets.planning.planner import Planner
 from dedup_widgets.review.collections import Collections
 from dedup_widgets.review.decisions import Decisions, StoredDecisions
 from dedup_widgets.review.display import planned
+from dedup_widgets.review.following import follow_job
 from dedup_widgets.review.history import History, State
 from dedup_widgets.review.steps import (
     CollectionStep,
@@ -132,7 +134,7 @@ class Session(View):
         if not is_frame(data):
             if path != "path" or score != "uniqueness":
                 raise InputError("path and score name columns of a frame; data is none")
-            frame = data.so_far() if is_job else run(data)
+            frame = data.all_so_far() if is_job else run(data)
         else:
             frame = to_polars(data)
             if score not in frame.columns:
@@ -162,6 +164,9 @@ class Session(View):
         )
         self._start(near)
         self._context = self._filter_context()
+        self._scoring = ""
+        if is_job and not data.done:
+            follow_job(data, self)
 
     def _start(self, near: float | None) -> None:
         frame = self.frame
@@ -215,6 +220,39 @@ class Session(View):
             for column in (self.label, self.split)
             if column is not None and "group" in self.known.columns
         }
+
+    # The job that it is of
+
+    @property
+    def scoring(self) -> str:
+        """How far the job is that scores the images, in words; nothing once it has ended."""
+        return self._scoring
+
+    @scoring.setter
+    def scoring(self, text: str) -> None:
+        with self.lock:
+            before, self._scoring = self._scoring, text
+            if text != before:
+                self.report(Change("scoring", before, text))
+
+    def refill(self, frame: pl.DataFrame) -> None:
+        """Take other scores and facts of the same images; all else stays as it is."""
+        with self.changing(Change("frame")):
+            self._scored_frame = frame
+            self.searched = self._search(frame)
+            self._stored = StoredDecisions(frame, self.store.library, self.path)
+            found = self._stored.read()
+            self._planner = Planner(for_planning(frame, self.path, self.score))
+            self._as_scored = Decisions(), None
+            self._why_no_plan = None
+            self._follow(
+                replace(
+                    self._decisions,
+                    keepers=found.keepers,
+                    not_duplicates=found.not_duplicates,
+                )
+            )
+            self._context = self._filter_context()
 
     # The plan, and what it follows
 

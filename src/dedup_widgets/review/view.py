@@ -106,11 +106,7 @@ class View(Watched):
         self._row_of = {p: row for row, p in enumerate(self.paths)}
         self._selected: Mask = np.zeros(len(frame), np.bool_)
         self._clauses: dict[str, Any] = {}
-        self.searched = (
-            SimilarImages(frame, path, beside=self.store.cache.path)
-            if "embedding" in frame.columns
-            else None
-        )
+        self.searched = self._search(frame)
         self._show(frame)
         self._context = self._filter_context()
         first = self.score
@@ -129,6 +125,11 @@ class View(Watched):
             self.known, self.score and "uniqueness", self._near, provenances(frame)
         )
         self._ranks: dict[str, np.ndarray] = {}
+
+    def _search(self, frame: pl.DataFrame) -> SimilarImages | None:
+        if "embedding" not in frame.columns:
+            return None
+        return SimilarImages(frame, self.path, beside=self.store.cache.path)
 
     def _filter_context(self) -> Context:
         return Context(path=self.path, score=self.score)

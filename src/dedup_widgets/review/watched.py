@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-What = Literal["selection", "filters", "sort", "near", "plan", "collections", "review"]
+What = Literal[
+    "selection", "filters", "sort", "near", "plan", "collections", "review", "frame", "scoring"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +20,9 @@ class Change:
     ----------
     what : str
         ``"selection"`` (masks over the rows), ``"filters"`` (clauses as JSON), ``"sort"``,
-        ``"near"``, ``"plan"`` (frames), ``"collections"``, or ``"review"``: what can be undone or
-        redone.
+        ``"near"``, ``"plan"`` (frames), ``"collections"``, ``"review"``: what can be undone or
+        redone, ``"frame"``: scores and facts of the same images, or ``"scoring"``: how far the job
+        is, in words.
     old, new
         Before and after, where the two can be compared.
     origin : int or None

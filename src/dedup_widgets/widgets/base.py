@@ -1,5 +1,7 @@
 """What every widget shares: its bundle, and answering the browser's requests."""
 
+import hashlib
+import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,6 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 import anywidget
 import msgspec
+import traitlets
 
 from dedup_widgets.errors import DedupError
 from dedup_widgets.widgets.outputs import Shown
@@ -43,6 +46,32 @@ def bundle(name: str) -> str:
             "`make js`, which needs node, or install the wheel"
         )
     return path.read_text(encoding="utf-8")
+
+
+LOADER = """\
+const page = globalThis;
+export default () => {
+  let widget;
+  const of = (model) => (widget ??= load(model).then((module) => module.default()));
+  return {
+    initialize: async (props) => (await of(props.model)).initialize(props),
+    render: async (props) => (await of(props.model)).render(props),
+  };
+};
+function load(model) {
+  const url = URL.createObjectURL(new Blob([model.get("_code")], { type: "text/javascript" }));
+  return (page[KEY] ??= import(url)).finally(() => URL.revokeObjectURL(url));
+}
+"""
+"""What anywidget imports for each model. A page never forgets a module, so the bundle is another
+one, which all models share."""
+
+
+def front_end(name: str) -> tuple[str, Any]:
+    """Return the ``_esm`` and the ``_code`` of a widget."""
+    code = bundle(name)
+    key = f"dedup-widgets {name} {hashlib.sha256(code.encode()).hexdigest()}"
+    return LOADER.replace("KEY", json.dumps(key)), traitlets.Unicode(code).tag(sync=True)
 
 
 class CancelledError(Exception):

@@ -13,7 +13,7 @@ from dedup_widgets.review.decisions import Decisions
 from dedup_widgets.review.session import Session
 from dedup_widgets.review.watched import Change
 from dedup_widgets.store.open import Store
-from dedup_widgets.widgets.base import bundle
+from dedup_widgets.widgets.base import front_end
 from dedup_widgets.widgets.delegate import attribute_of, method_of
 from dedup_widgets.widgets.image_grid import ImageGrid
 from dedup_widgets.widgets.protocol import AnalyticsRequest, Buffers, Request
@@ -79,11 +79,12 @@ class Explorer(ImageGrid):
     >>> ex.create_dataset("Unique", "clean-v1")  # doctest: +SKIP
     """
 
-    _esm = bundle("explorer")
+    _esm, _code = front_end("explorer")
     slow = (*ImageGrid.slow, *DatasetRequests.slow, AnalyticsRequest)
     _analytics = traitlets.Instance(ipywidgets.Widget, allow_none=True).tag(
         sync=True, **ipywidgets.widget_serialization
     )
+    _scoring = traitlets.Unicode().tag(sync=True)
     session: Session
     _requests: ReviewRequests
 
@@ -169,6 +170,15 @@ class Explorer(ImageGrid):
 
     def _make_analytics(self, _request: AnalyticsRequest, _in: list[Any], _out: Buffers) -> None:
         self.analytics  # noqa: B018 - making it sets the trait
+
+    def _show(self, change: Change) -> None:
+        super()._show(change)
+        if change.what == "scoring":
+            self._scoring = change.new
+
+    def _start_following(self) -> None:
+        super()._start_following()
+        self._scoring = self.session.scoring
 
     def _receive(self, widget: object, content: Any, buffers: list[Any]) -> None:
         super()._receive(widget, content, buffers)

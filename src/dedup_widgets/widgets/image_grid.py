@@ -12,7 +12,7 @@ from dedup_widgets.filters import Filters
 from dedup_widgets.review.view import View
 from dedup_widgets.review.watched import Change
 from dedup_widgets.store.open import Store
-from dedup_widgets.widgets.base import Widget, bundle
+from dedup_widgets.widgets.base import Widget, front_end
 from dedup_widgets.widgets.delegate import attribute_of, method_of
 from dedup_widgets.widgets.outputs import note_made
 from dedup_widgets.widgets.requests.grid import GridRequests
@@ -52,7 +52,7 @@ class ImageGrid(Widget):
         When data is no table or lacks a column; the message lists those there are.
     """
 
-    _esm = bundle("image_grid")
+    _esm, _code = front_end("image_grid")
     slow = GridRequests.slow
     _filters = traitlets.Dict().tag(sync=True)
     _sort = traitlets.Dict().tag(sync=True)

@@ -52,6 +52,10 @@ class ReviewRequests(GridRequests):
         """Add the events that report a change to pages."""
         super().report_change(change, news)
         match change.what:
+            case "frame":
+                self._last_plan = self._plan_arrays()
+                self._version += 1
+                news.events.append(protocol.FrameEvent())
             case "plan":
                 news.events.append(self._replanned(news.arrays))
             case "collections":
