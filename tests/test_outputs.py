@@ -181,6 +181,19 @@ def test_what_was_set_survives_a_run_that_fails(kernel):
     assert kernel.value("len(ex.selection)") == 2
 
 
+@pytest.mark.slow
+def test_an_error_on_purpose_is_a_line_and_its_traceback_is_had_for_the_asking(kernel):
+    with pytest.raises(RuntimeError) as error:
+        kernel.cell("first", "x = 1\ndw.Explorer(pl.DataFrame({'a': [1]}))")
+    said, hint = str(error.value).split("\n")
+    assert "InputError" in said
+    assert "'path'" in said
+    assert hint == "(in line 2; %tb shows the traceback)"
+    with pytest.raises(RuntimeError) as error:
+        kernel.cell("first", "%tb")
+    assert "explorer.py" in str(error.value)
+
+
 def test_a_review_that_goes_on_begins_where_the_other_was():
     df = pl.DataFrame({"path": ["a", "b", "c"], "uniqueness": np.float32([0, 0.5, 1])})
     earlier, later = dw.Session(df), dw.Session(df)
