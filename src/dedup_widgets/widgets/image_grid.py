@@ -14,6 +14,7 @@ from dedup_widgets.review.watched import Change
 from dedup_widgets.store.open import Store
 from dedup_widgets.widgets.base import Widget, front_end
 from dedup_widgets.widgets.delegate import attribute_of, method_of
+from dedup_widgets.widgets.link import link
 from dedup_widgets.widgets.outputs import note_made
 from dedup_widgets.widgets.requests.grid import GridRequests
 
@@ -109,6 +110,30 @@ class ImageGrid(Widget):
         if self._stop_following is not None:
             self._stop_following()
             self._stop_following = None
+
+    def link(self, scatter: Any) -> Callable[[], None]:
+        """Share selection and filters with a scatter plot of jupyter-scatter.
+
+        What is picked with the lasso there is selected here, and the other way round; the plot
+        shows what the filters leave. See :func:`dedup_widgets.projection` for where the points lie.
+
+        Parameters
+        ----------
+        scatter
+            A ``jscatter.Scatter`` whose data has the column of paths, in any order and for any
+            part of the images; or has one point for each row.
+
+        Returns
+        -------
+        callable
+            Ends it.
+
+        Raises
+        ------
+        InputError
+            When it is no such plot, or its points cannot be told to be which images.
+        """
+        return link(self.session, scatter)
 
     def __len__(self) -> int:
         return len(self.session)
