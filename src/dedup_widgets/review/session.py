@@ -26,8 +26,9 @@ from dedup_widgets.planning.planner import Planner
 from dedup_widgets.review.collections import Collections
 from dedup_widgets.review.decisions import Decisions, StoredDecisions
 from dedup_widgets.review.display import planned
-from dedup_widgets.review.following import follow_job
+from dedup_widgets.review.filling import follow_job
 from dedup_widgets.review.history import History, State
+from dedup_widgets.review.missing import without_missing
 from dedup_widgets.review.steps import (
     CollectionStep,
     FiltersStep,
@@ -149,6 +150,7 @@ class Session(View):
         self._changes = ""
         self._as_scored: tuple[Decisions, pl.DataFrame | None] = Decisions(), None
         self._not_duplicates: set[str] = set()
+        self._missing: Mask | None = None
         self._history: History | None = None
         super().__init__(
             frame, path=path, score=score, near=NEAR if near is None else near, store=store
@@ -253,6 +255,12 @@ class Session(View):
                 )
             )
             self._context = self._filter_context()
+
+    def note_missing(self, missing: Mask) -> None:
+        """Plan without files that are gone: they are shown as missing, and keep nobody's place."""
+        if missing.any() and self._planner is not None:
+            self._missing = missing
+            self.refill(without_missing(self._scored_frame, missing, self.path, self.score))
 
     # The plan, and what it follows
 
@@ -431,7 +439,7 @@ class Session(View):
         """Plan anew, keep what the steps decided, and show exactly this plan."""
         assert self._planner is not None
         with self.lock:
-            plan = self._planner.plan(**decisions.arguments())
+            plan = self._planner.plan(**self._arguments(decisions))
             self._stored.write(*steps)
             old_plan, old_near = self._plan, self._near
             near = self._planner.near if decisions.near is None else decisions.near
@@ -444,6 +452,13 @@ class Session(View):
             with self.changing(Change("plan", old_plan, plan), *moved):
                 pass
 
+    def _arguments(self, decisions: Decisions) -> dict[str, Any]:
+        """Return what the planner takes: a file that is gone is no keeper, whoever chose it."""
+        arguments = decisions.arguments()
+        if self._missing is not None:
+            arguments["keepers"] = arguments["keepers"] - set(self.paths_in(self._missing))
+        return arguments
+
     def _changes_since_scored(self) -> str:
         """Return what the present boundary changed, as a text."""
         if self._plan is None or self._planner is None or self._decisions.near is None:
@@ -451,7 +466,7 @@ class Session(View):
         as_scored = self._decisions.with_near(None)
         known, plan = self._as_scored
         if plan is None or known != as_scored:
-            plan = self._planner.plan(**as_scored.arguments())
+            plan = self._planner.plan(**self._arguments(as_scored))
             self._as_scored = as_scored, plan
         return str(changes(plan, self._plan))
 

@@ -1,6 +1,7 @@
 """The image grid: a view of a frame as tiles on the screen."""
 
 import os
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from dedup_widgets.widgets.delegate import attribute_of, method_of
 from dedup_widgets.widgets.link import link
 from dedup_widgets.widgets.outputs import note_made
 from dedup_widgets.widgets.requests.grid import GridRequests
+from dedup_widgets.widgets.saved import saved_html
 
 
 class ImageGrid(Widget):
@@ -58,6 +60,7 @@ class ImageGrid(Widget):
     _filters = traitlets.Dict().tag(sync=True)
     _sort = traitlets.Dict().tag(sync=True)
     height = traitlets.Int(560, min=160).tag(sync=True)
+    _saved = traitlets.Unicode().tag(sync=True)
     _observed: frozenset[Any] = frozenset()
     _stop_following: Callable[[], None] | None = None
 
@@ -87,7 +90,12 @@ class ImageGrid(Widget):
         if restore and before is not None:
             data.resume(before)
         self._requests = self._make_requests()
-        super().__init__(height=height, _filters=data.clauses, _sort=data.sort)
+        super().__init__(
+            height=height,
+            _filters=data.clauses,
+            _sort=data.sort,
+            _saved=f"dw-saved-{uuid.uuid4().hex}",
+        )
         self._handlers |= self._requests.handlers
         self._start_following()
 
@@ -134,6 +142,14 @@ class ImageGrid(Widget):
             When it is no such plot, or its points cannot be told to be which images.
         """
         return link(self.session, scatter)
+
+    def _ipython_display_(self) -> None:
+        """Show the widget, after what stands in for it where there is no kernel."""
+        from IPython.display import publish_display_data
+
+        publish: Callable[..., None] = publish_display_data
+        publish({"text/html": saved_html(self.session, self._saved)})
+        publish(*self._repr_mimebundle_())
 
     def __len__(self) -> int:
         return len(self.session)
