@@ -317,6 +317,7 @@ def dataset(source, folder, **changes):
         "root": str(folder),
         "mode": "copy",
         "format": "imagefolder",
+        "copies": False,
         "merge": False,
         "annotate": None,
         **changes,

@@ -40,6 +40,9 @@ def test_open_tells_everything_that_a_view_needs(ex, frame):
         "images": 5,
         "exact": 1,
         "near": 0,
+        "kept": 3,
+        "exact_bytes": frame.filter(uniqueness=0.0)["bytes"].sum(),
+        "near_bytes": 0,
         "groups": 1,
         "exact_groups": 1,
         "near_groups": 0,
@@ -346,7 +349,8 @@ def test_names_are_sent_as_they_are_for_the_browser_to_show_as_text(ex, frame):
 
 def test_the_text_of_an_explorer_sums_it_up(ex):
     assert repr(ex) == (
-        "Explorer(5 images, 1 exact duplicates of 1, 0 near-duplicates, 1 groups, 1 unreadable)"
+        "Explorer(5 images, 1 exact duplicate can go, 0 near-duplicates can go, 3 kept, "
+        "1 unreadable, 1 group)"
     )
 
 

@@ -101,6 +101,7 @@ const preview = (dataset: DatasetForm): Replies["preview"] | Error =>
         renamed: 0,
         unreadable: 1,
         removed: 4,
+        copies: 0,
         lost_groups: 3,
       };
 

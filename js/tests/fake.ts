@@ -155,7 +155,10 @@ export function smallFrame(): Replies["open_review"] {
     summary: {
       images: 8,
       exact: 1,
-      near: 3,
+      near: 2,
+      kept: 4,
+      exact_bytes: 2048,
+      near_bytes: 4096,
       groups: 2,
       exact_groups: 1,
       near_groups: 1,
@@ -183,11 +186,13 @@ export function smallFrame(): Replies["open_review"] {
 
 /** What Python tells of when the plan of {@link smallFrame} changes. */
 export function smallPlan(change: Partial<Events["plan"]> = {}): Record<string, unknown> {
-  const { band, place, kind, keep, near, summary } = smallFrame();
+  const { scores, band, place, kind, keep, near, summary } = smallFrame();
   return {
     event: "plan",
     version: 1,
+    keep_order: false,
     rows: null,
+    scores,
     band,
     place,
     kind,

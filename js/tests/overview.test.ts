@@ -9,11 +9,11 @@ const labels = (shortcuts: typeof all) => shortcuts.map(({ count, unit }) => `${
 const named = (unit: string) => all.find((shortcut) => shortcut.unit.startsWith(unit))!;
 
 describe("the overview", () => {
-  it("counts exact duplicates without their keepers, and what is near but not the same", () => {
+  it("counts what can go: exact duplicates, and what is near but not the same", () => {
     expect(labels(all)).toEqual([
       "8 images",
       "1 exact duplicate",
-      "3 near-duplicates",
+      "2 near-duplicates",
       "2 groups",
       "1 unreadable",
     ]);
@@ -22,14 +22,17 @@ describe("the overview", () => {
   it("tells what was confirmed from what is only similar, where pictures were compared", () => {
     const summary = { ...frame.summary, compared: 12 };
     expect(labels(shortcutsOf({ ...frame, summary })).slice(2, 3)).toEqual([
-      "3 near-duplicates (confirmed)",
+      "2 near-duplicates (confirmed)",
     ]);
-    const wide = shortcutsOf({ ...frame, summary, near: 0.4 });
+    const keep = frame.keep.slice();
+    keep[5] = 0;
+    const more = { ...summary, near: 3, unconfirmed: 1 };
+    const wide = shortcutsOf({ ...frame, keep, summary: more, near: 0.5 });
     expect(labels(wide).slice(2, 4)).toEqual([
-      "3 near-duplicates (confirmed)",
+      "2 near-duplicates (confirmed)",
       "1 similar (not confirmed)",
     ]);
-    expect(wide[3].set?.clause).toEqual([0.05, 0.4]);
+    expect(wide[3].set).toEqual({ uniqueness: [0.05, 0.5], plan: { any: ["remove"] } });
   });
 
   it("has label conflicts and leakage where the frame has labels and splits", () => {
@@ -52,6 +55,7 @@ describe("the overview", () => {
   it("takes the other shortcuts' clauses away and leaves the rest", () => {
     expect(changesOf(named("exact"), all)).toEqual({
       uniqueness: [0, 0.0001],
+      plan: null,
       group: null,
       error: null,
       label_conflict: null,
@@ -68,13 +72,15 @@ describe("the overview", () => {
       all.filter((shortcut) => isPressed(shortcut, all, { ...clauses })).map(({ unit }) => unit);
     expect(pressed({})).toEqual(["images"]);
     expect(pressed({ uniqueness: [0, 0.0001] })).toEqual(["exact duplicate"]);
-    expect(pressed({ uniqueness: [0.0001, 0.05], width: [0, 9] })).toEqual(["near-duplicates"]);
+    expect(
+      pressed({ uniqueness: [0.0001, 0.05], plan: { any: ["remove"] }, width: [0, 9] }),
+    ).toEqual(["near-duplicates"]);
     expect(pressed({ uniqueness: [0, 0.0001], group: { null: false } })).toEqual([]);
     expect(pressed({ width: [0, 9] })).toEqual([]);
   });
 
-  it("holds the near-duplicates of the boundary in effect", () => {
-    const moved = shortcutsOf({ ...frame, near: 0.02 });
-    expect(moved[2]).toMatchObject({ count: 2, set: { clause: [0.0001, 0.02] } });
+  it("takes an open range where scores are a scale of their own", () => {
+    const [, , near] = shortcutsOf({ ...frame, near: 0.02 });
+    expect(near.set).toEqual({ uniqueness: [0.0001, null], plan: { any: ["remove"] } });
   });
 });

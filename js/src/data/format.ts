@@ -3,6 +3,10 @@ const whole = new Intl.NumberFormat("en-US");
 /** 1204 → "1,204". */
 export const count = (n: number): string => whole.format(n);
 
+/** "80", or "80, 47 hidden" where the filter hides some of them. */
+export const withHidden = (all: number, hidden: number): string =>
+  hidden > 0 ? `${count(all)}, ${count(hidden)} hidden` : count(all);
+
 /** "1 image", "1,204 images". */
 export const images = (n: number): string => `${count(n)} ${n === 1 ? "image" : "images"}`;
 

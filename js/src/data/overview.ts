@@ -1,4 +1,5 @@
 import { countIn, type Range } from "../data/range";
+import { Keep } from "../wire/protocol";
 import { type Clause, type Clauses, sameClause } from "./filters";
 import * as format from "./format";
 import type { Frame } from "./frame";
@@ -12,12 +13,16 @@ interface Shortcut {
   unit: string;
   title: string;
   /** Null for the one that resets all filters. */
-  set: { key: string; clause: Clause } | null;
+  set: Clauses | null;
 }
 
 const EXACT: Range = [0, DUPLICATES];
 
-export function shortcutsOf({ rows, score, scores, near, summary }: Frame): Shortcut[] {
+/** What the plan removes. */
+const GOES = { any: ["remove"] };
+
+export function shortcutsOf(frame: Frame): Shortcut[] {
+  const { rows, score, scores, summary } = frame;
   const shortcuts: Shortcut[] = [
     {
       count: rows,
@@ -29,36 +34,37 @@ export function shortcutsOf({ rows, score, scores, near, summary }: Frame): Shor
   const add = (
     count: number,
     [one, many]: readonly [string, string],
-    key: string,
-    clause: Clause,
+    set: Clauses,
     title: string,
-  ) => shortcuts.push({ count, unit: count === 1 ? one : many, title, set: { key, clause } });
+  ) => shortcuts.push({ count, unit: count === 1 ? one : many, title, set });
   if (score !== null) {
+    const { exact } = summary;
+    // The documented range holds exactly these, but in a part of a frame whose keepers are missing.
+    const more: Clauses = countIn(scores, EXACT) === exact ? {} : { plan: GOES };
     add(
-      countIn(scores, EXACT),
+      exact,
       ["exact duplicate", "exact duplicates"],
-      score,
-      EXACT,
-      `${score} up to ${write("number", DUPLICATES, 1)}: the same picture as another image, which is the keeper`,
+      { [score]: EXACT, ...more },
+      `Can go: the same picture as another image, which stays (${score} up to ${write("number", DUPLICATES, 1)})`,
     );
-    for (const { to, from, units, title } of nearShortcuts(near, summary.compared !== null)) {
-      const range: Range = [from, to];
+    for (const { to, from, count, units, title } of nearShortcuts(frame)) {
       const bounds = `above ${write("number", from, 0)}, up to ${write("number", to, 1)}`;
-      add(countIn(scores, range), units, score, range, `${score} ${bounds}: ${title}`);
+      const set = { [score]: rangeOf(frame, [from, to], count), plan: GOES };
+      add(count, units, set, `Can go: ${title} (${score} ${bounds})`);
     }
   }
   const { groups, unreadable, label_conflicts: conflicts, leakage } = summary;
   const inGroups = "Images in groups of exact duplicates and near-duplicates";
-  add(groups, ["group", "groups"], "group", { null: false }, inGroups);
+  add(groups, ["group", "groups"], { group: { null: false } }, inGroups);
   const broken = "Files that could not be read";
-  add(unreadable, ["unreadable", "unreadable"], "error", { null: false }, broken);
+  add(unreadable, ["unreadable", "unreadable"], { error: { null: false } }, broken);
   if (conflicts !== null) {
     const title = "Images in groups whose labels disagree";
-    add(conflicts, ["label conflict", "label conflicts"], "label_conflict", true, title);
+    add(conflicts, ["label conflict", "label conflicts"], { label_conflict: true }, title);
   }
   if (leakage !== null) {
     const title = `Images in ${format.groups(leakage)} with members in several splits`;
-    add(leakage, ["leakage", "leakage"], "leakage", true, title);
+    add(leakage, ["leakage", "leakage"], { leakage: true }, title);
   }
   return shortcuts;
 }
@@ -66,20 +72,24 @@ export function shortcutsOf({ rows, score, scores, near, summary }: Frame): Shor
 interface NearShortcut {
   from: number;
   to: number;
+  count: number;
   units: readonly [string, string];
   title: string;
 }
 
 /** Near-duplicates; and apart from them what is only similar, where others were confirmed. */
-function nearShortcuts(near: number, compared: boolean): NearShortcut[] {
-  if (!compared) {
+function nearShortcuts({ near, summary }: Frame): NearShortcut[] {
+  const { compared, unconfirmed } = summary;
+  const count = summary.near - unconfirmed;
+  if (compared === null) {
     const units = ["near-duplicate", "near-duplicates"] as const;
-    return [{ from: DUPLICATES, to: near, units, title: "near another image, not the same" }];
+    return [{ from: DUPLICATES, to: near, count, units, title: "near another image, which stays" }];
   }
   const shortcuts: NearShortcut[] = [
     {
       from: DUPLICATES,
       to: Math.min(near, CONFIRMED),
+      count,
       units: ["near-duplicate (confirmed)", "near-duplicates (confirmed)"],
       title: "copies of another image, confirmed by laying one picture over the other",
     },
@@ -88,6 +98,7 @@ function nearShortcuts(near: number, compared: boolean): NearShortcut[] {
     shortcuts.push({
       from: CONFIRMED,
       to: near,
+      count: unconfirmed,
       units: ["similar (not confirmed)", "similar (not confirmed)"],
       title: "similar to another image by their vectors; nobody has confirmed them",
     });
@@ -95,13 +106,17 @@ function nearShortcuts(near: number, compared: boolean): NearShortcut[] {
   return shortcuts;
 }
 
+/** A range that holds so many of the images that go; open where scores are a scale of their own. */
+function rangeOf({ scores, keep }: Frame, range: Range, count: number): Clause {
+  const going = scores.filter((_, row) => keep[row] === Keep.goes);
+  return countIn(going, range) === count ? range : [range[0], null];
+}
+
 /** Whether a shortcut's filter is set, and none of another one. */
 export function isPressed(shortcut: Shortcut, all: readonly Shortcut[], clauses: Clauses): boolean {
   const { set } = shortcut;
   if (set === null) return Object.keys(clauses).length === 0;
-  return keysOf(all).every((key) =>
-    key === set.key ? sameClause(clauses[key], set.clause) : clauses[key] === undefined,
-  );
+  return keysOf(all).every((key) => sameClause(clauses[key] ?? null, set[key] ?? null));
 }
 
 /** The clauses that a shortcut sets and takes away; others stay. */
@@ -110,15 +125,14 @@ export function changesOf(
   all: readonly Shortcut[],
 ): Record<string, Clause | null> {
   const { set } = shortcut;
-  return Object.fromEntries(
-    keysOf(all).map((key) => [key, set !== null && key === set.key ? set.clause : null]),
-  );
+  return Object.fromEntries(keysOf(all).map((key) => [key, set?.[key] ?? null]));
 }
 
 /** Keys that shortcuts set; those of another frame's shortcuts may still be in force. */
 const keysOf = (all: readonly Shortcut[]): string[] => [
   ...new Set([
-    ...all.flatMap(({ set }) => (set ? [set.key] : [])),
+    ...all.flatMap(({ set }) => Object.keys(set ?? {})),
+    "plan",
     "group",
     "error",
     "label_conflict",

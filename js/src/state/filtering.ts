@@ -32,7 +32,14 @@ import type { Throttled } from "../wire/throttle";
 import type { Catalogue } from "./catalogue";
 
 /** Columns that another plan changes. */
-export const PLANNED: readonly string[] = ["kind", "keep", "group"];
+const PLANNED: readonly string[] = [
+  ...["kind", "keep", "group"],
+  ...["uniqueness", "nearest", "distance", "relation", "agreement"],
+];
+
+/** Whether another plan changes a column. */
+export const isPlanned = (column: string, { score }: Pick<Frame, "score">): boolean =>
+  column === score || PLANNED.includes(column);
 
 /** Answers of Python that are kept in case a clause comes back. */
 const MAX_MATCHES = 12;
@@ -172,7 +179,7 @@ export class Filtering {
     if (this.#filled !== frame.filled) {
       this.#columns.outdate();
       this.#matches.outdate();
-    } else if (this.#plan !== null && this.#plan !== frame.keep) this.#replanned();
+    } else if (this.#plan !== null && this.#plan !== frame.keep) this.#replanned(frame);
     this.#plan = frame.keep;
     this.#filled = frame.filled;
     const matched = new Set<string>();
@@ -198,11 +205,11 @@ export class Filtering {
     this.#matches.forget((id) => matched.has(id), MAX_MATCHES);
   }
 
-  #replanned(): void {
-    this.#columns.outdate((column) => PLANNED.includes(column));
+  #replanned(frame: Frame): void {
+    this.#columns.outdate((column) => isPlanned(column, frame));
     this.#matches.outdate((id) => {
       const [key, clause] = JSON.parse(id) as [string, Clause];
-      return PLANNED.includes(key) || textOf(clause) === null;
+      return isPlanned(key, frame) || textOf(clause) === null;
     });
   }
 

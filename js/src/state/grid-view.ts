@@ -1,6 +1,6 @@
 import { computed, effect, type Signal, signal } from "@preact/signals";
 import type { Bitset } from "../data/bitset";
-import { type Frame, groupedOf, hasGroups, inGroup } from "../data/frame";
+import { type Frame, hasGroups, inGroup } from "../data/frame";
 import type { Modifiers } from "../data/keys";
 import { rangeBetween } from "../data/selection";
 import { type Cells, cellsFor, reveal, rowsAt, ScrollMap } from "../data/viewport";
@@ -178,19 +178,17 @@ export class GridView {
 
   /** Declare an image no duplicate, with all others selected if it is; or take that back. */
   notDuplicate(row: number): void {
-    const { frame, review, selection, tiles } = this.state;
-    const present = frame.peek();
-    if (!review.on.peek() || !present) return;
+    const { review, selection, tiles } = this.state;
+    if (!review.on.peek()) return;
     const rows = selection.has(row) ? [...selection.rows] : [row];
-    const grouped = groupedOf(present, rows);
     this.#focusOnRow(row);
     if (tiles.get(row)?.info.not_duplicate) void review.notDuplicates(rows, false);
-    else if (grouped.length > 0) void review.notDuplicates(grouped, true);
+    else this.state.notDuplicates(rows);
   }
 
   /** Act on a key; false when it is not one of the grid's. */
   key(key: string, { toggle, shift }: Modifiers): boolean {
-    const { selection, mask } = this.state;
+    const { selection } = this.state;
     const items = this.items.peek();
     const { columns, height } = this.cells.peek();
     const page = Math.max(1, Math.floor(this.state.height.peek() / height)) * columns;
@@ -210,8 +208,7 @@ export class GridView {
     }
     const row = this.focus.peek();
     if (toggle && key.toLowerCase() === "a") {
-      const shown = mask.peek();
-      if (shown) selection.addShown(shown);
+      this.state.selectShown(shift ? "add" : "only");
       return true;
     }
     if (toggle) return false;

@@ -42,6 +42,7 @@ export class PickState {
     this.rpc.on("selection", ({ rows, origin }) => {
       if (origin === this.rpc.client || this.#pushSelection.due) return;
       this.selection.load(this.selection.rows.size, rows);
+      this.selectedElsewhere();
     });
     const stop = effect(() => {
       if (this.rpc.recovered.value > 0) this.tiles.retry();
@@ -74,6 +75,9 @@ export class PickState {
       },
     );
   }
+
+  /** Python, or another page, changed the selection. */
+  protected selectedElsewhere(): void {}
 
   protected opened(reply: Replies["open_grid"]): void {
     // What this page is about to send is newer.

@@ -53,9 +53,18 @@ class Setting<T> {
   }
 }
 
+/** Images that would stay. */
+export interface Offer {
+  text: string;
+  label: string;
+  rows: number[];
+}
+
 /** What the plan follows: decisions by hand, the near threshold, the keeper rules; and undo. */
 export class Review {
   readonly info: Signal<ReviewInfo | null> = signal(null);
+  /** What can be done instead of what was asked for; until the next decision. */
+  readonly offer: Signal<Offer | null> = signal(null);
   /** Why the last request came to nothing. */
   readonly error: Signal<string | null> = signal(null);
   /** Whether there is a plan that decisions can change. */
@@ -103,6 +112,11 @@ export class Review {
     return this.decide({ what: "not_duplicate", rows, value });
   }
 
+  /** Let images stay beside each other, whatever the rules say: all kept ones of their groups. */
+  keepAll(rows: number[]): Promise<void> {
+    return this.decide({ what: "keepers", add: rows, remove: [] });
+  }
+
   /** Move the near threshold; null for where the frame was scored. */
   setNear(near: number | null): void {
     this.#near.set(near);
@@ -114,6 +128,7 @@ export class Review {
   }
 
   async decide(change: Change): Promise<void> {
+    this.offer.value = null;
     this.#outbox.flush();
     try {
       await this.#inOrder(() => this.#decideWithRetry(change));
@@ -131,6 +146,7 @@ export class Review {
   }
 
   async #step(kind: "undo" | "redo"): Promise<void> {
+    this.offer.value = null;
     this.#outbox.flush();
     try {
       await this.#inOrder(() => this.#rpc.request(kind, {}));

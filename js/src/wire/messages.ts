@@ -70,7 +70,7 @@ export interface TilesRequest {
   client: number;
 }
 /**
- * Dense rank of each row in one column.
+ * Dense rank of each row in one column; rows then stand where they belong by now.
  */
 export interface OrderRequest {
   kind: "order";
@@ -257,6 +257,7 @@ export interface DatasetForm {
   root: string;
   mode: "copy" | "hardlink" | "paths" | "symlink";
   format: "imagefolder" | "webdataset";
+  copies: boolean;
   merge: boolean;
   annotate: Server | null;
 }
@@ -377,12 +378,15 @@ export interface Uint32 {
   buffer: number;
 }
 /**
- * What the frame holds, counted.
+ * What the frame holds, counted: exact + near + kept + unreadable = images.
  */
 export interface Summary {
   images: number;
   exact: number;
   near: number;
+  kept: number;
+  exact_bytes: number | null;
+  near_bytes: number | null;
   groups: number;
   exact_groups: number;
   near_groups: number;
@@ -552,6 +556,7 @@ export interface PreviewReply {
   renamed: number;
   unreadable: number;
   removed: number;
+  copies: number;
   lost_groups: number;
 }
 /**
@@ -599,7 +604,9 @@ export interface SelectionEvent {
 export interface PlanEvent {
   event: "plan";
   version: number;
+  keep_order: boolean;
   rows: Uint32 | null;
+  scores: Float32;
   band: Uint32;
   place: Uint32;
   kind: Uint8;

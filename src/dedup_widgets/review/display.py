@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from dedup_widgets.frame.provenance import at_near
-from dedup_widgets.frame.schema import COLUMNS, KIND
 from dedup_widgets.frame.summary import kinds
 
 NO_RANK = 0xFFFFFFFF
@@ -79,33 +77,6 @@ def bands(frame: pl.DataFrame) -> Bands:
     rows = np.flatnonzero(places == 0)
     first[numbers[rows]] = rows
     return Bands(numbers, places, first, ungrouped.to_numpy())
-
-
-def planned(
-    frame: pl.DataFrame, plan: pl.DataFrame, score: str | None, near: float
-) -> pl.DataFrame:
-    """Return the frame with group, keep and, where it has it, kind as the plan has them.
-
-    Where the frame records the boundary it was scored with, `near` is recorded instead.
-    """
-    compared = plan["rank"].is_not_null()
-    columns = [
-        plan["group"],
-        plan.select(keep=pl.when(compared).then(pl.col("action") == "keep")).to_series(),
-    ]
-    if score is not None and "kind" in frame.columns and COLUMNS["kind"].fits(frame["kind"]):
-        kind, is_near = pl.col("kind").cast(pl.String), pl.col(score) <= pl.lit(near, pl.Float32)
-        columns.append(
-            frame.select(
-                kind=pl.when((kind == "exact") | kind.is_null())
-                .then(kind)
-                .when(is_near)
-                .then(pl.lit("near"))
-                .otherwise(pl.lit("unique"))
-                .cast(KIND)
-            ).to_series()
-        )
-    return at_near(frame.with_columns(columns), near)
 
 
 def dense_rank(column: pl.Series) -> np.ndarray:

@@ -21,17 +21,18 @@ from dedup_widgets.frame.table import file_name, is_frame, require_columns, to_p
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
 from dedup_widgets.planning.changes import changes
 from dedup_widgets.planning.labels import disagreeing, has_labels, merge_labels, require_labels
-from dedup_widgets.planning.left_out import left_out
+from dedup_widgets.planning.left_out import left_out, one_of_each
 from dedup_widgets.planning.planner import Planner
 from dedup_widgets.review.collections import Collections
 from dedup_widgets.review.decisions import Decisions, StoredDecisions
-from dedup_widgets.review.display import planned
 from dedup_widgets.review.filling import follow_job
+from dedup_widgets.review.following import Following
 from dedup_widgets.review.history import History, State
 from dedup_widgets.review.missing import without_missing
 from dedup_widgets.review.steps import (
     CollectionStep,
     FiltersStep,
+    KeepersStep,
     Mask,
     NotDuplicatesStep,
     RenameStep,
@@ -156,6 +157,7 @@ class Session(View):
             frame, path=path, score=score, near=NEAR if near is None else near, store=store
         )
         self._scored_frame = self.frame
+        self._following = Following(self.frame, self.path, self.score)
         self.collections = Collections(
             self.frame,
             path,
@@ -241,6 +243,7 @@ class Session(View):
         """Take other scores and facts of the same images; all else stays as it is."""
         with self.changing(Change("frame")):
             self._scored_frame = frame
+            self._following = Following(frame, self.path, self.score)
             self.searched = self._search(frame)
             self._stored = StoredDecisions(frame, self.store.library, self.path)
             found = self._stored.read()
@@ -356,8 +359,9 @@ class Session(View):
         """Declare that images are no duplicates of the others in their groups.
 
         It is remembered for the pairs of contents, so it holds wherever the files are and however
-        often they are scored. Of an image that has exact copies in its group it means that all of
-        them stay.
+        often they are scored. Exact copies have one content and go on being duplicates of each
+        other; in a group of nothing else it means that all of them stay. To keep one more of them,
+        choose several keepers.
 
         Parameters
         ----------
@@ -389,9 +393,13 @@ class Session(View):
                     f"makes {n_pairs:,} pairs to remember, and {MAX_NOT_DUPLICATE_PAIRS:,} are the "
                     "most; mark fewer at once, or lower near so that the groups fall apart"
                 )
-            # Copies have one content: all that can be recorded is that they are all kept.
-            pairs = mine.join(copies, on="group", suffix="_other").filter(
-                (pl.col("f") == pl.col("f_other")) == (pl.col("len") > 1)
+            # Of copies alone, which have one content, it can be recorded that all are kept.
+            pairs = (
+                mine.join(copies, on="group", suffix="_other")
+                .with_columns(alone=pl.col("f_other").n_unique().over("group") == 1)
+                .filter(
+                    (pl.col("f") != pl.col("f_other")) | (pl.col("alone") & (pl.col("len") > 1))
+                )
             )
             self.decide(
                 self._decisions.part(pairs.select("f", "f_other").iter_rows()),
@@ -443,8 +451,14 @@ class Session(View):
             self._stored.write(*steps)
             old_plan, old_near = self._plan, self._near
             near = self._planner.near if decisions.near is None else decisions.near
+            # What a person looks at while deciding stays where it is.
+            by_hand = [isinstance(it, KeepersStep | NotDuplicatesStep) for it in steps]
+            if by_hand and all(by_hand):
+                self.keep_order()
+            else:
+                self.sort_again()
             self._decisions, self._plan, self._near = decisions, plan, near
-            self._show(planned(self._scored_frame, plan, self.score, near))
+            self._show(self._following.at(plan, near))
             self.collections.frame = self.frame
             self._changes = self._changes_since_scored()
             self._not_duplicates = {print_ for pair in decisions.not_duplicates for print_ in pair}
@@ -580,19 +594,39 @@ class Session(View):
     def accept_plan(self, name: str = "Unique") -> Collection:
         """Select what the plan removes of the images in view, and collect all that stays.
 
+        With near-duplicates go the exact copies of their groups, whether in view or not.
+
         Parameters
         ----------
         name
             Of the collection: every readable image of :attr:`frame` that is not selected then.
         """
         with self.changing():
-            plan = self._require_plan()
-            self.select(self.view_mask() & (plan["action"] == "remove").to_numpy())
+            self.select(self.accepted(self.view_mask()))
             self.collections[name] = self.rest
             return self.collections[name]
 
+    def accepted(self, shown: Mask) -> Mask:
+        """Return what goes when the plan is accepted with these rows in view."""
+        removed: Mask = (self._require_plan()["action"] == "remove").to_numpy()
+        goes: Mask = shown & removed
+        if self.score is None:
+            return goes
+        is_copy = (self.known["uniqueness"] == 0).fill_null(False).to_numpy()
+        band = self.bands.band
+        with_near = np.zeros(len(self.bands.keeper), np.bool_)
+        with_near[band[goes & ~is_copy]] = True
+        copies: Mask = removed & is_copy & with_near[band]
+        return goes | copies
+
     def create_dataset(
-        self, what: Any, name: str, *, merge: Sequence[str] = (), **options: Any
+        self,
+        what: Any,
+        name: str,
+        *,
+        merge: Sequence[str] = (),
+        allow_duplicates: bool = False,
+        **options: Any,
     ) -> Dataset:
         """Write images as a dataset, with the plan's reasons for what is left out.
 
@@ -605,10 +639,15 @@ class Session(View):
         merge
             Columns of labels or tags that are carried over from duplicates that are left out to
             their keepers; see :func:`dedup_widgets.merge_labels`.
+        allow_duplicates
+            Whether exact duplicates may be in the dataset. If not, one copy of each picture is;
+            those that were chosen by hand to stay beside each other all are.
         options
             As for :func:`dedup_widgets.create_dataset`.
         """
         rows = self.images(what)
+        if not allow_duplicates:
+            rows, allow_duplicates = self.without_copies(rows)
         options.setdefault("removed", self.left_out(rows))
         if merge and self._plan is not None:
             removed = self._plan.filter(~pl.col("path").is_in(rows[self.path].implode()))
@@ -617,7 +656,20 @@ class Session(View):
             rows = self.frame.with_columns(merged[c] for c in merge).filter(
                 pl.col(self.path).is_in(rows[self.path].implode())
             )
-        return create_dataset(rows, name, path=self.path, **options)
+        return create_dataset(
+            rows, name, path=self.path, allow_duplicates=allow_duplicates, **options
+        )
+
+    def without_copies(self, what: Any) -> tuple[pl.DataFrame, bool]:
+        """Return images without their exact copies, and whether some are left by decision.
+
+        Of the copies of one picture, those stay that stay under the plan; where none does, the
+        best keeper of them.
+        """
+        mask = self.mask(self.images(what))
+        stay = one_of_each(mask, self._following.picture, self._plan)
+        pictures = self._following.picture[stay & self._readable]
+        return self.frame.filter(stay), len(np.unique(pictures)) < len(pictures)
 
     def left_out(self, what: Any) -> pl.DataFrame:
         """Return what a dataset of these images leaves out, and why: for ``removed=…``."""

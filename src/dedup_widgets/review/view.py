@@ -106,6 +106,7 @@ class View(Watched):
         self._row_of = {p: row for row, p in enumerate(self.paths)}
         self._selected: Mask = np.zeros(len(frame), np.bool_)
         self._clauses: dict[str, Any] = {}
+        self._kept_order: tuple[Bands, np.ndarray] | None = None
         self.searched = self._search(frame)
         self._show(frame)
         self._context = self._filter_context()
@@ -204,9 +205,12 @@ class View(Watched):
     @property
     def rest(self) -> pl.DataFrame:
         """The readable images that are not selected, with all columns."""
+        return self.frame.filter(~self._selected & self._readable)
+
+    @property
+    def _readable(self) -> Mask:
         error = self.known.get_column("error", default=None)
-        rest = ~self._selected
-        return self.frame.filter(rest if error is None else rest & error.is_null().to_numpy())
+        return np.ones(len(self), np.bool_) if error is None else error.is_null().to_numpy()
 
     # What is shown
 
@@ -245,6 +249,7 @@ class View(Watched):
     def _set_clauses(self, clauses: dict[str, Any]) -> None:
         with self.changing(Change("filters", self._clauses, clauses)):
             self._clauses = clauses
+            self.sort_again()
 
     def read_filters(self, clauses: Any) -> Filters:
         """Return filters as far as they make sense of some JSON."""
@@ -292,6 +297,7 @@ class View(Watched):
         self.check_sort(wanted)
         with self.lock:
             before = self._sort
+            self.sort_again()
             if wanted != before:
                 with self.changing(Change("sort", before, wanted)):
                     self._sort = wanted
@@ -318,14 +324,29 @@ class View(Watched):
     def display_order(self, mask: Mask) -> np.ndarray:
         """Return the row numbers of a mask, in the order of display."""
         sort = self._sort
+        bands, rank = self._kept_order or (self.bands, self.rank(sort["column"]))
         return display_order(
-            self.rank(sort["column"]),
-            self.bands.band,
-            self.bands.place,
+            rank,
+            bands.band,
+            bands.place,
             mask,
             descending=sort["descending"],
             grouped=sort["grouped"],
         )
+
+    @property
+    def keeps_order(self) -> bool:
+        """Whether rows stand where they stood before the last decisions."""
+        return self._kept_order is not None
+
+    def keep_order(self) -> None:
+        """Let rows stand where they stand, whatever changes, until other filters or a sort."""
+        if self._kept_order is None:
+            self._kept_order = self.bands, self.rank(self._sort["column"])
+
+    def sort_again(self) -> None:
+        """Let rows stand where they belong by now."""
+        self._kept_order = None
 
     # Similar images
 

@@ -132,11 +132,17 @@ class Column(msgspec.Struct):
 
 
 class Summary(msgspec.Struct):
-    """What the frame holds, counted."""
+    """What the frame holds, counted: exact + near + kept + unreadable = images."""
 
     images: int
     exact: int
+    """Exact copies that can go."""
     near: int
+    """Near-duplicates that can go."""
+    kept: int
+    exact_bytes: int | None
+    """What those exact copies take on disk; null where that is not known."""
+    near_bytes: int | None
     groups: int
     exact_groups: int
     near_groups: int
@@ -223,7 +229,7 @@ class OrderReply(Reply):
 
 
 class OrderRequest(Request, frozen=True, tag="order"):
-    """Dense rank of each row in one column."""
+    """Dense rank of each row in one column; rows then stand where they belong by now."""
 
     reply = OrderReply
     column: str
@@ -454,8 +460,11 @@ class PlanEvent(Event, tag="plan"):
 
     version: int
     """Counts the plans; a page that missed one opens again."""
+    keep_order: bool
+    """Whether what is shown stays in the order it has, until a person asks for another."""
     rows: Uint32 | None
     """The rows that the arrays are about; null for all."""
+    scores: Float32
     band: Uint32
     place: Uint32
     kind: Uint8
@@ -525,6 +534,8 @@ class DatasetForm(msgspec.Struct, frozen=True):
     root: str
     mode: Literal["hardlink", "copy", "symlink", "paths"]
     format: Literal["imagefolder", "webdataset"]
+    copies: bool
+    """Keep exact copies of images in it, which are left out otherwise."""
     merge: bool
     """Carry labels and tags of duplicates that are left out over to their keepers."""
     annotate: Server | None
@@ -544,6 +555,8 @@ class PreviewReply(Reply):
     renamed: int
     unreadable: int
     removed: int
+    copies: int
+    """Exact copies of other images in it: left out, or kept if the form says so."""
     lost_groups: int
     """Groups of which no image is in the dataset."""
 

@@ -9,7 +9,6 @@ import io
 from collections.abc import Iterator
 
 import numpy as np
-import polars as pl
 from PIL import Image
 
 from dedup_widgets._text import counted
@@ -53,15 +52,12 @@ def saved_html(view: View, name: str) -> str:
 
 def _words(view: View) -> str:
     summary = view.summary
-    plan = view.plan if isinstance(view, Session) else None
-    if plan is None:
+    if not isinstance(view, Session) or view.plan is None:
         return f"{counted(summary.images, 'image')}."
-    gone = plan.filter(pl.col("action") == "remove")["kind"].cast(pl.String)
-    exact, near = int((gone == "exact").sum()), int((gone == "near").sum())
     parts = [
         f"{counted(summary.images, 'image')}, {counted(summary.groups, 'group')} of duplicates",
     ]
-    goes = [counted(exact, "exact duplicate"), counted(near, "near-duplicate")]
+    goes = [counted(summary.exact, "exact duplicate"), counted(summary.near, "near-duplicate")]
     parts.append(f"under the plan {' and '.join(goes)} can go")
     if summary.unreadable:
         parts.append(f"{summary.unreadable:,} cannot be read")

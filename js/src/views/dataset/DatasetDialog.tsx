@@ -1,7 +1,7 @@
 import type { Signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { sentence } from "../../data/format";
+import { count, sentence } from "../../data/format";
 import type { DatasetMaker, Draft, Source, Work } from "../../state/dataset";
 import type { ExplorerState } from "../../state/explorer";
 import type { DatasetForm } from "../../wire/protocol";
@@ -184,6 +184,14 @@ function DraftForm({ state, onCancel }: { state: ExplorerState; onCancel: () => 
           <Field label="Folder of datasets">
             <input type="text" {...text("root")} />
           </Field>
+          <label class="switch" title="Otherwise each picture is in the dataset once">
+            <input
+              type="checkbox"
+              checked={draft.copies}
+              onChange={(event) => maker.set({ copies: event.currentTarget.checked })}
+            />
+            Keep exact copies in it ({count(maker.preview.value?.copies ?? 0)})
+          </label>
           {mergeable.length > 0 && (
             <label class="switch">
               <input
@@ -235,7 +243,7 @@ function DraftForm({ state, onCancel }: { state: ExplorerState; onCancel: () => 
   );
 }
 
-type TextKey = Exclude<keyof Draft, "source" | "merge" | "mode" | "format" | "send">;
+type TextKey = Exclude<keyof Draft, "source" | "copies" | "merge" | "mode" | "format" | "send">;
 
 const FROM_ENVIRONMENT = "from the environment";
 

@@ -12,7 +12,7 @@ import { App } from "../grid/App";
 import { countText, Images } from "../grid/Images";
 import { SizeSlider, SortControls } from "../grid/Toolbar";
 import { RangeHistogram } from "../histogram/RangeHistogram";
-import { ReviewBar, ReviewProblem, reviewKey, UndoRedo } from "../review/ReviewBar";
+import { ReviewBar, ReviewOffer, ReviewProblem, reviewKey, UndoRedo } from "../review/ReviewBar";
 import { Analytics } from "./Analytics";
 import { type Tab, Tabs } from "./Tabs";
 
@@ -79,6 +79,7 @@ export function Explorer({ state, signal }: { state: ExplorerState; signal: Abor
           />
         )}
       </div>
+      <ReviewOffer review={state.review} />
       <ReviewProblem review={state.review} />
     </App>
   );

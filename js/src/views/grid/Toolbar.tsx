@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import * as format from "../../data/format";
-import { hasGroups, withoutKept } from "../../data/frame";
+import { hasGroups, readableOf, withoutKept } from "../../data/frame";
 import type { GridState } from "../../state/grid";
 import type { GridView } from "../../state/grid-view";
 import { AscendingIcon, DescendingIcon, LargeTilesIcon, SmallTilesIcon } from "../ui/icons";
@@ -38,6 +38,15 @@ export function SortControls({ state }: { state: GridState }) {
       >
         {descending ? <DescendingIcon /> : <AscendingIcon />}
       </button>
+      {state.orderKept.value && (
+        <button
+          type="button"
+          title="Decisions left everything in its place: put it in order again"
+          onClick={() => state.sortAgain()}
+        >
+          Sort again
+        </button>
+      )}
       {hasGroups(frame) && <GroupToggles state={state} grouped={grouped} />}
     </span>
   );
@@ -100,6 +109,7 @@ export function SelectionControls({ state, children }: SelectionControlsProps) {
   const { selection } = state;
   const mask = state.mask.value;
   const shown = state.shown.value;
+  const frame = state.frame.value;
   if (!mask || !shown) return null;
   const hidden = state.hiddenPicked.value;
   const none = shown.order.length === 0;
@@ -112,16 +122,26 @@ export function SelectionControls({ state, children }: SelectionControlsProps) {
       <button
         type="button"
         disabled={none}
-        title="Add all images that the filter shows (Ctrl+A)"
-        onClick={() => selection.addShown(mask)}
+        title="Select what the filter shows, and nothing else (Ctrl+A)"
+        onClick={() => state.selectShown("only")}
       >
         Select all shown
       </button>
+      {selection.count > 0 && (
+        <button
+          type="button"
+          disabled={none}
+          title="Add what the filter shows to the selection (Ctrl+Shift+A)"
+          onClick={() => state.selectShown("add")}
+        >
+          Add shown
+        </button>
+      )}
       <button
         type="button"
         disabled={none}
         title="Turn the selection round among the images shown"
-        onClick={() => selection.invertShown(mask)}
+        onClick={() => frame && selection.invertShown(readableOf(frame, mask))}
       >
         Invert
       </button>
@@ -147,8 +167,8 @@ export function AllButKeepers({ state }: { state: GridState }) {
     <button
       type="button"
       disabled={state.shown.value?.order.length === 0}
-      title="Add the images shown that have a keeper: one of each group stays"
-      onClick={() => state.selection.addShown(withoutKept(frame, mask))}
+      title="Select the images shown that have a keeper: one of each group stays"
+      onClick={() => state.selection.onlyShown(withoutKept(frame, mask))}
     >
       All but keepers
     </button>

@@ -1,6 +1,6 @@
 import { useComputed } from "@preact/signals";
 import * as format from "../../data/format";
-import { groupedOf, hasGrouped, planned, withoutKept } from "../../data/frame";
+import { groupedOf } from "../../data/frame";
 import { historyStep, keyHelp } from "../../data/keys";
 import type { ExplorerState } from "../../state/explorer";
 import type { Review } from "../../state/review";
@@ -46,19 +46,20 @@ function Plan({ state }: { state: ExplorerState }) {
 
 function AcceptPlan({ state }: { state: ExplorerState }) {
   const { selection } = state;
-  const all = useComputed(() => (state.frame.value ? planned(state.frame.value) : 0)).value;
-  const goes = useComputed(() => {
-    const frame = state.frame.value;
+  const summary = state.frame.value?.summary;
+  const all = summary ? summary.exact + summary.near : 0;
+  const goes = useComputed(() => state.accepting.value?.reduce((sum, row) => sum + row, 0) ?? 0);
+  const hidden = useComputed(() => {
+    const rows = state.accepting.value;
     const mask = state.mask.value;
-    return frame && mask ? planned(frame, mask) : 0;
+    return rows && mask ? rows.reduce((sum, goes, row) => sum + (mask[row] ? 0 : goes), 0) : 0;
   });
   const accepted = useComputed(() => {
     selection.version.value;
     const shown = goes.value;
-    const frame = state.frame.value;
-    const mask = state.mask.value;
-    if (!frame || !mask || shown === 0 || selection.count !== shown) return false;
-    return selection.rows.countIn(withoutKept(frame, mask)) === shown;
+    const rows = state.accepting.value;
+    if (!rows || shown === 0 || selection.count !== shown) return false;
+    return selection.rows.countIn(rows) === shown;
   });
   const shown = goes.value;
   const rows = state.frame.value?.rows ?? 0;
@@ -85,7 +86,7 @@ function AcceptPlan({ state }: { state: ExplorerState }) {
         }
         onClick={() => state.acceptPlan()}
       >
-        Accept plan <span class="n">({format.count(shown)})</span>
+        Accept plan <span class="n">({format.withHidden(shown, hidden.value)})</span>
       </button>
     </>
   );
@@ -96,7 +97,10 @@ function NotDuplicates({ state }: { state: ExplorerState }) {
   const frame = state.frame.value;
   if (!frame || !state.review.on.value) return null;
   const known = frame.columns.some(({ name }) => name === "fingerprint");
-  const ready = known && hasGrouped(frame, state.selection.rows);
+  const grouped = known ? groupedOf(frame, state.selection.rows) : [];
+  const ready = grouped.length > 0;
+  const mask = state.mask.value;
+  const hidden = mask ? grouped.filter((row) => !mask[row]).length : 0;
   return (
     <button
       type="button"
@@ -108,9 +112,9 @@ function NotDuplicates({ state }: { state: ExplorerState }) {
             ? "Select images of groups first"
             : "This frame has no column “fingerprint” to remember it by"
       }
-      onClick={() => void state.review.notDuplicates(groupedOf(frame, state.selection.rows), true)}
+      onClick={() => state.notDuplicates([...state.selection.rows])}
     >
-      Not duplicates
+      Not duplicates{ready && ` (${format.withHidden(grouped.length, hidden)})`}
     </button>
   );
 }
@@ -176,6 +180,29 @@ export function reviewKey(review: Review, event: KeyboardEvent): void {
   event.preventDefault();
   event.stopPropagation();
   void review[step]();
+}
+
+/** What can be done instead of the last decision that was asked for. */
+export function ReviewOffer({ review }: { review: Review }) {
+  const offer = review.offer.value;
+  if (offer === null) return null;
+  const dismiss = () => {
+    review.offer.value = null;
+  };
+  return (
+    <div class="problem">
+      <div class="banner" role="alert">
+        <span>{offer.text}</span>
+        <button type="button" onClick={() => void review.keepAll(offer.rows)}>
+          {offer.label}
+        </button>
+        <span class="spring" />
+        <button type="button" class="plain" aria-label="Dismiss" onClick={dismiss}>
+          <CloseIcon />
+        </button>
+      </div>
+    </div>
+  );
 }
 
 /** Why the last decision came to nothing. */

@@ -22,7 +22,7 @@ from dedup_widgets.errors import DedupError, InputError
 from dedup_widgets.filters.facets import wire
 from dedup_widgets.frame.provenance import are_compared, provenances
 from dedup_widgets.frame.schema import recognised
-from dedup_widgets.frame.summary import kinds
+from dedup_widgets.frame.summary import outcomes
 from dedup_widgets.frame.table import require_columns, to_polars
 from dedup_widgets.review.session import Session
 from dedup_widgets.review.watched import Change
@@ -249,7 +249,7 @@ class Analytics(Shown, ipywidgets.VBox):  # type: ignore[misc]
     def _draw(self) -> None:
         metric = self._drawn
         if metric is None or metric.name != self.metric:
-            kind = kinds(self._known, self._score and "uniqueness", self.near)
+            kind = outcomes(self._known, self._score and "uniqueness", self.near)
             is_score = self.metric == self._score
             metric = self._drawn = Metric.of(self._frame, self.metric, kind, score=is_score)
         left = metric

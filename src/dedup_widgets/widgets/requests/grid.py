@@ -69,11 +69,7 @@ class GridRequests:
         version = self._version
         view = self._view
         frame = view.frame
-        scores = (
-            view.known["uniqueness"].fill_null(float("nan")).to_numpy()
-            if view.score
-            else np.full(len(frame), np.nan, np.float32)
-        )
+        view.sort_again()
         return {
             "rows": len(frame),
             "columns": [
@@ -84,7 +80,6 @@ class GridRequests:
             "path": view.path,
             "near": view.near,
             "similar": view.why_no_similar,
-            "scores": out.add(scores),
             "selected": out.add(pack_bits(view.selected)),
             **{name: out.add(array) for name, array in self._plan_arrays().items()},
             "summary": self._summary(),
@@ -95,7 +90,16 @@ class GridRequests:
         """Return what the plan has for each row."""
         view = self._view
         kind, keep = codes(view.known, view.near, view.bands.ungrouped)
-        return {"band": view.bands.band, "place": view.bands.place, "kind": kind, "keep": keep}
+        scores = np.full(len(view), np.nan, np.float32)
+        if view.score:
+            scores = view.known["uniqueness"].fill_null(float("nan")).to_numpy()
+        return {
+            "scores": scores,
+            "band": view.bands.band,
+            "place": view.bands.place,
+            "kind": kind,
+            "keep": keep,
+        }
 
     def _summary(self) -> protocol.Summary:
         counts = self._view.summary.as_dict()
@@ -179,6 +183,7 @@ class GridRequests:
     def _order(
         self, request: protocol.OrderRequest, _in: list[Any], out: Buffers
     ) -> protocol.OrderReply:
+        self._view.sort_again()
         return protocol.OrderReply(rank=out.add(self._view.rank(request.column)))
 
     def _select(
