@@ -1,4 +1,4 @@
-import { batch, computed, effect, type ReadonlySignal } from "@preact/signals";
+import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { isRange } from "../data/filters";
 import { accepted, replanned } from "../data/frame";
 import { shortcutsOf } from "../data/overview";
@@ -6,6 +6,7 @@ import type { Range } from "../data/range";
 import { Bars } from "../histogram/bars";
 import type { AnyModel } from "../wire/model";
 import { type Events, Keep, type Replies } from "../wire/protocol";
+import { syncTrait } from "../wire/sync";
 import { Charts } from "./charts";
 import { DatasetMaker } from "./dataset";
 import { GridState } from "./grid";
@@ -20,6 +21,8 @@ export class ExplorerState extends GridState {
   readonly nameForm: NameForm;
   readonly dataset: DatasetMaker;
   readonly charts: Charts;
+  /** How far the job is that scores the images; empty without one. */
+  readonly scoring: Signal<string> = signal("");
 
   /** The histogram of the scores. */
   readonly bars = new Bars({
@@ -90,6 +93,14 @@ export class ExplorerState extends GridState {
     });
     signal.addEventListener("abort", stop, { once: true });
     rpc.on("plan", (plan) => this.#replan(plan));
+    rpc.on("frame", () => this.ask());
+    syncTrait(
+      model,
+      "_scoring",
+      this.scoring,
+      (raw) => (typeof raw === "string" ? raw : ""),
+      signal,
+    );
   }
 
   protected override opened(reply: Replies["open_review"]): void {
@@ -97,6 +108,8 @@ export class ExplorerState extends GridState {
     this.catalogue.load(reply.rows, reply);
     this.review.info.value = reply.review;
     this.reviewed.load(reply);
+    // What they say of the plan is of another frame.
+    this.tiles.refresh();
   }
 
   /** Undo takes back what was accepted, and so does Python. */

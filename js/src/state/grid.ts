@@ -162,7 +162,8 @@ export class GridState extends PickState {
 
   protected override opened(reply: Replies["open_grid"]): void {
     super.opened(reply);
-    this.frame.value = frameOf(reply);
+    const before = this.frame.peek();
+    this.frame.value = frameOf(reply, before ? before.filled + 1 : 0);
     this.catalogue.load(reply.rows, { collections: [], members: new Uint8Array(0) });
   }
 
@@ -239,7 +240,9 @@ export class GridState extends PickState {
       if (present) this.#rank.value = null;
       return;
     }
-    const holds = present?.frame === frame || !isPlanned(column, frame);
+    const holds =
+      present?.frame === frame ||
+      (present?.frame.filled === frame.filled && !isPlanned(column, frame));
     if (present?.column === column && holds) return;
     this.sorting.value = column;
     this.rpc.request("order", { column }, { latest: "order" }).then(

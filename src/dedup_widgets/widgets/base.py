@@ -1,5 +1,7 @@
 """What every widget shares: its bundle, and answering the browser's requests."""
 
+import hashlib
+import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,8 +11,10 @@ from typing import Any, ClassVar, TypeVar
 
 import anywidget
 import msgspec
+import traitlets
 
 from dedup_widgets.errors import DedupError
+from dedup_widgets.widgets.outputs import Shown
 from dedup_widgets.widgets.protocol import (
     Buffers,
     CancelRequest,
@@ -44,6 +48,32 @@ def bundle(name: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
+LOADER = """\
+const page = globalThis;
+export default () => {
+  let widget;
+  const of = (model) => (widget ??= load(model).then((module) => module.default()));
+  return {
+    initialize: async (props) => (await of(props.model)).initialize(props),
+    render: async (props) => (await of(props.model)).render(props),
+  };
+};
+function load(model) {
+  const url = URL.createObjectURL(new Blob([model.get("_code")], { type: "text/javascript" }));
+  return (page[KEY] ??= import(url)).finally(() => URL.revokeObjectURL(url));
+}
+"""
+"""What anywidget imports for each model. A page never forgets a module, so the bundle is another
+one, which all models share."""
+
+
+def front_end(name: str) -> tuple[str, Any]:
+    """Return the ``_esm`` and the ``_code`` of a widget."""
+    code = bundle(name)
+    key = f"dedup-widgets {name} {hashlib.sha256(code.encode()).hexdigest()}"
+    return LOADER.replace("KEY", json.dumps(key)), traitlets.Unicode(code).tag(sync=True)
+
+
 class CancelledError(Exception):
     """The browser no longer wants the answer."""
 
@@ -56,8 +86,10 @@ class News:
         self.arrays = Buffers()
 
 
-class Widget(anywidget.AnyWidget):
+class Widget(Shown, anywidget.AnyWidget):
     """An anywidget that answers typed requests.
+
+    It is open from when it is first shown: what is open is held until the kernel ends.
 
     Handlers run in parallel with the user's cells on some kernels, and the slow ones in threads of
     their own: whatever they touch is immutable or guarded by a lock.
@@ -65,6 +97,7 @@ class Widget(anywidget.AnyWidget):
 
     slow: ClassVar[tuple[type[Request], ...]] = ()
     """Requests that are answered in a thread."""
+    _is_made = False
 
     def __init__(self, **traits: Any) -> None:
         self._running: dict[tuple[int, int], Future[None]] = {}
@@ -74,7 +107,20 @@ class Widget(anywidget.AnyWidget):
             PingRequest: lambda _request, _in, _out: None
         }
         super().__init__(**traits)
+        self._is_made = True
         self.on_msg(self._receive)
+
+    def open(self) -> None:
+        """Make the widget known to pages, which showing it does."""
+        if self._is_made and self.comm is None:
+            self.layout.open()
+            super().open()
+
+    @property
+    def model_id(self) -> str:
+        """What pages know the widget by; asking for it opens it."""
+        self.open()
+        return str(super().model_id)
 
     def _receive(self, _widget: object, content: Any, buffers: list[Any]) -> None:
         if not isinstance(content, dict):

@@ -50,6 +50,12 @@ export function Explorer({ state, signal }: { state: ExplorerState; signal: Abor
       label="Image explorer"
       onKeyDown={(event) => reviewKey(state.review, event, history)}
     >
+      {state.scoring.value && (
+        <div class="scoring" role="status">
+          <span class="spinner" aria-hidden="true" />
+          <span>Scoring: {state.scoring.value}</span>
+        </div>
+      )}
       <div class="bar">
         <Tabs state={state} tab={tab} onChoose={choose} />
         <span class="spring" />

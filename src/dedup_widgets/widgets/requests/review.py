@@ -1,10 +1,13 @@
 """The browser's requests to a review: decisions, undo, collections."""
 
+import threading
+import weakref
 from typing import Any
 
 import numpy as np
 
 from dedup_widgets.planning.ranking import PLANNER_NEAR_LIMIT
+from dedup_widgets.review.missing import find_missing
 from dedup_widgets.review.session import Session
 from dedup_widgets.review.watched import Change
 from dedup_widgets.scoring import keepers
@@ -13,6 +16,9 @@ from dedup_widgets.widgets import protocol
 from dedup_widgets.widgets.base import Handler, News
 from dedup_widgets.widgets.protocol import Buffers, pack_bits
 from dedup_widgets.widgets.requests.grid import GridRequests
+
+SECONDS_BEFORE_LOOKING = 2.0
+"""After a page opened, before files that went missing are looked for, once."""
 
 
 class ReviewRequests(GridRequests):
@@ -27,6 +33,7 @@ class ReviewRequests(GridRequests):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._session = session
+        self._looks_for_missing = False
         self._last_collections = session.collections.members()
         self._last_plan = self._plan_arrays()
         self._last_seen = session.seen
@@ -53,6 +60,10 @@ class ReviewRequests(GridRequests):
         """Add the events that report a change to pages."""
         super().report_change(change, news)
         match change.what:
+            case "frame":
+                self._last_plan = self._plan_arrays()
+                self._version += 1
+                news.events.append(protocol.FrameEvent())
             case "plan":
                 news.events.append(self._replanned(news.arrays))
             case "collections":
@@ -70,6 +81,14 @@ class ReviewRequests(GridRequests):
     def _open_review(
         self, _request: protocol.OpenReviewRequest, _in: list[Any], out: Buffers
     ) -> protocol.ReviewReply:
+        if not self._looks_for_missing:
+            self._looks_for_missing = True
+            # The first screen comes first.
+            look = threading.Timer(
+                SECONDS_BEFORE_LOOKING, _look_for_missing, [weakref.ref(self._session)]
+            )
+            look.daemon = True
+            look.start()
         seen = np.flatnonzero(self._session.seen)
         return protocol.ReviewReply(
             **self._opened(out),
@@ -204,6 +223,13 @@ class ReviewRequests(GridRequests):
                 collections.describe(name, text)
             case protocol.Delete():
                 del collections[name]
+
+
+def _look_for_missing(weak: "weakref.ref[Session]") -> None:
+    """Let a review know which files went missing after they were scored."""
+    session = weak()
+    if session is not None and not session.scoring:
+        session.note_missing(find_missing(session.paths))
 
 
 def _rule_info(rule: str | Rule) -> protocol.RuleInfo:
