@@ -27,6 +27,8 @@ export function describe(key: string, clause: Clause, columns: readonly Column[]
   }
   const any = anyOf(clause);
   if (key === "plan" && any) return { name: "plan", text: list(any.map(actionName)) };
+  if (key === "reviewed" && any)
+    return { name: any.includes(true) ? "reviewed" : "not reviewed", text: "" };
   if (key === "collections" && clause !== true) return collections(clause as CollectionsClause);
   if (isRange(clause)) return { name: key, text: range(clause, columns.find(named(key))) };
   if (any) return { name: key, text: list(any.map(valueName)) };

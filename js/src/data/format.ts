@@ -30,6 +30,9 @@ export function bytes(n: number): string {
 export const sentence = (text: string): string =>
   /^[a-z]+[ ’]/.test(text) ? text[0].toUpperCase() + text.slice(1) : text;
 
+/** "side by side" → "Side by side". */
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
 /** "It failed. Try again." → ["It failed.", "Try again."]. */
 export function firstSentence(text: string): [first: string, rest: string] {
   const end = text.search(/[.)] [A-Z]/) + 1;

@@ -107,6 +107,7 @@ export class ExplorerState extends GridState {
     super.opened(reply);
     this.catalogue.load(reply.rows, reply);
     this.review.info.value = reply.review;
+    this.reviewed.load(reply);
     // What they say of the plan is of another frame.
     this.tiles.refresh();
   }

@@ -39,6 +39,9 @@ export class GridView {
   readonly similarTo: Signal<number | null> = signal(null);
   readonly rubberBand: Signal<Rect | null> = signal(null);
 
+  /** Opens the review mode, at the group of a row or where it is due; null where there is none. */
+  open: ((row: number | null) => void) | null = null;
+
   readonly state: GridState;
   readonly items = computed(() => this.state.shown.value?.items ?? NO_ITEMS);
   /** Whether images stand in bands, which need room for their labels. */
@@ -226,6 +229,10 @@ export class GridView {
     const letter = key.toLowerCase();
     if (key === "Enter" || letter === "s") {
       this.#move(0, false);
+      if (key === "Enter" && this.open) {
+        this.open(row);
+        return true;
+      }
       this.similarTo.value = row;
       return true;
     }

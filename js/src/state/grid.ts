@@ -21,6 +21,7 @@ import { Catalogue } from "./catalogue";
 import { Filtering, isPlanned } from "./filtering";
 import { PickState, type StateOptions } from "./pick";
 import { Review } from "./review";
+import { Reviewed } from "./reviewed";
 import { Screen } from "./screen";
 
 /** What the filters leave, in display order. */
@@ -63,6 +64,8 @@ export class GridState extends PickState {
   readonly catalogue: Catalogue;
   /** Off without a plan, as in an ImageGrid. */
   readonly review: Review;
+  /** Nothing without a review. */
+  readonly reviewed: Reviewed;
   readonly sort: Signal<Sort> = signal(readSort(null));
   readonly height: Signal<number> = signal(560);
 
@@ -128,9 +131,11 @@ export class GridState extends PickState {
     const { rpc, outbox, frame } = this;
     const { signal: abort } = options;
     this.catalogue = new Catalogue(rpc, outbox);
+    this.reviewed = new Reviewed(rpc, frame);
     this.filtering = new Filtering(model, {
       frame,
       catalogue: this.catalogue,
+      reviewed: this.reviewed,
       rpc,
       outbox,
       signal: abort,

@@ -1,5 +1,6 @@
 import { ExplorerState } from "../state/explorer";
 import collections from "../views/collections/collections.css";
+import compare from "../views/compare/compare.css";
 import dataset from "../views/dataset/dataset.css";
 import { Explorer } from "../views/explorer/Explorer";
 import explorer from "../views/explorer/explorer.css";
@@ -49,6 +50,7 @@ export default widget({
     review,
     collections,
     dataset,
+    compare,
     explorer,
   ],
   slot: slotCharts,

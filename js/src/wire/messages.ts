@@ -22,6 +22,8 @@ export interface Requests {
   redo: RedoRequest;
   collect: CollectRequest;
   collection: CollectionRequest;
+  picture: PictureRequest;
+  beside: BesideRequest;
   analytics: AnalyticsRequest;
   preview: PreviewRequest;
   create: CreateRequest;
@@ -137,7 +139,7 @@ export interface OpenReviewRequest {
  */
 export interface DecideRequest {
   kind: "decide";
-  change: KeepersChange | NotDuplicateChange | NearChange | RulesChange;
+  change: KeepersChange | NotDuplicateChange | ReviewedChange | NearChange | RulesChange;
   seq: number;
   client: number;
 }
@@ -154,6 +156,14 @@ export interface KeepersChange {
  */
 export interface NotDuplicateChange {
   what: "not_duplicate";
+  rows: number[];
+  value: boolean;
+}
+/**
+ * These images were looked at side by side; or forget that they were beside others.
+ */
+export interface ReviewedChange {
+  what: "reviewed";
   rows: number[];
   value: boolean;
 }
@@ -227,6 +237,27 @@ export interface Describe {
  */
 export interface Delete {
   what: "delete";
+}
+/**
+ * The picture of a row, or a part of it, in the size in which it is shown.
+ */
+export interface PictureRequest {
+  kind: "picture";
+  row: number;
+  side: number;
+  box?: [number, number, number, number] | null;
+  seq: number;
+  client: number;
+}
+/**
+ * Facts of a row and of others, and what each other one is beside the row.
+ */
+export interface BesideRequest {
+  kind: "beside";
+  row: number;
+  others: number[];
+  seq: number;
+  client: number;
 }
 /**
  * Make the analytics, whose widget then is in the trait ``_analytics``.
@@ -319,6 +350,8 @@ export interface Replies {
   redo: Reply;
   collect: CollectReply;
   collection: Reply;
+  picture: PictureReply;
+  beside: BesideReply;
   analytics: Reply;
   preview: PreviewReply;
   create: CreateReply;
@@ -493,6 +526,8 @@ export interface ReviewReply {
   collections: CollectionInfo[];
   members: Uint8;
   mergeable: string[];
+  reviewed_rows: Uint32;
+  reviewed: Uint32;
 }
 /**
  * What the plan follows, and what can be taken back.
@@ -539,6 +574,45 @@ export interface CollectReply {
   size: number;
 }
 /**
+ * A picture, or a part of it, as a JPEG.
+ */
+export interface PictureReply {
+  width: number;
+  height: number;
+  /**
+   * @minItems 4
+   * @maxItems 4
+   */
+  box: [number, number, number, number];
+  jpeg: Uint8;
+}
+/**
+ * Facts of a row and of others, in this order, and what each other one is beside the row.
+ */
+export interface BesideReply {
+  facts: FactInfo[];
+  others: BesideInfo[];
+}
+/**
+ * One fact of some images.
+ */
+export interface FactInfo {
+  name: string;
+  texts: (string | null)[];
+  numbers: (number | null)[] | null;
+}
+/**
+ * What is known of an image beside another one.
+ */
+export interface BesideInfo {
+  identical: boolean;
+  words: string | null;
+  agreement: number | null;
+  distance: number | null;
+  map: [number, number, number, number, number, number] | null;
+  box: [number, number, number, number] | null;
+}
+/**
  * What a dataset would hold and cost.
  */
 export interface PreviewReply {
@@ -578,6 +652,7 @@ export interface Events {
   frame: FrameEvent;
   review: ReviewEvent;
   collections: CollectionsEvent;
+  reviewed: ReviewedEvent;
 }
 /**
  * How far a long answer is.
@@ -634,6 +709,14 @@ export interface CollectionsEvent {
   event: "collections";
   collections: CollectionInfo[];
   members: Uint8;
+}
+/**
+ * Pictures were looked at side by side, or that was taken back.
+ */
+export interface ReviewedEvent {
+  event: "reviewed";
+  rows: Uint32;
+  reviewed: Uint32;
 }
 
 /** How a row stands: `kind` of the frame as a byte. */

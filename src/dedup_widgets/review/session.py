@@ -29,13 +29,16 @@ from dedup_widgets.review.filling import follow_job
 from dedup_widgets.review.following import Following
 from dedup_widgets.review.history import History, State
 from dedup_widgets.review.missing import without_missing
+from dedup_widgets.review.reviewed import Reviewed
 from dedup_widgets.review.steps import (
     CollectionStep,
     FiltersStep,
     KeepersStep,
     Mask,
     NotDuplicatesStep,
+    Pair,
     RenameStep,
+    ReviewedStep,
     SelectionStep,
     Step,
 )
@@ -176,6 +179,7 @@ class Session(View):
         frame = self.frame
         self._stored = StoredDecisions(frame, self.store.library, self.path)
         self._decisions = self._stored.read()
+        self._reviewed = self._read_reviewed(frame)
         try:
             self._planner = Planner(for_planning(frame, self.path, self.score))
             if near is not None and near != self._planner.near:
@@ -187,10 +191,20 @@ class Session(View):
             self._decisions = Decisions()
         self._begin_history()
 
+    def _read_reviewed(self, frame: pl.DataFrame) -> Reviewed:
+        prints = frame.get_column("fingerprint", default=None)
+        return Reviewed(prints, self.store.library.reviewed())
+
     def _begin_history(self) -> None:
         self._history = History(
             self.paths,
-            State(self._selected, self._clauses, self._decisions, self.collections.members()),
+            State(
+                self._selected,
+                self._clauses,
+                self._decisions,
+                self.collections.members(),
+                self._reviewed.pairs,
+            ),
         )
 
     def resume(self, state: ViewState) -> None:
@@ -205,10 +219,14 @@ class Session(View):
             score=self.score,
             collections=lambda: {n: m.mask for n, m in self.collections.members().items()},
             plan=self._planned_actions if self._plan is not None else None,
+            reviewed=self._reviewed_groups if "group" in self.known.columns else None,
             label_conflict=self._disagreement(self.label),
             leakage=self._disagreement(self.split),
             expressions=self._expressions,
         )
+
+    def _reviewed_groups(self) -> Mapping[Any, Mask]:
+        return self._reviewed.groups(self.known["group"])
 
     def _disagreement(self, column: str | None) -> Callable[[], Mask] | None:
         return (lambda: self._disagreeing[column]) if column in self._disagreeing else None
@@ -247,6 +265,7 @@ class Session(View):
             self.searched = self._search(frame)
             self._stored = StoredDecisions(frame, self.store.library, self.path)
             found = self._stored.read()
+            self._reviewed = self._read_reviewed(frame)
             self._planner = Planner(for_planning(frame, self.path, self.score))
             self._as_scored = Decisions(), None
             self._why_no_plan = None
@@ -495,6 +514,54 @@ class Session(View):
             for name, column in columns.items()
         }
 
+    # What was looked at
+
+    @property
+    def reviewed(self) -> pl.DataFrame:
+        """The images of groups that were reviewed: whose pictures were looked at side by side."""
+        return self.frame.filter(self._reviewed_groups()[True])
+
+    @property
+    def seen(self) -> np.ndarray:
+        """The set of pictures looked at together that each row belongs to; see `Reviewed`."""
+        return self._reviewed.labels
+
+    def mark_reviewed(self, what: Any) -> None:
+        """Remember that images were looked at side by side.
+
+        It is remembered for the pairs of contents, so it outlives the session and holds wherever
+        the files are. A group is reviewed once all its pictures were looked at together.
+
+        Parameters
+        ----------
+        what
+            Paths, a frame with the path column, or a mask over the rows of :attr:`frame`.
+        """
+        mask = self.mask(what)
+        require_columns(self.frame, ["fingerprint"], "telling what was reviewed")
+        with self.lock:
+            self._review(self._reviewed.joined(mask), mask)
+
+    def unmark_reviewed(self, what: Any) -> None:
+        """Forget that these images were looked at beside others."""
+        mask = self.mask(what)
+        require_columns(self.frame, ["fingerprint"], "telling what was reviewed")
+        with self.lock:
+            self._review(self._reviewed.without(mask), mask)
+
+    def _review(self, pairs: frozenset[Pair], mask: Mask) -> None:
+        before = self._reviewed.pairs
+        step = ReviewedStep(pairs - before, before - pairs, self._names_of(mask))
+        if step:
+            with self.changing():
+                self._take_reviewed(step)
+                self._record(step)
+
+    def _take_reviewed(self, step: ReviewedStep) -> None:
+        self._stored.write(step)
+        with self.changing(Change("reviewed")):
+            self._reviewed = self._reviewed.after(step)
+
     # Undo, redo, and the log
 
     def undo(self) -> str | None:
@@ -546,6 +613,8 @@ class Session(View):
                 if isinstance(done, RenameStep):
                     self._follow_rename(done)
                 return done
+            case ReviewedStep():
+                self._take_reviewed(step)
             case _:
                 self._follow(self._decisions.after(step), [step])
         return step

@@ -164,11 +164,15 @@ class Widget(Shown, anywidget.AnyWidget):
         self._running.pop(request, None)
         self._cancelled.discard(request)
 
+    def _check_wanted(self, request: Request) -> None:
+        """Raise if a request was cancelled."""
+        if (request.client, request.seq) in self._cancelled:
+            raise CancelledError("cancelled")
+
     def _report_progress(self, request: Request, done: int, total: int, text: str = "") -> None:
         """Report to the page of a request how far its answer is; raise if it was cancelled."""
+        self._check_wanted(request)
         client, target = request.client, request.seq
-        if (client, target) in self._cancelled:
-            raise CancelledError("cancelled")
         news = News()
         news.events.append(
             ProgressEvent(client=client, target=target, done=done, total=total, text=text)

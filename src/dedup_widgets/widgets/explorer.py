@@ -17,6 +17,7 @@ from dedup_widgets.widgets.base import front_end
 from dedup_widgets.widgets.delegate import attribute_of, method_of
 from dedup_widgets.widgets.image_grid import ImageGrid
 from dedup_widgets.widgets.protocol import AnalyticsRequest, Buffers, Request
+from dedup_widgets.widgets.requests.compare import CompareRequests
 from dedup_widgets.widgets.requests.dataset import DatasetRequests
 from dedup_widgets.widgets.requests.review import ReviewRequests
 
@@ -80,7 +81,7 @@ class Explorer(ImageGrid):
     """
 
     _esm, _code = front_end("explorer")
-    slow = (*ImageGrid.slow, *DatasetRequests.slow, AnalyticsRequest)
+    slow = (*ImageGrid.slow, *DatasetRequests.slow, *CompareRequests.slow, AnalyticsRequest)
     _analytics = traitlets.Instance(ipywidgets.Widget, allow_none=True).tag(
         sync=True, **ipywidgets.widget_serialization
     )
@@ -98,6 +99,7 @@ class Explorer(ImageGrid):
     near: Any = attribute_of(Session.near)
     scored_near: float = attribute_of(Session.scored_near)
     rules: Any = attribute_of(Session.rules)
+    reviewed: pl.DataFrame = attribute_of(Session.reviewed)
     log: pl.DataFrame = attribute_of(Session.log)
     next_steps: tuple[str | None, str | None] = attribute_of(Session.next_steps)
     mergeable: list[str] = attribute_of(Session.mergeable)
@@ -106,6 +108,8 @@ class Explorer(ImageGrid):
     unchoose_keepers = method_of(Session.unchoose_keepers)
     mark_not_duplicates = method_of(Session.mark_not_duplicates)
     unmark_not_duplicates = method_of(Session.unmark_not_duplicates)
+    mark_reviewed = method_of(Session.mark_reviewed)
+    unmark_reviewed = method_of(Session.unmark_reviewed)
     undo = method_of(Session.undo)
     redo = method_of(Session.redo)
     accept_plan = method_of(Session.accept_plan)
@@ -146,6 +150,7 @@ class Explorer(ImageGrid):
             )
         super().__init__(data, height=height, restore=restore and is_own)
         self._handlers |= DatasetRequests(data, self._report_progress).handlers
+        self._handlers |= CompareRequests(data, self._check_wanted).handlers
         self._handlers[AnalyticsRequest] = self._make_analytics
 
     def _make_requests(self) -> ReviewRequests:

@@ -369,6 +369,9 @@ class ReviewReply(GridReply):
     """Bitset i is that of collection i."""
     mergeable: list[str]
     """The columns of labels and tags."""
+    reviewed_rows: Uint32
+    reviewed: Uint32
+    """As in a `ReviewedEvent`, of all rows that have one."""
 
 
 class OpenReviewRequest(Request, frozen=True, tag="open_review"):
@@ -391,6 +394,13 @@ class NotDuplicateChange(msgspec.Struct, frozen=True, tag_field="what", tag="not
     value: bool
 
 
+class ReviewedChange(msgspec.Struct, frozen=True, tag_field="what", tag="reviewed"):
+    """These images were looked at side by side; or forget that they were beside others."""
+
+    rows: list[int]
+    value: bool
+
+
 class NearChange(msgspec.Struct, frozen=True, tag_field="what", tag="near"):
     """Move the near-duplicate boundary; null for where the frame was scored."""
 
@@ -406,7 +416,7 @@ class RulesChange(msgspec.Struct, frozen=True, tag_field="what", tag="rules"):
 class DecideRequest(Request, frozen=True, tag="decide"):
     """Change what the plan follows."""
 
-    change: KeepersChange | NotDuplicateChange | NearChange | RulesChange
+    change: KeepersChange | NotDuplicateChange | ReviewedChange | NearChange | RulesChange
 
 
 class UndoRequest(Request, frozen=True, tag="undo"):
@@ -489,6 +499,78 @@ class CollectionsEvent(Event, tag="collections"):
     collections: list[CollectionInfo]
     members: Uint8
     """Bitset i is that of collection i."""
+
+
+class ReviewedEvent(Event, tag="reviewed"):
+    """Pictures were looked at side by side, or that was taken back."""
+
+    rows: Uint32
+    """The rows that the numbers are about."""
+    reviewed: Uint32
+    """Equal numbers for rows that were looked at together; 0 for those that were not."""
+
+
+# Pictures side by side
+
+
+class PictureReply(Reply):
+    """A picture, or a part of it, as a JPEG."""
+
+    width: int
+    """Of the whole picture, in pixels."""
+    height: int
+    box: tuple[float, float, float, float]
+    """What of it is here: left, top, right, bottom as fractions."""
+    jpeg: Uint8
+
+
+class PictureRequest(Request, frozen=True, tag="picture"):
+    """The picture of a row, or a part of it, in the size in which it is shown."""
+
+    reply = PictureReply
+    row: int
+    side: int
+    """The longest side, in pixels of the screen; 2,048 at most."""
+    box: tuple[float, float, float, float] | None = None
+    """The part: left, top, right, bottom as fractions; null for the whole."""
+
+
+class FactInfo(msgspec.Struct):
+    """One fact of some images."""
+
+    name: str
+    texts: list[str | None]
+    numbers: list[float | None] | None
+    """The same as numbers, where more or less of it says something."""
+
+
+class BesideInfo(msgspec.Struct):
+    """What is known of an image beside another one."""
+
+    identical: bool
+    words: str | None
+    """What it is of the other, in words; null where that is not known."""
+    agreement: float | None
+    distance: float | None
+    map: tuple[float, float, float, float, float, float] | None
+    """From its unit square to that of the other, by rows; null where it is not known."""
+    box: tuple[float, float, float, float] | None
+    """What it shows of the other."""
+
+
+class BesideReply(Reply):
+    """Facts of a row and of others, in this order, and what each other one is beside the row."""
+
+    facts: list[FactInfo]
+    others: list[BesideInfo]
+
+
+class BesideRequest(Request, frozen=True, tag="beside"):
+    """Facts of a row and of others, and what each other one is beside the row."""
+
+    reply = BesideReply
+    row: int
+    others: list[int]
 
 
 class AnalyticsRequest(Request, frozen=True, tag="analytics"):

@@ -1,10 +1,12 @@
 import { useSignal } from "@preact/signals";
-import { useMemo, useRef } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { DUPLICATES, notConfirmed } from "../../data/scale";
+import { Compare as CompareState } from "../../state/compare";
 import type { ExplorerState } from "../../state/explorer";
 import { GridView } from "../../state/grid-view";
 import { Collections } from "../collections/Collections";
 import { CollectionsPanel } from "../collections/CollectionsPanel";
+import { Compare } from "../compare/Compare";
 import { CreateDataset, type Opening } from "../dataset/DatasetDialog";
 import { FilterBar } from "../filters/FilterBar";
 import { Overview } from "../filters/Overview";
@@ -18,17 +20,36 @@ import { type Tab, Tabs } from "./Tabs";
 
 export function Explorer({ state, signal }: { state: ExplorerState; signal: AbortSignal }) {
   const view = useMemo(() => new GridView(state, signal), [state, signal]);
+  const compare = useMemo(() => new CompareState(state, view, signal), [state, view, signal]);
   const tab = useSignal<Tab>("images");
   const opening = useSignal<Opening | null>(null);
   const panel = useRef<HTMLDivElement>(null);
-  const choose = (next: Tab) => {
-    // A page that becomes shorter would scroll away from here.
+  // A page that becomes shorter would scroll away from here.
+  const stayTall = (tall: boolean) => {
     const { style, offsetHeight } = panel.current!;
-    style.setProperty("--tall", next === "images" ? "0px" : `${offsetHeight}px`);
+    style.setProperty("--tall", tall ? `${offsetHeight}px` : "0px");
+    return offsetHeight;
+  };
+  const choose = (next: Tab) => {
+    stayTall(next !== "images");
     tab.value = next;
   };
+  compare.room = () => stayTall(true);
+  const comparing = compare.course.value !== null;
+  useLayoutEffect(() => {
+    if (!comparing) return;
+    return () => {
+      panel.current?.querySelector<HTMLElement>(".grid")?.focus({ preventScroll: true });
+      stayTall(false);
+    };
+  }, [comparing]);
+  const history = comparing ? compare : state.review;
   return (
-    <App state={state} label="Image explorer" onKeyDown={(event) => reviewKey(state.review, event)}>
+    <App
+      state={state}
+      label="Image explorer"
+      onKeyDown={(event) => reviewKey(state.review, event, history)}
+    >
       {state.scoring.value && (
         <div class="scoring" role="status">
           <span class="spinner" aria-hidden="true" />
@@ -38,7 +59,7 @@ export function Explorer({ state, signal }: { state: ExplorerState; signal: Abor
       <div class="bar">
         <Tabs state={state} tab={tab} onChoose={choose} />
         <span class="spring" />
-        <UndoRedo state={state} />
+        <UndoRedo state={state} by={history} />
         <CreateDataset state={state} opening={opening} />
       </div>
       <div
@@ -48,7 +69,8 @@ export function Explorer({ state, signal }: { state: ExplorerState; signal: Abor
         role="tabpanel"
         aria-labelledby={`tab-${tab.value}`}
       >
-        {tab.value === "images" && (
+        {tab.value === "images" && comparing && <Compare compare={compare} />}
+        {tab.value === "images" && !comparing && (
           <>
             <div class="bar">
               <Overview state={state} view={view} />

@@ -183,6 +183,10 @@ function usePointer(view: GridView, scroller: { current: HTMLDivElement | null }
   const drag = useRef<Drag | null>(null);
   useEffect(() => () => drag.current?.end(), []);
   return {
+    onDblClick(event: MouseEvent) {
+      const { row, action } = target(event);
+      if (row !== null && !action) view.open?.(row);
+    },
     onPointerDown(event: PointerEvent) {
       drag.current?.end();
       drag.current = null;

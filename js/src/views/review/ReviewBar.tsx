@@ -138,15 +138,18 @@ function KeyHelp() {
   );
 }
 
+/** What goes through the history: the review itself, or what is on screen. */
+type Steps = { undo(): unknown; redo(): unknown };
+
 /** Take the last step back, or do it again. */
-export function UndoRedo({ state }: { state: ExplorerState }) {
+export function UndoRedo({ state, by }: { state: ExplorerState; by: Steps }) {
   const { review } = state;
   const info = review.info.value;
   if (!info) return null;
   return (
     <span class="controls history">
-      <Step name="Undo" does={info.undo} onClick={() => void review.undo()} />
-      <Step name="Redo" does={info.redo} onClick={() => void review.redo()} />
+      <Step name="Undo" does={info.undo} onClick={() => void by.undo()} />
+      <Step name="Redo" does={info.redo} onClick={() => void by.redo()} />
     </span>
   );
 }
@@ -174,12 +177,12 @@ function Step({ name, does, onClick }: StepProps) {
 }
 
 /** Undo and redo by key, wherever the focus is. */
-export function reviewKey(review: Review, event: KeyboardEvent): void {
+export function reviewKey(review: Review, event: KeyboardEvent, by: Steps = review): void {
   const step = historyStep(event);
   if (!step || !review.info.peek()) return;
   event.preventDefault();
   event.stopPropagation();
-  void review[step]();
+  void by[step]();
 }
 
 /** What can be done instead of the last decision that was asked for. */

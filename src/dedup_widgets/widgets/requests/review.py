@@ -36,6 +36,7 @@ class ReviewRequests(GridRequests):
         self._looks_for_missing = False
         self._last_collections = session.collections.members()
         self._last_plan = self._plan_arrays()
+        self._last_seen = session.seen
 
     @property
     def handlers(self) -> dict[type[protocol.Request], Handler[Any]]:
@@ -67,6 +68,8 @@ class ReviewRequests(GridRequests):
                 news.events.append(self._replanned(news.arrays))
             case "collections":
                 news.events.append(protocol.CollectionsEvent(**self._collections(news.arrays)))
+            case "reviewed":
+                news.events.append(self._newly_reviewed(news.arrays))
             case "review":
                 news.events.append(protocol.ReviewEvent(review=self._info()))
 
@@ -86,12 +89,21 @@ class ReviewRequests(GridRequests):
             )
             look.daemon = True
             look.start()
+        seen = np.flatnonzero(self._session.seen)
         return protocol.ReviewReply(
             **self._opened(out),
             **self._collections(out),
+            reviewed_rows=out.add(seen.astype(np.uint32)),
+            reviewed=out.add(self._session.seen[seen]),
             review=self._info(),
             mergeable=self._session.mergeable,
         )
+
+    def _newly_reviewed(self, out: Buffers) -> protocol.ReviewedEvent:
+        before, now = self._last_seen, self._session.seen
+        self._last_seen = now
+        changed = np.flatnonzero(before != now).astype(np.uint32)
+        return protocol.ReviewedEvent(rows=out.add(changed), reviewed=out.add(now[changed]))
 
     def _summary(self) -> protocol.Summary:
         summary = super()._summary()
@@ -168,6 +180,10 @@ class ReviewRequests(GridRequests):
                 session.mark_not_duplicates(self._mask(rows))
             case protocol.NotDuplicateChange(rows):
                 session.unmark_not_duplicates(self._mask(rows))
+            case protocol.ReviewedChange(rows, True):
+                session.mark_reviewed(self._mask(rows))
+            case protocol.ReviewedChange(rows):
+                session.unmark_reviewed(self._mask(rows))
             case protocol.NearChange(near):
                 session.near = near
             case protocol.RulesChange(rules):
