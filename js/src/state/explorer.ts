@@ -71,7 +71,7 @@ export class ExplorerState extends GridState {
     super(model, options, "open_review");
     const { rpc, outbox, catalogue, selection, frame } = this;
     const { signal } = options;
-    this.charts = new Charts(rpc);
+    this.charts = new Charts(rpc, model);
     this.nameForm = new NameForm({ catalogue, selection, frame, mask: this.mask, signal });
     this.dataset = new DatasetMaker({
       rpc,

@@ -12,11 +12,11 @@ import {
 } from "../data/frame";
 import { type Bands, denseRank, displayOrder, withHidden } from "../data/order";
 import { readSort, type Sort } from "../data/sort";
-import type { AnyModel } from "../wire/model";
+import { type AnyModel, listen } from "../wire/model";
 import type { Replies } from "../wire/protocol";
 import { CancelledError, RetryError } from "../wire/rpc";
 import { syncTrait } from "../wire/sync";
-import type { Throttled } from "../wire/throttle";
+import { type Throttled, throttle } from "../wire/throttle";
 import { Catalogue } from "./catalogue";
 import { Filtering, isPlanned } from "./filtering";
 import { PickState, type StateOptions } from "./pick";
@@ -150,7 +150,21 @@ export class GridState extends PickState {
       if (frame && !this.orderKept.value) this.#rankBy(frame, column);
     });
     abort.addEventListener("abort", stop, { once: true });
+    if (!(model as { widget_manager?: unknown }).widget_manager) this.#answer(model, abort);
     this.open();
+  }
+
+  /** marimo runs cells again after what a page sets, and not after what Python changes. */
+  #answer(model: AnyModel, abort: AbortSignal): void {
+    const answer = throttle(
+      () => {
+        model.set("_seen", model.get("revision"));
+        model.save_changes();
+      },
+      200,
+      abort,
+    );
+    listen(model, "change:revision", answer, abort);
   }
 
   override open(): void {

@@ -48,6 +48,9 @@ class ImageGrid(Widget):
     ----------
     session : View
         What is shown, without the screen.
+    revision : int
+        Counts the changes of what is selected, filtered, sorted and, in an Explorer, decided and
+        collected. A page of marimo answers it, so that cells that use the widget run again.
 
     Raises
     ------
@@ -60,6 +63,8 @@ class ImageGrid(Widget):
     _filters = traitlets.Dict().tag(sync=True)
     _sort = traitlets.Dict().tag(sync=True)
     height = traitlets.Int(560, min=160).tag(sync=True)
+    revision = traitlets.Int(0, help="Counts what changed, but for the height.").tag(sync=True)
+    _seen = traitlets.Int(0).tag(sync=True)
     _saved = traitlets.Unicode().tag(sync=True)
     _observed: frozenset[Any] = frozenset()
     _stop_following: Callable[[], None] | None = None
@@ -97,7 +102,8 @@ class ImageGrid(Widget):
             _saved=f"dw-saved-{uuid.uuid4().hex}",
         )
         self._handlers |= self._requests.handlers
-        self._start_following()
+        if self._stop_following is None:
+            self._start_following()
 
     def _make_requests(self) -> GridRequests:
         return GridRequests(self.session)
@@ -183,6 +189,7 @@ class ImageGrid(Widget):
                 self._requests.report_change(change, news)
         for change in changes:
             self._show(change)
+        self.revision += 1
 
     def _show(self, change: Change) -> None:
         match change.what:
