@@ -162,6 +162,7 @@ export function smallFrame(): Replies["open_review"] {
       groups: 2,
       exact_groups: 1,
       near_groups: 1,
+      waiting: 0,
       unreadable: 1,
       unconfirmed: 0,
       compared: null,

@@ -1,4 +1,4 @@
-import { batch, computed, effect, type ReadonlySignal } from "@preact/signals";
+import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { isRange } from "../data/filters";
 import { accepted, replanned } from "../data/frame";
 import { headlineOf } from "../data/headline";
@@ -7,6 +7,7 @@ import type { Range } from "../data/range";
 import { Bars } from "../histogram/bars";
 import type { AnyModel } from "../wire/model";
 import { type Events, Keep, type Replies } from "../wire/protocol";
+import { syncTrait } from "../wire/sync";
 import { Charts } from "./charts";
 import { DatasetMaker } from "./dataset";
 import { GridState } from "./grid";
@@ -21,6 +22,8 @@ export class ExplorerState extends GridState {
   readonly nameForm: NameForm;
   readonly dataset: DatasetMaker;
   readonly charts: Charts;
+  /** How far the job is that scores the images; empty without one. */
+  readonly scoring: Signal<string> = signal("");
 
   /** The histogram of the scores. */
   readonly bars = new Bars({
@@ -82,7 +85,7 @@ export class ExplorerState extends GridState {
     super(model, options, "open_review");
     const { rpc, outbox, catalogue, selection, frame } = this;
     const { signal } = options;
-    this.charts = new Charts(rpc);
+    this.charts = new Charts(rpc, model);
     this.nameForm = new NameForm({ catalogue, selection, frame, mask: this.mask, signal });
     this.dataset = new DatasetMaker({
       rpc,
@@ -104,6 +107,14 @@ export class ExplorerState extends GridState {
     });
     signal.addEventListener("abort", stop, { once: true });
     rpc.on("plan", (plan) => this.#replan(plan));
+    rpc.on("frame", () => this.ask());
+    syncTrait(
+      model,
+      "_scoring",
+      this.scoring,
+      (raw) => (typeof raw === "string" ? raw : ""),
+      signal,
+    );
   }
 
   protected override opened(reply: Replies["open_review"]): void {
@@ -111,6 +122,8 @@ export class ExplorerState extends GridState {
     this.catalogue.load(reply.rows, reply);
     this.review.info.value = reply.review;
     this.reviewed.load(reply);
+    // What they say of the plan is of another frame.
+    this.tiles.refresh();
   }
 
   /** Undo takes back what was accepted, and so does Python. */

@@ -85,6 +85,7 @@ export class Filtering {
   #previous: ReadonlyMap<string, Applied> = new Map();
   /** The plan under which Python gave the answers. */
   #plan: Uint8Array | null = null;
+  #filled = 0;
   #push: Throttled;
 
   #applied = computed(() => {
@@ -181,8 +182,12 @@ export class Filtering {
       this.#plan = null;
       return;
     }
-    if (this.#plan !== null && this.#plan !== frame.keep) this.#replanned(frame);
+    if (this.#filled !== frame.filled) {
+      this.#columns.outdate();
+      this.#matches.outdate();
+    } else if (this.#plan !== null && this.#plan !== frame.keep) this.#replanned(frame);
     this.#plan = frame.keep;
+    this.#filled = frame.filled;
     const matched = new Set<string>();
     for (const [key, clause] of Object.entries(this.clauses.value)) {
       const basis = basisOf(key, clause, frame);

@@ -319,20 +319,32 @@ export class GridView {
 
   /**
    * Under a new plan bands move: where to scroll so that the image with the focus, or what took its
-   * place, stays where it is on screen. Null when it is not on screen.
+   * place, stays where it is on screen; while a job fills the frame, else the first image on screen.
    */
   #following(before: Layout, { items, cells }: Layout): number | null {
+    if (items.length === 0) return null;
+    const viewport = this.state.height.peek();
     const row = this.focus.peek();
     const from = row === null ? -1 : before.items.indexOf(row);
-    if (from < 0 || items.length === 0) return null;
-    const viewport = this.state.height.peek();
     const offset = Math.floor(from / before.cells.columns) * before.cells.height - this.#map.top;
-    if (offset <= -before.cells.height || offset >= viewport) return null;
+    if (from < 0 || offset <= -before.cells.height || offset >= viewport) {
+      const filled = this.state.frame.peek()?.filled !== before.frame?.filled;
+      return filled ? this.#firstStays(before, { items, cells }) : null;
+    }
     const found = items.indexOf(row!);
     this.#focusOn(found >= 0 ? found : Math.min(from, items.length - 1));
     const line = Math.floor(this.#position / cells.columns);
     const top = Math.max(0, line * cells.height - offset);
     return reveal(line, cells.height, top, viewport);
+  }
+
+  /** Where to scroll so that the first image on screen stays there; null at the very top. */
+  #firstStays(before: Layout, { items, cells }: Pick<Layout, "items" | "cells">): number | null {
+    const line = Math.floor(this.#map.top / before.cells.height);
+    const found = items.indexOf(before.items[line * before.cells.columns]);
+    if (this.#map.top === 0 || found < 0) return null;
+    const within = this.#map.top - line * before.cells.height;
+    return Math.floor(found / cells.columns) * cells.height + within;
   }
 
   #rows(overscan: number) {

@@ -13,11 +13,11 @@ import {
 } from "../data/frame";
 import { type Bands, denseRank, displayOrder, withHidden } from "../data/order";
 import { readSort, type Sort } from "../data/sort";
-import type { AnyModel } from "../wire/model";
+import { type AnyModel, listen } from "../wire/model";
 import type { Replies } from "../wire/protocol";
 import { CancelledError, RetryError } from "../wire/rpc";
 import { syncTrait } from "../wire/sync";
-import type { Throttled } from "../wire/throttle";
+import { type Throttled, throttle } from "../wire/throttle";
 import { Catalogue } from "./catalogue";
 import { Filtering, isPlanned } from "./filtering";
 import { PickState, type StateOptions } from "./pick";
@@ -174,7 +174,21 @@ export class GridState extends PickState {
       },
       { once: true },
     );
+    if (!(model as { widget_manager?: unknown }).widget_manager) this.#answer(model, abort);
     this.open();
+  }
+
+  /** marimo runs cells again after what a page sets, and not after what Python changes. */
+  #answer(model: AnyModel, abort: AbortSignal): void {
+    const answer = throttle(
+      () => {
+        model.set("_seen", model.get("revision"));
+        model.save_changes();
+      },
+      200,
+      abort,
+    );
+    listen(model, "change:revision", answer, abort);
   }
 
   override open(): void {
@@ -186,7 +200,8 @@ export class GridState extends PickState {
 
   protected override opened(reply: Replies["open_grid"]): void {
     super.opened(reply);
-    const frame = frameOf(reply);
+    const before = this.frame.peek();
+    const frame = frameOf(reply, before ? before.filled + 1 : 0);
     // Before tiles are requested for it, or they would be requested twice.
     this.#showFacts(frame);
     this.frame.value = frame;
@@ -271,7 +286,9 @@ export class GridState extends PickState {
       if (present) this.#rank.value = null;
       return;
     }
-    const holds = present?.frame === frame || !isPlanned(column, frame);
+    const holds =
+      present?.frame === frame ||
+      (present?.frame.filled === frame.filled && !isPlanned(column, frame));
     if (present?.column === column && holds) return;
     this.sorting.value = column;
     this.rpc.request("order", { column }, { latest: "order" }).then(

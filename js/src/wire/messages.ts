@@ -458,6 +458,7 @@ export interface Summary {
   exact_groups: number;
   near_groups: number;
   unreadable: number;
+  waiting: number;
   unconfirmed: number;
   compared: number | null;
   left_out: number;
@@ -692,6 +693,7 @@ export interface Events {
   progress: ProgressEvent;
   selection: SelectionEvent;
   plan: PlanEvent;
+  frame: FrameEvent;
   review: ReviewEvent;
   collections: CollectionsEvent;
   reviewed: ReviewedEvent;
@@ -730,6 +732,12 @@ export interface PlanEvent {
   keep: Uint8;
   near: number;
   summary: Summary;
+}
+/**
+ * The same images have other scores and facts; all is to be requested anew.
+ */
+export interface FrameEvent {
+  event: "frame";
 }
 /**
  * What the plan follows changed, or what can be undone or redone.

@@ -230,6 +230,14 @@ NUMBERED = frozenset({"group", "nearest"})
 """Columns whose numbers name things and measure nothing."""
 
 
+NOT_SCORED = "not scored yet"
+"""The ``error`` of an image that a job has still to score."""
+
+
+MISSING = "the file is missing; it was there when it was scored"
+"""The ``error`` of an image whose file is gone."""
+
+
 def types(*names: str) -> dict[str, Any]:
     """Return the types of some columns, by name."""
     return {name: COLUMNS[name].dtype for name in names}

@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,19 @@ from dedup_widgets.search.similar import SimilarImages
 from dedup_widgets.store.open import Store, open_store
 
 SORT_KEYS = ("column", "descending", "grouped")
+
+
+@dataclass(frozen=True)
+class ViewState:
+    """What a person set in a view: filters as Python writes them, order, and a mask of rows.
+
+    ``images`` tells whether another view is of the same images in the same order.
+    """
+
+    images: int
+    filters: Mapping[str, Any]
+    sort: Mapping[str, Any]
+    selected: Mask
 
 
 class View(Watched):
@@ -100,11 +115,7 @@ class View(Watched):
         self._selected: Mask = np.zeros(len(frame), np.bool_)
         self._clauses: dict[str, Any] = {}
         self._kept_order: tuple[Bands, np.ndarray] | None = None
-        self.searched = (
-            SimilarImages(frame, path, beside=self.store.cache.path)
-            if "embedding" in frame.columns
-            else None
-        )
+        self.searched = self._search(frame)
         self._show(frame)
         self._context = self._filter_context()
         first = self.score
@@ -124,6 +135,11 @@ class View(Watched):
         )
         self._ranks: dict[str, np.ndarray] = {}
 
+    def _search(self, frame: pl.DataFrame) -> SimilarImages | None:
+        if "embedding" not in frame.columns:
+            return None
+        return SimilarImages(frame, self.path, beside=self.store.cache.path)
+
     def _filter_context(self) -> Context:
         return Context(path=self.path, score=self.score)
 
@@ -137,6 +153,27 @@ class View(Watched):
     def near(self) -> float:
         """The near-duplicate boundary on the uniqueness scale, in [0, 1]."""
         return self._near
+
+    @property
+    def state(self) -> ViewState:
+        """What is filtered, sorted and selected, for :meth:`resume`."""
+        with self.lock:
+            return ViewState(hash(tuple(self.paths)), dict(self.filters), self.sort, self._selected)
+
+    def resume(self, state: ViewState) -> None:
+        """Filter, sort and select as another view of the same images did.
+
+        It is where a view begins, and no step of it; what makes no sense here is left out.
+        """
+        if state.images != hash(tuple(self.paths)):
+            return
+        with self.changing():
+            for key, value in state.filters.items():
+                with suppress(InputError):
+                    self.filters = {**self.filters, key: value}
+            with suppress(InputError):
+                self.sort = state.sort
+            self.select(state.selected)
 
     # What is selected
 

@@ -147,6 +147,8 @@ class Summary(msgspec.Struct):
     exact_groups: int
     near_groups: int
     unreadable: int
+    waiting: int
+    """Images that a job has still to score."""
     unconfirmed: int
     """Near-duplicates beyond what was confirmed by laying pictures over each other."""
     compared: int | None
@@ -523,6 +525,10 @@ class PlanEvent(Event, tag="plan"):
     keep: Uint8
     near: float
     summary: Summary
+
+
+class FrameEvent(Event, tag="frame"):
+    """The same images have other scores and facts; all is to be requested anew."""
 
 
 class ReviewEvent(Event, tag="review"):

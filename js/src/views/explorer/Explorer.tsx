@@ -65,6 +65,12 @@ export function Explorer({ state, signal }: { state: ExplorerState; signal: Abor
   };
   return (
     <App state={state} label="Image explorer" onKeyDown={onKeyDown}>
+      {state.scoring.value && (
+        <div class="scoring" role="status">
+          <span class="spinner" aria-hidden="true" />
+          <span>Scoring: {state.scoring.value}</span>
+        </div>
+      )}
       <div class="bar top">
         <Tabs state={state} tab={tab} onChoose={choose} />
         {tab.value === "images" && !comparing && <SkipToImages />}

@@ -8,6 +8,7 @@ import polars as pl
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.provenance import offered
+from dedup_widgets.frame.schema import NOT_SCORED
 from dedup_widgets.frame.table import file_name
 from dedup_widgets.review.display import codes, sortable
 from dedup_widgets.review.view import View
@@ -123,7 +124,8 @@ class GridRequests:
         view = self._view
         values = view.facts(rows, facts)
         errors = view.known[rows].get_column("error", default=pl.Series([None] * len(rows)))
-        readable = [row for row, error in zip(rows, errors, strict=True) if error is None]
+        shown = (None, NOT_SCORED)
+        readable = [row for row, error in zip(rows, errors, strict=True) if error in shown]
         thumbnails = self._thumbnails(readable) if thumbs else {}
         tiles, blob = [], bytearray()
         for row, error, value in zip(rows, errors, values, strict=True):
@@ -132,13 +134,16 @@ class GridRequests:
             if thumbnail is not None and thumbnail.jpeg is not None:
                 thumb = (len(blob), len(thumbnail.jpeg))
                 blob += thumbnail.jpeg
+            is_waiting = error == NOT_SCORED
+            if is_waiting:
+                error = None
             chosen, not_duplicate = view.by_hand(row)
             tiles.append(
                 protocol.TileInfo(
                     row=row,
                     name=file_name(view.paths[row]),
                     path=view.paths[row],
-                    caption=view.caption(row),
+                    caption=NOT_SCORED if is_waiting else view.caption(row),
                     chosen=chosen,
                     not_duplicate=not_duplicate,
                     width=view.fact(row, "width"),

@@ -1,6 +1,7 @@
 """The browser's requests to a review: decisions, undo, collections."""
 
-from functools import cached_property
+import threading
+import weakref
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from dedup_widgets.frame.schema import for_planning
 from dedup_widgets.frame.table import folders
 from dedup_widgets.planning.ranking import PLANNER_NEAR_LIMIT
+from dedup_widgets.review.missing import find_missing
 from dedup_widgets.review.session import Session
 from dedup_widgets.review.watched import Change
 from dedup_widgets.scoring import keepers
@@ -24,6 +26,9 @@ _BEST = {
     "newest": keepers.newest,
 }
 
+SECONDS_BEFORE_LOOKING = 2.0
+"""After a page opened, before files that went missing are looked for, once."""
+
 
 class ReviewRequests(GridRequests):
     """Answers a grid with a review, and reports changes.
@@ -37,6 +42,7 @@ class ReviewRequests(GridRequests):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._session = session
+        self._looks_for_missing = False
         self._last_collections = session.collections.members()
         self._last_plan = self._plan_arrays()
         self._nameless: list[Rule] = []
@@ -66,6 +72,11 @@ class ReviewRequests(GridRequests):
         """Add the events that report a change to pages."""
         super().report_change(change, news)
         match change.what:
+            case "frame":
+                self._last_plan = self._plan_arrays()
+                self._last_seen = self._session.seen
+                self._version += 1
+                news.events.append(protocol.FrameEvent())
             case "plan":
                 news.events.append(self._replanned(news.arrays))
             case "collections":
@@ -83,6 +94,14 @@ class ReviewRequests(GridRequests):
     def _open_review(
         self, _request: protocol.OpenReviewRequest, _in: list[Any], out: Buffers
     ) -> protocol.ReviewReply:
+        if not self._looks_for_missing:
+            self._looks_for_missing = True
+            # The first screen comes first.
+            look = threading.Timer(
+                SECONDS_BEFORE_LOOKING, _look_for_missing, [weakref.ref(self._session)]
+            )
+            look.daemon = True
+            look.start()
         seen = np.flatnonzero(self._session.seen)
         return protocol.ReviewReply(
             **self._opened(out),
@@ -131,7 +150,7 @@ class ReviewRequests(GridRequests):
         """Return what the plan follows, and what can be taken back."""
         session = self._session
         decisions, columns = session.decisions, session.frame.columns
-        named = self._named_rules
+        named = self._named_rules()
         rules = keepers.applicable(columns) if decisions.rules is None else decisions.rules
         can_move = session.plan is not None and "embedding" in columns
         undo, redo = session.next_steps
@@ -185,7 +204,6 @@ class ReviewRequests(GridRequests):
             case protocol.RulesChange(rules):
                 session.rules = None if rules is None else [self._rule(rule) for rule in rules]
 
-    @cached_property
     def _named_rules(self) -> dict[str, Rule]:
         session = self._session
         return keepers.named(for_planning(session.frame.clear(), session.path, session.score))
@@ -252,3 +270,10 @@ class ReviewRequests(GridRequests):
                 collections.describe(name, text)
             case protocol.Delete():
                 del collections[name]
+
+
+def _look_for_missing(weak: "weakref.ref[Session]") -> None:
+    """Let a review know which files went missing after they were scored."""
+    session = weak()
+    if session is not None and not session.scoring:
+        session.note_missing(find_missing(session.paths))
