@@ -12,6 +12,8 @@ from skimage import data
 from dedup_widgets.alignment.comparable import Comparable, comparable
 from dedup_widgets.alignment.confirm import confirm
 from dedup_widgets.alignment.geometry import overlap
+from dedup_widgets.alignment.overlay import refine
+from dedup_widgets.alignment.points import agree
 from dedup_widgets.images import layers
 from dedup_widgets.images.thumbnail import thumbnail
 
@@ -93,6 +95,19 @@ def test_a_copy_is_confirmed_and_named(name, edit):
 def test_a_darker_or_brighter_copy_is_confirmed(factor):
     original = photo()
     assert confirm(seen(ImageEnhance.Brightness(original).enhance(factor)), seen(original)).relation
+
+
+@pytest.mark.parametrize("angle", [10, 33, 60])
+@pytest.mark.parametrize("corners", ["black", "white"])
+def test_corners_of_one_colour_draw_no_map_away(corners, angle):
+    original = photo()
+    turned = original.rotate(angle, Image.Resampling.BICUBIC, expand=True, fillcolor=corners)
+    a, b = seen(turned), seen(original)
+    _, found = agree(a.points, b.points)
+    once = refine(a.content, b.content, found, 96)
+    assert once == pytest.approx(found, abs=0.02)
+    assert refine(a.content, b.content, once, 96) == pytest.approx(once, abs=0.002)
+    assert confirm(a, b).relation == "rotated"
 
 
 def test_different_photos_are_refused():
