@@ -25,7 +25,7 @@ async function show() {
           height: 300,
           error: null,
           thumb: null,
-          facts: [],
+          facts: {},
         })),
         blob: new Uint8Array(0),
       }),
