@@ -26,6 +26,7 @@ async function show() {
           facts: {},
           error: null,
           thumb: null,
+          facts: {},
         })),
         blob: new Uint8Array(0),
       }),
