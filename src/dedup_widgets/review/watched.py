@@ -29,9 +29,9 @@ class Change:
     ----------
     what : str
         ``"selection"`` (masks over the rows), ``"filters"`` (clauses as JSON), ``"sort"``,
-        ``"near"``, ``"plan"`` (frames), ``"collections"``, ``"reviewed"``, ``"review"``: what
-        can be undone or redone, ``"frame"``: scores and facts of the same images, or
-        ``"scoring"``: how far the job is, in words.
+        ``"near"``, ``"plan"`` (frames), ``"collections"``, ``"reviewed"``, ``"review"``: what can
+        be undone or redone, ``"frame"``: scores and facts of the same images, or ``"scoring"``:
+        how far the job is, in words.
     old, new
         Before and after, where the two can be compared.
     origin : int or None

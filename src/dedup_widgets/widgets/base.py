@@ -1,7 +1,10 @@
 """What every widget shares: its bundle, and answering the browser's requests."""
 
 import hashlib
+import itertools
 import json
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +17,7 @@ import msgspec
 import traitlets
 
 from dedup_widgets.errors import DedupError
-from dedup_widgets.widgets.outputs import Shown
+from dedup_widgets.widgets.outputs import Shown, in_ipython
 from dedup_widgets.widgets.protocol import (
     Buffers,
     CancelRequest,
@@ -46,6 +49,10 @@ def bundle(name: str) -> str:
             "`make js`, which needs node, or install the wheel"
         )
     return path.read_text(encoding="utf-8")
+
+
+NARROW_HOSTS = ("COLAB_RELEASE_TAG", "VSCODE_PID", "VSCODE_CWD", "CODESPACES")
+"""Variables of the environments of kernels whose messages should stay below 1 MB."""
 
 
 LOADER = """\
@@ -89,7 +96,7 @@ class News:
 class Widget(Shown, anywidget.AnyWidget):
     """An anywidget that answers typed requests.
 
-    It is open from when it is first shown: what is open is held until the kernel ends.
+    In IPython it is open from when it is first shown: what is open is held until the kernel ends.
 
     Handlers run in parallel with the user's cells on some kernels, and the slow ones in threads of
     their own: whatever they touch is immutable or guarded by a lock.
@@ -103,11 +110,15 @@ class Widget(Shown, anywidget.AnyWidget):
         self._running: dict[tuple[int, int], Future[None]] = {}
         self._cancelled: set[tuple[int, int]] = set()
         self._answering = threading.local()
+        self._numbers = itertools.count(1)
         self._handlers: dict[type[Request], Handler[Any]] = {
             PingRequest: lambda _request, _in, _out: None
         }
         super().__init__(**traits)
         self._is_made = True
+        # Where there is no IPython, hosts ask for what is open.
+        if not in_ipython():
+            self.open()
         self.on_msg(self._receive)
 
     def open(self) -> None:
@@ -200,4 +211,22 @@ class Widget(Shown, anywidget.AnyWidget):
             self._send_message({}, news)
 
     def _send_message(self, content: dict[str, Any], news: News) -> None:
-        self.send({**content, "events": msgspec.to_builtins(news.events)}, news.arrays.parts)
+        content = {**content, "events": msgspec.to_builtins(news.events)}
+        parts = news.arrays.parts
+        if sum(len(part) for part in parts) > (limit := max_message_bytes()):
+            number = next(self._numbers)
+            for part in parts:
+                for start in range(0, len(part), limit):
+                    self.send({"chunk": number}, [part[start : start + limit]])
+            content["chunks"] = {"number": number, "sizes": [len(part) for part in parts]}
+            parts = []
+        self.send(content, parts)
+
+
+def max_message_bytes() -> int:
+    """Return how many bytes of arrays one message may hold where this kernel runs.
+
+    Colab and VS Code pass on small messages only; JupyterLab was seen to take 64 MB.
+    """
+    is_narrow = "google.colab" in sys.modules or any(name in os.environ for name in NARROW_HOSTS)
+    return 900_000 if is_narrow else 64_000_000

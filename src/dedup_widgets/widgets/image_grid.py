@@ -39,7 +39,7 @@ class ImageGrid(Widget):
     store
         Where thumbnails are remembered; see :func:`dedup_widgets.score`.
     height
-        Height of the grid in CSS pixels.
+        Height of the grid in CSS pixels; None for as much as the window has room for.
     restore
         Whether a cell that is run again goes on with the filters, the order and the selection of
         the grid that it made before, if that was of the same images.
@@ -48,6 +48,9 @@ class ImageGrid(Widget):
     ----------
     session : View
         What is shown, without the screen.
+    revision : int
+        Counts the changes of what is selected, filtered, sorted and, in an Explorer, decided and
+        collected. A page of marimo answers it, so that cells that use the widget run again.
 
     Raises
     ------
@@ -59,7 +62,9 @@ class ImageGrid(Widget):
     slow = GridRequests.slow
     _filters = traitlets.Dict().tag(sync=True)
     _sort = traitlets.Dict().tag(sync=True)
-    height = traitlets.Int(560, min=160).tag(sync=True)
+    height = traitlets.Int(None, allow_none=True, min=160).tag(sync=True)
+    revision = traitlets.Int(0, help="Counts what changed, but for the height.").tag(sync=True)
+    _seen = traitlets.Int(0).tag(sync=True)
     _saved = traitlets.Unicode().tag(sync=True)
     _observed: frozenset[Any] = frozenset()
     _stop_following: Callable[[], None] | None = None
@@ -79,7 +84,7 @@ class ImageGrid(Widget):
         score: str | None = "uniqueness",
         near: float = 0.05,
         store: "str | os.PathLike[str] | Store | None" = None,
-        height: int = 560,
+        height: int | None = None,
         restore: bool | None = None,
     ) -> None:
         restore = not isinstance(data, View) if restore is None else restore
@@ -97,7 +102,8 @@ class ImageGrid(Widget):
             _saved=f"dw-saved-{uuid.uuid4().hex}",
         )
         self._handlers |= self._requests.handlers
-        self._start_following()
+        if self._stop_following is None:
+            self._start_following()
 
     def _make_requests(self) -> GridRequests:
         return GridRequests(self.session)
@@ -183,6 +189,7 @@ class ImageGrid(Widget):
                 self._requests.report_change(change, news)
         for change in changes:
             self._show(change)
+        self.revision += 1
 
     def _show(self, change: Change) -> None:
         match change.what:

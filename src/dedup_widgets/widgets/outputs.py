@@ -30,6 +30,11 @@ def current_run() -> Run | None:
     return Run(cell, number) if isinstance(cell, str) and isinstance(number, str) else None
 
 
+def in_ipython() -> bool:
+    """Tell whether IPython shows what cells return."""
+    return _shell() is not None
+
+
 def _shell() -> Any:
     from IPython.core.getipython import get_ipython
 
