@@ -23,6 +23,7 @@ from .scoring import keepers as keepers
 from .scoring.job import Job as Job
 from .scoring.score import score as score
 from .scoring.uniqueness import uniqueness as uniqueness
+from .search.projection import projection as projection
 from .search.similar import similar as similar
 from .widgets.analytics.analytics import Analytics as Analytics
 from .widgets.background import score_async as score_async
