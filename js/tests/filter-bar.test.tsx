@@ -123,7 +123,7 @@ describe("the overview", () => {
     expect(labels).toEqual([
       "8 images",
       "1 exact duplicate",
-      "3 near-duplicates",
+      "2 near-duplicates",
       "2 groups",
       "1 unreadable",
     ]);

@@ -51,8 +51,8 @@ function AcceptPlan({ state }: { state: ExplorerState }) {
   const goes = useComputed(() => state.accepting.value?.reduce((sum, row) => sum + row, 0) ?? 0);
   const hidden = useComputed(() => {
     const rows = state.accepting.value;
-    const mask = state.mask.value;
-    return rows && mask ? rows.reduce((sum, goes, row) => sum + (mask[row] ? 0 : goes), 0) : 0;
+    const seen = state.visible.value;
+    return rows && seen ? rows.reduce((sum, goes, row) => sum + (seen[row] ? 0 : goes), 0) : 0;
   });
   const accepted = useComputed(() => {
     selection.version.value;
@@ -99,8 +99,8 @@ function NotDuplicates({ state }: { state: ExplorerState }) {
   const known = frame.columns.some(({ name }) => name === "fingerprint");
   const grouped = known ? groupedOf(frame, state.selection.rows) : [];
   const ready = grouped.length > 0;
-  const mask = state.mask.value;
-  const hidden = mask ? grouped.filter((row) => !mask[row]).length : 0;
+  const seen = state.visible.value;
+  const hidden = seen ? grouped.filter((row) => !seen[row]).length : 0;
   return (
     <button
       type="button"
