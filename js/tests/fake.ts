@@ -162,6 +162,7 @@ export function smallFrame(): Replies["open_review"] {
       groups: 2,
       exact_groups: 1,
       near_groups: 1,
+      waiting: 0,
       unreadable: 1,
       unconfirmed: 0,
       compared: null,
@@ -179,6 +180,8 @@ export function smallFrame(): Replies["open_review"] {
     place: new Uint32Array([0, 0, 1, 1, 0, 0, 2, 0]),
     selected: new Uint8Array([0]),
     mergeable: [],
+    reviewed_rows: new Uint32Array(0),
+    reviewed: new Uint32Array(0),
     version: 0,
   };
 }

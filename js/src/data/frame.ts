@@ -26,6 +26,8 @@ export interface Frame {
   summary: Summary;
   /** Counts the plans. */
   version: number;
+  /** Counts the times that scores and facts were filled in, while a job goes on. */
+  filled: number;
   scores: Float32Array;
   kind: Uint8Array;
   keep: Uint8Array;
@@ -38,9 +40,10 @@ export interface Frame {
 
 type Opened = Replies["open_grid"] & Partial<Pick<Replies["open_review"], "mergeable">>;
 
-export function frameOf({ selected: _, ...reply }: Opened): Frame {
+export function frameOf({ selected: _, ...reply }: Opened, filled = 0): Frame {
   return withGroupSizes({
     mergeable: [],
+    filled,
     ...reply,
     bands: bandsOf(reply.band, reply.place),
     groupSize: new Uint32Array(0),
@@ -103,7 +106,7 @@ export function inGroup(frame: Frame, row: number): boolean {
 export function readableRows({ rows, kind, summary }: Frame): Bitset {
   const readable = new Bitset(rows);
   for (let row = 0; row < rows; row++) if (kind[row] !== ImageKind.none) readable.add(row);
-  const known = readable.count() === rows - summary.unreadable;
+  const known = readable.count() === rows - summary.unreadable - summary.waiting;
   return known ? readable : new Bitset(rows, new Uint8Array((rows + 7) >> 3).fill(255));
 }
 

@@ -1,11 +1,13 @@
-import { batch, computed, effect, type ReadonlySignal } from "@preact/signals";
+import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { isRange } from "../data/filters";
 import { accepted, replanned } from "../data/frame";
-import { shortcutsOf } from "../data/overview";
+import { headlineOf } from "../data/headline";
+import { changesOf, countsOf, exactCopies, shortcutsOf } from "../data/overview";
 import type { Range } from "../data/range";
 import { Bars } from "../histogram/bars";
 import type { AnyModel } from "../wire/model";
 import { type Events, Keep, type Replies } from "../wire/protocol";
+import { syncTrait } from "../wire/sync";
 import { Charts } from "./charts";
 import { DatasetMaker } from "./dataset";
 import { GridState } from "./grid";
@@ -20,6 +22,8 @@ export class ExplorerState extends GridState {
   readonly nameForm: NameForm;
   readonly dataset: DatasetMaker;
   readonly charts: Charts;
+  /** How far the job is that scores the images; empty without one. */
+  readonly scoring: Signal<string> = signal("");
 
   /** The histogram of the scores. */
   readonly bars = new Bars({
@@ -35,9 +39,22 @@ export class ExplorerState extends GridState {
   /** Whether there is a histogram of the scores. */
   readonly scoreShown = computed(() => this.frame.value?.score != null && !this.bars.empty.value);
 
+  /** What can go and what stays, counted; null without a plan. */
+  readonly counts = computed(() => {
+    const frame = this.frame.value;
+    return frame && this.review.on.value ? countsOf(frame, this.reviewed.bands.value) : null;
+  });
+
   readonly shortcuts = computed(() => {
     const frame = this.frame.value;
-    return frame ? shortcutsOf(frame) : [];
+    return frame ? shortcutsOf(frame, this.counts.value) : [];
+  });
+
+  readonly headline = computed(() => {
+    const frame = this.frame.value;
+    const off = this.review.info.value?.off ?? null;
+    const collections = this.catalogue.members.value;
+    return frame && headlineOf({ frame, counts: this.counts.value, off, collections });
   });
 
   /** The range of the score; null without one. */
@@ -68,7 +85,7 @@ export class ExplorerState extends GridState {
     super(model, options, "open_review");
     const { rpc, outbox, catalogue, selection, frame } = this;
     const { signal } = options;
-    this.charts = new Charts(rpc);
+    this.charts = new Charts(rpc, model);
     this.nameForm = new NameForm({ catalogue, selection, frame, visible: this.visible, signal });
     this.dataset = new DatasetMaker({
       rpc,
@@ -90,12 +107,23 @@ export class ExplorerState extends GridState {
     });
     signal.addEventListener("abort", stop, { once: true });
     rpc.on("plan", (plan) => this.#replan(plan));
+    rpc.on("frame", () => this.ask());
+    syncTrait(
+      model,
+      "_scoring",
+      this.scoring,
+      (raw) => (typeof raw === "string" ? raw : ""),
+      signal,
+    );
   }
 
   protected override opened(reply: Replies["open_review"]): void {
     super.opened(reply);
     this.catalogue.load(reply.rows, reply);
     this.review.info.value = reply.review;
+    this.reviewed.load(reply);
+    // What they say of the plan is of another frame.
+    this.tiles.refresh();
   }
 
   /** Undo takes back what was accepted, and so does Python. */
@@ -113,6 +141,17 @@ export class ExplorerState extends GridState {
     const rows = this.accepting.peek();
     if (!rows) return;
     this.selection.onlyShown(rows);
+    this.catalogue.propose("rest", "Unique");
+  }
+
+  /** Show and select the exact copies that go, and offer to name what stays. */
+  acceptExact(): void {
+    const frame = this.frame.value;
+    const all = this.shortcuts.value;
+    const exact = all.find(({ set }) => frame?.score && set?.[frame.score] !== undefined);
+    if (!frame || !exact) return;
+    this.filtering.change(changesOf(exact, all));
+    this.selection.replace(exactCopies(frame));
     this.catalogue.propose("rest", "Unique");
   }
 

@@ -1,4 +1,5 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { columnsOf, usualFacts } from "../data/facts";
 import type { Clauses } from "../data/filters";
 import * as format from "../data/format";
 import {
@@ -12,15 +13,16 @@ import {
 } from "../data/frame";
 import { denseRank, displayOrder, withHidden, withNewcomers } from "../data/order";
 import { readSort, type Sort } from "../data/sort";
-import type { AnyModel } from "../wire/model";
+import { type AnyModel, listen } from "../wire/model";
 import type { Replies } from "../wire/protocol";
 import { CancelledError, RetryError } from "../wire/rpc";
 import { syncTrait } from "../wire/sync";
-import type { Throttled } from "../wire/throttle";
+import { type Throttled, throttle } from "../wire/throttle";
 import { Catalogue } from "./catalogue";
 import { Filtering, isPlanned } from "./filtering";
 import { PickState, type StateOptions } from "./pick";
 import { Review } from "./review";
+import { Reviewed } from "./reviewed";
 import { Screen } from "./screen";
 
 /** What the filters leave, in display order. */
@@ -43,7 +45,7 @@ interface KeptOrder {
   clauses: Clauses;
 }
 
-const readHeight = (raw: unknown) => (typeof raw === "number" && raw > 0 ? raw : 560);
+const readHeight = (raw: unknown) => (typeof raw === "number" && raw > 0 ? raw : null);
 
 /**
  * Everything that all displays of one ImageGrid share; an Explorer is a grid and more.
@@ -58,11 +60,18 @@ export class GridState extends PickState {
   readonly catalogue: Catalogue;
   /** Off without a plan, as in an ImageGrid. */
   readonly review: Review;
+  /** Nothing without a review. */
+  readonly reviewed: Reviewed;
   readonly sort: Signal<Sort> = signal(readSort(null));
-  readonly height: Signal<number> = signal(560);
+  /** What Python sets; null for what the window has room for. */
+  readonly #height: Signal<number | null> = signal(null);
 
   // Only this page has these.
-  readonly screen = new Screen();
+  readonly screen: Screen;
+  /** Of the grid, in pixels. */
+  readonly height: ReadonlySignal<number> = computed(
+    () => this.#height.value ?? this.screen.room.value,
+  );
   /** The column whose ranks are on their way. */
   readonly sorting: Signal<string | null> = signal(null);
   readonly sortError: Signal<string | null> = signal(null);
@@ -115,6 +124,12 @@ export class GridState extends PickState {
     () => this.shown.value?.visible ?? null,
   );
 
+  /** The facts that tiles show of their images. */
+  readonly facts: ReadonlySignal<readonly string[]> = computed(() => {
+    const frame = this.frame.value;
+    return this.screen.facts.value ?? (frame ? usualFacts(frame) : []);
+  });
+
   /** How many picked rows the filter hides. */
   readonly hiddenPicked = computed(() => {
     this.selection.version.value;
@@ -126,25 +141,53 @@ export class GridState extends PickState {
     super(model, options, opens);
     const { rpc, outbox, frame } = this;
     const { signal: abort } = options;
+    this.screen = new Screen(abort);
     this.catalogue = new Catalogue(rpc, outbox);
+    this.reviewed = new Reviewed(rpc, frame);
     this.filtering = new Filtering(model, {
       frame,
       catalogue: this.catalogue,
+      reviewed: this.reviewed,
       rpc,
       outbox,
       signal: abort,
     });
     this.review = new Review(rpc, outbox, abort);
     this.#pushSort = syncTrait(model, "_sort", this.sort, readSort, abort);
-    syncTrait(model, "height", this.height, readHeight, abort);
-    const stop = effect(() => {
-      const frame = this.frame.value;
-      const column = this.sort.value.column;
-      this.rpc.recovered.value;
-      if (frame && !this.orderKept.value) this.#rankBy(frame, column);
-    });
-    abort.addEventListener("abort", stop, { once: true });
+    syncTrait(model, "height", this.#height, readHeight, abort);
+    const stops = [
+      effect(() => {
+        const frame = this.frame.value;
+        const column = this.sort.value.column;
+        this.rpc.recovered.value;
+        if (frame && !this.orderKept.value) this.#rankBy(frame, column);
+      }),
+      effect(() => {
+        if (this.frame.value) this.#showFacts(this.frame.value);
+      }),
+    ];
+    abort.addEventListener(
+      "abort",
+      () => {
+        for (const stop of stops) stop();
+      },
+      { once: true },
+    );
+    if (!(model as { widget_manager?: unknown }).widget_manager) this.#answer(model, abort);
     this.open();
+  }
+
+  /** marimo runs cells again after what a page sets, and not after what Python changes. */
+  #answer(model: AnyModel, abort: AbortSignal): void {
+    const answer = throttle(
+      () => {
+        model.set("_seen", model.get("revision"));
+        model.save_changes();
+      },
+      200,
+      abort,
+    );
+    listen(model, "change:revision", answer, abort);
   }
 
   override open(): void {
@@ -156,7 +199,11 @@ export class GridState extends PickState {
 
   protected override opened(reply: Replies["open_grid"]): void {
     super.opened(reply);
-    this.frame.value = frameOf(reply);
+    const before = this.frame.peek();
+    const frame = frameOf(reply, before ? before.filled + 1 : 0);
+    // Before tiles are requested for it, or they would be requested twice.
+    this.#showFacts(frame);
+    this.frame.value = frame;
     this.catalogue.load(reply.rows, { collections: [], members: new Uint8Array(0) });
   }
 
@@ -167,6 +214,11 @@ export class GridState extends PickState {
   setSort(change: Partial<Sort>): void {
     this.sort.value = { ...this.sort.value, ...change };
     this.#pushSort();
+  }
+
+  #showFacts(frame: Frame): void {
+    const chosen = this.screen.facts.value ?? usualFacts(frame);
+    this.tiles.showFacts(columnsOf(chosen, frame, this.sort.value.column));
   }
 
   /** Let rows stand where they stand, whatever changes, until other filters or a sort. */
@@ -239,7 +291,9 @@ export class GridState extends PickState {
       if (present) this.#rank.value = null;
       return;
     }
-    const holds = present?.frame === frame || !isPlanned(column, frame);
+    const holds =
+      present?.frame === frame ||
+      (present?.frame.filled === frame.filled && !isPlanned(column, frame));
     if (present?.column === column && holds) return;
     this.sorting.value = column;
     this.rpc.request("order", { column }, { latest: "order" }).then(

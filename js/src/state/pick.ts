@@ -54,6 +54,11 @@ export class PickState {
   open(): void {
     this.status.value = { kind: "loading" };
     this.tiles.reset();
+    this.ask();
+  }
+
+  /** Ask for the data; what is on screen stays until it is there. */
+  protected ask(): void {
     this.rpc.request(this.#opens, {}, { latest: "open" }).then(
       (reply) =>
         batch(() => {
@@ -75,6 +80,8 @@ export class PickState {
   protected selectedElsewhere(): void {}
 
   protected opened(reply: Replies["open_grid"]): void {
+    // What this page is about to send is newer.
+    if (this.selection.rows.size === reply.rows && this.#pushSelection.due) return;
     this.selection.load(reply.rows, reply.selected);
   }
 

@@ -8,6 +8,8 @@ key                  JSON                                    in Python
 ``collections``      ``{"include": […], "exclude": […]}``    the same: in one of the first, and in
                                                              none of the second
 ``plan``             ``{"any": ["remove"]}``                 ``"remove"``, ``"keep"``, or a list
+``reviewed``         ``{"any": [false]}``                    ``True`` or ``False``: images of groups
+                                                             that were reviewed, or were not yet
 ``label_conflict``   ``true``                                ``True``: groups whose labels disagree
 ``leakage``          ``true``                                ``True``: groups that straddle splits
 ``where``            ``{"text": …, "expression": …}``        a Polars expression
@@ -31,7 +33,7 @@ from dedup_widgets.errors import InputError
 from dedup_widgets.filters import facets
 from dedup_widgets.filters.clauses import from_json, to_expression, to_json
 
-RESERVED = ("collections", "plan", "label_conflict", "leakage", "where")
+RESERVED = ("collections", "plan", "reviewed", "label_conflict", "leakage", "where")
 """Keys that stand for no column. A column of such a name can be filtered by ``where`` only."""
 
 
@@ -90,6 +92,9 @@ class Context:
         Returns the members of each collection, as masks by name.
     plan : callable | None
         Returns the rows of each action of the plan, as masks by name; None without a plan.
+    reviewed : callable | None
+        Returns the rows of groups that were reviewed (True), and of those that were not (False);
+        None without groups.
     label_conflict, leakage : callable | None
         Return the mask of such rows; None without a column of labels or splits.
     expressions : Expressions
@@ -100,6 +105,7 @@ class Context:
     score: str | None = None
     collections: Callable[[], Mapping[str, np.ndarray]] = dict
     plan: Callable[[], Mapping[str, np.ndarray]] | None = None
+    reviewed: Callable[[], Mapping[bool, np.ndarray]] | None = None
     label_conflict: Callable[[], np.ndarray] | None = None
     leakage: Callable[[], np.ndarray] | None = None
     expressions: Expressions = field(default_factory=Expressions)
@@ -289,11 +295,13 @@ def _row_sets(n: int, key: str, clause: Any, context: Context) -> Iterator[tuple
             yield _union(members, names, n), word == "include"
     elif key == "plan":
         yield _union(context.plan() if context.plan else {}, clause["any"], n), True
+    elif key == "reviewed":
+        yield _union(context.reviewed() if context.reviewed else {}, clause["any"], n), True
     else:
         yield getattr(context, key)(), True
 
 
-def _union(members: Mapping[str, np.ndarray], names: list[str], n: int) -> np.ndarray:
+def _union(members: Mapping[Any, np.ndarray], names: list[Any], n: int) -> np.ndarray:
     return reduce(or_, (members[name] for name in names if name in members), np.zeros(n, bool))
 
 
@@ -310,9 +318,9 @@ def _value(frame: pl.DataFrame, key: str, clause: Any, context: Context) -> Any:
     """Return what a user would write for a clause."""
     if key == "where":
         return context.expressions.find(clause)
-    if key == "plan":
-        actions = list(clause["any"])
-        return actions[0] if len(actions) == 1 else actions
+    if key in ("plan", "reviewed"):
+        values = list(clause["any"])
+        return values[0] if len(values) == 1 else values
     if key in RESERVED:
         return deepcopy(clause)
     dtype = frame.schema.get(key, pl.Null())
@@ -353,6 +361,10 @@ def _reserved(frame: pl.DataFrame, key: str, value: Any, context: Context) -> An
             names = ", ".join(map(repr, known))
             raise InputError(f"'plan' takes {names}, or a list of them, not {value!r}")
         return {"any": sorted(set(actions))}
+    if key == "reviewed":
+        if not isinstance(value, bool):
+            raise InputError(f"'reviewed' takes True or False, not {value!r}")
+        return {"any": [value]}
     if value is not True:
         raise InputError(f"{key!r} takes True, not {value!r}; leave it out for all rows")
     return True
@@ -360,6 +372,7 @@ def _reserved(frame: pl.DataFrame, key: str, value: Any, context: Context) -> An
 
 _MISSING = {
     "plan": "there is no plan for this frame; dedup_widgets.score makes the columns that it needs",
+    "reviewed": "it has no groups; dedup_widgets.score makes them",
     "label_conflict": "no column of labels is named",
     "leakage": "no column of splits is named",
 }

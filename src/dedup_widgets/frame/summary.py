@@ -9,13 +9,15 @@ import polars as pl
 from dedup_widgets._text import counted
 from dedup_widgets.frame.provenance import Provenance, are_compared, provenances
 from dedup_widgets.frame.scale import NEAR
+from dedup_widgets.frame.schema import NOT_SCORED
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """How many of what there is in a scored frame.
 
-    Every image is counted once: `exact`, `near`, `kept` and `unreadable` make up `images`.
+    Every image is counted once: `exact`, `near`, `kept`, `unreadable` and `waiting` make up
+    `images`.
 
     Attributes
     ----------
@@ -39,6 +41,8 @@ class Summary:
         Groups that hold two or more different pictures.
     unreadable : int
         Files that could not be read.
+    waiting : int
+        Images that a job has still to score.
     unconfirmed : int
         Those near-duplicates whose score is above 0.05, so that they are similar by their vectors
         and nobody has confirmed them; 0 where all were scored by vectors only.
@@ -58,6 +62,7 @@ class Summary:
     exact_groups: int = 0
     near_groups: int = 0
     unreadable: int = 0
+    waiting: int = 0
     unconfirmed: int = 0
     compared: int | None = None
     left_out: int = 0
@@ -73,6 +78,8 @@ class Summary:
             parts[2] += f" ({self.unconfirmed:,} beyond {NEAR}, unconfirmed)"
         if self.unreadable:
             parts.append(f"{self.unreadable:,} unreadable")
+        if self.waiting:
+            parts.append(f"{self.waiting:,} {NOT_SCORED}")
         parts.append(counted(self.groups, "group"))
         if self.left_out:
             parts.append(self.about_left_out)
@@ -119,8 +126,12 @@ def summarize(
     outcome = outcomes(frame, score, near)
     counts = dict(outcome.value_counts().iter_rows())
     number = {name: counts.get(name, 0) for name in OUTCOMES}
+    if "error" in columns:
+        number["waiting"] = int((frame["error"] == NOT_SCORED).sum())
+        number["unreadable"] -= number["waiting"]
     if score is None:
-        return Summary(len(frame), kept=number["kept"], unreadable=number["unreadable"])
+        known = {name: number[name] for name in number if name not in ("exact", "near")}
+        return Summary(len(frame), **known)
     made = provenances(frame) if made is None else made
     is_compared = are_compared(made)
     value = frame[score].cast(pl.Float32).fill_nan(None)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,19 +25,24 @@ from dedup_widgets.planning.left_out import left_out, one_of_each
 from dedup_widgets.planning.planner import Planner
 from dedup_widgets.review.collections import Collections
 from dedup_widgets.review.decisions import Decisions, StoredDecisions
+from dedup_widgets.review.filling import follow_job
 from dedup_widgets.review.following import Following
 from dedup_widgets.review.history import History, State
+from dedup_widgets.review.missing import without_missing
+from dedup_widgets.review.reviewed import Reviewed
 from dedup_widgets.review.steps import (
     CollectionStep,
     FiltersStep,
     KeepersStep,
     Mask,
     NotDuplicatesStep,
+    Pair,
     RenameStep,
+    ReviewedStep,
     SelectionStep,
     Step,
 )
-from dedup_widgets.review.view import View
+from dedup_widgets.review.view import View, ViewState
 from dedup_widgets.review.watched import Change
 from dedup_widgets.scoring.job import Job
 from dedup_widgets.scoring.keepers import Rule
@@ -133,7 +139,7 @@ class Session(View):
         if not is_frame(data):
             if path != "path" or score != "uniqueness":
                 raise InputError("path and score name columns of a frame; data is none")
-            frame = data.so_far() if is_job else run(data)
+            frame = data.all_so_far() if is_job else run(data)
         else:
             frame = to_polars(data)
             if score not in frame.columns:
@@ -148,10 +154,12 @@ class Session(View):
         self._changes = ""
         self._as_scored: tuple[Decisions, pl.DataFrame | None] = Decisions(), None
         self._not_duplicates: set[str] = set()
+        self._missing: Mask | None = None
         self._history: History | None = None
         super().__init__(
             frame, path=path, score=score, near=NEAR if near is None else near, store=store
         )
+        self._scored_frame = self.frame
         self._following = Following(self.frame, self.path, self.score)
         self.collections = Collections(
             self.frame,
@@ -163,11 +171,15 @@ class Session(View):
         )
         self._start(near)
         self._context = self._filter_context()
+        self._scoring = ""
+        if is_job and not data.done:
+            follow_job(data, self)
 
     def _start(self, near: float | None) -> None:
         frame = self.frame
         self._stored = StoredDecisions(frame, self.store.library, self.path)
         self._decisions = self._stored.read()
+        self._reviewed = self._seen_of(frame)
         try:
             self._planner = Planner(for_planning(frame, self.path, self.score))
             if near is not None and near != self._planner.near:
@@ -177,10 +189,25 @@ class Session(View):
             self._why_no_plan = str(error)
             self._planner = None
             self._decisions = Decisions()
+        self._begin_history()
+
+    def _begin_history(self) -> None:
         self._history = History(
             self.paths,
-            State(self._selected, self._clauses, self._decisions, self.collections.members()),
+            State(
+                self._selected,
+                self._clauses,
+                self._decisions,
+                self.collections.members(),
+                self._reviewed.pairs,
+            ),
         )
+
+    def resume(self, state: ViewState) -> None:
+        """Filter, sort and select as another view of the same images did."""
+        with self._unrecorded():
+            super().resume(state)
+        self._begin_history()
 
     def _filter_context(self) -> Context:
         return Context(
@@ -188,10 +215,19 @@ class Session(View):
             score=self.score,
             collections=lambda: {n: m.mask for n, m in self.collections.members().items()},
             plan=self._planned_actions if self._plan is not None else None,
+            reviewed=self._reviewed_groups if "group" in self.known.columns else None,
             label_conflict=self._disagreement(self.label),
             leakage=self._disagreement(self.split),
             expressions=self._expressions,
         )
+
+    def _seen_of(self, frame: pl.DataFrame) -> Reviewed:
+        prints = frame.get_column("fingerprint", default=None)
+        return Reviewed(prints, self.store.library.reviewed())
+
+    def _reviewed_groups(self) -> Mapping[Any, Mask]:
+        none = pl.Series([None] * len(self), dtype=pl.UInt32)
+        return self._reviewed.groups(self.known.get_column("group", default=none))
 
     def _disagreement(self, column: str | None) -> Callable[[], Mask] | None:
         return (lambda: self._disagreeing[column]) if column in self._disagreeing else None
@@ -207,6 +243,47 @@ class Session(View):
             for column in (self.label, self.split)
             if column is not None and "group" in self.known.columns
         }
+
+    # The job that it is of
+
+    @property
+    def scoring(self) -> str:
+        """How far the job is that scores the images, in words; nothing once it has ended."""
+        return self._scoring
+
+    @scoring.setter
+    def scoring(self, text: str) -> None:
+        with self.lock:
+            before, self._scoring = self._scoring, text
+            if text != before:
+                self.report(Change("scoring", before, text))
+
+    def refill(self, frame: pl.DataFrame) -> None:
+        """Take other scores and facts of the same images; all else stays as it is."""
+        with self.changing(Change("frame")):
+            self._scored_frame = frame
+            self._following = Following(frame, self.path, self.score)
+            self.searched = self._search(frame)
+            self._stored = StoredDecisions(frame, self.store.library, self.path)
+            found = self._stored.read()
+            self._reviewed = self._seen_of(frame)
+            self._planner = Planner(for_planning(frame, self.path, self.score))
+            self._as_scored = Decisions(), None
+            self._why_no_plan = None
+            self._follow(
+                replace(
+                    self._decisions,
+                    keepers=found.keepers,
+                    not_duplicates=found.not_duplicates,
+                )
+            )
+            self._context = self._filter_context()
+
+    def note_missing(self, missing: Mask) -> None:
+        """Plan without files that are gone: they are shown as missing, and keep nobody's place."""
+        if missing.any() and self._planner is not None:
+            self._missing = missing
+            self.refill(without_missing(self._scored_frame, missing, self.path, self.score))
 
     # The plan, and what it follows
 
@@ -390,7 +467,7 @@ class Session(View):
         """Plan anew, keep what the steps decided, and show exactly this plan."""
         assert self._planner is not None
         with self.lock:
-            plan = self._planner.plan(**decisions.arguments())
+            plan = self._planner.plan(**self._arguments(decisions))
             self._stored.write(*steps)
             old_plan, old_near = self._plan, self._near
             near = self._planner.near if decisions.near is None else decisions.near
@@ -409,6 +486,13 @@ class Session(View):
             with self.changing(Change("plan", old_plan, plan), *moved):
                 pass
 
+    def _arguments(self, decisions: Decisions) -> dict[str, Any]:
+        """Return what the planner takes: a file that is gone is no keeper, whoever chose it."""
+        arguments = decisions.arguments()
+        if self._missing is not None:
+            arguments["keepers"] = arguments["keepers"] - set(self.paths_in(self._missing))
+        return arguments
+
     def _changes_since_scored(self) -> str:
         """Return what the present boundary changed, as a text."""
         if self._plan is None or self._planner is None or self._decisions.near is None:
@@ -416,7 +500,7 @@ class Session(View):
         as_scored = self._decisions.with_near(None)
         known, plan = self._as_scored
         if plan is None or known != as_scored:
-            plan = self._planner.plan(**as_scored.arguments())
+            plan = self._planner.plan(**self._arguments(as_scored))
             self._as_scored = as_scored, plan
         return str(changes(plan, self._plan))
 
@@ -430,6 +514,54 @@ class Session(View):
             else None
             for name, column in columns.items()
         }
+
+    # What was looked at
+
+    @property
+    def reviewed(self) -> pl.DataFrame:
+        """The images of groups that were reviewed: whose pictures were looked at side by side."""
+        return self.frame.filter(self._reviewed_groups()[True])
+
+    @property
+    def seen(self) -> np.ndarray:
+        """The set of pictures looked at together that each row belongs to; see `Reviewed`."""
+        return self._reviewed.labels
+
+    def mark_reviewed(self, what: Any) -> None:
+        """Remember that images were looked at side by side.
+
+        It is remembered for the pairs of contents, so it outlives the session and holds wherever
+        the files are. A group is reviewed once all its pictures were looked at together.
+
+        Parameters
+        ----------
+        what
+            Paths, a frame with the path column, or a mask over the rows of :attr:`frame`.
+        """
+        mask = self.mask(what)
+        require_columns(self.frame, ["fingerprint"], "telling what was reviewed")
+        with self.lock:
+            self._review(self._reviewed.joined(mask), mask)
+
+    def unmark_reviewed(self, what: Any) -> None:
+        """Forget that these images were looked at beside others."""
+        mask = self.mask(what)
+        require_columns(self.frame, ["fingerprint"], "telling what was reviewed")
+        with self.lock:
+            self._review(self._reviewed.without(mask), mask)
+
+    def _review(self, pairs: frozenset[Pair], mask: Mask) -> None:
+        before = self._reviewed.pairs
+        step = ReviewedStep(pairs - before, before - pairs, self._names_of(mask))
+        if step:
+            with self.changing():
+                self._take_reviewed(step)
+                self._record(step)
+
+    def _take_reviewed(self, step: ReviewedStep) -> None:
+        self._stored.write(step)
+        with self.changing(Change("reviewed")):
+            self._reviewed = self._reviewed.after(step)
 
     # Undo, redo, and the log
 
@@ -482,6 +614,8 @@ class Session(View):
                 if isinstance(done, RenameStep):
                     self._follow_rename(done)
                 return done
+            case ReviewedStep():
+                self._take_reviewed(step)
             case _:
                 self._follow(self._decisions.after(step), [step])
         return step

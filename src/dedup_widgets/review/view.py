@@ -1,7 +1,9 @@
 """What of a frame is shown, in which order, and what of it is selected: a grid without a screen."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,13 +25,34 @@ from dedup_widgets.frame.table import (
     require_columns,
     to_polars,
 )
-from dedup_widgets.review.display import Bands, bands, dense_rank, display_order, sortable
+from dedup_widgets.review.display import (
+    Bands,
+    Fact,
+    bands,
+    dense_rank,
+    display_order,
+    shown_value,
+    sortable,
+)
 from dedup_widgets.review.steps import Mask
 from dedup_widgets.review.watched import Change, Watched
 from dedup_widgets.search.similar import SimilarImages
 from dedup_widgets.store.open import Store, open_store
 
 SORT_KEYS = ("column", "descending", "grouped")
+
+
+@dataclass(frozen=True)
+class ViewState:
+    """What a person set in a view: filters as Python writes them, order, and a mask of rows.
+
+    ``images`` tells whether another view is of the same images in the same order.
+    """
+
+    images: int
+    filters: Mapping[str, Any]
+    sort: Mapping[str, Any]
+    selected: Mask
 
 
 class View(Watched):
@@ -92,11 +115,7 @@ class View(Watched):
         self._selected: Mask = np.zeros(len(frame), np.bool_)
         self._clauses: dict[str, Any] = {}
         self._kept_order: tuple[Bands, np.ndarray] | None = None
-        self.searched = (
-            SimilarImages(frame, path, beside=self.store.cache.path)
-            if "embedding" in frame.columns
-            else None
-        )
+        self.searched = self._search(frame)
         self._show(frame)
         self._context = self._filter_context()
         first = self.score
@@ -116,6 +135,11 @@ class View(Watched):
         )
         self._ranks: dict[str, np.ndarray] = {}
 
+    def _search(self, frame: pl.DataFrame) -> SimilarImages | None:
+        if "embedding" not in frame.columns:
+            return None
+        return SimilarImages(frame, self.path, beside=self.store.cache.path)
+
     def _filter_context(self) -> Context:
         return Context(path=self.path, score=self.score)
 
@@ -129,6 +153,27 @@ class View(Watched):
     def near(self) -> float:
         """The near-duplicate boundary on the uniqueness scale, in [0, 1]."""
         return self._near
+
+    @property
+    def state(self) -> ViewState:
+        """What is filtered, sorted and selected, for :meth:`resume`."""
+        with self.lock:
+            return ViewState(hash(tuple(self.paths)), dict(self.filters), self.sort, self._selected)
+
+    def resume(self, state: ViewState) -> None:
+        """Filter, sort and select as another view of the same images did.
+
+        It is where a view begins, and no step of it; what makes no sense here is left out.
+        """
+        if state.images != hash(tuple(self.paths)):
+            return
+        with self.changing():
+            for key, value in state.filters.items():
+                with suppress(InputError):
+                    self.filters = {**self.filters, key: value}
+            with suppress(InputError):
+                self.sort = state.sort
+            self.select(state.selected)
 
     # What is selected
 
@@ -414,6 +459,20 @@ class View(Watched):
     def fact(self, row: int, column: str) -> Any:
         """Return the value of a known column in a row, None where there is no such column."""
         return self.known[column][row] if column in self.known.columns else None
+
+    def facts(self, rows: Sequence[int], columns: Sequence[str]) -> list[dict[str, Fact]]:
+        """Return the values of some columns in some rows, for people to read.
+
+        Dates are milliseconds since 1970, in UTC; lists are joined by commas. A column that the
+        frame does not have is passed over.
+        """
+        there = [name for name in columns if name in self.frame.columns]
+        if not there:
+            return [{} for _ in rows]
+        values = self.frame[list(rows)].select(
+            shown_value(name, self.frame.schema[name]) for name in there
+        )
+        return values.to_dicts()
 
     def caption(self, row: int) -> str | None:
         """Return what an image is to the others, as far as the frame's own columns show it."""

@@ -28,6 +28,7 @@ from dedup_widgets.review.session import Session
 from dedup_widgets.review.watched import Change
 from dedup_widgets.widgets.analytics.charts import Distribution, Quiet, ThresholdCurve, title
 from dedup_widgets.widgets.analytics.metrics import Bounds, Metric, can_be_log, metrics_of
+from dedup_widgets.widgets.outputs import Shown
 
 WAIT = 0.2
 """Seconds between two filters that a brush in motion sets."""
@@ -89,7 +90,7 @@ def guarded(method: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-class Analytics(ipywidgets.VBox):  # type: ignore[misc]
+class Analytics(Shown, ipywidgets.VBox):  # type: ignore[misc]
     """See how a metric is distributed, brush a range of it, and choose the near boundary.
 
     Parameters
@@ -202,7 +203,7 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
         traitlets.link((self, "metric"), (choice, "value"))
         traitlets.link((self, "log_scale"), (self._log, "value"))
         if self._session is not None:
-            self._session.watch(self._follow)
+            self._session.watch_weakly(self._follow)
 
     def __repr__(self) -> str:
         return f"Analytics({len(self._frame):,} images, {', '.join(self._metrics)})"
