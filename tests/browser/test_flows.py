@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from dedup_widgets.images.decode import decode
 from dedup_widgets.images.listing import find_images
-from on_screen import app, eventually, show, tiles
+from on_screen import app, eventually, show
 
 pytestmark = pytest.mark.browser
 
@@ -18,6 +18,11 @@ EXPLORER = "ex = dw.Explorer(df)\nex"
 def pictures(paths):
     """Return the fingerprints of some files, in their order."""
     return sorted(decode(Path(path).read_bytes()).fingerprint for path in paths)
+
+
+def count_of(widget, name):
+    """The count that sets the filter to what it counts."""
+    return widget.locator(".overview").get_by_role("button", name=name)
 
 
 def name_it(page, widget, name):
@@ -42,10 +47,10 @@ def make_dataset(widget, images):
 @pytest.mark.parametrize(
     ("count", "goes", "rules"),
     [
-        ("exact duplicates", "exact", ""),
+        ("exact copies", "exact", ""),
         ("near-duplicates", "near", ""),
         (
-            "exact duplicates",
+            "exact copies",
             "exact",
             "ex.rules = [dw.keepers.prefer_path('*/camera/*'), 'pixels', 'bytes']\n",
         ),
@@ -58,7 +63,7 @@ def test_from_a_count_to_a_dataset(demo, lab, shots, count, goes, rules):
     with demo(name, cell, height=1100) as notebook:
         page, widget = notebook.page, app(notebook.page)
         show(widget)
-        widget.get_by_role("button", name=count).first.click()
+        count_of(widget, count).click()
         going = notebook.kernel(f"ex.session.summary.{goes}")
         expect(widget.locator("output.count")).to_contain_text(f"{going} images")
         widget.get_by_role("button", name="Accept plan").click()
@@ -86,7 +91,7 @@ def test_the_documented_job_step_by_step(demo, lab, shots):
         make = widget.get_by_role("button", name="Make collection")
 
         # A count, a sort, a range: what repeats another image, and what is near.
-        widget.get_by_role("button", name="exact duplicates").click()
+        count_of(widget, "exact copies").click()
         expect(count).to_contain_text("20 images")
         widget.get_by_label("Sort by").select_option("width")
         widget.get_by_label("Sort by").select_option("uniqueness")
@@ -98,7 +103,7 @@ def test_the_documented_job_step_by_step(demo, lab, shots):
         eventually(notebook, "len(ex.selection)", shown)
         # One is not meant.
         spared = notebook.kernel("ex.view['path'][0]")
-        tiles(widget).first.locator(".tile").click(
+        widget.locator("[role=gridcell]:not(.context) .tile").first.click(
             position={"x": 60, "y": 80}, modifiers=["Control"]
         )
         expect(make).to_have_text(f"Make collection ({shown - 1})")
@@ -148,9 +153,10 @@ def test_a_decision_moves_no_tile(demo, shots):
         show(widget)
 
         def on_screen():
-            return widget.locator("[role=gridcell] .name").all_inner_texts()
+            places = "cells => cells.map(c => [c.dataset.row, c.getBoundingClientRect().top])"
+            return sorted(widget.locator("[role=gridcell]").evaluate_all(places))
 
-        widget.get_by_role("button", name="exact duplicates").click()
+        count_of(widget, "exact copies").click()
         eventually(notebook, "len(ex.view)", 20)
         before = on_screen()
         copy = widget.locator("[role=gridcell]:not(.context)").nth(1)
