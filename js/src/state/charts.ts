@@ -1,5 +1,5 @@
 import { type Signal, signal } from "@preact/signals";
-import type { AnyModel } from "../wire/model";
+import { type AnyModel, canEmbed } from "../wire/model";
 import { CancelledError, RetryError, type Rpc, reasonOf } from "../wire/rpc";
 
 type ChartsStatus = { kind: "none" | "loading" | "ready" } | { kind: "error"; message: string };
@@ -12,7 +12,7 @@ export class Charts {
 
   constructor(rpc: Rpc, model: AnyModel) {
     this.#rpc = rpc;
-    this.#canEmbed = "widget_manager" in model && model.widget_manager !== undefined;
+    this.#canEmbed = canEmbed(model);
   }
 
   /** Request the charts, unless they are here or under way. */

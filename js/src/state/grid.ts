@@ -12,7 +12,7 @@ import {
 } from "../data/frame";
 import { type Bands, denseRank, displayOrder, withHidden } from "../data/order";
 import { readSort, type Sort } from "../data/sort";
-import { type AnyModel, listen } from "../wire/model";
+import { type AnyModel, canEmbed, listen } from "../wire/model";
 import type { Replies } from "../wire/protocol";
 import { CancelledError, RetryError } from "../wire/rpc";
 import { syncTrait } from "../wire/sync";
@@ -150,7 +150,7 @@ export class GridState extends PickState {
       if (frame && !this.orderKept.value) this.#rankBy(frame, column);
     });
     abort.addEventListener("abort", stop, { once: true });
-    if (!(model as { widget_manager?: unknown }).widget_manager) this.#answer(model, abort);
+    if (!canEmbed(model)) this.#answer(model, abort);
     this.open();
   }
 
