@@ -115,6 +115,22 @@ def test_without_fingerprints_there_is_nothing_to_remember_it_by():
     assert len(session.view) == 5
 
 
+def test_it_holds_for_what_a_job_has_scored_meanwhile():
+    dw.Session(frame()).mark_reviewed(["/a", "/b"])
+    ex = dw.Explorer(frame(fingerprint=[None] * 6))
+    page = Page(ex)
+    assert len(ex.reviewed) == 0
+    ex.session.refill(frame())
+    assert len(ex.reviewed) == 3
+    assert page.open().array("reviewed_rows").tolist() == [0, 1, 2]
+    page.ask("decide", change={"what": "reviewed", "rows": [3, 4], "value": True})
+    assert page.events("reviewed")[-1].array("rows").tolist() == [3, 4]
+
+
+def test_a_frame_without_groups_has_none_that_were_reviewed():
+    assert len(dw.Session(frame().select("path", "uniqueness", "fingerprint")).reviewed) == 0
+
+
 def test_a_page_is_told_the_rows_that_changed_and_of_all_when_it_opens():
     ex = dw.Explorer(frame())
     page = Page(ex)

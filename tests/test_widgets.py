@@ -50,6 +50,7 @@ def test_open_tells_everything_that_a_view_needs(ex, frame):
         "unconfirmed": 0,
         "compared": 0,
         "left_out": 0,
+        "waiting": 0,
         "label_conflicts": None,
         "leakage": None,
     }

@@ -179,7 +179,7 @@ class Session(View):
         frame = self.frame
         self._stored = StoredDecisions(frame, self.store.library, self.path)
         self._decisions = self._stored.read()
-        self._reviewed = self._read_reviewed(frame)
+        self._reviewed = self._seen_of(frame)
         try:
             self._planner = Planner(for_planning(frame, self.path, self.score))
             if near is not None and near != self._planner.near:
@@ -190,10 +190,6 @@ class Session(View):
             self._planner = None
             self._decisions = Decisions()
         self._begin_history()
-
-    def _read_reviewed(self, frame: pl.DataFrame) -> Reviewed:
-        prints = frame.get_column("fingerprint", default=None)
-        return Reviewed(prints, self.store.library.reviewed())
 
     def _begin_history(self) -> None:
         self._history = History(
@@ -225,8 +221,13 @@ class Session(View):
             expressions=self._expressions,
         )
 
+    def _seen_of(self, frame: pl.DataFrame) -> Reviewed:
+        prints = frame.get_column("fingerprint", default=None)
+        return Reviewed(prints, self.store.library.reviewed())
+
     def _reviewed_groups(self) -> Mapping[Any, Mask]:
-        return self._reviewed.groups(self.known["group"])
+        none = pl.Series([None] * len(self), dtype=pl.UInt32)
+        return self._reviewed.groups(self.known.get_column("group", default=none))
 
     def _disagreement(self, column: str | None) -> Callable[[], Mask] | None:
         return (lambda: self._disagreeing[column]) if column in self._disagreeing else None
@@ -265,7 +266,7 @@ class Session(View):
             self.searched = self._search(frame)
             self._stored = StoredDecisions(frame, self.store.library, self.path)
             found = self._stored.read()
-            self._reviewed = self._read_reviewed(frame)
+            self._reviewed = self._seen_of(frame)
             self._planner = Planner(for_planning(frame, self.path, self.score))
             self._as_scored = Decisions(), None
             self._why_no_plan = None

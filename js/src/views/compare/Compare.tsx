@@ -342,7 +342,15 @@ function Caveat({ compare, base, candidate }: { compare: State; base: number; ca
     );
   }
   if (one.width === other.width && one.height === other.height) return null;
-  return <span class="caveat"> Sizes differ, so the smaller one is enlarged.</span>;
+  const [own, its] = [one, other].map(
+    ({ width, height }) => `${format.count(width)} × ${format.count(height)}`,
+  );
+  return (
+    <span class="caveat">
+      {" "}
+      Sizes differ ({own} and {its}): they are laid over each other.
+    </span>
+  );
 }
 
 function Keys({ compare }: { compare: State }) {

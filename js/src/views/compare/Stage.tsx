@@ -153,14 +153,11 @@ function Pane({ compare, place, row, measure }: PaneProps) {
     const rect = rectOf(view, size, { width, height });
     const own = toCanvas(IDENTITY, rect, density);
     const one = drawableOf(compare, row);
-    const colour = getComputedStyle(element).getPropertyValue("--accent") || "#2563eb";
     if (!other) {
       draw(context, one, own);
       const part = between?.known ? (isBase ? between.map : inverse(between.map)) : null;
       if (part && areaOf(boxUnder(part, [0, 0, 1, 1])) < PART) {
-        within(context, [own], () =>
-          outline(context, toCanvas(part, rect, density), colour, density),
-        );
+        within(context, [own], () => outline(context, toCanvas(part, rect, density), density));
       }
       return;
     }
@@ -168,7 +165,7 @@ function Pane({ compare, place, row, measure }: PaneProps) {
     const two = drawableOf(compare, candidate);
     if (mode === "difference" && !compare.flipped.value) {
       drawDifference(context, [one, two], [own, its], gain);
-      outline(context, own, "rgb(128 128 128 / 60%)", density / 2);
+      outline(context, own, density / 2);
     } else if (mode === "split" && !compare.flipped.value) {
       draw(context, one, own);
       const right = [1, 0, split, 0, 1, 0] as const;

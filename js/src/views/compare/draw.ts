@@ -43,22 +43,19 @@ function trace(context: CanvasRenderingContext2D, map: Affine): void {
   context.closePath();
 }
 
-/** Outline what a map makes of the unit square, to be seen on any picture. */
-export function outline(
-  context: CanvasRenderingContext2D,
-  map: Affine,
-  colour: string,
-  density: number,
-): void {
+/** Outline what a map makes of the unit square: white on black, to be seen on any picture. */
+export function outline(context: CanvasRenderingContext2D, map: Affine, density: number): void {
   trace(context, map);
   context.lineJoin = "round";
   context.setLineDash([]);
   context.lineWidth = 4 * density;
-  context.strokeStyle = "rgb(0 0 0 / 65%)";
+  context.strokeStyle = "rgb(0 0 0 / 70%)";
   context.stroke();
+  context.setLineDash([8 * density, 4 * density]);
   context.lineWidth = 2 * density;
-  context.strokeStyle = colour;
+  context.strokeStyle = "#fff";
   context.stroke();
+  context.setLineDash([]);
 }
 
 /** Draw only inside what a map makes of the unit square. */

@@ -62,6 +62,7 @@ class ReviewRequests(GridRequests):
         match change.what:
             case "frame":
                 self._last_plan = self._plan_arrays()
+                self._last_seen = self._session.seen
                 self._version += 1
                 news.events.append(protocol.FrameEvent())
             case "plan":
