@@ -8,20 +8,21 @@ type ChartsStatus = { kind: "none" | "loading" | "ready" } | { kind: "error"; me
 export class Charts {
   readonly status: Signal<ChartsStatus> = signal({ kind: "none" });
   #rpc: Rpc;
-  #canEmbed: boolean;
+  /** Whether the host can draw them at all. */
+  readonly canEmbed: boolean;
 
   constructor(rpc: Rpc, model: AnyModel) {
     this.#rpc = rpc;
-    this.#canEmbed = canEmbed(model);
+    this.canEmbed = canEmbed(model);
   }
 
   /** Request the charts, unless they are here or under way. */
   request(): void {
-    if (!this.#canEmbed) {
+    if (!this.canEmbed) {
       this.fail(
         new Error(
-          "This notebook cannot show one widget within another. " +
-            "dedup_widgets.threshold_curve(df) has the numbers; JupyterLab draws the charts.",
+          "This notebook cannot show one widget within another; JupyterLab can. " +
+            "In Python, threshold_curve(df) has the numbers.",
         ),
       );
       return;
