@@ -87,6 +87,27 @@ def test_tiles_carry_thumbnails_names_and_errors_in_one_message(ex, frame):
     assert broken["error"]
 
 
+def test_a_tile_has_the_facts_that_were_asked_for(frame):
+    shown = frame.with_columns(
+        label=pl.lit("cat").cast(pl.Categorical),
+        tags=pl.lit(pl.Series([["a", "b"]])).first(),
+        day=pl.date(1970, 1, 2),
+        ratio=pl.lit(float("nan")),
+        sharp=True,
+    )
+    wanted = ["label", "tags", "day", "ratio", "sharp", "bytes", "nothing", "embedding"]
+    (tile,) = Page(dw.ImageGrid(shown)).ask("tiles", rows=[0], thumbs=False, facts=wanted)["tiles"]
+    assert tile["facts"] == {
+        "label": "cat",
+        "tags": "a, b",
+        "day": 86_400_000,
+        "ratio": None,
+        "sharp": True,
+        "bytes": frame["bytes"][0],
+        "embedding": None,
+    }
+
+
 def test_a_tile_says_what_it_is_to_others_and_which_rule_made_it_the_keeper(ex, frame):
     rows = {name: row for row, name in enumerate(names(frame))}
     wanted = [rows["cat copy.bmp"], rows["cat.png"], rows["dog.png"]]

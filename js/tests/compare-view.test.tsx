@@ -25,6 +25,7 @@ async function show() {
           height: 300,
           error: null,
           thumb: null,
+          facts: {},
         })),
         blob: new Uint8Array(0),
       }),

@@ -29,6 +29,7 @@ function tile(row: number, hand: Record<number, Partial<TileInfo>>): TileInfo {
     not_duplicate: false,
     width: 400,
     height: 300,
+    facts: {},
     error: null,
     thumb: null,
     ...hand[row],

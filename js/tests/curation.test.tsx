@@ -28,6 +28,7 @@ class Catalogue extends TestModel {
           not_duplicate: false,
           width: 4,
           height: 3,
+          facts: {},
           error: null,
           thumb: null,
         })),
@@ -264,6 +265,7 @@ describe("the tabs", () => {
 describe("the collections panel", () => {
   async function open(collections: Record<string, number[]>) {
     const model = new Catalogue(collections);
+    model.set("height", 560);
     const [root] = await show(model);
     tab(root, "collections").click();
     await painted();

@@ -214,6 +214,7 @@ describe("decisions", () => {
       caption: null,
       width: 1,
       height: 1,
+      facts: {},
       error: null,
       thumb: null,
     };

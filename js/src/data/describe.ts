@@ -19,6 +19,12 @@ interface Description {
 /** Values that a chip lists before it counts the rest. */
 const LISTED = 3;
 
+/** What it means to have a value here, and to have none. */
+const PRESENCE: Readonly<Record<string, readonly [string, string]>> = {
+  error: ["unreadable", "readable"],
+  group: ["in a group", "in no group"],
+};
+
 export function describe(key: string, clause: Clause, columns: readonly Column[]): Description {
   if (key === "label_conflict") return { name: "label conflicts", text: "" };
   if (key === "leakage") return { name: "leakage", text: "" };
@@ -35,6 +41,8 @@ export function describe(key: string, clause: Clause, columns: readonly Column[]
   const text = textOf(clause);
   if (text !== null) return { name: key, text: `contains “${text}”` };
   const missing = presenceOf(clause);
+  const word = missing === null ? undefined : PRESENCE[key]?.[missing ? 1 : 0];
+  if (word !== undefined) return { name: word, text: "" };
   if (missing !== null) return { name: key, text: missing ? "no value" : "any value" };
   return { name: key, text: JSON.stringify(clause) };
 }

@@ -26,6 +26,13 @@ export function bytes(n: number): string {
   return unit === 0 ? `${count(size)} ${UNITS[0]}` : `${size.toFixed(1)} ${UNITS[unit]}`;
 }
 
+/** 7_340_000 → "7.3 MB", 791_600 → "792 kB": as much as a glance takes in. */
+export function roundBytes(n: number): string {
+  const [size, unit] = bytes(n).split(" ");
+  const value = Number(size.replaceAll(",", ""));
+  return `${value < 10 ? value : Math.round(value)} ${unit}`;
+}
+
 /** "cannot read it" → "Cannot read it"; what starts with a path or a number stays. */
 export const sentence = (text: string): string =>
   /^[a-z]+[ ’]/.test(text) ? text[0].toUpperCase() + text.slice(1) : text;

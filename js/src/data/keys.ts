@@ -25,11 +25,19 @@ export function historyStep(event: KeyboardEvent): "undo" | "redo" | null {
   return key === "y" && !shift ? "redo" : null;
 }
 
+/** What a key that is typed anywhere but in a text field opens. */
+export function opens(event: KeyboardEvent): "filter" | "keys" | null {
+  const { toggle } = modifiers(event);
+  if (toggle || event.altKey || (event.target as Element).closest(ELSEWHERE)) return null;
+  return event.key === "/" ? "filter" : event.key === "?" ? "keys" : null;
+}
+
 /** The keys of the grid, for people to read. */
 export function keyHelp(): { keys: string[]; does: string }[] {
   const command = isApple() ? "⌘" : "Ctrl";
   return [
     { keys: ["← → ↑ ↓", "Page Up", "Page Down", "Home", "End"], does: "move" },
+    { keys: ["[ ]", ", ."], does: "previous group, next group" },
     { keys: ["Space"], does: "select or deselect the image" },
     { keys: ["Shift + arrows"], does: "select up to there" },
     { keys: [`${command} + A`], does: "select all shown, and nothing else" },
@@ -39,6 +47,8 @@ export function keyHelp(): { keys: string[]; does: string }[] {
     { keys: ["S"], does: "similar items" },
     { keys: ["K"], does: "keep this one, or take that back" },
     { keys: ["N"], does: "not a duplicate, or take that back" },
+    { keys: ["/"], does: "find a file by its name" },
+    { keys: ["?"], does: "these keys" },
     { keys: [`${command} + Z`], does: "undo" },
     { keys: [`${command} + Shift + Z`, `${command} + Y`], does: "redo" },
   ];

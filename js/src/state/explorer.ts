@@ -1,7 +1,8 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { isRange } from "../data/filters";
 import { accepted, replanned } from "../data/frame";
-import { shortcutsOf } from "../data/overview";
+import { headlineOf } from "../data/headline";
+import { changesOf, countsOf, exactCopies, shortcutsOf } from "../data/overview";
 import type { Range } from "../data/range";
 import { Bars } from "../histogram/bars";
 import type { AnyModel } from "../wire/model";
@@ -38,9 +39,22 @@ export class ExplorerState extends GridState {
   /** Whether there is a histogram of the scores. */
   readonly scoreShown = computed(() => this.frame.value?.score != null && !this.bars.empty.value);
 
+  /** What can go and what stays, counted; null without a plan. */
+  readonly counts = computed(() => {
+    const frame = this.frame.value;
+    return frame && this.review.on.value ? countsOf(frame, this.reviewed.bands.value) : null;
+  });
+
   readonly shortcuts = computed(() => {
     const frame = this.frame.value;
-    return frame ? shortcutsOf(frame) : [];
+    return frame ? shortcutsOf(frame, this.counts.value) : [];
+  });
+
+  readonly headline = computed(() => {
+    const frame = this.frame.value;
+    const off = this.review.info.value?.off ?? null;
+    const collections = this.catalogue.members.value;
+    return frame && headlineOf({ frame, counts: this.counts.value, off, collections });
   });
 
   /** The range of the score; null without one. */
@@ -127,6 +141,17 @@ export class ExplorerState extends GridState {
     const rows = this.accepting.peek();
     if (!rows) return;
     this.selection.onlyShown(rows);
+    this.catalogue.propose("rest", "Unique");
+  }
+
+  /** Show and select the exact copies that go, and offer to name what stays. */
+  acceptExact(): void {
+    const frame = this.frame.value;
+    const all = this.shortcuts.value;
+    const exact = all.find(({ set }) => frame?.score && set?.[frame.score] !== undefined);
+    if (!frame || !exact) return;
+    this.filtering.change(changesOf(exact, all));
+    this.selection.replace(exactCopies(frame));
     this.catalogue.propose("rest", "Unique");
   }
 

@@ -49,12 +49,27 @@ export class GridView {
     const frame = this.state.frame.value;
     return frame !== null && hasGroups(frame) && this.state.sort.value.grouped;
   });
+  /** Whether images are copies of others, which a line of their tiles says. */
+  readonly related = computed(() => {
+    const frame = this.state.frame.value;
+    return frame !== null && hasGroups(frame);
+  });
   readonly cells = computed(() =>
-    cellsFor(Math.max(1, this.width.value), this.size.value, this.banded.value),
+    cellsFor(Math.max(1, this.width.value), this.size.value, this.banded.value, this.related.value),
   );
   readonly rowCount = computed(() => Math.ceil(this.items.value.length / this.cells.value.columns));
   readonly firstRow = computed(() => this.#rows(1).first);
   readonly endRow = computed(() => this.#rows(1).end);
+  #focusLine = computed(() => {
+    const row = this.focus.value;
+    const position = row === null ? -1 : this.items.value.indexOf(row);
+    return position < 0 ? -1 : Math.floor(position / this.cells.value.columns);
+  });
+  /** The row that the keyboard is on, as far as its tile is on the page. */
+  readonly active = computed(() => {
+    const line = this.#focusLine.value;
+    return line >= this.firstRow.value && line < this.endRow.value ? this.focus.value : null;
+  });
 
   #map = new ScrollMap();
   #apply: (height: number, scrollTop: number) => void = () => {};
@@ -215,6 +230,8 @@ export class GridView {
       return true;
     }
     if (toggle) return false;
+    if (key === "[" || key === ",") return this.toGroup(-1);
+    if (key === "]" || key === ".") return this.toGroup(1);
     if (key === "Escape") {
       if (selection.count === 0) return false;
       selection.clear();
@@ -240,6 +257,31 @@ export class GridView {
     this.#move(0, false);
     if (letter === "k") this.keep(row);
     else this.notDuplicate(row);
+    return true;
+  }
+
+  /** Put the focus on the first image of the next group or the one before; true where groups are. */
+  toGroup(step: 1 | -1): boolean {
+    const frame = this.state.frame.peek();
+    if (!frame || !this.banded.peek()) return false;
+    const items = this.items.peek();
+    const bandAt = (position: number) => frame.band[items[position]] ?? 0;
+    this.focused();
+    let position = this.#position;
+    const here = bandAt(position);
+    // From within a group the way back leads to its own beginning first.
+    while (step < 0 && here > 0 && position > 0 && bandAt(position - 1) === here) position--;
+    const isBegun = step < 0 && position < this.#position;
+    if (!isBegun) {
+      position += step;
+      while (position in items && (bandAt(position) === 0 || bandAt(position) === here)) {
+        position += step;
+      }
+      if (!(position in items)) return true;
+      const band = bandAt(position);
+      while (position > 0 && bandAt(position - 1) === band) position--;
+    }
+    this.#move(position - this.#position, false);
     return true;
   }
 

@@ -1,4 +1,5 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { columnsOf, usualFacts } from "../data/facts";
 import type { Clauses } from "../data/filters";
 import * as format from "../data/format";
 import {
@@ -49,7 +50,7 @@ interface KeptLayout {
   clauses: Clauses;
 }
 
-const readHeight = (raw: unknown) => (typeof raw === "number" && raw > 0 ? raw : 560);
+const readHeight = (raw: unknown) => (typeof raw === "number" && raw > 0 ? raw : null);
 
 /**
  * Everything that all displays of one ImageGrid share; an Explorer is a grid and more.
@@ -67,10 +68,15 @@ export class GridState extends PickState {
   /** Nothing without a review. */
   readonly reviewed: Reviewed;
   readonly sort: Signal<Sort> = signal(readSort(null));
-  readonly height: Signal<number> = signal(560);
+  /** What Python sets; null for what the window has room for. */
+  readonly #height: Signal<number | null> = signal(null);
 
   // Only this page has these.
-  readonly screen = new Screen();
+  readonly screen: Screen;
+  /** Of the grid, in pixels. */
+  readonly height: ReadonlySignal<number> = computed(
+    () => this.#height.value ?? this.screen.room.value,
+  );
   /** The column whose ranks are on their way. */
   readonly sorting: Signal<string | null> = signal(null);
   readonly sortError: Signal<string | null> = signal(null);
@@ -119,6 +125,12 @@ export class GridState extends PickState {
     return { mask, order, items, groups: countGroups(frame, mask) };
   });
 
+  /** The facts that tiles show of their images. */
+  readonly facts: ReadonlySignal<readonly string[]> = computed(() => {
+    const frame = this.frame.value;
+    return this.screen.facts.value ?? (frame ? usualFacts(frame) : []);
+  });
+
   /** How many picked rows the filter hides. */
   readonly hiddenPicked = computed(() => {
     this.selection.version.value;
@@ -130,6 +142,7 @@ export class GridState extends PickState {
     super(model, options, opens);
     const { rpc, outbox, frame } = this;
     const { signal: abort } = options;
+    this.screen = new Screen(abort);
     this.catalogue = new Catalogue(rpc, outbox);
     this.reviewed = new Reviewed(rpc, frame);
     this.filtering = new Filtering(model, {
@@ -142,14 +155,25 @@ export class GridState extends PickState {
     });
     this.review = new Review(rpc, outbox, abort);
     this.#pushSort = syncTrait(model, "_sort", this.sort, readSort, abort);
-    syncTrait(model, "height", this.height, readHeight, abort);
-    const stop = effect(() => {
-      const frame = this.frame.value;
-      const column = this.sort.value.column;
-      this.rpc.recovered.value;
-      if (frame && !this.orderKept.value) this.#rankBy(frame, column);
-    });
-    abort.addEventListener("abort", stop, { once: true });
+    syncTrait(model, "height", this.#height, readHeight, abort);
+    const stops = [
+      effect(() => {
+        const frame = this.frame.value;
+        const column = this.sort.value.column;
+        this.rpc.recovered.value;
+        if (frame && !this.orderKept.value) this.#rankBy(frame, column);
+      }),
+      effect(() => {
+        if (this.frame.value) this.#showFacts(this.frame.value);
+      }),
+    ];
+    abort.addEventListener(
+      "abort",
+      () => {
+        for (const stop of stops) stop();
+      },
+      { once: true },
+    );
     if (!canEmbed(model)) this.#answer(model, abort);
     this.open();
   }
@@ -177,7 +201,10 @@ export class GridState extends PickState {
   protected override opened(reply: Replies["open_grid"]): void {
     super.opened(reply);
     const before = this.frame.peek();
-    this.frame.value = frameOf(reply, before ? before.filled + 1 : 0);
+    const frame = frameOf(reply, before ? before.filled + 1 : 0);
+    // Before tiles are requested for it, or they would be requested twice.
+    this.#showFacts(frame);
+    this.frame.value = frame;
     this.catalogue.load(reply.rows, { collections: [], members: new Uint8Array(0) });
   }
 
@@ -188,6 +215,11 @@ export class GridState extends PickState {
   setSort(change: Partial<Sort>): void {
     this.sort.value = { ...this.sort.value, ...change };
     this.#pushSort();
+  }
+
+  #showFacts(frame: Frame): void {
+    const chosen = this.screen.facts.value ?? usualFacts(frame);
+    this.tiles.showFacts(columnsOf(chosen, frame, this.sort.value.column));
   }
 
   /** Let rows stand where they stand, whatever changes, until other filters or a sort. */

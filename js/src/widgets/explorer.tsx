@@ -11,6 +11,7 @@ import review from "../views/review/review.css";
 import similar from "../views/similar/similar.css";
 import dropdown from "../views/ui/Dropdown.css";
 import { embed } from "../views/ui/embed";
+import keys from "../views/ui/KeyHelp.css";
 import { widget } from "../views/ui/mount";
 import popover from "../views/ui/Popover.css";
 import thumb from "../views/ui/Thumb.css";
@@ -43,6 +44,7 @@ export default widget({
     thumb,
     popover,
     dropdown,
+    keys,
     histogram,
     grid,
     similar,

@@ -18,6 +18,7 @@ export interface Requests {
   match: MatchRequest;
   open_review: OpenReviewRequest;
   decide: DecideRequest;
+  folders: FoldersRequest;
   undo: UndoRequest;
   redo: RedoRequest;
   collect: CollectRequest;
@@ -68,6 +69,7 @@ export interface TilesRequest {
   kind: "tiles";
   rows: number[];
   thumbs?: boolean;
+  facts?: string[];
   seq: number;
   client: number;
 }
@@ -179,7 +181,38 @@ export interface NearChange {
  */
 export interface RulesChange {
   what: "rules";
-  rules: string[] | null;
+  rules: (string | (NewFolderRule | NewValuesRule | NewColumnRule))[] | null;
+}
+/**
+ * Prefer images in a folder.
+ */
+export interface NewFolderRule {
+  prefers: "folder";
+  folder: string;
+}
+/**
+ * Prefer some values of a column, the best first.
+ */
+export interface NewValuesRule {
+  prefers: "values";
+  column: string;
+  values: (string | boolean)[];
+}
+/**
+ * Prefer one end of a column.
+ */
+export interface NewColumnRule {
+  prefers: "column";
+  column: string;
+  best: "highest" | "lowest" | "newest" | "oldest";
+}
+/**
+ * The folders that images lie in, to prefer one.
+ */
+export interface FoldersRequest {
+  kind: "folders";
+  seq: number;
+  client: number;
 }
 /**
  * Take the last review step back.
@@ -346,6 +379,7 @@ export interface Replies {
   match: MatchReply;
   open_review: ReviewReply;
   decide: Reply;
+  folders: FoldersReply;
   undo: Reply;
   redo: Reply;
   collect: CollectReply;
@@ -450,6 +484,9 @@ export interface TileInfo {
   not_duplicate: boolean;
   width: number | null;
   height: number | null;
+  facts: {
+    [k: string]: number | string | boolean | null;
+  };
   error: string | null;
   thumb: [number, number] | null;
 }
@@ -539,23 +576,16 @@ export interface ReviewInfo {
   near_max: number | null;
   changes: string;
   rules: RuleInfo[];
-  rule_choices: RuleChoice[];
+  rule_choices: RuleInfo[];
   keepers: number;
   not_duplicates: number;
   undo: string | null;
   redo: string | null;
 }
 /**
- * A keeper rule in words; its name where it has one.
+ * A keeper rule in words.
  */
 export interface RuleInfo {
-  name: string | null;
-  about: string;
-}
-/**
- * A keeper rule that can be chosen.
- */
-export interface RuleChoice {
   name: string;
   about: string;
 }
@@ -566,6 +596,20 @@ export interface CollectionInfo {
   name: string;
   size: number;
   description: string;
+}
+/**
+ * The folders that there are.
+ */
+export interface FoldersReply {
+  root: string;
+  folders: FolderInfo[];
+}
+/**
+ * A folder, and how many images lie in it and below.
+ */
+export interface FolderInfo {
+  folder: string;
+  images: number;
 }
 /**
  * How many images of this frame are in the collection now.

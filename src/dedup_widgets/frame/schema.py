@@ -167,7 +167,12 @@ COLUMNS = {
         Column("mode", pl.String(), "fact", "its pixels as Pillow calls them, such as RGB"),
         Column("frames", pl.UInt32(), "fact", "frames of an animation, pages of a TIFF"),
         Column("lossless", pl.Boolean(), "fact", "whether the file keeps every pixel as it was"),
-        Column("exif", pl.Boolean(), "fact", "whether the file has EXIF data"),
+        Column(
+            "exif",
+            pl.Boolean(),
+            "fact",
+            "whether it has EXIF data, of more than how it is stored",
+        ),
         Column("date_taken", pl.Datetime("us"), "fact", "the camera's local time, by EXIF"),
         Column("modified", pl.Datetime("us"), "fact", "when the file was last changed (UTC)"),
         Column("brightness", pl.Float32(), "metric", "mean luma, 0 to 1"),

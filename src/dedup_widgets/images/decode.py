@@ -32,7 +32,7 @@ from dedup_widgets.images.quality import brightness, contrast, grey, sharpness, 
 T = TypeVar("T")
 
 
-DECODER_VERSION = 5
+DECODER_VERSION = 6
 """Raised when `decode` or `thumbnail` changes its results: those in a store are then outdated."""
 
 
@@ -63,7 +63,7 @@ class Facts:
     brightness, contrast, sharpness : float
         See `dedup_widgets.images.quality`.
     exif : bool
-        Whether EXIF data are there.
+        Whether EXIF data are there that say more than how the picture is turned and stored.
     detail : float
         Pixels that the picture resolves; see `dedup_widgets.images.detail`.
     date_taken : str or None

@@ -18,6 +18,8 @@ KIND_CODES = {"unique": 0, "near": 1, "exact": 2}
 KEEP_CODES = {"goes": 0, "stays": 1, "beside": 2}
 """What the plan does with an image; ``beside``: it stays, in no group, near a member of one."""
 
+Fact = int | float | str | bool | None
+
 
 @dataclass(frozen=True, slots=True)
 class Bands:
@@ -91,6 +93,26 @@ def dense_rank(column: pl.Series) -> np.ndarray:
 def sortable(dtype: pl.DataType) -> bool:
     """Return whether rows can be ordered by a column of this type."""
     return not dtype.is_nested() and dtype not in (pl.Object, pl.Binary, pl.Null)
+
+
+def shown_value(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Return a column as numbers, texts and booleans: dates as milliseconds, lists joined."""
+    value = pl.col(name)
+    match dtype:
+        case pl.Date() | pl.Datetime():
+            return value.cast(pl.Datetime("ms")).dt.epoch("ms")
+        case pl.List(inner=inner) if not inner.is_nested():
+            return value.cast(pl.List(pl.String)).list.join(", ", ignore_nulls=True)
+        case pl.Boolean() | pl.String():
+            return value
+    if dtype.is_integer():
+        return value
+    if dtype.is_numeric():
+        number = value.cast(pl.Float64)
+        return pl.when(number.is_finite()).then(number)
+    if dtype.is_nested() or dtype in (pl.Object, pl.Binary, pl.Null):
+        return pl.lit(None).alias(name)
+    return value.cast(pl.String)
 
 
 def display_order(

@@ -1,7 +1,7 @@
 """What of a frame is shown, in which order, and what of it is selected: a grid without a screen."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,15 @@ from dedup_widgets.frame.table import (
     require_columns,
     to_polars,
 )
-from dedup_widgets.review.display import Bands, bands, dense_rank, display_order, sortable
+from dedup_widgets.review.display import (
+    Bands,
+    Fact,
+    bands,
+    dense_rank,
+    display_order,
+    shown_value,
+    sortable,
+)
 from dedup_widgets.review.steps import Mask
 from dedup_widgets.review.watched import Change, Watched
 from dedup_widgets.search.similar import SimilarImages
@@ -451,6 +459,20 @@ class View(Watched):
     def fact(self, row: int, column: str) -> Any:
         """Return the value of a known column in a row, None where there is no such column."""
         return self.known[column][row] if column in self.known.columns else None
+
+    def facts(self, rows: Sequence[int], columns: Sequence[str]) -> list[dict[str, Fact]]:
+        """Return the values of some columns in some rows, for people to read.
+
+        Dates are milliseconds since 1970, in UTC; lists are joined by commas. A column that the
+        frame does not have is passed over.
+        """
+        there = [name for name in columns if name in self.frame.columns]
+        if not there:
+            return [{} for _ in rows]
+        values = self.frame[list(rows)].select(
+            shown_value(name, self.frame.schema[name]) for name in there
+        )
+        return values.to_dicts()
 
     def caption(self, row: int) -> str | None:
         """Return what an image is to the others, as far as the frame's own columns show it."""

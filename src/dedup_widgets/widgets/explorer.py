@@ -52,7 +52,7 @@ class Explorer(ImageGrid):
         Where thumbnails, scores, decisions and collections are kept; see
         :func:`dedup_widgets.score`.
     height
-        Height of the grid in CSS pixels.
+        Height of the grid in CSS pixels; None for as much as the window has room for.
     progress
         Whether scoring shows a progress bar.
     restore
@@ -129,7 +129,7 @@ class Explorer(ImageGrid):
         label: str | None = None,
         split: str | None = None,
         store: "str | os.PathLike[str] | Store | None" = None,
-        height: int = 560,
+        height: int | None = None,
         progress: bool = True,
         restore: bool = True,
     ) -> None:

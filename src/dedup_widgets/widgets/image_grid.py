@@ -39,7 +39,7 @@ class ImageGrid(Widget):
     store
         Where thumbnails are remembered; see :func:`dedup_widgets.score`.
     height
-        Height of the grid in CSS pixels.
+        Height of the grid in CSS pixels; None for as much as the window has room for.
     restore
         Whether a cell that is run again goes on with the filters, the order and the selection of
         the grid that it made before, if that was of the same images.
@@ -62,7 +62,7 @@ class ImageGrid(Widget):
     slow = GridRequests.slow
     _filters = traitlets.Dict().tag(sync=True)
     _sort = traitlets.Dict().tag(sync=True)
-    height = traitlets.Int(560, min=160).tag(sync=True)
+    height = traitlets.Int(None, allow_none=True, min=160).tag(sync=True)
     revision = traitlets.Int(0, help="Counts what changed, but for the height.").tag(sync=True)
     _seen = traitlets.Int(0).tag(sync=True)
     _saved = traitlets.Unicode().tag(sync=True)
@@ -84,7 +84,7 @@ class ImageGrid(Widget):
         score: str | None = "uniqueness",
         near: float = 0.05,
         store: "str | os.PathLike[str] | Store | None" = None,
-        height: int = 560,
+        height: int | None = None,
         restore: bool | None = None,
     ) -> None:
         restore = not isinstance(data, View) if restore is None else restore

@@ -202,6 +202,8 @@ class TileInfo(msgspec.Struct):
     """Declared by hand to be no duplicate."""
     width: int | None
     height: int | None
+    facts: dict[str, int | float | str | bool | None]
+    """The values of the columns requested; dates in milliseconds since 1970, in UTC."""
     error: str | None
     thumb: tuple[int, int] | None
     """Where in the blob its JPEG is, and how long."""
@@ -220,6 +222,8 @@ class TilesRequest(Request, frozen=True, tag="tiles"):
     reply = TilesReply
     rows: list[int]
     thumbs: bool = True
+    facts: list[str] = []
+    """The columns whose values are shown."""
 
 
 class OrderReply(Reply):
@@ -315,17 +319,34 @@ class SelectionEvent(Event, tag="selection"):
 
 
 class RuleInfo(msgspec.Struct):
-    """A keeper rule in words; its name where it has one."""
-
-    name: str | None
-    about: str
-
-
-class RuleChoice(msgspec.Struct):
-    """A keeper rule that can be chosen."""
+    """A keeper rule in words."""
 
     name: str
+    """What a `RulesChange` calls it: its name, or a number for one that has none."""
     about: str
+
+
+class NewFolderRule(msgspec.Struct, frozen=True, tag_field="prefers", tag="folder"):
+    """Prefer images in a folder."""
+
+    folder: str
+
+
+class NewValuesRule(msgspec.Struct, frozen=True, tag_field="prefers", tag="values"):
+    """Prefer some values of a column, the best first."""
+
+    column: str
+    values: list[str | bool]
+
+
+class NewColumnRule(msgspec.Struct, frozen=True, tag_field="prefers", tag="column"):
+    """Prefer one end of a column."""
+
+    column: str
+    best: Literal["highest", "lowest", "oldest", "newest"]
+
+
+NewRule = NewFolderRule | NewValuesRule | NewColumnRule
 
 
 class ReviewInfo(msgspec.Struct):
@@ -342,7 +363,8 @@ class ReviewInfo(msgspec.Struct):
     """What moving the boundary changed: "31 groups (+7), 40 images go (+12)"; empty for nothing."""
     rules: list[RuleInfo]
     """The rules in effect, strongest first."""
-    rule_choices: list[RuleChoice]
+    rule_choices: list[RuleInfo]
+    """The rules that have a name and suit this frame."""
     keepers: int
     """Keepers chosen by hand in this frame."""
     not_duplicates: int
@@ -410,13 +432,35 @@ class NearChange(msgspec.Struct, frozen=True, tag_field="what", tag="near"):
 class RulesChange(msgspec.Struct, frozen=True, tag_field="what", tag="rules"):
     """Choose the keeper rules, strongest first; null for those the frame was scored with."""
 
-    rules: list[str] | None
+    rules: list[str | NewRule] | None
 
 
 class DecideRequest(Request, frozen=True, tag="decide"):
     """Change what the plan follows."""
 
     change: KeepersChange | NotDuplicateChange | ReviewedChange | NearChange | RulesChange
+
+
+class FolderInfo(msgspec.Struct):
+    """A folder, and how many images lie in it and below."""
+
+    folder: str
+    images: int
+
+
+class FoldersReply(Reply):
+    """The folders that there are."""
+
+    root: str
+    """The deepest folder that holds all images."""
+    folders: list[FolderInfo]
+    """Those below it, in the order of their names."""
+
+
+class FoldersRequest(Request, frozen=True, tag="folders"):
+    """The folders that images lie in, to prefer one."""
+
+    reply = FoldersReply
 
 
 class UndoRequest(Request, frozen=True, tag="undo"):

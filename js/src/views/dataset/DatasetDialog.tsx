@@ -34,7 +34,14 @@ export function CreateDataset({ state, opening }: CreateDatasetProps) {
           opening.value = {};
         }}
       >
-        {work.kind === "running" ? `Creating dataset… ${percent(work)}` : "Create dataset…"}
+        {work.kind === "running" ? (
+          `Creating dataset… ${percent(work)}`
+        ) : (
+          <>
+            <span class="roomy">Create </span>
+            <span class="capital">dataset…</span>
+          </>
+        )}
       </button>
       {opening.value && (
         <Dialog

@@ -10,10 +10,12 @@ const PAUSE = 200;
 interface TextEditorProps extends EditorProps {
   /** Whether some rows may have no text. */
   presence: boolean;
+  label?: string;
 }
 
 /** Search a column for a text. */
-export function TextEditor({ name, state, presence }: TextEditorProps) {
+export function TextEditor(props: TextEditorProps) {
+  const { name, state, presence, label = `Text in ${name}` } = props;
   const inForce = textOf(state.filtering.clauses.value[name]) ?? "";
   const text = useSignal(inForce);
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
@@ -40,8 +42,8 @@ export function TextEditor({ name, state, presence }: TextEditorProps) {
       <input
         type="text"
         data-first
-        aria-label={`Text in ${name}`}
-        placeholder={`Text in ${name}`}
+        aria-label={label}
+        placeholder={label}
         maxLength={1000}
         value={text.value}
         onInput={(event) => {

@@ -1,98 +1,11 @@
-import { useComputed } from "@preact/signals";
 import * as format from "../../data/format";
 import { groupedOf } from "../../data/frame";
-import { historyStep, keyHelp } from "../../data/keys";
+import { historyStep } from "../../data/keys";
 import type { ExplorerState } from "../../state/explorer";
 import type { Review } from "../../state/review";
-import { SelectionControls } from "../grid/Toolbar";
-import { Dropdown } from "../ui/Dropdown";
 import { CloseIcon, RedoIcon, UndoIcon, WarningIcon } from "../ui/icons";
-import { NearControl } from "./NearControl";
-import { RulesEditor } from "./RulesEditor";
 
-/** What the plan does with the images shown, and below it the selection. */
-export function ReviewBar({ state }: { state: ExplorerState }) {
-  return (
-    <>
-      <Plan state={state} />
-      <SelectionControls state={state}>
-        <NotDuplicates state={state} />
-      </SelectionControls>
-    </>
-  );
-}
-
-function Plan({ state }: { state: ExplorerState }) {
-  const { review } = state;
-  const info = review.info.value;
-  const frame = state.frame.value;
-  if (!info) return null;
-  return (
-    <div class="controls plan" role="group" aria-label="Plan">
-      {info.off === null ? (
-        <>
-          <AcceptPlan state={state} />
-          {frame && <NearControl review={review} summary={frame.summary} />}
-          <RulesEditor review={review} />
-        </>
-      ) : (
-        <span class="no-plan">No plan: {info.off}</span>
-      )}
-      {info.off === null && <span class="spring" />}
-      <KeyHelp />
-    </div>
-  );
-}
-
-function AcceptPlan({ state }: { state: ExplorerState }) {
-  const { selection } = state;
-  const summary = state.frame.value?.summary;
-  const all = summary ? summary.exact + summary.near : 0;
-  const goes = useComputed(() => state.accepting.value?.reduce((sum, row) => sum + row, 0) ?? 0);
-  const hidden = useComputed(() => {
-    const rows = state.accepting.value;
-    const mask = state.mask.value;
-    return rows && mask ? rows.reduce((sum, goes, row) => sum + (mask[row] ? 0 : goes), 0) : 0;
-  });
-  const accepted = useComputed(() => {
-    selection.version.value;
-    const shown = goes.value;
-    const rows = state.accepting.value;
-    if (!rows || shown === 0 || selection.count !== shown) return false;
-    return selection.rows.countIn(rows) === shown;
-  });
-  const shown = goes.value;
-  const rows = state.frame.value?.rows ?? 0;
-  return (
-    <>
-      <span
-        class="plan-count"
-        role="status"
-        title={`${format.count(all)} of ${format.images(rows)}`}
-      >
-        Plan: {format.images(all)} {all === 1 ? "goes" : "go"}
-      </span>
-      <button
-        type="button"
-        class="primary"
-        disabled={shown === 0}
-        aria-pressed={accepted.value}
-        title={
-          shown > 0
-            ? "Selects these images: one of each group stays. Nothing is deleted."
-            : all > 0
-              ? "The filter shows none of the images that go"
-              : "No image goes: there are no duplicates"
-        }
-        onClick={() => state.acceptPlan()}
-      >
-        Accept plan <span class="n">({format.withHidden(shown, hidden.value)})</span>
-      </button>
-    </>
-  );
-}
-
-function NotDuplicates({ state }: { state: ExplorerState }) {
+export function NotDuplicates({ state }: { state: ExplorerState }) {
   state.selection.version.value;
   const frame = state.frame.value;
   if (!frame || !state.review.on.value) return null;
@@ -116,25 +29,6 @@ function NotDuplicates({ state }: { state: ExplorerState }) {
     >
       Not duplicates{ready && ` (${format.withHidden(grouped.length, hidden)})`}
     </button>
-  );
-}
-
-function KeyHelp() {
-  return (
-    <Dropdown class="plain" heading="Keys of the grid" title="Keys" label="?">
-      <dl class="keys">
-        {keyHelp().map(({ keys, does }) => (
-          <div key={does}>
-            <dt>
-              {keys.map((key) => (
-                <kbd key={key}>{key}</kbd>
-              ))}
-            </dt>
-            <dd>{does}</dd>
-          </div>
-        ))}
-      </dl>
-    </Dropdown>
   );
 }
 

@@ -1,6 +1,6 @@
 """The browser's requests to a grid: rows as tiles, their order, filters, similar items."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -108,7 +108,8 @@ class GridRequests:
     def _tiles(
         self, request: protocol.TilesRequest, _in: list[Any], out: Buffers
     ) -> protocol.TilesReply:
-        tiles, blob = self._tiles_of(self._checked(request.rows), request.thumbs)
+        rows = self._checked(request.rows)
+        tiles, blob = self._tiles_of(rows, request.thumbs, request.facts)
         return protocol.TilesReply(tiles=tiles, blob=out.add(blob))
 
     def _checked(self, rows: Iterable[int]) -> list[int]:
@@ -118,15 +119,16 @@ class GridRequests:
         return rows
 
     def _tiles_of(
-        self, rows: list[int], thumbs: bool
+        self, rows: list[int], thumbs: bool, facts: Sequence[str] = ()
     ) -> tuple[list[protocol.TileInfo], np.ndarray]:
         view = self._view
+        values = view.facts(rows, facts)
         errors = view.known[rows].get_column("error", default=pl.Series([None] * len(rows)))
         shown = (None, NOT_SCORED)
         readable = [row for row, error in zip(rows, errors, strict=True) if error in shown]
         thumbnails = self._thumbnails(readable) if thumbs else {}
         tiles, blob = [], bytearray()
-        for row, error in zip(rows, errors, strict=True):
+        for row, error, value in zip(rows, errors, values, strict=True):
             thumbnail = thumbnails.get(row)
             thumb = None
             if thumbnail is not None and thumbnail.jpeg is not None:
@@ -146,6 +148,7 @@ class GridRequests:
                     not_duplicate=not_duplicate,
                     width=view.fact(row, "width"),
                     height=view.fact(row, "height"),
+                    facts=value,
                     error=error or (thumbnail.error if thumbnail else None),
                     thumb=thumb,
                 )

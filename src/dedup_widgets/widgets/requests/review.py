@@ -2,10 +2,13 @@
 
 import threading
 import weakref
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from dedup_widgets.frame.schema import for_planning
+from dedup_widgets.frame.table import folders
 from dedup_widgets.planning.ranking import PLANNER_NEAR_LIMIT
 from dedup_widgets.review.missing import find_missing
 from dedup_widgets.review.session import Session
@@ -17,6 +20,12 @@ from dedup_widgets.widgets.base import Handler, News
 from dedup_widgets.widgets.protocol import Buffers, pack_bits
 from dedup_widgets.widgets.requests.grid import GridRequests
 
+_BEST = {
+    "highest": keepers.highest,
+    "lowest": keepers.lowest,
+    "oldest": keepers.oldest,
+    "newest": keepers.newest,
+}
 SECONDS_BEFORE_LOOKING = 2.0
 """After a page opened, before files that went missing are looked for, once."""
 
@@ -36,6 +45,7 @@ class ReviewRequests(GridRequests):
         self._looks_for_missing = False
         self._last_collections = session.collections.members()
         self._last_plan = self._plan_arrays()
+        self._nameless: list[Rule] = []
         self._last_seen = session.seen
 
     @property
@@ -44,6 +54,7 @@ class ReviewRequests(GridRequests):
         return super().handlers | {
             protocol.OpenReviewRequest: self._open_review,
             protocol.DecideRequest: self._decide,
+            protocol.FoldersRequest: self._folders,
             protocol.UndoRequest: self._undo,
             protocol.RedoRequest: self._redo,
             protocol.CollectRequest: self._collect,
@@ -51,9 +62,10 @@ class ReviewRequests(GridRequests):
         }
 
     def is_slow(self, request: protocol.Request) -> bool:
-        """Return whether a request needs a thread: pairs of near images are searched once."""
-        return isinstance(request, protocol.DecideRequest) and isinstance(
-            request.change, protocol.NearChange
+        """Return whether a request needs a thread: all paths are read, or pairs searched once."""
+        return isinstance(request, protocol.FoldersRequest) or (
+            isinstance(request, protocol.DecideRequest)
+            and isinstance(request.change, protocol.NearChange)
         )
 
     def report_change(self, change: Change, news: News) -> None:
@@ -138,6 +150,7 @@ class ReviewRequests(GridRequests):
         """Return what the plan follows, and what can be taken back."""
         session = self._session
         decisions, columns = session.decisions, session.frame.columns
+        named = self._named_rules
         rules = keepers.applicable(columns) if decisions.rules is None else decisions.rules
         can_move = session.plan is not None and "embedding" in columns
         undo, redo = session.next_steps
@@ -149,12 +162,13 @@ class ReviewRequests(GridRequests):
             if can_move
             else None,
             changes=session.changes,
-            rules=[_rule_info(rule) for rule in rules],
-            rule_choices=[
-                protocol.RuleChoice(name, rule.about)
-                for name, rule in keepers.RULES.items()
-                if set(rule.value.meta.root_names()) <= {*columns, "path"}
+            rules=[
+                protocol.RuleInfo(self._name_of(rule), rule.about)
+                if isinstance(rule, Rule)
+                else protocol.RuleInfo(rule, named[rule].about if rule in named else rule)
+                for rule in rules
             ],
+            rule_choices=[protocol.RuleInfo(name, rule.about) for name, rule in named.items()],
             keepers=len(decisions.keepers),
             not_duplicates=len(decisions.not_duplicates),
             undo=undo,
@@ -188,7 +202,40 @@ class ReviewRequests(GridRequests):
             case protocol.NearChange(near):
                 session.near = near
             case protocol.RulesChange(rules):
-                session.rules = rules
+                session.rules = None if rules is None else [self._rule(rule) for rule in rules]
+
+    @cached_property
+    def _named_rules(self) -> dict[str, Rule]:
+        session = self._session
+        return keepers.named(for_planning(session.frame.clear(), session.path, session.score))
+
+    def _name_of(self, rule: Rule) -> str:
+        """Return what a page calls a rule that has no name of its own."""
+        place = next((i for i, known in enumerate(self._nameless) if known is rule), None)
+        if place is None:
+            place = len(self._nameless)
+            self._nameless.append(rule)
+        return str(place)
+
+    def _rule(self, rule: str | protocol.NewRule) -> str | Rule:
+        match rule:
+            case protocol.NewFolderRule(folder):
+                return keepers.prefer_folder(folder)
+            case protocol.NewValuesRule(column, values):
+                return keepers.prefer(column, values)
+            case protocol.NewColumnRule(column, best):
+                return _BEST[best](column)
+        if rule.isdecimal() and int(rule) < len(self._nameless):
+            return self._nameless[int(rule)]
+        return rule
+
+    def _folders(
+        self, _request: protocol.FoldersRequest, _in: list[Any], _out: Buffers
+    ) -> protocol.FoldersReply:
+        root, counts = folders(self._session.paths)
+        return protocol.FoldersReply(
+            root=root, folders=[protocol.FolderInfo(*item) for item in counts.items()]
+        )
 
     def _mask(self, rows: list[int]) -> np.ndarray:
         return self._session.mask_of(self._checked(rows))
@@ -231,10 +278,3 @@ def _look_for_missing(weak: "weakref.ref[Session]") -> None:
     session = weak()
     if session is not None and not session.scoring:
         session.note_missing(find_missing(session.paths))
-
-
-def _rule_info(rule: str | Rule) -> protocol.RuleInfo:
-    if isinstance(rule, Rule):
-        return protocol.RuleInfo(None, rule.about)
-    known = keepers.RULES.get(rule)
-    return protocol.RuleInfo(rule, known.about if known else rule)
