@@ -1,5 +1,6 @@
 """A job in a real JupyterLab: it runs while the Explorer is used, and its button ends it."""
 
+import json
 import re
 
 import pytest
@@ -73,6 +74,16 @@ class Quick:
         return np.stack([np.asarray(i.resize((8, 8)), np.float32).ravel() - 100 for i in images])
 """
 
+TOP = """cell => Math.round(
+    cell.getBoundingClientRect().top - cell.closest('[role=grid]').getBoundingClientRect().top
+)"""
+FIRST = f"""grid => {{
+    const cells = [...grid.querySelectorAll('[role=gridcell]')];
+    const top = {TOP};
+    const first = cells.find(cell => top(cell) + cell.offsetHeight > 0);
+    return [first.querySelector('.name').title, top(first)];
+}}"""
+
 FILLING = """
 job = dw.score_async(photos, model=Quick(), batch_size=2, store={store!r}, progress=False)
 ex = dw.Explorer(job, height=300)
@@ -92,6 +103,8 @@ def test_an_explorer_of_a_job_fills_and_keeps_the_place(demo, shots, tmp_path):
         eventually(notebook, "len(ex.selection)", 1)
         grid = widget.get_by_role("grid")
         grid.evaluate("grid => { grid.scrollTop = 600 }")
+        page.wait_for_timeout(500)
+        first = grid.evaluate(FIRST)
         page.screenshot(path=shots / "filling.png")
 
         eventually(notebook, "job.state", "done", seconds=120)
@@ -100,6 +113,9 @@ def test_an_explorer_of_a_job_fills_and_keeps_the_place(demo, shots, tmp_path):
         assert notebook.kernel("ex.frame.equals(job.result())")
         shown = notebook.kernel("ex.session.summary.exact")
         expect(widget.locator(".overview, .sentence").first).to_contain_text(str(shown))
-        assert grid.evaluate("grid => grid.scrollTop") == pytest.approx(600, abs=1)
+        name, top = first
+        tile = widget.locator(f"[role=gridcell]:has([title={json.dumps(name)}])")
+        expect(tile).to_be_visible()
+        assert tile.evaluate(TOP) == pytest.approx(top, abs=2)
         expect(widget.locator(".picked-count strong")).to_have_text("1")
         page.screenshot(path=shots / "filled.png")
