@@ -13,7 +13,7 @@ import {
 } from "../data/frame";
 import { denseRank, displayOrder, withHidden, withNewcomers } from "../data/order";
 import { readSort, type Sort } from "../data/sort";
-import { type AnyModel, listen } from "../wire/model";
+import { type AnyModel, canEmbed, listen } from "../wire/model";
 import type { Replies } from "../wire/protocol";
 import { CancelledError, RetryError } from "../wire/rpc";
 import { syncTrait } from "../wire/sync";
@@ -173,7 +173,7 @@ export class GridState extends PickState {
       },
       { once: true },
     );
-    if (!(model as { widget_manager?: unknown }).widget_manager) this.#answer(model, abort);
+    if (!canEmbed(model)) this.#answer(model, abort);
     this.open();
   }
 

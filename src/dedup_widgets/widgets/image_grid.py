@@ -185,8 +185,11 @@ class ImageGrid(Widget):
 
     def _follow(self, changes: Sequence[Change]) -> None:
         with self._news() as news:
+            what = {change.what for change in changes}
             for change in changes:
-                self._requests.report_change(change, news)
+                # A page that asks for all again gets the plan with it.
+                if change.what != "plan" or "frame" not in what:
+                    self._requests.report_change(change, news)
         for change in changes:
             self._show(change)
         self.revision += 1
