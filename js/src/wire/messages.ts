@@ -350,6 +350,7 @@ export interface GridReply {
   path: string;
   near: number;
   similar: string | null;
+  words: boolean;
   scores: Float32;
   selected: Uint8;
   band: Uint32;
@@ -476,6 +477,7 @@ export interface ReviewReply {
   path: string;
   near: number;
   similar: string | null;
+  words: boolean;
   scores: Float32;
   selected: Uint8;
   band: Uint32;

@@ -10,6 +10,7 @@ key                  JSON                                    in Python
 ``plan``             ``{"any": ["remove"]}``                 ``"remove"``, ``"keep"``, or a list
 ``label_conflict``   ``true``                                ``True``: groups whose labels disagree
 ``leakage``          ``true``                                ``True``: groups that straddle splits
+``words``            ``{"contains": "a red car"}``           ``"a red car"``: the images nearest to it
 ``where``            ``{"text": …, "expression": …}``        a Polars expression
 ===================  ======================================  =========================================
 """  # noqa: E501
@@ -29,9 +30,9 @@ import polars as pl
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.filters import facets
-from dedup_widgets.filters.clauses import from_json, to_expression, to_json
+from dedup_widgets.filters.clauses import from_json, searchable, to_expression, to_json
 
-RESERVED = ("collections", "plan", "label_conflict", "leakage", "where")
+RESERVED = ("collections", "plan", "label_conflict", "leakage", "words", "where")
 """Keys that stand for no column. A column of such a name can be filtered by ``where`` only."""
 
 
@@ -92,6 +93,8 @@ class Context:
         Returns the rows of each action of the plan, as masks by name; None without a plan.
     label_conflict, leakage : callable | None
         Return the mask of such rows; None without a column of labels or splits.
+    words : callable | None
+        Returns the mask of the images nearest to a text; None where the model embeds none.
     expressions : Expressions
         What ``where`` may stand for.
     """
@@ -102,6 +105,7 @@ class Context:
     plan: Callable[[], Mapping[str, np.ndarray]] | None = None
     label_conflict: Callable[[], np.ndarray] | None = None
     leakage: Callable[[], np.ndarray] | None = None
+    words: Callable[[str], np.ndarray] | None = None
     expressions: Expressions = field(default_factory=Expressions)
 
     def kind(self, column: str, dtype: pl.DataType) -> facets.Kind | None:
@@ -289,6 +293,8 @@ def _row_sets(n: int, key: str, clause: Any, context: Context) -> Iterator[tuple
             yield _union(members, names, n), word == "include"
     elif key == "plan":
         yield _union(context.plan() if context.plan else {}, clause["any"], n), True
+    elif key == "words":
+        yield context.words(clause["contains"]) if context.words else np.zeros(n, bool), True
     else:
         yield getattr(context, key)(), True
 
@@ -313,6 +319,8 @@ def _value(frame: pl.DataFrame, key: str, clause: Any, context: Context) -> Any:
     if key == "plan":
         actions = list(clause["any"])
         return actions[0] if len(actions) == 1 else actions
+    if key == "words":
+        return clause["contains"]
     if key in RESERVED:
         return deepcopy(clause)
     dtype = frame.schema.get(key, pl.Null())
@@ -353,6 +361,11 @@ def _reserved(frame: pl.DataFrame, key: str, value: Any, context: Context) -> An
             names = ", ".join(map(repr, known))
             raise InputError(f"'plan' takes {names}, or a list of them, not {value!r}")
         return {"any": sorted(set(actions))}
+    if key == "words":
+        if not isinstance(value, str):
+            raise InputError(f"'words' takes a text, not {value!r}")
+        masks(searchable(key, value))  # a model that cannot be loaded is said at once
+        return {"contains": value}
     if value is not True:
         raise InputError(f"{key!r} takes True, not {value!r}; leave it out for all rows")
     return True
@@ -362,6 +375,7 @@ _MISSING = {
     "plan": "there is no plan for this frame; dedup_widgets.score makes the columns that it needs",
     "label_conflict": "no column of labels is named",
     "leakage": "no column of splits is named",
+    "words": "the model of these embeddings does not embed text; score with CLIP",
 }
 
 

@@ -189,6 +189,7 @@ class Session(View):
             plan=self._planned_actions if self._plan is not None else None,
             label_conflict=self._disagreement(self.label),
             leakage=self._disagreement(self.split),
+            words=self._by_words,
             expressions=self._expressions,
         )
 

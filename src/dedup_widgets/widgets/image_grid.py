@@ -15,6 +15,7 @@ from dedup_widgets.store.open import Store
 from dedup_widgets.widgets.base import Widget, bundle
 from dedup_widgets.widgets.delegate import attribute_of, method_of
 from dedup_widgets.widgets.link import link
+from dedup_widgets.widgets.protocol import Request
 from dedup_widgets.widgets.requests.grid import GridRequests
 
 
@@ -88,6 +89,9 @@ class ImageGrid(Widget):
         """Take the widget off all pages; its session goes on without it."""
         self._stop_following()
         super().close()
+
+    def _is_slow(self, request: Request) -> bool:
+        return super()._is_slow(request) or self._requests.is_slow(request)
 
     def link(self, scatter: Any) -> Callable[[], None]:
         """Share selection and filters with a scatter plot of jupyter-scatter.

@@ -44,9 +44,10 @@ class ReviewRequests(GridRequests):
 
     def is_slow(self, request: protocol.Request) -> bool:
         """Return whether a request needs a thread: pairs of near images are searched once."""
-        return isinstance(request, protocol.DecideRequest) and isinstance(
+        searches = isinstance(request, protocol.DecideRequest) and isinstance(
             request.change, protocol.NearChange
         )
+        return searches or super().is_slow(request)
 
     def report_change(self, change: Change, news: News) -> None:
         """Add the events that report a change to pages."""
