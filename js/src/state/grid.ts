@@ -1,4 +1,5 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { textOf, WORDS } from "../data/filters";
 import { countGroups, type Frame, frameOf } from "../data/frame";
 import { denseRank, displayOrder, withKeepers } from "../data/order";
 import { readSort, type Sort } from "../data/sort";
@@ -21,6 +22,14 @@ export interface Shown {
   /** The same with context tiles; `mask` has them as 0. */
   items: Uint32Array;
   groups: number;
+}
+
+/** The ranks of a column; those of words are of a text. */
+interface Ranked {
+  column: string;
+  text: string | null;
+  rank: Uint32Array;
+  frame: Frame;
 }
 
 const readHeight = (raw: unknown) => (typeof raw === "number" && raw > 0 ? raw : 560);
@@ -47,7 +56,7 @@ export class GridState extends PickState {
   readonly sorting: Signal<string | null> = signal(null);
   readonly sortError: Signal<string | null> = signal(null);
 
-  #rank: Signal<{ column: string; rank: Uint32Array; frame: Frame } | null> = signal(null);
+  #rank: Signal<Ranked | null> = signal(null);
   /** Another plan keeps the scores, and so their ranks. */
   #scores = computed(() => {
     const frame = this.frame.value;
@@ -99,8 +108,9 @@ export class GridState extends PickState {
     const stop = effect(() => {
       const frame = this.frame.value;
       const column = this.sort.value.column;
+      const text = column === WORDS ? textOf(this.filtering.clauses.value[WORDS]) : null;
       this.rpc.recovered.value;
-      if (frame) this.#rankBy(frame, column);
+      if (frame) this.#rankBy(frame, column, text);
     });
     abort.addEventListener("abort", stop, { once: true });
     this.open();
@@ -127,8 +137,18 @@ export class GridState extends PickState {
     this.#pushSort();
   }
 
+  /** Show the images that show what some words say, the nearest first; null for all again. */
+  findByWords(text: string | null): void {
+    const path = this.frame.peek()?.path ?? "";
+    this.filtering.change({ [WORDS]: text === null ? null : { contains: text }, [path]: null });
+    const isByWords = this.sort.peek().column === WORDS;
+    if (text !== null) this.setSort({ column: WORDS, descending: false, grouped: false });
+    else if (isByWords)
+      this.setSort({ ...readSort(null), column: this.frame.peek()?.score ?? path });
+  }
+
   /** Ranks of the score are computed here; those of other columns are Python's. */
-  #rankBy(frame: Frame, column: string): void {
+  #rankBy(frame: Frame, column: string, text: string | null): void {
     const present = this.#rank.peek();
     if (column === "" || column === frame.score) {
       this.sorting.value = null;
@@ -137,13 +157,13 @@ export class GridState extends PickState {
       return;
     }
     const holds = present?.frame === frame || !PLANNED.includes(column);
-    if (present?.column === column && holds) return;
+    if (present?.column === column && present.text === text && holds) return;
     this.sorting.value = column;
     this.rpc.request("order", { column }, { latest: "order" }).then(
       ({ rank }) => {
         if (this.frame.peek() !== frame || this.sort.peek().column !== column) return;
         batch(() => {
-          this.#rank.value = { column, rank, frame };
+          this.#rank.value = { column, text, rank, frame };
           this.sorting.value = null;
           this.sortError.value = null;
         });

@@ -53,7 +53,10 @@ class GridRequests:
 
     def is_slow(self, request: protocol.Request) -> bool:
         """Return whether a request needs a thread: the first words load a model."""
-        return isinstance(request, protocol.MatchRequest) and request.key == "words"
+        match request:
+            case protocol.MatchRequest(key="words") | protocol.OrderRequest(column="words"):
+                return True
+        return False
 
     def report_change(self, change: Change, news: News) -> None:
         """Add the events that report a change to pages."""
