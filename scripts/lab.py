@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -123,18 +123,38 @@ class Lab:
         self,
         notebook: str,
         *,
+        app: str = "doc/tree",
         dark: bool = False,
         width: int = 1280,
         height: int = 1000,
     ) -> Iterator[Notebook]:
-        """Open a notebook of the root folder, with nothing but it on screen."""
+        """Open a notebook of the root folder, with nothing but it on screen.
+
+        Another `app` of the server than JupyterLab is ``notebooks``: Notebook 7.
+        """
         _write_settings(self._runtime.parent, dark)
         context = self._browser.new_context(viewport={"width": width, "height": height})
         page = context.new_page()
         try:
-            page.goto(f"{self._url}/doc/tree/{notebook}?token={self._token}")
+            page.goto(f"{self._url}/{app}/{notebook}?token={self._token}")
             page.locator(".jp-Notebook").wait_for(timeout=90_000)
             yield Notebook(page, self._runtime / f"kernel-{self._kernel_of(notebook)}.json")
+        finally:
+            context.close()
+
+    def page(self, address: str) -> AbstractContextManager[Page]:
+        """Open another page of the server."""
+        joint = "&" if "?" in address else "?"
+        return self.browse(f"{self._url}/{address}{joint}token={self._token}")
+
+    @contextmanager
+    def browse(self, url: str) -> Iterator[Page]:
+        """Open any page."""
+        context = self._browser.new_context(viewport={"width": 1280, "height": 1000})
+        try:
+            page = context.new_page()
+            page.goto(url)
+            yield page
         finally:
             context.close()
 

@@ -2,6 +2,14 @@
 
 from playwright.sync_api import expect
 
+SETUP = """
+import dedup_widgets as dw, polars as pl
+from dedup_widgets.demo import demo_photos
+photos = demo_photos("photos")
+df = dw.score(photos, model="efficientnet-lite0", progress=False)
+"""
+"""A cell that scores the demo photos."""
+
 
 def app(page, index=0):
     """The widget's own part of the page; Playwright looks into its shadow root."""

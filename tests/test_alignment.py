@@ -12,6 +12,9 @@ from skimage import data
 from dedup_widgets.alignment.comparable import Comparable, comparable
 from dedup_widgets.alignment.confirm import confirm
 from dedup_widgets.alignment.geometry import overlap
+from dedup_widgets.alignment.overlay import refine
+from dedup_widgets.alignment.photos import as_bright
+from dedup_widgets.alignment.points import agree
 from dedup_widgets.images import layers
 from dedup_widgets.images.thumbnail import thumbnail
 
@@ -95,6 +98,19 @@ def test_a_darker_or_brighter_copy_is_confirmed(factor):
     assert confirm(seen(ImageEnhance.Brightness(original).enhance(factor)), seen(original)).relation
 
 
+@pytest.mark.parametrize("angle", [10, 33, 60])
+@pytest.mark.parametrize("corners", ["black", "white"])
+def test_corners_of_one_colour_draw_no_map_away(corners, angle):
+    original = photo()
+    turned = original.rotate(angle, Image.Resampling.BICUBIC, expand=True, fillcolor=corners)
+    a, b = seen(turned), seen(original)
+    _, found = agree(a.points, b.points)
+    once = refine(a.content, b.content, found, 96)
+    assert once == pytest.approx(found, abs=0.02)
+    assert refine(a.content, b.content, once, 96) == pytest.approx(once, abs=0.002)
+    assert confirm(a, b).relation == "rotated"
+
+
 def test_different_photos_are_refused():
     pictures = [
         seen(photo(n)) for n in ("astronaut", "coffee", "chelsea", "rocket", "cat", "coins")
@@ -114,6 +130,49 @@ def test_text_over_a_copy_is_said_and_on_which_side():
     found = confirm(seen(copy), seen(original))
     assert found.relation == "overlaid"
     assert found.over_a > found.over_b == 0
+
+
+def lettered(picture):
+    picture = picture.copy()
+    draw = ImageDraw.Draw(picture)
+    font = ImageFont.load_default(picture.height // 8)
+    for text, y, anchor in (("NOBODY EVER", 0.03, "ma"), ("TOLD ME THIS", 0.96, "md")):
+        at = (picture.width // 2, picture.height * y)
+        draw.text(at, text, "white", font, anchor, stroke_width=3, stroke_fill="black")
+    return picture
+
+
+def captioned(picture):
+    picture = picture.copy()
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((0, 0.86 * picture.height, picture.width, picture.height), "black")
+    font = ImageFont.load_default(picture.height // 14)
+    draw.text((30, 0.89 * picture.height), "What we saw on day 31", "white", font)
+    return picture
+
+
+@pytest.mark.parametrize("change", [lettered, captioned])
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea", "rocket"])
+def test_letters_and_a_caption_over_a_copy_are_said(name, change):
+    original = photo(name)
+    found = confirm(seen(change(original)), seen(original))
+    assert found.relation == "overlaid"
+    assert found.over_a > found.over_b == 0
+
+
+def test_something_dark_over_a_bright_place_leaves_the_tones_of_the_rest():
+    bright = np.linspace(120, 250, 4096, dtype=np.float32).reshape(64, 64)
+    covered = bright.copy()
+    covered[40:] = np.where(np.arange(24)[:, None] < 6, 0, covered[40:])
+    mapped = as_bright(covered, bright, np.ones((64, 64), bool))
+    assert np.abs(mapped - bright)[:40].max() < 8
+
+
+@pytest.mark.parametrize("factor", [2.5, 0.4])
+def test_a_whole_picture_may_be_stretched_more_than_a_part_of_it(factor):
+    original = photo("coffee")
+    stretched = original.resize((round(original.width * factor), original.height))
+    assert confirm(seen(stretched), seen(original)).relation == "resized"
 
 
 def test_one_picture_of_a_collage_is_refused():

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 import dedup_widgets as dw
 from dedup_widgets.filters import present
+from dedup_widgets.frame.summary import outcomes, summarize
 from dedup_widgets.review.session import Session
 from dedup_widgets.widgets.analytics.analytics import Analytics, Throttle
 from dedup_widgets.widgets.analytics.charts import Pointer
 from dedup_widgets.widgets.analytics.metrics import (
-    KINDS,
     Metric,
     bins_for,
     height_ticks,
@@ -264,13 +264,13 @@ def test_the_score_comes_first_and_what_measures_nothing_not_at_all(frame):
     assert found == ["uniqueness", "brightness", "width", "distance", "taste"]
 
 
-def test_counts_by_kind_are_those_of_the_frame(frame):
-    metric = Metric.of(frame, "uniqueness", frame["kind"].cast(pl.String), score=True)
+def test_counts_are_those_of_the_summary(frame):
+    outcome = outcomes(frame, "uniqueness", 0.05)
+    metric = Metric.of(frame, "uniqueness", outcome, score=True)
     bins = bins_for(metric.known, log=True, score=True)
     counts = metric.counts(bins)
-    for kind, row in zip(KINDS, counts, strict=True):
-        expected = frame.filter((pl.col("kind") == kind) & pl.col("uniqueness").is_not_null())
-        assert row.sum() == len(expected)
+    summary = summarize(frame)
+    assert counts.sum(axis=1).tolist() == [summary.exact, summary.near, summary.kept, 0]
     assert counts[0, 0] == 2
     assert metric.about().startswith("9 images · min 0 · median ")
     assert metric.about().endswith(" · 1 missing")
@@ -407,21 +407,21 @@ def test_a_range_that_makes_no_sense_is_refused(frame):
 
 def test_the_mouse_reads_range_count_and_kinds_of_each_bar(frame):
     pointer = drawn(Analytics(frame), Pointer)[0]
-    assert pointer.texts[0] == "0\n2 images\n2 exact"
+    assert pointer.texts[0] == "0\n2 images\n2 exact duplicates go"
     assert pointer.texts[1] == ""
     assert len(pointer.texts) == len(pointer.places) == 62
     assert "1e-6 … 1.26e-6\n0 images" in pointer.texts[2]
     assert pointer.values == [], "nothing is picked there"
 
 
-def test_kinds_of_a_frame_that_does_not_tell_them_follow_the_boundary():
+def test_what_goes_of_a_frame_that_does_not_tell_follows_the_boundary():
     frame = pl.DataFrame({"path": list("abc"), "uniqueness": [0.0, 0.02, 0.9]})
     analytics = Analytics(frame)
-    assert "near 1" in said(analytics)
+    assert "near-duplicates go 1" in said(analytics)
     analytics.near = 0.01
-    eventually(lambda: "near 1" not in said(analytics))
+    eventually(lambda: "near-duplicates go" not in said(analytics))
     analytics = Analytics(pl.DataFrame({"path": list("abc"), "m": [1, 2, 3]}))
-    assert "kind:" not in said(analytics)
+    assert "plan:" not in said(analytics)
 
 
 # With an Explorer
@@ -544,13 +544,12 @@ def test_near_is_the_explorers_both_ways(ex):
     assert field(analytics, "Near-duplicate threshold").value == 0.1
 
 
-def test_a_new_boundary_draws_the_new_kinds(ex):
+def test_a_new_boundary_draws_what_goes_then(ex):
     before = said(ex.analytics)
-    assert f"near {(ex.frame['kind'] == 'near').sum()}" in before
+    assert f"near-duplicates go {ex.session.summary.near}<" in before
     ex.near = 0.0001
-    kinds = ex.frame.group_by("kind").len().drop_nulls()
-    for kind, count in kinds.iter_rows():
-        eventually(lambda kind=kind, count=count: f"{kind} {count}<" in said(ex.analytics))
+    kept = ex.session.summary.kept
+    eventually(lambda: f"kept {kept}<" in said(ex.analytics))
     assert said(ex.analytics) != before
 
 

@@ -317,6 +317,7 @@ def dataset(source, folder, **changes):
         "root": str(folder),
         "mode": "copy",
         "format": "imagefolder",
+        "copies": False,
         "merge": False,
         "annotate": None,
         **changes,
@@ -423,3 +424,64 @@ def test_the_log_is_one_line_a_step(ex, frame):
     row = ex.log.row(1, named=True)
     assert (row["action"], row["step"]) == ("do", "selection")
     assert json.loads(row["value"]) == {"add": [frame["path"][0]], "remove": []}
+
+
+def test_rules_made_on_the_page_are_read_in_python_logged_undone_and_replayed(frame):
+    votes = frame.with_columns(
+        votes=pl.int_range(pl.len()), source=pl.lit("web"), day=pl.date(2024, 1, 1)
+    )
+    ex = dw.Explorer(votes)
+    page = Page(ex)
+    made_in_python = dw.keepers.prefer_path("*copy*")
+    ex.rules = [made_in_python, "bytes"]
+    python, bytes_ = page.open()["review"]["rules"]
+    assert (python["about"], bytes_["name"]) == ("path like *copy*", "bytes")
+    folder = str(Path(path_of(frame, "cat.png")).parent)
+    rules = [
+        "oldest",
+        {"prefers": "values", "column": "source", "values": ["camera", "web"]},
+        python["name"],
+        {"prefers": "column", "column": "votes", "best": "highest"},
+        {"prefers": "folder", "folder": folder},
+        "path",
+    ]
+    reply = page.ask("decide", change={"what": "rules", "rules": rules})
+    shown = reply.event("review")["review"]["rules"]
+    assert [rule["about"] for rule in shown] == [
+        "oldest by day",
+        "source camera, then web",
+        "path like *copy*",
+        "highest votes",
+        f"in the folder {Path(folder).parent.name}/photos",
+        "path that sorts first",
+    ]
+    assert ex.rules[2] is made_in_python
+    assert ex.plan.equals(dw.plan(votes, **ex.decisions.arguments()))
+    assert dw.replay(votes, ex.log).decisions == ex.decisions
+    names_now = [rule["name"] for rule in shown]
+    page.ask("decide", change={"what": "rules", "rules": names_now[::-1]})
+    assert ex.rules[3] is made_in_python
+    ex.undo()
+    ex.undo()
+    assert ex.rules == (made_in_python, "bytes")
+
+
+def test_each_named_rule_that_suits_the_frame_can_be_chosen(ex, frame):
+    chosen = [rule["name"] for rule in Page(ex).open()["review"]["rule_choices"]]
+    assert set(chosen) == {*dw.keepers.RULES, "oldest", "newest"}
+    ex.rules = chosen
+    bare = dw.Explorer(frame.select("path", "uniqueness", "group", "keep", "kind", "nearest"))
+    names_there = {rule["name"] for rule in Page(bare).open()["review"]["rule_choices"]}
+    assert names_there == {"plain_name", "path"}
+
+
+def test_folders_are_counted_with_what_lies_below_them(photos, make_photo):
+    (photos / "a" / "b").mkdir(parents=True)
+    for name in ("a/1.png", "a/b/2.png"):
+        make_photo(5, (20, 20)).save(photos / name)
+    reply = Page(dw.Explorer(photos, model=Pixels(), progress=False)).ask("folders")
+    assert reply["root"] == str(photos)
+    assert reply["folders"] == [
+        {"folder": str(photos / "a"), "images": 2},
+        {"folder": str(photos / "a" / "b"), "images": 1},
+    ]

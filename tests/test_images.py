@@ -538,6 +538,16 @@ def test_exif_is_told(photo, format):  # noqa: A002
     assert not decode(saved(photo, format)).facts.exif
 
 
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_how_a_picture_is_turned_and_stored_is_no_exif(photo, format):  # noqa: A002
+    exif = Image.Exif()
+    exif[0x0112], exif[0x011A], exif[0x0128] = 6, 72.0, 2
+    exif[0x8769] = {0x9000: b"0232", 0xA002: 40, 0xA003: 30}
+    assert not decode(saved(photo, format, exif=exif)).facts.exif
+    exif[0x8769] = {0x9000: b"0232", 0x829A: 0.01}
+    assert decode(saved(photo, format, exif=exif)).facts.exif
+
+
 def test_the_tags_that_every_tiff_has_are_not_exif(photo):
     assert not decode(saved(photo, "TIFF")).facts.exif
     assert decode(saved(photo, "TIFF", tiffinfo={34665: {0x9003: "2026"}})).facts.exif

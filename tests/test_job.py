@@ -14,7 +14,7 @@ import pytest
 import dedup_widgets as dw
 from dedup_widgets._progress import Pace
 from dedup_widgets.widgets.job_panel import JobPanel
-from page import Page, Pixels, names
+from page import Page, Pixels
 
 PATIENCE = 60
 """Seconds after which a test gives up on what a busy machine may delay."""
@@ -67,6 +67,14 @@ def ended(job):
         job.result(PATIENCE)
     assert job.done
     return job
+
+
+def wait_until(condition):
+    for _ in range(PATIENCE * 20):
+        if condition():
+            return
+        time.sleep(0.05)
+    assert condition()
 
 
 def test_the_result_is_what_score_returns(photos, tmp_path):
@@ -216,29 +224,90 @@ def test_a_model_that_cannot_be_had_fails_the_job_and_nothing_else(photos, tmp_p
             ask()
 
 
-def test_an_explorer_opens_on_what_is_scored_so_far_and_answers_while_the_job_runs(photos, gated):
+def scored(ex):
+    return ex.frame["uniqueness"].count()
+
+
+def test_an_explorer_of_a_job_fills_while_it_goes_on_and_is_whole_in_the_end(photos, gated):
     job = start(photos, gated)
     gated.wait_for(3)
     ex = dw.Explorer(job)
     page = Page(ex)
-    shown = len(ex.frame)
-    assert 4 <= shown < 13
-    assert page.open()["rows"] == shown
-    (tile,) = page.ask("tiles", rows=[0])["tiles"]
-    assert tile["thumb"]
-    page.ask("select", {"rows": np.array([3], np.uint8)})
-    assert names(ex.selection) == names(ex.frame.head(2))
+    opened = page.open()
+    assert (opened["rows"], opened["summary"]["waiting"]) == (13, 13 - scored(ex))
+    assert 4 <= scored(ex) < 13
+    waiting = ex.frame["error"].to_list().index("not scored yet")
+    tiles = page.ask("tiles", rows=[0, waiting])["tiles"]
+    assert all(tile["thumb"] for tile in tiles)
+    assert tiles[1]["caption"] == "not scored yet"
+    assert ex._scoring.endswith("of 13 images") or "of 13 images," in ex._scoring
+
+    # What is filtered, sorted and selected meanwhile stays.
+    page.ask("select", {"rows": np.array([3, 0], np.uint8)})
+    ex.filters, ex.sort = {"path": "."}, "path"
     assert not job.done
     gated.let()
+    frame = job.result(PATIENCE)
+    wait_until(lambda: ex._scoring == "")
+    assert page.events("frame")
+    assert ex.frame.equals(frame)
+    assert ex.plan.equals(dw.plan(frame))
+    assert (len(ex.selection), dict(ex.filters), ex.sort["column"]) == (2, {"path": "."}, "path")
+    assert ex.next_steps[0] is not None
+    whole, alone = page.open(), Page(dw.Explorer(frame)).open()
+    for array in ("scores", "band", "place", "kind", "keep"):
+        assert np.array_equal(whole.array(array), alone.array(array), equal_nan=True)
+    assert whole["summary"] == alone["summary"]
+
+
+def test_what_was_decided_before_the_end_holds_after_it(photos, gated):
+    job = start(photos, gated)
+    gated.wait_for(3)
+    review = dw.Session(job)
+    group = review.frame.filter(pl.col("group") == 1)
+    if group.is_empty():
+        pytest.skip("no group among the first images")
+    chosen = group.filter(~pl.col("keep"))["path"][0]
+    review.choose_keepers([chosen])
+    gated.let()
     job.result(PATIENCE)
-    assert len(dw.Explorer(job).frame) == 13
+    wait_until(lambda: review.scoring == "")
+    assert review.frame.filter(pl.col("path") == chosen)["keep"].item()
+    review.undo()
+    assert not review.frame.filter(pl.col("path") == chosen)["keep"].item()
+
+
+def test_an_explorer_that_is_gone_is_filled_no_more(photos, gated):
+    import gc
+    import weakref
+
+    job = start(photos, gated)
+    gated.wait_for(3)
+    review = weakref.ref(dw.Session(job))
+    gc.collect()
+    assert review() is None
+    gated.let()
+    job.result(PATIENCE)
+
+
+def test_of_a_job_that_is_cancelled_what_it_scored_is_shown(photos, gated):
+    job = start(photos, gated)
+    gated.wait_for(3)
+    ex = dw.Explorer(job)
+    job.cancel()
+    gated.let()
+    ended(job)
+    wait_until(lambda: ex._scoring == "")
+    assert 4 <= scored(ex) <= 13
+    assert len(ex.frame) == 13
 
 
 def test_an_explorer_opens_on_a_job_that_has_nothing_yet(photos):
     model = Gated()
     try:
         ex = dw.Explorer(start(photos, model))
-        assert Page(ex).open()["rows"] == 0
+        assert Page(ex).open()["summary"]["waiting"] == 13
+        assert ex.rest.is_empty()
     finally:
         model.let()
 

@@ -319,6 +319,14 @@ def test_paths_that_match_rank_first():
     assert order(frame, keepers.prefer_path("*/originals/*"))[:2] == [paths[1], paths[2]]
 
 
+def test_images_of_a_folder_rank_first_and_not_those_of_one_whose_name_begins_so():
+    paths = ["/a/b/1.jpg", "/a/bc/1.jpg", "/a/b*/1.jpg", "\\a\\b\\c\\1.jpg", "/z/a/b/1.jpg"]
+    frame = pl.DataFrame({"path": paths})
+    for folder in ("/a/b", "/a/b/", "\\a\\b"):
+        assert set(order(frame, keepers.prefer_folder(folder))[:2]) == {paths[0], paths[3]}
+    assert order(frame, keepers.prefer_folder("/a/b*"))[0] == paths[2]
+
+
 @given(st.text("ab[]*?.\\/(ä\n", max_size=8), st.text("ab[].\\/(ä\n", max_size=8))
 def test_a_pattern_matches_whole_paths_and_has_no_wildcards_but_two(pattern, path):
     def matches(glob, text):

@@ -260,8 +260,7 @@ def test_a_csv_without_any_group_can_be_planned(frame):
 def test_a_summary_counts_what_lies_beyond_and_what_was_left_out():
     frame = scored(left_out=2)
     assert not re.search("unconfirmed|beyond", str(summarize(frame)))
-    wide = summarize(frame, near=0.3)
-    assert wide.near == summarize(frame).near + wide.unconfirmed
+    wide = dw.Session(frame, near=0.3).summary
     assert wide.unconfirmed > 0
     assert f"{wide.unconfirmed} beyond 0.05, unconfirmed" in str(wide)
     assert "3 pairs compared, copies of 2 images may be missed" in str(wide)

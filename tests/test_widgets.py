@@ -40,6 +40,9 @@ def test_open_tells_everything_that_a_view_needs(ex, frame):
         "images": 5,
         "exact": 1,
         "near": 0,
+        "kept": 3,
+        "exact_bytes": frame.filter(uniqueness=0.0)["bytes"].sum(),
+        "near_bytes": 0,
         "groups": 1,
         "exact_groups": 1,
         "near_groups": 0,
@@ -47,6 +50,7 @@ def test_open_tells_everything_that_a_view_needs(ex, frame):
         "unconfirmed": 0,
         "compared": 0,
         "left_out": 0,
+        "waiting": 0,
         "label_conflicts": None,
         "leakage": None,
     }
@@ -81,6 +85,27 @@ def test_tiles_carry_thumbnails_names_and_errors_in_one_message(ex, frame):
     broken = Page(ex).ask("tiles", rows=[names(frame).index("broken.jpg")])["tiles"][0]
     assert broken["thumb"] is None
     assert broken["error"]
+
+
+def test_a_tile_has_the_facts_that_were_asked_for(frame):
+    shown = frame.with_columns(
+        label=pl.lit("cat").cast(pl.Categorical),
+        tags=pl.lit(pl.Series([["a", "b"]])).first(),
+        day=pl.date(1970, 1, 2),
+        ratio=pl.lit(float("nan")),
+        sharp=True,
+    )
+    wanted = ["label", "tags", "day", "ratio", "sharp", "bytes", "nothing", "embedding"]
+    (tile,) = Page(dw.ImageGrid(shown)).ask("tiles", rows=[0], thumbs=False, facts=wanted)["tiles"]
+    assert tile["facts"] == {
+        "label": "cat",
+        "tags": "a, b",
+        "day": 86_400_000,
+        "ratio": None,
+        "sharp": True,
+        "bytes": frame["bytes"][0],
+        "embedding": None,
+    }
 
 
 def test_a_tile_says_what_it_is_to_others_and_which_rule_made_it_the_keeper(ex, frame):
@@ -346,7 +371,8 @@ def test_names_are_sent_as_they_are_for_the_browser_to_show_as_text(ex, frame):
 
 def test_the_text_of_an_explorer_sums_it_up(ex):
     assert repr(ex) == (
-        "Explorer(5 images, 1 exact duplicates of 1, 0 near-duplicates, 1 groups, 1 unreadable)"
+        "Explorer(5 images, 1 exact duplicate can go, 0 near-duplicates can go, 3 kept, "
+        "1 unreadable, 1 group)"
     )
 
 

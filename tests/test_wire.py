@@ -115,3 +115,37 @@ def test_an_answer_goes_by_the_type_of_its_request_and_events_by_their_own():
 def test_a_widget_refuses_what_another_one_answers():
     reply = Page(dw.RangeHistogram([0.1])).ask("tiles", rows=[0])
     assert "RangeHistogram does not answer" in reply["error"]["message"]
+
+
+@pytest.mark.parametrize("host", ["COLAB_RELEASE_TAG", "VSCODE_PID"])
+def test_no_message_is_over_a_megabyte_where_the_host_takes_no_larger_ones(
+    large, monkeypatch, host
+):
+    whole = Page(dw.Explorer(large))
+    expected = whole.open()
+    assert size(whole.sent[-1]) > 1_000_000
+    monkeypatch.setenv(host, "1")
+    page = Page(dw.Explorer(large))
+    page.open()
+    assert all(size(message) < 1_000_000 for message in page.sent)
+    content, buffers = page.sent[-1]
+    assert buffers == []
+    pieces = [b for content, buffers in page.sent if "chunk" in content for b in buffers]
+    together = b"".join(bytes(piece) for piece in pieces)
+    sizes = np.cumsum([0, *content["chunks"]["sizes"]])
+    wire = content["reply"]["scores"]
+    start, end = sizes[wire["buffer"]], sizes[wire["buffer"] + 1]
+    assert together[start:end] == expected.array("scores").tobytes()
+
+
+def test_what_is_sent_when_a_widget_is_first_shown_is_small(large):
+    state = dw.Explorer(large).get_state()
+    assert len(json.dumps({key: value for key, value in state.items() if key != "layout"})) < 1e6
+
+
+def test_the_page_asks_nobody_but_the_kernel():
+    for widget in (dw.Explorer, dw.ImageGrid, dw.SimilarItems, dw.RangeHistogram):
+        code = widget._code.default_value + widget._esm
+        for way in ("fetch(", "XMLHttpRequest", "WebSocket", "EventSource", "location.", "/files/"):
+            assert way not in code, way
+        assert "--vscode-editor-background" in code

@@ -28,6 +28,7 @@ class Catalogue extends TestModel {
           not_duplicate: false,
           width: 4,
           height: 3,
+          facts: {},
           error: null,
           thumb: null,
         })),
@@ -101,6 +102,7 @@ const preview = (dataset: DatasetForm): Replies["preview"] | Error =>
         renamed: 0,
         unreadable: 1,
         removed: 4,
+        copies: 0,
         lost_groups: 3,
       };
 
@@ -263,6 +265,7 @@ describe("the tabs", () => {
 describe("the collections panel", () => {
   async function open(collections: Record<string, number[]>) {
     const model = new Catalogue(collections);
+    model.set("height", 560);
     const [root] = await show(model);
     tab(root, "collections").click();
     await painted();

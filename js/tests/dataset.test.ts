@@ -25,6 +25,7 @@ const preview = (change: Partial<Replies["preview"]> = {}): Replies["preview"] =
   renamed: 0,
   unreadable: 1,
   removed: 3,
+  copies: 0,
   lost_groups: 0,
   ...change,
 });
@@ -108,6 +109,7 @@ describe("what the dialog starts with", () => {
       root: "datasets",
       mode: "hardlink",
       format: "imagefolder",
+      copies: false,
       merge: false,
       annotate: null,
     });
@@ -117,6 +119,7 @@ describe("what the dialog starts with", () => {
     const { state, maker } = await make({
       collect: ({ name }) => new Told([oneCollection(name as string)], { size: 2 }),
     });
+    state.selection.replace([1, 2]);
     const close = maker.open();
     maker.set({ source: { kind: "selection" }, description: "mine", token: "t" });
     close();
@@ -129,6 +132,39 @@ describe("what the dialog starts with", () => {
       name: "new",
       description: "mine",
     });
+  });
+
+  it("is what was selected last, unless all of it goes", async () => {
+    const { state, maker } = await make({
+      collect: ({ name }) => new Told([oneCollection(name as string)], { size: 2 }),
+    });
+    await state.catalogue.collect({ name: "New", of: "selection", how: "replace" });
+    state.selection.replace([0, 1]);
+    maker.open()();
+    expect(maker.draft.value.source).toEqual({ kind: "selection" });
+    state.selection.replace([2, 3]);
+    maker.open()();
+    expect(maker.draft.value.source).toEqual({ kind: "selection" });
+    await state.catalogue.collect({ name: "Newer", of: "rest", how: "replace" });
+    maker.open()();
+    expect(maker.draft.value.source).toEqual({ kind: "collection", name: "Newer" });
+  });
+
+  it("is never a collection that the filter keeps out, but what is shown", async () => {
+    const { state, maker } = await make({
+      collect: ({ name }) => new Told([oneCollection(name as string)], { size: 2 }),
+    });
+    await state.catalogue.collect({ name: "Near", of: "selection", how: "replace" });
+    state.filtering.set("collections", { exclude: ["Near"] });
+    maker.open()();
+    expect(maker.draft.value.source).toEqual({ kind: "view" });
+  });
+
+  it("is what stays under the plan, while what was accepted has no name yet", async () => {
+    const { state, maker } = await make();
+    state.acceptPlan();
+    maker.open()();
+    expect(maker.draft.value.source).toEqual({ kind: "plan" });
   });
 
   it("keeps a name that was typed, and suggests one again when it is cleared", async () => {

@@ -29,8 +29,10 @@ suite("a chip", () => {
     expect(chip("blurred", { any: [true] })).toBe("blurred: yes");
     expect(chip("place", { any: ["a", "b", "c", "d", "e"] })).toBe("place: a, b, c and 2 more");
     expect(chip("path", { contains: "beach" })).toBe("path: contains “beach”");
-    expect(chip("group", { null: false })).toBe("group: any value");
-    expect(chip("error", { null: true })).toBe("error: no value");
+    expect(chip("group", { null: false })).toBe("in a group: ");
+    expect(chip("error", { null: true })).toBe("readable: ");
+    expect(chip("error", { null: false })).toBe("unreadable: ");
+    expect(chip("place", { null: false })).toBe("place: any value");
     expect(chip("plan", { any: ["remove"] })).toBe("plan: goes");
     expect(chip("collections", { exclude: ["A", "B"] })).toBe("not in: A, B");
     expect(chip("collections", { include: ["C"], exclude: ["A"] })).toBe("in: C; not in A");

@@ -156,10 +156,14 @@ export function smallFrame(): Replies["open_review"] {
     summary: {
       images: 8,
       exact: 1,
-      near: 3,
+      near: 2,
+      kept: 4,
+      exact_bytes: 2048,
+      near_bytes: 4096,
       groups: 2,
       exact_groups: 1,
       near_groups: 1,
+      waiting: 0,
       unreadable: 1,
       unconfirmed: 0,
       compared: null,
@@ -177,17 +181,21 @@ export function smallFrame(): Replies["open_review"] {
     place: new Uint32Array([0, 0, 1, 1, 0, 0, 2, 0]),
     selected: new Uint8Array([0]),
     mergeable: [],
+    reviewed_rows: new Uint32Array(0),
+    reviewed: new Uint32Array(0),
     version: 0,
   };
 }
 
 /** What Python tells of when the plan of {@link smallFrame} changes. */
 export function smallPlan(change: Partial<Events["plan"]> = {}): Record<string, unknown> {
-  const { band, place, kind, keep, near, summary } = smallFrame();
+  const { scores, band, place, kind, keep, near, summary } = smallFrame();
   return {
     event: "plan",
     version: 1,
+    keep_order: false,
     rows: null,
+    scores,
     band,
     place,
     kind,

@@ -69,6 +69,7 @@ const answers: TestModel["answers"] = {
       not_duplicate: false,
       width: 4,
       height: 3,
+      facts: {},
       error: null,
       thumb: null,
     })),
@@ -76,12 +77,17 @@ const answers: TestModel["answers"] = {
   }),
   ping: () => ({}),
   column: ({ column }: SentMessage) => data[column as string],
-  match: () => ({ rows: bits(1, 2) }),
+  match: ({ key }: SentMessage) => ({
+    rows: key === "error" ? bits(0, 1, 2, 3, 4, 5, 6) : bits(1, 2),
+  }),
 };
 
 async function show(filters: object = {}, more: TestModel["answers"] = {}) {
   const model = new TestModel({ ...answers, ...more }, { _filters: filters });
   const [root] = await display(explorer, model);
+  const toggle = root.querySelector<HTMLElement>("[title*='Filter by score']");
+  toggle?.click();
+  await painted();
   return { model, root };
 }
 
@@ -122,17 +128,23 @@ describe("the overview", () => {
     const labels = texts(root, ".overview button");
     expect(labels).toEqual([
       "8 images",
-      "1 exact duplicate",
-      "3 near-duplicates",
-      "2 groups",
+      "1 exact copy",
+      "2 near-duplicates",
+      "4 kept",
       "1 unreadable",
     ]);
-    button(root, "1 exact duplicate").click();
+    button(root, "1 exact copy").click();
     await painted();
     expect(shown(root)).toEqual([3]);
-    expect(button(root, "1 exact duplicate").getAttribute("aria-pressed")).toBe("true");
+    expect(button(root, "1 exact copy").getAttribute("aria-pressed")).toBe("true");
     await new Promise((resolve) => setTimeout(resolve, 120));
-    expect(model.get("_filters")).toEqual({ uniqueness: [0, 0.0001], plan: { any: ["remove"] } });
+    expect(model.get("_filters")).toEqual({ uniqueness: [0, 0.0001] });
+    button(root, "1 exact copy").click();
+    await painted();
+    expect(shown(root)).toHaveLength(8);
+    button(root, "4 kept").click();
+    await painted();
+    expect(shown(root)).toEqual([0, 1, 4, 5]);
     button(root, "8 images").click();
     await painted();
     expect(shown(root)).toHaveLength(8);

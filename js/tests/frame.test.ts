@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { countGroups, countStaying, frameOf, readableRows, withoutKept } from "../src/data/frame";
+import {
+  accepted,
+  countGroups,
+  frameOf,
+  keptBeside,
+  readableOf,
+  readableRows,
+  withoutKept,
+} from "../src/data/frame";
 import { smallFrame } from "./fake";
 
 const frame = frameOf({
@@ -43,9 +51,55 @@ describe("readableRows", () => {
   });
 });
 
-describe("countStaying", () => {
-  it("counts images beside a group, and none that could not be read", () => {
-    const keep = new Uint8Array([1, 1, 0, 0, 1, 1, 2, 255]);
-    expect(countStaying(frameOf({ ...smallFrame(), keep }))).toBe(5);
+describe("a plan that is accepted", () => {
+  const all = new Uint8Array(8).fill(1);
+  // 1 keeps its copy 3, and 4, of which 6 is a copy.
+  const mixed = frameOf({
+    ...smallFrame(),
+    scores: new Float32Array([0.9, 0.02, 0.5, 0, 0.02, 0.5, 0, Number.NaN]),
+    keep: new Uint8Array([1, 1, 1, 0, 0, 1, 0, 255]),
+    band: new Uint32Array([0, 1, 0, 1, 1, 0, 1, 0]),
+    place: new Uint32Array([0, 0, 0, 1, 2, 0, 3, 0]),
+  });
+  const rows = (mask: Uint8Array) => [...accepted(mixed, mask)].flatMap((on, i) => (on ? [i] : []));
+
+  it("takes what goes and is shown", () => {
+    expect(rows(all)).toEqual([3, 4, 6]);
+    expect(rows(new Uint8Array([1, 1, 1, 1, 0, 0, 0, 0]))).toEqual([3]);
+  });
+
+  it("takes the exact copies of a near-duplicate's group along, shown or not", () => {
+    expect(rows(new Uint8Array([0, 0, 0, 0, 1, 0, 0, 0]))).toEqual([3, 4, 6]);
+  });
+});
+
+describe("who is kept so that an exact copy stays", () => {
+  const small = frameOf(smallFrame());
+
+  it("is the copy and the keepers of its group", () => {
+    expect(keptBeside(small, 3)).toEqual([1, 3]);
+  });
+
+  it("is the whole group, of a keeper of nothing but its copies", () => {
+    expect(keptBeside(small, 1)).toEqual([1, 3]);
+  });
+
+  it("is nobody for what is another picture", () => {
+    expect([0, 2, 4, 7].map((row) => keptBeside(small, row))).toEqual([null, null, null, null]);
+  });
+});
+
+describe("readable rows of what is shown", () => {
+  const small = frameOf(smallFrame());
+
+  it("are all but the files that could not be read", () => {
+    expect([...readableOf(small, new Uint8Array([0, 0, 0, 0, 0, 1, 1, 1]))]).toEqual([
+      0, 0, 0, 0, 0, 1, 1, 0,
+    ]);
+  });
+
+  it("are those files where no other is shown", () => {
+    const broken = new Uint8Array([0, 0, 0, 0, 0, 0, 0, 1]);
+    expect(readableOf(small, broken)).toEqual(broken);
   });
 });

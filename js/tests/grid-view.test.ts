@@ -193,13 +193,14 @@ describe("decisions", () => {
     const { model, view } = await make();
     view.goTo(3);
     expect(view.key("k", plain)).toBe(true);
+    view.goTo(2);
     expect(view.key("N", plain)).toBe(true);
     view.goTo(5);
     view.key("k", plain);
     view.key("n", plain);
     expect(await decided(model)).toEqual([
       { what: "keepers", add: [3], remove: [] },
-      { what: "not_duplicate", rows: [3], value: true },
+      { what: "not_duplicate", rows: [2], value: true },
     ]);
     expect(view.key("k", toggle)).toBe(false);
     expect(view.key("n", shift)).toBe(false);
@@ -213,6 +214,7 @@ describe("decisions", () => {
       caption: null,
       width: 1,
       height: 1,
+      facts: {},
       error: null,
       thumb: null,
     };
@@ -235,15 +237,26 @@ describe("decisions", () => {
 
   it("N acts on all selected images in groups when the focused one is selected", async () => {
     const { model, state, view } = await make();
-    state.selection.replace([2, 3, 5, 7]);
-    view.goTo(3);
+    state.selection.replace([2, 4, 5, 7]);
+    view.goTo(2);
     view.key("n", plain);
     view.goTo(6);
     view.key("n", plain);
     expect(await decided(model)).toEqual([
-      { what: "not_duplicate", rows: [2, 3], value: true },
+      { what: "not_duplicate", rows: [2, 4], value: true },
       { what: "not_duplicate", rows: [6], value: true },
     ]);
+  });
+
+  it("N on an exact copy parts nothing, and offers to keep both", async () => {
+    const { model, state, view } = await make();
+    view.goTo(3);
+    view.key("n", plain);
+    expect(await decided(model)).toEqual([]);
+    expect(state.review.offer.value).toMatchObject({ label: "Keep both", rows: [1, 3] });
+    await state.review.keepAll(state.review.offer.value!.rows);
+    expect(await decided(model)).toEqual([{ what: "keepers", add: [1, 3], remove: [] }]);
+    expect(state.review.offer.value).toBeNull();
   });
 
   it("are not made where there is no plan", async () => {

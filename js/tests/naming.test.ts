@@ -47,7 +47,7 @@ describe("the form that names the selection", () => {
     state.selection.replace([0, 1]);
     expect(form.offer.value.ready).toBe(false);
     form.type("  Blurred ");
-    expect(form.offer.value).toMatchObject({ ready: true, label: "Make collection" });
+    expect(form.offer.value).toMatchObject({ ready: true, label: "Make collection (2)" });
     await form.submit();
     expect(model.ofKind("collect")).toMatchObject([
       { name: "Blurred", of: "selection", how: "replace" },
@@ -81,7 +81,7 @@ describe("the form that names the selection", () => {
     form.choose("replace");
     expect(form.offer.value.hint).toBe("“Blurred” holds 2 images, then 3");
     form.type("Blurred2");
-    expect(form.offer.value).toMatchObject({ label: "Make collection", how: "replace" });
+    expect(form.offer.value).toMatchObject({ label: "Make collection (3)", how: "replace" });
   });
 
   it("does not offer what would change nothing", async () => {

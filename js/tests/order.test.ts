@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { bandsOf, denseRank, displayOrder, withKeepers } from "../src/data/order";
+import { bandsOf, denseRank, displayOrder, withHidden } from "../src/data/order";
 import { NULL_RANK } from "../src/wire/protocol";
 
 interface Case {
@@ -134,22 +134,26 @@ describe("denseRank", () => {
   });
 });
 
-describe("withKeepers", () => {
+describe("withHidden", () => {
   const band = Uint32Array.from([1, 1, 0, 2, 2]);
   const place = Uint32Array.from([0, 1, 0, 1, 0]);
   const bands = bandsOf(band, place);
-  const shown = (mask: number[]) => {
+  const shown = (mask: number[], hidden: number[]) => {
     const bytes = Uint8Array.from(mask);
     const rank = Uint32Array.from([0, 1, 2, 3, 4]);
     const visible = displayOrder(rank, band, place, bytes, false, true, bands);
-    return [...withKeepers(visible, band, place, bytes, bands)];
+    return [...withHidden(visible, band, bytes, Uint8Array.from(hidden), bands)];
   };
 
   it("puts a hidden keeper in front of its visible members", () => {
-    expect(shown([0, 1, 1, 1, 0])).toEqual([0, 1, 2, 4, 3]);
+    expect(shown([0, 1, 1, 1, 0], [1, 0, 0, 0, 1])).toEqual([0, 1, 2, 4, 3]);
   });
 
-  it("shows no keeper of a band that is hidden altogether", () => {
-    expect(shown([0, 0, 1, 1, 1])).toEqual([2, 4, 3]);
+  it("puts one that became the keeper where it stood", () => {
+    expect(shown([1, 0, 1, 0, 0], [0, 1, 0, 0, 0])).toEqual([0, 1, 2]);
+  });
+
+  it("leaves the order as it is where nothing is hidden", () => {
+    expect(shown([0, 0, 1, 1, 1], [0, 0, 0, 0, 0])).toEqual([2, 4, 3]);
   });
 });

@@ -16,6 +16,7 @@ const about = (row: number): TileInfo => ({
   not_duplicate: row === 5,
   width: 4,
   height: 3,
+  facts: {},
   error: null,
   thumb: null,
 });
@@ -74,21 +75,39 @@ const press = (target: Element, key: string, more: KeyboardEventInit = {}) =>
 describe("the plan", () => {
   it("is accepted by one click, which selects what goes of the images shown", async () => {
     const { root, button, click, selected } = await show();
-    expect(root.querySelector(".plan-count")?.textContent).toBe("Plan: 3 images go");
+    expect(root.querySelector(".headline p")?.textContent).toBe(
+      "8 images: 1 exact copy in 1 group can go (2 kB). 2 near-duplicates want a look.",
+    );
     expect(button("Accept plan").textContent).toBe("Accept plan (3)");
-    expect(button("Accept plan").getAttribute("aria-pressed")).toBe("false");
     await click("Accept plan");
     expect(selected()).toEqual([2, 3, 6]);
-    expect(button("Accept plan").getAttribute("aria-pressed")).toBe("true");
+    expect(root.querySelector(".selection-bar")?.textContent).toContain("Nothing is deleted.");
   });
 
-  it("is no longer accepted once the selection is another one", async () => {
-    const { root, button, click } = await show();
-    await click("Accept plan");
-    root.querySelector<HTMLElement>("#cell-3 .check")!.click();
-    root.querySelector<HTMLElement>("#cell-5 .check")!.click();
+  it("is accepted for the exact copies alone, whatever the filter hides", async () => {
+    const { model, root, click, selected } = await show();
+    model.change("_filters", { uniqueness: [0.5, 1] });
     await painted();
-    expect(button("Accept plan").getAttribute("aria-pressed")).toBe("false");
+    await click("Remove exact");
+    expect(selected()).toEqual([3]);
+    expect(model.get("_filters")).toEqual({ uniqueness: [0, 0.0001] });
+    expect(root.querySelector(".naming")?.textContent).toBe("Name what stays (6 images)");
+  });
+
+  it("leads to a review of the near-duplicates that it removes", async () => {
+    const { model, root, click } = await show();
+    await click("Review near");
+    expect(model.get("_filters")).toMatchObject({ plan: { any: ["remove"] } });
+    expect(root.querySelector(".compare")).not.toBeNull();
+  });
+
+  it("keeps the place of the sentence and of the selection bar, of which one is seen", async () => {
+    const { root } = await show();
+    const unseen = () => root.querySelector(".first-line > .unseen > :first-child")!.className;
+    expect(unseen()).toContain("selection-bar");
+    root.querySelector<HTMLElement>("#cell-3 .check")!.click();
+    await painted();
+    expect(unseen()).toBe("headline");
   });
 
   it("cannot be accepted where the filter shows nothing that goes", async () => {
@@ -101,10 +120,10 @@ describe("the plan", () => {
 
   it("says why there is none", async () => {
     const { root, button } = await show({ review: { off: "the frame has no fingerprints" } });
-    expect(root.querySelector(".no-plan")?.textContent).toBe(
-      "No plan: the frame has no fingerprints",
+    expect(root.querySelector(".headline p")?.textContent).toBe(
+      "8 images. No plan: the frame has no fingerprints.",
     );
-    for (const label of ["Accept plan", "near", "rules", "Not duplicates"]) {
+    for (const label of ["Accept plan", "Remove exact", "Plan", "Not duplicates"]) {
       expect(button(label)).toBeUndefined();
     }
     expect(root.querySelector(".act")).toBeNull();
@@ -126,13 +145,13 @@ describe("decisions on a tile", () => {
     const { root, changes } = await show();
     root.querySelector<HTMLElement>("#cell-3 .act.keep")!.click();
     root.querySelector<HTMLElement>("#cell-4 .act.keep")!.click();
-    root.querySelector<HTMLElement>("#cell-3 .act.apart")!.click();
+    root.querySelector<HTMLElement>("#cell-2 .act.apart")!.click();
     root.querySelector<HTMLElement>("#cell-5 .act.apart")!.click();
     await painted();
     expect(changes()).toEqual([
       { what: "keepers", add: [3], remove: [] },
       { what: "keepers", add: [], remove: [4] },
-      { what: "not_duplicate", rows: [3], value: true },
+      { what: "not_duplicate", rows: [2], value: true },
       { what: "not_duplicate", rows: [5], value: false },
     ]);
     expect(root.querySelector("#cell-0 .act")).toBeNull();
@@ -142,11 +161,11 @@ describe("decisions on a tile", () => {
   it("on all that are selected in groups, from the bar", async () => {
     const { root, button, click, changes } = await show();
     expect(button("Not duplicates").disabled).toBe(true);
-    root.querySelector<HTMLElement>("#cell-3 .check")!.click();
+    root.querySelector<HTMLElement>("#cell-2 .check")!.click();
     root.querySelector<HTMLElement>("#cell-5 .check")!.click();
     await painted();
-    await click("Not duplicates");
-    expect(changes()).toEqual([{ what: "not_duplicate", rows: [3], value: true }]);
+    await click("Not duplicates (1)");
+    expect(changes()).toEqual([{ what: "not_duplicate", rows: [2], value: true }]);
   });
 
   it("need a fingerprint to be remembered by", async () => {
@@ -173,7 +192,7 @@ describe("the near threshold", () => {
     const { root, click, changes, popover } = await show({
       review: { changes: "31 groups (+7), 40 images go (+12)", keepers: 3, not_duplicates: 1 },
     });
-    await click("near");
+    await click("Plan");
     expect(popover()?.textContent).toContain("31 groups (+7), 40 images go (+12)");
     expect(popover()?.textContent).toContain("Hand-made choices stay: 3 keepers, 1 not-duplicate.");
     const slider = root.querySelector<HTMLInputElement>('.threshold [type="range"]')!;
@@ -194,7 +213,7 @@ describe("the near threshold", () => {
   it("says beyond 0.05 that nobody has confirmed it, where pictures were compared", async () => {
     const summary = { ...smallFrame().summary, compared: 12 };
     const { click, popover } = await show({ review: { near: 0.08 }, open: { summary } });
-    await click("near");
+    await click("Plan");
     expect(popover()?.textContent).toContain("nobody has confirmed them");
   });
 
@@ -204,32 +223,32 @@ describe("the near threshold", () => {
   ])("says nothing of that at $near with $compared pairs compared", async ({ near, compared }) => {
     const summary = { ...smallFrame().summary, compared };
     const { click, popover } = await show({ review: { near }, open: { summary } });
-    await click("near");
+    await click("Plan");
     expect(popover()?.textContent).not.toContain("confirmed");
   });
 
   it("goes back to where the frame was scored", async () => {
     const { click, changes } = await show({ review: { near: 0.08 } });
-    await click("near");
+    await click("Plan");
     await click("Back to 0.05");
     expect(changes()).toEqual([{ what: "near", near: null }]);
   });
 
   it("says why it cannot move", async () => {
     const { root, click, popover } = await show({ review: { near_max: null } });
-    await click("near");
-    expect(popover()?.textContent).toContain("without a column “embedding”");
+    await click("Plan");
+    expect(popover()?.textContent).toContain("Without a column “embedding”");
     expect(root.querySelector(".threshold")).toBeNull();
   });
 
   it("Escape closes it and gives the focus back; its keys do not reach the grid", async () => {
     const { root, button, click, popover, changes } = await show();
-    await click("near");
+    await click("Plan");
     press(root.querySelector(".threshold .bound")!, "k");
     press(popover()!, "Escape");
     await painted();
     expect(popover()).toBeNull();
-    expect(root.activeElement).toBe(button("near"));
+    expect(root.activeElement).toBe(button("Plan"));
     expect(changes()).toEqual([]);
   });
 });
@@ -243,12 +262,17 @@ describe("the keeper rules", () => {
 
   it("are moved, removed, added to and reset, each at once", async () => {
     const { root, click, changes } = await show({ review: { rules, rule_choices } });
-    await click("rules");
+    await click("Plan");
     await click("Move “most bytes” up");
     expect(root.activeElement?.getAttribute("aria-label")).toBe("Move “most bytes” up");
     await click("Remove “most pixels”");
     const add = root.querySelector<HTMLSelectElement>('[aria-label="Add a rule"]')!;
-    expect([...add.options].map(({ text }) => text)).toEqual(["Add a rule…", "EXIF present"]);
+    expect([...add.options].map(({ text }) => text)).toEqual([
+      "Add a rule…",
+      "a folder…",
+      "the highest, lowest, oldest or newest…",
+      "EXIF present",
+    ]);
     add.value = "exif";
     add.dispatchEvent(new Event("change", { bubbles: true }));
     await painted();
@@ -258,26 +282,56 @@ describe("the keeper rules", () => {
     expect(changes()).toEqual([
       { what: "rules", rules: ["bytes", "pixels"] },
       { what: "rules", rules: ["bytes"] },
-      { what: "rules", rules: ["pixels", "bytes", "exif"] },
+      { what: "rules", rules: ["exif", "pixels", "bytes"] },
       { what: "rules", rules: null },
     ]);
   });
 
   it("the last one stays, and the first cannot move up", async () => {
     const { click, changes } = await show({ review: { rules: rules.slice(0, 1) } });
-    await click("rules");
+    await click("Plan");
     await click("Remove “most pixels”");
     await click("Move “most pixels” up");
     expect(changes()).toEqual([]);
   });
 
-  it("that were made in Python are shown, and not edited here", async () => {
-    const own = { name: null, about: "source camera, then web" };
-    const { click, popover } = await show({ review: { rules: [own, ...rules] } });
-    await click("rules");
+  it("that were made in Python are shown in words, and move and go like the others", async () => {
+    const own = { name: "0", about: "source camera, then web" };
+    const { click, changes, popover } = await show({ review: { rules: [own, ...rules] } });
+    await click("Plan");
     expect(popover()?.textContent).toContain("source camera, then web");
-    expect(popover()?.textContent).toContain("made in Python");
-    expect(popover()?.querySelector('[data-action="remove"]')).toBeNull();
+    await click("Move “source camera, then web” down");
+    await painted();
+    expect(changes()).toEqual([{ what: "rules", rules: ["pixels", "0", "bytes"] }]);
+  });
+
+  it("prefer a folder, an end of a column, or values of one, and come first", async () => {
+    const { model, root, click, changes } = await show({ review: { rules } });
+    model.answers.folders = () => ({
+      root: "/p",
+      folders: [{ folder: "/p/camera", images: 5 }],
+    });
+    const add = async (kind: string) => {
+      const select = root.querySelector<HTMLSelectElement>('[aria-label="Add a rule"]')!;
+      select.value = kind;
+      select.dispatchEvent(new Event("change", { bubbles: true }));
+      await painted();
+    };
+    await click("Plan");
+    await add("new:folder");
+    expect(root.querySelector(".folders")?.textContent).toBe("camera5");
+    await click("camera");
+    await painted();
+    await add("new:column");
+    await click("lowest");
+    await painted();
+    expect(changes()).toEqual([
+      { what: "rules", rules: [{ prefers: "folder", folder: "/p/camera" }, "pixels", "bytes"] },
+      {
+        what: "rules",
+        rules: [{ prefers: "column", column: "width", best: "lowest" }, "pixels", "bytes"],
+      },
+    ]);
   });
 });
 
@@ -295,7 +349,7 @@ describe("undo and redo", () => {
 
   it("have keys, wherever the focus is, but for text fields", async () => {
     const { model, root, button, click } = await show();
-    await click("near");
+    await click("Plan");
     press(root.querySelector(".grid")!, "z", { ctrlKey: true });
     press(button("Accept plan"), "Z", { ctrlKey: true, shiftKey: true });
     press(root.querySelector(".grid")!, "y", { ctrlKey: true });

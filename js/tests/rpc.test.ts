@@ -38,6 +38,21 @@ describe("request", () => {
     expect(answer).not.toHaveBeenCalled();
   });
 
+  it("is answered in pieces where the host passes on small messages only", async () => {
+    const model = new TestModel();
+    const rpc = connect(model);
+    const answer = rpc.request("order", { column: "a" });
+    const bytes = new Uint8Array(Uint32Array.of(1, 2, 3).buffer);
+    const pieces = [bytes.subarray(0, 5), bytes.subarray(5)];
+    const { seq } = model.sent[0].content;
+    const rank = { dtype: "uint32", shape: [3], buffer: 0 };
+    const chunks = { number: 4, sizes: [12] };
+    for (const piece of pieces)
+      model.emit("msg:custom", { chunk: 4 }, [new DataView(piece.slice().buffer)]);
+    model.emit("msg:custom", { seq, client: rpc.client, reply: { rank }, events: [], chunks }, []);
+    expect([...(await answer).rank]).toEqual([1, 2, 3]);
+  });
+
   it("rejects with Python's error", async () => {
     const model = new TestModel({ similar: () => new TypeError("no embedding column") });
     const request = connect(model).request("similar", { row: 1, k: 2 });

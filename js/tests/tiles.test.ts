@@ -21,6 +21,7 @@ function info(row: number, thumb: TileInfo["thumb"] = [0, 1]): TileInfo {
     not_duplicate: false,
     width: 8,
     height: 8,
+    facts: {},
     error: null,
   };
   return { row, name, path, ...about, thumb };

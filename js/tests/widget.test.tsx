@@ -17,6 +17,7 @@ const tiles = ({ rows }: SentMessage) => ({
     not_duplicate: false,
     width: 4,
     height: 3,
+    facts: {},
     error: row === 7 ? "the file is cut short" : null,
     thumb: null,
   })),
@@ -38,8 +39,8 @@ describe("Explorer", () => {
     expect(copy.querySelector(".caption")?.textContent).toBe("exact duplicate of 1.jpg");
     expect(copy.querySelector(".score")?.textContent).toBe("0");
     expect(text(root, "#cell-1 .badge")).toBe("keeper");
-    expect(text(root, "#cell-1 .strip")).toBe("group · 2 images");
-    expect(text(root, ".count")).toBe("8 images · 2 groups · 1 unreadable");
+    expect(text(root, "#cell-1 .strip")).toBe("Group 1 · 2 images");
+    expect(text(root, ".count")).toBe("8 images · 2 groups");
   });
 
   it("shows file names as text, whatever they hold", async () => {
@@ -58,7 +59,7 @@ describe("Explorer", () => {
     left.querySelector<HTMLElement>("#cell-3 .thumb")!.click();
     await painted();
     expect(right.querySelector("#cell-3")?.getAttribute("aria-selected")).toBe("true");
-    button(right, "1 exact duplicate").click();
+    button(right, "1 exact copy").click();
     await painted();
     expect(text(left, ".count")).toBe("1 image · 1 group");
     expect(left.querySelector("#cell-1")?.classList.contains("context")).toBe(true);

@@ -4,10 +4,13 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from PIL import Image, ImageEnhance, ImageOps
 
 from dedup_widgets.errors import InputError
+from dedup_widgets.store.library import Library
+from dedup_widgets.store.open import Store, open_store
 
 PHOTOS = (
     "astronaut.png",
@@ -86,6 +89,16 @@ EDITS: tuple[tuple[str, Edit], ...] = (
     ("web", _reencode_webp),
     ("flipped", _flip),
 )
+
+
+_practice: list[TemporaryDirectory[str]] = []
+
+
+def practice_store() -> Store:
+    """Return a store for practice: the usual cache, and a library that is gone with the process."""
+    folder = TemporaryDirectory(prefix="dedup-widgets-practice-")
+    _practice.append(folder)
+    return Store(open_store().cache, Library(Path(folder.name) / "library.sqlite"))
 
 
 def demo_photos(folder: str | os.PathLike[str]) -> Path:

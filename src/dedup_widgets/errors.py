@@ -1,10 +1,34 @@
 """What can go wrong. Each message says what happened, to which input, and what to do."""
 
+import traceback
 from typing import Any
 
 
 class DedupError(Exception):
-    """Base of every error that dedup_widgets raises on purpose."""
+    """Base of every error that dedup_widgets raises on purpose.
+
+    A notebook shows what it says, and the line that it comes of; ``%tb`` shows the traceback.
+    """
+
+    _was_shown = False
+
+    def _render_traceback_(self) -> list[str]:
+        """Return the lines that IPython shows: when asked again, as by ``%tb``, all."""
+        from IPython.core.getipython import get_ipython
+
+        shell: Any = get_ipython()
+        if self._was_shown:
+            trace = self.__traceback__
+            lines: list[str] = shell.InteractiveTB.structured_traceback(
+                type(self), self, trace, tb_offset=1
+            )
+            return lines
+        self._was_shown = True
+        frames = [*traceback.walk_tb(self.__traceback__)]
+        own = [at for frame, at in frames if frame.f_globals.get("__name__") == "__main__"]
+        where = f"in line {own[0]}; " if own else ""
+        name = f"\x1b[31m{type(self).__name__}\x1b[39m"
+        return [f"{name}: {self}", f"({where}%tb shows the traceback)"]
 
 
 class InputError(DedupError, ValueError):

@@ -8,16 +8,10 @@ from playwright.sync_api import expect
 from installing import InstallError
 from lab import find_or_install_chromium, run_lab, write_notebook
 from needs import do_without
+from on_screen import SETUP
 
 # Cores are shared with a JupyterLab, a kernel and a browser.
 expect.set_options(timeout=20_000)
-
-SETUP = """
-import dedup_widgets as dw, polars as pl
-from dedup_widgets.demo import demo_photos
-photos = demo_photos("photos")
-df = dw.score(photos, model="efficientnet-lite0", progress=False)
-"""
 
 ROOT = Path(__file__).parents[2]
 

@@ -88,7 +88,7 @@ def test_decisions_by_keyboard_and_their_undo(demo, shots):
         path = notebook.kernel("ex.view['path'][2]")
         key(page, widget, "k", 2)
         eventually(notebook, "list(ex.decisions.keepers)", [path])
-        expect(tiles(widget).first).to_contain_text("keeper: chosen by hand")
+        expect(tiles(widget).nth(2)).to_contain_text("keeper: chosen by hand")
         page.screenshot(path=shots / "keeper-by-hand.png")
         groups = notebook.kernel("ex.frame['group'].n_unique()")
         row = notebook.kernel("(ex.view['kind'] == 'near').arg_max()")

@@ -205,6 +205,8 @@ def test_a_collection_outlives_the_kernel_and_a_dead_view_says_so(demo, lab, sho
         tiles(widget).nth(1).locator(".tile").click(position={"x": 60, "y": 80})
         banner = widget.get_by_role("alert").filter(has_text="run this cell again")
         expect(banner).to_be_visible(timeout=20_000)
+        widget.get_by_role("button", name="Make collection").click()
+        expect(banner).to_contain_text("Nothing was done.")
         page.screenshot(path=shots / "kernel-restarted.png")
 
         notebook.run_all()

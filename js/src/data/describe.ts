@@ -20,6 +20,12 @@ interface Description {
 /** Values that a chip lists before it counts the rest. */
 const LISTED = 3;
 
+/** What it means to have a value here, and to have none. */
+const PRESENCE: Readonly<Record<string, readonly [string, string]>> = {
+  error: ["unreadable", "readable"],
+  group: ["in a group", "in no group"],
+};
+
 export function describe(key: string, clause: Clause, columns: readonly Column[]): Description {
   if (key === "label_conflict") return { name: "label conflicts", text: "" };
   if (key === "leakage") return { name: "leakage", text: "" };
@@ -28,6 +34,8 @@ export function describe(key: string, clause: Clause, columns: readonly Column[]
   }
   const any = anyOf(clause);
   if (key === "plan" && any) return { name: "plan", text: list(any.map(actionName)) };
+  if (key === "reviewed" && any)
+    return { name: any.includes(true) ? "reviewed" : "not reviewed", text: "" };
   if (key === "collections" && clause !== true) return collections(clause as CollectionsClause);
   if (isRange(clause)) return { name: key, text: range(clause, columns.find(named(key))) };
   if (any) return { name: key, text: list(any.map(valueName)) };
@@ -35,6 +43,8 @@ export function describe(key: string, clause: Clause, columns: readonly Column[]
   if (key === WORDS && text !== null) return { name: "shows", text: `“${text}”` };
   if (text !== null) return { name: key, text: `contains “${text}”` };
   const missing = presenceOf(clause);
+  const word = missing === null ? undefined : PRESENCE[key]?.[missing ? 1 : 0];
+  if (word !== undefined) return { name: word, text: "" };
   if (missing !== null) return { name: key, text: missing ? "no value" : "any value" };
   return { name: key, text: JSON.stringify(clause) };
 }

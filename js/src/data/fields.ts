@@ -22,6 +22,9 @@ export function fieldsOf(
 ): Field[] {
   const fields: Field[] = [{ key: "collections", name: "Collections", type: "in or not in" }];
   if (planned) fields.push({ key: "plan", name: "Plan", type: "stays or goes" });
+  // It is remembered by the pictures' fingerprints.
+  if (planned && columns.some(({ name }) => name === "fingerprint"))
+    fields.push({ key: "reviewed", name: "Reviewed", type: "yes or no" });
   for (const { name, type, facet } of columns) {
     if (facet === null || RESERVED.includes(name) || (scoreShown && name === score)) continue;
     // "Enum(categories=[…])" and the like are too long to list.
@@ -32,7 +35,7 @@ export function fieldsOf(
 
 /** Whether there is an editor for a clause; the others can only be removed. */
 export const canEdit = (key: string): boolean =>
-  !RESERVED.includes(key) || key === "collections" || key === "plan";
+  !RESERVED.includes(key) || ["collections", "plan", "reviewed"].includes(key);
 
 export function searchFields(fields: readonly Field[], text: string): Field[] {
   const holds = searcher(text.trim());

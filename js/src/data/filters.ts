@@ -44,6 +44,7 @@ export const WORDS = "words";
 export const RESERVED: readonly string[] = [
   "collections",
   "plan",
+  "reviewed",
   "label_conflict",
   "leakage",
   WORDS,
@@ -92,11 +93,11 @@ export const sameClause = (a: Clause | null | undefined, b: Clause | null | unde
   a === b || JSON.stringify(a) === JSON.stringify(b);
 
 /** What a clause is applied to. */
-type Basis = "scores" | "collections" | "plan" | "column" | "match";
+type Basis = "scores" | "collections" | "plan" | "reviewed" | "column" | "match";
 
 export function basisOf(key: string, clause: Clause, frame: Frame): Basis {
   if (key === "collections" && isObject(clause)) return "collections";
-  if (key === "plan" && anyOf(clause)) return "plan";
+  if ((key === "plan" || key === "reviewed") && anyOf(clause)) return key;
   if (RESERVED.includes(key)) return "match";
   const isScore = key === frame.score && frame.scores.length === frame.rows;
   if (isScore && (isRange(clause) || presenceOf(clause) !== null)) return "scores";

@@ -3,6 +3,10 @@ const whole = new Intl.NumberFormat("en-US");
 /** 1204 → "1,204". */
 export const count = (n: number): string => whole.format(n);
 
+/** "80", or "80, 47 hidden" where the filter hides some of them. */
+export const withHidden = (all: number, hidden: number): string =>
+  hidden > 0 ? `${count(all)}, ${count(hidden)} hidden` : count(all);
+
 /** "1 image", "1,204 images". */
 export const images = (n: number): string => `${count(n)} ${n === 1 ? "image" : "images"}`;
 
@@ -22,9 +26,19 @@ export function bytes(n: number): string {
   return unit === 0 ? `${count(size)} ${UNITS[0]}` : `${size.toFixed(1)} ${UNITS[unit]}`;
 }
 
+/** 7_340_000 → "7.3 MB", 791_600 → "792 kB": as much as a glance takes in. */
+export function roundBytes(n: number): string {
+  const [size, unit] = bytes(n).split(" ");
+  const value = Number(size.replaceAll(",", ""));
+  return `${value < 10 ? value : Math.round(value)} ${unit}`;
+}
+
 /** "cannot read it" → "Cannot read it"; what starts with a path or a number stays. */
 export const sentence = (text: string): string =>
   /^[a-z]+[ ’]/.test(text) ? text[0].toUpperCase() + text.slice(1) : text;
+
+/** "side by side" → "Side by side". */
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** "It failed. Try again." → ["It failed.", "Try again."]. */
 export function firstSentence(text: string): [first: string, rest: string] {

@@ -28,6 +28,8 @@ export interface Frame {
   summary: Summary;
   /** Counts the plans. */
   version: number;
+  /** Counts the times that scores and facts were filled in, while a job goes on. */
+  filled: number;
   scores: Float32Array;
   kind: Uint8Array;
   keep: Uint8Array;
@@ -40,9 +42,10 @@ export interface Frame {
 
 type Opened = Replies["open_grid"] & Partial<Pick<Replies["open_review"], "mergeable">>;
 
-export function frameOf({ selected: _, ...reply }: Opened): Frame {
+export function frameOf({ selected: _, ...reply }: Opened, filled = 0): Frame {
   return withGroupSizes({
     mergeable: [],
+    filled,
     ...reply,
     bands: bandsOf(reply.band, reply.place),
     groupSize: new Uint32Array(0),
@@ -57,13 +60,23 @@ export function replanned(frame: Frame, plan: Events["plan"]): Frame | null {
   const place = merged(frame.place, plan.rows, plan.place);
   const kind = merged(frame.kind, plan.rows, plan.kind);
   const keep = merged(frame.keep, plan.rows, plan.keep);
+  const scores = merged(frame.scores, plan.rows, plan.scores);
   const bands = bandsOf(band, place);
-  return withGroupSizes({ ...frame, band, place, kind, keep, near, summary, version, bands });
+  const now = { scores, band, place, kind, keep, bands };
+  return withGroupSizes({ ...frame, ...now, near, summary, version });
 }
 
-/** All values, of which those of some rows are new; without rows all are. */
-function merged<T extends Uint8Array | Uint32Array>(old: T, rows: Uint32Array | null, now: T): T {
+/**
+ * All values, of which those of some rows are new; without rows all are. The same array where
+ * nothing changed, so that what follows from it need not be worked out again.
+ */
+function merged<T extends Uint8Array | Uint32Array | Float32Array>(
+  old: T,
+  rows: Uint32Array | null,
+  now: T,
+): T {
   if (!rows) return now;
+  if (rows.every((row, i) => Object.is(old[row], now[i]))) return old;
   const values = old.slice() as T;
   for (let i = 0; i < rows.length; i++) values[rows[i]] = now[i];
   return values;
@@ -95,7 +108,7 @@ export function inGroup(frame: Frame, row: number): boolean {
 export function readableRows({ rows, kind, summary }: Frame): Bitset {
   const readable = new Bitset(rows);
   for (let row = 0; row < rows; row++) if (kind[row] !== ImageKind.none) readable.add(row);
-  const known = readable.count() === rows - summary.unreadable;
+  const known = readable.count() === rows - summary.unreadable - summary.waiting;
   return known ? readable : new Bitset(rows, new Uint8Array((rows + 7) >> 3).fill(255));
 }
 
@@ -121,11 +134,65 @@ export function groupedOf(frame: Frame, rows: Iterable<number>): number[] {
   return grouped;
 }
 
-/** How many images stay. */
-export function countStaying({ keep }: Frame): number {
-  let count = 0;
-  for (const code of keep) if (code === Keep.stays || code === Keep.beside) count++;
-  return count;
+/**
+ * What goes when the plan is accepted: what it removes of what `mask` shows, and with
+ * near-duplicates the exact copies of their groups, shown or not. `Session.accepted` agrees.
+ */
+export function accepted(frame: Frame, mask: Uint8Array): Uint8Array {
+  const { keep, scores, band } = frame;
+  const goes = withoutKept(frame, mask);
+  const withNear = new Uint8Array(frame.groupSize.length);
+  for (let row = 0; row < goes.length; row++) {
+    if (goes[row] && scores[row] > 0) withNear[band[row]] = 1;
+  }
+  for (let row = 0; row < goes.length; row++) {
+    if (withNear[band[row]] && keep[row] === Keep.goes && scores[row] === 0) goes[row] = 1;
+  }
+  return goes;
+}
+
+/** The members of a row's group. */
+export function groupOf(frame: Frame, row: number): number[] {
+  const { band, bands } = frame;
+  if (band[row] === 0) return [];
+  const rows = bands.members.subarray(bands.start[band[row]], bands.start[band[row] + 1]);
+  return groupedOf(frame, rows);
+}
+
+/**
+ * Who would have to be kept so that some exact copies stay: they, and the keepers of their groups.
+ * Copies go on being duplicates, whatever is said of them. Of a keeper of nothing but its copies,
+ * all of these. None where a row is no such copy.
+ */
+export function keptBeside(frame: Frame, row: number): number[] | null {
+  const { keep, scores } = frame;
+  const group = groupOf(frame, row);
+  if (group.length === 0) return null;
+  if (keep[row] === Keep.stays) {
+    const others = group.filter((member) => keep[member] === Keep.goes);
+    const copies = others.length > 0 && others.every((member) => scores[member] === 0);
+    return copies ? group : null;
+  }
+  if (scores[row] !== 0) return null;
+  return group.filter((member) => member === row || keep[member] === Keep.stays);
+}
+
+/** The rows that a mask shows and that could be read; what it shows, where it shows no other. */
+export function readableOf(frame: Frame, mask: Uint8Array): Uint8Array {
+  const readable = readableRows(frame);
+  const rows = mask.map((shown, row) => (shown && readable.has(row) ? 1 : 0));
+  return rows.includes(1) ? rows : mask;
+}
+
+/** The rows that stand side by side with those of a group that `mask` shows: its hidden keeper. */
+export function hiddenKeepers({ band, place, bands }: Frame, mask: Uint8Array): Uint8Array {
+  const hidden = new Uint8Array(mask.length);
+  for (let row = 0; row < mask.length; row++) {
+    if (!mask[row] || band[row] === 0) continue;
+    const keeper = bands.members[bands.start[band[row]]];
+    if (place[keeper] === 0 && !mask[keeper]) hidden[keeper] = 1;
+  }
+  return hidden;
 }
 
 /** What `mask` shows, without the images that are suggested to stay. */

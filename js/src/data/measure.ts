@@ -65,9 +65,9 @@ export function tick(measure: Measure, value: number, step: number): string {
   }
   const size = Math.abs(value);
   if (value === 0) return "0";
-  if (size < 1e-3) return value.toExponential(0).replace("e+", "e");
+  if (size < 1e-4) return value.toExponential(0).replace("e+", "e");
   if (size >= 1e5) return compact.format(value);
-  const digits = Math.min(6, Math.max(0, 1 + Math.ceil(-Math.log10(step))));
+  const digits = Math.min(7, Math.max(0, 1 + Math.ceil(-Math.log10(step))));
   return value.toLocaleString("en-US", { maximumFractionDigits: digits });
 }
 

@@ -143,38 +143,33 @@ export function displayOrder(
 }
 
 /**
- * Put the keeper that the filter hides back in front of its visible members.
+ * Put rows that the filter hides, such as keepers, beside the visible members of their bands.
  *
  * Such a row is a context tile: it is the one kind of row in the result that `mask` does not show.
  */
-export function withKeepers(
+export function withHidden(
   order: Uint32Array,
   band: Uint32Array,
-  place: Uint32Array,
   mask: Uint8Array,
+  hidden: Uint8Array,
   bands: Bands,
 ): Uint32Array {
-  const hidden: number[] = [];
-  let previous = 0;
-  for (let position = 0; position < order.length; position++) {
-    const b = band[order[position]];
-    if (b !== 0 && b !== previous) {
-      const keeper = bands.members[bands.start[b]];
-      if (place[keeper] === 0 && !mask[keeper]) hidden.push(position, keeper);
-    }
-    previous = b;
-  }
-  if (hidden.length === 0) return order;
-  const items = new Uint32Array(order.length + hidden.length / 2);
-  let from = 0;
+  let more = 0;
+  for (const row of hidden) more += row;
+  if (more === 0) return order;
+  const items = new Uint32Array(order.length + more);
   let to = 0;
-  for (let i = 0; i < hidden.length; i += 2) {
-    const position = hidden[i];
-    items.set(order.subarray(from, position), to);
-    to += position - from;
-    items[to++] = hidden[i + 1];
-    from = position;
+  for (let position = 0; position < order.length; ) {
+    const b = band[order[position]];
+    if (b === 0) {
+      items[to++] = order[position++];
+      continue;
+    }
+    for (let m = bands.start[b]; m < bands.start[b + 1]; m++) {
+      const row = bands.members[m];
+      if (mask[row]) position++;
+      if (mask[row] || hidden[row]) items[to++] = row;
+    }
   }
-  items.set(order.subarray(from), to);
-  return items;
+  return items.subarray(0, to);
 }

@@ -1,23 +1,79 @@
 import { countIn, type Range } from "../data/range";
+import { Keep } from "../wire/protocol";
 import { type Clause, type Clauses, sameClause } from "./filters";
 import * as format from "./format";
 import type { Frame } from "./frame";
-import { write } from "./measure";
 import { CONFIRMED, DUPLICATES } from "./scale";
 
-/** A count that sets the filter to what it counts. */
-interface Shortcut {
-  count: number;
-  /** What is counted: "20", "exact duplicates". */
-  unit: string;
-  title: string;
-  /** Null for the one that resets all filters. */
-  set: { key: string; clause: Clause } | null;
+/** What there is of images, each counted once: the first four add up to all of them. */
+export interface Counts {
+  /** Exact copies that can go. */
+  exact: number;
+  /** Near-duplicates that can go. */
+  near: number;
+  /** Images that stay. */
+  kept: number;
+  unreadable: number;
+  /** Groups in which exact copies, or near-duplicates, can go. */
+  exactGroups: number;
+  nearGroups: number;
+  /** Those of the latter that were reviewed. */
+  nearReviewed: number;
+  /** Bytes on disk of what can go; null where they are not known. */
+  exactBytes: number | null;
+  nearBytes: number | null;
 }
 
 const EXACT: Range = [0, DUPLICATES];
+/** What the plan removes. */
+const GOES = { any: ["remove"] };
 
-export function shortcutsOf({ rows, score, scores, near, summary }: Frame): Shortcut[] {
+/** `reviewed` has a 1 for each band that was. */
+export function countsOf(frame: Frame, reviewed: Uint8Array | null = null): Counts {
+  const { band, scores, summary } = frame;
+  const exact = new Set<number>();
+  const near = new Set<number>();
+  for (const row of going(frame)) (isExactScore(scores[row]) ? exact : near).add(band[row]);
+  return {
+    exact: summary.exact,
+    near: summary.near,
+    kept: summary.kept,
+    unreadable: summary.unreadable,
+    exactGroups: exact.size,
+    nearGroups: near.size,
+    nearReviewed: [...near].filter((one) => reviewed?.[one]).length,
+    exactBytes: summary.exact_bytes,
+    nearBytes: summary.near_bytes,
+  };
+}
+
+const isExactScore = (score: number) => score <= Math.fround(DUPLICATES);
+
+/** The images that the plan removes. */
+export function* going({ keep, rows }: Frame): Generator<number> {
+  for (let row = 0; row < rows; row++) if (keep[row] === Keep.goes) yield row;
+}
+
+/** Those of them that are exact copies. */
+export function* exactCopies(frame: Frame): Generator<number> {
+  for (const row of going(frame)) if (isExactScore(frame.scores[row])) yield row;
+}
+
+/** A count that sets the filters to what it counts. */
+export interface Shortcut {
+  count: number;
+  /** What is counted: "20", "exact copies". */
+  unit: string;
+  title: string;
+  /** Null for the one that resets all filters. */
+  set: Clauses | null;
+  /** Counted a second time: it does not add up with the others. */
+  apart?: true;
+}
+
+/** The counts to show; without a plan, what the scores alone tell. */
+export function shortcutsOf(frame: Frame, counts: Counts | null): Shortcut[] {
+  const { columns, rows, score, scores, summary } = frame;
   const shortcuts: Shortcut[] = [
     {
       count: rows,
@@ -29,36 +85,41 @@ export function shortcutsOf({ rows, score, scores, near, summary }: Frame): Shor
   const add = (
     count: number,
     [one, many]: readonly [string, string],
-    key: string,
-    clause: Clause,
+    set: Clauses,
     title: string,
-  ) => shortcuts.push({ count, unit: count === 1 ? one : many, title, set: { key, clause } });
+    apart?: true,
+  ) => shortcuts.push({ count, unit: count === 1 ? one : many, title, set, apart });
   if (score !== null) {
-    add(
-      countIn(scores, EXACT),
-      ["exact duplicate", "exact duplicates"],
-      score,
-      EXACT,
-      `${score} up to ${write("number", DUPLICATES, 1)}: the same picture as another image, which is the keeper`,
-    );
-    for (const { to, from, units, title } of nearShortcuts(near, summary.compared !== null)) {
-      const range: Range = [from, to];
-      const bounds = `above ${write("number", from, 0)}, up to ${write("number", to, 1)}`;
-      add(countIn(scores, range), units, score, range, `${score} ${bounds}: ${title}`);
+    const exact = counts?.exact ?? countIn(scores, EXACT);
+    // The documented range holds exactly these, but in a part of a frame whose keepers are missing.
+    const more: Clauses = countIn(scores, EXACT) === exact ? {} : { plan: GOES };
+    const title = "Can go: the same picture as another image, which stays";
+    add(exact, ["exact copy", "exact copies"], { [score]: EXACT, ...more }, title);
+    for (const { from, to, count, units, title } of nearShortcuts(frame, counts)) {
+      const goes: Clauses = counts ? { plan: GOES } : {};
+      const range: Clause = counts ? rangeOf(frame, [from, to], count) : [from, to];
+      add(count, units, { [score]: range, ...goes }, title);
     }
   }
-  const { groups, unreadable, label_conflicts: conflicts, leakage } = summary;
-  const inGroups = "Images in groups of exact duplicates and near-duplicates";
-  add(groups, ["group", "groups"], "group", { null: false }, inGroups);
-  const broken = "Files that could not be read";
-  add(unreadable, ["unreadable", "unreadable"], "error", { null: false }, broken);
+  const known = columns.some(({ name, facet }) => name === "error" && facet !== null);
+  if (counts) {
+    const set: Record<string, Clause> = { plan: { any: ["keep"] } };
+    if (known) set.error = { null: true };
+    add(counts.kept, ["kept", "kept"], set, "Images that stay, with no copy that stays too");
+  }
+  const { unreadable, label_conflicts: conflicts, leakage } = summary;
+  if (known) {
+    const title = "Files that could not be read";
+    add(unreadable, ["unreadable", "unreadable"], { error: { null: false } }, title);
+  }
   if (conflicts !== null) {
     const title = "Images in groups whose labels disagree";
-    add(conflicts, ["label conflict", "label conflicts"], "label_conflict", true, title);
+    const units = ["label conflict", "label conflicts"] as const;
+    add(conflicts, units, { label_conflict: true }, title, true);
   }
   if (leakage !== null) {
     const title = `Images in ${format.groups(leakage)} with members in several splits`;
-    add(leakage, ["leakage", "leakage"], "leakage", true, title);
+    add(leakage, ["leakage", "leakage"], { leakage: true }, title, true);
   }
   return shortcuts;
 }
@@ -66,59 +127,75 @@ export function shortcutsOf({ rows, score, scores, near, summary }: Frame): Shor
 interface NearShortcut {
   from: number;
   to: number;
+  count: number;
   units: readonly [string, string];
   title: string;
 }
 
 /** Near-duplicates; and apart from them what is only similar, where others were confirmed. */
-function nearShortcuts(near: number, compared: boolean): NearShortcut[] {
-  if (!compared) {
-    const units = ["near-duplicate", "near-duplicates"] as const;
-    return [{ from: DUPLICATES, to: near, units, title: "near another image, not the same" }];
-  }
-  const shortcuts: NearShortcut[] = [
+function nearShortcuts(frame: Frame, counts: Counts | null): NearShortcut[] {
+  const { near, scores, summary } = frame;
+  const { compared, unconfirmed } = summary;
+  const units = ["near-duplicate", "near-duplicates"] as const;
+  const end = compared === null ? near : Math.min(near, CONFIRMED);
+  const found: NearShortcut[] = [
     {
       from: DUPLICATES,
-      to: Math.min(near, CONFIRMED),
-      units: ["near-duplicate (confirmed)", "near-duplicates (confirmed)"],
-      title: "copies of another image, confirmed by laying one picture over the other",
+      to: end,
+      count: counts
+        ? counts.near - (compared === null ? 0 : unconfirmed)
+        : countIn(scores, [DUPLICATES, end]),
+      units,
+      title:
+        compared === null
+          ? "Can go: near another image, which stays"
+          : "Can go: copies of another image, confirmed by laying one picture over the other",
     },
   ];
-  if (near > CONFIRMED) {
-    shortcuts.push({
-      from: CONFIRMED,
+  if (near > end) {
+    found.push({
+      from: end,
       to: near,
+      count: counts ? unconfirmed : countIn(scores, [end, near]),
       units: ["similar (not confirmed)", "similar (not confirmed)"],
-      title: "similar to another image by their vectors; nobody has confirmed them",
+      title: "Can go: similar to another image by their vectors; nobody has confirmed them",
     });
   }
-  return shortcuts;
+  return found;
 }
 
-/** Whether a shortcut's filter is set, and none of another one. */
-export function isPressed(shortcut: Shortcut, all: readonly Shortcut[], clauses: Clauses): boolean {
-  const { set } = shortcut;
+/** A range that holds so many of the images that go; open where scores are a scale of their own. */
+function rangeOf({ scores, keep }: Frame, range: Range, count: number): Clause {
+  const going = scores.filter((_, row) => keep[row] === Keep.goes);
+  return countIn(going, range) === count ? range : [range[0], null];
+}
+
+/** Whether a shortcut's filters are set, and none of another one. */
+export function isPressed({ set }: Shortcut, all: readonly Shortcut[], clauses: Clauses): boolean {
   if (set === null) return Object.keys(clauses).length === 0;
-  return keysOf(all).every((key) =>
-    key === set.key ? sameClause(clauses[key], set.clause) : clauses[key] === undefined,
-  );
+  return keysOf(all).every((key) => sameClause(clauses[key] ?? null, set[key] ?? null));
 }
 
-/** The clauses that a shortcut sets and takes away; others stay. */
+/** The clauses that a shortcut sets and takes away; others stay. Pressed again, it takes its own. */
 export function changesOf(
-  shortcut: Shortcut,
+  { set }: Shortcut,
   all: readonly Shortcut[],
+  pressed = false,
 ): Record<string, Clause | null> {
-  const { set } = shortcut;
-  return Object.fromEntries(
-    keysOf(all).map((key) => [key, set !== null && key === set.key ? set.clause : null]),
-  );
+  return Object.fromEntries(keysOf(all).map((key) => [key, (!pressed && set?.[key]) || null]));
+}
+
+/** The filters that are set beyond those of the shortcut that is pressed. */
+export function furtherFilters(all: readonly Shortcut[], clauses: Clauses): string[] {
+  const pressed = all.find((one) => one.set !== null && isPressed(one, all, clauses));
+  return Object.keys(clauses).filter((key) => !pressed?.set || !(key in pressed.set));
 }
 
 /** Keys that shortcuts set; those of another frame's shortcuts may still be in force. */
 const keysOf = (all: readonly Shortcut[]): string[] => [
   ...new Set([
-    ...all.flatMap(({ set }) => (set ? [set.key] : [])),
+    ...all.flatMap(({ set }) => Object.keys(set ?? {})),
+    "plan",
     "group",
     "error",
     "label_conflict",

@@ -62,6 +62,11 @@ export class Selection {
     this.#changed();
   }
 
+  /** Pick every row that `mask` shows, and no other. */
+  onlyShown(mask: Uint8Array): void {
+    this.replace(rowsOf(mask));
+  }
+
   /** Add every row that `mask` shows. */
   addShown(mask: Uint8Array): void {
     for (let row = 0; row < mask.length; row++) if (mask[row]) this.#rows.add(row);

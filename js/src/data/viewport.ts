@@ -1,9 +1,10 @@
 /** Browsers cap the height of an element (Firefox at 17.8 million px); this is safe in all. */
 export const MAX_HEIGHT = 6_000_000;
 
-/** Height of a tile's parts besides the thumbnail: the band's label strip and two lines of text. */
+/** Height of a tile's parts besides the thumbnail: the band's label strip, and lines of text. */
 const STRIP = 22;
 const TEXT = 42;
+const LINE = 16;
 const PADDING = 12;
 
 export interface Cells {
@@ -12,12 +13,16 @@ export interface Cells {
   height: number;
 }
 
-/** Equal cells of at least `size` px that fill the width, with room for band labels or without. */
-export function cellsFor(width: number, size: number, banded = true): Cells {
+/**
+ * Equal cells of at least `size` px that fill the width, with room for band labels, and for a third
+ * line that says what an image is to others.
+ */
+export function cellsFor(width: number, size: number, banded = true, related = false): Cells {
   const columns = Math.max(1, Math.floor(width / size));
   const cell = width / columns;
   const strip = banded ? STRIP : 0;
-  return { columns, width: cell, height: Math.round(cell * 0.8) + strip + TEXT + PADDING };
+  const text = TEXT + (related ? LINE : 0);
+  return { columns, width: cell, height: Math.round(cell * 0.8) + strip + text + PADDING };
 }
 
 interface Rows {

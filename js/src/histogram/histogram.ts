@@ -29,6 +29,8 @@ export function extentOf(values: Numbers): Extent {
 export const isEmpty = ({ min, max }: Extent): boolean => min > max;
 
 const LOG_MIN = 1e-6;
+/** Scores begin at 0.0002, see FLOOR in frame/scale.py: below lies nothing but exactly 0. */
+const SCORE_MIN = 1e-4;
 
 /** A log axis needs values that are not negative, and one above 0. */
 export function canBeLog({ min, max }: Extent): boolean {
@@ -42,7 +44,7 @@ export function scaleFor(extent: Extent, log: boolean, measure: Measure = "numbe
   if (log && canBeLog(extent)) {
     const top = unit ? 1 : max;
     const floor = Math.min(extent.minPositive, top);
-    const low = unit ? LOG_MIN : Math.min(Math.max(floor, LOG_MIN * top), top / 2);
+    const low = unit ? lowestPower(floor) : Math.min(Math.max(floor, LOG_MIN * top), top / 2);
     return logScale(low, top, {
       floor: Math.min(floor, low),
       zero: unit || min === 0,
@@ -54,6 +56,10 @@ export function scaleFor(extent: Extent, log: boolean, measure: Measure = "numbe
   if (step !== null && (max - min) / step < 64) return blockScale(min, max, step, measure);
   return linearScale(min, max, measure);
 }
+
+/** Where the axis of scores begins: as low as there are values. */
+const lowestPower = (floor: number) =>
+  Math.max(LOG_MIN, Math.min(SCORE_MIN, 10 ** Math.floor(Math.log10(floor))));
 
 /** The bin of no value. */
 const NO_BIN = 255;

@@ -1,4 +1,5 @@
 import { type Signal, signal } from "@preact/signals";
+import type { AnyModel } from "../wire/model";
 import { CancelledError, RetryError, type Rpc, reasonOf } from "../wire/rpc";
 
 type ChartsStatus = { kind: "none" | "loading" | "ready" } | { kind: "error"; message: string };
@@ -7,13 +8,24 @@ type ChartsStatus = { kind: "none" | "loading" | "ready" } | { kind: "error"; me
 export class Charts {
   readonly status: Signal<ChartsStatus> = signal({ kind: "none" });
   #rpc: Rpc;
+  #canEmbed: boolean;
 
-  constructor(rpc: Rpc) {
+  constructor(rpc: Rpc, model: AnyModel) {
     this.#rpc = rpc;
+    this.#canEmbed = "widget_manager" in model && model.widget_manager !== undefined;
   }
 
   /** Request the charts, unless they are here or under way. */
   request(): void {
+    if (!this.#canEmbed) {
+      this.fail(
+        new Error(
+          "This notebook cannot show one widget within another. " +
+            "dedup_widgets.threshold_curve(df) has the numbers; JupyterLab draws the charts.",
+        ),
+      );
+      return;
+    }
     const { kind } = this.status.peek();
     if (kind === "loading" || kind === "ready") return;
     this.status.value = { kind: "loading" };

@@ -1,4 +1,5 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import type { Clauses, CollectionsClause } from "../data/filters";
 import * as format from "../data/format";
 import type { Outbox } from "../wire/outbox";
 import type { DatasetForm, Replies } from "../wire/protocol";
@@ -32,6 +33,9 @@ interface DatasetOptions {
   staying: () => number | null;
   selected: () => number;
   shown: () => number;
+  filters: () => Clauses;
+  /** Whether something is selected that stays under the plan. */
+  leftover: () => boolean;
   signal: AbortSignal;
 }
 
@@ -52,6 +56,7 @@ const BLANK: Draft = {
   root: "datasets",
   mode: "hardlink",
   format: "imagefolder",
+  copies: false,
   merge: false,
   send: false,
   url: "",
@@ -76,6 +81,8 @@ export class DatasetMaker {
   #made = new Set<string>();
   #latestSeen: string | null = null;
   #opened = false;
+  /** Whether something was selected since a collection was made, or a source chosen here. */
+  #selectedSince = false;
   #check: AbortController | null = null;
   #job: AbortController | null = null;
 
@@ -115,6 +122,13 @@ export class DatasetMaker {
     this.#options = options;
     // A computed text: what changes nothing for the preview asks for none.
     const asked = computed(() => JSON.stringify(relevant(this.draft.value)));
+    const watch = effect(() => {
+      this.#selectedSince = options.selected() > 0;
+    });
+    const settled = effect(() => {
+      options.catalogue.latest.value;
+      this.#selectedSince = false;
+    });
     const stop = effect(() => {
       this.#stopChecking();
       if (this.#visible.value === 0 || this.work.value.kind !== "draft") return;
@@ -125,6 +139,8 @@ export class DatasetMaker {
     options.signal.addEventListener(
       "abort",
       () => {
+        watch();
+        settled();
         stop();
         this.#stopChecking();
       },
@@ -136,6 +152,7 @@ export class DatasetMaker {
   open(source?: Source): () => void {
     batch(() => {
       if (this.work.peek().kind === "draft") this.set({ source: source ?? this.#likely() });
+      this.#selectedSince = false;
       this.#latestSeen = this.#options.catalogue.latest.peek();
       this.#opened = true;
       this.#visible.value = this.#visible.peek() + 1;
@@ -234,17 +251,31 @@ export class DatasetMaker {
     });
   }
 
+  /** What was dealt with last: a selection, a collection, or what was chosen here before. */
   #likely(): Source {
-    const { catalogue, staying } = this.#options;
+    const { catalogue, staying, filters, leftover } = this.#options;
+    const plan: Source = { kind: staying() === null ? "view" : "plan" };
+    if (catalogue.naming.peek().of === "rest") return plan;
+    // Nobody wants a dataset of what goes.
+    if (this.#selectedSince && leftover()) return { kind: "selection" };
     const latest = catalogue.latest.peek();
     const { source } = this.draft.peek();
-    const there = source.kind !== "collection" || catalogue.find(source.name) !== undefined;
-    const chosen = this.#opened && there;
+    const chosen = this.#opened && this.#isThere(source);
     if (latest !== null && (latest !== this.#latestSeen || !chosen)) {
-      return { kind: "collection", name: latest };
+      const made: Source = { kind: "collection", name: latest };
+      if (this.#isThere(made)) return made;
     }
     if (chosen) return source;
-    return { kind: staying() === null ? "view" : "plan" };
+    return Object.keys(filters()).length > 0 ? { kind: "view" } : plan;
+  }
+
+  /** Whether a source is there, and not what the filter keeps out. */
+  #isThere(source: Source): boolean {
+    const { catalogue, filters, selected } = this.#options;
+    if (source.kind === "selection") return selected() > 0;
+    if (source.kind !== "collection") return true;
+    const { exclude = [] } = (filters().collections ?? {}) as CollectionsClause;
+    return catalogue.find(source.name) !== undefined && !exclude.includes(source.name);
   }
 
   #suggest(source: Source): string {

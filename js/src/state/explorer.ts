@@ -1,12 +1,13 @@
-import { computed, type ReadonlySignal } from "@preact/signals";
+import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { isRange } from "../data/filters";
-import { countStaying, replanned, withoutKept } from "../data/frame";
-import { shortcutsOf } from "../data/overview";
+import { accepted, replanned } from "../data/frame";
+import { headlineOf } from "../data/headline";
+import { changesOf, countsOf, exactCopies, shortcutsOf } from "../data/overview";
 import type { Range } from "../data/range";
-import { rowsOf } from "../data/selection";
 import { Bars } from "../histogram/bars";
 import type { AnyModel } from "../wire/model";
-import type { Events, Replies } from "../wire/protocol";
+import { type Events, Keep, type Replies } from "../wire/protocol";
+import { syncTrait } from "../wire/sync";
 import { Charts } from "./charts";
 import { DatasetMaker } from "./dataset";
 import { GridState } from "./grid";
@@ -21,6 +22,8 @@ export class ExplorerState extends GridState {
   readonly nameForm: NameForm;
   readonly dataset: DatasetMaker;
   readonly charts: Charts;
+  /** How far the job is that scores the images; empty without one. */
+  readonly scoring: Signal<string> = signal("");
 
   /** The histogram of the scores. */
   readonly bars = new Bars({
@@ -36,9 +39,22 @@ export class ExplorerState extends GridState {
   /** Whether there is a histogram of the scores. */
   readonly scoreShown = computed(() => this.frame.value?.score != null && !this.bars.empty.value);
 
+  /** What can go and what stays, counted; null without a plan. */
+  readonly counts = computed(() => {
+    const frame = this.frame.value;
+    return frame && this.review.on.value ? countsOf(frame, this.reviewed.bands.value) : null;
+  });
+
   readonly shortcuts = computed(() => {
     const frame = this.frame.value;
-    return frame ? shortcutsOf(frame) : [];
+    return frame ? shortcutsOf(frame, this.counts.value) : [];
+  });
+
+  readonly headline = computed(() => {
+    const frame = this.frame.value;
+    const off = this.review.info.value?.off ?? null;
+    const collections = this.catalogue.members.value;
+    return frame && headlineOf({ frame, counts: this.counts.value, off, collections });
   });
 
   /** The range of the score; null without one. */
@@ -55,15 +71,22 @@ export class ExplorerState extends GridState {
     const frame = this.frame.value;
     const off = this.review.info.value?.off ?? null;
     if (!frame || !this.review.info.value || off !== null) return null;
-    return countStaying(frame);
+    return frame.summary.kept;
+  });
+
+  /** What goes when the plan is accepted as it is shown. */
+  readonly accepting: ReadonlySignal<Uint8Array | null> = computed(() => {
+    const frame = this.frame.value;
+    const mask = this.mask.value;
+    return frame && mask && accepted(frame, mask);
   });
 
   constructor(model: AnyModel, options: StateOptions) {
     super(model, options, "open_review");
     const { rpc, outbox, catalogue, selection, frame } = this;
     const { signal } = options;
-    this.charts = new Charts(rpc);
-    this.nameForm = new NameForm({ catalogue, selection, frame, signal });
+    this.charts = new Charts(rpc, model);
+    this.nameForm = new NameForm({ catalogue, selection, frame, mask: this.mask, signal });
     this.dataset = new DatasetMaker({
       rpc,
       outbox,
@@ -74,15 +97,38 @@ export class ExplorerState extends GridState {
         return selection.count;
       },
       shown: () => this.shown.value?.order.length ?? 0,
+      filters: () => this.filtering.clauses.value,
+      leftover: () => !this.#onlyGoes(),
       signal,
     });
+    const stop = effect(() => {
+      selection.version.value;
+      if (selection.count === 0) this.#withdraw();
+    });
+    signal.addEventListener("abort", stop, { once: true });
     rpc.on("plan", (plan) => this.#replan(plan));
+    rpc.on("frame", () => this.ask());
+    syncTrait(
+      model,
+      "_scoring",
+      this.scoring,
+      (raw) => (typeof raw === "string" ? raw : ""),
+      signal,
+    );
   }
 
   protected override opened(reply: Replies["open_review"]): void {
     super.opened(reply);
     this.catalogue.load(reply.rows, reply);
     this.review.info.value = reply.review;
+    this.reviewed.load(reply);
+    // What they say of the plan is of another frame.
+    this.tiles.refresh();
+  }
+
+  /** Undo takes back what was accepted, and so does Python. */
+  protected override selectedElsewhere(): void {
+    if (!this.#onlyGoes()) this.#withdraw();
   }
 
   setRange(range: Range | null): void {
@@ -90,16 +136,39 @@ export class ExplorerState extends GridState {
     if (score) this.filtering.set(score, range);
   }
 
-  /** Select what the plan removes of the images shown, and offer to name what stays. */
+  /** Select what goes with the images shown, and offer to name what stays. */
   acceptPlan(): void {
-    const frame = this.frame.value;
-    const mask = this.mask.value;
-    if (!frame || !mask) return;
-    this.selection.replace(rowsOf(withoutKept(frame, mask)));
+    const rows = this.accepting.peek();
+    if (!rows) return;
+    this.selection.onlyShown(rows);
     this.catalogue.propose("rest", "Unique");
   }
 
-  /** The plan changed: other groups and keepers, the same images and scores. */
+  /** Show and select the exact copies that go, and offer to name what stays. */
+  acceptExact(): void {
+    const frame = this.frame.value;
+    const all = this.shortcuts.value;
+    const exact = all.find(({ set }) => frame?.score && set?.[frame.score] !== undefined);
+    if (!frame || !exact) return;
+    this.filtering.change(changesOf(exact, all));
+    this.selection.replace(exactCopies(frame));
+    this.catalogue.propose("rest", "Unique");
+  }
+
+  /** Whether all that is selected goes under the plan. */
+  #onlyGoes(): boolean {
+    const frame = this.frame.peek();
+    if (!frame || this.selection.count === 0) return false;
+    for (const row of this.selection.rows) if (frame.keep[row] !== Keep.goes) return false;
+    return true;
+  }
+
+  /** What was accepted is no longer selected: what stays need not be named. */
+  #withdraw(): void {
+    if (this.catalogue.naming.peek().of === "rest") this.catalogue.propose("selection", "");
+  }
+
+  /** The plan changed: other groups and keepers, the same images. */
   #replan(plan: Events["plan"]): void {
     const frame = this.frame.value;
     if (!frame) return;
@@ -108,7 +177,11 @@ export class ExplorerState extends GridState {
       this.open();
       return;
     }
-    this.frame.value = next;
+    batch(() => {
+      if (plan.keep_order) this.keepOrder();
+      else this.sortAfresh();
+      this.frame.value = next;
+    });
     this.tiles.refresh();
   }
 }

@@ -23,6 +23,7 @@ import {
   withClauses,
 } from "../data/filters";
 import type { Frame } from "../data/frame";
+import { reviewedMask } from "../data/reviewed";
 import { type Answer, Answers } from "../wire/answers";
 import type { AnyModel } from "../wire/model";
 import type { Outbox } from "../wire/outbox";
@@ -30,9 +31,17 @@ import type { Rpc } from "../wire/rpc";
 import { syncTrait } from "../wire/sync";
 import type { Throttled } from "../wire/throttle";
 import type { Catalogue } from "./catalogue";
+import type { Reviewed } from "./reviewed";
 
 /** Columns that another plan changes. */
-export const PLANNED: readonly string[] = ["kind", "keep", "group"];
+const PLANNED: readonly string[] = [
+  ...["kind", "keep", "group"],
+  ...["uniqueness", "nearest", "distance", "relation", "agreement"],
+];
+
+/** Whether another plan changes a column. */
+export const isPlanned = (column: string, { score }: Pick<Frame, "score">): boolean =>
+  column === score || PLANNED.includes(column);
 
 /** Answers of Python that are kept in case a clause comes back. */
 const MAX_MATCHES = 12;
@@ -40,6 +49,7 @@ const MAX_MATCHES = 12;
 interface FilteringOptions {
   frame: ReadonlySignal<Frame | null>;
   catalogue: Pick<Catalogue, "members">;
+  reviewed: Pick<Reviewed, "bands">;
   rpc: Rpc;
   outbox: Outbox;
   signal: AbortSignal;
@@ -67,6 +77,7 @@ export class Filtering {
   readonly clauses: Signal<Clauses> = signal({});
   #frame: ReadonlySignal<Frame | null>;
   #catalogue: Pick<Catalogue, "members">;
+  #reviewed: Pick<Reviewed, "bands">;
   #rpc: Rpc;
   #columns = new Answers<ColumnData>();
   #matches = new Answers<Uint8Array>();
@@ -74,6 +85,7 @@ export class Filtering {
   #previous: ReadonlyMap<string, Applied> = new Map();
   /** The plan under which Python gave the answers. */
   #plan: Uint8Array | null = null;
+  #filled = 0;
   #push: Throttled;
 
   #applied = computed(() => {
@@ -96,9 +108,11 @@ export class Filtering {
     [...this.#applied.value.values()].some(({ pending }) => pending),
   );
 
-  constructor(model: AnyModel, { frame, catalogue, rpc, outbox, signal: abort }: FilteringOptions) {
+  constructor(model: AnyModel, options: FilteringOptions) {
+    const { frame, catalogue, reviewed, rpc, outbox, signal: abort } = options;
     this.#frame = frame;
     this.#catalogue = catalogue;
+    this.#reviewed = reviewed;
     this.#rpc = rpc;
     this.#push = outbox.add(syncTrait(model, "_filters", this.clauses, readClauses, abort));
     const stop = effect(() => this.#fetch());
@@ -168,8 +182,12 @@ export class Filtering {
       this.#plan = null;
       return;
     }
-    if (this.#plan !== null && this.#plan !== frame.keep) this.#replanned();
+    if (this.#filled !== frame.filled) {
+      this.#columns.outdate();
+      this.#matches.outdate();
+    } else if (this.#plan !== null && this.#plan !== frame.keep) this.#replanned(frame);
     this.#plan = frame.keep;
+    this.#filled = frame.filled;
     const matched = new Set<string>();
     for (const [key, clause] of Object.entries(this.clauses.value)) {
       const basis = basisOf(key, clause, frame);
@@ -193,11 +211,11 @@ export class Filtering {
     this.#matches.forget((id) => matched.has(id), MAX_MATCHES);
   }
 
-  #replanned(): void {
-    this.#columns.outdate((column) => PLANNED.includes(column));
+  #replanned(frame: Frame): void {
+    this.#columns.outdate((column) => isPlanned(column, frame));
     this.#matches.outdate((id) => {
       const [key, clause] = JSON.parse(id) as [string, Clause];
-      return PLANNED.includes(key) || textOf(clause) === null;
+      return isPlanned(key, frame) || textOf(clause) === null;
     });
   }
 
@@ -233,6 +251,12 @@ export class Filtering {
       }
       case "plan":
         return known(frame.keep, () => planMask(frame.keep, anyOf(clause) ?? []));
+      case "reviewed": {
+        const done = this.#reviewed.bands.value;
+        return known(done, () =>
+          done ? reviewedMask(frame, done, anyOf(clause) ?? []) : new Uint8Array(frame.rows),
+        );
+      }
       case "column":
         if (this.#mayFit(key, clause)) {
           return answered(this.#columns.get(key), (data) => columnMask(data, clause)!);

@@ -1,6 +1,6 @@
 import { computed, effect, type Signal, signal } from "@preact/signals";
 import type { Bitset } from "../data/bitset";
-import { type Frame, groupedOf, hasGroups, inGroup } from "../data/frame";
+import { type Frame, hasGroups, inGroup } from "../data/frame";
 import type { Modifiers } from "../data/keys";
 import { rangeBetween } from "../data/selection";
 import { type Cells, cellsFor, reveal, rowsAt, ScrollMap } from "../data/viewport";
@@ -39,6 +39,9 @@ export class GridView {
   readonly similarTo: Signal<number | null> = signal(null);
   readonly rubberBand: Signal<Rect | null> = signal(null);
 
+  /** Opens the review mode, at the group of a row or where it is due; null where there is none. */
+  open: ((row: number | null) => void) | null = null;
+
   readonly state: GridState;
   readonly items = computed(() => this.state.shown.value?.items ?? NO_ITEMS);
   /** Whether images stand in bands, which need room for their labels. */
@@ -46,12 +49,27 @@ export class GridView {
     const frame = this.state.frame.value;
     return frame !== null && hasGroups(frame) && this.state.sort.value.grouped;
   });
+  /** Whether images are copies of others, which a line of their tiles says. */
+  readonly related = computed(() => {
+    const frame = this.state.frame.value;
+    return frame !== null && hasGroups(frame);
+  });
   readonly cells = computed(() =>
-    cellsFor(Math.max(1, this.width.value), this.size.value, this.banded.value),
+    cellsFor(Math.max(1, this.width.value), this.size.value, this.banded.value, this.related.value),
   );
   readonly rowCount = computed(() => Math.ceil(this.items.value.length / this.cells.value.columns));
   readonly firstRow = computed(() => this.#rows(1).first);
   readonly endRow = computed(() => this.#rows(1).end);
+  #focusLine = computed(() => {
+    const row = this.focus.value;
+    const position = row === null ? -1 : this.items.value.indexOf(row);
+    return position < 0 ? -1 : Math.floor(position / this.cells.value.columns);
+  });
+  /** The row that the keyboard is on, as far as its tile is on the page. */
+  readonly active = computed(() => {
+    const line = this.#focusLine.value;
+    return line >= this.firstRow.value && line < this.endRow.value ? this.focus.value : null;
+  });
 
   #map = new ScrollMap();
   #apply: (height: number, scrollTop: number) => void = () => {};
@@ -178,19 +196,17 @@ export class GridView {
 
   /** Declare an image no duplicate, with all others selected if it is; or take that back. */
   notDuplicate(row: number): void {
-    const { frame, review, selection, tiles } = this.state;
-    const present = frame.peek();
-    if (!review.on.peek() || !present) return;
+    const { review, selection, tiles } = this.state;
+    if (!review.on.peek()) return;
     const rows = selection.has(row) ? [...selection.rows] : [row];
-    const grouped = groupedOf(present, rows);
     this.#focusOnRow(row);
     if (tiles.get(row)?.info.not_duplicate) void review.notDuplicates(rows, false);
-    else if (grouped.length > 0) void review.notDuplicates(grouped, true);
+    else this.state.notDuplicates(rows);
   }
 
   /** Act on a key; false when it is not one of the grid's. */
   key(key: string, { toggle, shift }: Modifiers): boolean {
-    const { selection, mask } = this.state;
+    const { selection } = this.state;
     const items = this.items.peek();
     const { columns, height } = this.cells.peek();
     const page = Math.max(1, Math.floor(this.state.height.peek() / height)) * columns;
@@ -210,11 +226,12 @@ export class GridView {
     }
     const row = this.focus.peek();
     if (toggle && key.toLowerCase() === "a") {
-      const shown = mask.peek();
-      if (shown) selection.addShown(shown);
+      this.state.selectShown(shift ? "add" : "only");
       return true;
     }
     if (toggle) return false;
+    if (key === "[" || key === ",") return this.toGroup(-1);
+    if (key === "]" || key === ".") return this.toGroup(1);
     if (key === "Escape") {
       if (selection.count === 0) return false;
       selection.clear();
@@ -229,6 +246,10 @@ export class GridView {
     const letter = key.toLowerCase();
     if (key === "Enter" || letter === "s") {
       this.#move(0, false);
+      if (key === "Enter" && this.open) {
+        this.open(row);
+        return true;
+      }
       this.similarTo.value = row;
       return true;
     }
@@ -236,6 +257,31 @@ export class GridView {
     this.#move(0, false);
     if (letter === "k") this.keep(row);
     else this.notDuplicate(row);
+    return true;
+  }
+
+  /** Put the focus on the first image of the next group or the one before; true where groups are. */
+  toGroup(step: 1 | -1): boolean {
+    const frame = this.state.frame.peek();
+    if (!frame || !this.banded.peek()) return false;
+    const items = this.items.peek();
+    const bandAt = (position: number) => frame.band[items[position]] ?? 0;
+    this.focused();
+    let position = this.#position;
+    const here = bandAt(position);
+    // From within a group the way back leads to its own beginning first.
+    while (step < 0 && here > 0 && position > 0 && bandAt(position - 1) === here) position--;
+    const isBegun = step < 0 && position < this.#position;
+    if (!isBegun) {
+      position += step;
+      while (position in items && (bandAt(position) === 0 || bandAt(position) === here)) {
+        position += step;
+      }
+      if (!(position in items)) return true;
+      const band = bandAt(position);
+      while (position > 0 && bandAt(position - 1) === band) position--;
+    }
+    this.#move(position - this.#position, false);
     return true;
   }
 
@@ -273,20 +319,32 @@ export class GridView {
 
   /**
    * Under a new plan bands move: where to scroll so that the image with the focus, or what took its
-   * place, stays where it is on screen. Null when it is not on screen.
+   * place, stays where it is on screen; while a job fills the frame, else the first image on screen.
    */
   #following(before: Layout, { items, cells }: Layout): number | null {
+    if (items.length === 0) return null;
+    const viewport = this.state.height.peek();
     const row = this.focus.peek();
     const from = row === null ? -1 : before.items.indexOf(row);
-    if (from < 0 || items.length === 0) return null;
-    const viewport = this.state.height.peek();
     const offset = Math.floor(from / before.cells.columns) * before.cells.height - this.#map.top;
-    if (offset <= -before.cells.height || offset >= viewport) return null;
+    if (from < 0 || offset <= -before.cells.height || offset >= viewport) {
+      const filled = this.state.frame.peek()?.filled !== before.frame?.filled;
+      return filled ? this.#firstStays(before, { items, cells }) : null;
+    }
     const found = items.indexOf(row!);
     this.#focusOn(found >= 0 ? found : Math.min(from, items.length - 1));
     const line = Math.floor(this.#position / cells.columns);
     const top = Math.max(0, line * cells.height - offset);
     return reveal(line, cells.height, top, viewport);
+  }
+
+  /** Where to scroll so that the first image on screen stays there; null at the very top. */
+  #firstStays(before: Layout, { items, cells }: Pick<Layout, "items" | "cells">): number | null {
+    const line = Math.floor(this.#map.top / before.cells.height);
+    const found = items.indexOf(before.items[line * before.cells.columns]);
+    if (this.#map.top === 0 || found < 0) return null;
+    const within = this.#map.top - line * before.cells.height;
+    return Math.floor(found / cells.columns) * cells.height + within;
   }
 
   #rows(overscan: number) {

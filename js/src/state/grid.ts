@@ -1,17 +1,28 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
-import { textOf, WORDS } from "../data/filters";
-import { countGroups, type Frame, frameOf } from "../data/frame";
-import { denseRank, displayOrder, withKeepers } from "../data/order";
+import { columnsOf, usualFacts } from "../data/facts";
+import { type Clauses, textOf, WORDS } from "../data/filters";
+import * as format from "../data/format";
+import {
+  countGroups,
+  type Frame,
+  frameOf,
+  groupedOf,
+  hiddenKeepers,
+  keptBeside,
+  readableOf,
+} from "../data/frame";
+import { type Bands, denseRank, displayOrder, withHidden } from "../data/order";
 import { readSort, type Sort } from "../data/sort";
-import type { AnyModel } from "../wire/model";
+import { type AnyModel, listen } from "../wire/model";
 import type { Replies } from "../wire/protocol";
 import { CancelledError, RetryError } from "../wire/rpc";
 import { syncTrait } from "../wire/sync";
-import type { Throttled } from "../wire/throttle";
+import { type Throttled, throttle } from "../wire/throttle";
 import { Catalogue } from "./catalogue";
-import { Filtering, PLANNED } from "./filtering";
+import { Filtering, isPlanned } from "./filtering";
 import { PickState, type StateOptions } from "./pick";
 import { Review } from "./review";
+import { Reviewed } from "./reviewed";
 import { Screen } from "./screen";
 
 /** What the filters leave, in display order. */
@@ -32,7 +43,22 @@ interface Ranked {
   frame: Frame;
 }
 
-const readHeight = (raw: unknown) => (typeof raw === "number" && raw > 0 ? raw : 560);
+/** What rows are put in order by. */
+interface Layout {
+  rank: Uint32Array;
+  band: Uint32Array;
+  place: Uint32Array;
+  bands: Bands;
+}
+
+/** A layout that is kept as long as these stay what they are. */
+interface KeptLayout {
+  layout: Layout;
+  sort: Sort;
+  clauses: Clauses;
+}
+
+const readHeight = (raw: unknown) => (typeof raw === "number" && raw > 0 ? raw : null);
 
 /**
  * Everything that all displays of one ImageGrid share; an Explorer is a grid and more.
@@ -47,17 +73,25 @@ export class GridState extends PickState {
   readonly catalogue: Catalogue;
   /** Off without a plan, as in an ImageGrid. */
   readonly review: Review;
+  /** Nothing without a review. */
+  readonly reviewed: Reviewed;
   readonly sort: Signal<Sort> = signal(readSort(null));
-  readonly height: Signal<number> = signal(560);
+  /** What Python sets; null for what the window has room for. */
+  readonly #height: Signal<number | null> = signal(null);
 
   // Only this page has these.
-  readonly screen = new Screen();
+  readonly screen: Screen;
+  /** Of the grid, in pixels. */
+  readonly height: ReadonlySignal<number> = computed(
+    () => this.#height.value ?? this.screen.room.value,
+  );
   /** The column whose ranks are on their way. */
   readonly sorting: Signal<string | null> = signal(null);
   readonly sortError: Signal<string | null> = signal(null);
 
   #rank: Signal<Ranked | null> = signal(null);
-  /** Another plan keeps the scores, and so their ranks. */
+  #kept: Signal<KeptLayout | null> = signal(null);
+  /** The same array under another plan, unless that has changed a score. */
   #scores = computed(() => {
     const frame = this.frame.value;
     return frame && frame.scores.length === frame.rows ? frame.scores : null;
@@ -65,22 +99,44 @@ export class GridState extends PickState {
   #scoreRank = computed(() => this.#scores.value && denseRank(this.#scores.value));
   #pushSort: Throttled;
 
+  /** Whether rows stand where they stood before the last decisions. */
+  readonly orderKept: ReadonlySignal<boolean> = computed(() => {
+    const kept = this.#kept.value;
+    const { clauses } = this.filtering;
+    return kept !== null && kept.sort === this.sort.value && kept.clauses === clauses.value;
+  });
+
+  #layout: ReadonlySignal<Layout | null> = computed(() => {
+    const frame = this.frame.value;
+    if (!frame) return null;
+    if (this.orderKept.value) return this.#kept.value!.layout;
+    const { band, place, bands } = frame;
+    const rank = this.#rank.value?.rank ?? this.#scoreRank.value ?? new Uint32Array(frame.rows);
+    return { rank, band, place, bands };
+  });
+
   /** The rows that the filters leave. */
   readonly mask: ReadonlySignal<Uint8Array | null> = computed(() => this.filtering.mask.value);
 
   readonly shown: ReadonlySignal<Shown | null> = computed(() => {
     const frame = this.frame.value;
     const mask = this.mask.value;
-    if (!frame || !mask) return null;
-    const { band, place, bands } = frame;
+    const layout = this.#layout.value;
+    if (!frame || !mask || !layout) return null;
+    const { rank, band, place, bands } = layout;
     const { descending, grouped } = this.sort.value;
-    const rank = this.#rank.value?.rank ?? this.#scoreRank.value ?? new Uint32Array(frame.rows);
     const order = displayOrder(rank, band, place, mask, descending, grouped, bands);
     const items =
       grouped && this.screen.showKeepers.value
-        ? withKeepers(order, band, place, mask, bands)
+        ? withHidden(order, band, mask, hiddenKeepers(frame, mask), bands)
         : order;
     return { mask, order, items, groups: countGroups(frame, mask) };
+  });
+
+  /** The facts that tiles show of their images. */
+  readonly facts: ReadonlySignal<readonly string[]> = computed(() => {
+    const frame = this.frame.value;
+    return this.screen.facts.value ?? (frame ? usualFacts(frame) : []);
   });
 
   /** How many picked rows the filter hides. */
@@ -94,29 +150,58 @@ export class GridState extends PickState {
     super(model, options, opens);
     const { rpc, outbox, frame } = this;
     const { signal: abort } = options;
+    this.screen = new Screen(abort);
     this.catalogue = new Catalogue(rpc, outbox);
+    this.reviewed = new Reviewed(rpc, frame);
     this.filtering = new Filtering(model, {
       frame,
       catalogue: this.catalogue,
+      reviewed: this.reviewed,
       rpc,
       outbox,
       signal: abort,
     });
     this.review = new Review(rpc, outbox, abort);
     this.#pushSort = syncTrait(model, "_sort", this.sort, readSort, abort);
-    syncTrait(model, "height", this.height, readHeight, abort);
-    const stop = effect(() => {
-      const frame = this.frame.value;
-      const column = this.sort.value.column;
-      const text = column === WORDS ? textOf(this.filtering.clauses.value[WORDS]) : null;
-      this.rpc.recovered.value;
-      if (frame) this.#rankBy(frame, column, text);
-    });
-    abort.addEventListener("abort", stop, { once: true });
+    syncTrait(model, "height", this.#height, readHeight, abort);
+    const stops = [
+      effect(() => {
+        const frame = this.frame.value;
+        const column = this.sort.value.column;
+        const text = column === WORDS ? textOf(this.filtering.clauses.value[WORDS]) : null;
+        this.rpc.recovered.value;
+        if (frame && !this.orderKept.value) this.#rankBy(frame, column, text);
+      }),
+      effect(() => {
+        if (this.frame.value) this.#showFacts(this.frame.value);
+      }),
+    ];
+    abort.addEventListener(
+      "abort",
+      () => {
+        for (const stop of stops) stop();
+      },
+      { once: true },
+    );
+    if (!(model as { widget_manager?: unknown }).widget_manager) this.#answer(model, abort);
     this.open();
   }
 
+  /** marimo runs cells again after what a page sets, and not after what Python changes. */
+  #answer(model: AnyModel, abort: AbortSignal): void {
+    const answer = throttle(
+      () => {
+        model.set("_seen", model.get("revision"));
+        model.save_changes();
+      },
+      200,
+      abort,
+    );
+    listen(model, "change:revision", answer, abort);
+  }
+
   override open(): void {
+    this.#kept.value = null;
     this.#rank.value = null;
     this.frame.value = null;
     super.open();
@@ -124,7 +209,11 @@ export class GridState extends PickState {
 
   protected override opened(reply: Replies["open_grid"]): void {
     super.opened(reply);
-    this.frame.value = frameOf(reply);
+    const before = this.frame.peek();
+    const frame = frameOf(reply, before ? before.filled + 1 : 0);
+    // Before tiles are requested for it, or they would be requested twice.
+    this.#showFacts(frame);
+    this.frame.value = frame;
     this.catalogue.load(reply.rows, { collections: [], members: new Uint8Array(0) });
   }
 
@@ -139,12 +228,73 @@ export class GridState extends PickState {
 
   /** Show the images that show what some words say, the nearest first; null for all again. */
   findByWords(text: string | null): void {
-    const path = this.frame.peek()?.path ?? "";
-    this.filtering.change({ [WORDS]: text === null ? null : { contains: text }, [path]: null });
-    const isByWords = this.sort.peek().column === WORDS;
-    if (text !== null) this.setSort({ column: WORDS, descending: false, grouped: false });
-    else if (isByWords)
-      this.setSort({ ...readSort(null), column: this.frame.peek()?.score ?? path });
+    const { path = "", score = null } = this.frame.peek() ?? {};
+    batch(() => {
+      this.filtering.change({ [WORDS]: text === null ? null : { contains: text }, [path]: null });
+      if (text !== null) this.setSort({ column: WORDS, descending: false, grouped: false });
+      else if (this.sort.peek().column === WORDS)
+        this.setSort({ ...readSort(null), column: score ?? path });
+    });
+  }
+
+  #showFacts(frame: Frame): void {
+    const chosen = this.screen.facts.value ?? usualFacts(frame);
+    this.tiles.showFacts(columnsOf(chosen, frame, this.sort.value.column));
+  }
+
+  /** Let rows stand where they stand, whatever changes, until other filters or a sort. */
+  protected keepOrder(): void {
+    const layout = this.#layout.peek();
+    if (layout === null || this.orderKept.peek()) return;
+    this.#kept.value = { layout, sort: this.sort.peek(), clauses: this.filtering.clauses.peek() };
+  }
+
+  /** Let rows stand where they belong by now. */
+  protected sortAfresh(): void {
+    this.#kept.value = null;
+  }
+
+  /** The same, as a person asks for it: Python's view follows. */
+  sortAgain(): void {
+    this.sortAfresh();
+    const column = this.sort.peek().column || this.frame.peek()?.score;
+    if (column) this.rpc.request("order", { column }).catch(() => {});
+  }
+
+  /**
+   * Declare images no duplicates of the others in their groups. Exact copies always are: there it
+   * is offered to keep both.
+   */
+  notDuplicates(rows: readonly number[]): void {
+    const frame = this.frame.peek();
+    if (!frame || !this.review.on.peek()) return;
+    const grouped = groupedOf(frame, rows);
+    const beside = grouped.map((row) => keptBeside(frame, row));
+    const others = grouped.filter((_, i) => beside[i] === null);
+    if (others.length > 0) {
+      void this.review.notDuplicates(others, true);
+      return;
+    }
+    if (grouped.length === 0) return;
+    const names = grouped.map((row) => this.tiles.get(row)?.info.name ?? "");
+    const one = grouped.length === 1;
+    this.review.offer.value = {
+      text: one
+        ? `${names[0] ? `“${names[0]}”` : "It"} has a copy with identical pixels, so it stays a duplicate.`
+        : `These ${format.images(grouped.length)} have copies with identical pixels, so they stay duplicates.`,
+      label: one && beside[0]?.length === 2 ? "Keep both" : "Keep them all",
+      rows: [...new Set(beside.flatMap((kept) => kept ?? []))],
+    };
+  }
+
+  /** Select what is shown, and nothing else; or add it to what is selected. Unreadable files stay out. */
+  selectShown(how: "only" | "add"): void {
+    const frame = this.frame.peek();
+    const mask = this.mask.peek();
+    if (!frame || !mask) return;
+    const rows = readableOf(frame, mask);
+    if (how === "only") this.selection.onlyShown(rows);
+    else this.selection.addShown(rows);
   }
 
   /** Ranks of the score are computed here; those of other columns are Python's. */
@@ -156,7 +306,9 @@ export class GridState extends PickState {
       if (present) this.#rank.value = null;
       return;
     }
-    const holds = present?.frame === frame || !PLANNED.includes(column);
+    const holds =
+      present?.frame === frame ||
+      (present?.frame.filled === frame.filled && !isPlanned(column, frame));
     if (present?.column === column && present.text === text && holds) return;
     this.sorting.value = column;
     this.rpc.request("order", { column }, { latest: "order" }).then(

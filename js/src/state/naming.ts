@@ -28,6 +28,8 @@ interface NamingOptions {
   catalogue: Catalogue;
   selection: Selection;
   frame: ReadonlySignal<Frame | null>;
+  /** The rows that the filters leave. */
+  mask: ReadonlySignal<Uint8Array | null>;
   signal: AbortSignal;
 }
 
@@ -60,6 +62,14 @@ export class NameForm {
 
   readonly count: ReadonlySignal<number> = computed(() => this.rows.value.count());
 
+  /** How many of them the filter hides. */
+  readonly hidden: ReadonlySignal<number> = computed(() => {
+    const mask = this.#options.mask.value;
+    return mask && mask.length === this.rows.value.size
+      ? this.count.value - this.rows.value.countIn(mask)
+      : 0;
+  });
+
   readonly offer: ReadonlySignal<Offer> = computed(() => {
     const { catalogue } = this.#options;
     const name = this.name.value.trim();
@@ -69,7 +79,8 @@ export class NameForm {
     const rest = this.of.value === "rest";
     const how = this.#how.value ?? (rest || !existing ? "replace" : "add");
     const offer = { ready: false, how, existing: existing !== undefined };
-    const label = rest ? "Keep" : "Make collection";
+    const these = format.withHidden(count, this.hidden.value);
+    const label = rest ? "Keep" : count > 0 ? `Make collection (${these})` : "Make collection";
     const nothing = rest ? "No image stays" : "Select images first";
     if (!existing) {
       const ready = count > 0 && name !== "" && !this.busy.value;
@@ -85,13 +96,15 @@ export class NameForm {
       remove: `Remove ${format.count(change)} from “${name}”`,
       replace: `Replace “${name}”`,
     };
+    const hidden = this.hidden.value;
+    const note = hidden > 0 ? ` (${format.count(hidden)} hidden)` : "";
     const then = `“${name}” holds ${format.images(existing.size)}, then ${format.count(size[how])}`;
     const none =
       how === "add" ? `They are all in “${name}” already` : `None of them is in “${name}”`;
     return {
       ...offer,
       ready: change > 0 && !this.busy.value,
-      label: labels[how],
+      label: rest ? labels[how] : `${labels[how]}${note}`,
       hint: count === 0 ? nothing : change === 0 ? none : then,
     };
   });
@@ -124,13 +137,16 @@ export class NameForm {
   async submit(): Promise<void> {
     const { ready, how } = this.offer.peek();
     if (!ready) return;
-    const { catalogue } = this.#options;
+    const { catalogue, selection } = this.#options;
     const name = this.name.peek().trim();
+    const of = this.of.peek();
     const before = catalogue.find(name)?.size ?? null;
     this.busy.value = true;
     this.message.value = null;
     try {
-      const size = await catalogue.collect({ name, of: this.of.peek(), how });
+      const size = await catalogue.collect({ name, of, how });
+      // What has a name now is done with: the next selection starts from nothing.
+      if (of === "selection") selection.clear();
       this.leave();
       this.message.value = { kind: "done", text: outcome(name, how, before, size) };
     } catch (error) {

@@ -42,6 +42,7 @@ export class PickState {
     this.rpc.on("selection", ({ rows, origin }) => {
       if (origin === this.rpc.client || this.#pushSelection.due) return;
       this.selection.load(this.selection.rows.size, rows);
+      this.selectedElsewhere();
     });
     const stop = effect(() => {
       if (this.rpc.recovered.value > 0) this.tiles.retry();
@@ -53,6 +54,11 @@ export class PickState {
   open(): void {
     this.status.value = { kind: "loading" };
     this.tiles.reset();
+    this.ask();
+  }
+
+  /** Ask for the data; what is on screen stays until it is there. */
+  protected ask(): void {
     this.rpc.request(this.#opens, {}, { latest: "open" }).then(
       (reply) =>
         batch(() => {
@@ -70,7 +76,12 @@ export class PickState {
     );
   }
 
+  /** Python, or another page, changed the selection. */
+  protected selectedElsewhere(): void {}
+
   protected opened(reply: Replies["open_grid"]): void {
+    // What this page is about to send is newer.
+    if (this.selection.rows.size === reply.rows && this.#pushSelection.due) return;
     this.selection.load(reply.rows, reply.selected);
   }
 

@@ -1,6 +1,7 @@
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { valueName } from "../data/describe";
 import type { Outbox } from "../wire/outbox";
-import type { Change, ReviewInfo } from "../wire/protocol";
+import type { Change, Replies, ReviewInfo } from "../wire/protocol";
 import { CancelledError, RetryError, type Rpc, reasonOf } from "../wire/rpc";
 import { type Throttled, throttle } from "../wire/throttle";
 
@@ -53,9 +54,42 @@ class Setting<T> {
   }
 }
 
+/** A keeper rule by the name that Python has for it, or one to be made. */
+export type Rule = NonNullable<Extract<Change, { what: "rules" }>["rules"]>[number];
+
+/** A rule as it is edited, in words. */
+interface EditedRule {
+  rule: Rule;
+  about: string;
+}
+
+/** What a rule prefers; of one that Python has yet to make, in the words that it will have. */
+function aboutOf(rule: Rule, known: ReadonlyMap<string, string>): string {
+  if (typeof rule === "string") return known.get(rule) ?? rule;
+  switch (rule.prefers) {
+    case "folder":
+      return `in the folder ${rule.folder.split(/[\\/]/).slice(-2).join("/")}`;
+    case "values":
+      return `${rule.column} ${rule.values.map(valueName).join(", then ")}`;
+    case "column": {
+      const isDate = rule.best === "oldest" || rule.best === "newest";
+      return `${rule.best} ${isDate ? "by " : ""}${rule.column}`;
+    }
+  }
+}
+
+/** Images that would stay. */
+export interface Offer {
+  text: string;
+  label: string;
+  rows: number[];
+}
+
 /** What the plan follows: decisions by hand, the near threshold, the keeper rules; and undo. */
 export class Review {
   readonly info: Signal<ReviewInfo | null> = signal(null);
+  /** What can be done instead of what was asked for; until the next decision. */
+  readonly offer: Signal<Offer | null> = signal(null);
   /** Why the last request came to nothing. */
   readonly error: Signal<string | null> = signal(null);
   /** Whether there is a plan that decisions can change. */
@@ -67,20 +101,25 @@ export class Review {
     return (wanted ? wanted.value : info?.near) ?? info?.scored_near ?? 0;
   });
   /** The rules as they are being edited. */
-  readonly rules: ReadonlySignal<ReviewInfo["rules"]> = computed(() => {
+  readonly rules: ReadonlySignal<readonly EditedRule[]> = computed(() => {
     const { rules = [], rule_choices = [] } = this.info.value ?? {};
-    const names = this.#rules.wanted.value?.value;
-    const about = new Map([...rule_choices, ...rules].map((rule) => [rule.name, rule.about]));
-    return names?.map((name) => ({ name, about: about.get(name) ?? name })) ?? rules;
+    const wanted = this.#rules.wanted.value?.value;
+    const known = new Map([...rule_choices, ...rules].map((rule) => [rule.name, rule.about]));
+    return (
+      wanted?.map((rule) => ({ rule, about: aboutOf(rule, known) })) ??
+      rules.map(({ name, about }) => ({ rule: name, about }))
+    );
   });
   readonly busy = computed(
     () => this.#near.wanted.value !== null || this.#rules.wanted.value !== null,
   );
+  /** The folders that images lie in; null until they were asked for and came. */
+  readonly folders: Signal<Replies["folders"] | null> = signal(null);
   #rpc: Rpc;
   #outbox: Outbox;
   #last: Promise<void> = Promise.resolve();
   #near: Setting<number | null>;
-  #rules: Setting<string[] | null>;
+  #rules: Setting<Rule[] | null>;
 
   constructor(rpc: Rpc, outbox: Outbox, abort: AbortSignal) {
     this.#rpc = rpc;
@@ -103,17 +142,32 @@ export class Review {
     return this.decide({ what: "not_duplicate", rows, value });
   }
 
+  /** Let images stay beside each other, whatever the rules say: all kept ones of their groups. */
+  keepAll(rows: number[]): Promise<void> {
+    return this.decide({ what: "keepers", add: rows, remove: [] });
+  }
+
   /** Move the near threshold; null for where the frame was scored. */
   setNear(near: number | null): void {
     this.#near.set(near);
   }
 
   /** Choose the keeper rules, strongest first; null for those the frame was scored with. */
-  setRules(names: string[] | null): void {
-    this.#rules.set(names);
+  setRules(rules: Rule[] | null): void {
+    this.#rules.set(rules);
+  }
+
+  async loadFolders(): Promise<void> {
+    if (this.folders.peek()) return;
+    try {
+      this.folders.value = await this.#rpc.request("folders", {}, { latest: "folders" });
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   async decide(change: Change): Promise<void> {
+    this.offer.value = null;
     this.#outbox.flush();
     try {
       await this.#inOrder(() => this.#decideWithRetry(change));
@@ -131,6 +185,7 @@ export class Review {
   }
 
   async #step(kind: "undo" | "redo"): Promise<void> {
+    this.offer.value = null;
     this.#outbox.flush();
     try {
       await this.#inOrder(() => this.#rpc.request(kind, {}));

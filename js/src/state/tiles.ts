@@ -34,8 +34,8 @@ interface Flight {
   sentAt: number;
 }
 
-/** What of a tile depends on the plan; all else depends on the file alone. */
-type PlanInfo = Pick<TileInfo, "row" | "caption" | "chosen" | "not_duplicate">;
+/** What of a tile depends on the plan and the facts chosen; all else depends on the file alone. */
+type PlanInfo = Pick<TileInfo, "row" | "caption" | "chosen" | "not_duplicate" | "facts">;
 
 /**
  * Tiles by row, the least recently wanted given up first.
@@ -50,7 +50,8 @@ export class TileCache {
   #wanted = new Map<object, Wanted>();
   #flights = new Set<Flight>();
   #stale = new Set<number>();
-  /** Counts the plans: what was requested under an older one may be out of date. */
+  #facts: readonly string[] = [];
+  /** Counts plans and choices of facts: what was requested under an older one may be out of date. */
   #plan = 0;
   #version = signal(0);
   #pixels = 0;
@@ -115,6 +116,13 @@ export class TileCache {
     this.#plan += 1;
     for (const row of this.#tiles.keys()) this.#stale.add(row);
     this.#next();
+  }
+
+  /** Choose the columns whose values tiles have. */
+  showFacts(columns: readonly string[]): void {
+    if (columns.join("\n") === this.#facts.join("\n")) return;
+    this.#facts = columns;
+    this.refresh();
   }
 
   /** Forget everything: the frame was replaced, or the widget is gone. */
@@ -184,7 +192,7 @@ export class TileCache {
     try {
       const { tiles, blob } = await this.#rpc.request(
         "tiles",
-        { rows, thumbs },
+        { rows, thumbs, facts: [...this.#facts] },
         { signal: abort.signal },
       );
       if (epoch !== this.#epoch) return;
@@ -213,6 +221,7 @@ export class TileCache {
         not_duplicate: false,
         width: null,
         height: null,
+        facts: {},
         error,
         thumb: null,
       };
@@ -224,7 +233,13 @@ export class TileCache {
   /** Without an answer, show nothing of the plan rather than what no longer holds. */
   #clearPlanInfo(rows: Iterable<number>, plan: number): void {
     this.#updatePlanInfos(
-      [...rows].map((row) => ({ row, caption: null, chosen: false, not_duplicate: false })),
+      [...rows].map((row) => ({
+        row,
+        caption: null,
+        chosen: false,
+        not_duplicate: false,
+        facts: {},
+      })),
       plan,
     );
   }
@@ -235,11 +250,14 @@ export class TileCache {
   }
 
   /** Update what a tile shows of this plan; false when there is no such tile. */
-  #updatePlanInfo({ row, caption, chosen, not_duplicate }: PlanInfo, plan: number): boolean {
+  #updatePlanInfo({ row, caption, chosen, not_duplicate, facts }: PlanInfo, plan: number): boolean {
     const tile = this.#tiles.get(row);
     if (!tile) return false;
     this.#tiles.delete(row);
-    this.#tiles.set(row, { ...tile, info: { ...tile.info, caption, chosen, not_duplicate } });
+    this.#tiles.set(row, {
+      ...tile,
+      info: { ...tile.info, caption, chosen, not_duplicate, facts },
+    });
     if (plan === this.#plan) this.#stale.delete(row);
     return true;
   }

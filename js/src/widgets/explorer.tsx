@@ -1,5 +1,6 @@
 import { ExplorerState } from "../state/explorer";
 import collections from "../views/collections/collections.css";
+import compare from "../views/compare/compare.css";
 import dataset from "../views/dataset/dataset.css";
 import { Explorer } from "../views/explorer/Explorer";
 import explorer from "../views/explorer/explorer.css";
@@ -10,6 +11,7 @@ import review from "../views/review/review.css";
 import similar from "../views/similar/similar.css";
 import dropdown from "../views/ui/Dropdown.css";
 import { embed } from "../views/ui/embed";
+import keys from "../views/ui/KeyHelp.css";
 import { widget } from "../views/ui/mount";
 import popover from "../views/ui/Popover.css";
 import thumb from "../views/ui/Thumb.css";
@@ -42,6 +44,7 @@ export default widget({
     thumb,
     popover,
     dropdown,
+    keys,
     histogram,
     grid,
     similar,
@@ -49,6 +52,7 @@ export default widget({
     review,
     collections,
     dataset,
+    compare,
     explorer,
   ],
   slot: slotCharts,

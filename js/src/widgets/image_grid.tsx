@@ -2,6 +2,8 @@ import { GridState } from "../state/grid";
 import { GridApp } from "../views/grid/GridApp";
 import grid from "../views/grid/grid.css";
 import similar from "../views/similar/similar.css";
+import dropdown from "../views/ui/Dropdown.css";
+import keys from "../views/ui/KeyHelp.css";
 import { widget } from "../views/ui/mount";
 import popover from "../views/ui/Popover.css";
 import thumb from "../views/ui/Thumb.css";
@@ -9,5 +11,5 @@ import thumb from "../views/ui/Thumb.css";
 export default widget({
   create: (model, signal) => new GridState(model, { signal }),
   view: (state, signal) => <GridApp state={state} signal={signal} />,
-  styles: [thumb, popover, grid, similar],
+  styles: [thumb, popover, dropdown, keys, grid, similar],
 });

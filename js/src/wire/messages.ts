@@ -18,10 +18,13 @@ export interface Requests {
   match: MatchRequest;
   open_review: OpenReviewRequest;
   decide: DecideRequest;
+  folders: FoldersRequest;
   undo: UndoRequest;
   redo: RedoRequest;
   collect: CollectRequest;
   collection: CollectionRequest;
+  picture: PictureRequest;
+  beside: BesideRequest;
   analytics: AnalyticsRequest;
   preview: PreviewRequest;
   create: CreateRequest;
@@ -66,11 +69,12 @@ export interface TilesRequest {
   kind: "tiles";
   rows: number[];
   thumbs?: boolean;
+  facts?: string[];
   seq: number;
   client: number;
 }
 /**
- * Dense rank of each row in one column.
+ * Dense rank of each row in one column; rows then stand where they belong by now.
  */
 export interface OrderRequest {
   kind: "order";
@@ -137,7 +141,7 @@ export interface OpenReviewRequest {
  */
 export interface DecideRequest {
   kind: "decide";
-  change: KeepersChange | NotDuplicateChange | NearChange | RulesChange;
+  change: KeepersChange | NotDuplicateChange | ReviewedChange | NearChange | RulesChange;
   seq: number;
   client: number;
 }
@@ -158,6 +162,14 @@ export interface NotDuplicateChange {
   value: boolean;
 }
 /**
+ * These images were looked at side by side; or forget that they were beside others.
+ */
+export interface ReviewedChange {
+  what: "reviewed";
+  rows: number[];
+  value: boolean;
+}
+/**
  * Move the near-duplicate boundary; null for where the frame was scored.
  */
 export interface NearChange {
@@ -169,7 +181,38 @@ export interface NearChange {
  */
 export interface RulesChange {
   what: "rules";
-  rules: string[] | null;
+  rules: (string | (NewFolderRule | NewValuesRule | NewColumnRule))[] | null;
+}
+/**
+ * Prefer images in a folder.
+ */
+export interface NewFolderRule {
+  prefers: "folder";
+  folder: string;
+}
+/**
+ * Prefer some values of a column, the best first.
+ */
+export interface NewValuesRule {
+  prefers: "values";
+  column: string;
+  values: (string | boolean)[];
+}
+/**
+ * Prefer one end of a column.
+ */
+export interface NewColumnRule {
+  prefers: "column";
+  column: string;
+  best: "highest" | "lowest" | "newest" | "oldest";
+}
+/**
+ * The folders that images lie in, to prefer one.
+ */
+export interface FoldersRequest {
+  kind: "folders";
+  seq: number;
+  client: number;
 }
 /**
  * Take the last review step back.
@@ -229,6 +272,27 @@ export interface Delete {
   what: "delete";
 }
 /**
+ * The picture of a row, or a part of it, in the size in which it is shown.
+ */
+export interface PictureRequest {
+  kind: "picture";
+  row: number;
+  side: number;
+  box?: [number, number, number, number] | null;
+  seq: number;
+  client: number;
+}
+/**
+ * Facts of a row and of others, and what each other one is beside the row.
+ */
+export interface BesideRequest {
+  kind: "beside";
+  row: number;
+  others: number[];
+  seq: number;
+  client: number;
+}
+/**
  * Make the analytics, whose widget then is in the trait ``_analytics``.
  */
 export interface AnalyticsRequest {
@@ -257,6 +321,7 @@ export interface DatasetForm {
   root: string;
   mode: "copy" | "hardlink" | "paths" | "symlink";
   format: "imagefolder" | "webdataset";
+  copies: boolean;
   merge: boolean;
   annotate: Server | null;
 }
@@ -314,10 +379,13 @@ export interface Replies {
   match: MatchReply;
   open_review: ReviewReply;
   decide: Reply;
+  folders: FoldersReply;
   undo: Reply;
   redo: Reply;
   collect: CollectReply;
   collection: Reply;
+  picture: PictureReply;
+  beside: BesideReply;
   analytics: Reply;
   preview: PreviewReply;
   create: CreateReply;
@@ -378,16 +446,20 @@ export interface Uint32 {
   buffer: number;
 }
 /**
- * What the frame holds, counted.
+ * What the frame holds, counted: exact + near + kept + unreadable = images.
  */
 export interface Summary {
   images: number;
   exact: number;
   near: number;
+  kept: number;
+  exact_bytes: number | null;
+  near_bytes: number | null;
   groups: number;
   exact_groups: number;
   near_groups: number;
   unreadable: number;
+  waiting: number;
   unconfirmed: number;
   compared: number | null;
   left_out: number;
@@ -413,6 +485,9 @@ export interface TileInfo {
   not_duplicate: boolean;
   width: number | null;
   height: number | null;
+  facts: {
+    [k: string]: number | string | boolean | null;
+  };
   error: string | null;
   thumb: [number, number] | null;
 }
@@ -490,6 +565,8 @@ export interface ReviewReply {
   collections: CollectionInfo[];
   members: Uint8;
   mergeable: string[];
+  reviewed_rows: Uint32;
+  reviewed: Uint32;
 }
 /**
  * What the plan follows, and what can be taken back.
@@ -501,23 +578,16 @@ export interface ReviewInfo {
   near_max: number | null;
   changes: string;
   rules: RuleInfo[];
-  rule_choices: RuleChoice[];
+  rule_choices: RuleInfo[];
   keepers: number;
   not_duplicates: number;
   undo: string | null;
   redo: string | null;
 }
 /**
- * A keeper rule in words; its name where it has one.
+ * A keeper rule in words.
  */
 export interface RuleInfo {
-  name: string | null;
-  about: string;
-}
-/**
- * A keeper rule that can be chosen.
- */
-export interface RuleChoice {
   name: string;
   about: string;
 }
@@ -530,10 +600,63 @@ export interface CollectionInfo {
   description: string;
 }
 /**
+ * The folders that there are.
+ */
+export interface FoldersReply {
+  root: string;
+  folders: FolderInfo[];
+}
+/**
+ * A folder, and how many images lie in it and below.
+ */
+export interface FolderInfo {
+  folder: string;
+  images: number;
+}
+/**
  * How many images of this frame are in the collection now.
  */
 export interface CollectReply {
   size: number;
+}
+/**
+ * A picture, or a part of it, as a JPEG.
+ */
+export interface PictureReply {
+  width: number;
+  height: number;
+  /**
+   * @minItems 4
+   * @maxItems 4
+   */
+  box: [number, number, number, number];
+  jpeg: Uint8;
+}
+/**
+ * Facts of a row and of others, in this order, and what each other one is beside the row.
+ */
+export interface BesideReply {
+  facts: FactInfo[];
+  others: BesideInfo[];
+}
+/**
+ * One fact of some images.
+ */
+export interface FactInfo {
+  name: string;
+  texts: (string | null)[];
+  numbers: (number | null)[] | null;
+}
+/**
+ * What is known of an image beside another one.
+ */
+export interface BesideInfo {
+  identical: boolean;
+  words: string | null;
+  agreement: number | null;
+  distance: number | null;
+  map: [number, number, number, number, number, number] | null;
+  box: [number, number, number, number] | null;
 }
 /**
  * What a dataset would hold and cost.
@@ -553,6 +676,7 @@ export interface PreviewReply {
   renamed: number;
   unreadable: number;
   removed: number;
+  copies: number;
   lost_groups: number;
 }
 /**
@@ -571,8 +695,10 @@ export interface Events {
   progress: ProgressEvent;
   selection: SelectionEvent;
   plan: PlanEvent;
+  frame: FrameEvent;
   review: ReviewEvent;
   collections: CollectionsEvent;
+  reviewed: ReviewedEvent;
 }
 /**
  * How far a long answer is.
@@ -599,13 +725,21 @@ export interface SelectionEvent {
 export interface PlanEvent {
   event: "plan";
   version: number;
+  keep_order: boolean;
   rows: Uint32 | null;
+  scores: Float32;
   band: Uint32;
   place: Uint32;
   kind: Uint8;
   keep: Uint8;
   near: number;
   summary: Summary;
+}
+/**
+ * The same images have other scores and facts; all is to be requested anew.
+ */
+export interface FrameEvent {
+  event: "frame";
 }
 /**
  * What the plan follows changed, or what can be undone or redone.
@@ -621,6 +755,14 @@ export interface CollectionsEvent {
   event: "collections";
   collections: CollectionInfo[];
   members: Uint8;
+}
+/**
+ * Pictures were looked at side by side, or that was taken back.
+ */
+export interface ReviewedEvent {
+  event: "reviewed";
+  rows: Uint32;
+  reviewed: Uint32;
 }
 
 /** How a row stands: `kind` of the frame as a byte. */

@@ -66,6 +66,15 @@ interface Pending {
   reject(error: Error): void;
 }
 
+/** Milliseconds that a kernel has to answer after the host said that something happened to it. */
+const SUSPICIOUS = 2500;
+
+/** What a message that came in pieces is put together from. */
+interface Chunks {
+  number: number;
+  sizes: number[];
+}
+
 /** Requests to Python, matched with their replies by an integer. */
 export class Rpc {
   /** This page's number for the model: replies reach every page, and each takes its own. */
@@ -78,10 +87,13 @@ export class Rpc {
   #model: AnyModel;
   #signal: AbortSignal;
   #timeout: number;
+  /** The timeout that holds at present. */
+  #patience: number;
   #pingEvery: number;
   #seq = 0;
   #pending = new Map<number, Pending>();
   #handlers = new Map<EventKind, (event: never) => void>();
+  #chunks = new Map<number, ArrayBufferView[]>();
   #heardAt = 0;
   #watch: ReturnType<typeof setTimeout> | undefined;
   #ping: ReturnType<typeof setTimeout> | undefined;
@@ -90,6 +102,7 @@ export class Rpc {
     this.#model = model;
     this.#signal = signal;
     this.#timeout = timeout;
+    this.#patience = timeout;
     this.#pingEvery = pingEvery;
     listen(
       model,
@@ -98,7 +111,7 @@ export class Rpc {
       signal,
     );
     // ipywidgets fires this when the kernel goes; the proxy does not tell to which side it changed.
-    listen(model, "comm_live_update", () => this.probe(), signal);
+    listen(model, "comm_live_update", () => this.#suspect(), signal);
     signal.addEventListener("abort", () => this.#close(), { once: true });
   }
 
@@ -145,6 +158,14 @@ export class Rpc {
     this.request("ping", {}, { latest: "ping" }).catch(() => {});
   }
 
+  /** The kernel may have gone: it has less time to answer. */
+  #suspect(): void {
+    this.#patience = Math.min(SUSPICIOUS, this.#timeout);
+    clearTimeout(this.#watch);
+    this.#watch = undefined;
+    this.probe();
+  }
+
   #send(content: Record<string, unknown>, buffers: ArrayBuffer[] = []): void {
     try {
       this.#model.send(content, undefined, buffers);
@@ -156,6 +177,12 @@ export class Rpc {
   #receive(content: unknown, buffers: ArrayBufferView[]): void {
     if (typeof content !== "object" || content === null) return;
     const message = content as Record<string, unknown>;
+    if (typeof message.chunk === "number") {
+      this.#chunks.set(message.chunk, [...(this.#chunks.get(message.chunk) ?? []), ...buffers]);
+      this.#heard(Number.POSITIVE_INFINITY);
+      return;
+    }
+    if (message.chunks) buffers = this.#joined(message.chunks as Chunks);
     this.#takeEvents(message.events, buffers);
     if (message.client !== this.client || typeof message.seq !== "number") {
       this.#heard(Number.POSITIVE_INFINITY);
@@ -178,6 +205,22 @@ export class Rpc {
     }
   }
 
+  /** The buffers of a message that came in pieces, for hosts that pass on small messages only. */
+  #joined({ number, sizes }: Chunks): ArrayBufferView[] {
+    const whole = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0));
+    let at = 0;
+    for (const { buffer, byteOffset, byteLength } of this.#chunks.get(number) ?? []) {
+      whole.set(new Uint8Array(buffer, byteOffset, byteLength), at);
+      at += byteLength;
+    }
+    this.#chunks.delete(number);
+    let end = 0;
+    return sizes.map((size) => {
+      end += size;
+      return whole.subarray(end - size, end);
+    });
+  }
+
   /** What changed; in the answer to whoever caused it, for every page. */
   #takeEvents(events: unknown, buffers: ArrayBufferView[]): void {
     if (!Array.isArray(events)) return;
@@ -198,6 +241,7 @@ export class Rpc {
   /** Note a sign of life. After a loss, requests sent before `seq` are taken for dropped. */
   #heard(seq: number): void {
     this.#heardAt = Date.now();
+    this.#patience = this.#timeout;
     if (!this.lost.peek()) return;
     clearTimeout(this.#ping);
     for (const [earlier, pending] of [...this.#pending]) {
@@ -210,7 +254,7 @@ export class Rpc {
     this.#arm();
   }
 
-  #arm(wait = this.#timeout / 2): void {
+  #arm(wait = this.#patience / 2): void {
     if (this.#watch !== undefined || this.#signal.aborted) return;
     this.#watch = setTimeout(() => this.#check(), wait);
   }
@@ -227,17 +271,17 @@ export class Rpc {
       pinged ||= pending.kind === "ping";
     }
     const silence = now - Math.max(oldest, this.#heardAt);
-    if (silence >= this.#timeout) {
+    if (silence >= this.#patience) {
       this.#lose();
       return;
     }
-    const half = this.#timeout / 2;
+    const half = this.#patience / 2;
     if (silence < half) {
       this.#arm(half - silence);
       return;
     }
     if (!pinged) this.probe();
-    this.#arm(this.#timeout - silence);
+    this.#arm(this.#patience - silence);
   }
 
   #lose(): void {

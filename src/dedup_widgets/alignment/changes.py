@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup_widgets.alignment.geometry import Map, after, inverse, to_pixels
-from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, lay
+from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, blurred, lay
 from dedup_widgets.alignment.photos import CHANGED, as_bright
 
 FINE = 256
@@ -25,6 +25,12 @@ over. Measured: boxes, captions and logos have 0.65 to 1, things that moved 0.3 
 
 LETTERS, OUTLINED = 0.42, 180
 """The same for letters with an outline, which JPEG blurs, and the grey levels between the two."""
+
+
+STROKES, MORE_STROKES = 20.0, 2.5
+"""Grey levels a pixel by which a picture changes on average where letters or lines were laid over
+it, and how many times as much as the other picture does there. Measured: letters 31 to 54 and
+mostly more than 4 times; things that moved less than 19, and 1.7 times."""
 
 
 RECOLOURED = 3.5
@@ -56,8 +62,9 @@ def cover(
 ) -> Cover | None:
     """Measure what was laid over one of two grey pictures; None if something else changed.
 
-    What was laid over a picture (letters, a logo, a box) has few tones, and lies over one picture
-    alone. Of things that moved, either picture shows some, and beside them what they uncovered.
+    What was laid over a picture (a logo, a box) has few tones, or is all strokes (letters, lines),
+    and lies over one picture alone. Of things that moved, either picture shows some, and beside
+    them what they uncovered.
 
     Parameters
     ----------
@@ -73,6 +80,11 @@ def cover(
     there = np.asarray(cv2.resize(changed.astype(np.uint8), laid.a.shape[::-1], interpolation=0))
     there = np.asarray(cv2.dilate(there, np.ones((5, 5), np.uint8)))
     differs = (there > 0) & (np.abs(laid.a - as_bright(laid.b, laid.a, laid.shown)) > CHANGED)
+    if not differs.any():
+        return None
+    slopes = [_slope(p, differs) for p in (laid.a, laid.b)]
+    if max(slopes) >= max(STROKES, MORE_STROKES * min(slopes)):
+        return Cover(share, 0.0) if slopes[0] > slopes[1] else Cover(0.0, share)
     shares = []
     for p in (laid.a, laid.b):
         flat, apart = _two_tones(p[differs])
@@ -80,6 +92,12 @@ def cover(
     if max(shares) == 0:
         return None
     return Cover(share, 0.0) if shares[0] > shares[1] else Cover(0.0, share)
+
+
+def _slope(p: Grey, there: Mask) -> float:
+    """Return how steep a picture is on average at some pixels, in grey levels a pixel."""
+    down, across = np.gradient(blurred(p, 0.7))
+    return float(np.hypot(down, across)[there].mean())
 
 
 def _two_tones(values: Grey) -> tuple[float, int]:

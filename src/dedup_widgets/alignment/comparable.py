@@ -92,10 +92,12 @@ class Comparable:
     @cached_property
     def square(self) -> NDArray[np.float32]:
         """(32, 32): the content, squashed, with mean 0 and norm 1; zeros if it is all alike."""
-        small = cv2.resize(self.content, (SQUARE, SQUARE), interpolation=cv2.INTER_AREA)
-        centred = small.astype(np.float32) - np.float32(small.mean())
-        norm = float(np.linalg.norm(centred))
-        return centred / np.float32(norm) if norm > 1 else np.zeros_like(centred)
+        return _squashed(self.content)
+
+    @cached_property
+    def whole_square(self) -> NDArray[np.float32]:
+        """(32, 32): the same of all of it."""
+        return _squashed(self.grey)
 
     @cached_property
     def colours(self) -> NDArray[np.float32]:
@@ -116,6 +118,13 @@ class Comparable:
     def of_kind(self, kind: Kind) -> tuple[NDArray[np.uint8], ...]:
         """Return the layers of one kind, in order."""
         return tuple(kept.pixels for kept in self.layers if kept.kind == kind)
+
+
+def _squashed(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+    small = cv2.resize(grey, (SQUARE, SQUARE), interpolation=cv2.INTER_AREA)
+    centred = small.astype(np.float32) - np.float32(small.mean())
+    norm = float(np.linalg.norm(centred))
+    return centred / np.float32(norm) if norm > 1 else np.zeros_like(centred)
 
 
 def comparable(thumbnail: bytes, layers: bytes, width: int, height: int) -> Comparable:

@@ -8,13 +8,13 @@ import numpy as np
 from dedup_widgets.alignment import flat, layered, pages, photos
 from dedup_widgets.alignment.changes import Cover, cover, is_recoloured
 from dedup_widgets.alignment.comparable import Comparable
-from dedup_widgets.alignment.evidence import REFUSED, Evidence
-from dedup_widgets.alignment.extent import WHOLE, Extent, is_same_frame, measure
+from dedup_widgets.alignment.evidence import FRAMED_SHARE, REFUSED, SEEN_SHARE, Evidence
+from dedup_widgets.alignment.extent import WHOLE, Extent, ends_at_seams, is_same_frame, measure
 from dedup_widgets.alignment.geometry import IDENTITY, TURNS, Map, after, inverse, stretch
-from dedup_widgets.alignment.overlay import lay, refine
+from dedup_widgets.alignment.overlay import Grey, lay, refine
 from dedup_widgets.alignment.points import agree
 
-RULES_VERSION = 5
+RULES_VERSION = 6
 """Raised when `confirm` changes its results: what a store holds of them is then outdated."""
 
 
@@ -28,8 +28,9 @@ LEAST_POINTS = 10
 photos have 4 to 9."""
 
 
-MOST_STRETCH = 2.2
-"""Ratio of the two scales of a map above which no person would call it a copy."""
+MOST_STRETCH, MOST_STRETCH_WHOLE = 2.2, 4.0
+"""Ratio of the two scales of a map above which no person would call it a copy; and where both show
+all of each other."""
 
 
 LEAST_TEXTURED = 10
@@ -56,8 +57,9 @@ HOPELESS = 0.15
 """Share of the textured windows that must agree for a finer map to be worth a look."""
 
 
-COVERED_GOOD, COVERED_MEDIAN = 0.65, 0.8
-"""The same where something lies over one picture."""
+COVERED_GOOD, APART_GOOD, APART_MEDIAN = 0.4, 0.9, 0.85
+"""Where something lies over one picture: the share of all textured windows that must agree, and
+what must be true of those in which nothing changed. They lie on each other pixel for pixel."""
 
 
 UNCHANGED, COVERED = 0.0025, 0.3
@@ -69,9 +71,10 @@ LEAST_INSIDE = 0.27
 """Share of the larger picture's content that must be shown: a crop to 55 % a side has 0.30."""
 
 
-REPEATED_FRAME = 0.15
-"""Share of a side by which the corners of two pictures of a repeated pattern may miss each other:
-a page that was cropped by a fifth stays within it, a calibration board in another pose does not."""
+REPEATED_FRAME, REPEATED_TURN, REPEATED_STRETCH = 0.15, 1.0, 1.02
+"""Share of a side by which the corners of two pictures of a repeated pattern may miss each other,
+and degrees and the ratio of scales by which it may be turned and stretched then: a page that was
+cropped by a fifth stays within these, a calibration board in another pose mostly does not."""
 
 
 PART_INSIDE, PART_SCALE = 0.6, 0.7
@@ -123,11 +126,18 @@ def _confirm(a: Comparable, b: Comparable) -> Evidence:
 
 def _proposals(a: Comparable, b: Comparable) -> Iterator[Map]:
     """Yield maps between the contents that are worth a look, the cheapest first."""
-    likeness = [float((a.square * flat.turned(b.square, turn)).sum()) for turn in TURNS]
-    best = max(likeness)
-    for turn in np.argsort(likeness)[:-3:-1]:
-        if likeness[turn] >= max(TURN_CORRELATION, best - TURN_TIE):
-            yield TURNS[turn]
+    turns = [(_likeness(a.square, b.square, turn), turn) for turn in TURNS]
+    to_b = inverse(b.to_whole)
+    if not is_same_frame(after(to_b, a.to_whole)):
+        # What lies over a picture may look like a border of it.
+        turns += [
+            (_likeness(a.whole_square, b.whole_square, turn), after(to_b, after(turn, a.to_whole)))
+            for turn in TURNS
+        ]
+    turns.sort(key=lambda pair: -pair[0])
+    for likeness, turn in turns[:2]:
+        if likeness >= max(TURN_CORRELATION, turns[0][0] - TURN_TIE):
+            yield turn
     count, upright = agree(a.points, b.points)
     mirrored_count, mirrored = agree(a.points, b.mirrored_points)
     if mirrored is not None:
@@ -136,6 +146,11 @@ def _proposals(a: Comparable, b: Comparable) -> Iterator[Map]:
     for agreeing, m in sorted(both, key=lambda pair: -pair[0]):
         if agreeing >= LEAST_POINTS and m is not None:
             yield m
+
+
+def _likeness(a: Grey, b: Grey, turn: Map) -> float:
+    """Correlate two squashed pictures in one of the turns."""
+    return float((a * flat.turned(b, turn)).sum())
 
 
 def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
@@ -153,17 +168,19 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
             return REFUSED
         found = photos.compare(laid)
     whole = after(b.to_whole, after(m, inverse(a.to_whole)))
-    if stretch(whole, (a.width, a.height), (b.width, b.height)) > MOST_STRETCH:
+    most = MOST_STRETCH_WHOLE if is_same_frame(whole) else MOST_STRETCH
+    if stretch(whole, (a.width, a.height), (b.width, b.height)) > most:
         return REFUSED
     if found.textured < LEAST_TEXTURED or found.good < COVERED_GOOD:
         return REFUSED
     over = None
-    if found.changed.sum() > UNCHANGED * laid.shown.sum():
+    is_apart = found.apart_good >= APART_GOOD and found.apart_median >= APART_MEDIAN
+    if is_apart and found.changed.sum() > UNCHANGED * laid.shown.sum():
         over = cover(a.content, b.content, m, laid, found.changed)
     if not (_agrees(found) or _agrees_but_for(over, found)):
         return REFUSED
     extent = _extent(a, b, m, whole)
-    if not _is_whole(a, b, whole, extent):
+    if not _is_whole(a, b, whole, extent) or _is_patch(a, b, m, extent):
         return REFUSED
     if not layered.correspond(a, b, whole, is_decided_by_sight=True):
         return REFUSED
@@ -186,7 +203,7 @@ def _agrees(found: photos.Comparison) -> bool:
 
 def _agrees_but_for(over: Cover | None, found: photos.Comparison) -> bool:
     """Tell whether windows agree everywhere but under what was laid over."""
-    return over is not None and found.largest <= COVERED and found.median >= COVERED_MEDIAN
+    return over is not None and found.largest <= COVERED
 
 
 def _page(a: Comparable, b: Comparable, m: Map) -> Evidence:
@@ -223,13 +240,38 @@ def _is_whole(a: Comparable, b: Comparable, m: Map, extent: Extent) -> bool:
     """Tell whether each picture shows enough of the other not to be only a part of it."""
     if min(extent.inside_a, extent.inside_b) < LEAST_INSIDE:
         return False
-    if not is_same_frame(m, REPEATED_FRAME) and a.is_repeating and b.is_repeating:
+    if _is_another_pose(a, b, m) and a.is_repeating and b.is_repeating:
         return False
     area = abs(np.linalg.det(m[:, :2])) * b.width * b.height / (a.width * a.height)
     b_per_a = float(np.sqrt(area))
     is_part_of_b = extent.inside_b < PART_INSIDE and b_per_a < PART_SCALE
     is_part_of_a = extent.inside_a < PART_INSIDE and 1 / b_per_a < PART_SCALE
     return not (is_part_of_a or is_part_of_b)
+
+
+def _is_patch(a: Comparable, b: Comparable, m: Map, extent: Extent) -> bool:
+    """Tell whether one picture ends where in the other another one begins, as in a collage."""
+    sides = (
+        (a.content, inverse(m), extent.inside_a, extent.border_a),
+        (b.content, m, extent.inside_b, extent.border_b),
+    )
+    return any(
+        inside < SEEN_SHARE and border < FRAMED_SHARE and ends_at_seams(larger, to_larger)
+        for larger, to_larger, inside, border in sides
+    )
+
+
+def _is_another_pose(a: Comparable, b: Comparable, m: Map) -> bool:
+    """Tell whether a thing was turned or bent between two pictures, or lies elsewhere in them."""
+    if is_same_frame(m):
+        return False
+    sizes = (a.width, a.height), (b.width, b.height)
+    (p, q), (r, s) = m[:, :2] * np.array(sizes[1])[:, None] / np.array(sizes[0])[None, :]
+    turned = float(
+        np.rad2deg(np.arctan2(max(min(abs(q), abs(p)), min(abs(r), abs(s))), max(abs(p), abs(q))))
+    )
+    is_bent = turned > REPEATED_TURN or stretch(m, *sizes) > REPEATED_STRETCH
+    return is_bent or not is_same_frame(m, REPEATED_FRAME)
 
 
 def _evidence(

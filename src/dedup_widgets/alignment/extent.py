@@ -17,6 +17,15 @@ FRAME_TONES, FRAME_SHARE = 2, 0.6
 may be a caption or the buttons of a screen."""
 
 
+SEAM, SEAM_PLACES = 2.5, 40
+"""Pixels from a side at which pictures are compared across it, and places along it."""
+
+
+SEAM_RISE, SEAM_TIMES = 8.0, 2.5
+"""Grey levels, and how often what changes over as many pixels inside, by which a picture changes
+across a seam, at half of the places or more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Extent:
     """Shares, in [0, 1], of pictures a and b.
@@ -67,6 +76,49 @@ def measure(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> Extent:
         border_a,
         border_b,
     )
+
+
+def ends_at_seams(larger: NDArray[np.uint8], m: Map) -> bool:
+    """Tell whether a picture that shows a part of a larger one ends at its seams, as in a collage.
+
+    A photo goes on beyond the side of a crop. Where another picture begins, it changes there and
+    not a little before.
+
+    Parameters
+    ----------
+    larger
+        The larger picture, grey.
+    m
+        The map from the unit square of the part to that of the larger picture.
+    """
+    size = np.array(larger.shape[::-1])
+    corners = (np.array([[0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 1, 1]]) @ m.T) * size
+    middle = corners.mean(axis=0)
+    ends = False
+    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        along = end - start
+        outwards = np.array([along[1], -along[0]]) / max(1e-9, float(np.hypot(*along)))
+        outwards *= np.sign(float(outwards @ (start - middle))) or 1
+        on_side = start + np.linspace(0.04, 0.96, SEAM_PLACES)[:, None] * along
+        beyond, here, before = (on_side + step * outwards for step in (SEAM, -SEAM, -3 * SEAM))
+        there = ((beyond >= SEAM) & (beyond <= size - SEAM)).all(axis=1)
+        if there.mean() < 0.5:
+            continue
+        across = _values(larger, here[there]) - _values(larger, beyond[there])
+        within = _values(larger, here[there]) - _values(larger, before[there])
+        rise, usual = (float(np.median(np.abs(it))) for it in (across, within))
+        if rise < SEAM_RISE + SEAM_TIMES * usual:
+            return False
+        ends = True
+    return ends
+
+
+def _values(grey: NDArray[np.uint8], places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the grey levels of the pixels at places, (n, 2), that lie in a picture or near it."""
+    x, y = (
+        np.clip(it.astype(int), 0, n - 1) for it, n in zip(places.T, grey.shape[::-1], strict=True)
+    )
+    return np.asarray(grey[y, x], np.float64)
 
 
 def _border(grey: NDArray[np.uint8], m: Map) -> float:

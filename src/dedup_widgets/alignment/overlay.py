@@ -40,6 +40,10 @@ POINTS, FEWEST = 1500, 60
 """Pixels that the refinement goes by at most, and at least."""
 
 
+RIM = 9
+"""Pixels, and one, twice as wide as the rim of b that the refinement does not go by."""
+
+
 DOUBTED = 0.6
 """Difference, in standard deviations of the picture, at which a pixel has half its weight."""
 
@@ -103,7 +107,8 @@ def refine(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map, side: int) -> Map
     height, width = laid.a.shape
     target, moving = blurred(laid.a, 1.0), blurred(laid.b, 1.0)
     slope_y, slope_x = (np.asarray(slope, np.float32) for slope in np.gradient(target))
-    rows, columns = _steep(np.hypot(slope_x, slope_y), laid.shown)
+    # At the rim of b there are slopes towards what lies beyond, to which b cannot come nearer.
+    rows, columns = _steep(np.hypot(slope_x, slope_y), _eroded(laid.shown))
     if len(rows) < FEWEST:
         return m
     # In coordinates about the middle of the canvas the six parameters are of one size.
@@ -150,6 +155,12 @@ def _steep(slopes: Grey, shown: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp
     count = min(POINTS, int((score > 0).sum()))
     places = np.sort(np.argpartition(-score, max(count, 1) - 1, axis=None)[:count])
     return places // width, places % width
+
+
+def _eroded(shown: Mask) -> Mask:
+    """Return a mask without the rim that it has inside the canvas."""
+    rim = np.ones((RIM, RIM), np.uint8)
+    return np.asarray(cv2.erode(shown.astype(np.uint8), rim)) > 0
 
 
 def blurred(grey: Grey, sigma: float) -> Grey:

@@ -1,5 +1,6 @@
 """The rule for photos: small windows of both pictures must go up and down together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -43,6 +44,11 @@ ALIKE = 0.8
 """Correlation from which a textured window shows the same in another tone, as another hue does."""
 
 
+LEAST_APART, NOTHING = 0.4, 1e-3
+"""Share of the textured windows in which nothing may have changed, for them to say anything, and
+the share of a window that is nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """How the windows of two pictures agree.
@@ -55,6 +61,8 @@ class Comparison:
         Share of the textured windows that agree.
     median : float
         Median correlation of the textured windows.
+    apart_good, apart_median : float
+        The same of the textured windows in which nothing changed; 0 where these are few.
     agreeing : float
         Share of all windows that agree.
     changed : NDArray[np.bool_]
@@ -66,6 +74,8 @@ class Comparison:
     textured: float
     good: float
     median: float
+    apart_good: float
+    apart_median: float
     agreeing: float
     changed: Mask
     largest: float
@@ -90,10 +100,14 @@ def compare(laid: Overlay) -> Comparison:
     plain_differs = np.abs(a_mean - b_mean)[pick] > PLAIN_DIFFERENCE
     disagreeing = inside & np.where(textured, correlation < GOOD, plain_differs)
     count = int(textured.sum())
+    apart = correlation[textured & (mean(changed.astype(np.float32))[pick] < NOTHING)]
+    has_apart = len(apart) >= LEAST_APART * count > 0
     return Comparison(
         textured=count * (STRIDE / WINDOW) ** 2,
         good=float((correlation[textured] >= GOOD).mean()) if count else 0.0,
         median=float(np.median(correlation[textured])) if count else 0.0,
+        apart_good=float((apart >= GOOD).mean()) if has_apart else 0.0,
+        apart_median=float(np.median(apart)) if has_apart else 0.0,
         agreeing=1 - int(disagreeing.sum()) / max(1, int(inside.sum())),
         changed=changed,
         largest=largest_region(moved) / max(1, int(shown.sum())),
@@ -128,7 +142,10 @@ def largest_region(there: NDArray[np.bool_]) -> int:
 
 
 def as_bright(b: Grey, a: Grey, shown: Mask) -> Grey:
-    """Return b with its tones brought to those of a by the rising curve that fits best."""
+    """Return b with its tones brought to those of a by the rising curve that fits best.
+
+    Tones that do not fit it are left out: something dark may have been laid over a bright place.
+    """
     place, values = (b[shown][::3] / 8).astype(np.intp), a[shown][::3]
     values = values[np.lexsort((values, place))]
     counts = np.bincount(place, minlength=32)
@@ -136,6 +153,25 @@ def as_bright(b: Grey, a: Grey, shown: Mask) -> Grey:
     known = np.flatnonzero(counts >= max(4, len(values) // 500))
     if len(known) == 0:
         return b
-    tones = values[middles[known]]
-    curve = np.maximum.accumulate(tones)
-    return np.asarray(np.interp(b, 8 * known + 4.0, curve), np.float32)
+    rising = _heaviest_rise(values[middles[known]].tolist(), counts[known].tolist())
+    known = known[rising]
+    return np.asarray(np.interp(b, 8 * known + 4.0, values[middles[known]]), np.float32)
+
+
+def _heaviest_rise(values: Sequence[float], weights: Sequence[int]) -> list[int]:
+    """Return the places of those values that rise, or stay, and weigh most together.
+
+    >>> _heaviest_rise([9, 1, 2, 3], [2, 1, 1, 1])
+    [1, 2, 3]
+    """
+    weight, before = list(weights), [-1] * len(values)
+    for at, value in enumerate(values):
+        for earlier in range(at):
+            heavier = weight[earlier] + weights[at]
+            if values[earlier] <= value and heavier > weight[at]:
+                weight[at], before[at] = heavier, earlier
+    at, chosen = max(range(len(values)), key=weight.__getitem__), list[int]()
+    while at >= 0:
+        chosen.append(at)
+        at = before[at]
+    return chosen[::-1]

@@ -8,6 +8,8 @@ key                  JSON                                    in Python
 ``collections``      ``{"include": […], "exclude": […]}``    the same: in one of the first, and in
                                                              none of the second
 ``plan``             ``{"any": ["remove"]}``                 ``"remove"``, ``"keep"``, or a list
+``reviewed``         ``{"any": [false]}``                    ``True`` or ``False``: images of groups
+                                                             that were reviewed, or were not yet
 ``label_conflict``   ``true``                                ``True``: groups whose labels disagree
 ``leakage``          ``true``                                ``True``: groups that straddle splits
 ``words``            ``{"contains": "a red car"}``           ``"a red car"``: the images nearest to it
@@ -32,7 +34,7 @@ from dedup_widgets.errors import InputError
 from dedup_widgets.filters import facets
 from dedup_widgets.filters.clauses import from_json, searchable, to_expression, to_json
 
-RESERVED = ("collections", "plan", "label_conflict", "leakage", "words", "where")
+RESERVED = ("collections", "plan", "reviewed", "label_conflict", "leakage", "words", "where")
 """Keys that stand for no column. A column of such a name can be filtered by ``where`` only."""
 
 
@@ -91,6 +93,9 @@ class Context:
         Returns the members of each collection, as masks by name.
     plan : callable | None
         Returns the rows of each action of the plan, as masks by name; None without a plan.
+    reviewed : callable | None
+        Returns the rows of groups that were reviewed (True), and of those that were not (False);
+        None without groups.
     label_conflict, leakage : callable | None
         Return the mask of such rows; None without a column of labels or splits.
     words : callable | None
@@ -103,6 +108,7 @@ class Context:
     score: str | None = None
     collections: Callable[[], Mapping[str, np.ndarray]] = dict
     plan: Callable[[], Mapping[str, np.ndarray]] | None = None
+    reviewed: Callable[[], Mapping[bool, np.ndarray]] | None = None
     label_conflict: Callable[[], np.ndarray] | None = None
     leakage: Callable[[], np.ndarray] | None = None
     words: Callable[[str], np.ndarray] | None = None
@@ -293,13 +299,15 @@ def _row_sets(n: int, key: str, clause: Any, context: Context) -> Iterator[tuple
             yield _union(members, names, n), word == "include"
     elif key == "plan":
         yield _union(context.plan() if context.plan else {}, clause["any"], n), True
+    elif key == "reviewed":
+        yield _union(context.reviewed() if context.reviewed else {}, clause["any"], n), True
     elif key == "words":
         yield context.words(clause["contains"]) if context.words else np.zeros(n, bool), True
     else:
         yield getattr(context, key)(), True
 
 
-def _union(members: Mapping[str, np.ndarray], names: list[str], n: int) -> np.ndarray:
+def _union(members: Mapping[Any, np.ndarray], names: list[Any], n: int) -> np.ndarray:
     return reduce(or_, (members[name] for name in names if name in members), np.zeros(n, bool))
 
 
@@ -316,9 +324,9 @@ def _value(frame: pl.DataFrame, key: str, clause: Any, context: Context) -> Any:
     """Return what a user would write for a clause."""
     if key == "where":
         return context.expressions.find(clause)
-    if key == "plan":
-        actions = list(clause["any"])
-        return actions[0] if len(actions) == 1 else actions
+    if key in ("plan", "reviewed"):
+        values = list(clause["any"])
+        return values[0] if len(values) == 1 else values
     if key == "words":
         return clause["contains"]
     if key in RESERVED:
@@ -361,6 +369,10 @@ def _reserved(frame: pl.DataFrame, key: str, value: Any, context: Context) -> An
             names = ", ".join(map(repr, known))
             raise InputError(f"'plan' takes {names}, or a list of them, not {value!r}")
         return {"any": sorted(set(actions))}
+    if key == "reviewed":
+        if not isinstance(value, bool):
+            raise InputError(f"'reviewed' takes True or False, not {value!r}")
+        return {"any": [value]}
     if key == "words":
         if not isinstance(value, str):
             raise InputError(f"'words' takes a text, not {value!r}")
@@ -373,6 +385,7 @@ def _reserved(frame: pl.DataFrame, key: str, value: Any, context: Context) -> An
 
 _MISSING = {
     "plan": "there is no plan for this frame; dedup_widgets.score makes the columns that it needs",
+    "reviewed": "it has no groups; dedup_widgets.score makes them",
     "label_conflict": "no column of labels is named",
     "leakage": "no column of splits is named",
     "words": "the model of these embeddings does not embed text; score with CLIP",

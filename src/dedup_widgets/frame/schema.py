@@ -162,12 +162,17 @@ COLUMNS = {
         ),
         Column("width", pl.UInt32(), "fact", "pixels", is_shown=True),
         Column("height", pl.UInt32(), "fact", "pixels", is_shown=True),
-        Column("bytes", pl.UInt64(), "fact", "size of the file"),
+        Column("bytes", pl.UInt64(), "fact", "size of the file", is_shown=True),
         Column("format", pl.String(), "fact", "what the file is by its content, such as jpeg"),
         Column("mode", pl.String(), "fact", "its pixels as Pillow calls them, such as RGB"),
         Column("frames", pl.UInt32(), "fact", "frames of an animation, pages of a TIFF"),
         Column("lossless", pl.Boolean(), "fact", "whether the file keeps every pixel as it was"),
-        Column("exif", pl.Boolean(), "fact", "whether the file has EXIF data"),
+        Column(
+            "exif",
+            pl.Boolean(),
+            "fact",
+            "whether it has EXIF data, of more than how it is stored",
+        ),
         Column("date_taken", pl.Datetime("us"), "fact", "the camera's local time, by EXIF"),
         Column("modified", pl.Datetime("us"), "fact", "when the file was last changed (UTC)"),
         Column("brightness", pl.Float32(), "metric", "mean luma, 0 to 1"),
@@ -228,6 +233,14 @@ METRICS = (
 
 NUMBERED = frozenset({"group", "nearest"})
 """Columns whose numbers name things and measure nothing."""
+
+
+NOT_SCORED = "not scored yet"
+"""The ``error`` of an image that a job has still to score."""
+
+
+MISSING = "the file is missing; it was there when it was scored"
+"""The ``error`` of an image whose file is gone."""
 
 
 def types(*names: str) -> dict[str, Any]:

@@ -9,20 +9,29 @@ import polars as pl
 from dedup_widgets._text import counted
 from dedup_widgets.frame.provenance import Provenance, are_compared, provenances
 from dedup_widgets.frame.scale import NEAR
+from dedup_widgets.frame.schema import NOT_SCORED
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """How many of what there is in a scored frame.
 
+    Every image is counted once: `exact`, `near`, `kept`, `unreadable` and `waiting` make up
+    `images`.
+
     Attributes
     ----------
     images : int
         Rows, unreadable ones included.
     exact : int
-        Exact duplicates that are not the keeper: those with a uniqueness of 0.
+        Exact copies that can go: those with a uniqueness of 0.
     near : int
-        Near-duplicates: images that are none of those, and score at most `near`.
+        Near-duplicates that can go, and are no such copies. In a frame that does not say what
+        stays, all that score at most `near`.
+    kept : int
+        Images that stay: keepers, and those in no group.
+    exact_bytes, near_bytes : int or None
+        What these exact copies and near-duplicates take on disk; None where that is not known.
     groups : int
         Groups, whatever makes them.
     exact_groups : int
@@ -32,6 +41,8 @@ class Summary:
         Groups that hold two or more different pictures.
     unreadable : int
         Files that could not be read.
+    waiting : int
+        Images that a job has still to score.
     unconfirmed : int
         Those near-duplicates whose score is above 0.05, so that they are similar by their vectors
         and nobody has confirmed them; 0 where all were scored by vectors only.
@@ -44,10 +55,14 @@ class Summary:
     images: int
     exact: int = 0
     near: int = 0
+    kept: int = 0
+    exact_bytes: int | None = None
+    near_bytes: int | None = None
     groups: int = 0
     exact_groups: int = 0
     near_groups: int = 0
     unreadable: int = 0
+    waiting: int = 0
     unconfirmed: int = 0
     compared: int | None = None
     left_out: int = 0
@@ -55,14 +70,17 @@ class Summary:
     def __str__(self) -> str:
         parts = [
             f"{self.images:,} images",
-            f"{self.exact:,} exact duplicates of {self.exact_groups:,}",
-            f"{self.near:,} near-duplicates",
-            f"{self.groups:,} groups",
+            f"{counted(self.exact, 'exact duplicate')} can go",
+            f"{counted(self.near, 'near-duplicate')} can go",
+            f"{self.kept:,} kept",
         ]
         if self.unconfirmed:
             parts[2] += f" ({self.unconfirmed:,} beyond {NEAR}, unconfirmed)"
         if self.unreadable:
             parts.append(f"{self.unreadable:,} unreadable")
+        if self.waiting:
+            parts.append(f"{self.waiting:,} {NOT_SCORED}")
+        parts.append(counted(self.groups, "group"))
         if self.left_out:
             parts.append(self.about_left_out)
         return ", ".join(parts)
@@ -105,30 +123,75 @@ def summarize(
     1
     """
     columns = set(frame.columns)
-    unreadable = frame["error"].count() if "error" in columns else 0
+    outcome = outcomes(frame, score, near)
+    counts = dict(outcome.value_counts().iter_rows())
+    number = {name: counts.get(name, 0) for name in OUTCOMES}
+    if "error" in columns:
+        number["waiting"] = int((frame["error"] == NOT_SCORED).sum())
+        number["unreadable"] -= number["waiting"]
     if score is None:
-        return Summary(len(frame), unreadable=unreadable)
+        known = {name: number[name] for name in number if name not in ("exact", "near")}
+        return Summary(len(frame), **known)
     made = provenances(frame) if made is None else made
     is_compared = are_compared(made)
-    kind = kinds(frame, score, near)
     value = frame[score].cast(pl.Float32).fill_nan(None)
-    zero = (value == 0).fill_null(False)
-    is_near = value <= _float32(near)
-    exact = int(zero.sum())
     group = frame.get_column("group", default=pl.Series("group", [None] * len(frame)))
-    different_pictures = group.filter(~zero).drop_nulls().value_counts()["count"]
+    different_pictures = group.filter(outcome != "exact").drop_nulls().value_counts()["count"]
+    size = frame.get_column("bytes", default=None)
+    taken = {
+        name: None if size is None else int(size.filter(outcome == name).sum())
+        for name in ("exact", "near")
+    }
+    exact = number["exact"]
+    is_exact = frame["kind"].cast(pl.String) == "exact" if "kind" in columns else None
     return Summary(
         images=len(frame),
-        exact=exact,
-        near=int((~zero & is_near).sum()),
+        **number,
+        exact_bytes=taken["exact"],
+        near_bytes=taken["near"],
         groups=group.drop_nulls().n_unique(),
-        exact_groups=int((kind == "exact").sum()) - exact if "kind" in columns else exact,
+        exact_groups=exact if is_exact is None else int(is_exact.sum()) - exact,
         near_groups=int((different_pictures > 1).sum()),
-        unreadable=unreadable,
-        unconfirmed=int((is_near & (value > _float32(NEAR))).sum()) if is_compared else 0,
+        unconfirmed=int(((outcome == "near") & (value > _float32(NEAR))).sum())
+        if is_compared
+        else 0,
         compared=sum(it.compared or 0 for it in made) if is_compared else None,
         left_out=sum(it.left_out for it in made),
     )
+
+
+OUTCOMES = ("exact", "near", "kept", "unreadable")
+"""What becomes of an image."""
+
+
+def outcomes(frame: pl.DataFrame, score: str | None, near: float) -> pl.Series:
+    """Return what becomes of each row: one of `OUTCOMES`.
+
+    ``exact`` and ``near`` go: as an exact copy, or as a near-duplicate. In a frame that does not
+    say what stays, all go that score at most `near`.
+    """
+    error = frame.get_column("error", default=None)
+    columns = {
+        "unreadable": pl.repeat(False, len(frame), eager=True)
+        if error is None
+        else error.is_not_null(),
+        "value": pl.repeat(None, len(frame), dtype=pl.Float32, eager=True)
+        if score is None
+        else frame[score].cast(pl.Float32).fill_nan(None),
+    }
+    value = pl.col("value")
+    goes = value <= pl.lit(near, pl.Float32)
+    if "keep" in frame.columns:
+        columns["keep"], goes = frame["keep"], ~pl.col("keep")
+    return pl.DataFrame(columns).select(
+        outcome=pl.when("unreadable")
+        .then(pl.lit("unreadable"))
+        .when(goes & (value == 0))
+        .then(pl.lit("exact"))
+        .when(goes)
+        .then(pl.lit("near"))
+        .otherwise(pl.lit("kept"))
+    )["outcome"]
 
 
 def _float32(value: float) -> pl.Series:

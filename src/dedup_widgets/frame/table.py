@@ -2,7 +2,10 @@
 
 import difflib
 import os
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +138,45 @@ def checked_paths(frame: pl.DataFrame, column: str = "path") -> list[str]:
 def file_name(path: str) -> str:
     """Return the last part of a path or URL, for people to read."""
     return Path(path.rstrip("/\\")).name or path
+
+
+MOST_FOLDERS = 1000
+"""Folders that are counted: a list that people choose from."""
+
+
+def folders(paths: Iterable[str]) -> tuple[str, dict[str, int]]:
+    r"""Return the folder that holds all files, and those below it with their numbers of files.
+
+    Parameters
+    ----------
+    paths
+        Paths or URLs; ``/`` and ``\`` part folders.
+
+    Returns
+    -------
+    root : str
+        The deepest folder that holds them all, empty where there is none.
+    counts : dict
+        How many files lie in each folder below it, at any depth, by the folder's own path, in the
+        order of the names. Of more than a thousand folders those with the most files.
+
+    Examples
+    --------
+    >>> folders(["/p/a/1.jpg", "/p/a/b/2.jpg", "/p/c/3.jpg"])
+    ('/p', {'/p/a': 2, '/p/a/b': 1, '/p/c': 1})
+    """
+    parents = pl.Series(paths, dtype=pl.String).str.extract(r"(?s)^(.*)[/\\][^/\\]*$", 1)
+    direct = dict(parents.fill_null("").value_counts().iter_rows())
+    if not direct:
+        return "", {}
+    split = re.compile(r"[/\\]").split
+    first, last = (split(end(direct, key=split)) for end in (min, max))
+    shared = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))))
+    some = next(iter(direct))
+    root = some[: max(0, sum(map(len, first[:shared])) + shared - 1)]
+    counts: Counter[str] = Counter()
+    for folder, files in direct.items():
+        while len(folder) > len(root):
+            counts[folder] += files
+            folder = re.sub(r"(^|[/\\])[^/\\]*$", "", folder)
+    return root, dict(sorted(counts.most_common(MOST_FOLDERS)))

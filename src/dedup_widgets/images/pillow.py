@@ -31,6 +31,14 @@ _EXIF_IFD_TAG = 0x8769
 _DATE_TAKEN_TAG = 0x9003
 
 
+_TAGS_OF_STORING = {
+    *(_ORIENTATION_TAG, _EXIF_IFD_TAG),
+    *(0x011A, 0x011B, 0x0128, 0x0213),  # resolution, its unit, where colour is sampled
+    *(0x9000, 0x9101, 0xA000, 0xA001, 0xA002, 0xA003),  # versions, colour space, sides in pixels
+}
+"""What programs write that turn or store a picture, and that says nothing of where it is from."""
+
+
 def open_image(data: bytes, name: str, page: int = 0) -> ImageFile.ImageFile:
     """Open a picture of a known format, without warnings; of a TIFF a certain page."""
     _load_plugins()
@@ -103,9 +111,12 @@ def oriented(image: Image.Image) -> Image.Image:
 
 
 def has_exif(image: Image.Image) -> bool:
-    """Tell whether a picture carries EXIF data."""
+    """Tell whether a picture carries EXIF data that say more than how it is stored."""
     try:
-        return "exif" in image.info or _EXIF_IFD_TAG in image.getexif()
+        exif = image.getexif()
+        # Of the tags that lie beside those of EXIF a TIFF has some in any case.
+        tags = {*exif.get_ifd(_EXIF_IFD_TAG), *(exif if "exif" in image.info else ())}
+        return not tags <= _TAGS_OF_STORING
     except Exception:
         return True
 

@@ -1,4 +1,4 @@
-"""Small pictures for the screen."""
+"""Pictures for the screen: small ones, and large ones to be judged by eye."""
 
 import io
 
@@ -47,3 +47,44 @@ def to_square(rgb: Image.Image, size: int) -> Image.Image:
         ``size`` x ``size`` pixels; bicubic, antialiased.
     """
     return rgb.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
+
+
+def large(
+    rgb: Image.Image, side: int, box: tuple[int, int, int, int] | None = None, most: int = 900_000
+) -> bytes:
+    """Shrink a picture, or a part of it, to a JPEG to be judged by eye.
+
+    Colours are kept at the full resolution, so that what is compared is the picture and not this
+    JPEG; where that takes too many bytes, first quality is given up and then size.
+
+    Parameters
+    ----------
+    rgb : PIL.Image.Image
+        A picture of mode RGB.
+    side : int
+        The longest side in pixels, at least 1. A smaller picture is not enlarged.
+    box : tuple of 4 ints
+        Left, top, right, bottom of the part, in pixels; the whole if None.
+    most : int
+        Bytes that the file must not exceed.
+
+    Returns
+    -------
+    bytes
+        A JPEG file.
+    """
+    left, top, right, bottom = box or (0, 0, *rgb.size)
+    side = min(side, max(right - left, bottom - top))
+    while True:
+        scale = side / max(right - left, bottom - top)
+        size = (max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale)))
+        # As for a thumbnail: a third of the time of Lanczos.
+        part = rgb.resize(
+            size, Image.Resampling.HAMMING, box=(left, top, right, bottom), reducing_gap=3.0
+        )
+        for quality in (94, 85, 70):
+            file = io.BytesIO()
+            part.save(file, "JPEG", quality=quality, subsampling=0 if quality > 80 else 2)
+            if file.tell() <= most:
+                return file.getvalue()
+        side = max(1, side * 3 // 4)

@@ -142,8 +142,8 @@ def threshold_curve(
         - ``groups`` (UInt32): groups, of exact copies only or with near-duplicates.
         - ``near_groups`` (UInt32): groups that hold two or more different pictures.
         - ``stays`` (UInt32): images that stay if ``plan(df, near=near, keep=keep)`` is carried
-          out, unreadable ones among them.
-        - ``removed`` (UInt32): images that go. With ``stays``, all images of the frame.
+          out.
+        - ``removed`` (UInt32): images that go. With ``stays``, all readable images.
 
     Raises
     ------

@@ -146,7 +146,9 @@ class Planner:
             _check_near(near)
         # The highest boundary first: the pairs that are found for it serve for all.
         found = {near: groups_within(ranked, near) for near in sorted(chosen, reverse=True)}
-        rows = [(near, *counts_of_groups(ranked, found[near], len(self._frame))) for near in chosen]
+        error = self._frame.get_column("error", default=None)
+        readable = len(self._frame) if error is None else error.null_count()
+        rows = [(near, *counts_of_groups(ranked, found[near], readable)) for near in chosen]
         return pl.DataFrame(rows, schema=CURVE_SCHEMA, orient="row")
 
     def _ranking(self, keep: Sequence[str | Rule] | None, needed: str) -> RankedImages:

@@ -64,7 +64,7 @@ def outcomes(
 def counts_of_groups(
     ranked: RankedImages, groups: Groups, images: int
 ) -> tuple[int, int, int, int]:
-    """Return groups, near groups, kept and removed images, of so many images in the frame."""
+    """Return groups, near groups, kept and removed images, of so many readable images."""
     other_picture = ranked.picture != ranked.picture[groups.representative]
     removed = int((groups.representative != np.arange(len(ranked))).sum())
     return (

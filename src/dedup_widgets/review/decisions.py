@@ -14,6 +14,7 @@ from dedup_widgets.review.steps import (
     NearStep,
     NotDuplicatesStep,
     Pair,
+    ReviewedStep,
     Rules,
     RulesStep,
     Step,
@@ -192,7 +193,8 @@ class StoredDecisions:
         """
         keepers = [step for step in steps if isinstance(step, KeepersStep)]
         not_duplicates = [step for step in steps if isinstance(step, NotDuplicatesStep)]
-        if keepers or not_duplicates:
+        reviewed = [step for step in steps if isinstance(step, ReviewedStep)]
+        if keepers or not_duplicates or reviewed:
             self._library.decide(
                 add_keepers={
                     absolute(path): self._fingerprints[path]
@@ -203,4 +205,6 @@ class StoredDecisions:
                 remove_keepers=[absolute(path) for step in keepers for path in step.remove],
                 add_not_duplicates=[pair for step in not_duplicates for pair in step.add],
                 remove_not_duplicates=[pair for step in not_duplicates for pair in step.remove],
+                add_reviewed=[pair for step in reviewed for pair in step.add],
+                remove_reviewed=[pair for step in reviewed for pair in step.remove],
             )

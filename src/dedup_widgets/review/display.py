@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from dedup_widgets.frame.provenance import at_near
-from dedup_widgets.frame.schema import COLUMNS, KIND
 from dedup_widgets.frame.summary import kinds
 
 NO_RANK = 0xFFFFFFFF
@@ -19,6 +17,8 @@ NO_CODE = 255
 KIND_CODES = {"unique": 0, "near": 1, "exact": 2}
 KEEP_CODES = {"goes": 0, "stays": 1, "beside": 2}
 """What the plan does with an image; ``beside``: it stays, in no group, near a member of one."""
+
+Fact = int | float | str | bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,33 +81,6 @@ def bands(frame: pl.DataFrame) -> Bands:
     return Bands(numbers, places, first, ungrouped.to_numpy())
 
 
-def planned(
-    frame: pl.DataFrame, plan: pl.DataFrame, score: str | None, near: float
-) -> pl.DataFrame:
-    """Return the frame with group, keep and, where it has it, kind as the plan has them.
-
-    Where the frame records the boundary it was scored with, `near` is recorded instead.
-    """
-    compared = plan["rank"].is_not_null()
-    columns = [
-        plan["group"],
-        plan.select(keep=pl.when(compared).then(pl.col("action") == "keep")).to_series(),
-    ]
-    if score is not None and "kind" in frame.columns and COLUMNS["kind"].fits(frame["kind"]):
-        kind, is_near = pl.col("kind").cast(pl.String), pl.col(score) <= pl.lit(near, pl.Float32)
-        columns.append(
-            frame.select(
-                kind=pl.when((kind == "exact") | kind.is_null())
-                .then(kind)
-                .when(is_near)
-                .then(pl.lit("near"))
-                .otherwise(pl.lit("unique"))
-                .cast(KIND)
-            ).to_series()
-        )
-    return at_near(frame.with_columns(columns), near)
-
-
 def dense_rank(column: pl.Series) -> np.ndarray:
     """Return each row's dense rank in a column, ascending from 0; nulls and NaN are ``NO_RANK``."""
     column = column.alias("column")  # some names are patterns to Polars
@@ -120,6 +93,26 @@ def dense_rank(column: pl.Series) -> np.ndarray:
 def sortable(dtype: pl.DataType) -> bool:
     """Return whether rows can be ordered by a column of this type."""
     return not dtype.is_nested() and dtype not in (pl.Object, pl.Binary, pl.Null)
+
+
+def shown_value(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Return a column as numbers, texts and booleans: dates as milliseconds, lists joined."""
+    value = pl.col(name)
+    match dtype:
+        case pl.Date() | pl.Datetime():
+            return value.cast(pl.Datetime("ms")).dt.epoch("ms")
+        case pl.List(inner=inner) if not inner.is_nested():
+            return value.cast(pl.List(pl.String)).list.join(", ", ignore_nulls=True)
+        case pl.Boolean() | pl.String():
+            return value
+    if dtype.is_integer():
+        return value
+    if dtype.is_numeric():
+        number = value.cast(pl.Float64)
+        return pl.when(number.is_finite()).then(number)
+    if dtype.is_nested() or dtype in (pl.Object, pl.Binary, pl.Null):
+        return pl.lit(None).alias(name)
+    return value.cast(pl.String)
 
 
 def display_order(

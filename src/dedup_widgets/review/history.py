@@ -15,7 +15,9 @@ from dedup_widgets.review.steps import (
     CollectionStep,
     FiltersStep,
     Mask,
+    Pair,
     RenameStep,
+    ReviewedStep,
     Rows,
     SelectionStep,
     Step,
@@ -50,12 +52,15 @@ class State:
         What the plan follows.
     collections : Mapping
         What the frame sees of each collection, by name.
+    reviewed : frozenset of tuple
+        Pairs of fingerprints that were looked at side by side.
     """
 
     selection: Mask
     filters: Mapping[str, Any] = field(default_factory=dict)
     decisions: Decisions = field(default_factory=Decisions)
     collections: Mapping[str, Members] = field(default_factory=dict)
+    reviewed: frozenset[Pair] = frozenset()
 
     def after(self, step: Step) -> Self:
         """Return the state after a step."""
@@ -80,6 +85,8 @@ class State:
                 }
                 filters = step.in_filters(self.filters)
                 return replace(self, collections=renamed, filters=filters)
+            case ReviewedStep():
+                return replace(self, reviewed=(self.reviewed - step.remove) | step.add)
         return replace(self, decisions=self.decisions.after(step))
 
 
@@ -130,6 +137,7 @@ class History:
         self._started = now()
         self._start_selection = Rows(start.selection)
         self._start_filters, self._start_decisions = dict(start.filters), start.decisions
+        self._start_reviewed = start.reviewed
         self._start_collections = {
             name: (Rows(members.mask), members.description)
             for name, members in start.collections.items()
@@ -227,9 +235,9 @@ class History:
         """Every step, undo and redo since the start, for :func:`dedup_widgets.replay`.
 
         Columns: ``time`` (Datetime, UTC), ``action`` (Enum: start, do, undo, redo), ``step``
-        (String: selection, filters, near, rules, keepers, not_duplicates, collection, rename;
-        null for the start) and ``value`` (String, JSON: what the step changed, or all there was
-        at the start). ``write_ndjson`` keeps it in a file.
+        (String: selection, filters, near, rules, keepers, not_duplicates, reviewed, collection,
+        rename; null for the start) and ``value`` (String, JSON: what the step changed, or all there
+        was at the start). ``write_ndjson`` keeps it in a file.
         """
         rows: list[tuple[datetime, str, str | None, Any]] = [
             (self._started, "start", None, self._start())
@@ -247,6 +255,7 @@ class History:
             "selection": self._start_selection.paths(self._paths),
             "filters": self._start_filters,
             **self._start_decisions.as_json(),
+            "reviewed": [list(pair) for pair in sorted(self._start_reviewed)],
             "collections": {
                 name: {"paths": rows.paths(self._paths), "description": description}
                 for name, (rows, description) in self._start_collections.items()

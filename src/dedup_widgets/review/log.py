@@ -24,6 +24,7 @@ from dedup_widgets.review.steps import (
     NotDuplicatesStep,
     Pair,
     RenameStep,
+    ReviewedStep,
     Rows,
     Rules,
     RulesStep,
@@ -129,6 +130,8 @@ class LogReader:
                 name: Members(self._mask(_texts(found, "paths")), _field(found, "description", str))
                 for name, found in _field(value, "collections", dict).items()
             },
+            # Earlier logs know nothing of it.
+            _pairs(value, "reviewed") if "reviewed" in value else frozenset(),
         )
 
     def _step(self, kind: Any, value: Any) -> Step:
@@ -150,6 +153,8 @@ class LogReader:
                 return KeepersStep(frozenset(add), frozenset(remove))
             case NotDuplicatesStep.kind:
                 return NotDuplicatesStep(_pairs(value, "add"), _pairs(value, "remove"))
+            case ReviewedStep.kind:
+                return ReviewedStep(_pairs(value, "add"), _pairs(value, "remove"))
             case CollectionStep.kind:
                 return self._collection(value)
             case RenameStep.kind:

@@ -13,6 +13,7 @@ from dedup_widgets.frame.table import checked_paths, to_polars
 from dedup_widgets.planning.plan import plan
 from dedup_widgets.review.decisions import Decisions
 from dedup_widgets.review.log import LogReader, entries_of
+from dedup_widgets.review.steps import Pair
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,8 @@ class Replay:
     collections : dict
         The collections by name, as the review made them: what others did to them meanwhile is in
         no log of this review.
+    reviewed : frozenset of tuple
+        Pairs of fingerprints that were looked at side by side.
     path : str
         The column of paths.
     score : str
@@ -43,6 +46,7 @@ class Replay:
     selection: pl.DataFrame
     filters: dict[str, Any]
     collections: dict[str, Collection]
+    reviewed: frozenset[Pair] = frozenset()
     path: str = "path"
     score: str = "uniqueness"
 
@@ -136,6 +140,7 @@ def replay(
             name: Collection(name, frame.filter(mask), path, description)
             for name, (mask, description) in state.collections.items()
         },
+        state.reviewed,
         path,
         score,
     )

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,22 +21,28 @@ from dedup_widgets.frame.table import file_name, is_frame, require_columns, to_p
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
 from dedup_widgets.planning.changes import changes
 from dedup_widgets.planning.labels import disagreeing, has_labels, merge_labels, require_labels
-from dedup_widgets.planning.left_out import left_out
+from dedup_widgets.planning.left_out import left_out, one_of_each
 from dedup_widgets.planning.planner import Planner
 from dedup_widgets.review.collections import Collections
 from dedup_widgets.review.decisions import Decisions, StoredDecisions
-from dedup_widgets.review.display import planned
+from dedup_widgets.review.filling import follow_job
+from dedup_widgets.review.following import Following
 from dedup_widgets.review.history import History, State
+from dedup_widgets.review.missing import without_missing
+from dedup_widgets.review.reviewed import Reviewed
 from dedup_widgets.review.steps import (
     CollectionStep,
     FiltersStep,
+    KeepersStep,
     Mask,
     NotDuplicatesStep,
+    Pair,
     RenameStep,
+    ReviewedStep,
     SelectionStep,
     Step,
 )
-from dedup_widgets.review.view import View
+from dedup_widgets.review.view import View, ViewState
 from dedup_widgets.review.watched import Change
 from dedup_widgets.scoring.job import Job
 from dedup_widgets.scoring.keepers import Rule
@@ -132,7 +139,7 @@ class Session(View):
         if not is_frame(data):
             if path != "path" or score != "uniqueness":
                 raise InputError("path and score name columns of a frame; data is none")
-            frame = data.so_far() if is_job else run(data)
+            frame = data.all_so_far() if is_job else run(data)
         else:
             frame = to_polars(data)
             if score not in frame.columns:
@@ -147,11 +154,13 @@ class Session(View):
         self._changes = ""
         self._as_scored: tuple[Decisions, pl.DataFrame | None] = Decisions(), None
         self._not_duplicates: set[str] = set()
+        self._missing: Mask | None = None
         self._history: History | None = None
         super().__init__(
             frame, path=path, score=score, near=NEAR if near is None else near, store=store
         )
         self._scored_frame = self.frame
+        self._following = Following(self.frame, self.path, self.score)
         self.collections = Collections(
             self.frame,
             path,
@@ -162,11 +171,15 @@ class Session(View):
         )
         self._start(near)
         self._context = self._filter_context()
+        self._scoring = ""
+        if is_job and not data.done:
+            follow_job(data, self)
 
     def _start(self, near: float | None) -> None:
         frame = self.frame
         self._stored = StoredDecisions(frame, self.store.library, self.path)
         self._decisions = self._stored.read()
+        self._reviewed = self._seen_of(frame)
         try:
             self._planner = Planner(for_planning(frame, self.path, self.score))
             if near is not None and near != self._planner.near:
@@ -176,10 +189,25 @@ class Session(View):
             self._why_no_plan = str(error)
             self._planner = None
             self._decisions = Decisions()
+        self._begin_history()
+
+    def _begin_history(self) -> None:
         self._history = History(
             self.paths,
-            State(self._selected, self._clauses, self._decisions, self.collections.members()),
+            State(
+                self._selected,
+                self._clauses,
+                self._decisions,
+                self.collections.members(),
+                self._reviewed.pairs,
+            ),
         )
+
+    def resume(self, state: ViewState) -> None:
+        """Filter, sort and select as another view of the same images did."""
+        with self._unrecorded():
+            super().resume(state)
+        self._begin_history()
 
     def _filter_context(self) -> Context:
         return Context(
@@ -187,11 +215,20 @@ class Session(View):
             score=self.score,
             collections=lambda: {n: m.mask for n, m in self.collections.members().items()},
             plan=self._planned_actions if self._plan is not None else None,
+            reviewed=self._reviewed_groups if "group" in self.known.columns else None,
             label_conflict=self._disagreement(self.label),
             leakage=self._disagreement(self.split),
             words=self._by_words,
             expressions=self._expressions,
         )
+
+    def _seen_of(self, frame: pl.DataFrame) -> Reviewed:
+        prints = frame.get_column("fingerprint", default=None)
+        return Reviewed(prints, self.store.library.reviewed())
+
+    def _reviewed_groups(self) -> Mapping[Any, Mask]:
+        none = pl.Series([None] * len(self), dtype=pl.UInt32)
+        return self._reviewed.groups(self.known.get_column("group", default=none))
 
     def _disagreement(self, column: str | None) -> Callable[[], Mask] | None:
         return (lambda: self._disagreeing[column]) if column in self._disagreeing else None
@@ -207,6 +244,47 @@ class Session(View):
             for column in (self.label, self.split)
             if column is not None and "group" in self.known.columns
         }
+
+    # The job that it is of
+
+    @property
+    def scoring(self) -> str:
+        """How far the job is that scores the images, in words; nothing once it has ended."""
+        return self._scoring
+
+    @scoring.setter
+    def scoring(self, text: str) -> None:
+        with self.lock:
+            before, self._scoring = self._scoring, text
+            if text != before:
+                self.report(Change("scoring", before, text))
+
+    def refill(self, frame: pl.DataFrame) -> None:
+        """Take other scores and facts of the same images; all else stays as it is."""
+        with self.changing(Change("frame")):
+            self._scored_frame = frame
+            self._following = Following(frame, self.path, self.score)
+            self._search(frame)
+            self._stored = StoredDecisions(frame, self.store.library, self.path)
+            found = self._stored.read()
+            self._reviewed = self._seen_of(frame)
+            self._planner = Planner(for_planning(frame, self.path, self.score))
+            self._as_scored = Decisions(), None
+            self._why_no_plan = None
+            self._follow(
+                replace(
+                    self._decisions,
+                    keepers=found.keepers,
+                    not_duplicates=found.not_duplicates,
+                )
+            )
+            self._context = self._filter_context()
+
+    def note_missing(self, missing: Mask) -> None:
+        """Plan without files that are gone: they are shown as missing, and keep nobody's place."""
+        if missing.any() and self._planner is not None:
+            self._missing = missing
+            self.refill(without_missing(self._scored_frame, missing, self.path, self.score))
 
     # The plan, and what it follows
 
@@ -302,8 +380,9 @@ class Session(View):
         """Declare that images are no duplicates of the others in their groups.
 
         It is remembered for the pairs of contents, so it holds wherever the files are and however
-        often they are scored. Of an image that has exact copies in its group it means that all of
-        them stay.
+        often they are scored. Exact copies have one content and go on being duplicates of each
+        other; in a group of nothing else it means that all of them stay. To keep one more of them,
+        choose several keepers.
 
         Parameters
         ----------
@@ -335,9 +414,13 @@ class Session(View):
                     f"makes {n_pairs:,} pairs to remember, and {MAX_NOT_DUPLICATE_PAIRS:,} are the "
                     "most; mark fewer at once, or lower near so that the groups fall apart"
                 )
-            # Copies have one content: all that can be recorded is that they are all kept.
-            pairs = mine.join(copies, on="group", suffix="_other").filter(
-                (pl.col("f") == pl.col("f_other")) == (pl.col("len") > 1)
+            # Of copies alone, which have one content, it can be recorded that all are kept.
+            pairs = (
+                mine.join(copies, on="group", suffix="_other")
+                .with_columns(alone=pl.col("f_other").n_unique().over("group") == 1)
+                .filter(
+                    (pl.col("f") != pl.col("f_other")) | (pl.col("alone") & (pl.col("len") > 1))
+                )
             )
             self.decide(
                 self._decisions.part(pairs.select("f", "f_other").iter_rows()),
@@ -385,18 +468,31 @@ class Session(View):
         """Plan anew, keep what the steps decided, and show exactly this plan."""
         assert self._planner is not None
         with self.lock:
-            plan = self._planner.plan(**decisions.arguments())
+            plan = self._planner.plan(**self._arguments(decisions))
             self._stored.write(*steps)
             old_plan, old_near = self._plan, self._near
             near = self._planner.near if decisions.near is None else decisions.near
+            # What a person looks at while deciding stays where it is.
+            by_hand = [isinstance(it, KeepersStep | NotDuplicatesStep) for it in steps]
+            if by_hand and all(by_hand):
+                self.keep_order()
+            else:
+                self.sort_again()
             self._decisions, self._plan, self._near = decisions, plan, near
-            self._show(planned(self._scored_frame, plan, self.score, near))
+            self._show(self._following.at(plan, near))
             self.collections.frame = self.frame
             self._changes = self._changes_since_scored()
             self._not_duplicates = {print_ for pair in decisions.not_duplicates for print_ in pair}
             moved = [Change("near", old_near, near)] if near != old_near else []
             with self.changing(Change("plan", old_plan, plan), *moved):
                 pass
+
+    def _arguments(self, decisions: Decisions) -> dict[str, Any]:
+        """Return what the planner takes: a file that is gone is no keeper, whoever chose it."""
+        arguments = decisions.arguments()
+        if self._missing is not None:
+            arguments["keepers"] = arguments["keepers"] - set(self.paths_in(self._missing))
+        return arguments
 
     def _changes_since_scored(self) -> str:
         """Return what the present boundary changed, as a text."""
@@ -405,7 +501,7 @@ class Session(View):
         as_scored = self._decisions.with_near(None)
         known, plan = self._as_scored
         if plan is None or known != as_scored:
-            plan = self._planner.plan(**as_scored.arguments())
+            plan = self._planner.plan(**self._arguments(as_scored))
             self._as_scored = as_scored, plan
         return str(changes(plan, self._plan))
 
@@ -419,6 +515,54 @@ class Session(View):
             else None
             for name, column in columns.items()
         }
+
+    # What was looked at
+
+    @property
+    def reviewed(self) -> pl.DataFrame:
+        """The images of groups that were reviewed: whose pictures were looked at side by side."""
+        return self.frame.filter(self._reviewed_groups()[True])
+
+    @property
+    def seen(self) -> np.ndarray:
+        """The set of pictures looked at together that each row belongs to; see `Reviewed`."""
+        return self._reviewed.labels
+
+    def mark_reviewed(self, what: Any) -> None:
+        """Remember that images were looked at side by side.
+
+        It is remembered for the pairs of contents, so it outlives the session and holds wherever
+        the files are. A group is reviewed once all its pictures were looked at together.
+
+        Parameters
+        ----------
+        what
+            Paths, a frame with the path column, or a mask over the rows of :attr:`frame`.
+        """
+        mask = self.mask(what)
+        require_columns(self.frame, ["fingerprint"], "telling what was reviewed")
+        with self.lock:
+            self._review(self._reviewed.joined(mask), mask)
+
+    def unmark_reviewed(self, what: Any) -> None:
+        """Forget that these images were looked at beside others."""
+        mask = self.mask(what)
+        require_columns(self.frame, ["fingerprint"], "telling what was reviewed")
+        with self.lock:
+            self._review(self._reviewed.without(mask), mask)
+
+    def _review(self, pairs: frozenset[Pair], mask: Mask) -> None:
+        before = self._reviewed.pairs
+        step = ReviewedStep(pairs - before, before - pairs, self._names_of(mask))
+        if step:
+            with self.changing():
+                self._take_reviewed(step)
+                self._record(step)
+
+    def _take_reviewed(self, step: ReviewedStep) -> None:
+        self._stored.write(step)
+        with self.changing(Change("reviewed")):
+            self._reviewed = self._reviewed.after(step)
 
     # Undo, redo, and the log
 
@@ -471,6 +615,8 @@ class Session(View):
                 if isinstance(done, RenameStep):
                     self._follow_rename(done)
                 return done
+            case ReviewedStep():
+                self._take_reviewed(step)
             case _:
                 self._follow(self._decisions.after(step), [step])
         return step
@@ -519,19 +665,39 @@ class Session(View):
     def accept_plan(self, name: str = "Unique") -> Collection:
         """Select what the plan removes of the images in view, and collect all that stays.
 
+        With near-duplicates go the exact copies of their groups, whether in view or not.
+
         Parameters
         ----------
         name
             Of the collection: every readable image of :attr:`frame` that is not selected then.
         """
         with self.changing():
-            plan = self._require_plan()
-            self.select(self.view_mask() & (plan["action"] == "remove").to_numpy())
+            self.select(self.accepted(self.view_mask()))
             self.collections[name] = self.rest
             return self.collections[name]
 
+    def accepted(self, shown: Mask) -> Mask:
+        """Return what goes when the plan is accepted with these rows in view."""
+        removed: Mask = (self._require_plan()["action"] == "remove").to_numpy()
+        goes: Mask = shown & removed
+        if self.score is None:
+            return goes
+        is_copy = (self.known["uniqueness"] == 0).fill_null(False).to_numpy()
+        band = self.bands.band
+        with_near = np.zeros(len(self.bands.keeper), np.bool_)
+        with_near[band[goes & ~is_copy]] = True
+        copies: Mask = removed & is_copy & with_near[band]
+        return goes | copies
+
     def create_dataset(
-        self, what: Any, name: str, *, merge: Sequence[str] = (), **options: Any
+        self,
+        what: Any,
+        name: str,
+        *,
+        merge: Sequence[str] = (),
+        allow_duplicates: bool = False,
+        **options: Any,
     ) -> Dataset:
         """Write images as a dataset, with the plan's reasons for what is left out.
 
@@ -544,10 +710,15 @@ class Session(View):
         merge
             Columns of labels or tags that are carried over from duplicates that are left out to
             their keepers; see :func:`dedup_widgets.merge_labels`.
+        allow_duplicates
+            Whether exact duplicates may be in the dataset. If not, one copy of each picture is;
+            those that were chosen by hand to stay beside each other all are.
         options
             As for :func:`dedup_widgets.create_dataset`.
         """
         rows = self.images(what)
+        if not allow_duplicates:
+            rows, allow_duplicates = self.without_copies(rows)
         options.setdefault("removed", self.left_out(rows))
         if merge and self._plan is not None:
             removed = self._plan.filter(~pl.col("path").is_in(rows[self.path].implode()))
@@ -556,7 +727,20 @@ class Session(View):
             rows = self.frame.with_columns(merged[c] for c in merge).filter(
                 pl.col(self.path).is_in(rows[self.path].implode())
             )
-        return create_dataset(rows, name, path=self.path, **options)
+        return create_dataset(
+            rows, name, path=self.path, allow_duplicates=allow_duplicates, **options
+        )
+
+    def without_copies(self, what: Any) -> tuple[pl.DataFrame, bool]:
+        """Return images without their exact copies, and whether some are left by decision.
+
+        Of the copies of one picture, those stay that stay under the plan; where none does, the
+        best keeper of them.
+        """
+        mask = self.mask(self.images(what))
+        stay = one_of_each(mask, self._following.picture, self._plan)
+        pictures = self._following.picture[stay & self._readable]
+        return self.frame.filter(stay), len(np.unique(pictures)) < len(pictures)
 
     def left_out(self, what: Any) -> pl.DataFrame:
         """Return what a dataset of these images leaves out, and why: for ``removed=…``."""

@@ -358,6 +358,42 @@ class NotDuplicatesStep(Step):
 
 
 @dataclass(frozen=True)
+class ReviewedStep(Step):
+    """Pictures were looked at side by side, or that was taken back.
+
+    Attributes
+    ----------
+    add, remove
+        Pairs of fingerprints.
+    about
+        What people call these images; only for the text.
+    """
+
+    add: frozenset[Pair]
+    remove: frozenset[Pair]
+    about: str = ""
+
+    kind = "reviewed"
+
+    @property
+    def text(self) -> str:
+        named = self.about or counted(len(self.add or self.remove), "pair")
+        return f"mark {named} as reviewed" if self.add else f"no longer mark {named} as reviewed"
+
+    def inverse(self) -> "ReviewedStep":
+        return replace(self, add=self.remove, remove=self.add)
+
+    def value(self, paths: Sequence[str]) -> Any:
+        return {
+            "add": [list(pair) for pair in sorted(self.add)],
+            "remove": [list(pair) for pair in sorted(self.remove)],
+        }
+
+    def __bool__(self) -> bool:
+        return bool(self.add or self.remove)
+
+
+@dataclass(frozen=True)
 class CollectionStep(Step):
     """A collection was made, changed, described or deleted, as far as one frame sees it.
 

@@ -1,7 +1,9 @@
 """What of a frame is shown, in which order, and what of it is selected: a grid without a screen."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,9 +28,11 @@ from dedup_widgets.frame.table import (
 from dedup_widgets.review.display import (
     NO_RANK,
     Bands,
+    Fact,
     bands,
     dense_rank,
     display_order,
+    shown_value,
     sortable,
 )
 from dedup_widgets.review.steps import Mask
@@ -38,6 +42,19 @@ from dedup_widgets.search.words import WordSearch
 from dedup_widgets.store.open import Store, open_store
 
 SORT_KEYS = ("column", "descending", "grouped")
+
+
+@dataclass(frozen=True)
+class ViewState:
+    """What a person set in a view: filters as Python writes them, order, and a mask of rows.
+
+    ``images`` tells whether another view is of the same images in the same order.
+    """
+
+    images: int
+    filters: Mapping[str, Any]
+    sort: Mapping[str, Any]
+    selected: Mask
 
 
 class View(Watched):
@@ -101,12 +118,8 @@ class View(Watched):
         self._row_of = {p: row for row, p in enumerate(self.paths)}
         self._selected: Mask = np.zeros(len(frame), np.bool_)
         self._clauses: dict[str, Any] = {}
-        self.searched = (
-            SimilarImages(frame, path, beside=self.store.cache.path)
-            if "embedding" in frame.columns
-            else None
-        )
-        self.words = WordSearch(self.searched) if self.searched is not None else None
+        self._kept_order: tuple[Bands, np.ndarray] | None = None
+        self._search(frame)
         self._show(frame)
         self._context = self._filter_context()
         first = self.score
@@ -125,6 +138,13 @@ class View(Watched):
             self.known, self.score and "uniqueness", self._near, provenances(frame)
         )
         self._ranks: dict[str, np.ndarray] = {}
+
+    def _search(self, frame: pl.DataFrame) -> None:
+        self.searched: SimilarImages | None = None
+        self.words: WordSearch | None = None
+        if "embedding" in frame.columns:
+            self.searched = SimilarImages(frame, self.path, beside=self.store.cache.path)
+            self.words = WordSearch(self.searched)
 
     def _filter_context(self) -> Context:
         return Context(path=self.path, score=self.score, words=self._by_words)
@@ -154,6 +174,27 @@ class View(Watched):
     def near(self) -> float:
         """The near-duplicate boundary on the uniqueness scale, in [0, 1]."""
         return self._near
+
+    @property
+    def state(self) -> ViewState:
+        """What is filtered, sorted and selected, for :meth:`resume`."""
+        with self.lock:
+            return ViewState(hash(tuple(self.paths)), dict(self.filters), self.sort, self._selected)
+
+    def resume(self, state: ViewState) -> None:
+        """Filter, sort and select as another view of the same images did.
+
+        It is where a view begins, and no step of it; what makes no sense here is left out.
+        """
+        if state.images != hash(tuple(self.paths)):
+            return
+        with self.changing():
+            for key, value in state.filters.items():
+                with suppress(InputError):
+                    self.filters = {**self.filters, key: value}
+            with suppress(InputError):
+                self.sort = state.sort
+            self.select(state.selected)
 
     # What is selected
 
@@ -193,9 +234,12 @@ class View(Watched):
     @property
     def rest(self) -> pl.DataFrame:
         """The readable images that are not selected, with all columns."""
+        return self.frame.filter(~self._selected & self._readable)
+
+    @property
+    def _readable(self) -> Mask:
         error = self.known.get_column("error", default=None)
-        rest = ~self._selected
-        return self.frame.filter(rest if error is None else rest & error.is_null().to_numpy())
+        return np.ones(len(self), np.bool_) if error is None else error.is_null().to_numpy()
 
     # What is shown
 
@@ -234,6 +278,7 @@ class View(Watched):
     def _set_clauses(self, clauses: dict[str, Any]) -> None:
         with self.changing(Change("filters", self._clauses, clauses)):
             self._clauses = clauses
+            self.sort_again()
 
     def read_filters(self, clauses: Any) -> Filters:
         """Return filters as far as they make sense of some JSON."""
@@ -281,6 +326,7 @@ class View(Watched):
         self.check_sort(wanted)
         with self.lock:
             before = self._sort
+            self.sort_again()
             if wanted != before:
                 with self.changing(Change("sort", before, wanted)):
                     self._sort = wanted
@@ -312,14 +358,29 @@ class View(Watched):
     def display_order(self, mask: Mask) -> np.ndarray:
         """Return the row numbers of a mask, in the order of display."""
         sort = self._sort
+        bands, rank = self._kept_order or (self.bands, self.rank(sort["column"]))
         return display_order(
-            self.rank(sort["column"]),
-            self.bands.band,
-            self.bands.place,
+            rank,
+            bands.band,
+            bands.place,
             mask,
             descending=sort["descending"],
             grouped=sort["grouped"],
         )
+
+    @property
+    def keeps_order(self) -> bool:
+        """Whether rows stand where they stood before the last decisions."""
+        return self._kept_order is not None
+
+    def keep_order(self) -> None:
+        """Let rows stand where they stand, whatever changes, until other filters or a sort."""
+        if self._kept_order is None:
+            self._kept_order = self.bands, self.rank(self._sort["column"])
+
+    def sort_again(self) -> None:
+        """Let rows stand where they belong by now."""
+        self._kept_order = None
 
     # Similar images
 
@@ -424,6 +485,20 @@ class View(Watched):
     def fact(self, row: int, column: str) -> Any:
         """Return the value of a known column in a row, None where there is no such column."""
         return self.known[column][row] if column in self.known.columns else None
+
+    def facts(self, rows: Sequence[int], columns: Sequence[str]) -> list[dict[str, Fact]]:
+        """Return the values of some columns in some rows, for people to read.
+
+        Dates are milliseconds since 1970, in UTC; lists are joined by commas. A column that the
+        frame does not have is passed over.
+        """
+        there = [name for name in columns if name in self.frame.columns]
+        if not there:
+            return [{} for _ in rows]
+        values = self.frame[list(rows)].select(
+            shown_value(name, self.frame.schema[name]) for name in there
+        )
+        return values.to_dicts()
 
     def caption(self, row: int) -> str | None:
         """Return what an image is to the others, as far as the frame's own columns show it."""

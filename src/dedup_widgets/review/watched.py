@@ -1,12 +1,24 @@
 """Notifies watchers of changes: once for each change, however many things it moved."""
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-What = Literal["selection", "filters", "sort", "near", "plan", "collections", "review"]
+What = Literal[
+    "selection",
+    "filters",
+    "sort",
+    "near",
+    "plan",
+    "collections",
+    "reviewed",
+    "review",
+    "frame",
+    "scoring",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +29,9 @@ class Change:
     ----------
     what : str
         ``"selection"`` (masks over the rows), ``"filters"`` (clauses as JSON), ``"sort"``,
-        ``"near"``, ``"plan"`` (frames), ``"collections"``, or ``"review"``: what can be undone or
-        redone.
+        ``"near"``, ``"plan"`` (frames), ``"collections"``, ``"reviewed"``, ``"review"``: what can
+        be undone or redone, ``"frame"``: scores and facts of the same images, or ``"scoring"``:
+        how far the job is, in words.
     old, new
         Before and after, where the two can be compared.
     origin : int or None
@@ -61,6 +74,16 @@ class Watched:
                 self._watchers.remove(watcher)
 
         return stop
+
+    def watch_weakly(self, method: Watcher) -> Callable[[], None]:
+        """Watch by a method, which does not keep its object alive; return how to end that."""
+        weak = weakref.WeakMethod(method)
+
+        def call(changes: Sequence[Change]) -> None:
+            if (watcher := weak()) is not None:
+                watcher(changes)
+
+        return self.watch(call)
 
     @contextmanager
     def changing(self, *changes: Change) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -113,6 +114,25 @@ class ComparedPictures:
         place = np.searchsorted(key, wanted)
         is_known = np.append(key, -2)[place] == wanted
         return told.select(pl.all().gather(pl.Series(place).set(pl.Series(~is_known), None)))
+
+    def found_of(
+        self, row: int, others: NDArray[np.int64]
+    ) -> list[tuple[dict[str, Any] | None, dict[str, Any] | None]]:
+        """Return what was found of each other row's picture beside that of a row, and back.
+
+        Structs of the column ``evidence``; None for pairs that were not confirmed themselves.
+        """
+        own = int(self.picture[row])
+        pair = pl.col("pair")
+        confirmed = self.found.filter(
+            (pl.col("first") == own) | (pl.col("second") == own),
+            pair.struct.field("agreement").is_not_null(),
+        )
+        found = {(first, second): it for first, second, it in confirmed.iter_rows()}
+        return [
+            (found.get((number, own)), found.get((own, number)))
+            for number in self.picture[others].tolist()
+        ]
 
     @cached_property
     def _by_picture(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -13,6 +13,7 @@ import polars as pl
 from dedup_widgets._progress import Pace, Progress, duration_text
 from dedup_widgets._text import counted
 from dedup_widgets.errors import DedupError
+from dedup_widgets.frame.schema import NOT_SCORED
 from dedup_widgets.models.base import Embedder
 from dedup_widgets.scoring.task import ScoringTask
 from dedup_widgets.store.open import Store
@@ -168,6 +169,24 @@ class Job:
             assert self._error is not None
             raise self._error
         return self._task.frame(self._task.look_up(self._embedder), self._embedder)
+
+    def all_so_far(self) -> pl.DataFrame:
+        """Return all images, with :meth:`so_far` for those that are scored by now.
+
+        The others have no score, and :data:`NOT_SCORED` as their ``error``. The rows are those of
+        the result, in the same order.
+        """
+        scored = self.so_far()
+        given = self._task.given
+        if given is not None:
+            scored = scored.drop(given.columns)
+        everything = pl.DataFrame({"path": self._task.paths}, schema_overrides={"path": pl.String})
+        if len(scored) < len(everything):
+            is_scored = everything["path"].is_in(scored["path"].implode())
+            scored = everything.join(scored, on="path", how="left", maintain_order="left")
+            not_yet = pl.when(~is_scored).then(pl.lit(NOT_SCORED)).otherwise("error")
+            scored = scored.with_columns(error=not_yet)
+        return scored if given is None else scored.hstack(given)
 
     @property
     def text(self) -> str:

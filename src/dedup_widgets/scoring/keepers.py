@@ -5,6 +5,7 @@ a fingerprint, bytes and format say nothing of its quality, and what tells the o
 copies decides.
 """
 
+import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -99,6 +100,26 @@ def prefer_path(pattern: str) -> Rule:
     wildcards = {"*": ".*", "?": ".", "/": r"[/\\]"}
     regex = "".join(wildcards.get(character, re.escape(character)) for character in pattern)
     return Rule(f"path like {pattern}", pl.col("path").str.contains(f"(?s)^{regex}$"))
+
+
+def prefer_folder(folder: str) -> Rule:
+    r"""Return the rule that prefers images that lie in a folder or below it.
+
+    Parameters
+    ----------
+    folder
+        As the paths begin; ``/`` stands for ``\`` too.
+
+    Examples
+    --------
+    >>> facts = pl.DataFrame({"path": ["/photos/export/a.jpg", "/photos/camera/2024/a.jpg"]})
+    >>> rank(facts, [prefer_folder("/photos/camera")]).tolist()
+    [1, 0]
+    """
+    parts = folder.replace("\\", "/").rstrip("/")
+    path = pl.col("path").str.replace_all("\\", "/", literal=True)
+    named = "/".join(parts.split("/")[-2:]) or "/"
+    return Rule(f"in the folder {named}", path.str.starts_with(f"{parts}/"))
 
 
 def prefer(column: str, values: Sequence[Any]) -> Rule:
@@ -226,12 +247,29 @@ def applicable(columns: Sequence[str]) -> list[str]:
     ['bytes', 'plain_name', 'path']
     """
     there = set(columns)
-    return [
-        name
-        for name in DEFAULT
-        if set(RULES[name].value.meta.root_names()) <= there
-        and ("fingerprint" in there or RULES[name].among != "copies")
-    ]
+    return [name for name in DEFAULT if _suits(RULES[name], there)]
+
+
+def _suits(rule: Rule, columns: set[str]) -> bool:
+    return set(rule.value.meta.root_names()) <= columns and (
+        "fingerprint" in columns or rule.among != "copies"
+    )
+
+
+def named(facts: pl.DataFrame) -> dict[str, Rule]:
+    """Return the rules that need no more than their name, as far as facts have their columns.
+
+    Examples
+    --------
+    >>> list(named(pl.DataFrame({"path": ["a.jpg"], "bytes": [10], "taken": [None]})))
+    ['bytes', 'plain_name', 'path']
+    """
+    there = set(facts.columns)
+    rules = {name: rule for name, rule in RULES.items() if _suits(rule, there)}
+    for name in BY_DATE:
+        with contextlib.suppress(InputError):
+            rules[name] = _by_date(facts, name)
+    return rules
 
 
 def rank(facts: pl.DataFrame, rules: Sequence[str | Rule] = DEFAULT) -> NDArray[np.int64]:

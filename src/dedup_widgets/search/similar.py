@@ -306,6 +306,22 @@ class SimilarImages:
                 words[i] = EXACT if others[i] == own else NEAR
         return words
 
+    def distances(self, row: int, others: np.ndarray) -> np.ndarray:
+        """Return how far some rows are from a row, as :meth:`rows` has it; NaN where unknown."""
+        vectors = self._frame["embedding"].gather([row, *others.tolist()])
+        known = vectors.is_not_null().to_numpy()
+        distances = np.full(len(others), np.nan)
+        if known[0] and known[1:].any():
+            unit = np.stack(vectors.drop_nulls().to_list()).astype(np.float64)
+            unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
+            distances[known[1:]] = np.clip(1 - unit[1:] @ unit[0], 0, 1)
+        if self.compared is None:
+            return distances
+        decided = self.compared.decide(
+            np.full(len(others), row), others, np.nan_to_num(distances, nan=1)
+        )
+        return np.where(known[1:] & known[0], decided, np.nan)
+
     def _known(self, row: int) -> np.ndarray:
         """Return a row's nearest and its group, unless that is too large, as rows of the index."""
         group, nearest = (

@@ -98,6 +98,15 @@ CREATE TABLE not_duplicates (
     CHECK (a <= b)
 ) WITHOUT ROWID;
 """,
+        """
+CREATE TABLE reviewed (
+    a TEXT NOT NULL,
+    b TEXT NOT NULL,
+    created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    PRIMARY KEY (a, b),
+    CHECK (a <= b)
+) WITHOUT ROWID;
+""",
     )
 
     def __init__(self, path: Path) -> None:
@@ -254,6 +263,10 @@ CREATE TABLE not_duplicates (
         found = self._query("SELECT a, b FROM not_duplicates")
         return {(a, b) for a, b in found if a in known and b in known}
 
+    def reviewed(self) -> set[tuple[str, str]]:
+        """Return the pairs (a, b), a ≤ b, of fingerprints that were looked at side by side."""
+        return set(self._query("SELECT a, b FROM reviewed"))
+
     def decide(
         self,
         *,
@@ -261,6 +274,8 @@ CREATE TABLE not_duplicates (
         remove_keepers: Iterable[str] = (),
         add_not_duplicates: Iterable[tuple[str, str]] = (),
         remove_not_duplicates: Iterable[tuple[str, str]] = (),
+        add_reviewed: Iterable[tuple[str, str]] = (),
+        remove_reviewed: Iterable[tuple[str, str]] = (),
     ) -> None:
         """Remember and forget decisions by hand, in one transaction.
 
@@ -270,7 +285,7 @@ CREATE TABLE not_duplicates (
             Fingerprints by absolute path, of the images that were chosen to be keepers.
         remove_keepers
             Absolute paths of images that are no longer.
-        add_not_duplicates, remove_not_duplicates
+        add_not_duplicates, remove_not_duplicates, add_reviewed, remove_reviewed
             Pairs of fingerprints, in any order.
         """
         with self._transaction() as db:
@@ -281,12 +296,15 @@ CREATE TABLE not_duplicates (
                 "INSERT OR REPLACE INTO chosen_keeper (path, fingerprint) VALUES (?, ?)",
                 list((add_keepers or {}).items()),
             )
-            db.executemany(
-                "DELETE FROM not_duplicates WHERE a = min(?1, ?2) AND b = max(?1, ?2)",
-                list(remove_not_duplicates),
-            )
-            db.executemany(
-                "INSERT INTO not_duplicates (a, b) VALUES (min(?1, ?2), max(?1, ?2))"
-                " ON CONFLICT (a, b) DO NOTHING",
-                list(add_not_duplicates),
-            )
+            for table, add, remove in (
+                ("not_duplicates", add_not_duplicates, remove_not_duplicates),
+                ("reviewed", add_reviewed, remove_reviewed),
+            ):
+                db.executemany(
+                    f"DELETE FROM {table} WHERE a = min(?1, ?2) AND b = max(?1, ?2)", list(remove)
+                )
+                db.executemany(
+                    f"INSERT INTO {table} (a, b) VALUES (min(?1, ?2), max(?1, ?2))"
+                    " ON CONFLICT (a, b) DO NOTHING",
+                    list(add),
+                )

@@ -1,5 +1,10 @@
 """What every widget shares: its bundle, and answering the browser's requests."""
 
+import hashlib
+import itertools
+import json
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,8 +14,10 @@ from typing import Any, ClassVar, TypeVar
 
 import anywidget
 import msgspec
+import traitlets
 
 from dedup_widgets.errors import DedupError
+from dedup_widgets.widgets.outputs import Shown, in_ipython
 from dedup_widgets.widgets.protocol import (
     Buffers,
     CancelRequest,
@@ -44,6 +51,36 @@ def bundle(name: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
+NARROW_HOSTS = ("COLAB_RELEASE_TAG", "VSCODE_PID", "VSCODE_CWD", "CODESPACES")
+"""Variables of the environments of kernels whose messages should stay below 1 MB."""
+
+
+LOADER = """\
+const page = globalThis;
+export default () => {
+  let widget;
+  const of = (model) => (widget ??= load(model).then((module) => module.default()));
+  return {
+    initialize: async (props) => (await of(props.model)).initialize(props),
+    render: async (props) => (await of(props.model)).render(props),
+  };
+};
+function load(model) {
+  const url = URL.createObjectURL(new Blob([model.get("_code")], { type: "text/javascript" }));
+  return (page[KEY] ??= import(url)).finally(() => URL.revokeObjectURL(url));
+}
+"""
+"""What anywidget imports for each model. A page never forgets a module, so the bundle is another
+one, which all models share."""
+
+
+def front_end(name: str) -> tuple[str, Any]:
+    """Return the ``_esm`` and the ``_code`` of a widget."""
+    code = bundle(name)
+    key = f"dedup-widgets {name} {hashlib.sha256(code.encode()).hexdigest()}"
+    return LOADER.replace("KEY", json.dumps(key)), traitlets.Unicode(code).tag(sync=True)
+
+
 class CancelledError(Exception):
     """The browser no longer wants the answer."""
 
@@ -56,8 +93,10 @@ class News:
         self.arrays = Buffers()
 
 
-class Widget(anywidget.AnyWidget):
+class Widget(Shown, anywidget.AnyWidget):
     """An anywidget that answers typed requests.
+
+    In IPython it is open from when it is first shown: what is open is held until the kernel ends.
 
     Handlers run in parallel with the user's cells on some kernels, and the slow ones in threads of
     their own: whatever they touch is immutable or guarded by a lock.
@@ -65,16 +104,34 @@ class Widget(anywidget.AnyWidget):
 
     slow: ClassVar[tuple[type[Request], ...]] = ()
     """Requests that are answered in a thread."""
+    _is_made = False
 
     def __init__(self, **traits: Any) -> None:
         self._running: dict[tuple[int, int], Future[None]] = {}
         self._cancelled: set[tuple[int, int]] = set()
         self._answering = threading.local()
+        self._numbers = itertools.count(1)
         self._handlers: dict[type[Request], Handler[Any]] = {
             PingRequest: lambda _request, _in, _out: None
         }
         super().__init__(**traits)
+        self._is_made = True
+        # Where there is no IPython, hosts ask for what is open.
+        if not in_ipython():
+            self.open()
         self.on_msg(self._receive)
+
+    def open(self) -> None:
+        """Make the widget known to pages, which showing it does."""
+        if self._is_made and self.comm is None:
+            self.layout.open()
+            super().open()
+
+    @property
+    def model_id(self) -> str:
+        """What pages know the widget by; asking for it opens it."""
+        self.open()
+        return str(super().model_id)
 
     def _receive(self, _widget: object, content: Any, buffers: list[Any]) -> None:
         if not isinstance(content, dict):
@@ -107,11 +164,15 @@ class Widget(anywidget.AnyWidget):
         self._running.pop(request, None)
         self._cancelled.discard(request)
 
+    def _check_wanted(self, request: Request) -> None:
+        """Raise if a request was cancelled."""
+        if (request.client, request.seq) in self._cancelled:
+            raise CancelledError("cancelled")
+
     def _report_progress(self, request: Request, done: int, total: int, text: str = "") -> None:
         """Report to the page of a request how far its answer is; raise if it was cancelled."""
+        self._check_wanted(request)
         client, target = request.client, request.seq
-        if (client, target) in self._cancelled:
-            raise CancelledError("cancelled")
         news = News()
         news.events.append(
             ProgressEvent(client=client, target=target, done=done, total=total, text=text)
@@ -150,4 +211,22 @@ class Widget(anywidget.AnyWidget):
             self._send_message({}, news)
 
     def _send_message(self, content: dict[str, Any], news: News) -> None:
-        self.send({**content, "events": msgspec.to_builtins(news.events)}, news.arrays.parts)
+        content = {**content, "events": msgspec.to_builtins(news.events)}
+        parts = news.arrays.parts
+        if sum(len(part) for part in parts) > (limit := max_message_bytes()):
+            number = next(self._numbers)
+            for part in parts:
+                for start in range(0, len(part), limit):
+                    self.send({"chunk": number}, [part[start : start + limit]])
+            content["chunks"] = {"number": number, "sizes": [len(part) for part in parts]}
+            parts = []
+        self.send(content, parts)
+
+
+def max_message_bytes() -> int:
+    """Return how many bytes of arrays one message may hold where this kernel runs.
+
+    Colab and VS Code pass on small messages only; JupyterLab was seen to take 64 MB.
+    """
+    is_narrow = "google.colab" in sys.modules or any(name in os.environ for name in NARROW_HOSTS)
+    return 900_000 if is_narrow else 64_000_000

@@ -13,10 +13,11 @@ from dedup_widgets.review.decisions import Decisions
 from dedup_widgets.review.session import Session
 from dedup_widgets.review.watched import Change
 from dedup_widgets.store.open import Store
-from dedup_widgets.widgets.base import bundle
+from dedup_widgets.widgets.base import front_end
 from dedup_widgets.widgets.delegate import attribute_of, method_of
 from dedup_widgets.widgets.image_grid import ImageGrid
 from dedup_widgets.widgets.protocol import AnalyticsRequest, Buffers
+from dedup_widgets.widgets.requests.compare import CompareRequests
 from dedup_widgets.widgets.requests.dataset import DatasetRequests
 from dedup_widgets.widgets.requests.review import ReviewRequests
 
@@ -51,9 +52,12 @@ class Explorer(ImageGrid):
         Where thumbnails, scores, decisions and collections are kept; see
         :func:`dedup_widgets.score`.
     height
-        Height of the grid in CSS pixels.
+        Height of the grid in CSS pixels; None for as much as the window has room for.
     progress
         Whether scoring shows a progress bar.
+    restore
+        Whether a cell that is run again goes on with the filters, the order and the selection of
+        the Explorer that it made before, if that was of the same images.
 
     Attributes
     ----------
@@ -76,11 +80,12 @@ class Explorer(ImageGrid):
     >>> ex.create_dataset("Unique", "clean-v1")  # doctest: +SKIP
     """
 
-    _esm = bundle("explorer")
-    slow = (*ImageGrid.slow, *DatasetRequests.slow, AnalyticsRequest)
+    _esm, _code = front_end("explorer")
+    slow = (*ImageGrid.slow, *DatasetRequests.slow, *CompareRequests.slow, AnalyticsRequest)
     _analytics = traitlets.Instance(ipywidgets.Widget, allow_none=True).tag(
         sync=True, **ipywidgets.widget_serialization
     )
+    _scoring = traitlets.Unicode().tag(sync=True)
     session: Session
     _requests: ReviewRequests
 
@@ -94,6 +99,7 @@ class Explorer(ImageGrid):
     near: Any = attribute_of(Session.near)
     scored_near: float = attribute_of(Session.scored_near)
     rules: Any = attribute_of(Session.rules)
+    reviewed: pl.DataFrame = attribute_of(Session.reviewed)
     log: pl.DataFrame = attribute_of(Session.log)
     next_steps: tuple[str | None, str | None] = attribute_of(Session.next_steps)
     mergeable: list[str] = attribute_of(Session.mergeable)
@@ -102,6 +108,8 @@ class Explorer(ImageGrid):
     unchoose_keepers = method_of(Session.unchoose_keepers)
     mark_not_duplicates = method_of(Session.mark_not_duplicates)
     unmark_not_duplicates = method_of(Session.unmark_not_duplicates)
+    mark_reviewed = method_of(Session.mark_reviewed)
+    unmark_reviewed = method_of(Session.unmark_reviewed)
     undo = method_of(Session.undo)
     redo = method_of(Session.redo)
     accept_plan = method_of(Session.accept_plan)
@@ -121,10 +129,12 @@ class Explorer(ImageGrid):
         label: str | None = None,
         split: str | None = None,
         store: "str | os.PathLike[str] | Store | None" = None,
-        height: int = 560,
+        height: int | None = None,
         progress: bool = True,
+        restore: bool = True,
     ) -> None:
-        if not isinstance(data, Session):
+        is_own = not isinstance(data, Session)
+        if is_own:
             data = Session(
                 data,
                 path=path,
@@ -138,8 +148,9 @@ class Explorer(ImageGrid):
                 store=store,
                 progress=progress,
             )
-        super().__init__(data, height=height)
+        super().__init__(data, height=height, restore=restore and is_own)
         self._handlers |= DatasetRequests(data, self._report_progress).handlers
+        self._handlers |= CompareRequests(data, self._check_wanted).handlers
         self._handlers[AnalyticsRequest] = self._make_analytics
 
     def _make_requests(self) -> ReviewRequests:
@@ -156,8 +167,23 @@ class Explorer(ImageGrid):
                 self._analytics = Analytics(self.session)
             return self._analytics
 
+    def leave_pages(self) -> None:
+        """Take the widget off all pages; it opens again when it is shown again."""
+        super().leave_pages()
+        # They are made anew when they are looked at again.
+        self._analytics = None
+
     def _make_analytics(self, _request: AnalyticsRequest, _in: list[Any], _out: Buffers) -> None:
         self.analytics  # noqa: B018 - making it sets the trait
+
+    def _show(self, change: Change) -> None:
+        super()._show(change)
+        if change.what == "scoring":
+            self._scoring = change.new
+
+    def _start_following(self) -> None:
+        super()._start_following()
+        self._scoring = self.session.scoring
 
     def _receive(self, widget: object, content: Any, buffers: list[Any]) -> None:
         super()._receive(widget, content, buffers)

@@ -1,6 +1,7 @@
 """The image grid: a view of a frame as tiles on the screen."""
 
 import os
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,11 +13,13 @@ from dedup_widgets.filters import Filters
 from dedup_widgets.review.view import View
 from dedup_widgets.review.watched import Change
 from dedup_widgets.store.open import Store
-from dedup_widgets.widgets.base import Widget, bundle
+from dedup_widgets.widgets.base import Widget, front_end
 from dedup_widgets.widgets.delegate import attribute_of, method_of
 from dedup_widgets.widgets.link import link
+from dedup_widgets.widgets.outputs import note_made
 from dedup_widgets.widgets.protocol import Request
 from dedup_widgets.widgets.requests.grid import GridRequests
+from dedup_widgets.widgets.saved import saved_html
 
 
 class ImageGrid(Widget):
@@ -37,12 +40,18 @@ class ImageGrid(Widget):
     store
         Where thumbnails are remembered; see :func:`dedup_widgets.score`.
     height
-        Height of the grid in CSS pixels.
+        Height of the grid in CSS pixels; None for as much as the window has room for.
+    restore
+        Whether a cell that is run again goes on with the filters, the order and the selection of
+        the grid that it made before, if that was of the same images.
 
     Attributes
     ----------
     session : View
         What is shown, without the screen.
+    revision : int
+        Counts the changes of what is selected, filtered, sorted and, in an Explorer, decided and
+        collected. A page of marimo answers it, so that cells that use the widget run again.
 
     Raises
     ------
@@ -50,12 +59,16 @@ class ImageGrid(Widget):
         When data is no table or lacks a column; the message lists those there are.
     """
 
-    _esm = bundle("image_grid")
+    _esm, _code = front_end("image_grid")
     slow = GridRequests.slow
     _filters = traitlets.Dict().tag(sync=True)
     _sort = traitlets.Dict().tag(sync=True)
-    height = traitlets.Int(560, min=160).tag(sync=True)
+    height = traitlets.Int(None, allow_none=True, min=160).tag(sync=True)
+    revision = traitlets.Int(0, help="Counts what changed, but for the height.").tag(sync=True)
+    _seen = traitlets.Int(0).tag(sync=True)
+    _saved = traitlets.Unicode().tag(sync=True)
     _observed: frozenset[Any] = frozenset()
+    _stop_following: Callable[[], None] | None = None
 
     frame: pl.DataFrame = attribute_of("The frame behind the grid, all rows and columns.")
     selection: Any = attribute_of(View.selection)
@@ -72,23 +85,46 @@ class ImageGrid(Widget):
         score: str | None = "uniqueness",
         near: float = 0.05,
         store: "str | os.PathLike[str] | Store | None" = None,
-        height: int = 560,
+        height: int | None = None,
+        restore: bool | None = None,
     ) -> None:
+        restore = not isinstance(data, View) if restore is None else restore
         if not isinstance(data, View):
             data = View(data, path=path, score=score, near=near, store=store)
         self.session = data
+        before = note_made(self)
+        if restore and before is not None:
+            data.resume(before)
         self._requests = self._make_requests()
-        super().__init__(height=height, _filters=data.clauses, _sort=data.sort)
+        super().__init__(
+            height=height,
+            _filters=data.clauses,
+            _sort=data.sort,
+            _saved=f"dw-saved-{uuid.uuid4().hex}",
+        )
         self._handlers |= self._requests.handlers
-        self._stop_following = data.watch(self._follow)
+        if self._stop_following is None:
+            self._start_following()
 
     def _make_requests(self) -> GridRequests:
         return GridRequests(self.session)
 
+    def _start_following(self) -> None:
+        self._stop_following = self.session.watch_weakly(self._follow)
+        self._filters, self._sort = self.session.clauses, self.session.sort
+
+    def open(self) -> None:
+        """Make the widget known to pages, which showing it does."""
+        if self._is_made and self._stop_following is None:
+            self._start_following()
+        super().open()
+
     def close(self) -> None:
         """Take the widget off all pages; its session goes on without it."""
-        self._stop_following()
-        super().close()
+        self.leave_pages()
+        if self._stop_following is not None:
+            self._stop_following()
+            self._stop_following = None
 
     def _is_slow(self, request: Request) -> bool:
         return super()._is_slow(request) or self._requests.is_slow(request)
@@ -116,6 +152,14 @@ class ImageGrid(Widget):
             When it is no such plot, or its points cannot be told to be which images.
         """
         return link(self.session, scatter)
+
+    def _ipython_display_(self) -> None:
+        """Show the widget, after what stands in for it where there is no kernel."""
+        from IPython.display import publish_display_data
+
+        publish: Callable[..., None] = publish_display_data
+        publish({"text/html": saved_html(self.session, self._saved)})
+        publish(*self._repr_mimebundle_())
 
     def __len__(self) -> int:
         return len(self.session)
@@ -149,6 +193,7 @@ class ImageGrid(Widget):
                 self._requests.report_change(change, news)
         for change in changes:
             self._show(change)
+        self.revision += 1
 
     def _show(self, change: Change) -> None:
         match change.what:

@@ -7,6 +7,7 @@ import time
 import ipywidgets
 
 from dedup_widgets.scoring.job import Job
+from dedup_widgets.widgets.outputs import Shown
 
 SECONDS_BETWEEN = 0.25
 """Between two updates: a kernel that sends more a second loses messages."""
@@ -14,7 +15,7 @@ SECONDS_BETWEEN = 0.25
 _STYLE = {"running": "info", "done": "success", "cancelled": "warning", "failed": "danger"}
 
 
-class JobPanel(ipywidgets.VBox):  # type: ignore[misc]
+class JobPanel(Shown, ipywidgets.VBox):  # type: ignore[misc]
     """How far a job is.
 
     Parameters

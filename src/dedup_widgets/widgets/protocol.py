@@ -132,15 +132,23 @@ class Column(msgspec.Struct):
 
 
 class Summary(msgspec.Struct):
-    """What the frame holds, counted."""
+    """What the frame holds, counted: exact + near + kept + unreadable = images."""
 
     images: int
     exact: int
+    """Exact copies that can go."""
     near: int
+    """Near-duplicates that can go."""
+    kept: int
+    exact_bytes: int | None
+    """What those exact copies take on disk; null where that is not known."""
+    near_bytes: int | None
     groups: int
     exact_groups: int
     near_groups: int
     unreadable: int
+    waiting: int
+    """Images that a job has still to score."""
     unconfirmed: int
     """Near-duplicates beyond what was confirmed by laying pictures over each other."""
     compared: int | None
@@ -196,6 +204,8 @@ class TileInfo(msgspec.Struct):
     """Declared by hand to be no duplicate."""
     width: int | None
     height: int | None
+    facts: dict[str, int | float | str | bool | None]
+    """The values of the columns requested; dates in milliseconds since 1970, in UTC."""
     error: str | None
     thumb: tuple[int, int] | None
     """Where in the blob its JPEG is, and how long."""
@@ -214,6 +224,8 @@ class TilesRequest(Request, frozen=True, tag="tiles"):
     reply = TilesReply
     rows: list[int]
     thumbs: bool = True
+    facts: list[str] = []
+    """The columns whose values are shown."""
 
 
 class OrderReply(Reply):
@@ -223,7 +235,7 @@ class OrderReply(Reply):
 
 
 class OrderRequest(Request, frozen=True, tag="order"):
-    """Dense rank of each row in one column."""
+    """Dense rank of each row in one column; rows then stand where they belong by now."""
 
     reply = OrderReply
     column: str
@@ -309,17 +321,34 @@ class SelectionEvent(Event, tag="selection"):
 
 
 class RuleInfo(msgspec.Struct):
-    """A keeper rule in words; its name where it has one."""
-
-    name: str | None
-    about: str
-
-
-class RuleChoice(msgspec.Struct):
-    """A keeper rule that can be chosen."""
+    """A keeper rule in words."""
 
     name: str
+    """What a `RulesChange` calls it: its name, or a number for one that has none."""
     about: str
+
+
+class NewFolderRule(msgspec.Struct, frozen=True, tag_field="prefers", tag="folder"):
+    """Prefer images in a folder."""
+
+    folder: str
+
+
+class NewValuesRule(msgspec.Struct, frozen=True, tag_field="prefers", tag="values"):
+    """Prefer some values of a column, the best first."""
+
+    column: str
+    values: list[str | bool]
+
+
+class NewColumnRule(msgspec.Struct, frozen=True, tag_field="prefers", tag="column"):
+    """Prefer one end of a column."""
+
+    column: str
+    best: Literal["highest", "lowest", "oldest", "newest"]
+
+
+NewRule = NewFolderRule | NewValuesRule | NewColumnRule
 
 
 class ReviewInfo(msgspec.Struct):
@@ -336,7 +365,8 @@ class ReviewInfo(msgspec.Struct):
     """What moving the boundary changed: "31 groups (+7), 40 images go (+12)"; empty for nothing."""
     rules: list[RuleInfo]
     """The rules in effect, strongest first."""
-    rule_choices: list[RuleChoice]
+    rule_choices: list[RuleInfo]
+    """The rules that have a name and suit this frame."""
     keepers: int
     """Keepers chosen by hand in this frame."""
     not_duplicates: int
@@ -363,6 +393,9 @@ class ReviewReply(GridReply):
     """Bitset i is that of collection i."""
     mergeable: list[str]
     """The columns of labels and tags."""
+    reviewed_rows: Uint32
+    reviewed: Uint32
+    """As in a `ReviewedEvent`, of all rows that have one."""
 
 
 class OpenReviewRequest(Request, frozen=True, tag="open_review"):
@@ -385,6 +418,13 @@ class NotDuplicateChange(msgspec.Struct, frozen=True, tag_field="what", tag="not
     value: bool
 
 
+class ReviewedChange(msgspec.Struct, frozen=True, tag_field="what", tag="reviewed"):
+    """These images were looked at side by side; or forget that they were beside others."""
+
+    rows: list[int]
+    value: bool
+
+
 class NearChange(msgspec.Struct, frozen=True, tag_field="what", tag="near"):
     """Move the near-duplicate boundary; null for where the frame was scored."""
 
@@ -394,13 +434,35 @@ class NearChange(msgspec.Struct, frozen=True, tag_field="what", tag="near"):
 class RulesChange(msgspec.Struct, frozen=True, tag_field="what", tag="rules"):
     """Choose the keeper rules, strongest first; null for those the frame was scored with."""
 
-    rules: list[str] | None
+    rules: list[str | NewRule] | None
 
 
 class DecideRequest(Request, frozen=True, tag="decide"):
     """Change what the plan follows."""
 
-    change: KeepersChange | NotDuplicateChange | NearChange | RulesChange
+    change: KeepersChange | NotDuplicateChange | ReviewedChange | NearChange | RulesChange
+
+
+class FolderInfo(msgspec.Struct):
+    """A folder, and how many images lie in it and below."""
+
+    folder: str
+    images: int
+
+
+class FoldersReply(Reply):
+    """The folders that there are."""
+
+    root: str
+    """The deepest folder that holds all images."""
+    folders: list[FolderInfo]
+    """Those below it, in the order of their names."""
+
+
+class FoldersRequest(Request, frozen=True, tag="folders"):
+    """The folders that images lie in, to prefer one."""
+
+    reply = FoldersReply
 
 
 class UndoRequest(Request, frozen=True, tag="undo"):
@@ -454,14 +516,21 @@ class PlanEvent(Event, tag="plan"):
 
     version: int
     """Counts the plans; a page that missed one opens again."""
+    keep_order: bool
+    """Whether what is shown stays in the order it has, until a person asks for another."""
     rows: Uint32 | None
     """The rows that the arrays are about; null for all."""
+    scores: Float32
     band: Uint32
     place: Uint32
     kind: Uint8
     keep: Uint8
     near: float
     summary: Summary
+
+
+class FrameEvent(Event, tag="frame"):
+    """The same images have other scores and facts; all is to be requested anew."""
 
 
 class ReviewEvent(Event, tag="review"):
@@ -476,6 +545,78 @@ class CollectionsEvent(Event, tag="collections"):
     collections: list[CollectionInfo]
     members: Uint8
     """Bitset i is that of collection i."""
+
+
+class ReviewedEvent(Event, tag="reviewed"):
+    """Pictures were looked at side by side, or that was taken back."""
+
+    rows: Uint32
+    """The rows that the numbers are about."""
+    reviewed: Uint32
+    """Equal numbers for rows that were looked at together; 0 for those that were not."""
+
+
+# Pictures side by side
+
+
+class PictureReply(Reply):
+    """A picture, or a part of it, as a JPEG."""
+
+    width: int
+    """Of the whole picture, in pixels."""
+    height: int
+    box: tuple[float, float, float, float]
+    """What of it is here: left, top, right, bottom as fractions."""
+    jpeg: Uint8
+
+
+class PictureRequest(Request, frozen=True, tag="picture"):
+    """The picture of a row, or a part of it, in the size in which it is shown."""
+
+    reply = PictureReply
+    row: int
+    side: int
+    """The longest side, in pixels of the screen; 2,048 at most."""
+    box: tuple[float, float, float, float] | None = None
+    """The part: left, top, right, bottom as fractions; null for the whole."""
+
+
+class FactInfo(msgspec.Struct):
+    """One fact of some images."""
+
+    name: str
+    texts: list[str | None]
+    numbers: list[float | None] | None
+    """The same as numbers, where more or less of it says something."""
+
+
+class BesideInfo(msgspec.Struct):
+    """What is known of an image beside another one."""
+
+    identical: bool
+    words: str | None
+    """What it is of the other, in words; null where that is not known."""
+    agreement: float | None
+    distance: float | None
+    map: tuple[float, float, float, float, float, float] | None
+    """From its unit square to that of the other, by rows; null where it is not known."""
+    box: tuple[float, float, float, float] | None
+    """What it shows of the other."""
+
+
+class BesideReply(Reply):
+    """Facts of a row and of others, in this order, and what each other one is beside the row."""
+
+    facts: list[FactInfo]
+    others: list[BesideInfo]
+
+
+class BesideRequest(Request, frozen=True, tag="beside"):
+    """Facts of a row and of others, and what each other one is beside the row."""
+
+    reply = BesideReply
+    row: int
+    others: list[int]
 
 
 class AnalyticsRequest(Request, frozen=True, tag="analytics"):
@@ -521,6 +662,8 @@ class DatasetForm(msgspec.Struct, frozen=True):
     root: str
     mode: Literal["hardlink", "copy", "symlink", "paths"]
     format: Literal["imagefolder", "webdataset"]
+    copies: bool
+    """Keep exact copies of images in it, which are left out otherwise."""
     merge: bool
     """Carry labels and tags of duplicates that are left out over to their keepers."""
     annotate: Server | None
@@ -540,6 +683,8 @@ class PreviewReply(Reply):
     renamed: int
     unreadable: int
     removed: int
+    copies: int
+    """Exact copies of other images in it: left out, or kept if the form says so."""
     lost_groups: int
     """Groups of which no image is in the dataset."""
 

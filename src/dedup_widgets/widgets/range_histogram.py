@@ -7,7 +7,7 @@ import polars as pl
 import traitlets
 
 from dedup_widgets.errors import InputError
-from dedup_widgets.widgets.base import Widget, bundle
+from dedup_widgets.widgets.base import Widget, front_end
 from dedup_widgets.widgets.protocol import Buffers, HistogramReply, OpenHistogramRequest
 
 
@@ -35,7 +35,7 @@ class RangeHistogram(Widget):
         When values are no numbers, or lie outside [0, 1].
     """
 
-    _esm = bundle("range_histogram")
+    _esm, _code = front_end("range_histogram")
     value = traitlets.Tuple(traitlets.Float(), traitlets.Float(), default_value=(0.0, 1.0)).tag(
         sync=True
     )

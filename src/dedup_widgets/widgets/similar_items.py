@@ -7,7 +7,7 @@ import traitlets
 
 from dedup_widgets.frame.table import require_columns, to_polars
 from dedup_widgets.store.open import Store
-from dedup_widgets.widgets.base import bundle
+from dedup_widgets.widgets.base import front_end
 from dedup_widgets.widgets.image_grid import ImageGrid
 
 
@@ -34,7 +34,7 @@ class SimilarItems(ImageGrid):
         When data lacks a column, or the query is not in it.
     """
 
-    _esm = bundle("similar_items")
+    _esm, _code = front_end("similar_items")
     _row = traitlets.Int(0).tag(sync=True)
     k = traitlets.Int(12, min=1, max=200).tag(sync=True)
 

@@ -100,7 +100,6 @@ export function Collections({ state }: { state: ExplorerState }) {
           {offer.label}
         </button>
       </form>
-      <Outcome state={state} />
     </div>
   );
 }
@@ -109,7 +108,7 @@ export function Collections({ state }: { state: ExplorerState }) {
 const SHOW_FOR = 8000;
 
 /** Lies over what is below, so that nothing moves. */
-function Outcome({ state }: { state: ExplorerState }) {
+export function Outcome({ state }: { state: ExplorerState }) {
   const { nameForm } = state;
   const message = nameForm.message.value;
   const dismiss = () => {

@@ -21,6 +21,13 @@ export function DatasetCounts({ maker }: { maker: DatasetMaker }) {
       title: "Listed in removed.parquet, each with its keeper and the reason",
     },
   ];
+  if (preview?.copies && !maker.draft.value.copies) {
+    lines.push({
+      label: "of these exact copies",
+      value: format.count(preview.copies),
+      title: "The same picture as another image of the dataset",
+    });
+  }
   if (preview?.unreadable) {
     lines.push({ label: "of these unreadable", value: format.count(preview.unreadable) });
   }

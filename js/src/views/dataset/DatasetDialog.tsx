@@ -1,7 +1,7 @@
 import type { Signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { sentence } from "../../data/format";
+import { count, sentence } from "../../data/format";
 import type { DatasetMaker, Draft, Source, Work } from "../../state/dataset";
 import type { ExplorerState } from "../../state/explorer";
 import type { DatasetForm } from "../../wire/protocol";
@@ -34,7 +34,14 @@ export function CreateDataset({ state, opening }: CreateDatasetProps) {
           opening.value = {};
         }}
       >
-        {work.kind === "running" ? `Creating dataset… ${percent(work)}` : "Create dataset…"}
+        {work.kind === "running" ? (
+          `Creating dataset… ${percent(work)}`
+        ) : (
+          <>
+            <span class="roomy">Create </span>
+            <span class="capital">dataset…</span>
+          </>
+        )}
       </button>
       {opening.value && (
         <Dialog
@@ -184,6 +191,14 @@ function DraftForm({ state, onCancel }: { state: ExplorerState; onCancel: () => 
           <Field label="Folder of datasets">
             <input type="text" {...text("root")} />
           </Field>
+          <label class="switch" title="Otherwise each picture is in the dataset once">
+            <input
+              type="checkbox"
+              checked={draft.copies}
+              onChange={(event) => maker.set({ copies: event.currentTarget.checked })}
+            />
+            Keep exact copies in it ({count(maker.preview.value?.copies ?? 0)})
+          </label>
           {mergeable.length > 0 && (
             <label class="switch">
               <input
@@ -235,7 +250,7 @@ function DraftForm({ state, onCancel }: { state: ExplorerState; onCancel: () => 
   );
 }
 
-type TextKey = Exclude<keyof Draft, "source" | "merge" | "mode" | "format" | "send">;
+type TextKey = Exclude<keyof Draft, "source" | "copies" | "merge" | "mode" | "format" | "send">;
 
 const FROM_ENVIRONMENT = "from the environment";
 

@@ -97,6 +97,18 @@ export function PlanEditor({ name, state }: EditorProps) {
   return <Choices name={name} state={state} label="Plan" choices={choices} chosen={chosen} />;
 }
 
+/** Groups that were reviewed, those that were not yet, or either. */
+export function ReviewedEditor({ name, state }: EditorProps) {
+  const any = anyOf(state.filtering.clauses.value[name]) ?? [];
+  const choices: Choice[] = [
+    { label: "Any", clause: null },
+    { label: "Reviewed", clause: { any: [true] } },
+    { label: "Not reviewed", clause: { any: [false] } },
+  ];
+  const chosen = any.length === 1 ? (any[0] === true ? 1 : 2) : 0;
+  return <Choices name={name} state={state} label="Reviewed" choices={choices} chosen={chosen} />;
+}
+
 /** In which collections, and in which not. */
 export function CollectionsEditor({ name, state }: EditorProps) {
   const { filtering, catalogue } = state;

@@ -3,7 +3,13 @@ import { useLayoutEffect, useMemo } from "preact/hooks";
 import { type ColumnData, presenceOf, textOf, type Value } from "../../data/filters";
 import { measureOf } from "../../data/measure";
 import type { Column } from "../../wire/protocol";
-import { BooleanEditor, CollectionsEditor, PlanEditor, PresenceEditor } from "./ChoiceEditors";
+import {
+  BooleanEditor,
+  CollectionsEditor,
+  PlanEditor,
+  PresenceEditor,
+  ReviewedEditor,
+} from "./ChoiceEditors";
 import type { EditorProps } from "./editor";
 import { RangeEditor } from "./RangeEditor";
 import { TextEditor } from "./TextEditor";
@@ -20,6 +26,7 @@ export function FilterEditor({ name, state, onReady }: FilterEditorProps) {
   const searched = useMemo(() => textOf(state.filtering.clauses.peek()[name]) !== null, [name]);
   if (name === "collections") return <CollectionsEditor name={name} state={state} />;
   if (name === "plan") return <PlanEditor name={name} state={state} />;
+  if (name === "reviewed") return <ReviewedEditor name={name} state={state} />;
   const frame = state.frame.value!;
   const column = frame.columns.find((one) => one.name === name);
   if (!column || column.facet === null) return <PresenceEditor name={name} state={state} />;

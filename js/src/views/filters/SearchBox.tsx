@@ -18,7 +18,7 @@ export function SearchBox({ state }: { state: GridState }) {
   const { error, pending } = state.filtering.statusOf(words === null ? path : WORDS);
   const label = frame.words ? "Find by name, or ↵ by words" : "Find by name";
   return (
-    <span class="search">
+    <span class="find">
       <input
         type="search"
         aria-label={label}

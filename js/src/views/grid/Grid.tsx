@@ -1,17 +1,20 @@
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Bitset } from "../../data/bitset";
+import { type Fact, factOf } from "../../data/facts";
 import * as format from "../../data/format";
 import { badgeOf, type Frame, inGroup } from "../../data/frame";
 import { modifiers } from "../../data/keys";
 import type { Shown } from "../../state/grid";
 import type { GridView, Rect } from "../../state/grid-view";
-import { Keep } from "../../wire/protocol";
+import { Keep, type TileInfo } from "../../wire/protocol";
 import { GridTile } from "./GridTile";
 
 /** Pixels that the pointer moves before a press becomes a rubber band. */
 const THRESHOLD = 6;
 /** Distance from an edge, in pixels, at which a rubber band scrolls the grid. */
 const EDGE = 8;
+/** Size, in pixels, below which a tile is small. */
+const SMALL = 140;
 
 function target(event: Event): { row: number | null; action: string | null } {
   const element = event.target as Element;
@@ -49,19 +52,19 @@ export function Grid({ view }: { view: GridView }) {
     event.stopPropagation();
   };
 
-  const focus = view.focus.value;
+  const active = view.active.value;
   const rowCount = view.rowCount.value;
   return (
     <div
       ref={scroller}
-      class={view.banded.value ? "grid" : "grid ungrouped"}
+      class={classOf(view)}
       role="grid"
       tabIndex={0}
       aria-label="Images"
       aria-multiselectable="true"
       aria-rowcount={rowCount}
       aria-colcount={view.cells.value.columns}
-      aria-activedescendant={focus === null ? undefined : `cell-${focus}`}
+      aria-activedescendant={active === null ? undefined : `cell-${active}`}
       style={{ height: `${state.height.value}px` }}
       onScroll={(event) => view.scrolled(event.currentTarget.scrollTop)}
       onKeyDown={onKeyDown}
@@ -76,6 +79,13 @@ export function Grid({ view }: { view: GridView }) {
       </div>
     </div>
   );
+}
+
+function classOf({ banded, related }: GridView): string {
+  const classes = ["grid"];
+  if (!banded.value) classes.push("ungrouped");
+  if (related.value) classes.push("related");
+  return classes.join(" ");
 }
 
 /** The lines of tiles on screen. */
@@ -101,7 +111,9 @@ function Line({ line, view, frame, shown }: LineProps) {
   const { state } = view;
   const { columns, width, height } = view.cells.value;
   const { items } = shown;
-  const grouped = state.sort.value.grouped;
+  const { grouped, column } = state.sort.value;
+  const sortKey = column || (frame.score ?? "");
+  const small = view.size.value < SMALL;
   // Reading the counters subscribes this line to the changes.
   state.tiles.version.value;
   state.selection.version.value;
@@ -109,14 +121,21 @@ function Line({ line, view, frame, shown }: LineProps) {
   const from = line * columns;
   for (let position = from; position < Math.min(from + columns, items.length); position++) {
     const row = items[position];
+    const tile = state.tiles.get(row);
+    const info = tile?.info;
+    const facts = info ? state.facts.value.map((key) => factOf(key, info, frame.columns)) : [];
+    const sorted = sortedBy(sortKey, row, frame, info);
+    // A small tile has no room for it beside the name.
+    if (small) facts.unshift(sorted);
     cells.push(
       <GridTile
         key={row}
         id={`cell-${row}`}
         row={row}
         column={position - from}
-        tile={state.tiles.get(row)}
-        score={frame.scores[row] ?? Number.NaN}
+        tile={tile}
+        facts={facts.filter((fact) => fact !== null)}
+        sorted={small ? null : sorted}
         badge={badgeOf(frame, row)}
         goes={frame.keep[row] === Keep.goes}
         grouped={inGroup(frame, row)}
@@ -126,8 +145,7 @@ function Line({ line, view, frame, shown }: LineProps) {
         picked={state.selection.has(row)}
         focused={view.focus.value === row}
         flashed={view.flash.value === row}
-        band={grouped && frame.band[row] ? bandAt(frame, shown, position) : null}
-        scoreName={frame.score ?? "score"}
+        band={grouped && frame.band[row] ? bandAt(frame, shown, position, small) : null}
       />,
     );
   }
@@ -144,16 +162,24 @@ function Line({ line, view, frame, shown }: LineProps) {
   );
 }
 
-function bandAt(frame: Frame, { items, mask }: Shown, position: number) {
+/** What a tile is sorted by; null for what it shows anyway, and where there is nothing. */
+function sortedBy(key: string, row: number, frame: Frame, info: TileInfo | undefined): Fact | null {
+  if (key === frame.path) return null;
+  if (key !== frame.score) return info ? factOf(key, info, frame.columns) : null;
+  const text = format.score(frame.scores[row] ?? Number.NaN);
+  return text === "" ? null : { name: key, text, exactly: String(frame.scores[row]) };
+}
+
+function bandAt(frame: Frame, { items, mask }: Shown, position: number, small: boolean) {
   const band = frame.band[items[position]];
   const at = (other: number) => (other in items ? frame.band[items[other]] : 0);
   const starts = at(position - 1) !== band;
   const ends = at(position + 1) !== band;
-  return { starts, ends, label: starts ? bandLabel(frame, mask, band) : null };
+  return { starts, ends, label: starts ? bandLabel(frame, mask, band, small) : null };
 }
 
-/** "group · 4 images", or "group · 2 of 4 images" where the filter hides some. */
-function bandLabel(frame: Frame, mask: Uint8Array, band: number): string {
+/** "Group 7 · 4 images", or "Group 7 · 2 of 4 images" where the filter hides some. */
+function bandLabel(frame: Frame, mask: Uint8Array, band: number, small: boolean): string {
   const { start, members } = frame.bands;
   const size = frame.groupSize[band];
   let visible = 0;
@@ -163,7 +189,8 @@ function bandLabel(frame: Frame, mask: Uint8Array, band: number): string {
   }
   if (size === 0) return "";
   const shown = visible === size ? "" : `${format.count(visible)} of `;
-  return `group · ${shown}${format.images(size)}`;
+  const of = small ? format.count(size) : format.images(size);
+  return `Group ${format.count(band)} · ${shown}${of}`;
 }
 
 function RubberBand({ view }: { view: GridView }) {
@@ -183,6 +210,10 @@ function usePointer(view: GridView, scroller: { current: HTMLDivElement | null }
   const drag = useRef<Drag | null>(null);
   useEffect(() => () => drag.current?.end(), []);
   return {
+    onDblClick(event: MouseEvent) {
+      const { row, action } = target(event);
+      if (row !== null && !action) view.open?.(row);
+    },
     onPointerDown(event: PointerEvent) {
       drag.current?.end();
       drag.current = null;

@@ -1,20 +1,32 @@
+import { useSignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
+import { opens } from "../../data/keys";
 import type { GridState } from "../../state/grid";
 import { GridView } from "../../state/grid-view";
+import { KeyHelp } from "../ui/KeyHelp";
 import { App } from "./App";
-import { countText, Images } from "./Images";
-import { AllButKeepers, SelectionControls, SizeSlider, SortControls } from "./Toolbar";
+import { Images, ShownCount } from "./Images";
+import { AllButKeepers, SelectAll, SelectionControls, SortAgain } from "./Toolbar";
+import { ViewMenu } from "./ViewMenu";
 
 /** The images of a frame: nothing but a grid, its order, and the selection. */
 export function GridApp({ state, signal }: { state: GridState; signal: AbortSignal }) {
   const view = useMemo(() => new GridView(state, signal), [state, signal]);
+  const keys = useSignal(false);
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (opens(event) !== "keys") return;
+    event.preventDefault();
+    keys.value = !keys.value;
+  };
   return (
-    <App state={state} label="Image grid">
+    <App state={state} label="Image grid" onKeyDown={onKeyDown}>
       <div class="bar">
-        <span class="count">{countText(state)}</span>
+        <ShownCount state={state} />
         <span class="spring" />
-        <SortControls state={state} />
-        <SizeSlider view={view} />
+        <SortAgain state={state} />
+        <SelectAll state={state} />
+        <ViewMenu state={state} view={view} />
+        <KeyHelp open={keys} />
       </div>
       <div class="bar">
         <SelectionControls state={state}>

@@ -1,3 +1,4 @@
+import type { Fact } from "../../data/facts";
 import * as format from "../../data/format";
 import type { Tile } from "../../state/tiles";
 import type { TileInfo } from "../../wire/protocol";
@@ -9,7 +10,9 @@ interface GridTileProps {
   row: number;
   id: string;
   tile: Tile | undefined;
-  score: number;
+  facts: readonly Fact[];
+  /** What images are sorted by. */
+  sorted: Fact | null;
   badge: "keeper" | "exact" | "near" | null;
   /** The plan removes it. */
   goes: boolean;
@@ -25,20 +28,16 @@ interface GridTileProps {
   flashed: boolean;
   /** Where the tile stands in its band; null outside of one. */
   band: { starts: boolean; ends: boolean; label: string | null } | null;
-  scoreName: string;
   column: number;
 }
 
-function dimensions({ width, height }: TileInfo): string | null {
-  return width && height ? `${width} × ${height}` : null;
-}
-
 export function GridTile(props: GridTileProps) {
-  const { row, id, tile, badge, goes, tags, band, context, picked, column } = props;
+  const { row, id, tile, badge, facts, goes, tags, band, context, picked, column } = props;
   const info = tile?.info;
   const name = info?.name ?? "";
-  const caption = context ? "outside the filter" : info && (info.caption ?? dimensions(info));
-  const score = format.score(props.score);
+  const caption = context ? "outside the filter" : (info?.caption ?? null);
+  const told = facts.map(({ text }) => text).join(" · ");
+  const { sorted } = props;
   const classes = ["cell"];
   if (band) classes.push("banded");
   if (band?.starts) classes.push("starts");
@@ -59,7 +58,8 @@ export function GridTile(props: GridTileProps) {
         name,
         badge,
         goes && "goes",
-        score && `${props.scoreName} ${score}`,
+        sorted && `${sorted.name} ${sorted.text}`,
+        told,
         caption,
         ...tags,
       ]
@@ -99,9 +99,17 @@ export function GridTile(props: GridTileProps) {
         )}
         <div class={goes ? "line goes" : "line"}>
           {info ? <Name name={name} path={info.path} /> : <span class="name skeleton" />}
-          <span class="score" title={score ? `${props.scoreName} ${props.score}` : "no score"}>
-            {score}
-          </span>
+          {sorted && (
+            <span class="score" title={`${sorted.name} ${sorted.exactly ?? sorted.text}`}>
+              {sorted.text}
+            </span>
+          )}
+        </div>
+        <div
+          class="facts-line"
+          title={facts.map(({ name, text }) => `${name}: ${text}`).join("\n") || undefined}
+        >
+          {told}
         </div>
         <div class="caption" title={caption ?? undefined}>
           {caption && <Caption text={caption} />}

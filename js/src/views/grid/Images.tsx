@@ -47,18 +47,29 @@ function selected(state: GridState): number {
   return state.selection.count;
 }
 
-/** "1,204 images · 87 groups · 3 unreadable": always with the unit. */
+/** "1,204 images · 87 groups": how many are shown, always with the unit. */
 export function countText(state: GridState): string {
+  return countParts(state).join(" · ");
+}
+
+/** The same; where there is no room, without the groups. */
+export function ShownCount({ state }: { state: GridState }) {
+  const [images, groups] = countParts(state);
+  return (
+    <output class="count" aria-live="off">
+      {images}
+      {groups && <span class="roomy"> · {groups}</span>}
+    </output>
+  );
+}
+
+function countParts(state: GridState): string[] {
   const shown = state.shown.value;
   const frame = state.frame.value;
-  if (!shown || !frame) return "";
+  if (!shown || !frame) return [];
   const parts = [format.images(shown.order.length)];
   if (hasGroups(frame)) parts.push(format.groups(shown.groups));
-  const { unreadable } = frame.summary;
-  if (unreadable > 0 && shown.order.length === frame.rows) {
-    parts.push(`${format.count(unreadable)} unreadable`);
-  }
-  return parts.join(" · ");
+  return parts;
 }
 
 /** Lies over the grid while there is nothing in it. */

@@ -1,91 +1,39 @@
 import type { ComponentChildren } from "preact";
 import * as format from "../../data/format";
-import { hasGroups, withoutKept } from "../../data/frame";
+import { hasGroups, readableOf, withoutKept } from "../../data/frame";
 import type { GridState } from "../../state/grid";
-import type { GridView } from "../../state/grid-view";
-import { AscendingIcon, DescendingIcon, LargeTilesIcon, SmallTilesIcon } from "../ui/icons";
+import { AllIcon } from "../ui/icons";
 
-export function SortControls({ state }: { state: GridState }) {
-  const frame = state.frame.value;
-  const { column, descending, grouped } = state.sort.value;
-  if (!frame) return null;
-  const names = frame.columns.filter(({ sortable }) => sortable).map(({ name }) => name);
-  const present = column === "" ? (frame.score ?? "") : column;
-  if (present !== "" && !names.includes(present)) names.unshift(present);
+/** Puts images in order that decisions left where they were. */
+export function SortAgain({ state }: { state: GridState }) {
+  if (!state.orderKept.value) return null;
   return (
-    <span class="controls">
-      <label class="field">
-        <span class="wide">Sort by</span>
-        <select
-          aria-label="Sort by"
-          value={present}
-          aria-busy={state.sorting.value !== null}
-          onChange={(event) => state.setSort({ column: event.currentTarget.value })}
-        >
-          {names.map((name) => (
-            <option key={name} value={name}>
-              {name}
-            </option>
-          ))}
-        </select>
-      </label>
-      <button
-        type="button"
-        class="plain"
-        aria-label={descending ? "Descending" : "Ascending"}
-        title={descending ? "Descending: highest first" : "Ascending: lowest first"}
-        onClick={() => state.setSort({ descending: !descending })}
-      >
-        {descending ? <DescendingIcon /> : <AscendingIcon />}
-      </button>
-      {hasGroups(frame) && <GroupToggles state={state} grouped={grouped} />}
-    </span>
+    <button
+      type="button"
+      class="roomy"
+      title="Decisions left everything in its place: put it in order again"
+      onClick={() => state.sortAgain()}
+    >
+      Sort again
+    </button>
   );
 }
 
-function GroupToggles({ state, grouped }: { state: GridState; grouped: boolean }) {
+/** Selects all that is shown, where there is no room for words. */
+export function SelectAll({ state }: { state: GridState }) {
+  const mask = state.mask.value;
+  const none = state.shown.value?.order.length === 0;
   return (
-    <>
-      <button
-        type="button"
-        class="toggle"
-        aria-pressed={grouped}
-        title="Keep the images of a group together"
-        onClick={() => state.setSort({ grouped: !grouped })}
-      >
-        Groups
-      </button>
-      <button
-        type="button"
-        class="toggle"
-        aria-pressed={state.screen.showKeepers.value}
-        disabled={!grouped}
-        title="Show keepers: a group’s keeper stays, dimmed, where the filter hides it"
-        onClick={() => {
-          state.screen.showKeepers.value = !state.screen.showKeepers.value;
-        }}
-      >
-        Keepers
-      </button>
-    </>
-  );
-}
-
-export function SizeSlider({ view }: { view: GridView }) {
-  return (
-    <label class="size" title="Thumbnail size">
-      <SmallTilesIcon />
-      <input
-        type="range"
-        min={112}
-        max={352}
-        step={8}
-        value={view.size.value}
-        aria-label="Thumbnail size"
-        onInput={(event) => view.resize({ size: event.currentTarget.valueAsNumber })}
-      />
-      <LargeTilesIcon />
-    </label>
+    <button
+      type="button"
+      class="plain"
+      aria-label="Select all shown"
+      title="Select what the filter shows, and nothing else (Ctrl+A)"
+      disabled={!mask || none}
+      onClick={() => state.selectShown("only")}
+    >
+      <AllIcon />
+    </button>
   );
 }
 
@@ -100,6 +48,7 @@ export function SelectionControls({ state, children }: SelectionControlsProps) {
   const { selection } = state;
   const mask = state.mask.value;
   const shown = state.shown.value;
+  const frame = state.frame.value;
   if (!mask || !shown) return null;
   const hidden = state.hiddenPicked.value;
   const none = shown.order.length === 0;
@@ -111,17 +60,28 @@ export function SelectionControls({ state, children }: SelectionControlsProps) {
       </span>
       <button
         type="button"
+        class="roomy"
         disabled={none}
-        title="Add all images that the filter shows (Ctrl+A)"
-        onClick={() => selection.addShown(mask)}
+        title="Select what the filter shows, and nothing else (Ctrl+A)"
+        onClick={() => state.selectShown("only")}
       >
         Select all shown
       </button>
+      {selection.count > 0 && (
+        <button
+          type="button"
+          disabled={none}
+          title="Add what the filter shows to the selection (Ctrl+Shift+A)"
+          onClick={() => state.selectShown("add")}
+        >
+          Add shown
+        </button>
+      )}
       <button
         type="button"
         disabled={none}
         title="Turn the selection round among the images shown"
-        onClick={() => selection.invertShown(mask)}
+        onClick={() => frame && selection.invertShown(readableOf(frame, mask))}
       >
         Invert
       </button>
@@ -147,8 +107,8 @@ export function AllButKeepers({ state }: { state: GridState }) {
     <button
       type="button"
       disabled={state.shown.value?.order.length === 0}
-      title="Add the images shown that have a keeper: one of each group stays"
-      onClick={() => state.selection.addShown(withoutKept(frame, mask))}
+      title="Select the images shown that have a keeper: one of each group stays"
+      onClick={() => state.selection.onlyShown(withoutKept(frame, mask))}
     >
       All but keepers
     </button>

@@ -3,51 +3,40 @@ import { nearStops, stopOf } from "../../data/near";
 import { notConfirmed } from "../../data/scale";
 import type { Review } from "../../state/review";
 import type { ReviewInfo, Summary } from "../../wire/protocol";
-import { Dropdown } from "../ui/Dropdown";
-import { DownIcon } from "../ui/icons";
-import { HandMade } from "./HandMade";
 
 interface NearControlProps {
   review: Review;
-  summary: Pick<Summary, "compared">;
+  info: ReviewInfo;
+  summary: Pick<Summary, "compared" | "left_out">;
 }
 
 /** Moves the near threshold; the groups follow at once. */
-export function NearControl({ review, summary }: NearControlProps) {
-  const info = review.info.value;
-  if (!info) return null;
+export function NearControl({ review, info, summary }: NearControlProps) {
   const near = review.near.value;
-  const moved = near !== info.scored_near;
-  const hint = notConfirmed(near, summary);
-  const about = info.changes || "Images up to this far from a keeper are its near-duplicates";
+  const { left_out: leftOut, compared } = summary;
   return (
-    <Dropdown
-      class={moved ? "drop moved" : "drop"}
-      heading="Near-duplicate threshold"
-      title={hint ? `${about}\n${hint}` : about}
-      busy={review.busy.value}
-      label={
-        <>
-          near ≤ <span class="n">{format.bound(near)}</span>
-          <DownIcon />
-        </>
-      }
-    >
+    <section aria-label="Near-duplicate threshold">
       {info.near_max === null ? (
         <p class="reason">
-          It stays at {format.bound(near)}: without a column “embedding”, images cannot be grouped
-          anew.
+          Near-duplicates are up to {format.bound(near)} from the image that stays. Without a column
+          “embedding”, images cannot be grouped anew.
         </p>
       ) : (
         <Threshold
           review={review}
           info={info}
           near={near}
-          hint={hint}
+          hint={notConfirmed(near, summary)}
           max={Math.max(info.near_max, info.scored_near, info.near)}
         />
       )}
-    </Dropdown>
+      {leftOut > 0 && (
+        <p class="muted">
+          Copies of {format.images(leftOut)} may be missed: {format.count(compared ?? 0)} pairs of
+          pictures were laid over each other; that was the most there may be.
+        </p>
+      )}
+    </section>
   );
 }
 
@@ -68,6 +57,7 @@ function Threshold({ review, info, near, hint, max }: ThresholdProps) {
   const text = format.bound(near);
   return (
     <>
+      <p>Near-duplicates are up to this far from the image that stays:</p>
       <div class="threshold">
         <div class="slide">
           <input
@@ -106,16 +96,16 @@ function Threshold({ review, info, near, hint, max }: ThresholdProps) {
           }}
         />
       </div>
-      <p class="outcome" role="status">
-        {info.changes || "As scored: nothing changed."}
-      </p>
-      {hint && <p class="unconfirmed">{hint}</p>}
-      <HandMade info={info} />
       <div class="drop-foot">
+        <p class="outcome" role="status">
+          {info.changes || "As scored: nothing changed."}
+        </p>
+        <span class="spring" />
         <button type="button" disabled={near === scored} onClick={() => review.setNear(null)}>
           Back to {format.bound(scored)}
         </button>
       </div>
+      {hint && <p class="unconfirmed">{hint}</p>}
     </>
   );
 }

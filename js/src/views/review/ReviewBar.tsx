@@ -1,102 +1,19 @@
-import { useComputed } from "@preact/signals";
 import * as format from "../../data/format";
-import { groupedOf, hasGrouped, planned, withoutKept } from "../../data/frame";
-import { historyStep, keyHelp } from "../../data/keys";
+import { groupedOf } from "../../data/frame";
+import { historyStep } from "../../data/keys";
 import type { ExplorerState } from "../../state/explorer";
 import type { Review } from "../../state/review";
-import { SelectionControls } from "../grid/Toolbar";
-import { Dropdown } from "../ui/Dropdown";
 import { CloseIcon, RedoIcon, UndoIcon, WarningIcon } from "../ui/icons";
-import { NearControl } from "./NearControl";
-import { RulesEditor } from "./RulesEditor";
 
-/** What the plan does with the images shown, and below it the selection. */
-export function ReviewBar({ state }: { state: ExplorerState }) {
-  return (
-    <>
-      <Plan state={state} />
-      <SelectionControls state={state}>
-        <NotDuplicates state={state} />
-      </SelectionControls>
-    </>
-  );
-}
-
-function Plan({ state }: { state: ExplorerState }) {
-  const { review } = state;
-  const info = review.info.value;
-  const frame = state.frame.value;
-  if (!info) return null;
-  return (
-    <div class="controls plan" role="group" aria-label="Plan">
-      {info.off === null ? (
-        <>
-          <AcceptPlan state={state} />
-          {frame && <NearControl review={review} summary={frame.summary} />}
-          <RulesEditor review={review} />
-        </>
-      ) : (
-        <span class="no-plan">No plan: {info.off}</span>
-      )}
-      {info.off === null && <span class="spring" />}
-      <KeyHelp />
-    </div>
-  );
-}
-
-function AcceptPlan({ state }: { state: ExplorerState }) {
-  const { selection } = state;
-  const all = useComputed(() => (state.frame.value ? planned(state.frame.value) : 0)).value;
-  const goes = useComputed(() => {
-    const frame = state.frame.value;
-    const mask = state.mask.value;
-    return frame && mask ? planned(frame, mask) : 0;
-  });
-  const accepted = useComputed(() => {
-    selection.version.value;
-    const shown = goes.value;
-    const frame = state.frame.value;
-    const mask = state.mask.value;
-    if (!frame || !mask || shown === 0 || selection.count !== shown) return false;
-    return selection.rows.countIn(withoutKept(frame, mask)) === shown;
-  });
-  const shown = goes.value;
-  const rows = state.frame.value?.rows ?? 0;
-  return (
-    <>
-      <span
-        class="plan-count"
-        role="status"
-        title={`${format.count(all)} of ${format.images(rows)}`}
-      >
-        Plan: {format.images(all)} {all === 1 ? "goes" : "go"}
-      </span>
-      <button
-        type="button"
-        class="primary"
-        disabled={shown === 0}
-        aria-pressed={accepted.value}
-        title={
-          shown > 0
-            ? "Selects these images: one of each group stays. Nothing is deleted."
-            : all > 0
-              ? "The filter shows none of the images that go"
-              : "No image goes: there are no duplicates"
-        }
-        onClick={() => state.acceptPlan()}
-      >
-        Accept plan <span class="n">({format.count(shown)})</span>
-      </button>
-    </>
-  );
-}
-
-function NotDuplicates({ state }: { state: ExplorerState }) {
+export function NotDuplicates({ state }: { state: ExplorerState }) {
   state.selection.version.value;
   const frame = state.frame.value;
   if (!frame || !state.review.on.value) return null;
   const known = frame.columns.some(({ name }) => name === "fingerprint");
-  const ready = known && hasGrouped(frame, state.selection.rows);
+  const grouped = known ? groupedOf(frame, state.selection.rows) : [];
+  const ready = grouped.length > 0;
+  const mask = state.mask.value;
+  const hidden = mask ? grouped.filter((row) => !mask[row]).length : 0;
   return (
     <button
       type="button"
@@ -108,41 +25,25 @@ function NotDuplicates({ state }: { state: ExplorerState }) {
             ? "Select images of groups first"
             : "This frame has no column “fingerprint” to remember it by"
       }
-      onClick={() => void state.review.notDuplicates(groupedOf(frame, state.selection.rows), true)}
+      onClick={() => state.notDuplicates([...state.selection.rows])}
     >
-      Not duplicates
+      Not duplicates{ready && ` (${format.withHidden(grouped.length, hidden)})`}
     </button>
   );
 }
 
-function KeyHelp() {
-  return (
-    <Dropdown class="plain" heading="Keys of the grid" title="Keys" label="?">
-      <dl class="keys">
-        {keyHelp().map(({ keys, does }) => (
-          <div key={does}>
-            <dt>
-              {keys.map((key) => (
-                <kbd key={key}>{key}</kbd>
-              ))}
-            </dt>
-            <dd>{does}</dd>
-          </div>
-        ))}
-      </dl>
-    </Dropdown>
-  );
-}
+/** What goes through the history: the review itself, or what is on screen. */
+type Steps = { undo(): unknown; redo(): unknown };
 
 /** Take the last step back, or do it again. */
-export function UndoRedo({ state }: { state: ExplorerState }) {
+export function UndoRedo({ state, by }: { state: ExplorerState; by: Steps }) {
   const { review } = state;
   const info = review.info.value;
   if (!info) return null;
   return (
     <span class="controls history">
-      <Step name="Undo" does={info.undo} onClick={() => void review.undo()} />
-      <Step name="Redo" does={info.redo} onClick={() => void review.redo()} />
+      <Step name="Undo" does={info.undo} onClick={() => void by.undo()} />
+      <Step name="Redo" does={info.redo} onClick={() => void by.redo()} />
     </span>
   );
 }
@@ -170,12 +71,35 @@ function Step({ name, does, onClick }: StepProps) {
 }
 
 /** Undo and redo by key, wherever the focus is. */
-export function reviewKey(review: Review, event: KeyboardEvent): void {
+export function reviewKey(review: Review, event: KeyboardEvent, by: Steps = review): void {
   const step = historyStep(event);
   if (!step || !review.info.peek()) return;
   event.preventDefault();
   event.stopPropagation();
-  void review[step]();
+  void by[step]();
+}
+
+/** What can be done instead of the last decision that was asked for. */
+export function ReviewOffer({ review }: { review: Review }) {
+  const offer = review.offer.value;
+  if (offer === null) return null;
+  const dismiss = () => {
+    review.offer.value = null;
+  };
+  return (
+    <div class="problem">
+      <div class="banner" role="alert">
+        <span>{offer.text}</span>
+        <button type="button" onClick={() => void review.keepAll(offer.rows)}>
+          {offer.label}
+        </button>
+        <span class="spring" />
+        <button type="button" class="plain" aria-label="Dismiss" onClick={dismiss}>
+          <CloseIcon />
+        </button>
+      </div>
+    </div>
+  );
 }
 
 /** Why the last decision came to nothing. */

@@ -2,13 +2,17 @@ import type { Status } from "../../state/pick";
 import type { Rpc } from "../../wire/rpc";
 import { WarningIcon } from "./icons";
 
-/** A warning while the kernel does not answer. */
-export function LostBanner({ rpc }: { rpc: Rpc }) {
+/** A warning while the kernel does not answer, which also says so when a button was pressed. */
+export function LostBanner({ rpc, pressed = false }: { rpc: Rpc; pressed?: boolean }) {
   if (!rpc.lost.value) return null;
   return (
     <div class="banner" role="alert">
       <WarningIcon />
-      <span>No answer from the kernel. If it was restarted, run this cell again.</span>
+      <span>
+        {pressed && <strong>Nothing was done. </strong>}
+        No answer from the kernel: it is busy, or was restarted. If it was restarted, run this cell
+        again.
+      </span>
     </div>
   );
 }

@@ -1,4 +1,4 @@
-import { useSignal } from "@preact/signals";
+import { type Signal, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useMemo, useRef } from "preact/hooks";
 import { Popover } from "./Popover";
@@ -12,13 +12,18 @@ interface DropdownProps {
   title?: string;
   class?: string;
   busy?: boolean;
+  /** Class of what drops down. */
+  panelClass?: string;
+  /** Opens it from elsewhere. */
+  open?: Signal<boolean>;
   children: ComponentChildren;
 }
 
 /** A button and what it drops down. */
 export function Dropdown(props: DropdownProps) {
   const button = useRef<HTMLButtonElement>(null);
-  const open = useSignal(false);
+  const own = useSignal(false);
+  const open = props.open ?? own;
   return (
     <>
       <button
@@ -54,14 +59,14 @@ interface PanelProps extends DropdownProps {
   onClose(byHand: boolean): void;
 }
 
-function Panel({ heading, opener, onClose, children }: PanelProps) {
+function Panel({ heading, opener, panelClass, onClose, children }: PanelProps) {
   const panel = useRef<HTMLDivElement>(null);
   // The button moves with the counts beside it; what is being dragged must not.
   const place = useMemo(() => below(opener, opener.closest(".app") ?? opener), [opener]);
   return (
     <Popover
       panel={panel}
-      class="dropdown"
+      class={panelClass ? `dropdown ${panelClass}` : "dropdown"}
       label={heading}
       head={<strong>{heading}</strong>}
       place={place}

@@ -1,6 +1,6 @@
 import { splitName } from "../../data/format";
 
-/** A file name on one line; when space is short the middle goes, not the end. */
+/** A file name on one line; when space is short the middle goes, not the ends. */
 export function Name({ name, path }: { name: string; path: string }) {
   const [head, tail] = splitName(name);
   return (

@@ -130,3 +130,16 @@ export const BackIcon = () => (
     <path d="M9.5 4.5L6 8l3.5 3.5" />
   </Icon>
 );
+
+export const AllIcon = () => (
+  <Icon>
+    <rect x="2.5" y="2.5" width="11" height="11" rx="1.5" />
+    <path d="M5.5 8.5l2 2 3.5-4.5" />
+  </Icon>
+);
+
+export const FilterIcon = () => (
+  <Icon>
+    <path d="M2.5 3.5h11l-4.2 5v4.2l-2.6-1.4V8.5z" />
+  </Icon>
+);

@@ -1,6 +1,7 @@
 import { type ComponentChild, render } from "preact";
 import type { AnyModel, Widget } from "../../wire/model";
 import base from "./base.css";
+import { hideSaved } from "./saved";
 import { followTheme } from "./theme";
 
 /**
@@ -64,6 +65,7 @@ export function widget<S>({ create, view, styles, slot }: WidgetParts<S>): () =>
         const [own, end] = lifetime(signal);
         // Hosts that render without initialize get a state that lives as long as the view.
         const state = shared ?? create(model, own);
+        hideSaved(model, el.ownerDocument, own);
         const host = mount(el, view(state, own), styles, own);
         slot?.(state, model, host, own);
         return end;

@@ -22,12 +22,13 @@ from dedup_widgets.errors import DedupError, InputError
 from dedup_widgets.filters.facets import wire
 from dedup_widgets.frame.provenance import are_compared, provenances
 from dedup_widgets.frame.schema import recognised
-from dedup_widgets.frame.summary import kinds
+from dedup_widgets.frame.summary import outcomes
 from dedup_widgets.frame.table import require_columns, to_polars
 from dedup_widgets.review.session import Session
 from dedup_widgets.review.watched import Change
 from dedup_widgets.widgets.analytics.charts import Distribution, Quiet, ThresholdCurve, title
 from dedup_widgets.widgets.analytics.metrics import Bounds, Metric, can_be_log, metrics_of
+from dedup_widgets.widgets.outputs import Shown
 
 WAIT = 0.2
 """Seconds between two filters that a brush in motion sets."""
@@ -89,7 +90,7 @@ def guarded(method: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-class Analytics(ipywidgets.VBox):  # type: ignore[misc]
+class Analytics(Shown, ipywidgets.VBox):  # type: ignore[misc]
     """See how a metric is distributed, brush a range of it, and choose the near boundary.
 
     Parameters
@@ -202,7 +203,7 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
         traitlets.link((self, "metric"), (choice, "value"))
         traitlets.link((self, "log_scale"), (self._log, "value"))
         if self._session is not None:
-            self._session.watch(self._follow)
+            self._session.watch_weakly(self._follow)
 
     def __repr__(self) -> str:
         return f"Analytics({len(self._frame):,} images, {', '.join(self._metrics)})"
@@ -248,7 +249,7 @@ class Analytics(ipywidgets.VBox):  # type: ignore[misc]
     def _draw(self) -> None:
         metric = self._drawn
         if metric is None or metric.name != self.metric:
-            kind = kinds(self._known, self._score and "uniqueness", self.near)
+            kind = outcomes(self._known, self._score and "uniqueness", self.near)
             is_score = self.metric == self._score
             metric = self._drawn = Metric.of(self._frame, self.metric, kind, score=is_score)
         left = metric

@@ -132,7 +132,7 @@ class Distribution(ipywidgets.VBox):  # type: ignore[misc]
         write(self._left, height_ticks(int(counts.sum(axis=0).max())))
         if figure is not None:
             show_figure(self._plot, figure)
-        has_kinds = bool((metric.kinds < len(KINDS) - 1).any())
+        has_kinds = bool((metric.kinds != KINDS.index("kept")).any())
         self._pointer.places = [(i + 0.5) / len(bins) for i in range(len(bins))]
         self._pointer.texts = [
             bin_text(bins.bounds(i), column.tolist() if has_kinds else [int(column.sum())])
@@ -140,7 +140,7 @@ class Distribution(ipywidgets.VBox):  # type: ignore[misc]
         ]
         totals = zip(WORDS, COLOURS, counts.sum(axis=1).tolist(), strict=True)
         keys = "".join(key(colour, f"{word} {n:,}") for word, colour, n in totals if n)
-        self._legend.value = f'<span class="dw-muted">kind:</span> {keys}' if has_kinds else ""
+        self._legend.value = f'<span class="dw-muted">plan:</span> {keys}' if has_kinds else ""
         self.children = [self._about, self._pointer, self._legend, self._plot, self._fields]
 
     def _make_figure(self, name: str, bins: Bins) -> bqplot.Figure:

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from dedup_widgets._text import counted
 from dedup_widgets.filters.facets import wire
 from dedup_widgets.frame.schema import METRICS, NUMBERED
+from dedup_widgets.frame.summary import OUTCOMES
 
 BINS, FEWEST_BINS, MOST_BINS = 50, 40, 60
 DECADES = 6
 """A logarithmic axis reaches no further down from its end."""
 
-KINDS = ("exact", "near", "unique", "")
-WORDS = ("exact", "near", "unique", "no kind")
+KINDS = OUTCOMES
+WORDS = ("exact duplicates go", "near-duplicates go", "kept", "unreadable")
 COLOURS = ("var(--dw-exact)", "var(--dw-near)", "var(--dw-unique)", "var(--dw-none)")
 
 Bounds = tuple[float, float] | None
@@ -203,7 +204,7 @@ class Metric:
     values
         (n,), as they are compared; not finite where a row has no value.
     kinds
-        (n,), the place of each row's kind in ``KINDS``.
+        (n,), the place in ``KINDS`` of what becomes of each row.
     whole
         Whether they are whole numbers.
     score
@@ -220,8 +221,8 @@ class Metric:
     def of(cls, frame: pl.DataFrame, name: str, kind: pl.Series, *, score: bool) -> "Metric":
         """Read a column of a frame, whose rows are of these kinds."""
         column = frame[name]
-        codes = {word: i for i, word in enumerate(KINDS[:-1])}
-        numbers = kind.replace_strict(codes, default=len(KINDS) - 1, return_dtype=pl.Int64)
+        codes = {word: i for i, word in enumerate(KINDS)}
+        numbers = kind.replace_strict(codes, return_dtype=pl.Int64)
         return cls(
             name=name,
             values=wire(column, single=score),

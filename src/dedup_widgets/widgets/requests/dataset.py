@@ -14,6 +14,7 @@ from dedup_widgets.review.session import Session
 from dedup_widgets.widgets import protocol
 from dedup_widgets.widgets.base import CancelledError, Handler
 from dedup_widgets.widgets.protocol import Buffers, DatasetForm
+from dedup_widgets.widgets.requests.wording import for_dialog, on_screen
 
 SECONDS_BETWEEN_NEWS = 0.1
 
@@ -41,8 +42,8 @@ class DatasetRequests:
     def handlers(self) -> dict[type[protocol.Request], Handler[Any]]:
         """What answers which request."""
         return {
-            protocol.PreviewRequest: self._preview,
-            protocol.CreateRequest: self._create,
+            protocol.PreviewRequest: for_dialog(self._preview),
+            protocol.CreateRequest: for_dialog(self._create),
         }
 
     def _preview(
@@ -50,6 +51,10 @@ class DatasetRequests:
     ) -> protocol.PreviewReply:
         wanted, session = request.dataset, self._session
         images = self._images(wanted)
+        of_each, _ = session.without_copies(images)
+        copies = len(images) - len(of_each)
+        if not wanted.copies:
+            images = of_each
         counts = preview(
             images,
             wanted.name,
@@ -83,6 +88,7 @@ class DatasetRequests:
             renamed=counts.renamed,
             unreadable=counts.unreadable,
             removed=counts.removed,
+            copies=copies,
             lost_groups=lost,
         )
 
@@ -99,6 +105,7 @@ class DatasetRequests:
             root=wanted.root,
             mode=wanted.mode,
             format=wanted.format,
+            allow_duplicates=wanted.copies,
             merge=session.mergeable if wanted.merge else (),
             progress=self._progress(request, "writing"),
         )
@@ -111,7 +118,7 @@ class DatasetRequests:
             except CancelledError:
                 problem = "sending was stopped"
             except (AnnotateError, InputError) as error:
-                problem = str(error)
+                problem = on_screen(str(error))
         return protocol.CreateReply(
             name=dataset.name,
             path=str(dataset.path),

@@ -1,6 +1,6 @@
 """The browser's requests to a grid: rows as tiles, their order, filters, similar items."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import polars as pl
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.provenance import offered
+from dedup_widgets.frame.schema import NOT_SCORED
 from dedup_widgets.frame.table import file_name
 from dedup_widgets.review.display import codes, sortable
 from dedup_widgets.review.view import View
@@ -75,11 +76,7 @@ class GridRequests:
         version = self._version
         view = self._view
         frame = view.frame
-        scores = (
-            view.known["uniqueness"].fill_null(float("nan")).to_numpy()
-            if view.score
-            else np.full(len(frame), np.nan, np.float32)
-        )
+        view.sort_again()
         return {
             "rows": len(frame),
             "columns": [
@@ -91,7 +88,6 @@ class GridRequests:
             "near": view.near,
             "similar": view.why_no_similar,
             "words": view.words is not None and view.words.may_find,
-            "scores": out.add(scores),
             "selected": out.add(pack_bits(view.selected)),
             **{name: out.add(array) for name, array in self._plan_arrays().items()},
             "summary": self._summary(),
@@ -102,7 +98,16 @@ class GridRequests:
         """Return what the plan has for each row."""
         view = self._view
         kind, keep = codes(view.known, view.near, view.bands.ungrouped)
-        return {"band": view.bands.band, "place": view.bands.place, "kind": kind, "keep": keep}
+        scores = np.full(len(view), np.nan, np.float32)
+        if view.score:
+            scores = view.known["uniqueness"].fill_null(float("nan")).to_numpy()
+        return {
+            "scores": scores,
+            "band": view.bands.band,
+            "place": view.bands.place,
+            "kind": kind,
+            "keep": keep,
+        }
 
     def _summary(self) -> protocol.Summary:
         counts = self._view.summary.as_dict()
@@ -111,7 +116,8 @@ class GridRequests:
     def _tiles(
         self, request: protocol.TilesRequest, _in: list[Any], out: Buffers
     ) -> protocol.TilesReply:
-        tiles, blob = self._tiles_of(self._checked(request.rows), request.thumbs)
+        rows = self._checked(request.rows)
+        tiles, blob = self._tiles_of(rows, request.thumbs, request.facts)
         return protocol.TilesReply(tiles=tiles, blob=out.add(blob))
 
     def _checked(self, rows: Iterable[int]) -> list[int]:
@@ -121,30 +127,36 @@ class GridRequests:
         return rows
 
     def _tiles_of(
-        self, rows: list[int], thumbs: bool
+        self, rows: list[int], thumbs: bool, facts: Sequence[str] = ()
     ) -> tuple[list[protocol.TileInfo], np.ndarray]:
         view = self._view
+        values = view.facts(rows, facts)
         errors = view.known[rows].get_column("error", default=pl.Series([None] * len(rows)))
-        readable = [row for row, error in zip(rows, errors, strict=True) if error is None]
+        shown = (None, NOT_SCORED)
+        readable = [row for row, error in zip(rows, errors, strict=True) if error in shown]
         thumbnails = self._thumbnails(readable) if thumbs else {}
         tiles, blob = [], bytearray()
-        for row, error in zip(rows, errors, strict=True):
+        for row, error, value in zip(rows, errors, values, strict=True):
             thumbnail = thumbnails.get(row)
             thumb = None
             if thumbnail is not None and thumbnail.jpeg is not None:
                 thumb = (len(blob), len(thumbnail.jpeg))
                 blob += thumbnail.jpeg
+            is_waiting = error == NOT_SCORED
+            if is_waiting:
+                error = None
             chosen, not_duplicate = view.by_hand(row)
             tiles.append(
                 protocol.TileInfo(
                     row=row,
                     name=file_name(view.paths[row]),
                     path=view.paths[row],
-                    caption=view.caption(row),
+                    caption=NOT_SCORED if is_waiting else view.caption(row),
                     chosen=chosen,
                     not_duplicate=not_duplicate,
                     width=view.fact(row, "width"),
                     height=view.fact(row, "height"),
+                    facts=value,
                     error=error or (thumbnail.error if thumbnail else None),
                     thumb=thumb,
                 )
@@ -182,6 +194,7 @@ class GridRequests:
     def _order(
         self, request: protocol.OrderRequest, _in: list[Any], out: Buffers
     ) -> protocol.OrderReply:
+        self._view.sort_again()
         return protocol.OrderReply(rank=out.add(self._view.rank(request.column)))
 
     def _select(

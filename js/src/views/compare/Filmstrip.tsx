@@ -1,0 +1,54 @@
+import { useEffect, useRef } from "preact/hooks";
+import * as format from "../../data/format";
+import type { Compare } from "../../state/compare";
+import { Thumb } from "../ui/Thumb";
+import { StatusBadge } from "./PaneHead";
+
+/** The members of the group, in an order that no decision changes. */
+export function Filmstrip({ compare }: { compare: Compare }) {
+  const list = useRef<HTMLOListElement>(null);
+  const { tiles } = compare.state;
+  tiles.version.value;
+  const base = compare.base.value;
+  const candidate = compare.candidate.value;
+  useEffect(() => {
+    const strip = list.current;
+    const item = strip?.querySelector<HTMLElement>('[aria-current="true"]')?.parentElement;
+    if (!strip || !item) return;
+    // Not by scrollIntoView, which scrolls the page too.
+    const middle = item.offsetLeft - (strip.clientWidth - item.offsetWidth) / 2;
+    strip.scrollLeft = Math.max(0, middle);
+  }, [candidate]);
+  return (
+    <ol ref={list} class="filmstrip" aria-label="Images of this group">
+      {compare.members.value.map((row) => {
+        const tile = tiles.get(row);
+        const it = compare.besideOf(row);
+        const name = tile?.info.name ?? "";
+        const far =
+          row === base ? "compared with" : distanceText(it?.distance ?? null, it?.identical);
+        return (
+          <li key={row}>
+            <button
+              type="button"
+              class={row === base ? "frame base" : "frame"}
+              aria-current={row === candidate}
+              aria-label={[name, far].filter(Boolean).join(", ")}
+              title={[name, it?.words].filter(Boolean).join("\n")}
+              onClick={() => compare.choose(row)}
+            >
+              <Thumb tile={tile} />
+              <StatusBadge compare={compare} row={row} />
+              <span class="far n">{far}</span>
+            </button>
+          </li>
+        );
+      })}
+    </ol>
+  );
+}
+
+function distanceText(distance: number | null, identical = false): string {
+  if (identical) return "same pixels";
+  return distance === null ? "" : format.score(distance);
+}
