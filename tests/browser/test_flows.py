@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from dedup_widgets.images.decode import decode
 from dedup_widgets.images.listing import find_images
-from on_screen import app, eventually, menu, show, tiles, unfold_filters
+from on_screen import app, eventually, menu, show, unfold_filters
 from on_screen import count as shortcut
 
 pytestmark = pytest.mark.browser
@@ -19,11 +19,6 @@ EXPLORER = "ex = dw.Explorer(df)\nex"
 def pictures(paths):
     """Return the fingerprints of some files, in their order."""
     return sorted(decode(Path(path).read_bytes()).fingerprint for path in paths)
-
-
-def count_of(widget, name):
-    """The count that sets the filter to what it counts."""
-    return widget.locator(".overview").get_by_role("button", name=name)
 
 
 def name_it(page, widget, name):
