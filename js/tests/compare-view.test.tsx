@@ -26,7 +26,6 @@ async function show() {
           facts: {},
           error: null,
           thumb: null,
-          facts: {},
         })),
         blob: new Uint8Array(0),
       }),

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from dedup_widgets.images.decode import decode
 from dedup_widgets.images.listing import find_images
-from on_screen import app, eventually, menu, show, tiles, unfold_filters
+from on_screen import app, eventually, menu, show, unfold_filters
 from on_screen import count as shortcut
 
 pytestmark = pytest.mark.browser
@@ -102,7 +102,7 @@ def test_the_documented_job_step_by_step(demo, lab, shots):
         eventually(notebook, "len(ex.selection)", shown)
         # One is not meant.
         spared = notebook.kernel("ex.view['path'][0]")
-        tiles(widget).first.locator(".tile").click(
+        widget.locator("[role=gridcell]:not(.context) .tile").first.click(
             position={"x": 60, "y": 80}, modifiers=["Control"]
         )
         expect(make).to_have_text(f"Make collection ({shown - 1})")
@@ -152,7 +152,8 @@ def test_a_decision_moves_no_tile(demo, shots):
         show(widget)
 
         def on_screen():
-            return widget.locator("[role=gridcell] .name").all_inner_texts()
+            places = "cells => cells.map(c => [c.dataset.row, c.getBoundingClientRect().top])"
+            return sorted(widget.locator("[role=gridcell]").evaluate_all(places))
 
         shortcut(widget, "exact copies").click()
         eventually(notebook, "len(ex.view)", 20)

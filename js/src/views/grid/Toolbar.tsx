@@ -56,7 +56,7 @@ export function SelectionControls({ state, children }: SelectionControlsProps) {
     <span class="controls">
       <span class="picked-count">
         <strong>{format.count(selection.count)}</strong> selected
-        {hidden > 0 && <span class="muted"> · {format.count(hidden)} hidden by the filter</span>}
+        {hidden > 0 && <span class="muted"> · {format.count(hidden)} hidden</span>}
       </span>
       {selection.count > 0 && (
         <button

@@ -63,10 +63,11 @@ class ReviewRequests(GridRequests):
 
     def is_slow(self, request: protocol.Request) -> bool:
         """Return whether a request needs a thread: all paths are read, or pairs searched once."""
-        return isinstance(request, protocol.FoldersRequest) or (
+        searches = isinstance(request, protocol.FoldersRequest) or (
             isinstance(request, protocol.DecideRequest)
             and isinstance(request.change, protocol.NearChange)
         )
+        return searches or super().is_slow(request)
 
     def report_change(self, change: Change, news: News) -> None:
         """Add the events that report a change to pages."""
