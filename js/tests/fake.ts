@@ -153,6 +153,7 @@ export function smallFrame(): Replies["open_review"] {
     score: "uniqueness",
     near: 0.05,
     similar: null,
+    words: false,
     path: "path",
     summary: {
       images: 8,

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { bandsOf, denseRank, displayOrder, withHidden } from "../src/data/order";
+import { bandsOf, denseRank, displayOrder, withHidden, withNewcomers } from "../src/data/order";
 import { NULL_RANK } from "../src/wire/protocol";
 
 interface Case {
@@ -155,5 +155,20 @@ describe("withHidden", () => {
 
   it("leaves the order as it is where nothing is hidden", () => {
     expect(shown([0, 0, 1, 1, 1], [0, 0, 0, 0, 0])).toEqual([2, 4, 3]);
+  });
+});
+
+describe("withNewcomers", () => {
+  const band = Uint32Array.from([1, 1, 0, 2, 2, 0]);
+  const now = (items: number[], visible: number[]) => [
+    ...withNewcomers(Uint32Array.from(items), Uint8Array.from(visible), band),
+  ];
+
+  it("keeps everything where it was, gone or not", () => {
+    expect(now([4, 3, 2, 0], [0, 0, 0, 1, 0, 0])).toEqual([4, 3, 2, 0]);
+  });
+
+  it("puts what is new at the end of its band, else at the end", () => {
+    expect(now([4, 2, 0], [1, 1, 1, 1, 1, 1])).toEqual([4, 3, 2, 0, 1, 5]);
   });
 });

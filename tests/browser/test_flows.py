@@ -8,7 +8,8 @@ from playwright.sync_api import expect
 
 from dedup_widgets.images.decode import decode
 from dedup_widgets.images.listing import find_images
-from on_screen import app, eventually, show, tiles
+from on_screen import app, eventually, menu, show, unfold_filters
+from on_screen import count as shortcut
 
 pytestmark = pytest.mark.browser
 
@@ -42,10 +43,10 @@ def make_dataset(widget, images):
 @pytest.mark.parametrize(
     ("count", "goes", "rules"),
     [
-        ("exact duplicates", "exact", ""),
+        ("exact copies", "exact", ""),
         ("near-duplicates", "near", ""),
         (
-            "exact duplicates",
+            "exact copies",
             "exact",
             "ex.rules = [dw.keepers.prefer_path('*/camera/*'), 'pixels', 'bytes']\n",
         ),
@@ -58,7 +59,7 @@ def test_from_a_count_to_a_dataset(demo, lab, shots, count, goes, rules):
     with demo(name, cell, height=1100) as notebook:
         page, widget = notebook.page, app(notebook.page)
         show(widget)
-        widget.get_by_role("button", name=count).first.click()
+        shortcut(widget, count).click()
         going = notebook.kernel(f"ex.session.summary.{goes}")
         expect(widget.locator("output.count")).to_contain_text(f"{going} images")
         widget.get_by_role("button", name="Accept plan").click()
@@ -82,14 +83,17 @@ def test_the_documented_job_step_by_step(demo, lab, shots):
     with demo("job", EXPLORER, height=1100) as notebook:
         page, widget = notebook.page, app(notebook.page)
         show(widget)
-        count = widget.locator("output.count")
+        shows = widget.locator("output.count")
         make = widget.get_by_role("button", name="Make collection")
 
         # A count, a sort, a range: what repeats another image, and what is near.
-        widget.get_by_role("button", name="exact duplicates").click()
-        expect(count).to_contain_text("20 images")
-        widget.get_by_label("Sort by").select_option("width")
-        widget.get_by_label("Sort by").select_option("uniqueness")
+        shortcut(widget, "exact copies").click()
+        expect(shows).to_contain_text("20 images")
+        view = menu(widget, "View")
+        view.get_by_label("Sort by").select_option("width")
+        view.get_by_label("Sort by").select_option("uniqueness")
+        page.keyboard.press("Escape")
+        unfold_filters(widget)
         widget.get_by_role("slider", name="Highest uniqueness").focus()
         page.keyboard.press("ArrowRight")
         eventually(notebook, "0.0001 < list(ex.filters['uniqueness'])[1] < 0.0002", True)
@@ -98,7 +102,7 @@ def test_the_documented_job_step_by_step(demo, lab, shots):
         eventually(notebook, "len(ex.selection)", shown)
         # One is not meant.
         spared = notebook.kernel("ex.view['path'][0]")
-        tiles(widget).first.locator(".tile").click(
+        widget.locator("[role=gridcell]:not(.context) .tile").first.click(
             position={"x": 60, "y": 80}, modifiers=["Control"]
         )
         expect(make).to_have_text(f"Make collection ({shown - 1})")
@@ -108,14 +112,14 @@ def test_the_documented_job_step_by_step(demo, lab, shots):
 
         # The rest is what is not in it.
         widget.get_by_role("button", name="Reset filters").first.click()
-        expect(count).to_contain_text("80 images")
+        expect(shows).to_contain_text("80 images")
         widget.get_by_role("button", name="Add filter").click()
         page.keyboard.type("collection")
         page.keyboard.press("Enter")
         widget.get_by_role("button", name="Not in").first.click()
         page.keyboard.press("Escape")
         left = 80 - (shown - 1)
-        expect(count).to_contain_text(f"{left} images")
+        expect(shows).to_contain_text(f"{left} images")
         widget.get_by_role("button", name="Select all shown").click()
         eventually(notebook, "len(ex.selection)", left - 2)
         assert notebook.kernel("ex.selection['error'].null_count() == len(ex.selection)")
@@ -148,9 +152,10 @@ def test_a_decision_moves_no_tile(demo, shots):
         show(widget)
 
         def on_screen():
-            return widget.locator("[role=gridcell] .name").all_inner_texts()
+            places = "cells => cells.map(c => [c.dataset.row, c.getBoundingClientRect().top])"
+            return sorted(widget.locator("[role=gridcell]").evaluate_all(places))
 
-        widget.get_by_role("button", name="exact duplicates").click()
+        shortcut(widget, "exact copies").click()
         eventually(notebook, "len(ex.view)", 20)
         before = on_screen()
         copy = widget.locator("[role=gridcell]:not(.context)").nth(1)

@@ -23,6 +23,8 @@ export interface Frame {
   near: number;
   /** Why similar items are off; null when they are on. */
   similar: string | null;
+  /** Whether images may be found by words. */
+  words: boolean;
   summary: Summary;
   /** Counts the plans. */
   version: number;
@@ -182,15 +184,14 @@ export function readableOf(frame: Frame, mask: Uint8Array): Uint8Array {
   return rows.includes(1) ? rows : mask;
 }
 
-/** The rows that stand side by side with those of a group that `mask` shows: its hidden keeper. */
-export function hiddenKeepers({ band, place, bands }: Frame, mask: Uint8Array): Uint8Array {
-  const hidden = new Uint8Array(mask.length);
-  for (let row = 0; row < mask.length; row++) {
-    if (!mask[row] || band[row] === 0) continue;
-    const keeper = bands.members[bands.start[band[row]]];
-    if (place[keeper] === 0 && !mask[keeper]) hidden[keeper] = 1;
-  }
-  return hidden;
+/** Keepers that `mask` hides, of groups of which it shows a member. */
+export function hiddenKeepers({ band, place, keep, bands }: Frame, mask: Uint8Array): Uint8Array {
+  const shown = new Uint8Array(bands.start.length);
+  for (let row = 0; row < mask.length; row++) if (mask[row]) shown[band[row]] = 1;
+  shown[0] = 0;
+  return mask.map((visible, row) =>
+    !visible && shown[band[row]] && (place[row] === 0 || keep[row] === Keep.stays) ? 1 : 0,
+  );
 }
 
 /** What `mask` shows, without the images that are suggested to stay. */

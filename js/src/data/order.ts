@@ -173,3 +173,34 @@ export function withHidden(
   }
   return items.subarray(0, to);
 }
+
+/**
+ * What was shown, all of it and in its order, and rows that are visible now: each at the end of its
+ * band, else at the end.
+ */
+export function withNewcomers(
+  items: Uint32Array,
+  visible: Uint8Array,
+  band: Uint32Array,
+): Uint32Array {
+  const old = new Uint8Array(visible.length);
+  for (const row of items) old[row] = 1;
+  const newcomers = new Map<number, number[]>();
+  let count = 0;
+  for (let row = 0; row < visible.length; row++) {
+    if (!visible[row] || old[row]) continue;
+    count++;
+    newcomers.set(band[row], [...(newcomers.get(band[row]) ?? []), row]);
+  }
+  if (count === 0) return items;
+  const rows: number[] = [];
+  items.forEach((row, position) => {
+    rows.push(row);
+    const b = band[row];
+    if (b === 0 || band[items[position + 1]] === b) return;
+    rows.push(...(newcomers.get(b) ?? []));
+    newcomers.delete(b);
+  });
+  for (const left of newcomers.values()) rows.push(...left);
+  return Uint32Array.from(rows);
+}

@@ -86,7 +86,7 @@ export class ExplorerState extends GridState {
     const { rpc, outbox, catalogue, selection, frame } = this;
     const { signal } = options;
     this.charts = new Charts(rpc, model);
-    this.nameForm = new NameForm({ catalogue, selection, frame, mask: this.mask, signal });
+    this.nameForm = new NameForm({ catalogue, selection, frame, visible: this.visible, signal });
     this.dataset = new DatasetMaker({
       rpc,
       outbox,

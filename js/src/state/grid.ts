@@ -1,6 +1,6 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { columnsOf, usualFacts } from "../data/facts";
-import type { Clauses } from "../data/filters";
+import { type Clauses, textOf, WORDS } from "../data/filters";
 import * as format from "../data/format";
 import {
   countGroups,
@@ -11,7 +11,7 @@ import {
   keptBeside,
   readableOf,
 } from "../data/frame";
-import { type Bands, denseRank, displayOrder, withHidden } from "../data/order";
+import { denseRank, displayOrder, withHidden, withNewcomers } from "../data/order";
 import { readSort, type Sort } from "../data/sort";
 import { type AnyModel, canEmbed, listen } from "../wire/model";
 import type { Replies } from "../wire/protocol";
@@ -32,20 +32,23 @@ export interface Shown {
   order: Uint32Array;
   /** The same with context tiles; `mask` has them as 0. */
   items: Uint32Array;
+  /** The rows of `items`. */
+  visible: Uint8Array;
   groups: number;
 }
 
-/** What rows are put in order by. */
-interface Layout {
+/** The ranks of a column; those of words are of a text. */
+interface Ranked {
+  column: string;
+  text: string | null;
   rank: Uint32Array;
-  band: Uint32Array;
-  place: Uint32Array;
-  bands: Bands;
+  frame: Frame;
 }
 
-/** A layout that is kept as long as these stay what they are. */
-interface KeptLayout {
-  layout: Layout;
+/** What is shown, which stays where it is as long as sort and filters are these. */
+interface KeptOrder {
+  items: Uint32Array;
+  band: Uint32Array;
   sort: Sort;
   clauses: Clauses;
 }
@@ -81,8 +84,8 @@ export class GridState extends PickState {
   readonly sorting: Signal<string | null> = signal(null);
   readonly sortError: Signal<string | null> = signal(null);
 
-  #rank: Signal<{ column: string; rank: Uint32Array; frame: Frame } | null> = signal(null);
-  #kept: Signal<KeptLayout | null> = signal(null);
+  #rank: Signal<Ranked | null> = signal(null);
+  #kept: Signal<KeptOrder | null> = signal(null);
   /** The same array under another plan, unless that has changed a score. */
   #scores = computed(() => {
     const frame = this.frame.value;
@@ -98,32 +101,36 @@ export class GridState extends PickState {
     return kept !== null && kept.sort === this.sort.value && kept.clauses === clauses.value;
   });
 
-  #layout: ReadonlySignal<Layout | null> = computed(() => {
-    const frame = this.frame.value;
-    if (!frame) return null;
-    if (this.orderKept.value) return this.#kept.value!.layout;
-    const { band, place, bands } = frame;
-    const rank = this.#rank.value?.rank ?? this.#scoreRank.value ?? new Uint32Array(frame.rows);
-    return { rank, band, place, bands };
-  });
-
   /** The rows that the filters leave. */
   readonly mask: ReadonlySignal<Uint8Array | null> = computed(() => this.filtering.mask.value);
 
   readonly shown: ReadonlySignal<Shown | null> = computed(() => {
     const frame = this.frame.value;
     const mask = this.mask.value;
-    const layout = this.#layout.value;
-    if (!frame || !mask || !layout) return null;
-    const { rank, band, place, bands } = layout;
+    if (!frame || !mask) return null;
+    const { band, place, bands } = frame;
     const { descending, grouped } = this.sort.value;
+    const groups = countGroups(frame, mask);
+    const beside = grouped && this.screen.showKeepers.value;
+    const hidden = beside ? hiddenKeepers(frame, mask) : null;
+    if (this.orderKept.value) {
+      const kept = this.#kept.value!;
+      const visible = hidden ? mask.map((shown, row) => shown | hidden[row]) : mask.slice();
+      const items = withNewcomers(kept.items, visible, kept.band);
+      for (const row of items) visible[row] = 1;
+      return { mask, order: items.filter((row) => mask[row] !== 0), items, visible, groups };
+    }
+    const rank = this.#rank.value?.rank ?? this.#scoreRank.value ?? new Uint32Array(frame.rows);
     const order = displayOrder(rank, band, place, mask, descending, grouped, bands);
-    const items =
-      grouped && this.screen.showKeepers.value
-        ? withHidden(order, band, mask, hiddenKeepers(frame, mask), bands)
-        : order;
-    return { mask, order, items, groups: countGroups(frame, mask) };
+    const items = hidden ? withHidden(order, band, mask, hidden, bands) : order;
+    const visible = items === order ? mask : mask.map((shown, row) => shown | (hidden?.[row] ?? 0));
+    return { mask, order, items, visible, groups };
   });
+
+  /** The rows that one can see, keepers outside the filter too. */
+  readonly visible: ReadonlySignal<Uint8Array | null> = computed(
+    () => this.shown.value?.visible ?? null,
+  );
 
   /** The facts that tiles show of their images. */
   readonly facts: ReadonlySignal<readonly string[]> = computed(() => {
@@ -134,8 +141,8 @@ export class GridState extends PickState {
   /** How many picked rows the filter hides. */
   readonly hiddenPicked = computed(() => {
     this.selection.version.value;
-    const mask = this.mask.value;
-    return mask ? this.selection.count - this.selection.rows.countIn(mask) : 0;
+    const visible = this.visible.value;
+    return visible ? this.selection.count - this.selection.rows.countIn(visible) : 0;
   });
 
   constructor(model: AnyModel, options: StateOptions, opens?: "open_grid" | "open_review") {
@@ -160,8 +167,9 @@ export class GridState extends PickState {
       effect(() => {
         const frame = this.frame.value;
         const column = this.sort.value.column;
+        const text = column === WORDS ? textOf(this.filtering.clauses.value[WORDS]) : null;
         this.rpc.recovered.value;
-        if (frame && !this.orderKept.value) this.#rankBy(frame, column);
+        if (frame && !this.orderKept.value) this.#rankBy(frame, column, text);
       }),
       effect(() => {
         if (this.frame.value) this.#showFacts(this.frame.value);
@@ -217,6 +225,17 @@ export class GridState extends PickState {
     this.#pushSort();
   }
 
+  /** Show the images that show what some words say, the nearest first; null for all again. */
+  findByWords(text: string | null): void {
+    const { path = "", score = null } = this.frame.peek() ?? {};
+    batch(() => {
+      this.filtering.change({ [WORDS]: text === null ? null : { contains: text }, [path]: null });
+      if (text !== null) this.setSort({ column: WORDS, descending: false, grouped: false });
+      else if (this.sort.peek().column === WORDS)
+        this.setSort({ ...readSort(null), column: score ?? path });
+    });
+  }
+
   #showFacts(frame: Frame): void {
     const chosen = this.screen.facts.value ?? usualFacts(frame);
     this.tiles.showFacts(columnsOf(chosen, frame, this.sort.value.column));
@@ -224,9 +243,15 @@ export class GridState extends PickState {
 
   /** Let rows stand where they stand, whatever changes, until other filters or a sort. */
   protected keepOrder(): void {
-    const layout = this.#layout.peek();
-    if (layout === null || this.orderKept.peek()) return;
-    this.#kept.value = { layout, sort: this.sort.peek(), clauses: this.filtering.clauses.peek() };
+    const shown = this.shown.peek();
+    const frame = this.frame.peek();
+    if (!shown || !frame || this.orderKept.peek()) return;
+    this.#kept.value = {
+      items: shown.items,
+      band: frame.band,
+      sort: this.sort.peek(),
+      clauses: this.filtering.clauses.peek(),
+    };
   }
 
   /** Let rows stand where they belong by now. */
@@ -278,7 +303,7 @@ export class GridState extends PickState {
   }
 
   /** Ranks of the score are computed here; those of other columns are Python's. */
-  #rankBy(frame: Frame, column: string): void {
+  #rankBy(frame: Frame, column: string, text: string | null): void {
     const present = this.#rank.peek();
     if (column === "" || column === frame.score) {
       this.sorting.value = null;
@@ -289,13 +314,13 @@ export class GridState extends PickState {
     const holds =
       present?.frame === frame ||
       (present?.frame.filled === frame.filled && !isPlanned(column, frame));
-    if (present?.column === column && holds) return;
+    if (present?.column === column && present.text === text && holds) return;
     this.sorting.value = column;
     this.rpc.request("order", { column }, { latest: "order" }).then(
       ({ rank }) => {
         if (this.frame.peek() !== frame || this.sort.peek().column !== column) return;
         batch(() => {
-          this.#rank.value = { column, rank, frame };
+          this.#rank.value = { column, text, rank, frame };
           this.sorting.value = null;
           this.sortError.value = null;
         });

@@ -28,8 +28,8 @@ interface NamingOptions {
   catalogue: Catalogue;
   selection: Selection;
   frame: ReadonlySignal<Frame | null>;
-  /** The rows that the filters leave. */
-  mask: ReadonlySignal<Uint8Array | null>;
+  /** The rows that one can see. */
+  visible: ReadonlySignal<Uint8Array | null>;
   signal: AbortSignal;
 }
 
@@ -64,9 +64,9 @@ export class NameForm {
 
   /** How many of them the filter hides. */
   readonly hidden: ReadonlySignal<number> = computed(() => {
-    const mask = this.#options.mask.value;
-    return mask && mask.length === this.rows.value.size
-      ? this.count.value - this.rows.value.countIn(mask)
+    const visible = this.#options.visible.value;
+    return visible?.length === this.rows.value.size
+      ? this.count.value - this.rows.value.countIn(visible)
       : 0;
   });
 

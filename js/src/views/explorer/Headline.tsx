@@ -65,8 +65,8 @@ function AcceptPlan({ state }: { state: ExplorerState }) {
   const goes = useComputed(() => state.accepting.value?.reduce((sum, row) => sum + row, 0) ?? 0);
   const hidden = useComputed(() => {
     const rows = state.accepting.value;
-    const mask = state.mask.value;
-    return rows && mask ? rows.reduce((sum, goes, row) => sum + (mask[row] ? 0 : goes), 0) : 0;
+    const seen = state.visible.value;
+    return rows && seen ? rows.reduce((sum, goes, row) => sum + (seen[row] ? 0 : goes), 0) : 0;
   });
   const shown = goes.value;
   return (

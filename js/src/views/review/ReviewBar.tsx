@@ -12,8 +12,8 @@ export function NotDuplicates({ state }: { state: ExplorerState }) {
   const known = frame.columns.some(({ name }) => name === "fingerprint");
   const grouped = known ? groupedOf(frame, state.selection.rows) : [];
   const ready = grouped.length > 0;
-  const mask = state.mask.value;
-  const hidden = mask ? grouped.filter((row) => !mask[row]).length : 0;
+  const seen = state.visible.value;
+  const hidden = seen ? grouped.filter((row) => !seen[row]).length : 0;
   return (
     <button
       type="button"
