@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 import dedup_widgets as dw
-from dedup_widgets.review.missing import find_missing
+from dedup_widgets.images.missing import find_missing
 from page import Page, Pixels, names
 
 
