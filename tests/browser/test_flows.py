@@ -65,7 +65,7 @@ def test_from_a_count_to_a_dataset(demo, lab, shots, count, goes, rules):
         show(widget)
         count_of(widget, count).click()
         going = notebook.kernel(f"ex.session.summary.{goes}")
-        expect(widget.locator("output.count")).to_contain_text(f"{going} images")
+        expect(widget.locator("output.count").first).to_contain_text(f"{going} images")
         widget.get_by_role("button", name="Accept plan").click()
         page.screenshot(path=shots / f"{name}-accepted.png")
         gone = notebook.kernel("ex.selection['path'].to_list()")
@@ -87,14 +87,18 @@ def test_the_documented_job_step_by_step(demo, lab, shots):
     with demo("job", EXPLORER, height=1100) as notebook:
         page, widget = notebook.page, app(notebook.page)
         show(widget)
-        count = widget.locator("output.count")
+        count = widget.locator("output.count").first
         make = widget.get_by_role("button", name="Make collection")
 
         # A count, a sort, a range: what repeats another image, and what is near.
         count_of(widget, "exact copies").click()
         expect(count).to_contain_text("20 images")
+        widget.get_by_role("button", name="View", exact=True).click()
         widget.get_by_label("Sort by").select_option("width")
         widget.get_by_label("Sort by").select_option("uniqueness")
+        page.keyboard.press("Escape")
+        if not widget.locator(".plot").is_visible():
+            widget.get_by_role("button", name="Filter", exact=True).click()
         widget.get_by_role("slider", name="Highest uniqueness").focus()
         page.keyboard.press("ArrowRight")
         eventually(notebook, "0.0001 < list(ex.filters['uniqueness'])[1] < 0.0002", True)
@@ -158,9 +162,9 @@ def test_a_decision_moves_no_tile(demo, shots):
 
         count_of(widget, "exact copies").click()
         eventually(notebook, "len(ex.view)", 20)
-        before = on_screen()
         copy = widget.locator("[role=gridcell]:not(.context)").nth(1)
         copy.locator(".tile").click(position={"x": 60, "y": 80})
+        before = on_screen()
         page.keyboard.press("n")
         offer = widget.get_by_role("button", name="Keep both")
         expect(offer).to_be_visible()
