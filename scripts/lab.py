@@ -153,7 +153,7 @@ class Lab:
         context = self._browser.new_context(viewport={"width": 1280, "height": 1000})
         try:
             page = context.new_page()
-            page.goto(url)
+            page.goto(url, timeout=120_000)
             yield page
         finally:
             context.close()

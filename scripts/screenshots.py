@@ -39,8 +39,7 @@ def explorer(notebook: Notebook, view: Locator) -> None:
 
 def dataset(notebook: Notebook, view: Locator, root: Path) -> None:
     """Show the dialog, after the plan was accepted and what stays was named."""
-    view.get_by_role("button", name="exact duplicates").click()
-    view.get_by_role("button", name="Accept plan").click()
+    view.get_by_role("button", name="Remove exact copies").click()
     notebook.page.keyboard.type("Unique\n")
     view.get_by_role("button", name="Create dataset…").first.click()
     dialog = view.get_by_role("dialog")

@@ -1,5 +1,7 @@
 """What the browser tests share: finding the Explorer on the page, and its state in Python."""
 
+import re
+
 from playwright.sync_api import expect
 
 SETUP = """
@@ -33,6 +35,24 @@ def eventually(notebook, expression, value, seconds=20):
             return
         notebook.page.wait_for_timeout(200)
     assert found == value
+
+
+def count(widget, name):
+    """One of the counts, which is a shortcut to its filter."""
+    return widget.get_by_role("group", name="Overview").get_by_role("button", name=name)
+
+
+def unfold_filters(widget):
+    """Show the histogram and what filters there are."""
+    toggle = widget.get_by_role("button", name=re.compile(r"^Filter( \d+)?$"))
+    if toggle.get_attribute("aria-expanded") == "false":
+        toggle.click()
+
+
+def menu(widget, name):
+    """Open one of the menus above the images, and return it."""
+    widget.get_by_role("button", name=name, exact=True).click()
+    return widget.get_by_role("dialog", name=name, exact=True)
 
 
 def drag(page, thumb, plot, place):

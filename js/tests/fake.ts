@@ -32,6 +32,8 @@ type Answers = {
 export class TestModel implements AnyModel {
   readonly sent: { content: SentMessage; buffers: ArrayBuffer[] }[] = [];
   answers: Answers;
+  /** What draws one widget within another; marimo's cannot. */
+  widget_manager: object = { create_view: () => {} };
   #traits: Map<string, unknown>;
   #listeners = new Map<string, Set<Listener>>();
 
@@ -151,6 +153,7 @@ export function smallFrame(): Replies["open_review"] {
     score: "uniqueness",
     near: 0.05,
     similar: null,
+    words: false,
     path: "path",
     summary: {
       images: 8,

@@ -17,6 +17,7 @@ const frame = frameOf({
   score: "uniqueness",
   near: 0.05,
   similar: null,
+  words: false,
   scores: new Float32Array([0, 0.2, 0.01, 0.9, Number.NaN]),
   kind: new Uint8Array([2, 2, 1, 0, 255]),
   keep: new Uint8Array([0, 1, 0, 1, 255]),

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from on_screen import app, drag, eventually, show, tiles
+from on_screen import app, count, drag, eventually, menu, show, tiles, unfold_filters
 
 pytestmark = pytest.mark.browser
 
@@ -22,6 +22,7 @@ def test_the_quickstart_from_photos_to_a_frame_of_duplicates(lab, shots, theme):
         page.screenshot(path=shots / f"quickstart-{theme}.png")
 
         # Drag the range: the grid follows in the browser, the frame in the kernel.
+        unfold_filters(widget)
         drag(
             page,
             widget.get_by_role("slider", name="Highest uniqueness"),
@@ -37,7 +38,7 @@ def test_the_quickstart_from_photos_to_a_frame_of_duplicates(lab, shots, theme):
         page.screenshot(path=shots / f"range-{theme}.png")
 
         # The shortcut for duplicates; pick by click, Ctrl-click and Shift-click.
-        widget.get_by_role("button", name="exact duplicates").click()
+        count(widget, "exact copies").click()
         eventually(notebook, "list(ex.filters['uniqueness'])", [0, 0.0001])
         picked = widget.locator("[role=gridcell]:not(.context)")
         picked.nth(0).locator(".tile").click(position={"x": 60, "y": 80})
@@ -120,6 +121,7 @@ def test_the_keyboard_works_and_stays_inside(demo):
         page.keyboard.press("s")
         expect(widget.get_by_role("dialog")).to_be_visible()
         page.keyboard.press("Escape")
+        unfold_filters(widget)
         thumb = widget.get_by_role("slider", name="Lowest uniqueness")
         thumb.focus()
         page.keyboard.press("End")
@@ -308,7 +310,74 @@ def test_what_a_copy_is_stands_below_it_and_beside_similar_items(demo, shots):
         notebook.page.keyboard.press("Escape")
 
         notebook.kernel("setattr(ex, 'near', 0.12)\n0")
-        widget.get_by_role("button", name="near ≤").click()
-        threshold = widget.get_by_role("dialog", name="Near-duplicate threshold")
+        widget.get_by_role("button", name=re.compile("^Plan")).click()
+        threshold = widget.get_by_role("dialog", name="Plan")
         expect(threshold).to_contain_text("nobody has confirmed them")
         notebook.page.screenshot(path=shots / "beyond-confirmed.png")
+
+
+@pytest.mark.parametrize(("width", "above"), [(1200, 160), (420, 220)])
+def test_images_begin_near_the_top(demo, shots, width, above):
+    cell = (
+        "import ipywidgets\n"
+        "ex = dw.Explorer(df)\n"
+        f"ipywidgets.Box([ex], layout=ipywidgets.Layout(width='{width}px'))"
+    )
+    with demo(f"top-{width}", cell, height=900) as notebook:
+        widget = app(notebook.page)
+        show(widget)
+        tile = tiles(widget).first.locator(".tile").bounding_box()
+        assert tile["y"] - widget.bounding_box()["y"] <= above
+        # As tall as the window has room for.
+        assert 400 < widget.get_by_role("grid").bounding_box()["height"] < 700
+        notebook.page.screenshot(path=shots / f"top-{width}.png")
+
+
+def test_keys_lead_to_the_images_from_group_to_group_and_to_the_search(demo):
+    with demo("more-keys", "ex = dw.Explorer(df)\nex") as notebook:
+        page, widget = notebook.page, app(notebook.page)
+        show(widget)
+        grid = widget.get_by_role("grid")
+        widget.get_by_role("tab", name="Images").focus()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(grid).to_be_focused()
+        focused = widget.locator(".cell.focused")
+        expect(focused.locator(".strip")).to_have_text(re.compile("^Group"))
+        first = focused.get_attribute("data-row")
+        page.keyboard.press("]")
+        expect(focused.locator(".strip")).to_have_text(re.compile("^Group"))
+        assert focused.get_attribute("data-row") != first
+        page.keyboard.press("[")
+        expect(focused).to_have_attribute("data-row", first)
+        page.keyboard.press("/")
+        page.keyboard.type("coffee")
+        eventually(
+            notebook, "len(ex.view)", notebook.kernel("df['path'].str.contains('coffee').sum()")
+        )
+        # A tile that the filter took away is not what the keyboard is on.
+        active = grid.get_attribute("aria-activedescendant")
+        assert active is None or widget.locator(f"#{active}").count() == 1
+        grid.focus()
+        page.keyboard.press("?")
+        expect(widget.get_by_role("dialog", name="Keys of the grid")).to_be_visible()
+
+
+def test_a_folder_is_preferred_on_screen_and_read_in_python(demo, shots):
+    with demo("folder-rule", "ex = dw.Explorer(df)\nex") as notebook:
+        page, widget = notebook.page, app(notebook.page)
+        show(widget)
+        plan = menu(widget, "Plan")
+        plan.get_by_label("Add a rule").select_option(label="a folder…")
+        page.screenshot(path=shots / "folder-rule.png")
+        plan.get_by_role("button", name="camera").click()
+        eventually(notebook, "ex.rules and ex.rules[0].about", "in the folder photos/camera")
+        eventually(
+            notebook,
+            "ex.frame.filter(pl.col('keep') & pl.col('group').is_not_null())['path']"
+            ".str.contains('/camera/').all()",
+            True,
+        )
+        assert notebook.kernel("dw.replay(df, ex.log).plan.equals(ex.plan)")
+        notebook.kernel("ex.undo()\n0")
+        expect(plan.locator(".rules li").first).not_to_contain_text("camera")

@@ -8,7 +8,8 @@ from playwright.sync_api import expect
 
 from dedup_widgets.images.decode import decode
 from dedup_widgets.images.listing import find_images
-from on_screen import app, eventually, show
+from on_screen import app, eventually, menu, show, unfold_filters
+from on_screen import count as shortcut
 
 pytestmark = pytest.mark.browser
 
@@ -18,11 +19,6 @@ EXPLORER = "ex = dw.Explorer(df)\nex"
 def pictures(paths):
     """Return the fingerprints of some files, in their order."""
     return sorted(decode(Path(path).read_bytes()).fingerprint for path in paths)
-
-
-def count_of(widget, name):
-    """The count that sets the filter to what it counts."""
-    return widget.locator(".overview").get_by_role("button", name=name)
 
 
 def name_it(page, widget, name):
@@ -63,9 +59,9 @@ def test_from_a_count_to_a_dataset(demo, lab, shots, count, goes, rules):
     with demo(name, cell, height=1100) as notebook:
         page, widget = notebook.page, app(notebook.page)
         show(widget)
-        count_of(widget, count).click()
+        shortcut(widget, count).click()
         going = notebook.kernel(f"ex.session.summary.{goes}")
-        expect(widget.locator("output.count").first).to_contain_text(f"{going} images")
+        expect(widget.locator("output.count")).to_contain_text(f"{going} images")
         widget.get_by_role("button", name="Accept plan").click()
         page.screenshot(path=shots / f"{name}-accepted.png")
         gone = notebook.kernel("ex.selection['path'].to_list()")
@@ -87,18 +83,17 @@ def test_the_documented_job_step_by_step(demo, lab, shots):
     with demo("job", EXPLORER, height=1100) as notebook:
         page, widget = notebook.page, app(notebook.page)
         show(widget)
-        count = widget.locator("output.count").first
+        shows = widget.locator("output.count")
         make = widget.get_by_role("button", name="Make collection")
 
         # A count, a sort, a range: what repeats another image, and what is near.
-        count_of(widget, "exact copies").click()
-        expect(count).to_contain_text("20 images")
-        widget.get_by_role("button", name="View", exact=True).click()
-        widget.get_by_label("Sort by").select_option("width")
-        widget.get_by_label("Sort by").select_option("uniqueness")
+        shortcut(widget, "exact copies").click()
+        expect(shows).to_contain_text("20 images")
+        view = menu(widget, "View")
+        view.get_by_label("Sort by").select_option("width")
+        view.get_by_label("Sort by").select_option("uniqueness")
         page.keyboard.press("Escape")
-        if not widget.locator(".plot").is_visible():
-            widget.get_by_role("button", name="Filter", exact=True).click()
+        unfold_filters(widget)
         widget.get_by_role("slider", name="Highest uniqueness").focus()
         page.keyboard.press("ArrowRight")
         eventually(notebook, "0.0001 < list(ex.filters['uniqueness'])[1] < 0.0002", True)
@@ -117,14 +112,14 @@ def test_the_documented_job_step_by_step(demo, lab, shots):
 
         # The rest is what is not in it.
         widget.get_by_role("button", name="Reset filters").first.click()
-        expect(count).to_contain_text("80 images")
+        expect(shows).to_contain_text("80 images")
         widget.get_by_role("button", name="Add filter").click()
         page.keyboard.type("collection")
         page.keyboard.press("Enter")
         widget.get_by_role("button", name="Not in").first.click()
         page.keyboard.press("Escape")
         left = 80 - (shown - 1)
-        expect(count).to_contain_text(f"{left} images")
+        expect(shows).to_contain_text(f"{left} images")
         widget.get_by_role("button", name="Select all shown").click()
         eventually(notebook, "len(ex.selection)", left - 2)
         assert notebook.kernel("ex.selection['error'].null_count() == len(ex.selection)")
@@ -160,7 +155,7 @@ def test_a_decision_moves_no_tile(demo, shots):
             places = "cells => cells.map(c => [c.dataset.row, c.getBoundingClientRect().top])"
             return sorted(widget.locator("[role=gridcell]").evaluate_all(places))
 
-        count_of(widget, "exact copies").click()
+        shortcut(widget, "exact copies").click()
         eventually(notebook, "len(ex.view)", 20)
         copy = widget.locator("[role=gridcell]:not(.context)").nth(1)
         copy.locator(".tile").click(position={"x": 60, "y": 80})

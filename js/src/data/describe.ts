@@ -7,6 +7,7 @@ import {
   presenceOf,
   textOf,
   type Value,
+  WORDS,
 } from "./filters";
 import { measureOf, write } from "./measure";
 
@@ -39,6 +40,7 @@ export function describe(key: string, clause: Clause, columns: readonly Column[]
   if (isRange(clause)) return { name: key, text: range(clause, columns.find(named(key))) };
   if (any) return { name: key, text: list(any.map(valueName)) };
   const text = textOf(clause);
+  if (key === WORDS && text !== null) return { name: "shows", text: `“${text}”` };
   if (text !== null) return { name: key, text: `contains “${text}”` };
   const missing = presenceOf(clause);
   const word = missing === null ? undefined : PRESENCE[key]?.[missing ? 1 : 0];

@@ -37,6 +37,9 @@ export function columnData({ facet, values, codes, labels }: Replies["column"]):
   return { facet: "text" };
 }
 
+/** The key of images found by words, and the name of their order by nearness. */
+export const WORDS = "words";
+
 /** Keys that stand for no column. */
 export const RESERVED: readonly string[] = [
   "collections",
@@ -44,6 +47,7 @@ export const RESERVED: readonly string[] = [
   "reviewed",
   "label_conflict",
   "leakage",
+  WORDS,
   "where",
 ];
 

@@ -23,6 +23,8 @@ export interface Frame {
   near: number;
   /** Why similar items are off; null when they are on. */
   similar: string | null;
+  /** Whether images may be found by words. */
+  words: boolean;
   summary: Summary;
   /** Counts the plans. */
   version: number;

@@ -26,9 +26,15 @@ export function reviewedBands(frame: Frame, seen: Seen): Uint8Array {
   const { start, members } = frame.bands;
   const done = new Uint8Array(frame.groupSize.length);
   for (let band = 1; band < done.length; band++) {
-    if (frame.groupSize[band] === 0) continue;
-    const rows = members.subarray(start[band], start[band + 1]);
-    done[band] = +wereSeen(seen, groupRows(frame, rows));
+    let label = 0;
+    let same = frame.groupSize[band] > 0;
+    for (let m = start[band]; same && m < start[band + 1]; m++) {
+      if (!inGroup(frame, members[m])) continue;
+      const own = seen[members[m]];
+      same = own > 0 && (label === 0 || own === label);
+      label = own;
+    }
+    done[band] = +same;
   }
   return done;
 }

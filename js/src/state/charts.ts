@@ -1,5 +1,5 @@
 import { type Signal, signal } from "@preact/signals";
-import type { AnyModel } from "../wire/model";
+import { type AnyModel, canEmbed } from "../wire/model";
 import { CancelledError, RetryError, type Rpc, reasonOf } from "../wire/rpc";
 
 type ChartsStatus = { kind: "none" | "loading" | "ready" } | { kind: "error"; message: string };
@@ -8,20 +8,21 @@ type ChartsStatus = { kind: "none" | "loading" | "ready" } | { kind: "error"; me
 export class Charts {
   readonly status: Signal<ChartsStatus> = signal({ kind: "none" });
   #rpc: Rpc;
-  #canEmbed: boolean;
+  /** Whether the host can draw them at all. */
+  readonly canEmbed: boolean;
 
   constructor(rpc: Rpc, model: AnyModel) {
     this.#rpc = rpc;
-    this.#canEmbed = "widget_manager" in model && model.widget_manager !== undefined;
+    this.canEmbed = canEmbed(model);
   }
 
   /** Request the charts, unless they are here or under way. */
   request(): void {
-    if (!this.#canEmbed) {
+    if (!this.canEmbed) {
       this.fail(
         new Error(
-          "This notebook cannot show one widget within another. " +
-            "dedup_widgets.threshold_curve(df) has the numbers; JupyterLab draws the charts.",
+          "This notebook cannot show one widget within another; JupyterLab can. " +
+            "In Python, threshold_curve(df) has the numbers.",
         ),
       );
       return;

@@ -77,6 +77,8 @@ export class GridView {
   /** The last position of the focus, for when its row has gone. */
   #position = 0;
   #layout: Layout | null = null;
+  /** The row that stays where it is while a job fills the frame, until a person scrolls. */
+  #stays: number | null = null;
   #down = true;
   #flashTimer: ReturnType<typeof setTimeout> | undefined;
   #settleTimer: ReturnType<typeof setTimeout> | undefined;
@@ -115,6 +117,7 @@ export class GridView {
 
   scrolled(scrollTop: number): void {
     if (scrollTop === this.#map.scrollTop) return;
+    this.#stays = null;
     this.#down = scrollTop > this.#map.scrollTop;
     this.#map.scrolled(scrollTop);
     this.#publish();
@@ -340,11 +343,13 @@ export class GridView {
 
   /** Where to scroll so that the first image on screen stays there; null at the very top. */
   #firstStays(before: Layout, { items, cells }: Pick<Layout, "items" | "cells">): number | null {
-    const line = Math.floor(this.#map.top / before.cells.height);
-    const found = items.indexOf(before.items[line * before.cells.columns]);
+    const { columns, height } = before.cells;
+    const row = this.#stays ?? before.items[Math.floor(this.#map.top / height) * columns];
+    const found = items.indexOf(row);
     if (this.#map.top === 0 || found < 0) return null;
-    const within = this.#map.top - line * before.cells.height;
-    return Math.floor(found / cells.columns) * cells.height + within;
+    this.#stays = row;
+    const offset = Math.floor(before.items.indexOf(row) / columns) * height - this.#map.top;
+    return Math.max(0, Math.floor(found / cells.columns) * cells.height - offset);
   }
 
   #rows(overscan: number) {

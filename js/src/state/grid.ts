@@ -1,6 +1,6 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { columnsOf, usualFacts } from "../data/facts";
-import type { Clauses } from "../data/filters";
+import { type Clauses, textOf, WORDS } from "../data/filters";
 import * as format from "../data/format";
 import {
   countGroups,
@@ -13,7 +13,7 @@ import {
 } from "../data/frame";
 import { denseRank, displayOrder, withHidden, withNewcomers } from "../data/order";
 import { readSort, type Sort } from "../data/sort";
-import { type AnyModel, listen } from "../wire/model";
+import { type AnyModel, canEmbed, listen } from "../wire/model";
 import type { Replies } from "../wire/protocol";
 import { CancelledError, RetryError } from "../wire/rpc";
 import { syncTrait } from "../wire/sync";
@@ -35,6 +35,14 @@ export interface Shown {
   /** The rows of `items`. */
   visible: Uint8Array;
   groups: number;
+}
+
+/** The ranks of a column; those of words are of a text. */
+interface Ranked {
+  column: string;
+  text: string | null;
+  rank: Uint32Array;
+  frame: Frame;
 }
 
 /** What is shown, which stays where it is as long as sort and filters are these. */
@@ -76,7 +84,7 @@ export class GridState extends PickState {
   readonly sorting: Signal<string | null> = signal(null);
   readonly sortError: Signal<string | null> = signal(null);
 
-  #rank: Signal<{ column: string; rank: Uint32Array; frame: Frame } | null> = signal(null);
+  #rank: Signal<Ranked | null> = signal(null);
   #kept: Signal<KeptOrder | null> = signal(null);
   /** The same array under another plan, unless that has changed a score. */
   #scores = computed(() => {
@@ -159,8 +167,9 @@ export class GridState extends PickState {
       effect(() => {
         const frame = this.frame.value;
         const column = this.sort.value.column;
+        const text = column === WORDS ? textOf(this.filtering.clauses.value[WORDS]) : null;
         this.rpc.recovered.value;
-        if (frame && !this.orderKept.value) this.#rankBy(frame, column);
+        if (frame && !this.orderKept.value) this.#rankBy(frame, column, text);
       }),
       effect(() => {
         if (this.frame.value) this.#showFacts(this.frame.value);
@@ -173,7 +182,7 @@ export class GridState extends PickState {
       },
       { once: true },
     );
-    if (!(model as { widget_manager?: unknown }).widget_manager) this.#answer(model, abort);
+    if (!canEmbed(model)) this.#answer(model, abort);
     this.open();
   }
 
@@ -214,6 +223,17 @@ export class GridState extends PickState {
   setSort(change: Partial<Sort>): void {
     this.sort.value = { ...this.sort.value, ...change };
     this.#pushSort();
+  }
+
+  /** Show the images that show what some words say, the nearest first; null for all again. */
+  findByWords(text: string | null): void {
+    const { path = "", score = null } = this.frame.peek() ?? {};
+    batch(() => {
+      this.filtering.change({ [WORDS]: text === null ? null : { contains: text }, [path]: null });
+      if (text !== null) this.setSort({ column: WORDS, descending: false, grouped: false });
+      else if (this.sort.peek().column === WORDS)
+        this.setSort({ ...readSort(null), column: score ?? path });
+    });
   }
 
   #showFacts(frame: Frame): void {
@@ -283,7 +303,7 @@ export class GridState extends PickState {
   }
 
   /** Ranks of the score are computed here; those of other columns are Python's. */
-  #rankBy(frame: Frame, column: string): void {
+  #rankBy(frame: Frame, column: string, text: string | null): void {
     const present = this.#rank.peek();
     if (column === "" || column === frame.score) {
       this.sorting.value = null;
@@ -294,13 +314,13 @@ export class GridState extends PickState {
     const holds =
       present?.frame === frame ||
       (present?.frame.filled === frame.filled && !isPlanned(column, frame));
-    if (present?.column === column && holds) return;
+    if (present?.column === column && present.text === text && holds) return;
     this.sorting.value = column;
     this.rpc.request("order", { column }, { latest: "order" }).then(
       ({ rank }) => {
         if (this.frame.peek() !== frame || this.sort.peek().column !== column) return;
         batch(() => {
-          this.#rank.value = { column, rank, frame };
+          this.#rank.value = { column, text, rank, frame };
           this.sorting.value = null;
           this.sortError.value = null;
         });

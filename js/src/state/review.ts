@@ -158,7 +158,6 @@ export class Review {
   }
 
   async loadFolders(): Promise<void> {
-    if (this.folders.peek()) return;
     try {
       this.folders.value = await this.#rpc.request("folders", {}, { latest: "folders" });
     } catch (error) {

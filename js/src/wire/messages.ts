@@ -418,6 +418,7 @@ export interface GridReply {
   path: string;
   near: number;
   similar: string | null;
+  words: boolean;
   scores: Float32;
   selected: Uint8;
   band: Uint32;
@@ -551,6 +552,7 @@ export interface ReviewReply {
   path: string;
   near: number;
   similar: string | null;
+  words: boolean;
   scores: Float32;
   selected: Uint8;
   band: Uint32;

@@ -37,3 +37,9 @@ export function listen(
   model.on(event, callback);
   signal.addEventListener("abort", () => model.off(event, callback), { once: true });
 }
+
+/** Whether the host can draw one widget within another, which marimo cannot. */
+export function canEmbed(model: AnyModel): boolean {
+  const { widget_manager } = model as { widget_manager?: { create_view?: unknown } };
+  return typeof widget_manager?.create_view === "function";
+}

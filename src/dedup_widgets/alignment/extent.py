@@ -82,7 +82,8 @@ def ends_at_seams(larger: NDArray[np.uint8], m: Map) -> bool:
     """Tell whether a picture that shows a part of a larger one ends at its seams, as in a collage.
 
     A photo goes on beyond the side of a crop. Where another picture begins, it changes there and
-    not a little before.
+    not a little before. Only where it lies upright, or by a quarter turn: turned pictures have
+    corners of one colour.
 
     Parameters
     ----------
@@ -97,6 +98,8 @@ def ends_at_seams(larger: NDArray[np.uint8], m: Map) -> bool:
     ends = False
     for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         along = end - start
+        if np.abs(along).min() > SEAM:
+            return False
         outwards = np.array([along[1], -along[0]]) / max(1e-9, float(np.hypot(*along)))
         outwards *= np.sign(float(outwards @ (start - middle))) or 1
         on_side = start + np.linspace(0.04, 0.96, SEAM_PLACES)[:, None] * along

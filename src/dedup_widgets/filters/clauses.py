@@ -93,7 +93,7 @@ def to_json(name: str, dtype: pl.DataType, kind: Kind | None, value: Any) -> Any
                 "and filters.absent, or by an expression of your own: {'where': …}"
             )
     if isinstance(value, str):
-        return {"contains": _searchable(name, value)}
+        return {"contains": searchable(name, value)}
     clause = _any(name, value, str, "takes a text to search for, or a list of values and None")
     if isinstance(dtype, pl.Enum):
         categories = dtype.categories.to_list()
@@ -252,7 +252,8 @@ def _any(name: str, values: Any, member: type, takes: str) -> dict[str, list[Any
     return {"any": [*ordered, None] if None in values else ordered}
 
 
-def _searchable(name: str, text: str) -> str:
+def searchable(name: str, text: str) -> str:
+    """Return a text to search for, unless it is empty, too long, or half a character."""
     if not 0 < len(text) <= MAX_SEARCH:
         raise InputError(
             f"the text to search for in column {name!r} has {len(text):,} characters; give 1 to "

@@ -12,6 +12,7 @@ key                  JSON                                    in Python
                                                              that were reviewed, or were not yet
 ``label_conflict``   ``true``                                ``True``: groups whose labels disagree
 ``leakage``          ``true``                                ``True``: groups that straddle splits
+``words``            ``{"contains": "a red car"}``           ``"a red car"``: the images nearest to it
 ``where``            ``{"text": …, "expression": …}``        a Polars expression
 ===================  ======================================  =========================================
 """  # noqa: E501
@@ -31,9 +32,9 @@ import polars as pl
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.filters import facets
-from dedup_widgets.filters.clauses import from_json, to_expression, to_json
+from dedup_widgets.filters.clauses import from_json, searchable, to_expression, to_json
 
-RESERVED = ("collections", "plan", "reviewed", "label_conflict", "leakage", "where")
+RESERVED = ("collections", "plan", "reviewed", "label_conflict", "leakage", "words", "where")
 """Keys that stand for no column. A column of such a name can be filtered by ``where`` only."""
 
 
@@ -97,6 +98,8 @@ class Context:
         None without groups.
     label_conflict, leakage : callable | None
         Return the mask of such rows; None without a column of labels or splits.
+    words : callable | None
+        Returns the mask of the images nearest to a text; None where the model embeds none.
     expressions : Expressions
         What ``where`` may stand for.
     """
@@ -108,6 +111,7 @@ class Context:
     reviewed: Callable[[], Mapping[bool, np.ndarray]] | None = None
     label_conflict: Callable[[], np.ndarray] | None = None
     leakage: Callable[[], np.ndarray] | None = None
+    words: Callable[[str], np.ndarray] | None = None
     expressions: Expressions = field(default_factory=Expressions)
 
     def kind(self, column: str, dtype: pl.DataType) -> facets.Kind | None:
@@ -297,6 +301,8 @@ def _row_sets(n: int, key: str, clause: Any, context: Context) -> Iterator[tuple
         yield _union(context.plan() if context.plan else {}, clause["any"], n), True
     elif key == "reviewed":
         yield _union(context.reviewed() if context.reviewed else {}, clause["any"], n), True
+    elif key == "words":
+        yield context.words(clause["contains"]) if context.words else np.zeros(n, bool), True
     else:
         yield getattr(context, key)(), True
 
@@ -321,6 +327,8 @@ def _value(frame: pl.DataFrame, key: str, clause: Any, context: Context) -> Any:
     if key in ("plan", "reviewed"):
         values = list(clause["any"])
         return values[0] if len(values) == 1 else values
+    if key == "words":
+        return clause["contains"]
     if key in RESERVED:
         return deepcopy(clause)
     dtype = frame.schema.get(key, pl.Null())
@@ -365,6 +373,11 @@ def _reserved(frame: pl.DataFrame, key: str, value: Any, context: Context) -> An
         if not isinstance(value, bool):
             raise InputError(f"'reviewed' takes True or False, not {value!r}")
         return {"any": [value]}
+    if key == "words":
+        if not isinstance(value, str):
+            raise InputError(f"'words' takes a text, not {value!r}")
+        masks(searchable(key, value))  # a model that cannot be loaded is said at once
+        return {"contains": value}
     if value is not True:
         raise InputError(f"{key!r} takes True, not {value!r}; leave it out for all rows")
     return True
@@ -375,6 +388,7 @@ _MISSING = {
     "reviewed": "it has no groups; dedup_widgets.score makes them",
     "label_conflict": "no column of labels is named",
     "leakage": "no column of splits is named",
+    "words": "the model of these embeddings does not embed text; score with CLIP",
 }
 
 

@@ -218,6 +218,7 @@ class Session(View):
             reviewed=self._reviewed_groups if "group" in self.known.columns else None,
             label_conflict=self._disagreement(self.label),
             leakage=self._disagreement(self.split),
+            words=self._by_words,
             expressions=self._expressions,
         )
 
@@ -263,7 +264,7 @@ class Session(View):
         with self.changing(Change("frame")):
             self._scored_frame = frame
             self._following = Following(frame, self.path, self.score)
-            self.searched = self._search(frame)
+            self._search(frame)
             self._stored = StoredDecisions(frame, self.store.library, self.path)
             found = self._stored.read()
             self._reviewed = self._seen_of(frame)

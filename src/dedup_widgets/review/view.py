@@ -1,7 +1,7 @@
 """What of a frame is shown, in which order, and what of it is selected: a grid without a screen."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +26,7 @@ from dedup_widgets.frame.table import (
     to_polars,
 )
 from dedup_widgets.review.display import (
+    NO_RANK,
     Bands,
     Fact,
     bands,
@@ -37,6 +38,7 @@ from dedup_widgets.review.display import (
 from dedup_widgets.review.steps import Mask
 from dedup_widgets.review.watched import Change, Watched
 from dedup_widgets.search.similar import SimilarImages
+from dedup_widgets.search.words import WordSearch
 from dedup_widgets.store.open import Store, open_store
 
 SORT_KEYS = ("column", "descending", "grouped")
@@ -91,6 +93,8 @@ class View(Watched):
         What the frame holds, counted.
     searched : SimilarImages or None
         The images as similar ones are searched among them; None without embeddings.
+    words : WordSearch or None
+        What finds them by words; None without embeddings.
     """
 
     def __init__(
@@ -115,7 +119,7 @@ class View(Watched):
         self._selected: Mask = np.zeros(len(frame), np.bool_)
         self._clauses: dict[str, Any] = {}
         self._kept_order: tuple[Bands, np.ndarray] | None = None
-        self.searched = self._search(frame)
+        self._search(frame)
         self._show(frame)
         self._context = self._filter_context()
         first = self.score
@@ -135,13 +139,30 @@ class View(Watched):
         )
         self._ranks: dict[str, np.ndarray] = {}
 
-    def _search(self, frame: pl.DataFrame) -> SimilarImages | None:
-        if "embedding" not in frame.columns:
-            return None
-        return SimilarImages(frame, self.path, beside=self.store.cache.path)
+    def _search(self, frame: pl.DataFrame) -> None:
+        self.searched: SimilarImages | None = None
+        self.words: WordSearch | None = None
+        if "embedding" in frame.columns:
+            self.searched = SimilarImages(frame, self.path, beside=self.store.cache.path)
+            self.words = WordSearch(self.searched)
 
     def _filter_context(self) -> Context:
-        return Context(path=self.path, score=self.score)
+        return Context(path=self.path, score=self.score, words=self._by_words)
+
+    @property
+    def _by_words(self) -> Callable[[str], Mask] | None:
+        words = self.words
+        if words is None or not words.may_find:
+            return None
+        return lambda text: self.mask_of(words.find(text))
+
+    def _rank_by_words(self) -> np.ndarray:
+        """Return the rank of each row by the words that are filtered by: the nearest first."""
+        rank = np.full(len(self), NO_RANK, np.uint32)
+        if self.words is not None and "words" in self._clauses:
+            rows = self.words.find(self._clauses["words"]["contains"])
+            rank[rows] = np.arange(len(rows))
+        return rank
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -320,7 +341,12 @@ class View(Watched):
         self.rank(wanted["column"])
 
     def rank(self, column: str) -> np.ndarray:
-        """Return the dense rank of each row in a column, uint32 (n,)."""
+        """Return the dense rank of each row in a column, uint32 (n,).
+
+        ``"words"``, where there is no such column, ranks by the words that are filtered by.
+        """
+        if column == "words" and column not in self.frame.columns:
+            return self._rank_by_words()
         require_columns(self.frame, [column], "sorting")
         if not sortable(self.frame[column].dtype):
             raise InputError(f"cannot sort by {column!r}, which holds {self.frame[column].dtype}")

@@ -90,7 +90,7 @@ def similar(
     images = _images_of(df, text, store_paths(store).cache)
     if text in images.row_of:
         return images.frame(text, k)
-    embedder = _embedder(images.made, model, device, precision)
+    embedder = embedder_of(images.made, model, device, precision)
     if Path(text).suffix.lower() in IMAGE_SUFFIXES or _is_file(text):
         data = source_for(text).read(text)
         try:
@@ -117,8 +117,11 @@ def _is_file(path: str) -> bool:
     return True
 
 
-def _embedder(
-    made: Provenance | None, model: Any, device: str | None, precision: Precision | None
+def embedder_of(
+    made: Provenance | None,
+    model: Any = None,
+    device: str | None = None,
+    precision: Precision | None = None,
 ) -> Embedder:
     """Load the model that is given, or that which made a frame's embeddings."""
     if model is not None:

@@ -16,7 +16,7 @@ from dedup_widgets.store.open import Store
 from dedup_widgets.widgets.base import front_end
 from dedup_widgets.widgets.delegate import attribute_of, method_of
 from dedup_widgets.widgets.image_grid import ImageGrid
-from dedup_widgets.widgets.protocol import AnalyticsRequest, Buffers, Request
+from dedup_widgets.widgets.protocol import AnalyticsRequest, Buffers
 from dedup_widgets.widgets.requests.compare import CompareRequests
 from dedup_widgets.widgets.requests.dataset import DatasetRequests
 from dedup_widgets.widgets.requests.review import ReviewRequests
@@ -189,6 +189,3 @@ class Explorer(ImageGrid):
         super()._receive(widget, content, buffers)
         if self._requests.collections_changed:
             self._follow([Change("collections")])
-
-    def _is_slow(self, request: Request) -> bool:
-        return super()._is_slow(request) or self._requests.is_slow(request)

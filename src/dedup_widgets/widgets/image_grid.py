@@ -17,6 +17,7 @@ from dedup_widgets.widgets.base import Widget, front_end
 from dedup_widgets.widgets.delegate import attribute_of, method_of
 from dedup_widgets.widgets.link import link
 from dedup_widgets.widgets.outputs import note_made
+from dedup_widgets.widgets.protocol import Request
 from dedup_widgets.widgets.requests.grid import GridRequests
 from dedup_widgets.widgets.saved import saved_html
 
@@ -125,6 +126,9 @@ class ImageGrid(Widget):
             self._stop_following()
             self._stop_following = None
 
+    def _is_slow(self, request: Request) -> bool:
+        return super()._is_slow(request) or self._requests.is_slow(request)
+
     def link(self, scatter: Any) -> Callable[[], None]:
         """Share selection and filters with a scatter plot of jupyter-scatter.
 
@@ -185,8 +189,11 @@ class ImageGrid(Widget):
 
     def _follow(self, changes: Sequence[Change]) -> None:
         with self._news() as news:
+            what = {change.what for change in changes}
             for change in changes:
-                self._requests.report_change(change, news)
+                # A page that asks for all again gets the plan with it.
+                if change.what != "plan" or "frame" not in what:
+                    self._requests.report_change(change, news)
         for change in changes:
             self._show(change)
         self.revision += 1

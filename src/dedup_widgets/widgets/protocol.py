@@ -171,6 +171,8 @@ class GridReply(Reply):
     near: float
     similar: str | None
     """Why similar items are off; null when they are on."""
+    words: bool
+    """Whether images may be found by words."""
     scores: Float32
     selected: Uint8
     band: Uint32

@@ -8,11 +8,13 @@ export function Analytics({ state }: { state: ExplorerState }) {
   if (status.kind === "error") {
     return (
       <div class="placeholder" role="alert">
-        <strong>The charts could not be made.</strong>
+        <strong>The charts cannot be drawn.</strong>
         <span class="reason">{status.message}</span>
-        <button type="button" onClick={() => state.charts.request()}>
-          Try again
-        </button>
+        {state.charts.canEmbed && (
+          <button type="button" onClick={() => state.charts.request()}>
+            Try again
+          </button>
+        )}
       </div>
     );
   }

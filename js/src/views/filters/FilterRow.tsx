@@ -7,7 +7,7 @@ import type { ExplorerState } from "../../state/explorer";
 import { RangeHistogram } from "../histogram/RangeHistogram";
 import { DownIcon, FilterIcon } from "../ui/icons";
 import { FilterBar } from "./FilterBar";
-import { TextEditor } from "./TextEditor";
+import { SearchBox } from "./SearchBox";
 
 /** Unfolds the filters; the number is that of those beyond the count that is pressed. */
 export function FilterToggle({ state }: { state: ExplorerState }) {
@@ -58,15 +58,13 @@ export function FilterRow({ state, searches }: FilterRowProps) {
   const frame = state.frame.value;
   const open = isOpen(state);
   useLayoutEffect(() => {
-    if (searches.value > 0) row.current?.querySelector<HTMLElement>("input[type=text]")?.focus();
+    if (searches.value > 0) row.current?.querySelector<HTMLElement>("input[type=search]")?.focus();
   }, [searches.value]);
   if (!open || !frame) return null;
   return (
     <div ref={row} id="filter-row" class="filter-row">
       <div class="bar">
-        <span class="find">
-          <TextEditor name={frame.path} label="Find by name" state={state} presence={false} />
-        </span>
+        <SearchBox state={state} />
         <FilterBar state={state} />
       </div>
       <ScoreHistogram state={state} />

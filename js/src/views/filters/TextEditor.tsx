@@ -1,56 +1,29 @@
-import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
 import { textOf } from "../../data/filters";
 import { PresenceEditor } from "./ChoiceEditors";
 import type { EditorProps } from "./editor";
-
-/** Milliseconds after the last key until the search begins. */
-const PAUSE = 200;
+import { useTyped } from "./use-typed";
 
 interface TextEditorProps extends EditorProps {
   /** Whether some rows may have no text. */
   presence: boolean;
-  label?: string;
 }
 
 /** Search a column for a text. */
-export function TextEditor(props: TextEditorProps) {
-  const { name, state, presence, label = `Text in ${name}` } = props;
-  const inForce = textOf(state.filtering.clauses.value[name]) ?? "";
-  const text = useSignal(inForce);
-  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
-  const apply = () => {
-    clearTimeout(timer.current);
-    timer.current = undefined;
-    if (text.peek() !== (textOf(state.filtering.clauses.peek()[name]) ?? "")) {
-      state.filtering.set(name, text.peek() === "" ? null : { contains: text.peek() });
-    }
-  };
-  useEffect(() => {
-    // What is being typed is newer than what is in force.
-    if (timer.current === undefined) text.value = inForce;
-  }, [inForce, text]);
-  // Closing it must not lose the last keys.
-  useEffect(
-    () => () => {
-      if (timer.current !== undefined) apply();
-    },
-    [],
+export function TextEditor({ name, state, presence }: TextEditorProps) {
+  const { text, type, apply } = useTyped(
+    textOf(state.filtering.clauses.value[name]) ?? "",
+    (text) => state.filtering.set(name, text === "" ? null : { contains: text }),
   );
   return (
     <>
       <input
         type="text"
         data-first
-        aria-label={label}
-        placeholder={label}
+        aria-label={`Text in ${name}`}
+        placeholder={`Text in ${name}`}
         maxLength={1000}
         value={text.value}
-        onInput={(event) => {
-          text.value = event.currentTarget.value;
-          clearTimeout(timer.current);
-          timer.current = setTimeout(apply, PAUSE);
-        }}
+        onInput={(event) => type(event.currentTarget.value)}
         onKeyDown={(event) => {
           if (event.key === "Enter") apply();
         }}

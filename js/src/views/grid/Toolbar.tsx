@@ -59,15 +59,6 @@ export function SelectionControls({ state, children }: SelectionControlsProps) {
         <strong>{format.count(selection.count)}</strong> selected
         {hidden > 0 && <span class="muted"> · {format.count(hidden)} hidden</span>}
       </span>
-      <button
-        type="button"
-        class="roomy"
-        disabled={none}
-        title="Select what the filter shows, and nothing else (Ctrl+A)"
-        onClick={() => state.selectShown("only")}
-      >
-        Select all shown
-      </button>
       {selection.count > 0 && (
         <button
           type="button"

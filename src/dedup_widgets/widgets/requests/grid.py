@@ -52,6 +52,13 @@ class GridRequests:
             protocol.MatchRequest: self._match,
         }
 
+    def is_slow(self, request: protocol.Request) -> bool:
+        """Return whether a request needs a thread: the first words load a model."""
+        match request:
+            case protocol.MatchRequest(key="words") | protocol.OrderRequest(column="words"):
+                return True
+        return False
+
     def report_change(self, change: Change, news: News) -> None:
         """Add the events that report a change to pages."""
         if change.what == "selection":
@@ -80,6 +87,7 @@ class GridRequests:
             "path": view.path,
             "near": view.near,
             "similar": view.why_no_similar,
+            "words": view.words is not None and view.words.may_find,
             "selected": out.add(pack_bits(view.selected)),
             **{name: out.add(array) for name, array in self._plan_arrays().items()},
             "summary": self._summary(),

@@ -2,7 +2,6 @@
 
 import threading
 import weakref
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ _BEST = {
     "oldest": keepers.oldest,
     "newest": keepers.newest,
 }
+
 SECONDS_BEFORE_LOOKING = 2.0
 """After a page opened, before files that went missing are looked for, once."""
 
@@ -63,10 +63,11 @@ class ReviewRequests(GridRequests):
 
     def is_slow(self, request: protocol.Request) -> bool:
         """Return whether a request needs a thread: all paths are read, or pairs searched once."""
-        return isinstance(request, protocol.FoldersRequest) or (
+        searches = isinstance(request, protocol.FoldersRequest) or (
             isinstance(request, protocol.DecideRequest)
             and isinstance(request.change, protocol.NearChange)
         )
+        return searches or super().is_slow(request)
 
     def report_change(self, change: Change, news: News) -> None:
         """Add the events that report a change to pages."""
@@ -150,7 +151,7 @@ class ReviewRequests(GridRequests):
         """Return what the plan follows, and what can be taken back."""
         session = self._session
         decisions, columns = session.decisions, session.frame.columns
-        named = self._named_rules
+        named = self._named_rules()
         rules = keepers.applicable(columns) if decisions.rules is None else decisions.rules
         can_move = session.plan is not None and "embedding" in columns
         undo, redo = session.next_steps
@@ -204,7 +205,6 @@ class ReviewRequests(GridRequests):
             case protocol.RulesChange(rules):
                 session.rules = None if rules is None else [self._rule(rule) for rule in rules]
 
-    @cached_property
     def _named_rules(self) -> dict[str, Rule]:
         session = self._session
         return keepers.named(for_planning(session.frame.clear(), session.path, session.score))
