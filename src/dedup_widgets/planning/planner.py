@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.schema import with_paths
-from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
+from dedup_widgets.frame.table import checked_paths, require_columns, scattered, to_polars
 from dedup_widgets.planning.groups import GroupDecisions, Groups, decided, groups_within, own_groups
 from dedup_widgets.planning.ranking import (
     LIMITS,
@@ -234,7 +234,7 @@ class Planner:
             if len(rows) * FEW < len(laid):
                 words = self._words_of(laid[rows], rows, removable)
                 plan = pl.DataFrame(
-                    [_scattered(last[2][column.name], rows, column) for column in words]
+                    [scattered(last[2][column.name], rows, column) for column in words]
                 )
         if plan is None:
             plan = self._words_of(laid, None, removable)
@@ -298,16 +298,6 @@ def _differing(one: pl.DataFrame, other: pl.DataFrame) -> NDArray[np.int64]:
         one[name].ne_missing(other[name]).alias(name) for name in one.columns
     )
     return pl.select(differs).to_series().arg_true().to_numpy().astype(np.int64)
-
-
-def _scattered(column: pl.Series, rows: NDArray[np.int64], values: pl.Series) -> pl.Series:
-    """Return a column with other values in some rows."""
-    if not len(rows):
-        return column
-    if isinstance(column.dtype, pl.Enum):
-        codes = column.to_physical().clone().scatter(rows, values.to_physical())
-        return codes.cat.to(column.dtype)
-    return column.clone().scatter(rows, values)
 
 
 def _relations(
