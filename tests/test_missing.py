@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 import dedup_widgets as dw
-from dedup_widgets.review.missing import find_missing
+from dedup_widgets.images.missing import find_missing
 from page import Page, Pixels, names
 
 
@@ -79,9 +80,10 @@ def test_no_plan_removes_the_last_copy_whatever_was_chosen(frame):
     assert review.summary.unreadable == 3
 
 
-def test_nothing_missing_changes_nothing(frame):
+def test_where_nothing_is_missing_or_nothing_is_there_the_plan_stays(frame):
     review = dw.Session(frame)
     plan = review.plan
+    review.note_missing(np.ones(len(frame), bool))
     review.note_missing(find_missing(frame["path"].to_list()))
     assert review.plan is plan
 

@@ -347,6 +347,7 @@ def test_a_log_begins_with_all_there_was(clock):
         "rules": ["bytes"],
         "keepers": ["/p/a.jpg"],
         "not_duplicates": [["f", "g"]],
+        "reviewed": [],
         "collections": {"D": {"paths": ["/p/c.jpg"], "description": "text"}},
     }
 

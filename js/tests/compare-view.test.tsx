@@ -23,7 +23,6 @@ async function show() {
           not_duplicate: false,
           width: 400,
           height: 300,
-          facts: {},
           error: null,
           thumb: null,
         })),

@@ -120,7 +120,8 @@ test("what cannot be drawn is told", async () => {
     expect(model.listeners("change:_child")).toBe(0);
   }
   const into = document.body.appendChild(document.createElement("div"));
-  const ended = embed(new TestModel(), "_child", into, new AbortController().signal);
+  const elsewhere = Object.assign(new TestModel(), { widget_manager: undefined });
+  const ended = embed(elsewhere, "_child", into, new AbortController().signal);
   widths.get(into)?.(300);
   await expect(ended).rejects.toThrow("cannot show one widget within another");
 });

@@ -1,43 +1,13 @@
 """Files that went missing after they were scored: a frame without what they would decide."""
 
-import os
-from collections.abc import Sequence
-
-import numpy as np
 import polars as pl
 
-from dedup_widgets._paths import absolute
 from dedup_widgets.frame.schema import COLUMNS, MISSING
-from dedup_widgets.images.source import LocalFiles, source_for
 from dedup_widgets.review.steps import Mask
 from dedup_widgets.scoring.keepers import applicable, rank
 
 KEPT_ROLES = ("path", "provenance", "fact", "metric")
 """What is still known of a file that is gone, its fingerprint and error aside."""
-
-
-def find_missing(paths: Sequence[str]) -> Mask:
-    """Return which local files do not exist, shape (n,).
-
-    Each folder is listed once; a file that is not in the list, as one in another spelling, is
-    looked for by itself.
-    """
-    missing = np.zeros(len(paths), np.bool_)
-    of_folder: dict[str, list[int]] = {}
-    files = [absolute(path) for path in paths]
-    for row, path in enumerate(files):
-        if isinstance(source_for(path), LocalFiles):
-            of_folder.setdefault(os.path.dirname(path), []).append(row)  # noqa: PTH120
-    for folder, rows in of_folder.items():
-        try:
-            there = set(os.listdir(folder))  # noqa: PTH208
-        except OSError:
-            there = set()
-        for row in rows:
-            path = files[row]
-            if os.path.basename(path) not in there:  # noqa: PTH119
-                missing[row] = not os.path.exists(path)  # noqa: PTH110
-    return missing
 
 
 def without_missing(

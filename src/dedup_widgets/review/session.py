@@ -281,8 +281,11 @@ class Session(View):
             self._context = self._filter_context()
 
     def note_missing(self, missing: Mask) -> None:
-        """Plan without files that are gone: they are shown as missing, and keep nobody's place."""
-        if missing.any() and self._planner is not None:
+        """Plan without files that are gone: they are shown as missing, and keep nobody's place.
+
+        Where no file is there, it is the disk that is not, or another machine: nothing changes.
+        """
+        if missing.any() and not missing.all() and self._planner is not None:
             self._missing = missing
             self.refill(without_missing(self._scored_frame, missing, self.path, self.score))
 

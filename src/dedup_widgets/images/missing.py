@@ -1,0 +1,34 @@
+"""Files that are not there any more."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup_widgets._paths import absolute
+from dedup_widgets.images.source import LocalFiles, source_for
+
+
+def find_missing(paths: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which local files do not exist, shape (n,).
+
+    Each folder is listed once; a file that is not in the list, as one in another spelling, is
+    looked for by itself.
+    """
+    missing = np.zeros(len(paths), np.bool_)
+    of_folder: dict[str, list[int]] = {}
+    files = [absolute(path) for path in paths]
+    for row, path in enumerate(files):
+        if isinstance(source_for(path), LocalFiles):
+            of_folder.setdefault(os.path.dirname(path), []).append(row)  # noqa: PTH120
+    for folder, rows in of_folder.items():
+        try:
+            there = set(os.listdir(folder))  # noqa: PTH208
+        except OSError:
+            there = set()
+        for row in rows:
+            path = files[row]
+            if os.path.basename(path) not in there:  # noqa: PTH119
+                missing[row] = not os.path.exists(path)  # noqa: PTH110
+    return missing
