@@ -158,11 +158,16 @@ def display_order(
     if not grouped or not rows.size:
         return rows[np.argsort(key, kind="stable")]
     # One unit for each band, and one for each row on its own.
-    label = np.where(band[rows] > 0, band[rows].astype(np.int64), -1 - rows)
-    _, first, unit = np.unique(label, return_index=True, return_inverse=True)
-    lowest = np.full(first.size, NO_RANK, np.int64)
+    n, top = len(rank), int(band.max()) + 1
+    unit = np.where(band[rows] > 0, band[rows].astype(np.int64), top + rows)
+    first = np.zeros(top + n, np.int64)
+    first[unit[::-1]] = rows[::-1]
+    lowest = np.full(top + n, NO_RANK, np.int64)
     np.minimum.at(lowest, unit, key)
-    return rows[np.lexsort((rows, place[rows], first[unit], lowest[unit]))]
+    # Where a unit stands is one number, of its rank and its first row; nulls come last.
+    last = lowest[lowest != NO_RANK].max(initial=0) + 1
+    stands = np.where(lowest == NO_RANK, last, lowest)[unit] * n + first[unit]
+    return rows[np.lexsort((place[rows], stands))]
 
 
 def codes(frame: pl.DataFrame, near: float, ungrouped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
