@@ -190,10 +190,10 @@ def test_a_copy_is_told_in_words_and_by_its_map(explorer):
     others = [row_of(explorer, name) for name in ("copy.bmp", "half.png", "other.png")]
     same, half, other = Page(explorer).ask("beside", row=one, others=others)["others"]
     assert same["identical"]
-    assert same["distance"] == 0
+    assert same["score"] == 0
     assert half["words"] == "resized to 50 %"
     assert half["map"] == pytest.approx((1, 0, 0, 0, 1, 0), abs=0.02)
-    assert 0 < half["distance"] < 1
+    assert 0 < half["score"] < 1
     assert (other["words"], other["map"], other["identical"]) == (None, None, False)
 
 
@@ -206,7 +206,7 @@ def test_images_of_a_frame_without_scores_have_facts_too(tmp_path, make_photo):
     make_photo(0).save(tmp_path / "a.png")
     ex = dw.Explorer(pl.DataFrame({"path": [str(tmp_path / "a.png")], "uniqueness": [1.0]}))
     (it,) = beside(ex.session, 0, [0])
-    assert (it.words, it.map, it.distance, it.is_identical) == (None, None, None, False)
+    assert (it.words, it.map, it.score, it.is_identical) == (None, None, None, False)
 
 
 @pytest.mark.parametrize("turn", TURNS)

@@ -255,13 +255,21 @@ def test_bands_stand_together_keeper_first(ex, frame):
     assert names(shown)[-1] == "broken.jpg"
 
 
-def test_similar_items_answer_with_distances_and_tiles(ex, frame):
+def test_similar_items_answer_with_scores_and_tiles(ex, frame):
     rows = {name: row for row, name in enumerate(names(frame))}
     reply = Page(ex).ask("similar", row=rows["cat.png"], k=3)
     assert reply["items"][0]["row"] == rows["cat copy.bmp"]
-    assert reply["items"][0]["distance"] == 0
+    assert reply["items"][0]["score"] == 0
     assert len(reply["tiles"]) == len(reply["items"]) == 3
     assert names(ex.similar(frame["path"][rows["cat.png"]], 2))[0] == "cat copy.bmp"
+
+
+def test_similar_items_have_the_scale_of_the_tiles(ex, frame):
+    page = Page(ex)
+    for row, score in enumerate(frame["uniqueness"].to_list()):
+        if score:
+            first = page.ask("similar", row=row, k=3)["items"]
+            assert min(it["score"] for it in first if it["score"]) == pytest.approx(score, rel=1e-3)
 
 
 def test_without_embeddings_similar_items_say_why_they_are_off(frame):

@@ -59,7 +59,7 @@ async function make(
           identical: false,
           words: "resized to 50 %",
           agreement: 0.9,
-          distance: 0.1,
+          score: 0.1,
           map: [1, 0, 0, 0, 1, 0],
           box: [0, 0, 1, 1],
         })),

@@ -76,7 +76,7 @@ describe("Explorer", () => {
 
   it("opens similar items beside the tile, and Escape closes them", async () => {
     const similar = () => ({
-      items: [{ row: 3, distance: 0.02, relation: "cropped, 80 % of it" }],
+      items: [{ row: 3, score: 0.02, relation: "cropped, 80 % of it" }],
       tiles: [],
       blob: new Uint8Array(0),
     });

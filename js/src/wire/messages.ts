@@ -512,11 +512,11 @@ export interface SimilarReply {
   items: SimilarItem[];
 }
 /**
- * A similar image, and how far it is.
+ * A similar image, and how far it is on the scale of uniqueness.
  */
 export interface SimilarItem {
   row: number;
-  distance: number;
+  score: number;
   relation: string | null;
 }
 /**
@@ -654,7 +654,7 @@ export interface BesideInfo {
   identical: boolean;
   words: string | null;
   agreement: number | null;
-  distance: number | null;
+  score: number | null;
   map: [number, number, number, number, number, number] | null;
   box: [number, number, number, number] | null;
 }

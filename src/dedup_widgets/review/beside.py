@@ -58,8 +58,8 @@ class Beside:
         Whether both have the same pixels.
     words : str or None
         What it is of the other, in words; None where that is not known.
-    agreement, distance : float or None
-        The share that agrees, in [0, 1]; and how far it is, as similar items have it.
+    agreement, score : float or None
+        The share that agrees, in [0, 1]; and how far it is, on the scale of uniqueness.
     map : tuple of 6 floats, or None
         From its unit square to that of the other; None where the two were not laid over each other.
     box : tuple of 4 floats, or None
@@ -69,7 +69,7 @@ class Beside:
     is_identical: bool = False
     words: str | None = None
     agreement: float | None = None
-    distance: float | None = None
+    score: float | None = None
     map: Map | None = None
     box: tuple[float, float, float, float] | None = None
 
@@ -133,7 +133,7 @@ def beside(session: Session, row: int, others: Sequence[int]) -> list[Beside]:
     if prints is not None and prints[row] is not None:
         same = (prints.gather(rows) == prints[row]).fill_null(False).to_list()
     words = session.relations(rows, row)
-    distances = _distances(session, row, rows)
+    scores = _scores(session, row, rows)
     pairs = _pairs(session, row, rows)
     found = []
     for at in range(len(rows)):
@@ -146,7 +146,7 @@ def beside(session: Session, row: int, others: Sequence[int]) -> list[Beside]:
             Beside(
                 words=words[at],
                 agreement=None if it is None else it["agreement"],
-                distance=distances[at],
+                score=scores[at],
                 map=None if it is None or back is None else laid(it, back["box"], *sizes),
                 box=None if it is None else tuple(it["box"]),
             )
@@ -215,10 +215,10 @@ def _pairs(
     return searched.compared.found_of(int(row), rows)
 
 
-def _distances(session: Session, row: int, rows: NDArray[np.int64]) -> list[float | None]:
+def _scores(session: Session, row: int, rows: NDArray[np.int64]) -> list[float | None]:
     if session.searched is None:
         return [None] * len(rows)
-    found = session.searched.distances(row, rows).tolist()
+    found = session.on_scale(session.searched.distances(row, rows)).tolist()
     return [None if math.isnan(it) else it for it in found]
 
 

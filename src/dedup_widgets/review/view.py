@@ -16,6 +16,7 @@ from dedup_widgets.filters import Context, Filters
 from dedup_widgets.filters.facets import Facet, Kind
 from dedup_widgets.frame.provenance import provenances
 from dedup_widgets.frame.relations import of_image
+from dedup_widgets.frame.scale import scale
 from dedup_widgets.frame.schema import recognised
 from dedup_widgets.frame.summary import Summary, summarize
 from dedup_widgets.frame.table import (
@@ -391,6 +392,15 @@ class View(Watched):
     def similar_rows(self, row: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows of the k nearest images to a row, and how far away they are."""
         return self._searcher().rows(row, k)
+
+    def on_scale(self, distances: np.ndarray) -> np.ndarray:
+        """Return distances to an image on the scale of uniqueness, which tiles show; float32.
+
+        The same picture has 0, and NaN stays NaN.
+        """
+        made = None if self.searched is None else self.searched.made
+        score = scale(distances, 1.0 if made is None else made.gamma)
+        return np.where(distances == 0, np.float32(0), score)
 
     def relations(self, rows: np.ndarray, row: int) -> list[str | None]:
         """Return what some rows are of a row, in words; None where it is not known."""

@@ -255,10 +255,10 @@ class SelectRequest(Request, frozen=True, tag="select"):
 
 
 class SimilarItem(msgspec.Struct):
-    """A similar image, and how far it is."""
+    """A similar image, and how far it is on the scale of uniqueness."""
 
     row: int
-    distance: float
+    score: float
     relation: str | None
     """What it is of the image that was asked for, in words; null where that is not known."""
 
@@ -597,7 +597,8 @@ class BesideInfo(msgspec.Struct):
     words: str | None
     """What it is of the other, in words; null where that is not known."""
     agreement: float | None
-    distance: float | None
+    score: float | None
+    """How far it is, on the scale of uniqueness; null where that is not known."""
     map: tuple[float, float, float, float, float, float] | None
     """From its unit square to that of the other, by rows; null where it is not known."""
     box: tuple[float, float, float, float] | None

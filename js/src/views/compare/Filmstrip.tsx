@@ -25,8 +25,7 @@ export function Filmstrip({ compare }: { compare: Compare }) {
         const tile = tiles.get(row);
         const it = compare.besideOf(row);
         const name = tile?.info.name ?? "";
-        const far =
-          row === base ? "compared with" : distanceText(it?.distance ?? null, it?.identical);
+        const far = row === base ? "compared with" : farText(it?.score ?? null, it?.identical);
         return (
           <li key={row}>
             <button
@@ -48,7 +47,7 @@ export function Filmstrip({ compare }: { compare: Compare }) {
   );
 }
 
-function distanceText(distance: number | null, identical = false): string {
+function farText(score: number | null, identical = false): string {
   if (identical) return "same pixels";
-  return distance === null ? "" : format.score(distance);
+  return score === null ? "" : format.score(score);
 }

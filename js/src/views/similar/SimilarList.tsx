@@ -14,7 +14,7 @@ interface SimilarListProps {
   onGo?(row: number): void;
 }
 
-/** The nearest images with their distances; each can be selected here. */
+/** The nearest images, and how far they are; each can be selected here. */
 export function SimilarList({ query, tiles, selection, onGo }: SimilarListProps) {
   tiles.version.value;
   selection.version.value;
@@ -44,7 +44,7 @@ export function SimilarList({ query, tiles, selection, onGo }: SimilarListProps)
   const told = status.items.some(({ relation }) => relation !== null);
   return (
     <ul class="similar-list">
-      {status.items.map(({ row, distance, relation }) => {
+      {status.items.map(({ row, score, relation }) => {
         const tile = tiles.get(row);
         const picked = selection.has(row);
         const name = tile?.info.name ?? "";
@@ -70,9 +70,7 @@ export function SimilarList({ query, tiles, selection, onGo }: SimilarListProps)
             </button>
             <div class="line">
               {tile ? <Name name={name} path={tile.info.path} /> : <span class="name skeleton" />}
-              <span class="score" title={`distance ${distance}`}>
-                {format.score(Math.max(0, distance))}
-              </span>
+              <span class="score">{format.score(score)}</span>
             </div>
             {told && (
               <div class="caption" title={relation ?? undefined}>

@@ -184,7 +184,8 @@ class GridRequests:
         rows, distances = self._view.similar_rows(row, request.k)
         tiles, blob = self._tiles_of(rows.tolist(), thumbs=True)
         relations = self._view.relations(rows, row)
-        found = zip(rows.tolist(), distances.tolist(), relations, strict=True)
+        scores = self._view.on_scale(distances)
+        found = zip(rows.tolist(), scores.tolist(), relations, strict=True)
         return protocol.SimilarReply(
             items=[protocol.SimilarItem(*item) for item in found],
             tiles=tiles,
