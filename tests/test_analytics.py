@@ -363,7 +363,7 @@ def test_a_range_set_in_python_is_drawn_and_chooses_its_metric(frame):
 
 def test_the_log_scale_is_offered_where_there_can_be_one(frame):
     analytics = Analytics(frame.with_columns(cold=-pl.col("brightness")))
-    log = button(analytics, "log scale", ipywidgets.ToggleButton)
+    log = button(analytics, "log scale", ipywidgets.Checkbox)
     assert log.value
     log.value = False
     assert isinstance(bars(analytics).scales["x"], bqplot.LinearScale)

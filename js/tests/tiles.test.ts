@@ -59,6 +59,30 @@ describe("TileCache", () => {
     expect(tiles.get(4)?.info.name).toBe("4.jpg");
   });
 
+  it("keeps its facts when a tile comes along with similar items", async () => {
+    const model = new TestModel({
+      tiles: ({ rows, facts }: SentMessage) => ({
+        tiles: (rows as number[]).map((row) => ({
+          ...info(row),
+          facts: Object.fromEntries((facts as string[]).map((fact) => [fact, "cat"])),
+        })),
+        blob: Uint8Array.of(255),
+      }),
+    });
+    const tiles = make(model);
+    tiles.showFacts(["label"]);
+    tiles.want(tiles, [1, 2]);
+    await settle();
+    await tiles.add([info(1), info(3)], Uint8Array.of(255));
+    expect(tiles.get(1)?.info.facts).toEqual({ label: "cat" });
+    tiles.want(tiles, [1, 3]);
+    await settle();
+    expect([1, 3].map((row) => tiles.get(row)?.info.facts)).toEqual([
+      { label: "cat" },
+      { label: "cat" },
+    ]);
+  });
+
   it("asks for nothing twice", async () => {
     const model = new TestModel({ tiles: answer });
     const tiles = make(model);

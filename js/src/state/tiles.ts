@@ -97,8 +97,18 @@ export class TileCache {
     this.#next();
   }
 
-  /** Take tiles that came along with another reply. */
-  async add(infos: readonly TileInfo[], blob: Uint8Array, plan = this.#plan): Promise<void> {
+  /** Take tiles that came along with another reply, which has no facts: these are asked for. */
+  async add(infos: readonly TileInfo[], blob: Uint8Array): Promise<void> {
+    const known = infos.map((info) => {
+      return { ...info, facts: this.#tiles.get(info.row)?.info.facts ?? {} };
+    });
+    await this.#take(known, blob, this.#plan);
+    if (this.#facts.length === 0) return;
+    for (const { row } of infos) if (this.#tiles.has(row)) this.#stale.add(row);
+    this.#next();
+  }
+
+  async #take(infos: readonly TileInfo[], blob: Uint8Array, plan: number): Promise<void> {
     const epoch = this.#epoch;
     const unknown = infos.filter((info) => !this.#updatePlanInfo(info, plan));
     const decoded = await Promise.all(unknown.map((info) => this.#read(info, blob)));
@@ -196,7 +206,7 @@ export class TileCache {
         { signal: abort.signal },
       );
       if (epoch !== this.#epoch) return;
-      if (thumbs) await this.add(tiles, blob, plan);
+      if (thumbs) await this.#take(tiles, blob, plan);
       else this.#updatePlanInfos(tiles, plan);
       for (const { row } of tiles) flight.rows.delete(row);
       if (flight.rows.size > 0) fail(flight.rows, "No answer for this image.");

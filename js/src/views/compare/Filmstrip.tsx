@@ -15,9 +15,10 @@ export function Filmstrip({ compare }: { compare: Compare }) {
     const strip = list.current;
     const item = strip?.querySelector<HTMLElement>('[aria-current="true"]')?.parentElement;
     if (!strip || !item) return;
-    // Not by scrollIntoView, which scrolls the page too.
-    const middle = item.offsetLeft - (strip.clientWidth - item.offsetWidth) / 2;
-    strip.scrollLeft = Math.max(0, middle);
+    // As little as shows both neighbours; scrollIntoView would scroll the page too.
+    const { offsetLeft, offsetWidth } = item;
+    const least = offsetLeft + 2 * offsetWidth - strip.clientWidth;
+    strip.scrollLeft = Math.min(Math.max(strip.scrollLeft, least), offsetLeft - offsetWidth);
   }, [candidate]);
   return (
     <ol ref={list} class="filmstrip" aria-label="Images of this group">

@@ -33,8 +33,10 @@ export function below(opener: Element, holder: Element) {
   const origin = holder.getBoundingClientRect();
   return (popover: { width: number; height: number }) => {
     const now = holder.getBoundingClientRect();
+    // It ends where the holder ends, if it fits into that.
+    const left = Math.min(start.left - origin.left, Math.max(0, now.width - popover.width));
     const anchor = {
-      left: now.left + Math.min(start.left - origin.left, now.width),
+      left: now.left + left,
       top: now.top + start.top - origin.top,
       width: start.width,
       height: start.height,

@@ -26,7 +26,7 @@ from dedup_widgets.frame.summary import outcomes
 from dedup_widgets.frame.table import require_columns, to_polars
 from dedup_widgets.review.session import Session
 from dedup_widgets.review.watched import Change
-from dedup_widgets.widgets.analytics.charts import Distribution, Quiet, ThresholdCurve, title
+from dedup_widgets.widgets.analytics.charts import Distribution, Quiet, ThresholdCurve
 from dedup_widgets.widgets.analytics.metrics import Bounds, Metric, can_be_log, metrics_of
 from dedup_widgets.widgets.outputs import Shown
 
@@ -185,13 +185,15 @@ class Analytics(Shown, ipywidgets.VBox):  # type: ignore[misc]
         self._curve = ThresholdCurve(
             self._picked, self._want_curve, confirmed=are_compared(provenances(frame))
         )
-        choice = ipywidgets.Dropdown(options=self._metrics, tooltip="Metric")
-        self._log = ipywidgets.ToggleButton(
+        choice = ipywidgets.Dropdown(options=self._metrics, description="Metric")
+        choice.add_class("dw-titled")
+        self._log = ipywidgets.Checkbox(
             description="log scale",
+            indent=False,
             tooltip="Logarithmic axis, with a bar of its own for exactly 0",
         )
         self._error = ipywidgets.HTML(layout=ipywidgets.Layout(display="none"))
-        head = ipywidgets.HBox([title("Metric"), choice, self._log])
+        head = ipywidgets.HBox([choice, self._log])
         left = ipywidgets.VBox([head, self._distribution])
         with self._quiet:
             super().__init__(

@@ -90,11 +90,10 @@ class Distribution(ipywidgets.VBox):  # type: ignore[misc]
         # It keeps its height while the figure in it is exchanged.
         self._plot = ipywidgets.Box(layout=ipywidgets.Layout(width="100%", height="240px"))
         self._about, self._legend, self._count = (ipywidgets.HTML() for _ in range(3))
-        self._low = ipywidgets.FloatText(tooltip="Lowest value")
-        self._high = ipywidgets.FloatText(tooltip="Highest value")
+        self._low = ipywidgets.FloatText(description="from", tooltip="Lowest value")
+        self._high = ipywidgets.FloatText(description="to", tooltip="Highest value")
         self._reset = ipywidgets.Button(description="Reset", tooltip="All values")
-        fields = [self._low, ipywidgets.HTML("…"), self._high, self._reset, self._count]
-        self._fields = ipywidgets.HBox(fields)
+        self._fields = ipywidgets.HBox([self._low, self._high, self._reset, self._count])
         self._low.observe(self._typed, "value")
         self._high.observe(self._typed, "value")
         self._reset.on_click(lambda _: self._brushed(None))
@@ -265,9 +264,10 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
             key("var(--dw-accent)", "images that stay") + key("var(--dw-exact)", "groups")
         )
         self._near = ipywidgets.FloatText(
-            tooltip="Near-duplicate threshold, on the uniqueness scale"
+            description="Near-duplicate threshold",
+            tooltip="Near-duplicate threshold, on the uniqueness scale",
         )
-        self._head = ipywidgets.HBox([title("Near-duplicate threshold"), self._near])
+        self._near.add_class("dw-titled")
         self._near.observe(self._typed, "value")
         self._pointer.observe(self._pressed, ["held", "picked", "shown"])
         super().__init__()
@@ -277,9 +277,9 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
     def show_text(self, text: str) -> None:
         """Show a text in place of the curve, which the next view will request again."""
         self._text.value = f'<span class="dw-muted">{html.escape(text)}</span>'
-        self._near.layout.display = "none"
+        self._near.disabled = True
         self._pointer.shown = False
-        self.children = [self._head, self._text, self._pointer]
+        self.children = [self._near, self._text, self._pointer]
 
     def draw(self, points: pl.DataFrame) -> None:
         """Show the rows of :func:`dedup_widgets.threshold_curve`, by ascending near."""
@@ -300,8 +300,8 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
             "\n".join([f"near {number(point['near'], 7)}", *self._facts(point)])
             for point in points.iter_rows(named=True)
         ]
-        self._near.layout.display = None
-        self.children = [self._head, self._text, self._pointer, self._legend, self._figure]
+        self._near.disabled = False
+        self.children = [self._near, self._text, self._pointer, self._legend, self._figure]
 
     def mark(self, near: float) -> None:
         """Show where a boundary is, and what it does."""
@@ -407,11 +407,6 @@ def show_figure(place: ipywidgets.Box, figure: bqplot.Figure) -> None:
 def tidy(value: float) -> float:
     """Return a number as a field shows it, without the digits that come of float32."""
     return float(f"{value:.7g}")
-
-
-def title(text: str) -> ipywidgets.HTML:
-    """Return the name of a panel."""
-    return ipywidgets.HTML(f'<span class="dw-title">{html.escape(text)}</span>')
 
 
 def key(colour: str, text: str) -> str:
