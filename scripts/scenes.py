@@ -44,7 +44,8 @@ class Stage:
 
     def explorer(self, index: int = 0) -> Locator:
         """One of the Explorers, within its shadow root."""
-        return self.page.locator(".jp-OutputArea-output section.app").nth(index)
+        found: Locator = self.page.locator(".jp-OutputArea-output section.app").nth(index)
+        return found
 
     @property
     def view(self) -> Locator:
@@ -97,15 +98,39 @@ class Stage:
                         rel: 'stylesheet', className: 'scenes-dark', href,
                     });
                     const loaded = new Promise(done => link.addEventListener('load', done));
-                    document.head.append(link);
+                    // JupyterLab's own link is in the body too, and the last one counts.
+                    document.body.append(link);
                     await loaded;
                 }
-                link.disabled = !dark;
+                link.media = dark ? 'all' : 'not all';
                 document.body.dataset.jpThemeLight = String(!dark);
             }""",
             ["/lab/api/themes/@jupyterlab/theme-dark-extension/index.css", dark],
         )
         self.page.wait_for_timeout(200)
+
+    def hide_folder(self) -> None:
+        """Write the folder of a dataset shorter: where it lies here tells a reader nothing."""
+        self.view.get_by_role("dialog").get_by_text("/datasets").last.evaluate(
+            "folder => { folder.textContent = folder.textContent.replace(/.*(?=.datasets)/, '~') }"
+        )
+
+    def box(self, scene: str = "") -> Any:
+        """Where the Explorer is on the page, with what it has opened."""
+        app = self.explorer(1 if scene == "empty" else 0)
+        return app.evaluate(
+            """app => {
+                const open = app.querySelectorAll('[popover]:popover-open, dialog[open]');
+                const boxes = [app, ...open].map(it => it.getBoundingClientRect());
+                const x = Math.max(0, Math.min(...boxes.map(it => it.left)));
+                const y = Math.max(0, Math.min(...boxes.map(it => it.top)));
+                return {
+                    x, y,
+                    width: Math.max(...boxes.map(it => it.right)) - x,
+                    height: Math.max(...boxes.map(it => it.bottom)) - y,
+                };
+            }"""
+        )
 
     def settle(self) -> None:
         """Wait until pictures are there and nothing moves."""
@@ -195,16 +220,13 @@ def collections(stage: Stage) -> None:
 def dataset(stage: Stage) -> None:
     """Fill in the dialog."""
     accepted(stage)
-    stage.page.keyboard.type("Unique\n")
+    stage.page.keyboard.type("One of each\n")
     stage.view.get_by_role("tab", name="Collections").get_by_text("1").wait_for()
-    stage.button("Create dataset…").click()
+    stage.button("(Create )?[Dd]ataset…$").click()
     dialog = stage.view.get_by_role("dialog")
     dialog.get_by_label("Description", exact=True).fill("Every picture once.")
     dialog.get_by_role("button", name="Submit").and_(stage.view.locator(":enabled")).wait_for()
-    # Where it lies for the moment tells a reader nothing.
-    dialog.locator("p, span, div, code").get_by_text("/datasets").last.evaluate(
-        "folder => { folder.textContent = folder.textContent.replace(/.*(?=.datasets)/, '~') }"
-    )
+    stage.hide_folder()
 
 
 def review(stage: Stage) -> None:
@@ -294,6 +316,7 @@ def play(stage: Stage, *names: str) -> Iterator[str]:
     for name in names or SCENES:
         stage.fresh()
         SCENES[name](stage)
+        stage.page.mouse.move(2, 2)
         stage.settle()
         yield name
 

@@ -9,6 +9,7 @@ from installing import InstallError
 from lab import find_or_install_chromium, run_lab, write_notebook
 from needs import do_without
 from on_screen import SETUP
+from scenes import open_stage
 
 # Cores are shared with a JupyterLab, a kernel and a browser.
 expect.set_options(timeout=20_000)
@@ -37,6 +38,14 @@ def shots():
     folder = ROOT / "test-output" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="module")
+def stage(lab):
+    """The notebook whose Explorer can be brought into any state."""
+    with open_stage(lab) as stage:
+        yield stage
+        stage.fresh()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from scenes import open_stage, play
+from scenes import play
 
 pytestmark = pytest.mark.browser
 
@@ -18,14 +18,6 @@ BROKEN = """
 """
 
 
-@pytest.fixture(scope="module")
-def stage(lab):
-    with open_stage(lab) as stage:
-        stage.page.add_script_tag(path=AXE)
-        yield stage
-        stage.fresh()
-
-
 def host_of(stage, name):
     index = 1 if name == "empty" else 0
     return stage.explorer(index).evaluate_handle("app => app.getRootNode().host")
@@ -33,6 +25,7 @@ def host_of(stage, name):
 
 def test_axe_finds_nothing_in_any_state_light_or_dark(stage):
     stage.widen(1200)
+    stage.page.add_script_tag(path=AXE)
     found = {}
     for name in play(stage):
         # Only the colours are others in the dark.
