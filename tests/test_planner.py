@@ -269,6 +269,20 @@ def test_without_embeddings_a_keeper_names_the_rule_that_chose_it_among_its_copi
 
 
 @many
+@given(seeds, gammas)
+def test_one_plan_after_the_other_is_each_as_if_made_from_the_beginning(seed, gamma):
+    rng, frame = random_frame(seed, gamma, n=400)
+    frame = frame.filter(pl.col("error").is_null()) if "error" in frame.columns else frame
+    planner, keepers, pairs = Planner(frame), set(), set()
+    for _ in range(6):
+        some = frame[rng.integers(len(frame), size=2).tolist()]
+        keepers ^= set(some["path"][:1])
+        pairs |= {tuple(some["fingerprint"])} if rng.random() < 0.5 else set()
+        decided = {"keepers": keepers, "not_duplicates": pairs}
+        assert planner.plan(**decided).equals(Planner(frame).plan(**decided))
+
+
+@many
 @given(seeds, gammas, st.sampled_from([0, 2]))
 def test_a_curve_counts_what_plans_at_its_boundaries_say(seed, gamma, rules):
     _, frame = random_frame(seed, gamma)

@@ -139,7 +139,7 @@ def about(results: Results) -> str:
     few = "" if made["is_own"] else " These photos are few, and the figures coarse."
     return (
         f"Measured on {made['photos']} photos and {made['pictures']:,} pictures made of them or "
-        f"drawn, in {made['minutes']:.0f} minutes.{few}"
+        f"drawn, in {made['minutes']:.0f} minutes.{few} {made.get('note', '')}".rstrip()
     )
 
 

@@ -61,7 +61,7 @@ def test_from_a_count_to_a_dataset(demo, lab, shots, count, goes, rules):
         show(widget)
         shortcut(widget, count).click()
         going = notebook.kernel(f"ex.session.summary.{goes}")
-        expect(widget.locator("output.count")).to_contain_text(f"{going} images")
+        expect(widget.locator("output.count").first).to_contain_text(f"{going} images")
         widget.get_by_role("button", name="Accept plan").click()
         page.screenshot(path=shots / f"{name}-accepted.png")
         gone = notebook.kernel("ex.selection['path'].to_list()")
@@ -83,7 +83,7 @@ def test_the_documented_job_step_by_step(demo, lab, shots):
     with demo("job", EXPLORER, height=1100) as notebook:
         page, widget = notebook.page, app(notebook.page)
         show(widget)
-        shows = widget.locator("output.count")
+        shows = widget.locator("output.count").first
         make = widget.get_by_role("button", name="Make collection")
 
         # A count, a sort, a range: what repeats another image, and what is near.
@@ -157,9 +157,9 @@ def test_a_decision_moves_no_tile(demo, shots):
 
         shortcut(widget, "exact copies").click()
         eventually(notebook, "len(ex.view)", 20)
-        before = on_screen()
         copy = widget.locator("[role=gridcell]:not(.context)").nth(1)
         copy.locator(".tile").click(position={"x": 60, "y": 80})
+        before = on_screen()
         page.keyboard.press("n")
         offer = widget.get_by_role("button", name="Keep both")
         expect(offer).to_be_visible()

@@ -9,7 +9,9 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from dedup_widgets._paths import absolute, as_unicode
 from dedup_widgets.errors import InputError
@@ -180,3 +182,13 @@ def folders(paths: Iterable[str]) -> tuple[str, dict[str, int]]:
             counts[folder] += files
             folder = re.sub(r"(^|[/\\])[^/\\]*$", "", folder)
     return root, dict(sorted(counts.most_common(MOST_FOLDERS)))
+
+
+def scattered(column: pl.Series, rows: NDArray[np.int64], values: pl.Series) -> pl.Series:
+    """Return a column with other values in some rows."""
+    if not len(rows):
+        return column
+    if isinstance(column.dtype, pl.Enum):
+        codes = column.to_physical().clone().scatter(rows, values.to_physical())
+        return codes.cat.to(column.dtype)
+    return column.clone().scatter(rows, values)

@@ -191,13 +191,12 @@ def decided(
     number, representative = groups.number.copy(), groups.representative.copy()
     has_neighbor, kept_by_decision = groups.has_neighbor.copy(), groups.kept_by_decision.copy()
     near = ranked.scored.near if near is None else near
-    related = _DuplicateRelation(
-        np.flatnonzero(np.isin(groups.number, touched)), groups, ranked, near
-    )
-    in_group = _finder(groups.number)
+    in_touched = np.flatnonzero(np.isin(groups.number, touched))
+    related = _DuplicateRelation(in_touched, groups, ranked, near)
+    in_group = _finder(groups.number[in_touched])
     unused = int(number.max(initial=0)) + 1
     for name in touched:
-        members = in_group(name)
+        members = in_touched[in_group(name)]
         members = members[np.argsort(~decisions.chosen[members], kind="stable")]
         has_neighbor[members] = True
         left = members
@@ -284,9 +283,8 @@ class _DuplicateRelation:
 
 
 def _sizes(label: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return, for each image, how many images share its label."""
-    _, label, counts = np.unique(label, return_inverse=True, return_counts=True)
-    return counts[label]
+    """Return, for each image, how many images share its label, a number from 0."""
+    return np.bincount(label)[label] if label.size else label
 
 
 def _finder(label: NDArray[np.int64]) -> Callable[[int], NDArray[np.int64]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.schema import with_paths
-from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
+from dedup_widgets.frame.table import checked_paths, require_columns, scattered, to_polars
 from dedup_widgets.planning.groups import GroupDecisions, Groups, decided, groups_within, own_groups
 from dedup_widgets.planning.ranking import (
     LIMITS,
@@ -49,6 +49,10 @@ CURVE_SCHEMA = {
     "removed": pl.UInt32,
 }
 """Columns of a threshold curve."""
+
+
+FEW = 20
+"""A plan is written anew where more than one row in so many is unlike the last plan's."""
 
 
 MAX_RANKINGS = 4
@@ -93,6 +97,8 @@ class Planner:
         self._rankings: list[RankedImages] = []
         # Of the last plan: the row of each row's keeper, and the distance to it.
         self._last = np.full(len(frame), -1), np.full(len(frame), np.nan, np.float32)
+        self._own_groups: tuple[RankedImages, bool, Groups] | None = None
+        self._last_plan: tuple[frozenset[str], pl.DataFrame, pl.DataFrame] | None = None
 
     @property
     def near(self) -> float:
@@ -123,11 +129,21 @@ class Planner:
         if regroup:
             groups = groups_within(ranked, ranked.scored.near if near is None else near)
         else:
-            groups = own_groups(ranked, best_copies=among_copies)
+            groups = self._groups_of_frame(ranked, among_copies)
         decisions = GroupDecisions.of(ranked, chosen, pairs)
         groups = decided(groups, ranked, decisions, near)
         rule = rules_of_keepers(ranked, groups.representative, among_copies=among_copies)
         return self._laid_out(ranked, groups, decisions.chosen, rule, removable)
+
+    def _groups_of_frame(self, ranked: RankedImages, best_copies: bool) -> Groups:
+        known = self._own_groups
+        if known is None or known[:2] != (ranked, best_copies):
+            known = self._own_groups = (
+                ranked,
+                best_copies,
+                own_groups(ranked, best_copies=best_copies),
+            )
+        return known[2]
 
     def curve(
         self,
@@ -203,16 +219,44 @@ class Planner:
         )
         index = np.full(len(self._frame), -1)
         index[ranked.row] = rows
-        path = self._frame["path"]
         laid = laid.select(pl.all().gather(pl.Series(index).replace(-1, None)))
+        return self._in_words(laid, removable)
+
+    def _in_words(self, laid: pl.DataFrame, removable: set[str]) -> pl.DataFrame:
+        """Return the frame that :func:`plan` describes; only rows unlike the last plan's are new.
+
+        A row of it depends on its row of `laid` alone.
+        """
+        known, last = frozenset(removable), self._last_plan
+        plan = None
+        if last is not None and last[0] == known:
+            rows = _differing(last[1], laid)
+            if len(rows) * FEW < len(laid):
+                words = self._words_of(laid[rows], rows, removable)
+                plan = pl.DataFrame(
+                    [scattered(last[2][column.name], rows, column) for column in words]
+                )
+        if plan is None:
+            plan = self._words_of(laid, None, removable)
+        self._last_plan = known, laid, plan
+        return plan
+
+    def _words_of(
+        self, laid: pl.DataFrame, rows: NDArray[np.int64] | None, removable: set[str]
+    ) -> pl.DataFrame:
+        """Return rows of a plan, all without `rows`."""
+        facts = self._frame.select("path", pl.col("^(error|fingerprint)$"))
+        names = self._names
+        if rows is not None:
+            facts, names = facts[rows], names[rows]
         keeper_row = laid["keeper"]
-        no_error = pl.Series("error", [None] * len(path), dtype=pl.String)
+        no_error = pl.Series("error", [None], dtype=pl.String).new_from_index(0, len(laid))
         laid = laid.with_columns(
-            path,
-            keeper=path.gather(keeper_row),
-            name=self._names,
+            facts["path"],
+            keeper=self._frame["path"].gather(keeper_row),
+            name=names,
             keeper_name=self._names.gather(keeper_row),
-            is_unreadable=self._frame.get_column("error", default=no_error).is_not_null(),
+            is_unreadable=facts.get_column("error", default=no_error).is_not_null(),
         )
         in_group = pl.when(pl.col("group") > 0)
         return laid.select(
@@ -225,7 +269,7 @@ class Planner:
             group=in_group.then("group"),
             distance="distance",
             rank="rank",
-        ).with_columns(self._frame.select(pl.col("^fingerprint$")))
+        ).with_columns(facts.select(pl.col("^fingerprint$")))
 
     def _distances(
         self, ranked: RankedImages, keeper: NDArray[np.int64], kind: NDArray[np.int64]
@@ -246,6 +290,14 @@ class Planner:
         keepers[row], of_rows[row] = keeper_row, distance
         self._last = keepers, of_rows
         return distance
+
+
+def _differing(one: pl.DataFrame, other: pl.DataFrame) -> NDArray[np.int64]:
+    """Return the rows in which two frames of the same columns differ."""
+    differs = pl.any_horizontal(
+        one[name].ne_missing(other[name]).alias(name) for name in one.columns
+    )
+    return pl.select(differs).to_series().arg_true().to_numpy().astype(np.int64)
 
 
 def _relations(
@@ -284,7 +336,8 @@ def _checked_keepers(keepers: Iterable[str], paths: pl.Series) -> set[str]:
     if isinstance(keepers, str):
         raise InputError(f"keepers are a list of paths; pass [{keepers!r}], not {keepers!r}")
     chosen = set(keepers)
-    if chosen and (unknown := sorted(chosen - set(paths), key=str)):
+    known = set(paths.filter(paths.is_in(list(map(str, chosen))))) if chosen else set()
+    if unknown := sorted(chosen - known, key=str):
         raise InputError(
             f"{len(unknown)} of the keepers are no paths of this frame, {unknown[0]!r} first; "
             "leave them out"

@@ -17,7 +17,7 @@ from dedup_widgets.neighbors.greedy import group_greedily
 from dedup_widgets.neighbors.pairs import Pairs, pairs_within
 from dedup_widgets.neighbors.vectors import distances, first_equal, unit_vectors
 from dedup_widgets.scoring.compared import ComparedPictures, compared_pictures
-from dedup_widgets.scoring.keepers import Rule, rank
+from dedup_widgets.scoring.keepers import Ranking, Rule
 from dedup_widgets.scoring.uniqueness import SAME
 
 PLANNER_NEAR_LIMIT = 0.2
@@ -220,7 +220,13 @@ class RankedImages:
     """
 
     def __init__(self, scored: ScoredImages, rules: Sequence[str | Rule]) -> None:
-        order = np.argsort(rank(scored.images, rules))
+        ranking = Ranking(scored.images, rules)
+        order = np.argsort(ranking.ranks())
+        self._ranking, self._order = ranking, order
+        # What decided for keepers, as far as it was asked for.
+        self._runner_up = np.full(len(order), -1)
+        self._decided = np.full(len(order), None, object)
+        self._lock = threading.Lock()
         self.scored, self.rules = scored, tuple(rules)
         self.images = scored.images[order]
         self.row = scored.row[order]
@@ -234,6 +240,22 @@ class RankedImages:
 
     def __len__(self) -> int:
         return len(self.row)
+
+    def decided_by(
+        self, keepers: NDArray[np.int64], runners_up: NDArray[np.int64]
+    ) -> list[str | None]:
+        """Tell which rule decided between keepers and their runners-up.
+
+        Most keepers are those of the last plan, so what decided for them is remembered.
+        """
+        with self._lock:
+            new = self._runner_up[keepers] != runners_up
+            if new.any():
+                pairs = self._order[keepers[new]], self._order[runners_up[new]]
+                self._decided[keepers[new]] = self._ranking.decided_by(*pairs)
+                self._runner_up[keepers[new]] = runners_up[new]
+            decided: list[str | None] = self._decided[keepers].tolist()
+            return decided
 
 
 class Closeness:

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from dedup_widgets.frame.schema import KIND
 from dedup_widgets.planning.groups import Groups
 from dedup_widgets.planning.ranking import RankedImages
-from dedup_widgets.scoring.keepers import decided_by
 
 EXACT, NEAR = 1, 2
 """What an image is to its keeper, as an index of :data:`KINDS`; 0 for neither."""
@@ -92,7 +91,7 @@ def rules_of_keepers(
         followers = followers[(~outranked | (picture == picture[representative]))[followers]]
     keepers, first = np.unique(representative[followers], return_index=True)
     runners_up = followers[first]
-    decided = decided_by(ranked.images, keepers, runners_up, ranked.rules)
+    decided = ranked.decided_by(keepers, runners_up)
     disagrees = pl.Series(keepers > runners_up, dtype=pl.Boolean)
     rule = pl.Series([None] * len(ranked), dtype=pl.String)
     return rule.scatter(keepers, pl.Series(decided, dtype=pl.String).set(disagrees, None))

@@ -50,35 +50,49 @@ def bands(frame: pl.DataFrame) -> Bands:
     if "group" not in frame.columns:
         none = np.zeros(n, np.uint32)
         return Bands(none, none.copy(), np.zeros(1, np.int64), np.zeros(n, bool))
-    column = frame.columns
-    group = frame["group"].fill_null(0)
-    band = group
-    if {"nearest", "kind"} <= set(column):
-        group_of = pl.DataFrame({"nearest": frame["path"], "near_group": group})
-        near_group = frame.select(pl.when(pl.col("kind") == "near").then(pl.col("nearest"))).join(
-            group_of, on="nearest", how="left", maintain_order="left"
-        )["near_group"]
-        band = (
-            pl.select(pl.when(group > 0).then(group).otherwise(near_group)).to_series().fill_null(0)
+    columns = set(frame.columns)
+    group = frame["group"].fill_null(0).to_numpy()
+    band = group.astype(np.uint32)
+    if {"nearest", "kind"} <= columns:
+        near = frame.select((pl.col("kind") == "near").fill_null(False)).to_series().to_numpy()
+        alone = np.flatnonzero(near & (group == 0))
+        band[alone] = _groups_of(frame["nearest"][alone], frame["path"], group)
+    together = np.flatnonzero(band > 0)
+    rows = frame.select(pl.col("^(keep|distance)$").gather(together))
+    is_beside = group[together] == 0
+    nothing = np.zeros(len(together))
+    keep = rows.get_column("keep", default=pl.Series(nothing, dtype=pl.Boolean)).fill_null(False)
+    order = (
+        pl.DataFrame(
+            {
+                "band": band[together],
+                "beside": is_beside,
+                "member": ~keep.to_numpy() | is_beside,
+                "distance": rows.get_column("distance", default=pl.Series(nothing)),
+            }
         )
-    ungrouped = (band > 0) & (group == 0)
-    keeper = frame["keep"].fill_null(False) & (group > 0) if "keep" in column else group < 0
-    distance = frame["distance"] if "distance" in column else pl.zeros(n, eager=True)
-    order = pl.DataFrame(
-        {"band": band, "ungrouped": ungrouped, "member": ~keeper, "distance": distance}
-    ).with_row_index("row")
-    place = (
-        order.sort("band", "ungrouped", "member", "distance", "row", nulls_last=True)
-        .with_columns(place=pl.int_range(pl.len(), dtype=pl.UInt32).over("band"))
-        .sort("row")
-        .select(pl.when(pl.col("band") > 0).then("place").otherwise(0))
-        .to_series()
+        .with_row_index("row")
+        .sort("band", "beside", "member", "distance", "row", nulls_last=True)["row"]
+        .to_numpy()
     )
-    numbers, places = band.to_numpy().astype(np.uint32), place.to_numpy().astype(np.uint32)
-    first = np.zeros(int(numbers.max(initial=0)) + 1, np.int64)
-    rows = np.flatnonzero(places == 0)
-    first[numbers[rows]] = rows
-    return Bands(numbers, places, first, ungrouped.to_numpy())
+    in_order = band[together[order]]
+    starts = np.flatnonzero(np.diff(in_order, prepend=0))
+    sizes = np.diff(starts, append=len(in_order))
+    place = np.zeros(len(frame), np.uint32)
+    place[together[order]] = np.arange(len(order)) - np.repeat(starts, sizes)
+    first = np.zeros(int(band.max(initial=0)) + 1, np.int64)
+    first[in_order[starts]] = together[order[starts]]
+    return Bands(band, place, first, (band > 0) & (group == 0))
+
+
+def _groups_of(wanted: pl.Series, paths: pl.Series, group: np.ndarray) -> np.ndarray:
+    """Return the groups of the images with some paths, 0 for those in none."""
+    if wanted.is_empty():
+        return np.zeros(0, np.uint32)
+    rows = paths.is_in(wanted.unique().implode()).fill_null(False).arg_true().to_numpy()
+    known = pl.DataFrame({"path": paths[rows], "group": group[rows]})
+    found = wanted.to_frame("path").join(known, on="path", how="left", maintain_order="left")
+    return found["group"].fill_null(0).to_numpy()
 
 
 def dense_rank(column: pl.Series) -> np.ndarray:
@@ -144,11 +158,16 @@ def display_order(
     if not grouped or not rows.size:
         return rows[np.argsort(key, kind="stable")]
     # One unit for each band, and one for each row on its own.
-    label = np.where(band[rows] > 0, band[rows].astype(np.int64), -1 - rows)
-    _, first, unit = np.unique(label, return_index=True, return_inverse=True)
-    lowest = np.full(first.size, NO_RANK, np.int64)
+    n, top = len(rank), int(band.max()) + 1
+    unit = np.where(band[rows] > 0, band[rows].astype(np.int64), top + rows)
+    first = np.zeros(top + n, np.int64)
+    first[unit[::-1]] = rows[::-1]
+    lowest = np.full(top + n, NO_RANK, np.int64)
     np.minimum.at(lowest, unit, key)
-    return rows[np.lexsort((rows, place[rows], first[unit], lowest[unit]))]
+    # Where a unit stands is one number, of its rank and its first row; nulls come last.
+    last = lowest[lowest != NO_RANK].max(initial=0) + 1
+    stands = np.where(lowest == NO_RANK, last, lowest)[unit] * n + first[unit]
+    return rows[np.lexsort((place[rows], stands))]
 
 
 def codes(frame: pl.DataFrame, near: float, ungrouped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dedup_widgets.frame.provenance import at_near
 from dedup_widgets.frame.schema import COLUMNS, KIND
+from dedup_widgets.frame.table import scattered
 
 DECIDED = ("nearest", "distance", "relation", "agreement")
 """The columns that say what decided a score."""
@@ -115,17 +116,22 @@ class Following:
         changed = source != copies
         if not changed.any():
             return []
-        from_row = self._rows.copy()
-        from_row[copies] = source
-        columns = self._frame.select(pl.col(self._scored).gather(from_row))
-        if self._nearest is not None:
-            nearest = self._nearest[from_row]
-            head = np.where(first[self.picture] >= 0, first[self.picture], self._rows)[nearest]
-            is_number = columns.schema["nearest"].is_integer()
-            named = pl.Series(head) if is_number else self._frame[self._path].gather(head)
-            known = pl.when(pl.Series(nearest >= 0)).then(named.cast(columns.schema["nearest"]))
-            columns = columns.with_columns(nearest=known.otherwise("nearest"))
-        return columns.get_columns()
+        rows, source = copies[changed], source[changed]
+        scored = self._frame.select(self._scored)
+        columns = [scattered(column, rows, column.gather(source)) for column in scored]
+        if self._nearest is None:
+            return columns
+        nearest = self._nearest.copy()
+        nearest[rows] = nearest[source]
+        head = np.where(first[self.picture] >= 0, first[self.picture], self._rows)
+        # Whoever had its nearest in one of these pictures has the one with the score.
+        named = np.flatnonzero((nearest >= 0) & (head[nearest] != nearest))
+        column = columns[self._scored.index("nearest")]
+        is_number = column.dtype.is_integer()
+        heads = head[nearest[named]]
+        texts = pl.Series(heads) if is_number else self._frame[self._path].gather(heads)
+        columns[self._scored.index("nearest")] = scattered(column, named, texts.cast(column.dtype))
+        return columns
 
 
 def _rows_of_nearest(frame: pl.DataFrame, path: str) -> NDArray[np.int64] | None:

@@ -306,17 +306,7 @@ def rank(facts: pl.DataFrame, rules: Sequence[str | Rule] = DEFAULT) -> NDArray[
     >>> rank(facts, ["bytes"]).tolist()
     [2, 1, 0]
     """
-    chosen = _resolve(facts, rules)
-    values = _values(facts, chosen)
-    copies = _order(values, chosen, "copies")
-    best_copy = _best_copies(facts, copies)
-    pictures = np.unique(best_copy)
-    place = np.empty(len(facts), np.int64)
-    place[pictures[_order(values[pictures], chosen, "pictures")]] = np.arange(len(pictures))
-    best_first = copies[np.argsort(place[best_copy[copies]], kind="stable")]
-    ranks = np.empty(len(facts), np.int64)
-    ranks[best_first] = np.arange(len(facts))
-    return ranks
+    return Ranking(facts, rules).ranks()
 
 
 def decided_by(
@@ -353,23 +343,53 @@ def decided_by(
     >>> decided_by(facts, keepers=[2, 1], others=[1, 0], rules=["bytes"])
     ['most bytes', 'path that sorts first']
     """
-    chosen = _resolve(facts, rules)
-    values = _values(facts, chosen)
-    one, other = np.asarray(keepers, np.int64), np.asarray(others, np.int64)
-    best_copy = _best_copies(facts, _order(values, chosen, "copies"))
-    are_copies = best_copy[one] == best_copy[other]
-    one, other = (np.where(are_copies, rows, best_copy[rows]) for rows in (one, other))
-    first_values, second_values = values[one], values[other]
-    differ = pl.DataFrame(
-        [first_values[name].ne_missing(second_values[name]).alias(name) for name in values.columns]
-    ).with_columns(are_copies=are_copies)
-    asked = {"all": pl.lit(True), "copies": pl.col("are_copies")}
-    asked["pictures"] = ~pl.col("are_copies")
-    deciding = pl.coalesce(
-        pl.when(pl.col(name) & asked[rule.among]).then(pl.lit(rule.about))
-        for name, rule in zip(values.columns, chosen, strict=True)
-    )
-    return differ.select(deciding.alias("rule"))["rule"].to_list()
+    return Ranking(facts, rules).decided_by(keepers, others)
+
+
+class Ranking:
+    """What keeper rules compare of images, worked out once: :func:`rank` and :func:`decided_by`.
+
+    Parameters
+    ----------
+    facts, rules
+        As :func:`rank` takes them.
+    """
+
+    def __init__(self, facts: pl.DataFrame, rules: Sequence[str | Rule] = DEFAULT) -> None:
+        self._rules = _resolve(facts, rules)
+        self._values = _values(facts, self._rules)
+        self._copies = _order(self._values, self._rules, "copies")
+        self._best_copy = _best_copies(facts, self._copies)
+
+    def ranks(self) -> NDArray[np.int64]:
+        """Return the rank of each image, as :func:`rank` does."""
+        copies, best_copy = self._copies, self._best_copy
+        pictures = np.unique(best_copy)
+        place = np.empty(len(copies), np.int64)
+        best = _order(self._values[pictures], self._rules, "pictures")
+        place[pictures[best]] = np.arange(len(pictures))
+        best_first = copies[np.argsort(place[best_copy[copies]], kind="stable")]
+        ranks = np.empty(len(copies), np.int64)
+        ranks[best_first] = np.arange(len(copies))
+        return ranks
+
+    def decided_by(self, keepers: ArrayLike, others: ArrayLike) -> list[str | None]:
+        """Return the rule that decided for each pair, as :func:`decided_by` does."""
+        values, best_copy = self._values, self._best_copy
+        one, other = np.asarray(keepers, np.int64), np.asarray(others, np.int64)
+        are_copies = best_copy[one] == best_copy[other]
+        one, other = (np.where(are_copies, rows, best_copy[rows]) for rows in (one, other))
+        first, second = values[one], values[other]
+        differ = pl.DataFrame(
+            [first[name].ne_missing(second[name]).alias(name) for name in values.columns]
+        ).with_columns(are_copies=are_copies)
+        asked = {"all": pl.lit(True), "copies": pl.col("are_copies")}
+        asked["pictures"] = ~pl.col("are_copies")
+        deciding = pl.coalesce(
+            pl.when(pl.col(name) & asked[rule.among]).then(pl.lit(rule.about))
+            for name, rule in zip(values.columns, self._rules, strict=True)
+        )
+        return differ.select(deciding.alias("rule"))["rule"].to_list()
 
 
 def _resolve(facts: pl.DataFrame, rules: Sequence[str | Rule]) -> list[Rule]:

@@ -90,7 +90,6 @@ function ScoreHistogram({ state }: { state: ExplorerState }) {
           hint: notConfirmed(frame.near, frame.summary),
         },
       ]}
-      count=""
       log={state.screen.log.value}
       canBeLog={bars.canBeLog.value}
       onRange={(range) => state.setRange(range)}

@@ -51,7 +51,6 @@ export function RangeEditor({ name, state, values, measure }: RangeEditorProps) 
         bars={bars.counts.value}
         left={bars.left.value}
         range={range}
-        count=""
         log={scale.log}
         canBeLog={bars.canBeLog.value && measure !== "date" && measure !== "day"}
         onRange={(next) =>

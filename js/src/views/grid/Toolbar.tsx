@@ -6,11 +6,12 @@ import { AllIcon } from "../ui/icons";
 
 /** Puts images in order that decisions left where they were. */
 export function SortAgain({ state }: { state: GridState }) {
-  if (!state.orderKept.value) return null;
+  if (!state.review.on.value) return null;
+  // Its place is kept, so that nothing moves when the first decision lets it appear.
   return (
     <button
       type="button"
-      class="roomy"
+      class={state.orderKept.value ? "roomy" : "roomy unseen"}
       title="Decisions left everything in its place: put it in order again"
       onClick={() => state.sortAgain()}
     >

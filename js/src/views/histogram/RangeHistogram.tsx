@@ -21,8 +21,8 @@ interface RangeHistogramProps {
   left?: Uint32Array;
   range: Range | null;
   marks?: readonly Mark[];
-  /** What the range leaves, in words. */
-  count: string;
+  /** What the range leaves, in words; nothing where that is told elsewhere. */
+  count?: string;
   log: boolean;
   canBeLog: boolean;
   onRange(range: Range | null): void;
@@ -60,9 +60,11 @@ export function RangeHistogram(props: RangeHistogramProps) {
             onValue={(value) => set([Math.min(value, shown[0]), value])}
           />
         </span>
-        <output class="count" aria-live="off">
-          {props.count}
-        </output>
+        {props.count !== undefined && (
+          <output class="count" aria-live="off">
+            {props.count}
+          </output>
+        )}
         <span class="spring" />
         {!isDate(measure) && (
           <button
