@@ -124,10 +124,12 @@ class Stage:
                 const boxes = [app, ...open].map(it => it.getBoundingClientRect());
                 const x = Math.max(0, Math.min(...boxes.map(it => it.left)));
                 const y = Math.max(0, Math.min(...boxes.map(it => it.top)));
+                const page = document.querySelector('.jp-NotebookPanel-notebook');
+                const seen = page.getBoundingClientRect().bottom;
                 return {
                     x, y,
                     width: Math.max(...boxes.map(it => it.right)) - x,
-                    height: Math.max(...boxes.map(it => it.bottom)) - y,
+                    height: Math.min(seen, Math.max(...boxes.map(it => it.bottom))) - y,
                 };
             }"""
         )

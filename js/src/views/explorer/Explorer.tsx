@@ -75,6 +75,7 @@ export function Explorer({ state, signal }: { state: ExplorerState; signal: Abor
         <Tabs state={state} tab={tab} onChoose={choose} />
         {tab.value === "images" && !comparing && <SkipToImages />}
         <span class="spring" />
+        {tab.value === "images" && !comparing && <SortAgain state={state} />}
         <UndoRedo state={state} by={history} />
         <CreateDataset state={state} opening={opening} />
       </div>
@@ -95,7 +96,6 @@ export function Explorer({ state, signal }: { state: ExplorerState; signal: Abor
               <span class="bar menus">
                 <SelectAll state={state} />
                 <ShownCount state={state} />
-                <SortAgain state={state} />
                 <FilterToggle state={state} />
                 <PlanMenu state={state} />
                 <ViewMenu state={state} view={view} />
