@@ -20,12 +20,12 @@ HEIGHT = 620
 BLUR = 2.0
 """Pixels of a reference: letters become grey, boxes and pictures remain."""
 
-MEAN = 4.0
+MEAN = 10.0
 """Levels of 255 by which a screen may differ from its reference on average; one that was made
 again differs by 1."""
 FAR = 40
 """Levels by which a pixel differs plainly."""
-FAR_SHARE = 0.02
+FAR_SHARE = 0.08
 """Share of the pixels that may."""
 
 
