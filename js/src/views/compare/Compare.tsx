@@ -4,6 +4,7 @@ import * as format from "../../data/format";
 import { compareKeyHelp, historyStep, modifiers } from "../../data/keys";
 import { type Beside, GAINS, MODES, type Compare as State } from "../../state/compare";
 import { AscendingIcon, BackIcon, CloseIcon, DescendingIcon } from "../ui/icons";
+import { KeyList } from "../ui/KeyHelp";
 import { Facts } from "./Facts";
 import { Filmstrip } from "./Filmstrip";
 import { Stage, zoomBy, zoomToggle } from "./Stage";
@@ -370,18 +371,7 @@ function Keys({ compare }: { compare: State }) {
           <CloseIcon />
         </button>
       </div>
-      <dl class="keys">
-        {compareKeyHelp().map(({ keys, does }) => (
-          <div key={does}>
-            <dt>
-              {keys.map((key) => (
-                <kbd key={key}>{key}</kbd>
-              ))}
-            </dt>
-            <dd>{does}</dd>
-          </div>
-        ))}
-      </dl>
+      <KeyList help={compareKeyHelp()} />
     </div>
   );
 }
