@@ -13,13 +13,13 @@ from lab import Lab, Notebook, write_notebook
 CELLS = (
     """
 import dedup_widgets as dw, polars as pl
-from dedup_widgets.demo import demo_photos
+from dedup_widgets.demo import demo_photos, practice_store
 df = dw.score(demo_photos("photos"), model="efficientnet-lite0", progress=False)
 name = pl.col("path").str.split("/").list.last()
 label = pl.when(name.str.contains("cropped")).then(pl.lit("detail")).otherwise(pl.lit("photo"))
 labelled = df.with_columns(label=label).filter(~name.str.contains("missing"))
 """,
-    "ex = dw.Explorer(labelled)\nex",
+    "ex = dw.Explorer(labelled, store=practice_store())\nex",
     "dw.Explorer(df.clear())",
 )
 """Cells of a notebook with an Explorer of the demo photos, labelled, and one of nothing."""

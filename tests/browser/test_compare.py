@@ -1,6 +1,7 @@
 """The review mode in a real JupyterLab: groups by keys alone, large pictures, back to the grid."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -141,12 +142,15 @@ def test_pictures_are_sharp_and_decisions_move_nothing(demo, shots):
         expect(review).to_have_count(0)
 
 
-def test_an_image_alone_is_seen_large_and_a_missing_file_says_so(demo, shots):
+def test_an_image_alone_is_seen_large_and_a_missing_file_says_so(demo, shots, request):
     with demo("alone", "ex = dw.Explorer(df)\nex.filters = {'kind': ['unique']}\nex") as notebook:
         page = notebook.page
         widget = app(page)
         show(widget)
-        notebook.kernel("__import__('os').remove(ex.view['path'][1])\n0")
+        # Other tests need it again.
+        missing = Path(notebook.kernel("ex.view['path'][1]"))
+        away = missing.rename(missing.with_suffix(".away"))
+        request.addfinalizer(lambda: away.rename(missing))
         tiles(widget).first.locator(".tile").dblclick(position={"x": 50, "y": 60})
         alone = widget.get_by_role("group", name="Image", exact=True)
         expect(alone.get_by_role("img")).to_have_attribute("aria-busy", "false")
