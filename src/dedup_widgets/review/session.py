@@ -556,7 +556,7 @@ class Session(View):
 
     def _review(self, pairs: frozenset[Pair], mask: Mask) -> None:
         before = self._reviewed.pairs
-        step = ReviewedStep(pairs - before, before - pairs, self._names_of(mask))
+        step = ReviewedStep.between(before, pairs, about=self._names_of(mask))
         if step:
             with self.changing():
                 self._take_reviewed(step)

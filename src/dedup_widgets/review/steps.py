@@ -314,8 +314,8 @@ class KeepersStep(Step):
 
 
 @dataclass(frozen=True)
-class NotDuplicatesStep(Step):
-    """Pictures were declared to be no duplicates of each other, or such decisions taken back.
+class PairsStep(Step):
+    """Something was said of pairs of pictures, or taken back.
 
     Attributes
     ----------
@@ -329,7 +329,8 @@ class NotDuplicatesStep(Step):
     remove: frozenset[Pair]
     about: str = ""
 
-    kind = "not_duplicates"
+    said: ClassVar[str]
+    """What is said of them, in words."""
 
     @classmethod
     def between(cls, before: Set[Pair], after: Set[Pair], *, about: str = "") -> Self:
@@ -338,13 +339,10 @@ class NotDuplicatesStep(Step):
 
     @property
     def text(self) -> str:
-        count = len(self.add or self.remove)
-        named = self.about or ("1 pair" if count == 1 else f"{count:,} pairs")
-        if self.add:
-            return f"mark {named} as not duplicates"
-        return f"no longer mark {named} as not duplicates"
+        named = self.about or counted(len(self.add or self.remove), "pair")
+        return f"{'' if self.add else 'no longer '}mark {named} as {self.said}"
 
-    def inverse(self) -> "NotDuplicatesStep":
+    def inverse(self) -> Self:
         return replace(self, add=self.remove, remove=self.add)
 
     def value(self, paths: Sequence[str]) -> Any:
@@ -357,40 +355,18 @@ class NotDuplicatesStep(Step):
         return bool(self.add or self.remove)
 
 
-@dataclass(frozen=True)
-class ReviewedStep(Step):
-    """Pictures were looked at side by side, or that was taken back.
+class NotDuplicatesStep(PairsStep):
+    """Pictures were declared to be no duplicates of each other, or such decisions taken back."""
 
-    Attributes
-    ----------
-    add, remove
-        Pairs of fingerprints.
-    about
-        What people call these images; only for the text.
-    """
+    kind = "not_duplicates"
+    said = "not duplicates"
 
-    add: frozenset[Pair]
-    remove: frozenset[Pair]
-    about: str = ""
+
+class ReviewedStep(PairsStep):
+    """Pictures were looked at side by side, or that was taken back."""
 
     kind = "reviewed"
-
-    @property
-    def text(self) -> str:
-        named = self.about or counted(len(self.add or self.remove), "pair")
-        return f"mark {named} as reviewed" if self.add else f"no longer mark {named} as reviewed"
-
-    def inverse(self) -> "ReviewedStep":
-        return replace(self, add=self.remove, remove=self.add)
-
-    def value(self, paths: Sequence[str]) -> Any:
-        return {
-            "add": [list(pair) for pair in sorted(self.add)],
-            "remove": [list(pair) for pair in sorted(self.remove)],
-        }
-
-    def __bool__(self) -> bool:
-        return bool(self.add or self.remove)
+    said = "reviewed"
 
 
 @dataclass(frozen=True)
