@@ -1,5 +1,8 @@
 """A map of the images: where they lie, and a selection that two screens share."""
 
+import gc
+import weakref
+
 import numpy as np
 import polars as pl
 import pytest
@@ -97,6 +100,17 @@ def test_a_link_can_be_ended(grid, scatter):
     assert grid.selection.is_empty()
     grid.selection = ["/photos/01.jpg"]
     assert scatter.selection().tolist() == [3]
+
+
+def test_a_map_holds_no_session_that_nobody_else_holds(frame, scatter):
+    grid = dw.ImageGrid(frame)
+    session = weakref.ref(grid.session)
+    grid.link(scatter)
+    grid.close()
+    del grid
+    gc.collect()
+    assert session() is None
+    scatter.widget.selection = np.array([3], np.uint32)
 
 
 def test_points_without_paths_are_the_rows(frame, plotted):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from humanize import naturalsize
 from numpy.typing import NDArray
 
 from dedup_widgets.alignment.evidence import ROTATED_BY
@@ -106,7 +107,11 @@ def facts(session: Session, rows: Sequence[int]) -> list[Fact]:
         [None if size is None else float(size[0] * size[1]) for size in sizes],
     )
     length = values("bytes")
-    add("file", [_bytes(n) for n in length], [None if n is None else float(n) for n in length])
+    add(
+        "file",
+        [n and naturalsize(n) for n in length],
+        [None if n is None else float(n) for n in length],
+    )
     formats = zip(values("format"), values("lossless"), strict=True)
     add("format", [f and f + (", lossless" if is_lossless else "") for f, is_lossless in formats])
     add("taken", [_text(value) for value in values("date_taken")])
@@ -236,17 +241,6 @@ def _text(value: Any) -> str | None:
         value = f"{value:%Y-%m-%d %H:%M:%S}" if hasattr(value, "year") else value
     text = str(value)
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
-
-
-def _bytes(n: int | None) -> str | None:
-    if n is None:
-        return None
-    size, unit = float(n), "bytes"
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 999.5 or unit == "GB":
-            break
-        size /= 1000
-    return f"{n:,} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
 
 
 def _folders(paths: Sequence[str]) -> list[str | None]:

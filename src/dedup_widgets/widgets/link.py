@@ -1,5 +1,6 @@
 """What is selected and shown on two screens at once: a grid of images, and a map of them."""
 
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,36 +14,22 @@ from dedup_widgets.review.watched import Change
 
 
 def link(session: View, scatter: Any) -> Callable[[], None]:
-    """Share selection and filters with a scatter plot of jupyter-scatter.
+    """Share selection and filters with a scatter plot; see :meth:`ImageGrid.link`.
 
-    Points that are selected there are selected in the session, and the other way round; the plot
-    shows what the filters of the session leave.
-
-    Parameters
-    ----------
-    session
-        What is shown and selected.
-    scatter
-        A ``jscatter.Scatter`` whose data has the column of paths, in any order and for any part of
-        the images; or has one point for each row.
-
-    Returns
-    -------
-    callable
-        Ends it.
-
-    Raises
-    ------
-    InputError
-        When it is no such plot, or its points cannot be told to be which images.
+    The plot outlives its cell, and must not hold a session that nobody else does.
     """
     row = _row_of_points(session, scatter)
     point = np.full(len(session), -1)
     point[row] = np.arange(len(row))
     widget = scatter.widget
+    weak = weakref.ref(session)
 
     def select_points(mask: NDArray[np.bool_]) -> None:
         widget.selection = _points(point[mask])
+
+    def show() -> None:
+        shown = session.view_mask()
+        widget.filter = None if shown.all() else _points(point[shown])
 
     def follow(changes: Sequence[Change]) -> None:
         what = {change.what for change in changes}
@@ -51,25 +38,26 @@ def link(session: View, scatter: Any) -> Callable[[], None]:
         if what - {"selection", "sort", "review"}:
             show()
 
-    def show() -> None:
-        shown = session.view_mask()
-        widget.filter = None if shown.all() else _points(point[shown])
-
     def select_rows(change: Any) -> None:
-        mask = np.zeros(len(session), np.bool_)
+        view = weak()
+        if view is None:
+            return
+        mask = np.zeros(len(view), np.bool_)
         mask[row[np.asarray([] if change["new"] is None else change["new"], np.int64)]] = True
         # What has no point keeps its state: it cannot be picked there.
-        mask[point < 0] = session.selected[point < 0]
-        session.select(mask)
-
-    def end() -> None:
-        stop()
-        widget.unobserve(select_rows, "selection")
+        mask[point < 0] = view.selected[point < 0]
+        view.select(mask)
 
     select_points(session.selected)
     show()
     stop = session.watch(follow)
     widget.observe(select_rows, "selection")
+    unobserve = weakref.finalize(session, widget.unobserve, select_rows, "selection")
+
+    def end() -> None:
+        stop()
+        unobserve()
+
     return end
 
 
