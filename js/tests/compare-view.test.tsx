@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 import { expect, it, vi } from "vitest";
 import explorer from "../src/widgets/explorer";
-import { smallFrame, TestModel } from "./fake";
+import { smallFrame, smallTiles, TestModel } from "./fake";
 import { display, painted } from "./screen";
 
 async function show() {
@@ -13,22 +13,11 @@ async function show() {
   const model = new TestModel(
     {
       open_review: () => frame,
-      tiles: ({ rows }) => ({
-        tiles: (rows as number[]).map((row) => ({
-          row,
-          name: `${row}.jpg`,
-          path: `/${row}.jpg`,
-          caption: row === 4 ? "keeper: most pixels" : null,
-          chosen: false,
-          not_duplicate: false,
-          width: 400,
-          height: 300,
-          facts: {},
-          error: null,
-          thumb: null,
-        })),
-        blob: new Uint8Array(0),
-      }),
+      tiles: smallTiles((row) => ({
+        caption: row === 4 ? "keeper: most pixels" : null,
+        width: 400,
+        height: 300,
+      })),
       beside: ({ row, others }) => ({
         facts: [
           {

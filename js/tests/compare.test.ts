@@ -9,6 +9,7 @@ import {
   smallFrame,
   smallPlan,
   smallReview,
+  smallTiles,
   TestModel,
   Told,
 } from "./fake";
@@ -18,23 +19,6 @@ beforeEach(() => {
   lifetime = new AbortController();
 });
 afterEach(() => lifetime.abort());
-
-function tile(row: number, hand: Record<number, Partial<TileInfo>>): TileInfo {
-  return {
-    row,
-    name: `${row}.jpg`,
-    path: `/${row}.jpg`,
-    caption: null,
-    chosen: false,
-    not_duplicate: false,
-    width: 400,
-    height: 300,
-    facts: {},
-    error: null,
-    thumb: null,
-    ...hand[row],
-  };
-}
 
 /** Groups of rows 1, 3 (same pixels) and 4, 2, 6; rows 0 and 5 are in none. */
 async function make(
@@ -49,10 +33,7 @@ async function make(
   const model = new TestModel(
     {
       open_review: () => frame,
-      tiles: ({ rows }) => ({
-        tiles: (rows as number[]).map((row) => tile(row, hand)),
-        blob: new Uint8Array(0),
-      }),
+      tiles: smallTiles((row) => ({ width: 400, height: 300, ...hand[row] })),
       beside: ({ others }) => ({
         facts: [],
         others: (others as number[]).map(() => ({

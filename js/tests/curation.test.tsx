@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import { Bitset } from "../src/data/bitset";
 import explorer from "../src/widgets/explorer";
 import type { DatasetForm, Events, Replies } from "../src/wire/protocol";
-import { type SentMessage, smallFrame, TestModel, Told } from "./fake";
+import { type SentMessage, smallFrame, smallTiles, TestModel, Told } from "./fake";
 import { display, painted } from "./screen";
 
 /** The Python side of collections and datasets, as far as the screen can tell. */
@@ -18,22 +18,7 @@ class Catalogue extends TestModel {
     this.answers = {
       open_review: () => ({ ...smallFrame(), ...this.#known() }),
       ping: () => ({}),
-      tiles: ({ rows }) => ({
-        tiles: (rows as number[]).map((row) => ({
-          row,
-          name: `${row}.jpg`,
-          path: `/photos/${row}.jpg`,
-          caption: null,
-          chosen: false,
-          not_duplicate: false,
-          width: 4,
-          height: 3,
-          facts: {},
-          error: null,
-          thumb: null,
-        })),
-        blob: new Uint8Array(0),
-      }),
+      tiles: smallTiles(),
       select: (_, [rows]) => {
         this.#selected = new Bitset(8, new Uint8Array(rows));
         return { count: this.#selected.count() };

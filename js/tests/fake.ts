@@ -5,6 +5,7 @@ import {
   type Replies,
   type RequestKind,
   type ReviewInfo,
+  type TileInfo,
 } from "../src/wire/protocol";
 
 type Listener = (...args: unknown[]) => void;
@@ -187,6 +188,32 @@ export function smallFrame(): Replies["open_review"] {
     reviewed: new Uint32Array(0),
     version: 0,
   };
+}
+
+/** What a tile tells of its row: nothing special, unless `change` says so. */
+export function smallTile(row: number, change: Partial<TileInfo> = {}): TileInfo {
+  return {
+    row,
+    name: `${row}.jpg`,
+    path: `/photos/${row}.jpg`,
+    caption: null,
+    chosen: false,
+    not_duplicate: false,
+    width: 4,
+    height: 3,
+    facts: {},
+    error: null,
+    thumb: null,
+    ...change,
+  };
+}
+
+/** The tiles of the rows that a page asks for. */
+export function smallTiles(of: (row: number) => Partial<TileInfo> = () => ({})) {
+  return ({ rows }: SentMessage) => ({
+    tiles: (rows as number[]).map((row) => smallTile(row, of(row))),
+    blob: new Uint8Array(0),
+  });
 }
 
 /** What Python tells of when the plan of {@link smallFrame} changes. */

@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import { Bitset } from "../src/data/bitset";
 import explorer from "../src/widgets/explorer";
 import type { Column, Replies } from "../src/wire/protocol";
-import { type SentMessage, smallFrame, TestModel } from "./fake";
+import { type SentMessage, smallFrame, smallTiles, TestModel } from "./fake";
 import { display, lifetime, painted } from "./screen";
 
 // Another program on the machine must not fail these.
@@ -59,22 +59,7 @@ const open_review = (): Replies["open_review"] => ({
 
 const answers: TestModel["answers"] = {
   open_review,
-  tiles: ({ rows }: SentMessage) => ({
-    tiles: (rows as number[]).map((row) => ({
-      row,
-      name: `${row}.jpg`,
-      path: `/${row}.jpg`,
-      caption: null,
-      chosen: false,
-      not_duplicate: false,
-      width: 4,
-      height: 3,
-      facts: {},
-      error: null,
-      thumb: null,
-    })),
-    blob: new Uint8Array(0),
-  }),
+  tiles: smallTiles(),
   ping: () => ({}),
   column: ({ column }: SentMessage) => data[column as string],
   match: ({ key }: SentMessage) => ({

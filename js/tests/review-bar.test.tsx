@@ -3,27 +3,16 @@ import { describe, expect, it } from "vitest";
 import { Bitset } from "../src/data/bitset";
 import explorer from "../src/widgets/explorer";
 import imageGrid from "../src/widgets/image_grid";
-import type { ReviewInfo, TileInfo } from "../src/wire/protocol";
-import { type SentMessage, smallFrame, smallReview, TestModel } from "./fake";
+import type { ReviewInfo } from "../src/wire/protocol";
+import { smallFrame, smallReview, smallTiles, TestModel } from "./fake";
 import { display, painted } from "./screen";
 
-const about = (row: number): TileInfo => ({
-  row,
-  name: `${row}.jpg`,
-  path: `/photos/${row}.jpg`,
+const about = (row: number) => ({
   caption: row === 1 ? "keeper: most pixels" : null,
   chosen: row === 4,
   not_duplicate: row === 5,
-  width: 4,
-  height: 3,
-  facts: {},
-  error: null,
-  thumb: null,
 });
-const tiles = ({ rows }: SentMessage) => ({
-  tiles: (rows as number[]).map(about),
-  blob: new Uint8Array(0),
-});
+const tiles = smallTiles(about);
 
 interface Given {
   make?: typeof explorer;

@@ -4,25 +4,14 @@ import { hostTheme } from "../src/views/ui/theme";
 import explorer from "../src/widgets/explorer";
 import imageGrid from "../src/widgets/image_grid";
 import rangeHistogram from "../src/widgets/range_histogram";
-import { type SentMessage, smallFrame, TestModel } from "./fake";
+import { smallFrame, smallTiles, TestModel } from "./fake";
 import { display, lifetime, painted } from "./screen";
 
-const tiles = ({ rows }: SentMessage) => ({
-  tiles: (rows as number[]).map((row) => ({
-    row,
-    name: row === 1 ? "<img src=x onerror=alert(1)>.jpg" : `${row}.jpg`,
-    path: `/photos/${row}.jpg`,
-    caption: row === 3 ? "exact duplicate of 1.jpg" : null,
-    chosen: false,
-    not_duplicate: false,
-    width: 4,
-    height: 3,
-    facts: {},
-    error: row === 7 ? "the file is cut short" : null,
-    thumb: null,
-  })),
-  blob: new Uint8Array(0),
-});
+const tiles = smallTiles((row) => ({
+  ...(row === 1 && { name: "<img src=x onerror=alert(1)>.jpg" }),
+  caption: row === 3 ? "exact duplicate of 1.jpg" : null,
+  error: row === 7 ? "the file is cut short" : null,
+}));
 
 const open = () => smallFrame();
 const answers = { open_review: open, open_grid: open, tiles, ping: () => ({}) };
