@@ -446,7 +446,7 @@ export interface Uint32 {
   buffer: number;
 }
 /**
- * What the frame holds, counted: exact + near + kept + unreadable = images.
+ * What the frame holds, counted; exact + near + kept + unreadable + waiting = images.
  */
 export interface Summary {
   images: number;

@@ -132,7 +132,7 @@ class Column(msgspec.Struct):
 
 
 class Summary(msgspec.Struct):
-    """What the frame holds, counted: exact + near + kept + unreadable = images."""
+    """What the frame holds, counted; exact + near + kept + unreadable + waiting = images."""
 
     images: int
     exact: int
