@@ -59,8 +59,19 @@ export function* exactCopies(frame: Frame): Generator<number> {
   for (const row of going(frame)) if (isExactScore(frame.scores[row])) yield row;
 }
 
+type Counted =
+  | "all"
+  | "exact"
+  | "near"
+  | "similar"
+  | "kept"
+  | "unreadable"
+  | "label_conflict"
+  | "leakage";
+
 /** A count that sets the filters to what it counts. */
 export interface Shortcut {
+  of: Counted;
   count: number;
   /** What is counted: "20", "exact copies". */
   unit: string;
@@ -76,6 +87,7 @@ export function shortcutsOf(frame: Frame, counts: Counts | null): Shortcut[] {
   const { columns, rows, score, scores, summary } = frame;
   const shortcuts: Shortcut[] = [
     {
+      of: "all",
       count: rows,
       unit: rows === 1 ? "image" : "images",
       title: "All images: resets the filters",
@@ -83,48 +95,56 @@ export function shortcutsOf(frame: Frame, counts: Counts | null): Shortcut[] {
     },
   ];
   const add = (
+    of: Counted,
     count: number,
     [one, many]: readonly [string, string],
     set: Clauses,
     title: string,
     apart?: true,
-  ) => shortcuts.push({ count, unit: count === 1 ? one : many, title, set, apart });
+  ) => shortcuts.push({ of, count, unit: count === 1 ? one : many, title, set, apart });
   if (score !== null) {
     const exact = counts?.exact ?? countIn(scores, EXACT);
     // The documented range holds exactly these, but in a part of a frame whose keepers are missing.
     const more: Clauses = countIn(scores, EXACT) === exact ? {} : { plan: GOES };
     const title = "Can go: the same picture as another image, which stays";
-    add(exact, ["exact copy", "exact copies"], { [score]: EXACT, ...more }, title);
-    for (const { from, to, count, units, title } of nearShortcuts(frame, counts)) {
+    add("exact", exact, ["exact copy", "exact copies"], { [score]: EXACT, ...more }, title);
+    for (const { of, from, to, count, units, title } of nearShortcuts(frame, counts)) {
       const goes: Clauses = counts ? { plan: GOES } : {};
       const range: Clause = counts ? rangeOf(frame, [from, to], count) : [from, to];
-      add(count, units, { [score]: range, ...goes }, title);
+      add(of, count, units, { [score]: range, ...goes }, title);
     }
   }
   const known = columns.some(({ name, facet }) => name === "error" && facet !== null);
   if (counts) {
     const set: Record<string, Clause> = { plan: { any: ["keep"] } };
     if (known) set.error = { null: true };
-    add(counts.kept, ["kept", "kept"], set, "Images that stay, with no copy that stays too");
+    add(
+      "kept",
+      counts.kept,
+      ["kept", "kept"],
+      set,
+      "Images that stay, with no copy that stays too",
+    );
   }
   const { unreadable, label_conflicts: conflicts, leakage } = summary;
   if (known) {
     const title = "Files that could not be read";
-    add(unreadable, ["unreadable", "unreadable"], { error: { null: false } }, title);
+    add("unreadable", unreadable, ["unreadable", "unreadable"], { error: { null: false } }, title);
   }
   if (conflicts !== null) {
     const title = "Images in groups whose labels disagree";
     const units = ["label conflict", "label conflicts"] as const;
-    add(conflicts, units, { label_conflict: true }, title, true);
+    add("label_conflict", conflicts, units, { label_conflict: true }, title, true);
   }
   if (leakage !== null) {
     const title = `Images in ${format.groups(leakage)} with members in several splits`;
-    add(leakage, ["leakage", "leakage"], { leakage: true }, title, true);
+    add("leakage", leakage, ["leakage", "leakage"], { leakage: true }, title, true);
   }
   return shortcuts;
 }
 
 interface NearShortcut {
+  of: "near" | "similar";
   from: number;
   to: number;
   count: number;
@@ -140,6 +160,7 @@ function nearShortcuts(frame: Frame, counts: Counts | null): NearShortcut[] {
   const end = compared === null ? near : Math.min(near, CONFIRMED);
   const found: NearShortcut[] = [
     {
+      of: "near",
       from: DUPLICATES,
       to: end,
       count: counts
@@ -154,6 +175,7 @@ function nearShortcuts(frame: Frame, counts: Counts | null): NearShortcut[] {
   ];
   if (near > end) {
     found.push({
+      of: "similar",
       from: end,
       to: near,
       count: counts ? unconfirmed : countIn(scores, [end, near]),

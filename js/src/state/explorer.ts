@@ -148,7 +148,7 @@ export class ExplorerState extends GridState {
   acceptExact(): void {
     const frame = this.frame.value;
     const all = this.shortcuts.value;
-    const exact = all.find(({ set }) => frame?.score && set?.[frame.score] !== undefined);
+    const exact = all.find(({ of }) => of === "exact");
     if (!frame || !exact) return;
     this.filtering.change(changesOf(exact, all));
     this.selection.replace(exactCopies(frame));

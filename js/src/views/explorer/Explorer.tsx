@@ -166,7 +166,7 @@ function SkipToImages() {
 /** Review the groups of near-duplicates, one after the other. */
 function reviewNear(state: ExplorerState, view: GridView): void {
   const all = state.shortcuts.peek();
-  const near = all.find(({ unit }) => unit.startsWith("near"));
+  const near = all.find(({ of }) => of === "near");
   if (near) state.filtering.change(changesOf(near, all));
   view.scrollTo(0);
   view.open?.(null);

@@ -14,7 +14,7 @@ export function Overview({ state, view }: { state: ExplorerState; view: GridView
         const pressed = isPressed(shortcut, shortcuts, clauses);
         return (
           <button
-            key={shortcut.unit}
+            key={shortcut.of}
             type="button"
             class={shortcut.set === null ? "all" : undefined}
             aria-pressed={pressed}
