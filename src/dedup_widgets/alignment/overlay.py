@@ -41,7 +41,8 @@ POINTS, FEWEST = 1500, 60
 
 
 RIM = 9
-"""Pixels, and one, twice as wide as the rim of b that the refinement does not go by."""
+"""Pixels of the square that takes a rim of half its side off the part of b that is shown: the
+refinement does not go by that rim."""
 
 
 DOUBTED = 0.6
