@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import threading
 import warnings
 from contextlib import closing, suppress
 from datetime import date
@@ -23,7 +24,7 @@ def copy_today(db: sqlite3.Connection, path: Path, today: date) -> None:
     copy = path.with_name(f"{path.stem}.{today.isoformat()}{path.suffix}")
     if copy.exists():
         return
-    unfinished = copy.with_name(f".{copy.name}.{os.getpid()}")
+    unfinished = copy.with_name(f".{copy.name}.{os.getpid()}-{threading.get_ident()}")
     try:
         with closing(sqlite3.connect(unfinished)) as target:
             db.backup(target)

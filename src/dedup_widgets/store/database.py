@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from dedup_widgets._durable import make_folder
+from dedup_widgets._threads import whole
 from dedup_widgets.errors import StoreError
 from dedup_widgets.store.disk import is_on_network
 
@@ -75,12 +76,15 @@ class Database:
         self.path = path
         self.times_opened = 0
         self._is_ours = False
+        self._begin_process()
         self._open()
 
-    def _open(self) -> None:
+    def _begin_process(self) -> None:
         self._process = os.getpid()
         self._writing, self._reading = threading.RLock(), threading.RLock()
         self._writer: int | None = None
+
+    def _open(self) -> None:
         try:
             make_folder(self.path.parent)
             if self.path.exists() and not _is_writable(self.path):
@@ -216,12 +220,12 @@ class Database:
     # Writing
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, *, wait: bool = True) -> Iterator[sqlite3.Connection]:
         self._come_out_of_a_fork()
-        with self._writing:
+        with self._turn(wait):
             self._keep_in_place()
             try:
-                with self._begun() as db:
+                with self._begun(WAIT_SECONDS if wait else 0.0) as db:
                     yield db
             except sqlite3.Error as error:
                 if self._took_damage(error):
@@ -243,14 +247,24 @@ class Database:
         if self._process != os.getpid():
             # Closing them would tidy up behind the back of the other process.
             _of_other_processes.append((self._db, self._reader))
+            self._begin_process()
             self._open()
 
     @contextmanager
-    def _begun(self) -> Iterator[sqlite3.Connection]:
+    def _turn(self, wait: bool) -> Iterator[None]:
+        if not self._writing.acquire(timeout=-1 if wait else SLICE_SECONDS):
+            raise StoreBusyError(f"cannot write to the store {self.path}: another thread writes")
+        try:
+            yield
+        finally:
+            self._writing.release()
+
+    @contextmanager
+    def _begun(self, seconds: float = WAIT_SECONDS) -> Iterator[sqlite3.Connection]:
         with self._writing:
-            _patiently(lambda: self._db.execute("BEGIN IMMEDIATE"))
-            self._writer = threading.get_ident()
             try:
+                _patiently(lambda: self._db.execute("BEGIN IMMEDIATE"), seconds)
+                self._writer = threading.get_ident()
                 yield self._db
                 _patiently(lambda: self._db.execute("COMMIT"))
             except BaseException:
@@ -274,7 +288,7 @@ class Database:
         give_up = time.monotonic() + WAIT_SECONDS
         while self._writer != threading.get_ident():
             try:
-                with self._writing:
+                with self._writing, whole():
                     self._db.execute("BEGIN IMMEDIATE")
                     self._db.execute("ROLLBACK")
                 return

@@ -1,11 +1,12 @@
 """What a person decided, which nothing can compute again.
 
-By name: collections. By path and by pair of fingerprints: decisions by hand.
+By name: collections. By path and by pair of fingerprints: decisions by hand. By the images that
+they are of: reviews, step by step.
 """
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -23,6 +24,10 @@ class StoredCollection:
 
     paths: set[str]
     description: str = ""
+
+
+ReviewLine = tuple[str, str, str | None, str]
+"""A line of a review's log: time by ISO 8601, action, step, value as JSON."""
 
 
 class ChangedMeanwhileError(Exception):
@@ -46,7 +51,7 @@ class CollectionChange:
     description: tuple[str, str]
 
 
-_DECIDED = ("collection", "chosen_keeper", "not_duplicates", "reviewed")
+_DECIDED = ("collection", "chosen_keeper", "not_duplicates", "reviewed", "review")
 """The tables of what a person decided."""
 
 _FROM_STORES = {
@@ -123,8 +128,23 @@ CREATE TABLE reviewed (
 ) WITHOUT ROWID;
 """,
         """
-CREATE TABLE revision (what TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO revision VALUES ('collections', 0), ('decisions', 0);
+CREATE TABLE IF NOT EXISTS revision (what TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
+INSERT OR IGNORE INTO revision VALUES ('collections', 0), ('decisions', 0);
+CREATE TABLE IF NOT EXISTS review (
+    id TEXT PRIMARY KEY,
+    images INTEGER NOT NULL,
+    of TEXT NOT NULL,
+    changed TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS review_step (
+    review TEXT NOT NULL REFERENCES review ON UPDATE CASCADE ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    time TEXT NOT NULL,
+    action TEXT NOT NULL,
+    step TEXT,
+    value TEXT NOT NULL,
+    PRIMARY KEY (review, number)
+) WITHOUT ROWID;
 """,
     )
 
@@ -133,9 +153,9 @@ INSERT INTO revision VALUES ('collections', 0), ('decisions', 0);
         super().__init__(path)
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, *, wait: bool = True) -> Iterator[sqlite3.Connection]:
         self._copy_if_due()
-        with super()._transaction() as db:
+        with super()._transaction(wait=wait) as db:
             yield db
         # Of one that was empty there is something to copy only now.
         self._copy_if_due()
@@ -377,3 +397,69 @@ INSERT INTO revision VALUES ('collections', 0), ('decisions', 0);
                     list(add),
                 )
             return version
+
+    # Reviews, step by step
+
+    def has_review(self, images: int) -> bool:
+        """Tell whether there is a review of so many images."""
+        return bool(self._query("SELECT 1 FROM review WHERE images = ? LIMIT 1", (images,)))
+
+    def last_review(self, of: str) -> tuple[str, list[ReviewLine]] | None:
+        """Return the last review of some images: its name, and the lines of its log."""
+        found = self._query(
+            "SELECT id FROM review WHERE of = ? ORDER BY changed DESC LIMIT 1", (of,)
+        )
+        if not found:
+            return None
+        lines = self._query(
+            "SELECT time, action, step, value FROM review_step WHERE review = ? ORDER BY number",
+            found[0],
+        )
+        return found[0][0], lines
+
+    def write_review(
+        self,
+        name: str,
+        images: int,
+        of: str,
+        first: int,
+        lines: Callable[[int], Sequence[ReviewLine]],
+        *,
+        goes_on: str | None = None,
+    ) -> None:
+        """Write the lines of a review that are new; nobody is waited for.
+
+        Parameters
+        ----------
+        name
+            Of the review.
+        images, of
+            How many images it is of, and a text by which these are known.
+        first
+            The first line that is new or another than before.
+        lines
+            Returns the lines from a number on.
+        goes_on
+            The name of the review that this one goes on with, and is called instead of.
+
+        Raises
+        ------
+        StoreBusyError
+            When somebody else writes at the moment.
+        """
+        with self._transaction(wait=False) as db:
+            if goes_on is not None:
+                db.execute("UPDATE review SET id = ? WHERE id = ?", (name, goes_on))
+            db.execute(
+                "INSERT INTO review VALUES (?, ?, ?, strftime('%Y-%m-%d %H:%M:%f', 'now'))"
+                " ON CONFLICT (id) DO UPDATE SET changed = excluded.changed",
+                (name, images, of),
+            )
+            there = db.execute("SELECT count(*) FROM review_step WHERE review = ?", (name,))
+            # Where another review went on with this one, it is all to be written again.
+            first = min(first, there.fetchone()[0])
+            db.execute("DELETE FROM review_step WHERE review = ? AND number >= ?", (name, first))
+            db.executemany(
+                "INSERT INTO review_step VALUES (?, ?, ?, ?, ?, ?)",
+                [(name, number, *line) for number, line in enumerate(lines(first), first)],
+            )
