@@ -18,7 +18,9 @@ import pytest
 
 from dedup_widgets import _durable
 from dedup_widgets.errors import StoreError
+from dedup_widgets.images import decoders
 from dedup_widgets.images.source import Entry
+from dedup_widgets.scoring.score import score
 from dedup_widgets.store import copies, database
 from dedup_widgets.store.cache import Cache, FileRecord
 from dedup_widgets.store.copies import copies_of
@@ -26,6 +28,7 @@ from dedup_widgets.store.database import StoreBusyError
 from dedup_widgets.store.disk import is_on_network
 from dedup_widgets.store.library import ChangedMeanwhileError, Library
 from dedup_widgets.store.open import open_store
+from dedup_widgets.widgets.thumbnails import load_thumbnails
 
 
 @pytest.fixture
@@ -421,3 +424,132 @@ def test_a_tree_is_synced_with_all_its_files_and_folders(tmp_path, monkeypatch):
     _durable.sync_tree(tmp_path)
     paths = {tmp_path / name for name in ("", "a", "a/b", "one", "a/two", "a/b/three")}
     assert set(synced) == paths
+
+
+# What is remembered
+
+
+class Tiny:
+    key = name = "tiny-1"
+    near_distance = 0.05
+
+    def encode(self, images):
+        pixels = [np.asarray(it.resize((4, 4)), np.float32).ravel() - 100 for it in images]
+        return np.stack(pixels) + 1e-3
+
+
+@pytest.fixture
+def photos(photo_folder):
+    return photo_folder(6)
+
+
+def scored(photos, store, **options):
+    options = {"model": Tiny(), "progress": False, "workers": 1, **options}
+    return score(photos, store=store, **options)
+
+
+PASSING = [
+    MemoryError(),
+    ImportError("no module named pillow_heif"),
+    OSError(12, "Cannot allocate memory"),
+    OSError(24, "Too many open files"),
+    OSError("decoder jpeg2k not available"),
+    RuntimeError("Memory allocation error: Security limit exceeded"),
+    OSError("out of memory when reading image file"),
+]
+LASTING = [OSError("image file is truncated"), ValueError("odd"), SyntaxError("broken PNG file")]
+
+
+@pytest.mark.parametrize("error", [*PASSING, *LASTING], ids=repr)
+def test_only_errors_about_the_bytes_are_remembered(photos, tmp_path, monkeypatch, error):
+    def fails(data, name):
+        raise error
+
+    monkeypatch.setattr("dedup_widgets.images.decode._decode", fails)
+    assert scored(photos, tmp_path)["error"].null_count() == 0
+    remembered = open_store(tmp_path).cache.files(str(path) for path in photos.iterdir())
+    assert len(remembered) == (0 if error in PASSING else 6)
+    monkeypatch.undo()
+    assert scored(photos, tmp_path)["error"].null_count() == (6 if error in PASSING else 0)
+
+
+def test_with_other_libraries_files_are_decoded_again(photos, tmp_path, monkeypatch):
+    (photos / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n nothing else")
+    paths = [str(path) for path in photos.iterdir()]
+    scored(photos, tmp_path)
+    assert len(open_store(tmp_path).cache.files(paths)) == 7
+    monkeypatch.setattr("PIL.__version__", "99.0")
+    decoders.decoder_key.cache_clear()
+    assert open_store(tmp_path).cache.files(paths) == {}
+    monkeypatch.undo()
+    decoders.decoder_key.cache_clear()
+    assert len(open_store(tmp_path).cache.files(paths)) == 7
+
+
+def written_in_place(a, b):
+    shutil.copyfile(b, a)
+
+
+def moved_over(a, b):
+    shutil.copy(b, a.with_suffix(".new"))
+    a.with_suffix(".new").rename(a)
+
+
+@pytest.mark.parametrize("change", [written_in_place, moved_over])
+def test_other_content_of_the_same_size_and_date_is_noticed(tmp_path, change, make_photo):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for seed in range(3):
+        make_photo(seed).save(photos / f"{seed}.bmp")
+    before = scored(photos, tmp_path / "store")
+    facts = (photos / "0.bmp").stat()
+    change(photos / "0.bmp", photos / "1.bmp")
+    os.utime(photos / "0.bmp", ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert (photos / "0.bmp").stat().st_size == facts.st_size
+    after = scored(photos, tmp_path / "store")
+    assert after["fingerprint"][0] == before["fingerprint"][1]
+
+
+def test_a_hardlink_is_no_change(photos, tmp_path, monkeypatch):
+    scored(photos, tmp_path)
+    for path in photos.iterdir():
+        os.link(path, tmp_path / path.name)
+    monkeypatch.setattr("dedup_widgets.scoring.pipeline.decode", None)
+    assert scored(photos, tmp_path)["error"].null_count() == 6
+
+
+def test_a_run_that_cannot_write_for_a_while_keeps_what_it_has(photos, tmp_path, monkeypatch):
+    cache = open_store(tmp_path).cache
+    with closing(sqlite3.connect(cache.path, isolation_level=None, check_same_thread=False)) as it:
+        it.execute("BEGIN IMMEDIATE")
+        done = []
+
+        def progress(now, total):
+            done.append(now)
+            if now == total and it.in_transaction:
+                it.execute("ROLLBACK")
+
+        scored(photos, tmp_path, batch_size=2, progress=progress)
+    assert done[:4] == [0, 2, 4, 6]
+    assert len(cache.files(str(path) for path in photos.iterdir())) == 6
+
+
+def test_a_run_that_can_never_write_ends_with_its_scores_and_a_warning(
+    photos, tmp_path, monkeypatch
+):
+    cache = open_store(tmp_path).cache
+    monkeypatch.setattr(database, "WAIT_SECONDS", 0.0)
+    with closing(sqlite3.connect(cache.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.warns(UserWarning, match="not all that was computed is remembered"):
+            frame = scored(photos, tmp_path)
+    assert frame["uniqueness"].null_count() == 0
+
+
+def test_pictures_are_shown_where_the_cache_cannot_grow(photos, tmp_path):
+    cache = open_store(tmp_path).cache
+    (pages,) = cache._db.execute("PRAGMA page_count").fetchone()
+    cache._db.execute(f"PRAGMA max_page_count = {pages}")
+    paths = [str(path) for path in photos.iterdir()]
+    with pytest.warns(UserWarning, match="shown, but not remembered: .* free some space"):
+        assert all(it.jpeg for it in load_thumbnails(paths, [None] * len(paths), cache))

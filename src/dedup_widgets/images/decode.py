@@ -21,7 +21,7 @@ from dedup_widgets.images.formats import (
     check_size,
     is_lossless,
     sniff,
-    why_undecodable,
+    undecodable,
 )
 from dedup_widgets.images.frames import read_frame
 from dedup_widgets.images.layers import Layer, has_tones_of_a_page, layer
@@ -196,7 +196,7 @@ def _decoded(data: bytes, read: Callable[[bytes, str], T]) -> T:
             raise
         except Exception as error:
             # Pillow's plugins let almost any exception through when bytes are damaged.
-            raise ImageError(why_undecodable(name, error)) from error
+            raise undecodable(name, error) from error
 
 
 def _opened(data: bytes, name: str) -> tuple[ImageFile.ImageFile, list[int], list[int]]:

@@ -19,7 +19,8 @@ import msgspec
 import numpy as np
 
 from dedup_widgets.errors import StoreError
-from dedup_widgets.images.decode import DECODER_VERSION, Facts
+from dedup_widgets.images.decode import Facts
+from dedup_widgets.images.decoders import decoder_key
 from dedup_widgets.images.source import Entry
 from dedup_widgets.store.database import Database, is_damage, set_aside
 
@@ -28,6 +29,9 @@ CACHE_NAME = "cache.sqlite"
 
 _WITHOUT_DECISIONS = 4
 """The first schema in which decisions are elsewhere, in the library."""
+
+_SEPARATOR = "\n"
+"""Stands between the version and the stamp of a file."""
 
 _NOW = "(SELECT coalesce(max(used), 0) + 1 FROM search)"
 
@@ -199,16 +203,16 @@ CREATE TABLE evidence (
         """
         rows = list(
             self._query_in(
-                # The column is older than versions of files that are no times.
+                # The column is older than versions of files that are no times, and stamps.
                 "SELECT path, size, CAST(mtime_ns AS TEXT), fingerprint,"
                 " coalesce(facts, 'null'), error"
                 " FROM file WHERE decoder = ? AND path IN (SELECT value FROM json_each(?))",
                 paths,
-                (DECODER_VERSION,),
+                (decoder_key(),),
             )
         )
         return {
-            path: FileRecord(Entry(path, size, version), fingerprint, known, error)
+            path: FileRecord(_entry(path, size, version), fingerprint, known, error)
             for (path, size, version, fingerprint, _, error), known in _with_facts(rows)
         }
 
@@ -218,6 +222,8 @@ CREATE TABLE evidence (
         thumbnails: Mapping[str, bytes] | None = None,
         embeddings: Mapping[str, Mapping[str, np.ndarray]] | None = None,
         layers: Mapping[str, bytes] | None = None,
+        *,
+        wait: bool = True,
     ) -> None:
         """Write a batch in one transaction.
 
@@ -231,16 +237,25 @@ CREATE TABLE evidence (
             Unit vectors, (d,) float16, by key of the model that made them, and by fingerprint.
         layers
             Layers as bytes, by fingerprint; of pictures that have none, nothing is kept.
+        wait
+            Whether to wait for another process that writes.
+
+        Raises
+        ------
+        StoreBusyError
+            When another process writes, at the moment or for long.
+        StoreError
+            When the file cannot be written.
         """
-        with self._transaction() as db:
+        with self._transaction(wait=wait) as db:
             db.executemany(
                 "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         record.entry.path,
                         record.entry.size,
-                        record.entry.version,
-                        DECODER_VERSION,
+                        _SEPARATOR.join(filter(None, (record.entry.version, record.entry.stamp))),
+                        decoder_key(),
                         record.fingerprint,
                         None if record.facts is None else json.dumps(asdict(record.facts)),
                         record.error,
@@ -390,6 +405,11 @@ CREATE TABLE evidence (
 
 _facts = msgspec.json.Decoder(Facts | None)
 _facts_of_many = msgspec.json.Decoder(list[Facts | None])
+
+
+def _entry(path: str, size: int, written: str) -> Entry:
+    version, _, stamp = written.partition(_SEPARATOR)
+    return Entry(path, size, version, stamp=stamp)
 
 
 def _with_facts(rows: Sequence[Any]) -> list[tuple[Any, Facts | None]]:
