@@ -22,7 +22,7 @@ from dedup_widgets.images.formats import (
     check_size,
     is_lossless,
     sniff,
-    why_undecodable,
+    undecodable,
 )
 from dedup_widgets.images.frames import read_frame
 from dedup_widgets.images.layers import Layer, has_tones_of_a_page, layer
@@ -204,7 +204,7 @@ def _decoded(data: bytes, read: Callable[[File, str], T]) -> T:
             if (file := mended(data, name)) is not None:
                 with contextlib.suppress(Exception):
                     return read(file, name)
-            raise ImageError(why_undecodable(name, error)) from error
+            raise undecodable(name, error) from error
 
 
 def _opened(file: File, name: str) -> tuple[ImageFile.ImageFile, list[int], list[int]]:
