@@ -123,8 +123,6 @@ def dataset_spec(
     facts = _look_up(frame, kept)
     if mode == "symlink":
         _refuse_elsewhere(kept, facts)
-    if format == "imagefolder" and mode in ("hardlink", "copy"):
-        _refuse_between_sources(final, kept)
     names = file_names(kept, splits, format, on_name_clash)
     items = [
         Item(source, *fact, split, name)
@@ -171,19 +169,6 @@ def _free_path(name: str, root: str | os.PathLike[str]) -> Path:
             "Nothing was written."
         )
     return final
-
-
-def _refuse_between_sources(final: Path, sources: list[str]) -> None:
-    """Raise if a scan of a folder of the sources would find the dataset's pictures as well."""
-    scanned = {os.path.dirname(source) for source in sources}  # noqa: PTH120
-    for folder in final.parents:
-        hidden = any(part.startswith(".") for part in final.relative_to(folder).parts)
-        if str(folder) in scanned and not hidden:
-            raise InputError(
-                f"{final} would lie in {folder}, where images of this dataset are: the next scan "
-                "of that folder would take the dataset's pictures for duplicates of them; choose "
-                'a root= outside, or mode="symlink", which scans leave out'
-            )
 
 
 def _splits(frame: pl.DataFrame, sources: list[str], split: str, column: str | None) -> list[str]:

@@ -742,7 +742,7 @@ class Session(View):
         """
         mask = self.mask(self.images(what))
         stay = one_of_each(mask, self._following.picture, self._plan)
-        pictures = self._following.picture[stay & self._readable]
+        pictures = self._following.shown[stay & self._readable]
         return self.frame.filter(stay), len(np.unique(pictures)) < len(pictures)
 
     def left_out(self, what: Any) -> pl.DataFrame:

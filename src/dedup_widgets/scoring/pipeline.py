@@ -69,6 +69,7 @@ def describe(
     batch_size: int,
     workers: int,
     progress: Progress,
+    also: str = "",
 ) -> Descriptions:
     """Return a record for each path, and an embedding for each fingerprint among them.
 
@@ -92,6 +93,8 @@ def describe(
     progress
         Whether to show a progress bar, or a function that is called with the images done and in
         all. An error that it raises stops the work.
+    also
+        What else the bar says.
 
     Raises
     ------
@@ -100,7 +103,7 @@ def describe(
     """
     with _threads(workers, embedder) as pool:
         known, todo, vectors = _look_up(pool, paths, embedder, cache, source_for)
-        with _ProgressReport(known, len(paths), progress) as report:
+        with _ProgressReport(known, len(paths), progress, also) as report:
             size = embedder.fixed_batch or batch_size
             ahead = max(batch_size, 2 * workers)
             reads = _in_order(pool, lambda entry: _read(source_for, entry, embedder), todo, ahead)
@@ -218,7 +221,10 @@ class _Vectors:
 class _ProgressReport:
     """Reports progress: by a bar that also counts what came from the store, or to a function."""
 
-    def __init__(self, known: dict[str, FileRecord], total: int, progress: Progress) -> None:
+    def __init__(
+        self, known: dict[str, FileRecord], total: int, progress: Progress, also: str
+    ) -> None:
+        self._also = f", {also}" if also else ""
         self._callback = progress if callable(progress) else None
         self._stored = self._done = len(known)
         self._embedded = 0
@@ -251,7 +257,7 @@ class _ProgressReport:
         self._done += more
         self._bar.set_postfix_str(
             f"{self._embedded} embedded, {self._stored} from the store, "
-            f"{self._unreadable} unreadable",
+            f"{self._unreadable} unreadable{self._also}",
             refresh=False,
         )
         self._bar.update(more)
