@@ -13,6 +13,7 @@ from pathlib import Path
 from dedup_widgets._paths import absolute, as_unicode, native
 from dedup_widgets._text import counts
 from dedup_widgets.errors import InputError
+from dedup_widgets.images.companions import masks_among
 from dedup_widgets.images.formats import UNREAD, why_not_taken
 from dedup_widgets.images.left_out import is_excluded, is_left_out
 
@@ -33,9 +34,9 @@ SAME_FILE = "further names of listed files"
 """Why a hard or symbolic link is not taken: it is no copy, and to remove it frees nothing."""
 
 
-NO_PICTURE, EXCLUDED, HIDDEN, BIN, DATASET = (
+NO_PICTURE, EXCLUDED, HIDDEN, BIN, DATASET, MASK = (
     *("not pictures", "excluded", "hidden files", "folders of thumbnails and bins"),
-    "datasets made of images",
+    *("datasets made of images", "masks of pictures"),
 )
 """Why other files and folders are not taken."""
 
@@ -88,6 +89,9 @@ def find_images(
         A symbolic link to a file that is also found under its own name is left out, and so are all
         names but one of a file that has several (hard links): neither is a copy, so that none may
         be removed as a duplicate of the other. The name least deep in folders stays.
+
+        Masks of pictures that are listed (``masks/1.png`` beside ``images/1.jpg``,
+        ``1_mask.png`` beside ``1.jpg``) are left out.
 
         A leading ``~`` stands for the home folder, except in sequences, where it is kept
         (`LocalFiles` expands it on reading).
@@ -166,6 +170,10 @@ class _Scan:
                 f"{given[:200]}: no such directory or file; check the path (seen as {path[:200]})"
             )
         kept = self._each_file_once([p for p in found if not self._excludes(p, root or "")])
+        masks = masks_among(kept)
+        for path in masks:
+            self.not_taken[MASK][_suffix(path)] += 1
+        kept = [path for path in kept if path not in masks]
         return root and as_unicode(root), sorted({as_unicode(path) for path in kept})
 
     def of_several(self, where: Sequence[str | os.PathLike[str]]) -> list[str]:
