@@ -32,6 +32,8 @@ _OF_MEMORY = 0.5
 class NoRoomError(ImageError):
     """A picture does not fit into this machine's memory, now; nothing is wrong with the file."""
 
+    is_about_the_bytes = False
+
 
 class ByteBudget:
     """Bytes that may be in work at a time, over all threads.

@@ -30,13 +30,21 @@ from dedup_widgets.images.formats import (
     check_size,
     is_lossless,
     sniff,
-    why_undecodable,
+    undecodable,
 )
 from dedup_widgets.images.frames import read_frame
 from dedup_widgets.images.layers import Layer, has_tones_of_a_page, layer
-from dedup_widgets.images.pillow import date_taken, has_exif, open_image, oriented, quiet_pillow
+from dedup_widgets.images.pillow import (
+    date_taken,
+    frame_count,
+    has_exif,
+    open_image,
+    oriented,
+    quiet_pillow,
+)
 from dedup_widgets.images.previews import is_smaller_version, pictures_of
 from dedup_widgets.images.quality import brightness, contrast, grey, sharpness, small, tones
+from dedup_widgets.images.side_parts import File, mended
 
 T = TypeVar("T")
 
@@ -93,6 +101,8 @@ class Facts:
     spectrum : str
         How fine its detail is, as 62 hexadecimal digits, or empty; see
         `dedup_widgets.images.detail.spectrum`. For comparing copies: no column of a frame.
+    note : str or None
+        What of the file is damaged and was left out, though its picture is whole.
     """
 
     width: int
@@ -109,6 +119,7 @@ class Facts:
     detail: float = 0.0
     date_taken: str | None = None
     spectrum: str = ""
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +207,7 @@ def decode(data: bytes) -> Picture:
     ...
     dedup_widgets.ImageError: not an image (looks like HTML); check where the file came from
     """
-    return _decoded(data, _decode)
+    return _decoded(data, lambda file, name: _decode(file, name, data))
 
 
 def shown(data: bytes) -> Image.Image:
@@ -215,47 +226,55 @@ def shown(data: bytes) -> Image.Image:
     return _decoded(data, _shown)
 
 
-def _decoded(data: bytes, read: Callable[[bytes, str], T]) -> T:
+def _decoded(data: bytes, read: Callable[[File, str], T]) -> T:
     name = sniff(data)
     with quiet_pillow():
         try:
-            return read(data, name)
+            return read(File(data), name)
         except ImageError:
             raise
-        except MemoryError as error:
-            raise NoRoomError(why_undecodable(name, error)) from error
         except Exception as error:
             # Pillow's plugins let almost any exception through when bytes are damaged.
-            raise ImageError(why_undecodable(name, error)) from error
+            if (file := mended(data, name)) is not None:
+                try:
+                    return read(file, name)
+                except NoRoomError:
+                    raise
+                except Exception:
+                    pass
+            raise undecodable(name, error) from error
 
 
-def _opened(data: bytes, name: str) -> tuple[ImageFile.ImageFile, list[int], list[int], int]:
+def _opened(file: File, name: str) -> tuple[ImageFile.ImageFile, list[int], list[int], int]:
     """Open a file at its first picture; return that, and what :func:`pictures_of` tells of it."""
+    data = file.data
     check_counts(data, name)
     image = open_image(data, name)
     check_size(image.size)
-    check_frame_count(getattr(image, "n_frames", 1))
+    check_frame_count(frame_count(image))
     if image.info.get("progressive"):
         check_scans(data, image.width * image.height)
     own, doubtful, largest = pictures_of(image, data)
     if image.tell() != own[0] or len(own) + len(doubtful) > 1:
         # Pillow keeps a profile of the picture at which it stood.
         image = open_image(data, name, own[0])
+    if file.profile is not None:
+        image.info["icc_profile"] = file.profile
     return image, own, doubtful, largest
 
 
-def _shown(data: bytes, name: str) -> Image.Image:
-    image, own, doubtful, largest = _opened(data, name)
-    with _room_for(image, data, name, largest):
-        return read_frame(image, data, name, len(own) + len(doubtful)).shown()
+def _shown(file: File, name: str) -> Image.Image:
+    image, own, doubtful, largest = _opened(file, name)
+    with _room_for(image, file.data, name, largest):
+        return read_frame(image, file.data, name, len(own) + len(doubtful)).shown()
 
 
-def _decode(data: bytes, name: str) -> Picture:
+def _decode(file: File, name: str, original: bytes) -> Picture:
     """Decode a file of a format by Pillow's name, as :func:`decode` does."""
-    image, own, doubtful, largest = _opened(data, name)
+    image, own, doubtful, largest = _opened(file, name)
     _check_frames(image, len(own))
-    with _room_for(image, data, name, largest):
-        return _read(image, data, name, own, doubtful)
+    with _room_for(image, file.data, name, largest):
+        return _read(image, file, name, own, doubtful, original)
 
 
 def _room_for(
@@ -263,7 +282,7 @@ def _room_for(
 ) -> AbstractContextManager[None]:
     """Return what holds the memory for decoding a file whose largest picture has so many pixels."""
     is_plain = (
-        getattr(image, "n_frames", 1) == 1
+        frame_count(image) == 1
         and image.mode in ("1", "L", "RGB", "CMYK", "YCbCr")
         and "transparency" not in image.info
         and bits_per_sample(image, data, name) <= mode_bits(image.mode)
@@ -273,8 +292,14 @@ def _room_for(
 
 
 def _read(
-    image: ImageFile.ImageFile, data: bytes, name: str, own: list[int], doubtful: list[int]
+    image: ImageFile.ImageFile,
+    file: File,
+    name: str,
+    own: list[int],
+    doubtful: list[int],
+    original: bytes,
 ) -> Picture:
+    data, notes, is_whole = file.data, [file.note], not file.lost_frames
     mode, space = image.mode, colour_space(image)
     frame = read_frame(image, data, name, len(own) + len(doubtful))
     rgb, exif, taken = frame.shown(), has_exif(image), date_taken(image)
@@ -291,14 +316,27 @@ def _read(
         digest.update(part)
     pixels = rgb.width * rgb.height
     for number, index in enumerate(sorted(own[1:]), start=1):
-        image.seek(index)
-        pixels += image.width * image.height
-        _check_frames(image, frames, pixels)
-        frame = read_frame(image, data, name, frames)
-        for part in frame.parts():
+        try:
+            image.seek(index)
+            pixels += image.width * image.height
+            _check_frames(image, frames, pixels)
+            frame = read_frame(image, data, name, frames)
+            further, parts = frame.shown().convert("L"), frame.parts()
+        except (ImageError, MemoryError):
+            raise
+        except Exception:
+            # Viewers show the first picture. What follows a damaged frame is built upon it.
+            last = "" if number + 1 == frames else ", nor what follows it"
+            notes.append(f"frame {number + 1} of {frames} cannot be read{last}")
+            is_whole = False
+            break
+        for part in parts:
             digest.update(part)
         if number <= MAX_FRAMES_KEPT:
-            layers.append(layer("frame", frame.shown().convert("L")))
+            layers.append(layer("frame", further))
+    if not is_whole:
+        # Nobody knows what the lost frames showed: only identical files are equal.
+        digest.update(hashlib.sha256(original).digest())
     reduced = _reduced(rgb)
     luma = reduced.convert("L")
     measured = grey(luma)
@@ -309,7 +347,7 @@ def _read(
     facts = Facts(
         width=rgb.width,
         height=rgb.height,
-        bytes=len(data),
+        bytes=len(original),
         format=name.lower(),
         mode=mode,
         frames=frames,
@@ -321,6 +359,7 @@ def _read(
         detail=resolved_pixels(waves, rgb.width * rgb.height),
         date_taken=taken,
         spectrum=waves.hex(),
+        note="; ".join(filter(None, notes)) or None,
     )
     return Picture(rgb, reduced, digest.hexdigest()[:32], facts, tuple(layers), small(measured))
 

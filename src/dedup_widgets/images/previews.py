@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
+from dedup_widgets.images.pillow import frame_count
+
 Size = tuple[int, int]
 
 _NEW_SUBFILE_TYPE_TAG, _SUBFILE_TYPE_TAG = 254, 255
@@ -37,7 +39,9 @@ def pictures_of(image: ImageFile.ImageFile, data: bytes) -> tuple[list[int], lis
         of it, for :func:`is_smaller_version` to decide; and the pixels of the largest one.
     """
     # A HEIF file may name a later picture as the one to show.
-    first, frames = image.tell(), getattr(image, "n_frames", 1)
+    first, frames = image.tell(), frame_count(image)
+    if image.format == "PNG" and b"fcTL" not in data:
+        frames = 1  # Whatever it declares: without controls of frames it is a still picture.
     if frames == 1 or (image.format != "TIFF" and not hasattr(image, "mpinfo")):
         all_of_them = [first, *(i for i in range(frames) if i != first)]
         return all_of_them, [], image.width * image.height
@@ -76,9 +80,15 @@ def _has_shape_of(small: tuple[int, int], large: tuple[int, int]) -> bool:
 
 def _own_pages(image: ImageFile.ImageFile, frames: int) -> dict[int, Size]:
     """Return the pages of a TIFF that do not call themselves smaller versions, with their sizes."""
-    sizes, smaller = {}, set()
+    sizes: dict[int, Size] = {}
+    smaller = set()
     for i in range(frames):
-        image.seek(i)
+        try:
+            image.seek(i)
+        except Exception:
+            # A damaged page is found again, and told, when it is decoded.
+            sizes[i] = sizes.get(0, image.size)
+            continue
         sizes[i] = image.size
         tags = image.tag_v2  # type: ignore[attr-defined]
         if tags.get(_NEW_SUBFILE_TYPE_TAG, 0) & 1 or tags.get(_SUBFILE_TYPE_TAG, 1) == 2:
