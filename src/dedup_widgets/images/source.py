@@ -112,7 +112,8 @@ class LocalFiles:
         ------
         ImageError
             If it is missing, may not be read, is no regular file (a folder, a pipe), is longer
-            than `MAX_BYTES`, or is long and does not begin as a picture. The text names the file and what to do.
+            than `MAX_BYTES`, or is long and does not begin as a picture. The text names the file
+            and what to do.
         """
         size = self.stat(path).size
         if size > MAX_BYTES:
