@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
+from dedup_widgets.images.other_formats import bits_of_other, is_other
 from dedup_widgets.images.pillow import open_image, oriented
 
 _BITS_PER_SAMPLE_TAG = 258
@@ -51,6 +52,9 @@ def bits_per_sample(image: Image.Image, data: bytes, name: str) -> int:
             # The av1C box: version, profile and level, then tier, high_bitdepth, twelve_bit, ...
             at = data.find(b"av1C")
             return 10 if at < 0 or data[at + 6] & 0x40 else 8
+        case _ if is_other(name):
+            # Where it cannot be told, it may be more than Pillow delivers.
+            return bits_of_other(data, name) or 99
         case _:
             return 8
 

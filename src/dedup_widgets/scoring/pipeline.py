@@ -81,6 +81,7 @@ def describe(
     batch_size: int,
     workers: int,
     progress: Progress,
+    also: str = "",
 ) -> Descriptions:
     """Return a record for each path, and an embedding for each fingerprint among them.
 
@@ -105,6 +106,8 @@ def describe(
         Whether to show a progress bar, or a function that is called with the images done and in
         all: after each batch, and at least about every half a second. An error that it raises stops
         the work, without waiting for what is being decoded.
+    also
+        What else the bar says.
 
     Raises
     ------
@@ -113,7 +116,10 @@ def describe(
     """
     with _threads(workers, embedder) as pool:
         known, todo, vectors = _look_up(pool, paths, embedder, cache, source_for)
-        with Keeper(cache) as keeper, _ProgressReport(known, len(paths), progress) as report:
+        with (
+            Keeper(cache) as keeper,
+            _ProgressReport(known, len(paths), progress, also) as report,
+        ):
             size = embedder.fixed_batch or batch_size
             ahead = max(batch_size, 2 * workers)
             once = _Once(todo)
@@ -280,7 +286,10 @@ class _Vectors:
 class _ProgressReport:
     """Reports progress: by a bar that also counts what came from the store, or to a function."""
 
-    def __init__(self, known: dict[str, FileRecord], total: int, progress: Progress) -> None:
+    def __init__(
+        self, known: dict[str, FileRecord], total: int, progress: Progress, also: str
+    ) -> None:
+        self._also = f", {also}" if also else ""
         self._callback = progress if callable(progress) else None
         self._stored = self._done = len(known)
         self._embedded = 0
@@ -318,7 +327,7 @@ class _ProgressReport:
         self._done += more
         self._bar.set_postfix_str(
             f"{self._embedded} embedded, {self._stored} from the store, "
-            f"{self._unreadable} unreadable",
+            f"{self._unreadable} unreadable{self._also}",
             refresh=False,
         )
         self._bar.update(more)
