@@ -261,6 +261,12 @@ def test_of_a_long_file_that_is_no_picture_only_the_start_is_read(tmp_path, star
     assert str(caught.value).startswith(str(path))
 
 
+def test_a_long_picture_that_is_known_by_its_end_is_read(tmp_path):
+    path = tmp_path / "long.tga"
+    path.write_bytes(bytes(2**23) + b"TRUEVISION-XFILE.\0")
+    assert len(LocalFiles().read(str(path))) == 2**23 + 18
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_a_long_picture_is_read_whole(tmp_path, order):
     """Its directory may lie at its end."""

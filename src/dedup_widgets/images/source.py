@@ -124,7 +124,9 @@ class LocalFiles:
         try:
             with open(native(path), "rb") as file:  # noqa: PTH123
                 if size > _BYTES_READ_AT_ONCE:
-                    sniff(file.read(_BYTES_SNIFFED))
+                    start = file.read(_BYTES_SNIFFED)
+                    file.seek(-_BYTES_SNIFFED, os.SEEK_END)
+                    sniff(start + file.read(_BYTES_SNIFFED))
                     file.seek(0)
                 # Not all that a file has that grows meanwhile.
                 return file.read(size + 1)
