@@ -24,6 +24,7 @@ from dedup_widgets.dataset.label_studio import (
     say_also,
 )
 from dedup_widgets.dataset.result import Annotation
+from dedup_widgets.dataset.tables import read_table
 from dedup_widgets.errors import AnnotateError, InputError
 from dedup_widgets.frame.table import require_columns
 
@@ -190,7 +191,7 @@ def pictures_of(folder: Path) -> pl.DataFrame:
         )
     try:
         splits = [
-            pl.read_parquet(table).with_columns(split=pl.lit(table.parent.name)) for table in tables
+            read_table(table).with_columns(split=pl.lit(table.parent.name)) for table in tables
         ]
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{folder}: its metadata.parquet cannot be read ({error})") from error

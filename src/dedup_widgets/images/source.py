@@ -174,6 +174,8 @@ def source_for(path: str) -> Source:
 def _why_unreadable(path: str, error: Exception) -> str:
     """Say which file cannot be read, why, and what to do."""
     match error:
+        case FileNotFoundError() | NotADirectoryError() if "://" in path:
+            reason = "is no local file; download it, and pass the path of the file"
         case FileNotFoundError() | NotADirectoryError():
             reason = "does not exist; check the path, or scan again"
         case PermissionError():

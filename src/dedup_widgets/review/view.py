@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from dedup_widgets.frame.provenance import provenances
 from dedup_widgets.frame.relations import of_image
 from dedup_widgets.frame.scale import scale
 from dedup_widgets.frame.schema import recognised
-from dedup_widgets.frame.summary import Summary, summarize
+from dedup_widgets.frame.summary import Summary, of_input, summarize
 from dedup_widgets.frame.table import (
     checked_paths,
     file_name,
@@ -135,8 +135,10 @@ class View(Watched):
         self.frame = frame
         self.known = recognised(frame, self.path, self.score)
         self.bands: Bands = bands(self.known)
-        self.summary: Summary = summarize(
-            self.known, self.score and "uniqueness", self._near, provenances(frame)
+        made = provenances(frame)
+        self.summary: Summary = replace(
+            summarize(self.known, self.score and "uniqueness", self._near, made),
+            **of_input(frame, made),
         )
         self._ranks: dict[str, np.ndarray] = {}
 

@@ -72,6 +72,7 @@ class DatasetRequests:
             format=wanted.format,
             removed=session.left_out(images),
             path=session.path,
+            **session.columns_of_dataset(images),
         )
         if wanted.annotate is not None:
             handover = Handover(

@@ -115,8 +115,12 @@ class GridRequests:
         }
 
     def _summary(self) -> protocol.Summary:
-        counts = self._view.summary.as_dict()
-        return protocol.Summary(**counts, label_conflicts=None, leakage=None)
+        summary = self._view.summary
+        counts = summary.as_dict()
+        counts["not_taken"] = sum(sum(names.values()) for names in summary.not_taken.values())
+        del counts["from_folders"]
+        about = "; ".join(filter(None, (summary.about_folders, summary.about_not_taken)))
+        return protocol.Summary(**counts, about_folder=about, label_conflicts=None, leakage=None)
 
     def _tiles(
         self, request: protocol.TilesRequest, _in: list[Any], out: Buffers
