@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -32,6 +32,24 @@ app = typer.Typer(
 )
 
 Lab = Annotated[bool, typer.Option("--lab/--no-lab", help="Open JupyterLab, or stop before it.")]
+
+
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(help="A pattern of what is left out, such as thumbs or '*.gif'; repeatable."),
+]
+
+
+Against = Annotated[
+    str | None,
+    typer.Option(help="An older set, a folder or a scored .parquet: its images stay."),
+]
+
+
+Within = Annotated[
+    str | None,
+    typer.Option(help="folder, or a column: only images of one value may be duplicates."),
+]
 
 
 @contextmanager
@@ -93,7 +111,9 @@ def score(
     output: Annotated[
         Path,
         typer.Option(
-            "-o", "--output", help="Where to write: .parquet, or .csv without embeddings."
+            "-o",
+            "--output",
+            help="Where to write: .parquet; or without embeddings .csv, .jsonl, .json, .txt.",
         ),
     ] = Path("scores.parquet"),
     model: Annotated[
@@ -119,19 +139,23 @@ def score(
     ] = "fast",
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images a network pass.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Decoding threads.")] = None,
+    exclude: Exclude = None,
+    against: Against = None,
+    within: Within = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")] = False,
 ) -> None:
     """Score images by how unlike the others they are, and write the frame."""
     with _exit_codes(_kept_in(store)):
-        from dedup_widgets._paths import absolute
-        from dedup_widgets.images.listing import find_images
+        from dedup_widgets.frame.export import writer
         from dedup_widgets.scoring.score import score as score_images
 
-        write = _writer(output)
+        write = writer(output)
         start = time.perf_counter()
-        images = [path for where in photos for path in find_images(where)]
         frame = score_images(
-            [absolute(path) for path in images],
+            _images(photos),
+            exclude=exclude or (),
+            against=against,
+            within=within,
             model=model,
             near=near,
             store=store,
@@ -143,10 +167,7 @@ def score(
         )
         if frame.is_empty():
             raise InputError(f"no images in {', '.join(photos)}")
-        try:
-            write(frame)
-        except OSError as error:
-            raise InputError(f"cannot write {output}: {error}; name another file") from error
+        write(frame)
         if not quiet:
             _report(frame, time.perf_counter() - start, near)
             typer.echo(f"written to {output}; look at it with: dedup-widgets explore {output}")
@@ -204,17 +225,14 @@ def demo(
         _open_lab(folder, "notebooks/quickstart.ipynb", lab)
 
 
-def _writer(output: Path) -> Callable[[pl.DataFrame], object]:
-    """Return the function that writes a frame, before hours are spent on making one."""
-    from dedup_widgets.frame.schema import NESTED
+def _images(given: list[str]) -> str | list[str]:
+    """Return what is to be scored: one folder means more than a list of its images."""
+    from dedup_widgets._paths import absolute
+    from dedup_widgets.images.listing import find_images
 
-    if not output.absolute().parent.is_dir():
-        raise InputError(f"there is no folder {output.absolute().parent} to write {output.name} to")
-    if output.suffix.lower() == ".parquet":
-        return lambda frame: frame.write_parquet(output)
-    if output.suffix.lower() == ".csv":
-        return lambda frame: frame.drop(NESTED, strict=False).write_csv(output)
-    raise InputError(f"cannot write {output.name}: its name must end in .parquet or .csv")
+    if len(given) == 1:
+        return given[0]
+    return [absolute(path) for where in given for path in find_images(where)]
 
 
 def _report(frame: pl.DataFrame, seconds: float, near: float = 0.05) -> None:
@@ -229,7 +247,13 @@ def _report(frame: pl.DataFrame, seconds: float, near: float = 0.05) -> None:
         "seconds": f"{seconds:.1f}",
     }
     if summary.left_out:
-        rows["left out"] = summary.about_left_out
+        rows["may be missed"] = summary.about_left_out
+    if summary.old:
+        rows["there before"] = summary.old
+    if summary.from_folders:
+        rows["columns"] = summary.about_folders
+    if summary.not_taken:
+        rows["not taken"] = summary.about_not_taken
     for name, value in rows.items():
         typer.echo(f"{name:>14}  {value}")
 

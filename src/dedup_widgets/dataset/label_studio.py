@@ -92,6 +92,21 @@ class LabelStudio:
 
 
 @dataclass(frozen=True, slots=True)
+class Prediction:
+    """A choice of a labelling configuration that was made before: of which control, and which."""
+
+    control: str
+    of: str
+    choice: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as Label Studio takes it."""
+        place = {"from_name": self.control, "to_name": self.of, "type": "choices"}
+        result = {**place, "value": {"choices": [self.choice]}}
+        return {"model_version": "labelled before", "result": [result]}
+
+
+@dataclass(frozen=True, slots=True)
 class Handover:
     """What goes to the server: a dataset's folder, and the texts that come with it."""
 
@@ -235,11 +250,20 @@ class Session:
             f"{', '.join(dict.fromkeys(answers))}).\n{self._how_to_serve()}"
         )
 
-    def add_tasks(self, project: int, tasks: Sequence[dict[str, Any]]) -> None:
-        """Add tasks to a project, given the data of each."""
+    def add_tasks(
+        self,
+        project: int,
+        tasks: Sequence[dict[str, Any]],
+        predictions: Sequence[Prediction | None],
+    ) -> None:
+        """Add tasks to a project, given the data of each, and what it was labelled before."""
+        request: list[dict[str, Any]] = [
+            {"data": data} if known is None else {"data": data, "predictions": [known.as_json()]}
+            for data, known in zip(tasks, predictions, strict=True)
+        ]
         with _reasons(self._handover, self._server):
             answer = self._client.projects.import_tasks(
-                project, request=[{"data": data} for data in tasks], request_options=_ONCE
+                project, request=request, request_options=_ONCE
             )
         # Label Studio Enterprise takes tasks in the background, and counts none yet.
         if answer.task_count not in (None, len(tasks)):
