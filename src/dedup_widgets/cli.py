@@ -53,19 +53,21 @@ Within = Annotated[
 
 
 @contextmanager
-def _exit_codes(kept: str = "nothing was lost") -> Iterator[None]:
-    """Turn errors into one readable line and exit code 1, an interrupt into 130.
+def _exit_codes(kept: str = "nothing was lost", code: int = 1) -> Iterator[None]:
+    """Turn errors into one readable line and an exit code, an interrupt into 130.
 
     Parameters
     ----------
     kept
         What an interrupt leaves, for people to read.
+    code
+        The exit code of an error.
     """
     try:
         yield
     except DedupError as error:
         typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
-        raise typer.Exit(1) from error
+        raise typer.Exit(code) from error
     except KeyboardInterrupt as error:
         typer.secho(
             f"\ninterrupted; {kept}",
@@ -173,6 +175,118 @@ def score(
             typer.echo(f"written to {output}; look at it with: dedup-widgets explore {output}")
         if frame["error"].null_count() == 0:
             raise InputError(f"none of the {len(frame)} files could be read; see column 'error'")
+
+
+@app.command()
+def check(
+    data: Annotated[
+        list[str],
+        typer.Argument(metavar="DATA", help="A folder, a quoted glob, image files, or scores."),
+    ],
+    fail_on: Annotated[
+        str,
+        typer.Option(
+            help="What must not be found: exact, near, leakage, label-conflict, unreadable."
+        ),
+    ] = "exact,near,leakage,label-conflict",
+    against: Against = None,
+    within: Within = None,
+    exclude: Exclude = None,
+    label: Annotated[str | None, typer.Option(help="The column of labels.")] = None,
+    split: Annotated[str | None, typer.Option(help="The column of splits.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--json", help="Where to write JSON; else it is printed.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Where to write a report, one HTML file.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="As for score.")] = "clip-ViT-B-32",
+    near: Annotated[float, typer.Option(min=0, max=1, help="As for score.")] = 0.05,
+    store: Annotated[
+        Path | None, typer.Option(envvar="DEDUP_WIDGETS_STORE", help="As for score.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")] = False,
+) -> None:
+    """Check images before they are trained on: exit code 1 if something is found, 2 for errors.
+
+    By default it fails on each of these that can be told; leakage and label conflicts need
+    columns, which folders may name.
+    """
+    with _exit_codes(_kept_in(store), code=2):
+        from dedup_widgets.review.report import FINDINGS, failed, findings
+        from dedup_widgets.review.session import Session
+        from dedup_widgets.scoring.score import score as score_images
+
+        for file, suffixes in ((report, (".html", ".htm")), (output, (".json",))):
+            if file is not None and file.suffix.lower() not in suffixes:
+                raise InputError(f"cannot write {file.name}: its name must end in {suffixes[0]}")
+            if file is not None and not file.absolute().parent.is_dir():
+                raise InputError(f"there is no folder {file.absolute().parent} to write to")
+        wanted = [name.strip() for name in fail_on.split(",") if name.strip()]
+        failed(dict.fromkeys(FINDINGS, 0), wanted)
+        frame = _scored(data) if against is None and within is None else None
+        if frame is None:
+            frame = score_images(
+                _images(data),
+                model=model,
+                near=near,
+                store=store,
+                exclude=exclude or (),
+                against=against,
+                within=within,
+                progress=not quiet,
+            )
+        if frame.is_empty():
+            raise InputError(f"no images in {', '.join(data)}")
+        review = Session(frame, label=label, split=split, near=near, store=store)
+        found = findings(review)
+        if fail_on == _EVERYTHING:
+            wanted = [name for name in wanted if found[name] is not None]
+        bad = failed(found, wanted)
+        goes = pl.DataFrame() if review.plan is None else review.plan
+        rows = (
+            goes.filter(pl.col("action") == "remove").select("path", "keeper", "kind", "reason")
+            if goes.width
+            else goes
+        )
+        told = json.dumps(
+            {
+                "images": len(frame),
+                "found": found,
+                "failed": bad,
+                "not_taken": review.summary.not_taken,
+                "can_go": rows.to_dicts(),
+            },
+            indent=1,
+            ensure_ascii=False,
+        )
+        if output is None:
+            typer.echo(told)
+        else:
+            output.write_text(told + "\n", encoding="utf-8")
+        if report is not None:
+            review.report(report)
+        if not quiet:
+            lines = [f"{FINDINGS[name]}: {count:,}" for name, count in found.items() if count]
+            typer.echo("; ".join(lines) or "nothing was found", err=True)
+            if report is not None:
+                typer.echo(f"report: {report}", err=True)
+        if bad:
+            raise typer.Exit(1)
+
+
+_EVERYTHING = "exact,near,leakage,label-conflict"
+
+
+def _scored(data: list[str]) -> pl.DataFrame | None:
+    """Return the scores that a file holds; None where there are none yet."""
+    if len(data) != 1 or Path(data[0]).suffix.lower() != ".parquet" or not Path(data[0]).is_file():
+        return None
+    try:
+        frame = pl.read_parquet(data[0])
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"{data[0]} is no Parquet file: {error}") from error
+    return frame if {"path", "uniqueness", "keep"} <= set(frame.columns) else None
 
 
 @app.command()
