@@ -241,7 +241,7 @@ class Session(View):
                 self._follow(decisions)
             if steps[-1]:
                 self._reviewed = seen
-                self.report(Change("reviewed"))
+                self.tell(Change("reviewed"))
             if self._history is not None:
                 for step in steps:
                     self._history.note(step)
