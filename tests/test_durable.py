@@ -462,7 +462,7 @@ LASTING = [OSError("image file is truncated"), ValueError("odd"), SyntaxError("b
 
 @pytest.mark.parametrize("error", [*PASSING, *LASTING], ids=repr)
 def test_only_errors_about_the_bytes_are_remembered(photos, tmp_path, monkeypatch, error):
-    def fails(data, name):
+    def fails(*_):
         raise error
 
     monkeypatch.setattr("dedup_widgets.images.decode._decode", fails)

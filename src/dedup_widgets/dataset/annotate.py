@@ -89,7 +89,7 @@ def annotate(
     InputError
         When an argument or the folder cannot be used as given.
     AnnotateError
-        When label-studio-sdk is not installed, no server answers, the token is not accepted, or
+        When httpx is not installed, no server answers, the token is not accepted, or
         the server refuses, fails, or does not serve the pictures. The project is then deleted
         again (or named, where that fails too); the dataset is never touched.
 

@@ -328,7 +328,7 @@ def _read(
             pixels += image.width * image.height
             _check_frames(image, frames, pixels)
             frame = read_frame(image, data, name, frames)
-            further, parts = frame.shown().convert("L"), frame.parts()
+            further = frame.shown().convert("L") if number <= MAX_FRAMES_KEPT else None
         except (ImageError, MemoryError):
             raise
         except Exception:
@@ -337,9 +337,9 @@ def _read(
             notes.append(f"frame {number + 1} of {frames} cannot be read{last}")
             is_whole = False
             break
-        for part in parts:
+        for part in frame.parts():
             digest.update(part)
-        if number <= MAX_FRAMES_KEPT:
+        if further is not None:
             layers.append(layer("frame", further))
     if not is_whole:
         # Nobody knows what the lost frames showed: only identical files are equal.
