@@ -298,7 +298,9 @@ class _Scan:
                     continue
                 suffix = _suffix(entry.name)
                 if not _fits(entry.name, pattern):
-                    self.not_taken[HIDDEN][suffix] += 1
+                    # Others, as ._a.jpg beside a.jpg, are what systems write for themselves.
+                    if suffix in IMAGE_SUFFIXES and not entry.name.startswith("._"):
+                        self.not_taken[HIDDEN][suffix] += 1
                 elif suffix in IMAGE_SUFFIXES or self._is_picture(entry, suffix):
                     self._inodes[entry.path] = entry.inode()
                     yield entry.path
