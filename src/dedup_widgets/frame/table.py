@@ -192,3 +192,17 @@ def scattered(column: pl.Series, rows: NDArray[np.int64], values: pl.Series) -> 
         codes = column.to_physical().clone().scatter(rows, values.to_physical())
         return codes.cat.to(column.dtype)
     return column.clone().scatter(rows, values)
+
+
+def amended(frame: pl.DataFrame, rows: NDArray[np.int64], part: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame with other values in some rows, of the columns that a part of it has.
+
+    Columns in which nothing changes are the same as before.
+    """
+    before = frame.select(part.columns)[rows]
+    changed = [
+        scattered(frame[name], rows, part[name])
+        for name in part.columns
+        if not before[name].equals(part[name], null_equal=True)
+    ]
+    return frame.with_columns(changed)

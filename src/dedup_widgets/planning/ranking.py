@@ -2,8 +2,10 @@
 
 import threading
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -38,6 +40,9 @@ class Limits:
     max_pairs: int = 8_000_000
     """Pairs of near images to hold, at most: 128 MB."""
 
+    max_part: float = 0.05
+    """Share of the images up to which only those are planned anew that a decision concerns."""
+
 
 LIMITS = Limits()
 
@@ -60,6 +65,8 @@ class ScoredImages:
         The images, without their embeddings.
     row
         The row of each in the frame.
+    total
+        How many rows the frame has.
     embeddings
         The frame's column of them, null for images without one; None if it has none.
     made
@@ -78,8 +85,10 @@ class ScoredImages:
         if "error" in frame.columns:
             compared &= pl.col("error").is_null()
         mask = frame.select(compared).to_series()
-        self.images = frame.drop(NESTED, strict=False).filter(mask)
+        images = frame.drop(NESTED, strict=False)
+        self.images = images if mask.all() else images.filter(mask)
         self.row = np.flatnonzero(mask.to_numpy())
+        self.total = len(frame)
         self.made = provenances(self.images)
         self.embeddings = frame["embedding"] if "embedding" in frame.columns else None
         self._known = frame.select(pl.col("^(fingerprint|evidence)$"))
@@ -211,8 +220,6 @@ class RankedImages:
     ----------
     scored, rules
         The images, and the rules that rank them.
-    images
-        As in :class:`ScoredImages`.
     row
         The row of each in the frame.
     picture
@@ -224,11 +231,10 @@ class RankedImages:
         order = np.argsort(ranking.ranks())
         self._ranking, self._order = ranking, order
         # What decided for keepers, as far as it was asked for.
-        self._runner_up = np.full(len(order), -1)
+        self._runner_up = np.full(len(order), -1, np.int32)
         self._decided = np.full(len(order), None, object)
         self._lock = threading.Lock()
         self.scored, self.rules = scored, tuple(rules)
-        self.images = scored.images[order]
         self.row = scored.row[order]
         if scored.pictures is None:
             assert scored.closeness is not None
@@ -240,6 +246,31 @@ class RankedImages:
 
     def __len__(self) -> int:
         return len(self.row)
+
+    @property
+    def total(self) -> int:
+        """How many rows the frame has."""
+        return self.scored.total
+
+    def part(self, images: NDArray[np.int64]) -> Self:
+        """Return some of the images in their order, each with all copies of its picture."""
+        part = copy(self)
+        part._order, part.row = self._order[images], self.row[images]
+        part.picture = np.searchsorted(images, self.picture[images])
+        part._runner_up, part._decided = self._runner_up[images], self._decided[images]
+        part._runner_up[:] = -1
+        return part
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the frame, without those for machines."""
+        return self.scored.images.columns
+
+    def facts(
+        self, names: Sequence[str], images: NDArray[np.int64] | slice = slice(None)
+    ) -> pl.DataFrame:
+        """Return some columns of the frame for images, by default for all."""
+        return self.scored.images.select(names)[self._order[images]]
 
     def decided_by(
         self, keepers: NDArray[np.int64], runners_up: NDArray[np.int64]
