@@ -301,6 +301,28 @@ def test_one_plan_after_the_other_is_each_as_if_made_from_the_beginning(
             assert not set(plan["group"][rows].drop_nulls()) & set(plan.filter(elsewhere)["group"])
 
 
+def test_a_decision_concerns_its_own_group_and_no_other():
+    n = 300
+    frame = pl.DataFrame(
+        {
+            "path": [f"{i:03}" for i in range(n)],
+            "group": [i // 3 + 1 for i in range(n)],
+            "keep": [i % 3 == 0 for i in range(n)],
+            "fingerprint": [f"f{i - (i % 3 == 2)}" for i in range(n)],
+        }
+    )
+    planner = Planner(frame)
+    first = planner.plan()
+    parted, rows = planner.replan(first, not_duplicates=[("f3", "f4")])
+    assert rows.tolist() == [3, 4, 5]
+    # The group of 63 and 64 is counted on from the one of 4 and 5, which an undo takes away.
+    both, rows = planner.replan(parted, not_duplicates=[("f3", "f4"), ("f63", "f64")])
+    assert rows.tolist() == [63, 64, 65]
+    _, rows = planner.replan(both, not_duplicates=[("f63", "f64")])
+    assert rows.tolist() == [3, 4, 5, 63, 64, 65]
+    assert planner.replan(first)[1] is None
+
+
 @many
 @given(seeds, gammas, st.sampled_from([0, 2]))
 def test_a_curve_counts_what_plans_at_its_boundaries_say(seed, gamma, rules):

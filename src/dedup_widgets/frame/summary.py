@@ -1,7 +1,7 @@
 """The numbers that sum a scored frame up, the same on screen, in a text and on the command line."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -92,6 +92,20 @@ class Summary:
             f"{self.compared or 0:,} pairs compared, copies of {counted(self.left_out, 'image')} "
             "may be missed"
         )
+
+    def moved(self, before: "Summary", after: "Summary") -> "Summary":
+        """Return the counts of a frame of which some rows, in whole groups, are others.
+
+        >>> str(Summary(9, exact=2, kept=7).moved(Summary(3, exact=1, kept=2), Summary(3, kept=3)))
+        '9 images, 1 exact duplicate can go, 0 near-duplicates can go, 8 kept, 0 groups'
+        """
+        there = self.as_dict()
+        change = {
+            name: count - getattr(before, name) + getattr(after, name)
+            for name, count in there.items()
+            if count is not None and name not in ("images", "compared", "left_out")
+        }
+        return replace(self, **change)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the counts by name."""

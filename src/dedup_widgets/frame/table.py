@@ -194,15 +194,24 @@ def scattered(column: pl.Series, rows: NDArray[np.int64], values: pl.Series) -> 
     return column.clone().scatter(rows, values)
 
 
+def rows_of(
+    frame: pl.DataFrame, rows: NDArray[np.integer] | slice, names: Iterable[str] | None = None
+) -> pl.DataFrame:
+    """Return some rows of some columns, by default of all; at once, however many there are."""
+    columns = frame.get_columns() if names is None else [frame.get_column(it) for it in names]
+    if isinstance(rows, slice):
+        return pl.DataFrame(columns)
+    return pl.DataFrame([column.gather(rows) for column in columns])
+
+
 def amended(frame: pl.DataFrame, rows: NDArray[np.int64], part: pl.DataFrame) -> pl.DataFrame:
     """Return a frame with other values in some rows, of the columns that a part of it has.
 
     Columns in which nothing changes are the same as before.
     """
-    before = frame.select(part.columns)[rows]
-    changed = [
-        scattered(frame[name], rows, part[name])
-        for name in part.columns
-        if not before[name].equals(part[name], null_equal=True)
-    ]
-    return frame.with_columns(changed)
+    before, later = rows_of(frame, rows, part.columns), frame.clone()
+    for name in part.columns:
+        if not before[name].equals(part[name], null_equal=True):
+            changed = scattered(frame[name], rows, part[name])
+            later.replace_column(frame.get_column_index(name), changed)
+    return later

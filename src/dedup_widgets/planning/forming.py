@@ -107,8 +107,8 @@ class Formed:
     opened: NDArray[np.int64]
 
 
-def formed(basis: Basis, keepers: Set[str], pairs: Pairs) -> Formed:
-    """Return the groups of all images after decisions: paths of keepers, and not-duplicates."""
+def formed(basis: Basis, keepers: NDArray[np.int64], pairs: Pairs) -> Formed:
+    """Return the groups of all images after decisions: chosen keepers, and not-duplicates."""
     everything = np.arange(len(basis.ranked))
     return _formed(basis, None, everything, np.empty(0, np.int64), keepers, pairs)
 
@@ -117,7 +117,7 @@ def formed_again(
     basis: Basis,
     opened: NDArray[np.int64],
     images: NDArray[np.int64],
-    keepers: Set[str],
+    keepers: NDArray[np.int64],
     pairs: Pairs,
 ) -> Formed:
     """Return the groups of those images for which other decisions may form other ones.
@@ -147,13 +147,17 @@ def _formed(
     images: NDArray[np.int64] | None,
     some: NDArray[np.int64],
     elsewhere: NDArray[np.int64],
-    keepers: Set[str],
+    keepers: NDArray[np.int64],
     pairs: Pairs,
 ) -> Formed:
     ranked, groups, top = basis.ranked, basis.groups, basis.top
-    if images is not None:
+    chosen = np.zeros(len(some), np.bool_)
+    if images is None:
+        chosen[keepers] = True
+    else:
         ranked, groups = ranked.part(images), groups.part(images)
-    decisions = GroupDecisions.of(ranked, keepers, pairs)
+        chosen = np.isin(images, keepers)
+    decisions = GroupDecisions.of(ranked, chosen, pairs)
     groups = decided(groups, ranked, decisions, basis.near, unused=top + 1 + some)
     is_new = groups.number > top
     here = np.unique(groups.number[is_new]) - top - 1

@@ -143,14 +143,14 @@ class GroupDecisions:
 
     @classmethod
     def of(
-        cls, ranked: RankedImages, keepers: Set[str], pairs: Set[tuple[str, str]]
+        cls, ranked: RankedImages, chosen: NDArray[np.bool_], pairs: Set[tuple[str, str]]
     ) -> "GroupDecisions":
         """Return the decisions about the images of a frame; others are ignored.
 
         Parameters
         ----------
-        keepers
-            Paths chosen to be keepers.
+        chosen
+            Which images were chosen to be keepers.
         pairs
             Pairs of fingerprints that are not duplicates of each other.
         """
@@ -170,8 +170,7 @@ class GroupDecisions:
                 not_duplicates.setdefault(b, []).append(a)
             with_themselves = [a for a, b in known if a == b]
             keep_copies = np.isin(ranked.picture, with_themselves) & (sizes(ranked.picture) > 1)
-        paths = ranked.facts(["path"]).to_series()
-        return cls(paths.is_in(list(keepers)).to_numpy(), keep_copies, not_duplicates)
+        return cls(chosen, keep_copies, not_duplicates)
 
     @property
     def always_kept(self) -> NDArray[np.bool_]:

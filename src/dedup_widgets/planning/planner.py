@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.frame.schema import with_paths
-from dedup_widgets.frame.table import amended, checked_paths, require_columns, to_polars
+from dedup_widgets.frame.table import amended, checked_paths, require_columns, rows_of, to_polars
 from dedup_widgets.planning.forming import Basis, Formed, formed, formed_again
 from dedup_widgets.planning.groups import groups_within, own_groups
 from dedup_widgets.planning.ranking import (
@@ -183,18 +183,19 @@ class Planner:
         known = next(
             (it for it in self._planned if it.basis is basis and it.removable == removable), None
         )
+        by_hand = self._images_of(basis, chosen)
         rows = None
         if known is not None:
             images = basis.closure.of(self._concerned(known, chosen, pairs))
             if len(images) <= self._limits.max_part * len(self._frame):
-                again = formed_again(basis, known.opened, images, chosen, pairs)
+                again = formed_again(basis, known.opened, images, by_hand, pairs)
                 part = self._laid_out(basis, again, removable)
                 plan, opened = amended(known.plan, again.ranked.row, part), again.opened
                 rows = np.sort(again.ranked.row) if known is before else None
             else:
                 known = None
         if known is None:
-            groups = formed(basis, chosen, pairs)
+            groups = formed(basis, by_hand, pairs)
             plan, opened = self._laid_out(basis, groups, removable), groups.opened
         planned = _Planned(basis, chosen, pairs, removable, opened, plan)
         others = (it for it in self._planned if it.basis is not basis)
@@ -219,12 +220,17 @@ class Planner:
         self, known: _Planned, keepers: frozenset[str], pairs: frozenset[tuple[str, str]]
     ) -> NDArray[np.int64]:
         """Return the images about which something else is decided than in a plan."""
-        rows = self._paths.first(sorted(known.keepers ^ keepers))
+        images = self._images_of(known.basis, known.keepers ^ keepers)
         if others := known.pairs ^ pairs:
             found = self._prints.rows(print_ for pair in others for print_ in pair)
-            rows = np.concatenate([rows, *found.values()])
-        images = known.basis.index[rows[rows >= 0]]
-        return images[images >= 0].astype(np.int64)
+            of_prints = known.basis.index[np.concatenate([*found.values(), np.empty(0, np.int64)])]
+            images = np.concatenate([images, of_prints[of_prints >= 0]])
+        return images
+
+    def _images_of(self, basis: Basis, paths: Set[str]) -> NDArray[np.int64]:
+        """Return the images of some paths, without those that cannot be compared."""
+        images = basis.index[self._paths.first(map(str, paths))].astype(np.int64)
+        return images[images >= 0]
 
     @cached_property
     def _prints(self) -> Lookup:
@@ -320,10 +326,9 @@ class Planner:
         self, laid: pl.DataFrame, rows: NDArray[np.int64] | None, removable: Set[str]
     ) -> pl.DataFrame:
         """Return rows of a plan, all without `rows`: each depends on its row of `laid` alone."""
-        facts = self._frame.select("path", pl.col("^(error|fingerprint)$"))
-        names = self._names
-        if rows is not None:
-            facts, names = facts[rows], names[rows]
+        there = [c for c in ("path", "error", "fingerprint") if c in self._frame.columns]
+        facts = rows_of(self._frame, slice(None) if rows is None else rows, there)
+        names = self._names if rows is None else self._names.gather(rows)
         keeper_row = laid["keeper"]
         no_error = pl.Series("error", [None], dtype=pl.String).new_from_index(0, len(laid))
         laid = laid.with_columns(

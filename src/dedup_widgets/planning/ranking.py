@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dedup_widgets.frame.provenance import of_one_model, provenances
 from dedup_widgets.frame.scale import FLOOR, NEAR, radius_of, scale
 from dedup_widgets.frame.schema import NESTED
+from dedup_widgets.frame.table import rows_of
 from dedup_widgets.neighbors import grouping
 from dedup_widgets.neighbors.greedy import group_greedily
 from dedup_widgets.neighbors.pairs import Pairs, pairs_within
@@ -270,7 +271,7 @@ class RankedImages:
         self, names: Sequence[str], images: NDArray[np.int64] | slice = slice(None)
     ) -> pl.DataFrame:
         """Return some columns of the frame for images, by default for all."""
-        return self.scored.images.select(names)[self._order[images]]
+        return rows_of(self.scored.images, self._order[images], names)
 
     def decided_by(
         self, keepers: NDArray[np.int64], runners_up: NDArray[np.int64]
