@@ -17,8 +17,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 demo: .make/demo .make/js
 	$(BIN)/dedup-widgets demo $(if $(filter 0,$(LAB)),--no-lab,)
 
+# Each process of the first part has one core and whole files, so that a server is started once.
 test: .make/test .make/js lint
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not browser' -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -m browser
 	cd js && $(NPM) test
 
 # Python without a browser, a server or anything slow: each process has one core.

@@ -1,5 +1,6 @@
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -21,7 +22,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dedup_widgets.dataset import REMOVED_SCHEMA
+from dedup_widgets import _durable
+from dedup_widgets.dataset import REMOVED_SCHEMA, folder
 from dedup_widgets.dataset.create import create_dataset, preview
 from dedup_widgets.dataset.naming import safe_name
 from dedup_widgets.dataset.result import Dataset
@@ -612,8 +614,43 @@ def test_a_source_with_other_pixels_than_scored_is_named(
 
 
 def test_fingerprints_of_another_kind_are_not_compared(frame: pl.DataFrame, root: Path) -> None:
-    others = frame.with_columns(fingerprint=pl.Series([f"{i:032x}" for i in range(5)]))
+    others = frame.with_columns(fingerprint=pl.Series([f"{i:016x}" for i in range(5)]))
     assert make(others, "x", root).images == 5
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_where_no_picture_is_what_was_scored_the_dataset_is_refused(
+    frame: pl.DataFrame, root: Path, rows: int
+) -> None:
+    """As many bytes as before, so that only the pictures tell."""
+    for path in frame["path"]:
+        before = Path(path).stat().st_size
+        data = io.BytesIO()
+        Image.fromarray(np.random.default_rng(before).integers(0, 9, (8, 8, 3), np.uint8)).save(
+            data, "PNG"
+        )
+        Path(path).write_bytes(data.getvalue().ljust(before, b"\0"))
+    with refused(root, r"changed since it was scored .* of another program, leave it out"):
+        make(frame.head(rows), "x", root)
+
+
+@pytest.mark.parametrize(
+    "options", [{"mode": "copy"}, {"mode": "hardlink"}, {"format": "webdataset"}]
+)
+def test_all_of_a_dataset_is_on_the_disk_before_it_has_its_name(
+    frame: pl.DataFrame, root: Path, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: dict[str, bool] = {}
+
+    def sync(path: Path) -> None:
+        synced[path.name] = (root / "x").exists()
+
+    monkeypatch.setattr(_durable, "sync_file", sync)
+    monkeypatch.setattr(folder, "sync_folder", sync)
+    make(frame, "x", root, **options)
+    there = {path.name for path in (root / "x").rglob("*")}
+    assert {name for name, had_its_name in synced.items() if not had_its_name} >= there
+    assert synced[root.name]
 
 
 def test_a_file_that_is_no_picture_is_named(frame: pl.DataFrame, root: Path) -> None:

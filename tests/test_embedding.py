@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from dedup_widgets._processor import network_dtype
 from dedup_widgets.errors import InputError, ModelError
 from dedup_widgets.frame.scale import gamma_of, near_distance_of, scale
 from dedup_widgets.images.thumbnail import to_square
@@ -123,9 +124,7 @@ def needs_bfloat16() -> None:
 
 
 def torch_computes_in_bfloat16() -> bool:
-    import torch
-
-    return torch.cpu._is_avx512_bf16_supported()
+    return network_dtype() == "bfloat16"
 
 
 @pytest.mark.slow
@@ -244,7 +243,7 @@ def test_the_operators_of_this_torch_are_trusted():
     from dedup_widgets.models import onednn
 
     assert onednn.usable("cpu")
-    if torch.cpu._is_avx512_bf16_supported():
+    if torch_computes_in_bfloat16():
         assert onednn.usable("cpu", torch.bfloat16)
 
 
@@ -301,7 +300,7 @@ def test_operators_that_fail_in_bfloat16_leave_float32(
         return real(*given)
 
     replace_operator("_reorder_linear_weight", no_bfloat16)
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
+    monkeypatch.setenv("DEDUP_WIDGETS_DTYPE", "bfloat16")
     for model, exact in (("efficientnet-lite0", exact_efficientnet), (tiny_clip, exact_clip)):
         assert load_embedder(model, "cpu", "fast").key == exact.key
 

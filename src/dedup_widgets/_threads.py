@@ -1,4 +1,4 @@
-"""The number of processor cores, and threads that run a network on one core each.
+"""The number of processor cores, threads that run a network on one core each, and interrupts.
 
 torch spreads each operation over the cores by threads of its own, which wait for each other in a
 busy loop after every operation: while other threads decode pictures, that wastes cores. Threads
@@ -6,7 +6,12 @@ that each compute whole pictures never wait, and their results do not depend on 
 """
 
 import os
+import signal
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from types import FrameType
 
 
 def processors() -> int:
@@ -31,3 +36,21 @@ def _stay_on_one_core() -> None:
     # Asked first in a thread, torch sets its own number there, and would undo the limit later.
     torch.get_num_threads()
     threadpool_limits(1, user_api="openmp")
+
+
+@contextmanager
+def whole() -> Iterator[None]:
+    """Let Ctrl-C wait until the end, so that what is done inside is done whole or not at all."""
+    before = signal.getsignal(signal.SIGINT)
+    # Python interrupts the main thread only, and only there may this be set.
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    pressed: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: pressed.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if pressed:
+            before(*pressed[0])

@@ -39,7 +39,15 @@ class ImageError(DedupError):
     """A file could not be read as a picture.
 
     Scoring turns it into a row with ``error`` set; it never stops a run.
+
+    Attributes
+    ----------
+    is_about_the_bytes : bool
+        Whether the file is the reason, and not this machine at the moment: its memory, or what is
+        installed. Only then the error is remembered.
     """
+
+    is_about_the_bytes = True
 
 
 class ModelError(DedupError):

@@ -18,15 +18,20 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory):
-    """A JupyterLab on a folder with the notebooks, and a store that outlives its kernels."""
+def store(tmp_path_factory):
+    """The store of every kernel: photos are scored once, and decisions outlive a kernel."""
+    return tmp_path_factory.mktemp("browser-store") / "store.sqlite"
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory, store):
+    """A JupyterLab on a folder with the notebooks."""
     try:
         find_or_install_chromium()
     except InstallError as error:
         do_without("Chromium", error)
     root = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", root / "notebooks", ignore=shutil.ignore_patterns(".*"))
-    store = tmp_path_factory.mktemp("browser-store") / "store.sqlite"
     home = tmp_path_factory.mktemp("jupyter")
     with run_lab(root, home, {"DEDUP_WIDGETS_STORE": str(store)}) as lab:
         yield lab
@@ -49,8 +54,13 @@ def stage(lab):
 
 
 @pytest.fixture
-def demo(lab):
-    """Open a notebook that scores the demo photos and then runs more cells."""
+def demo(lab, store):
+    """Open a notebook that scores the demo photos and then runs more cells.
+
+    No test knows what another has decided or collected.
+    """
+    for file in store.parent.glob("*.library.sqlite*"):
+        file.unlink()
 
     @contextmanager
     def open_with(name, *cells, **arguments):

@@ -21,7 +21,6 @@ from dedup_widgets.dataset.placing import (
     free_bytes,
     place_all,
     why_not_written,
-    write_file,
     write_tables,
 )
 from dedup_widgets.dataset.result import Dataset, Preview
@@ -60,8 +59,9 @@ def create_dataset(
     The card has the lines of Python that load it.
 
     It is written to a hidden folder ``.<name>.dedup-partial`` in ``root``, decoded again, and
-    renamed as a whole at the end. Whatever goes wrong before, nothing is left; after a crash or
-    a power cut the next run removes that folder. Source images are never changed.
+    renamed as a whole at the end, once all of it is on the disk. Whatever goes wrong before,
+    nothing is left; after a crash or a power cut the next run removes that folder. Source images
+    are never changed.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def create_dataset(
                     project_description=project_description,
                     allow_duplicates=allow_duplicates,
                 )
-                write_file(folder / "README.md", card.encode())
+                (folder / "README.md").write_bytes(card.encode())
             except OSError as error:
                 raise DatasetError(why_not_written(spec, error)) from error
         dataset = Dataset(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
+from dedup_widgets._durable import make_folder, sync_folder, sync_tree
 from dedup_widgets.errors import DatasetError
 
 _PARTIAL = ".dedup-partial"
@@ -16,13 +17,17 @@ _PARTIAL = ".dedup-partial"
 
 @contextmanager
 def whole_folder(final: Path) -> Iterator[Path]:
-    """Yield a folder to fill, in a hidden one; rename it to `final` at the end, or remove it."""
+    """Yield a folder to fill, in a hidden one; rename it to `final` at the end, or remove it.
+
+    All that is in it is on the disk before it has its name, so a power cut leaves it whole or not
+    at all; and its name is, before this returns.
+    """
     root = final.parent
     missing = [folder for folder in final.parents if not os.path.exists(folder)]  # noqa: PTH110
     partial = root / f".{final.name}{_PARTIAL}"
     try:
         try:
-            root.mkdir(parents=True, exist_ok=True)
+            make_folder(root)
             _remove_leftovers(root)
             partial.mkdir(exist_ok=True)
             if lock := _locked(partial):
@@ -46,7 +51,15 @@ def whole_folder(final: Path) -> Iterator[Path]:
                     f"{final} was made by someone else meanwhile; choose another name. "
                     "Nothing was written."
                 )
-            filled.rename(final)
+            try:
+                sync_tree(filled)
+                filled.rename(final)
+                sync_folder(root)
+            except OSError as error:
+                raise DatasetError(
+                    f"{final} could not be written ({error.strerror}); look after its disk, or "
+                    "choose another root="
+                ) from error
         finally:
             _remove(partial, lock)
     except BaseException:

@@ -107,17 +107,8 @@ def write_tables(spec: DatasetSpec, folder: Path) -> None:
         splits = pl.Series([item.split for item in spec.items])
         for split in spec.splits:
             rows = spec.metadata.filter(splits == split)
-            write_file(folder / split / "metadata.parquet", as_parquet(rows))
-    write_file(folder / "removed.parquet", as_parquet(spec.removed))
-
-
-def write_file(target: Path, data: bytes) -> None:
-    """Write a file so that it outlasts a power cut."""
-    # An OSError of an open file has the system's reason; one of opening also names the file.
-    with target.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+            (folder / split / "metadata.parquet").write_bytes(as_parquet(rows))
+    (folder / "removed.parquet").write_bytes(as_parquet(spec.removed))
 
 
 def why_not_written(spec: DatasetSpec, error: OSError) -> str:

@@ -1,6 +1,7 @@
 """The check of what was written: decoded again, as scored, no exact duplicates."""
 
 import os
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,6 +9,9 @@ from dedup_widgets._text import about_file, counted, listed
 from dedup_widgets.dataset.spec import DatasetSpec, Item, Place, changed, read_unchanged
 from dedup_widgets.errors import DatasetError, ImageError
 from dedup_widgets.images.decode import decode
+
+_OURS = re.compile("[0-9a-f]{32}")
+"""Matches fingerprints of ours; in a frame of others the column may hold another kind."""
 
 
 def verified_fingerprints(
@@ -36,12 +40,11 @@ def verified_fingerprints(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    pairs = list(zip(spec.items, found, spec.fingerprints, strict=True))
-    # If none agrees, the column holds another kind of fingerprint.
-    if any(now == scored for _, now, scored in pairs):
-        for item, now, scored in pairs:
-            if scored is not None and now != scored:
-                raise DatasetError(changed(item))
+    for item, now, scored in zip(spec.items, found, spec.fingerprints, strict=True):
+        if scored is not None and _OURS.fullmatch(scored) and now != scored:
+            raise DatasetError(
+                f"{changed(item)} If the column 'fingerprint' is of another program, leave it out."
+            )
     if not allow_duplicates:
         _refuse_duplicates(spec.items, found)
     return found

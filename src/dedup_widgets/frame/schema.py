@@ -207,6 +207,7 @@ COLUMNS = {
             "fact",
             "whether a smaller copy of it shows as much",
         ),
+        Column("note", pl.String(), "fact", "what of the file is damaged beside its picture"),
         Column("error", pl.String(), "fact", "why it could not be read", is_shown=True),
         Column(
             "evidence",

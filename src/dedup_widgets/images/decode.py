@@ -4,6 +4,7 @@ Fingerprint, embedding and thumbnail all come from `decode`, so they can never d
 a file shows. Functions here take bytes or pictures; none reads a file.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,18 +22,19 @@ from dedup_widgets.images.formats import (
     check_size,
     is_lossless,
     sniff,
-    why_undecodable,
+    undecodable,
 )
 from dedup_widgets.images.frames import read_frame
 from dedup_widgets.images.layers import Layer, has_tones_of_a_page, layer
 from dedup_widgets.images.pillow import date_taken, has_exif, open_image, oriented, quiet_pillow
 from dedup_widgets.images.previews import is_smaller_version, pictures_of
 from dedup_widgets.images.quality import brightness, contrast, grey, sharpness, small, tones
+from dedup_widgets.images.side_parts import File, mended
 
 T = TypeVar("T")
 
 
-DECODER_VERSION = 6
+DECODER_VERSION = 7
 """Raised when `decode` or `thumbnail` changes its results: those in a store are then outdated."""
 
 
@@ -71,6 +73,8 @@ class Facts:
     spectrum : str
         How fine its detail is, as 62 hexadecimal digits, or empty; see
         `dedup_widgets.images.detail.spectrum`. For comparing copies: no column of a frame.
+    note : str or None
+        What of the file is damaged and was left out, though its picture is whole.
     """
 
     width: int
@@ -87,6 +91,7 @@ class Facts:
     detail: float = 0.0
     date_taken: str | None = None
     spectrum: str = ""
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +173,7 @@ def decode(data: bytes) -> Picture:
     ...
     dedup_widgets.ImageError: not an image (looks like HTML); check where the file came from
     """
-    return _decoded(data, _decode)
+    return _decoded(data, lambda file, name: _decode(file, name, data))
 
 
 def shown(data: bytes) -> Image.Image:
@@ -187,37 +192,43 @@ def shown(data: bytes) -> Image.Image:
     return _decoded(data, _shown)
 
 
-def _decoded(data: bytes, read: Callable[[bytes, str], T]) -> T:
+def _decoded(data: bytes, read: Callable[[File, str], T]) -> T:
     name = sniff(data)
     with quiet_pillow():
         try:
-            return read(data, name)
+            return read(File(data), name)
         except ImageError:
             raise
         except Exception as error:
             # Pillow's plugins let almost any exception through when bytes are damaged.
-            raise ImageError(why_undecodable(name, error)) from error
+            if (file := mended(data, name)) is not None:
+                with contextlib.suppress(Exception):
+                    return read(file, name)
+            raise undecodable(name, error) from error
 
 
-def _opened(data: bytes, name: str) -> tuple[ImageFile.ImageFile, list[int], list[int]]:
+def _opened(file: File, name: str) -> tuple[ImageFile.ImageFile, list[int], list[int]]:
     """Open a file at its first picture; return that, and which frames are, or may be, its own."""
-    image = open_image(data, name)
+    image = open_image(file.data, name)
     check_size(image.size)
-    own, doubtful = pictures_of(image, data)
+    own, doubtful = pictures_of(image, file.data)
     if image.tell() != own[0] or len(own) + len(doubtful) > 1:
         # Pillow keeps a profile of the picture at which it stood.
-        image = open_image(data, name, own[0])
+        image = open_image(file.data, name, own[0])
+    if file.profile is not None:
+        image.info["icc_profile"] = file.profile
     return image, own, doubtful
 
 
-def _shown(data: bytes, name: str) -> Image.Image:
-    image, own, doubtful = _opened(data, name)
-    return read_frame(image, data, name, len(own) + len(doubtful)).shown()
+def _shown(file: File, name: str) -> Image.Image:
+    image, own, doubtful = _opened(file, name)
+    return read_frame(image, file.data, name, len(own) + len(doubtful)).shown()
 
 
-def _decode(data: bytes, name: str) -> Picture:
+def _decode(file: File, name: str, original: bytes) -> Picture:
     """Decode a file of a format by Pillow's name, as :func:`decode` does."""
-    image, own, doubtful = _opened(data, name)
+    data, notes, is_whole = file.data, [file.note], not file.lost_frames
+    image, own, doubtful = _opened(file, name)
     mode, space = image.mode, colour_space(image)
     _check_frames(image, len(own))
     frame = read_frame(image, data, name, len(own) + len(doubtful))
@@ -235,14 +246,27 @@ def _decode(data: bytes, name: str) -> Picture:
         digest.update(part)
     pixels = rgb.width * rgb.height
     for number, index in enumerate(sorted(own[1:]), start=1):
-        image.seek(index)
-        pixels += image.width * image.height
-        _check_frames(image, frames, pixels)
-        frame = read_frame(image, data, name, frames)
+        try:
+            image.seek(index)
+            pixels += image.width * image.height
+            _check_frames(image, frames, pixels)
+            frame = read_frame(image, data, name, frames)
+            further = frame.shown().convert("L")
+        except ImageError:
+            raise
+        except Exception:
+            # Viewers show the first picture. What follows a damaged frame is built upon it.
+            last = "" if number + 1 == frames else ", nor what follows it"
+            notes.append(f"frame {number + 1} of {frames} cannot be read{last}")
+            is_whole = False
+            break
         for part in frame.parts:
             digest.update(part)
         if number <= MAX_FRAMES_KEPT:
-            layers.append(layer("frame", frame.shown().convert("L")))
+            layers.append(layer("frame", further))
+    if not is_whole:
+        # Nobody knows what the lost frames showed: only identical files are equal.
+        digest.update(hashlib.sha256(original).digest())
     luma = rgb.convert("L")
     measured = grey(luma)
     counts = tones(measured)
@@ -252,7 +276,7 @@ def _decode(data: bytes, name: str) -> Picture:
     facts = Facts(
         width=rgb.width,
         height=rgb.height,
-        bytes=len(data),
+        bytes=len(original),
         format=name.lower(),
         mode=mode,
         frames=frames,
@@ -264,6 +288,7 @@ def _decode(data: bytes, name: str) -> Picture:
         detail=resolved_pixels(waves, luma.width * luma.height),
         date_taken=taken,
         spectrum=waves.hex(),
+        note="; ".join(filter(None, notes)) or None,
     )
     return Picture(rgb, digest.hexdigest()[:32], facts, tuple(layers), small(measured))
 

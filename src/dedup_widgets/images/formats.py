@@ -68,7 +68,26 @@ def _why_no_image(data: bytes) -> str:
     return f"not an image ({kind}); check where the file came from"
 
 
-def why_undecodable(name: str, error: Exception) -> str:
+def undecodable(name: str, error: Exception) -> ImageError:
+    """Return the error for a picture that cannot be decoded."""
+    found = ImageError(_why_undecodable(name, error))
+    # Pillow tells damage by an OSError without a number.
+    of_the_system = isinstance(error, OSError) and error.errno is not None
+    found.is_about_the_bytes = not (
+        of_the_system or isinstance(error, MemoryError | ImportError) or _is_passing(error)
+    )
+    return found
+
+
+def _is_passing(error: Exception) -> bool:
+    """Tell whether an error says in words that memory or a codec was missing."""
+    text = str(error).lower()
+    return ("decoder" in text and "not available" in text) or any(
+        words in text for words in ("out of memory", "allocat")
+    )
+
+
+def _why_undecodable(name: str, error: Exception) -> str:
     """Say why a picture cannot be decoded, and what to do."""
     if isinstance(error, MemoryError):
         return f"{name} does not fit into memory; use fewer workers or shrink it"

@@ -20,7 +20,7 @@ from dedup_widgets.images.depth import (
     tone_map,
 )
 from dedup_widgets.images.layers import Layer, layer
-from dedup_widgets.images.pillow import oriented
+from dedup_widgets.images.pillow import frame_count, oriented
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def read_frame(image: ImageFile.ImageFile, data: bytes, name: str, frames: int) 
     if deep is None and mode_bits(upright.mode) > 8:
         deep = as_array(upright)
     # A file of one picture is never decoded again, so that its pixels need no copy.
-    is_alone = getattr(image, "n_frames", 1) == 1
+    is_alone = frame_count(image) == 1
     frame = _frame(upright, profile, is_alone) if deep is None else _deep_frame(deep, profile)
     if not all_read:
         shape = frame.parts[0].split()[-1]

@@ -1,6 +1,7 @@
 """Opening pictures by Pillow: plugins are loaded once, warnings silenced, EXIF orientation used."""
 
 import contextlib
+import ctypes
 import io
 import threading
 import warnings
@@ -9,7 +10,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, _imaging
 
 _ORIENTATIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -64,7 +65,21 @@ def _load_plugins_once() -> None:
     import pillow_heif
 
     Image.init()
+    _silence_libtiff()
     pillow_heif.register_heif_opener()
+
+
+def _silence_libtiff() -> None:
+    """Keep libtiff from writing to the process's standard error, and so into the notebook.
+
+    What it says of a damaged file is an error of Pillow's too.
+    """
+    library = ctypes.CDLL(_imaging.__file__)
+    for kind in ("Error", "Warning"):
+        # Where libtiff is a part of Pillow's own library, its functions have no names.
+        if (set_handler := getattr(library, f"TIFFSet{kind}Handler", None)) is not None:
+            set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+            set_handler(None)
 
 
 class _QuietPillow:
@@ -97,6 +112,20 @@ class _QuietPillow:
 
 
 quiet_pillow = _QuietPillow()
+
+
+def frame_count(image: ImageFile.ImageFile) -> int:
+    """Count the frames of an open file up to the first damaged one, which counts too."""
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception:
+        frames = 1
+        while True:
+            try:
+                image.seek(frames)
+            except Exception:
+                return frames + 1
+            frames += 1
 
 
 def oriented(image: Image.Image) -> Image.Image:

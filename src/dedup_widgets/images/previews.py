@@ -1,8 +1,12 @@
 """Which pictures of a file are frames or pages, and which only previews or smaller versions."""
 
+import contextlib
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
+
+from dedup_widgets.images.pillow import frame_count
 
 _NEW_SUBFILE_TYPE_TAG, _SUBFILE_TYPE_TAG = 254, 255
 
@@ -35,16 +39,23 @@ def pictures_of(image: ImageFile.ImageFile, data: bytes) -> tuple[list[int], lis
         versions of it, for :func:`is_smaller_version` to decide.
     """
     # A HEIF file may name a later picture as the one to show.
-    first, frames = image.tell(), getattr(image, "n_frames", 1)
+    first, frames = image.tell(), frame_count(image)
+    if image.format == "PNG" and b"fcTL" not in data:
+        frames = 1  # Whatever it declares: without controls of frames it is a still picture.
     if frames == 1 or (image.format != "TIFF" and not hasattr(image, "mpinfo")):
         return [first, *(i for i in range(frames) if i != first)], []
     own = _own_pages(image, frames) if image.format == "TIFF" else _own_jpegs(image, data, frames)
     sizes = {}
     for i in own:
-        image.seek(i)
-        sizes[i] = image.size
+        with contextlib.suppress(Exception):
+            # A damaged page is found again, and told, when it is decoded.
+            image.seek(i)
+            sizes[i] = image.size
+    first_size = sizes.get(own[0], image.size)
     doubtful = [
-        i for i in own if _has_shape_of(sizes[i], sizes[own[0]]) and not _is_named(image, i)
+        i
+        for i, size in sizes.items()
+        if _has_shape_of(size, first_size) and not _is_named(image, i)
     ]
     return [i for i in own if i not in doubtful], doubtful
 
@@ -75,7 +86,11 @@ def _own_pages(image: ImageFile.ImageFile, frames: int) -> list[int]:
     """Return the pages of a TIFF that do not call themselves smaller versions."""
     own = []
     for i in range(frames):
-        image.seek(i)
+        try:
+            image.seek(i)
+        except Exception:
+            own.append(i)
+            continue
         tags = image.tag_v2  # type: ignore[attr-defined]
         if not tags.get(_NEW_SUBFILE_TYPE_TAG, 0) & 1 and tags.get(_SUBFILE_TYPE_TAG, 1) != 2:
             own.append(i)

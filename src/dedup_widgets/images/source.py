@@ -32,12 +32,31 @@ class Entry:
         nanoseconds since 1970; elsewhere a text that is no number, such as a tag of an object.
     device : int, optional
         The number of its disk, within which files can be hardlinked; not compared.
+    stamp : str
+        What else tells of a local file that it changed, for programs keep sizes and dates; not
+        compared but by :meth:`is_unchanged`.
     """
 
     path: str
     size: int
     version: str
     device: int | None = field(default=None, compare=False)
+    stamp: str = field(default="", compare=False)
+
+    def is_unchanged(self, since: "Entry") -> bool:
+        """Tell whether a file is what it was when it was looked up earlier."""
+        return self == since and (self.stamp == since.stamp or _was_linked(self.stamp, since.stamp))
+
+
+def _was_linked(stamp: str, before: str) -> bool:
+    """Tell whether a file is the same with another number of hardlinks, as datasets make them.
+
+    That changes the time of the last change of its inode, too.
+    """
+    (file, links, _), (old_file, old_links, _) = (
+        (*s.split(), "", "", "")[:3] for s in (stamp, before)
+    )
+    return file == old_file and links != old_links
 
 
 class Source(Protocol):
@@ -128,7 +147,8 @@ class LocalFiles:
         if not stat.S_ISREG(status.st_mode):
             # Opening a pipe would wait for its writer forever.
             raise ImageError(f"{path}: is not a regular file; take it out of the input")
-        return Entry(path, status.st_size, str(status.st_mtime_ns), status.st_dev)
+        stamp = f"{status.st_ino} {status.st_nlink} {status.st_ctime_ns}"
+        return Entry(path, status.st_size, str(status.st_mtime_ns), status.st_dev, stamp)
 
 
 _LOCAL = LocalFiles()

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dedup_widgets._processor import network_dtype
 from dedup_widgets._threads import single_core_threads
 from dedup_widgets.images.thumbnail import to_square
 from dedup_widgets.models.base import MAX_SIDE_PIXELS, unit_rows
@@ -63,9 +64,10 @@ class FixedBatches:
 
 
 def fast_type(device: str) -> "torch.dtype | None":
-    """Return the low-precision type that a device multiplies faster than float32; None if none.
+    """Return the low-precision type in which networks are faster on a device; None if in none.
 
     float16 on CUDA, as CLIP was trained; never on a processor, where it is slower than float32.
+    bfloat16 on processors that were measured: see `dedup_widgets._processor`.
     """
     import torch
 
@@ -74,8 +76,7 @@ def fast_type(device: str) -> "torch.dtype | None":
     target = torch.device(device)
     if target.type == "cuda":
         return torch.float16 if torch.cuda.get_device_capability(target) >= (7, 0) else None
-    multiplies_bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
-    if multiplies_bfloat16 and onednn.usable(device, torch.bfloat16):
+    if network_dtype() == "bfloat16" and onednn.usable(device, torch.bfloat16):
         return torch.bfloat16
     return None
 

@@ -1,14 +1,19 @@
 """The fastest way to compute dot products of so many vectors on this machine."""
 
 import sys
-from typing import TYPE_CHECKING
+import time
+from typing import get_args
 
+import numpy as np
+
+from dedup_widgets._processor import Dtype, chosen_dtype, remembered
 from dedup_widgets.neighbors.numpy_products import NumpyProducts
 from dedup_widgets.neighbors.products import Kind, Products
 from dedup_widgets.neighbors.torch_products import TorchProducts, multiplies_float32
+from dedup_widgets.neighbors.vectors import Vectors
 
-if TYPE_CHECKING:
-    pass
+MEASURED_ROWS = 2048
+"""Rows and columns of the tile by which types are compared."""
 
 
 NUMPY_MAX_WORK = 4096**2 * 512
@@ -25,8 +30,9 @@ def choose_products(n: int, others: int, dimensions: int, device: str | None = N
     ======================= ============================================================
     few                     float32, numpy
     CUDA device             float16
-    CPU with AMX or bf16    bfloat16: here 8 times as fast as float32, on Zen 4 twice
-    any other               float32
+    CPU                     float32 or bfloat16: what was measured to be faster; with AMX
+                            bfloat16 is 8 times as fast as float32, on Zen 4 twice, on
+                            Intel's AVX-512 without AMX slower
     ======================= ============================================================
 
     Parameters
@@ -53,11 +59,48 @@ def choose_products(n: int, others: int, dimensions: int, device: str | None = N
 
 
 def fastest(device: str | None = None) -> Kind:
-    """Return the fastest type on this machine, by the features that the processor reports."""
+    """Return the type whose products this machine computes fastest, by a measurement.
+
+    It is measured once a machine: results do not depend on it. The environment variable
+    ``DEDUP_WIDGETS_DTYPE`` names another type.
+    """
     import torch
 
     if torch.cuda.is_available() if device is None else torch.device(device).type == "cuda":
         return "cuda"
-    if getattr(torch.cpu, "_is_amx_tile_supported", bool)():
-        return "bfloat16 by AMX"
-    return "bfloat16" if getattr(torch.cpu, "_is_avx512_bf16_supported", bool)() else "float32"
+    dtype = chosen_dtype() or remembered("products of vectors", _measured)
+    if dtype != "bfloat16":
+        return "float32"
+    has_amx = getattr(torch.cpu, "_is_amx_tile_supported", bool)()
+    return "bfloat16 by AMX" if has_amx else "bfloat16"
+
+
+def _measured() -> Dtype:
+    """Measure a tile of products of each type, on one core, and return the fastest type."""
+    times = {dtype: _seconds(dtype, MEASURED_ROWS // 4) for dtype in get_args(Dtype)}
+    # What is far slower, as it is emulated, is not asked to compute a whole tile.
+    times = {
+        dtype: _seconds(dtype, MEASURED_ROWS)
+        for dtype, seconds in times.items()
+        if seconds < 3 * min(times.values())
+    }
+    return min(times, key=times.__getitem__)
+
+
+def _seconds(dtype: Dtype, rows: int) -> float:
+    """Return the shortest of a few times that products of so many vectors took."""
+    import torch
+
+    products = TorchProducts(getattr(torch, dtype))
+    unit = np.random.default_rng(0).standard_normal((rows, 512), np.float32)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+
+    def once() -> float:
+        began = time.perf_counter()
+        products.multiply(rounded, rounded).row_maxima()
+        return time.perf_counter() - began
+
+    with products.pool() as pool:
+        rounded = products.load(Vectors.of(unit), np.arange(rows), pool)
+        # The first time takes longer: kernels are made, memory is asked for.
+        return min(pool.submit(lambda: min(once() for _ in range(4))).result() for _ in range(2))

@@ -58,8 +58,8 @@ class Collections(MutableMapping[str, Collection]):
         Turns what is assigned into a mask over the rows, or raises an InputError.
     changed
         Called with each step that changed something, other than by :meth:`apply`.
-    lock
-        Held while something is changed and reported.
+    changing
+        Entered while something is changed and reported.
 
     Attributes
     ----------
@@ -76,10 +76,11 @@ class Collections(MutableMapping[str, Collection]):
         *,
         mask: Callable[[Any], np.ndarray],
         changed: Callable[[CollectionStep | RenameStep], None] = lambda _step: None,
-        lock: AbstractContextManager[Any] | None = None,
+        changing: Callable[[], AbstractContextManager[Any]] | None = None,
     ) -> None:
         self.frame = frame
-        self._lock = threading.RLock() if lock is None else lock
+        lock = threading.RLock()
+        self._changing = (lambda: lock) if changing is None else changing
         self._path, self._library = path, library
         self._keys = pl.Series("path", [absolute(p) for p in frame[path]], dtype=pl.String)
         self._row_of_key = self._keys.to_frame().with_row_index("row")
@@ -263,7 +264,9 @@ class Collections(MutableMapping[str, Collection]):
         return step
 
     def _do(self, step: CollectionStep | RenameStep) -> None:
-        with self._lock:
+        # Not while others wait for what this holds.
+        self._library.wait_for_turn()
+        with self._changing():
             done = self.apply(step)
             if done is not None:
                 self._changed(done)

@@ -165,6 +165,7 @@ class StoredDecisions:
 
     def __init__(self, frame: pl.DataFrame, library: Library, path: str = "path") -> None:
         self._library = library
+        self._version: int | None = None
         self._fingerprints: dict[str, str] = {}
         if "fingerprint" in frame.columns:
             prints = frame.select(path, pl.col("fingerprint").cast(pl.String)).drop_nulls()
@@ -172,6 +173,7 @@ class StoredDecisions:
 
     def read(self) -> Decisions:
         """Return the keepers and not-duplicates that hold for the frame."""
+        self._version = self._library.decisions_version()
         chosen = self._library.chosen_keepers(self._fingerprints.values())
         with_choice = set(chosen.values())
         return Decisions(
@@ -183,11 +185,24 @@ class StoredDecisions:
             not_duplicates=frozenset(self._library.not_duplicates(self._fingerprints.values())),
         )
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether somebody else decided something since these were read or written."""
+        return self._version not in (None, self._library.decisions_version())
+
+    def read_again(self, before: Decisions) -> Decisions:
+        """Return decisions as they are by now: others' by hand, and what only a session knows."""
+        found = self.read()
+        own = {path for path in before.keepers if path not in self._fingerprints}
+        return replace(before, keepers=found.keepers | own, not_duplicates=found.not_duplicates)
+
     def write(self, *steps: Step) -> None:
         """Keep what steps decided, in one transaction; what was not by hand is passed over.
 
         Raises
         ------
+        ChangedMeanwhileError
+            When somebody else decided something meanwhile; nothing is written.
         StoreError
             When the store cannot be written.
         """
@@ -195,7 +210,8 @@ class StoredDecisions:
         not_duplicates = [step for step in steps if isinstance(step, NotDuplicatesStep)]
         reviewed = [step for step in steps if isinstance(step, ReviewedStep)]
         if keepers or not_duplicates or reviewed:
-            self._library.decide(
+            version = self._library.decide(
+                since=self._version,
                 add_keepers={
                     absolute(path): self._fingerprints[path]
                     for step in keepers
@@ -208,3 +224,5 @@ class StoredDecisions:
                 add_reviewed=[pair for step in reviewed for pair in step.add],
                 remove_reviewed=[pair for step in reviewed for pair in step.remove],
             )
+            if self._version is not None:
+                self._version = version

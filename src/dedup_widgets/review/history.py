@@ -90,6 +90,10 @@ class State:
         return replace(self, decisions=self.decisions.after(step))
 
 
+Line = tuple[datetime, str, str | None, str]
+"""A line of a log: time, action, step, and its value as JSON."""
+
+
 class _Entry(NamedTuple):
     time: datetime
     action: Literal["do", "undo", "redo"]
@@ -111,6 +115,13 @@ class History:
         How many steps can be undone; the log is not cut.
     now
         The time, in UTC.
+    started
+        When the review began; None for now.
+
+    Attributes
+    ----------
+    first_unkept : int
+        The first line of the log that whoever keeps it has not kept yet, as it is now.
 
     Examples
     --------
@@ -132,9 +143,10 @@ class History:
         *,
         limit: int = 1_000,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        started: datetime | None = None,
     ) -> None:
         self._paths, self._now = paths, now
-        self._started = now()
+        self._started = now() if started is None else started
         self._start_selection = Rows(start.selection)
         self._start_filters, self._start_decisions = dict(start.filters), start.decisions
         self._start_reviewed = start.reviewed
@@ -146,6 +158,7 @@ class History:
         self._done: deque[Step] = deque(maxlen=limit)
         self._undone: list[Step] = []
         self._applying = False
+        self.first_unkept = 0
 
     @property
     def undo_text(self) -> str | None:
@@ -171,10 +184,30 @@ class History:
         if merged is not None:
             self._entries.pop()
             self._done.pop()
+            # The start is line 0.
+            self.first_unkept = min(self.first_unkept, len(self._entries) + 1)
             step = merged
         if step:
             self._entries.append(_Entry(time, "do", step))
             self._done.append(step)
+
+    def note(self, step: Step) -> None:
+        """Remember a step that somebody else did: it is in the log, and not undone here."""
+        if step:
+            self._entries.append(_Entry(self._now(), "do", step))
+
+    def go_on(self, action: str, step: Step, time: datetime) -> None:
+        """Take a line of the log of an earlier review as one of this."""
+        self._entries.append(_Entry(time, action, step))  # type: ignore[arg-type]
+        match action:
+            case "undo" if self._done:
+                self._undone.append(self._done.pop())
+            case "redo" if self._undone:
+                self._undone.pop()
+                self._done.append(step)
+            case "do":
+                self._undone.clear()
+                self._done.append(step)
 
     def _merged(self, step: Step, time: datetime) -> Step | None:
         """Return the last step and this one as one, if they are one move of the hand."""
@@ -239,25 +272,43 @@ class History:
         rename; null for the start) and ``value`` (String, JSON: what the step changed, or all there
         was at the start). ``write_ndjson`` keeps it in a file.
         """
-        rows: list[tuple[datetime, str, str | None, Any]] = [
-            (self._started, "start", None, self._start())
-        ]
-        rows += [
-            (entry.time, entry.action, entry.step.kind, entry.step.value(self._paths))
-            for entry in self._entries
-        ]
-        texts = ((*row, json.dumps(value, ensure_ascii=False)) for *row, value in rows)
-        return pl.DataFrame(list(texts), schema=LOG_SCHEMA, orient="row")
+        return pl.DataFrame(self.lines(), schema=LOG_SCHEMA, orient="row")
 
-    def _start(self) -> dict[str, Any]:
+    def lines(self, first: int = 0, *, most: int | None = None) -> list[Line]:
+        """Return the lines of the log.
+
+        Parameters
+        ----------
+        first
+            The number of the first one, from 0.
+        most
+            From how many rows on these are numbers and not paths; None for never.
+        """
+        rows: list[tuple[datetime, str, str | None, Any]] = []
+        if first == 0:
+            rows.append((self._started, "start", None, self._start(most)))
+        rows += [
+            (entry.time, entry.action, entry.step.kind, entry.step.value(self._paths, most))
+            for entry in self._entries[max(first - 1, 0) :]
+        ]
+        return [
+            (time, action, kind, json.dumps(value, ensure_ascii=False))
+            for time, action, kind, value in rows
+        ]
+
+    def __len__(self) -> int:
+        """Return how many lines the log has."""
+        return len(self._entries) + 1
+
+    def _start(self, most: int | None) -> dict[str, Any]:
         return {
             "version": LOG_VERSION,
-            "selection": self._start_selection.paths(self._paths),
+            "selection": self._start_selection.named(self._paths, most),
             "filters": self._start_filters,
             **self._start_decisions.as_json(),
             "reviewed": [list(pair) for pair in sorted(self._start_reviewed)],
             "collections": {
-                name: {"paths": rows.paths(self._paths), "description": description}
+                name: {"paths": rows.named(self._paths, most), "description": description}
                 for name, (rows, description) in self._start_collections.items()
             },
         }

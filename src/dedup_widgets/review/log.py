@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -77,23 +78,28 @@ class LogReader:
     ----------
     paths
         The paths of the frame's rows.
+    same_rows
+        Whether the log is known to be of exactly these rows: then it may name them by number.
 
     Attributes
     ----------
     state : State
         What the entries read so far lead to.
+    start : State
+        What they start from.
     unknown : dict of str to int
         Paths that the frame lacks, each with the line that it is first found in.
     """
 
-    def __init__(self, paths: Sequence[str]) -> None:
+    def __init__(self, paths: Sequence[str], *, same_rows: bool = False) -> None:
+        self._same_rows = same_rows
         self._row_of = {path: row for row, path in enumerate(paths)}
         self._line = 0
         self.unknown: dict[str, int] = {}
-        self.state = State(self._mask([]))
+        self.start = self.state = State(self._mask([]))
 
-    def take(self, line: int, entry: Any) -> None:
-        """Read the next entry.
+    def take(self, line: int, entry: Any) -> Step | None:
+        """Read the next entry; return its step, None for a start.
 
         Raises
         ------
@@ -110,15 +116,17 @@ class LogReader:
         if isinstance(value, str):
             value = _parsed(value, "its value")
         if action == "start":
-            self.state = self._start(value)
-        else:
-            self.state = self.state.after(self._step(entry.get("step"), value))
+            self.start = self.state = self._start(value)
+            return None
+        step = self._step(entry.get("step"), value)
+        self.state = self.state.after(step)
+        return step
 
     def _start(self, value: Any) -> State:
         if _field(value, "version", int) > LOG_VERSION:
             raise InputError("it was written by a newer version; upgrade")
         return State(
-            self._mask(_texts(value, "selection")),
+            self._rows(value, "selection").mask(),
             _field(value, "filters", dict),
             Decisions(
                 value.get("near"),
@@ -127,7 +135,7 @@ class LogReader:
                 _pairs(value, "not_duplicates"),
             ),
             {
-                name: Members(self._mask(_texts(found, "paths")), _field(found, "description", str))
+                name: Members(self._rows(found, "paths").mask(), _field(found, "description", str))
                 for name, found in _field(value, "collections", dict).items()
             },
             # Earlier logs know nothing of it.
@@ -152,9 +160,9 @@ class LogReader:
                 add, remove = (self._known(_texts(value, key)) for key in ("add", "remove"))
                 return KeepersStep(frozenset(add), frozenset(remove))
             case NotDuplicatesStep.kind:
-                return NotDuplicatesStep(_pairs(value, "add"), _pairs(value, "remove"))
+                return NotDuplicatesStep(*_pairs_step(value))
             case ReviewedStep.kind:
-                return ReviewedStep(_pairs(value, "add"), _pairs(value, "remove"))
+                return ReviewedStep(*_pairs_step(value))
             case CollectionStep.kind:
                 return self._collection(value)
             case RenameStep.kind:
@@ -175,6 +183,12 @@ class LogReader:
         )
 
     def _rows(self, value: Any, key: str) -> Rows:
+        packed = value.get(key) if self._same_rows and isinstance(value, dict) else None
+        if isinstance(packed, dict):
+            try:
+                return Rows.packed(_field(packed, "bits", str), len(self._row_of))
+            except (ValueError, zlib.error) as error:
+                raise InputError(f"its value has no rows in {key!r} ({error})") from error
         return Rows(self._mask(_texts(value, key)))
 
     def _mask(self, paths: Sequence[str]) -> Mask:
@@ -219,6 +233,11 @@ def _pairs(value: Any, key: str) -> frozenset[Pair]:
         if not (isinstance(pair, list) and len(pair) == 2 and {type(f) for f in pair} == {str}):
             raise InputError(f"its value has {pair!r} in {key!r}, which is no pair of fingerprints")
     return frozenset((min(pair), max(pair)) for pair in pairs)
+
+
+def _pairs_step(value: Any) -> tuple[frozenset[Pair], frozenset[Pair], str]:
+    about = _field(value, "about", str) if isinstance(value, dict) and "about" in value else ""
+    return _pairs(value, "add"), _pairs(value, "remove"), about
 
 
 def _rules(value: Any) -> Rules:

@@ -15,6 +15,7 @@ from dedup_widgets.dataset.result import Dataset
 from dedup_widgets.errors import InputError
 from dedup_widgets.filters import Context, Expressions
 from dedup_widgets.frame.collection import Collection
+from dedup_widgets.frame.provenance import provenances
 from dedup_widgets.frame.scale import NEAR
 from dedup_widgets.frame.schema import for_planning
 from dedup_widgets.frame.table import (
@@ -30,10 +31,12 @@ from dedup_widgets.planning.labels import disagreeing, has_labels, merge_labels,
 from dedup_widgets.planning.left_out import left_out, one_of_each
 from dedup_widgets.planning.planner import Planner
 from dedup_widgets.review.collections import Collections
+from dedup_widgets.review.deciding import decides
 from dedup_widgets.review.decisions import Decisions, StoredDecisions
 from dedup_widgets.review.filling import follow_job
 from dedup_widgets.review.following import Following
 from dedup_widgets.review.history import History, State
+from dedup_widgets.review.journal import Journal
 from dedup_widgets.review.missing import without_missing
 from dedup_widgets.review.reviewed import Reviewed
 from dedup_widgets.review.steps import (
@@ -87,6 +90,9 @@ class Session(View):
         :func:`dedup_widgets.score`.
     progress
         Whether scoring shows a progress bar.
+    restore
+        Whether to go on with the last review of the same images, from its boundary to its undo, as
+        the library has it. In either case each step is kept there as it is made.
 
     Attributes
     ----------
@@ -127,6 +133,7 @@ class Session(View):
         split: str | None = None,
         store: "str | os.PathLike[str] | Store | None" = None,
         progress: bool = True,
+        restore: bool = False,
     ) -> None:
         is_job = isinstance(data, Job)
         store = data.store if is_job and store is None else open_store(store)
@@ -173,15 +180,15 @@ class Session(View):
             self.store.library,
             mask=self.mask,
             changed=self._collections_changed,
-            lock=self.lock,
+            changing=self.changing,
         )
-        self._start(near)
+        self._start(near, restore)
         self._context = self._filter_context()
         self._scoring = ""
         if is_job and not data.done:
             follow_job(data, self)
 
-    def _start(self, near: float | None) -> None:
+    def _start(self, near: float | None, restore: bool) -> None:
         frame = self.frame
         self._stored = StoredDecisions(frame, self.store.library, self.path)
         self._decisions = self._stored.read()
@@ -195,7 +202,51 @@ class Session(View):
             self._why_no_plan = str(error)
             self._planner = None
             self._decisions = Decisions()
-        self._begin_history()
+        made = "; ".join(map(repr, provenances(frame)))
+        self._journal = Journal(self.store.library, self.paths, f"{self.path} {made}")
+        if not (restore and self._went_on()):
+            self._begin_history()
+
+    def _went_on(self) -> bool:
+        """Go on with the last review of the same images, if there is one."""
+        earlier = self._journal.earlier()
+        if earlier is None:
+            return False
+        given, now, then = self._decisions.near, self._decisions, earlier.end
+        self._selected, self._clauses = then.selection, dict(then.filters)
+        try:
+            if self._planner is not None:
+                self._follow(replace(now, near=then.decisions.near, rules=then.decisions.rules))
+        except InputError:
+            return False  # a rule that this frame cannot follow
+        # What others decided since is no step to be undone here.
+        for step in then.decisions.steps_to(self._decisions):
+            earlier.history.note(step)
+        earlier.history.note(ReviewedStep.between(then.reviewed, self._reviewed.pairs))
+        self._history = earlier.history
+        if given is not None and given != earlier.start.decisions.near:
+            self.near = given
+        return True
+
+    def catch_up(self) -> None:
+        """Take in what was decided by hand elsewhere since it was last looked at."""
+        if not self._stored.is_behind:
+            return
+        with self.changing():
+            decisions = self._stored.read_again(self._decisions)
+            seen = self._seen_of(self._scored_frame)
+            steps = [
+                *self._decisions.steps_to(decisions),
+                ReviewedStep.between(self._reviewed.pairs, seen.pairs),
+            ]
+            if self._planner is not None and any(steps[:-1]):
+                self._follow(decisions)
+            if steps[-1]:
+                self._reviewed = seen
+                self.report(Change("reviewed"))
+            if self._history is not None:
+                for step in steps:
+                    self._history.note(step)
 
     def _begin_history(self) -> None:
         self._history = History(
@@ -211,6 +262,9 @@ class Session(View):
 
     def resume(self, state: ViewState) -> None:
         """Filter, sort and select as another view of the same images did."""
+        if len(self._steps) > 1:
+            super().resume(state)  # after the steps of an earlier review it is some more
+            return
         with self._unrecorded():
             super().resume(state)
         self._begin_history()
@@ -312,6 +366,7 @@ class Session(View):
 
         See :func:`dedup_widgets.plan`. None where the frame has too little for one.
         """
+        self.catch_up()
         return self._plan
 
     @property
@@ -332,6 +387,7 @@ class Session(View):
     @property
     def decisions(self) -> Decisions:
         """What the plan follows: the boundary, the rules, and what was decided by hand."""
+        self.catch_up()
         return self._decisions
 
     @property
@@ -344,9 +400,9 @@ class Session(View):
         return self._near
 
     @near.setter
+    @decides
     def near(self, near: float | None) -> None:
-        with self.lock:
-            self.decide(self._decisions.with_near(near))
+        self._decide(self._decisions.with_near(near))
 
     @property
     def scored_near(self) -> float:
@@ -362,10 +418,11 @@ class Session(View):
         return self._decisions.rules
 
     @rules.setter
+    @decides
     def rules(self, rules: Sequence[str | Rule] | None) -> None:
-        with self.lock:
-            self.decide(self._decisions.with_rules(rules))
+        self._decide(self._decisions.with_rules(rules))
 
+    @decides
     def choose_keepers(self, what: Any, *, instead_of: Any = ()) -> None:
         """Let images be the keepers of their groups; no rule overrides that.
 
@@ -383,7 +440,7 @@ class Session(View):
         with self.lock:
             chosen, gone = self.mask(what), self.mask(instead_of)
             rivals = self._in_groups_of(chosen)
-            self.decide(
+            self._decide(
                 self._decisions.choose(
                     self.paths_in(chosen), instead_of=self.paths_in(gone | rivals)
                 )
@@ -402,6 +459,7 @@ class Session(View):
         """Leave the choice of these images' groups to the rules again."""
         self.choose_keepers([], instead_of=what)
 
+    @decides
     def mark_not_duplicates(self, what: Any) -> None:
         """Declare that images are no duplicates of the others in their groups.
 
@@ -451,11 +509,12 @@ class Session(View):
                     (pl.col("f") != pl.col("f_other")) | (pl.col("alone") & (pl.col("len") > 1))
                 )
             )
-            self.decide(
+            self._decide(
                 self._decisions.part(pairs.select("f", "f_other").iter_rows()),
                 about=self._names_of(mask),
             )
 
+    @decides
     def unmark_not_duplicates(self, what: Any) -> None:
         """Take back what was declared of these images by :meth:`mark_not_duplicates`."""
         mask = self.mask(what)
@@ -463,13 +522,14 @@ class Session(View):
         require_columns(self.frame, ["fingerprint"], "telling who is not a duplicate")
         prints = self.frame["fingerprint"].filter(mask).cast(pl.String).drop_nulls()
         with self.lock:
-            self.decide(self._decisions.rejoin(prints), about=self._names_of(mask))
+            self._decide(self._decisions.rejoin(prints), about=self._names_of(mask))
 
     def _names_of(self, mask: Mask) -> str:
         rows = np.flatnonzero(mask)
         return file_name(self.paths[rows[0]]) if len(rows) == 1 else counted(len(rows), "image")
 
-    def decide(self, decisions: Decisions, *, about: str = "") -> None:
+    @decides
+    def decide(self, decisions: Decisions) -> None:
         """Let the plan follow other decisions.
 
         Raises
@@ -477,6 +537,9 @@ class Session(View):
         InputError
             When the frame has too little for a plan that follows them; nothing is changed.
         """
+        self._decide(decisions)
+
+    def _decide(self, decisions: Decisions, *, about: str = "") -> None:
         self._require_plan()
         with self.changing():
             steps = self._decisions.steps_to(decisions)
@@ -553,6 +616,7 @@ class Session(View):
     @property
     def reviewed(self) -> pl.DataFrame:
         """The images of groups that were reviewed: whose pictures were looked at side by side."""
+        self.catch_up()
         return self.frame.filter(self._reviewed_groups()[True])
 
     @property
@@ -560,6 +624,7 @@ class Session(View):
         """The set of pictures looked at together that each row belongs to; see `Reviewed`."""
         return self._reviewed.labels
 
+    @decides
     def mark_reviewed(self, what: Any) -> None:
         """Remember that images were looked at side by side.
 
@@ -576,6 +641,7 @@ class Session(View):
         with self.lock:
             self._review(self._reviewed.joined(mask), mask)
 
+    @decides
     def unmark_reviewed(self, what: Any) -> None:
         """Forget that these images were looked at beside others."""
         mask = self.mask(what)
@@ -627,11 +693,13 @@ class Session(View):
         assert self._history is not None
         return self._history
 
+    @decides
     def _step_through(
         self, go: Callable[[Callable[[Step], Step | None]], Step | None]
     ) -> str | None:
         with self.changing(Change("review")):
             step = go(self._carry_out)
+            self._journal.write(self._steps)
         return None if step is None else step.text
 
     def _carry_out(self, step: Step) -> Step | None:
@@ -657,6 +725,7 @@ class Session(View):
         if self._history is not None:
             with self.changing(Change("review")):
                 self._history.record(step)
+                self._journal.write(self._history)
 
     def select(self, mask: Mask, origin: int | None = None) -> None:
         """Select exactly the rows of a mask; `origin` is the page that requests it."""
@@ -694,6 +763,7 @@ class Session(View):
 
     # From the plan to a dataset
 
+    @decides
     def accept_plan(self, name: str = "Unique") -> Collection:
         """Select what the plan removes of the images in view, and collect all that stays.
 

@@ -4,6 +4,8 @@ A step holds what really changed, so that its inverse leads back to where it cam
 """
 # ruff: noqa: D102, ARG002 - Step documents what each method is for and takes
 
+import base64
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
@@ -68,6 +70,25 @@ class Rows:
         """Return those of the frame's paths that stand in these rows."""
         return [paths[row] for row in self.numbers.tolist()]
 
+    def named(self, paths: Sequence[str], most: int | None) -> Any:
+        """Return the paths of these rows; of more than `most`, a bitset of their numbers as text.
+
+        :meth:`packed` leads back, on a frame of the same rows.
+        """
+        if most is None or len(self) <= most:
+            return self.paths(paths)
+        bits = zlib.compress(np.packbits(self.mask()).tobytes(), 1)
+        return {"bits": base64.b64encode(bits).decode()}
+
+    @classmethod
+    def packed(cls, bits: str, total: int) -> Self:
+        """Return the rows of a bitset as text; raise a ValueError where it is none for `total`."""
+        size = -(-total // 8)
+        unpacked = zlib.decompressobj().decompress(base64.b64decode(bits, validate=True), size + 1)
+        if len(unpacked) != size:
+            raise ValueError(f"it has {len(unpacked)} bytes for {total} rows")
+        return cls(np.unpackbits(np.frombuffer(unpacked, np.uint8), count=total).astype(np.bool_))
+
     def __len__(self) -> int:
         return self._count
 
@@ -107,8 +128,16 @@ class Step(ABC):
         """Return the step that takes this one back."""
 
     @abstractmethod
-    def value(self, paths: Sequence[str]) -> Any:
-        """Return what a log writes of it, as JSON; `paths` are those of the frame's rows."""
+    def value(self, paths: Sequence[str], most: int | None = None) -> Any:
+        """Return what a log writes of it, as JSON.
+
+        Parameters
+        ----------
+        paths
+            Those of the frame's rows.
+        most
+            From how many rows on they are numbers and not paths; None for never.
+        """
 
     @abstractmethod
     def __bool__(self) -> bool: ...
@@ -157,8 +186,8 @@ class SelectionStep(Step):
     def inverse(self) -> "SelectionStep":
         return replace(self, add=self.remove, remove=self.add)
 
-    def value(self, paths: Sequence[str]) -> Any:
-        return {"add": self.add.paths(paths), "remove": self.remove.paths(paths)}
+    def value(self, paths: Sequence[str], most: int | None = None) -> Any:
+        return {"add": self.add.named(paths, most), "remove": self.remove.named(paths, most)}
 
     def __bool__(self) -> bool:
         return bool(self.add or self.remove)
@@ -209,7 +238,7 @@ class FiltersStep(Step):
     def inverse(self) -> "FiltersStep":
         return FiltersStep(self.after, self.before)
 
-    def value(self, paths: Sequence[str]) -> Any:
+    def value(self, paths: Sequence[str], most: int | None = None) -> Any:
         return dict(self.after)
 
     def __bool__(self) -> bool:
@@ -238,7 +267,7 @@ class NearStep(Step):
     def inverse(self) -> "NearStep":
         return NearStep(self.after, self.before)
 
-    def value(self, paths: Sequence[str]) -> Any:
+    def value(self, paths: Sequence[str], most: int | None = None) -> Any:
         return self.after
 
     def __bool__(self) -> bool:
@@ -266,7 +295,7 @@ class RulesStep(Step):
     def inverse(self) -> "RulesStep":
         return RulesStep(self.after, self.before)
 
-    def value(self, paths: Sequence[str]) -> Any:
+    def value(self, paths: Sequence[str], most: int | None = None) -> Any:
         return rules_as_json(self.after)
 
     def __bool__(self) -> bool:
@@ -306,7 +335,7 @@ class KeepersStep(Step):
     def inverse(self) -> "KeepersStep":
         return KeepersStep(self.remove, self.add)
 
-    def value(self, paths: Sequence[str]) -> Any:
+    def value(self, paths: Sequence[str], most: int | None = None) -> Any:
         return {"add": sorted(self.add), "remove": sorted(self.remove)}
 
     def __bool__(self) -> bool:
@@ -345,10 +374,11 @@ class PairsStep(Step):
     def inverse(self) -> Self:
         return replace(self, add=self.remove, remove=self.add)
 
-    def value(self, paths: Sequence[str]) -> Any:
+    def value(self, paths: Sequence[str], most: int | None = None) -> Any:
         return {
             "add": [list(pair) for pair in sorted(self.add)],
             "remove": [list(pair) for pair in sorted(self.remove)],
+            **({"about": self.about} if self.about else {}),
         }
 
     def __bool__(self) -> bool:
@@ -417,11 +447,11 @@ class CollectionStep(Step):
             (self.exists[1], self.exists[0]),
         )
 
-    def value(self, paths: Sequence[str]) -> Any:
+    def value(self, paths: Sequence[str], most: int | None = None) -> Any:
         return {
             "name": self.name,
-            "add": self.add.paths(paths),
-            "remove": self.remove.paths(paths),
+            "add": self.add.named(paths, most),
+            "remove": self.remove.named(paths, most),
             "description": self.description[1],
             "made": not self.exists[0],
             "deleted": not self.exists[1],
@@ -448,7 +478,7 @@ class RenameStep(Step):
     def inverse(self) -> "RenameStep":
         return RenameStep(self.new, self.old)
 
-    def value(self, paths: Sequence[str]) -> Any:
+    def value(self, paths: Sequence[str], most: int | None = None) -> Any:
         return {"from": self.old, "to": self.new}
 
     def in_filters(self, filters: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+from dedup_widgets._threads import whole
 
 What = Literal[
     "selection",
@@ -51,7 +53,8 @@ class Watched:
     """Something that changes, and calls its watchers.
 
     What it holds is changed inside :meth:`changing`, under one lock; watchers are called when the
-    outermost of these ends, in the thread that made the change, with all that changed.
+    outermost of these ends, in the thread that made the change, with all that changed. Ctrl-C waits
+    for that end: a change is made, recorded and reported, or none of it.
 
     Attributes
     ----------
@@ -88,7 +91,7 @@ class Watched:
     @contextmanager
     def changing(self, *changes: Change) -> Iterator[None]:
         """Hold the lock, and report these changes and those made inside, at the end."""
-        with self.lock:
+        with self.lock, nullcontext() if self._depth else whole():
             self._depth += 1
             try:
                 yield

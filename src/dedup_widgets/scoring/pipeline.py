@@ -27,6 +27,7 @@ from dedup_widgets.images.source import Entry, SourceFor
 from dedup_widgets.images.thumbnail import thumbnail
 from dedup_widgets.models.base import Embedder
 from dedup_widgets.models.perceptual import PERCEPTUAL_KEY
+from dedup_widgets.scoring.keeping import Keeper
 from dedup_widgets.store.cache import Cache, FileRecord
 
 Item = TypeVar("Item")
@@ -100,7 +101,7 @@ def describe(
     """
     with _threads(workers, embedder) as pool:
         known, todo, vectors = _look_up(pool, paths, embedder, cache, source_for)
-        with _ProgressReport(known, len(paths), progress) as report:
+        with Keeper(cache) as keeper, _ProgressReport(known, len(paths), progress) as report:
             size = embedder.fixed_batch or batch_size
             ahead = max(batch_size, 2 * workers)
             reads = _in_order(pool, lambda entry: _read(source_for, entry, embedder), todo, ahead)
@@ -113,7 +114,7 @@ def describe(
                 embedded = {PERCEPTUAL_KEY: perceptual}
                 if embedder.persistent:
                     embedded[embedder.key] = dict(zip(batch.new, rows, strict=True))
-                cache.add(
+                keeper.add(
                     [read.record for read in batch.reads if read.lasting],
                     {name: read.jpeg for name, read in pictures.items()},
                     embedded,
@@ -300,7 +301,7 @@ def _look_up(
             record = remembered.get(path)
             if isinstance(entry, FileRecord):
                 known[path] = entry
-            elif record is not None and record.entry == entry:
+            elif record is not None and entry.is_unchanged(record.entry):
                 current.append(record)
             else:
                 todo.append(entry)
@@ -338,12 +339,12 @@ def _read(source_for: SourceFor, entry: Entry, embedder: Embedder) -> _ReadFile:
     try:
         data = source_for(entry.path).read(entry.path)
     except ImageError as error:
-        # It may be readable next time with the same size and date, so this is not kept.
+        # It may be readable next time with the same size and date, so this is not remembered.
         return _ReadFile(FileRecord(entry, error=str(error)), lasting=False)
     try:
         picture = decode(data)
     except ImageError as error:
-        return _ReadFile(FileRecord(entry, error=str(error)))
+        return _ReadFile(FileRecord(entry, error=str(error)), lasting=error.is_about_the_bytes)
     record = FileRecord(entry, picture.fingerprint, picture.facts)
     vector = perceptual_vector(picture.small)
     prepared = vector if embedder.key == PERCEPTUAL_KEY else embedder.prepare(picture.rgb)

@@ -8,19 +8,30 @@ few searches for neighbours found.
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 
 from dedup_widgets.errors import StoreError
-from dedup_widgets.images.decode import DECODER_VERSION, Facts
+from dedup_widgets.images.decode import Facts
+from dedup_widgets.images.decoders import decoder_key
 from dedup_widgets.images.source import Entry
-from dedup_widgets.store.database import Database
+from dedup_widgets.store.database import Database, is_damage, set_aside
+
+CACHE_NAME = "cache.sqlite"
+"""What the file is called unless somebody names it; what is damaged under this name is ours."""
 
 _WITHOUT_DECISIONS = 4
 """The first schema in which decisions are elsewhere, in the library."""
+
+_SEPARATOR = "\n"
+"""Stands between the version and the stamp of a file."""
 
 _NOW = "(SELECT coalesce(max(used), 0) + 1 FROM search)"
 
@@ -36,7 +47,9 @@ class FileRecord:
 
 
 class Cache(Database):
-    """The file of what can be computed again; it may be deleted when no process has it open.
+    """The file of what can be computed again; it may be deleted at any time.
+
+    A damaged one is set aside, with a warning, and made anew.
 
     Parameters
     ----------
@@ -59,6 +72,7 @@ class Cache(Database):
     """
 
     application_id = int.from_bytes(b"ddwC")
+    journal_mode = "WAL"
     synchronous = "NORMAL"
     unmarked_schemas = 3
     schemas = (
@@ -156,6 +170,31 @@ CREATE TABLE evidence (
                 "not keep; open it by dedup_widgets.store.open.open_store"
             )
 
+    def _was_replaced(self) -> None:
+        self.close()
+        self._open()
+
+    def _took_damage(self, error: BaseException) -> bool:
+        if not (is_damage(error) and self.path.exists()):
+            return False
+        if not self._is_ours and self.path.name != CACHE_NAME:
+            return False
+        try:
+            if hasattr(self, "_db"):
+                self.close()
+            aside = set_aside(self.path)
+        except OSError as problem:
+            raise StoreError(
+                f"the cache {self.path} is damaged ({error}), and cannot be set aside ({problem}); "
+                "end other kernels that use it and delete it: all in it can be computed again"
+            ) from error
+        warnings.warn(
+            f"the cache {self.path} was damaged ({error}); it is now {aside.name}, which may be "
+            f"deleted, and what was in it is computed again{_known_fault()}",
+            stacklevel=2,
+        )
+        return True
+
     def files(self, paths: Iterable[str]) -> dict[str, FileRecord]:
         """Return what is known of each path; unknown ones are left out.
 
@@ -164,24 +203,17 @@ CREATE TABLE evidence (
         """
         rows = list(
             self._query_in(
-                # The column is older than versions of files that are no times.
+                # The column is older than versions of files that are no times, and stamps.
                 "SELECT path, size, CAST(mtime_ns AS TEXT), fingerprint,"
                 " coalesce(facts, 'null'), error"
                 " FROM file WHERE decoder = ? AND path IN (SELECT value FROM json_each(?))",
                 paths,
-                (DECODER_VERSION,),
+                (decoder_key(),),
             )
         )
-        # One text for all is parsed several times faster than one each.
-        facts = json.loads(f"[{','.join(row[4] for row in rows)}]")
         return {
-            path: FileRecord(
-                Entry(path, size, version),
-                fingerprint,
-                None if known is None else Facts(**known),
-                error,
-            )
-            for (path, size, version, fingerprint, _, error), known in zip(rows, facts, strict=True)
+            path: FileRecord(_entry(path, size, version), fingerprint, known, error)
+            for (path, size, version, fingerprint, _, error), known in _with_facts(rows)
         }
 
     def add(
@@ -190,6 +222,8 @@ CREATE TABLE evidence (
         thumbnails: Mapping[str, bytes] | None = None,
         embeddings: Mapping[str, Mapping[str, np.ndarray]] | None = None,
         layers: Mapping[str, bytes] | None = None,
+        *,
+        wait: bool = True,
     ) -> None:
         """Write a batch in one transaction.
 
@@ -203,16 +237,25 @@ CREATE TABLE evidence (
             Unit vectors, (d,) float16, by key of the model that made them, and by fingerprint.
         layers
             Layers as bytes, by fingerprint; of pictures that have none, nothing is kept.
+        wait
+            Whether to wait for another process that writes.
+
+        Raises
+        ------
+        StoreBusyError
+            When another process writes, at the moment or for long.
+        StoreError
+            When the file cannot be written.
         """
-        with self._transaction() as db:
+        with self._transaction(wait=wait) as db:
             db.executemany(
                 "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         record.entry.path,
                         record.entry.size,
-                        record.entry.version,
-                        DECODER_VERSION,
+                        _SEPARATOR.join(filter(None, (record.entry.version, record.entry.stamp))),
+                        decoder_key(),
                         record.fingerprint,
                         None if record.facts is None else json.dumps(asdict(record.facts)),
                         record.error,
@@ -238,15 +281,19 @@ CREATE TABLE evidence (
 
     def embeddings(self, fingerprints: Iterable[str], model: str) -> dict[str, np.ndarray]:
         """Return the stored unit vectors, (d,) float16, by fingerprint, for one model."""
-        return {
+        found = self._query_in(
+            "SELECT fingerprint, vector FROM embedding WHERE model = ?"
+            " AND fingerprint IN (SELECT value FROM json_each(?))",
+            fingerprints,
+            (model,),
+        )
+        vectors = {
             fingerprint: np.frombuffer(vector, np.float16)
-            for fingerprint, vector in self._query_in(
-                "SELECT fingerprint, vector FROM embedding WHERE model = ?"
-                " AND fingerprint IN (SELECT value FROM json_each(?))",
-                fingerprints,
-                (model,),
-            )
+            for fingerprint, vector in found
+            if isinstance(vector, bytes) and vector and len(vector) % 2 == 0
         }
+        # What no model makes is not known, whoever wrote it.
+        return {name: vector for name, vector in vectors.items() if np.isfinite(vector).all()}
 
     def thumbnails(self, fingerprints: Iterable[str]) -> dict[str, bytes]:
         """Return the stored JPEG thumbnails by fingerprint."""
@@ -354,6 +401,43 @@ CREATE TABLE evidence (
         """Count a search as used just now."""
         with self._transaction() as db:
             db.execute(f"UPDATE search SET used = {_NOW} WHERE id = ?", (number,))
+
+
+_facts = msgspec.json.Decoder(Facts | None)
+_facts_of_many = msgspec.json.Decoder(list[Facts | None])
+
+
+def _entry(path: str, size: int, written: str) -> Entry:
+    version, _, stamp = written.partition(_SEPARATOR)
+    return Entry(path, size, version, stamp=stamp)
+
+
+def _with_facts(rows: Sequence[Any]) -> list[tuple[Any, Facts | None]]:
+    """Return rows of files, each with its facts; what are none leave their row unknown."""
+    try:
+        # One text for all is parsed several times faster than one each.
+        known = _facts_of_many.decode(f"[{','.join(row[4] for row in rows)}]")
+        return list(zip(rows, known, strict=True))
+    except (msgspec.MsgspecError, ValueError, TypeError):
+        pass
+    found = []
+    for row in rows:
+        with suppress(msgspec.MsgspecError, ValueError, TypeError):
+            found.append((row, _facts.decode(row[4])))
+    return found
+
+
+def _known_fault() -> str:
+    """Name a fault of SQLite that damages what two processes write at once, where it has it."""
+    version = sqlite3.sqlite_version_info
+    if version < (3, 7) or version >= (3, 51, 3) or version[:2] in ((3, 44), (3, 50)):
+        least = {(3, 44): (3, 44, 6), (3, 50): (3, 50, 7)}.get(version[:2])
+        if least is None or version >= least:
+            return ""
+    return (
+        f". SQLite {sqlite3.sqlite_version}, which this Python uses, can damage a file that two "
+        "processes write at once; 3.44.6, 3.50.7, 3.51.3 and later do not"
+    )
 
 
 def _holds_decisions(db: sqlite3.Connection) -> bool:

@@ -1,17 +1,21 @@
 """What a person decided, which nothing can compute again.
 
-By name: collections. By path and by pair of fingerprints: decisions by hand.
+By name: collections. By path and by pair of fingerprints: decisions by hand. By the images that
+they are of: reviews, step by step.
 """
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import Literal
 
 from dedup_widgets.errors import InputError
-from dedup_widgets.store.database import Database
+from dedup_widgets.store.copies import copies_of, copy_today
+from dedup_widgets.store.database import DAMAGE, Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,14 @@ class StoredCollection:
 
     paths: set[str]
     description: str = ""
+
+
+ReviewLine = tuple[str, str, str | None, str]
+"""A line of a review's log: time by ISO 8601, action, step, value as JSON."""
+
+
+class ChangedMeanwhileError(Exception):
+    """Somebody else decided something since it was last looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,9 @@ class CollectionChange:
     removed: list[str]
     description: tuple[str, str]
 
+
+_DECIDED = ("collection", "chosen_keeper", "not_duplicates", "reviewed", "review")
+"""The tables of what a person decided."""
 
 _FROM_STORES = {
     "SELECT name, created, description FROM collection ORDER BY rowid": (
@@ -60,6 +75,10 @@ _FROM_STORES = {
 class Library(Database):
     """The file of what a person decided: the one to back up.
 
+    It is one file at any time, without a second one beside it, and what was acknowledged outlives
+    a power cut. On each day on which something is decided it is copied first, see
+    :mod:`dedup_widgets.store.copies`.
+
     Parameters
     ----------
     path
@@ -72,7 +91,8 @@ class Library(Database):
     """
 
     application_id = int.from_bytes(b"ddwL")
-    synchronous = "FULL"
+    journal_mode = "DELETE"
+    synchronous = "EXTRA"
     schemas = (
         """
 CREATE TABLE collection (
@@ -107,18 +127,73 @@ CREATE TABLE reviewed (
     CHECK (a <= b)
 ) WITHOUT ROWID;
 """,
+        """
+CREATE TABLE IF NOT EXISTS revision (what TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
+INSERT OR IGNORE INTO revision VALUES ('collections', 0), ('decisions', 0);
+CREATE TABLE IF NOT EXISTS review (
+    id TEXT PRIMARY KEY,
+    images INTEGER NOT NULL,
+    of TEXT NOT NULL,
+    changed TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS review_step (
+    review TEXT NOT NULL REFERENCES review ON UPDATE CASCADE ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    time TEXT NOT NULL,
+    action TEXT NOT NULL,
+    step TEXT,
+    value TEXT NOT NULL,
+    PRIMARY KEY (review, number)
+) WITHOUT ROWID;
+""",
     )
 
     def __init__(self, path: Path) -> None:
-        self._own_changes = 0
+        self._copied: date | None = None
         super().__init__(path)
+
+    @contextmanager
+    def _transaction(self, *, wait: bool = True) -> Iterator[sqlite3.Connection]:
+        self._copy_if_due()
+        with super()._transaction(wait=wait) as db:
+            yield db
+        # Of one that was empty there is something to copy only now.
+        self._copy_if_due()
+
+    def _copy_if_due(self) -> None:
+        today = date.today()
+        if today == self._copied or not self.is_in_place or self._is_empty():
+            return
+        with self._reading:
+            copy_today(self._reader, self.path, today)
+        self._copied = today
+
+    def _is_empty(self) -> bool:
+        there = (f"EXISTS (SELECT 1 FROM {table})" for table in _DECIDED)
+        return not self._query(f"SELECT {' OR '.join(there)}")[0][0]
+
+    def _remedy(self, code: int) -> str:
+        copies = copies_of(self.path)
+        if code in DAMAGE and copies:
+            return f"end all kernels and put its copy {copies[0]} in its place"
+        return super()._remedy(code)
+
+    def _number_of(self, what: Literal["collections", "decisions"]) -> int:
+        found = self._query("SELECT number FROM revision WHERE what = ?", (what,))
+        return int(found[0][0])
+
+    @contextmanager
+    def _changing(self, what: Literal["collections", "decisions"]) -> Iterator[sqlite3.Connection]:
+        with self._transaction() as db:
+            db.execute("UPDATE revision SET number = number + 1 WHERE what = ?", (what,))
+            yield db
 
     def add_from_store(self, store: sqlite3.Connection) -> None:
         """Add what was decided in a store of schema 3, which kept it in the cache's file.
 
         What is here stays as it is, so doing it again changes nothing.
         """
-        with self._changing_collections() as db:
+        with self._changing("collections") as db:
             for read, write in _FROM_STORES.items():
                 db.executemany(write, store.execute(read))
 
@@ -126,8 +201,7 @@ CREATE TABLE reviewed (
 
     def collections_version(self) -> tuple[int, int]:
         """Return what stays the same as long as no collection changed, whoever changes one."""
-        with self._lock:
-            return self._query("PRAGMA data_version")[0][0], self._own_changes
+        return self.times_opened, self._number_of("collections")
 
     def collections(self) -> dict[str, StoredCollection]:
         """Return the collections by name, the oldest first."""
@@ -171,7 +245,7 @@ CREATE TABLE reviewed (
         CollectionChange or None
             What really changed; None when there is no such collection, and none was to be made.
         """
-        with self._changing_collections() as db:
+        with self._changing("collections") as db:
             if make:
                 db.execute("INSERT OR IGNORE INTO collection (name) VALUES (?)", (name,))
             described = self._query("SELECT description FROM collection WHERE name = ?", (name,))
@@ -220,7 +294,7 @@ CREATE TABLE reviewed (
         InputError
             When there is a collection of the new name.
         """
-        with self._changing_collections() as db:
+        with self._changing("collections") as db:
             if self._query("SELECT 1 FROM collection WHERE name = ?", (new,)):
                 raise InputError(
                     f"cannot rename {old!r}: there is a collection {new!r} already, perhaps of "
@@ -229,15 +303,13 @@ CREATE TABLE reviewed (
             renamed = db.execute("UPDATE collection SET name = ? WHERE name = ?", (new, old))
             return renamed.rowcount > 0
 
-    @contextmanager
-    def _changing_collections(self) -> Iterator[sqlite3.Connection]:
-        with self._transaction() as db:
-            self._own_changes += 1
-            yield db
-
     # Decisions by hand
 
     # There are few, compared to the images of a frame: all are read, and those in question picked.
+
+    def decisions_version(self) -> int:
+        """Return a number that rises with each decision by hand, whoever makes it."""
+        return self._number_of("decisions")
 
     def chosen_keepers(self, fingerprints: Iterable[str]) -> dict[str, str]:
         """Return the keepers chosen by hand among some pictures.
@@ -276,7 +348,8 @@ CREATE TABLE reviewed (
         remove_not_duplicates: Iterable[tuple[str, str]] = (),
         add_reviewed: Iterable[tuple[str, str]] = (),
         remove_reviewed: Iterable[tuple[str, str]] = (),
-    ) -> None:
+        since: int | None = None,
+    ) -> int:
         """Remember and forget decisions by hand, in one transaction.
 
         Parameters
@@ -287,8 +360,23 @@ CREATE TABLE reviewed (
             Absolute paths of images that are no longer.
         add_not_duplicates, remove_not_duplicates, add_reviewed, remove_reviewed
             Pairs of fingerprints, in any order.
+        since
+            The version of all decisions that these were made on; None for any.
+
+        Returns
+        -------
+        int
+            The version with these; see :meth:`decisions_version`.
+
+        Raises
+        ------
+        ChangedMeanwhileError
+            When there is another version by now; nothing is changed.
         """
-        with self._transaction() as db:
+        with self._changing("decisions") as db:
+            version = self.decisions_version()
+            if since is not None and version != since + 1:
+                raise ChangedMeanwhileError
             db.executemany(
                 "DELETE FROM chosen_keeper WHERE path = ?", [(path,) for path in remove_keepers]
             )
@@ -308,3 +396,70 @@ CREATE TABLE reviewed (
                     " ON CONFLICT (a, b) DO NOTHING",
                     list(add),
                 )
+            return version
+
+    # Reviews, step by step
+
+    def has_review(self, images: int) -> bool:
+        """Tell whether there is a review of so many images."""
+        return bool(self._query("SELECT 1 FROM review WHERE images = ? LIMIT 1", (images,)))
+
+    def last_review(self, of: str) -> tuple[str, list[ReviewLine]] | None:
+        """Return the last review of some images: its name, and the lines of its log."""
+        found = self._query(
+            "SELECT id FROM review WHERE of = ? ORDER BY changed DESC LIMIT 1", (of,)
+        )
+        if not found:
+            return None
+        lines = self._query(
+            "SELECT time, action, step, value FROM review_step WHERE review = ? ORDER BY number",
+            found[0],
+        )
+        return found[0][0], lines
+
+    def write_review(
+        self,
+        name: str,
+        images: int,
+        of: str,
+        first: int,
+        lines: Callable[[int], Sequence[ReviewLine]],
+        *,
+        goes_on: str | None = None,
+    ) -> None:
+        """Write the lines of a review that are new; nobody is waited for.
+
+        Parameters
+        ----------
+        name
+            Of the review.
+        images, of
+            How many images it is of, and a text by which these are known.
+        first
+            The first line that is new or another than before.
+        lines
+            Returns the lines from a number on.
+        goes_on
+            The name of the review that this one goes on with, and is called instead of.
+
+        Raises
+        ------
+        StoreBusyError
+            When somebody else writes at the moment.
+        """
+        with self._transaction(wait=False) as db:
+            if goes_on is not None:
+                db.execute("UPDATE review SET id = ? WHERE id = ?", (name, goes_on))
+            db.execute(
+                "INSERT INTO review VALUES (?, ?, ?, strftime('%Y-%m-%d %H:%M:%f', 'now'))"
+                " ON CONFLICT (id) DO UPDATE SET changed = excluded.changed",
+                (name, images, of),
+            )
+            there = db.execute("SELECT count(*) FROM review_step WHERE review = ?", (name,))
+            # Where another review went on with this one, it is all to be written again.
+            first = min(first, there.fetchone()[0])
+            db.execute("DELETE FROM review_step WHERE review = ? AND number >= ?", (name, first))
+            db.executemany(
+                "INSERT INTO review_step VALUES (?, ?, ?, ?, ?, ?)",
+                [(name, number, *line) for number, line in enumerate(lines(first), first)],
+            )

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import platformdirs
 
-from dedup_widgets.store.cache import Cache
+from dedup_widgets.store.cache import CACHE_NAME, Cache
 from dedup_widgets.store.database import STORE_VARIABLE
 from dedup_widgets.store.library import Library
 
 _APP = "dedup-widgets"
-_CACHE, _LIBRARY = "cache.sqlite", "library.sqlite"
+_LIBRARY = "library.sqlite"
 _BEFORE_THE_LIBRARY = "store.sqlite"
 """What the file of both was called; where it is, it is the cache from then on."""
 
@@ -65,7 +65,7 @@ def store_paths(store: "str | os.PathLike[str] | Store | None" = None) -> StoreP
 
 def _cache_in(folder: Path) -> Path:
     before = folder / _BEFORE_THE_LIBRARY
-    return before if before.exists() else folder / _CACHE
+    return before if before.exists() else folder / CACHE_NAME
 
 
 def open_store(store: "str | os.PathLike[str] | Store | None" = None) -> Store:
@@ -89,7 +89,12 @@ def open_store(store: "str | os.PathLike[str] | Store | None" = None) -> Store:
     """
     if isinstance(store, Store):
         return store
-    return _open(store_paths(store), os.getpid())
+    known = _open(store_paths(store), os.getpid())
+    if not known.library.is_in_place:
+        # Another file lies there by now; who still holds the old one is told when writing.
+        _open.cache_clear()
+        known = _open(store_paths(store), os.getpid())
+    return known
 
 
 @lru_cache(maxsize=32)

@@ -56,8 +56,9 @@ class Explorer(ImageGrid):
     progress
         Whether scoring shows a progress bar.
     restore
-        Whether a cell that is run again goes on with the filters, the order and the selection of
-        the Explorer that it made before, if that was of the same images.
+        Whether to go on with the last review of the same images: its boundary, rules, filters,
+        selection, undo and log, as the library has them. A cell that is run again goes on with the
+        Explorer that it made before.
 
     Attributes
     ----------
@@ -147,6 +148,7 @@ class Explorer(ImageGrid):
                 split=split,
                 store=store,
                 progress=progress,
+                restore=restore,
             )
         super().__init__(data, height=height, restore=restore and is_own)
         self._handlers |= DatasetRequests(data, self._report_progress).handlers
@@ -187,5 +189,6 @@ class Explorer(ImageGrid):
 
     def _receive(self, widget: object, content: Any, buffers: list[Any]) -> None:
         super()._receive(widget, content, buffers)
+        self.session.catch_up()
         if self._requests.collections_changed:
             self._follow([Change("collections")])

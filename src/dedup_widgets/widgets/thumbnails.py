@@ -1,10 +1,11 @@
 """Thumbnails for the grid: from the cache, else decoded now and remembered."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dedup_widgets._paths import absolute
-from dedup_widgets.errors import ImageError
+from dedup_widgets.errors import ImageError, StoreError
 from dedup_widgets.images.decode import decode
 from dedup_widgets.images.source import SourceFor, source_for
 from dedup_widgets.images.thumbnail import thumbnail
@@ -63,8 +64,16 @@ def load_thumbnails(
         records.append(FileRecord(entry, picture.fingerprint, picture.facts))
         result.append(Thumbnail(jpeg))
     if records:
-        cache.add(records, made)
+        _keep(cache, records, made)
     return result
+
+
+def _keep(cache: Cache, records: list[FileRecord], made: dict[str, bytes]) -> None:
+    """Keep what was made; a warning says so where that fails, as it is shown all the same."""
+    try:
+        cache.add(records, made)
+    except StoreError as error:
+        warnings.warn(f"pictures are shown, but not remembered: {error}", stacklevel=2)
 
 
 def _current_fingerprint(record: FileRecord | None, source_for: SourceFor) -> str | None:
@@ -73,6 +82,7 @@ def _current_fingerprint(record: FileRecord | None, source_for: SourceFor) -> st
         return None
     path = record.entry.path
     try:
-        return record.fingerprint if source_for(path).stat(path) == record.entry else None
+        now = source_for(path).stat(path)
+        return record.fingerprint if now.is_unchanged(record.entry) else None
     except ImageError:
         return None

@@ -1,0 +1,136 @@
+"""A review as the library keeps it, step by step, so that it outlives its kernel."""
+
+import hashlib
+import threading
+import uuid
+import warnings
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from dedup_widgets.errors import InputError, StoreError
+from dedup_widgets.review.history import History, State
+from dedup_widgets.review.log import LogReader
+from dedup_widgets.store.database import StoreBusyError
+from dedup_widgets.store.library import Library, ReviewLine
+
+ROWS_BY_PATH = 1_000
+"""Rows of one step that are written as paths; more are written as bits."""
+SECONDS_TO_TRY_AGAIN = 1.0
+
+
+class Earlier(NamedTuple):
+    """A review to go on with: its steps, what they start from, and what they lead to."""
+
+    history: History
+    start: State
+    end: State
+
+
+class Journal:
+    """Keeps the log of one review in the library, as it grows.
+
+    Nobody waits for it: where another process writes for long, it tries again until all is kept.
+    What goes wrong is told once, by a warning.
+
+    Parameters
+    ----------
+    library
+        Where it is kept.
+    paths
+        Of the frame's rows.
+    about
+        What else tells a review of these images from others, such as what they were scored with.
+    """
+
+    def __init__(self, library: Library, paths: Sequence[str], about: str) -> None:
+        self._library, self._paths, self._about = library, paths, about
+        self._name = uuid.uuid4().hex
+        self._goes_on: str | None = None
+        self._of: str | None = None
+        self._lock = threading.Lock()
+        self._later: threading.Timer | None = None
+        self._warned = False
+
+    def earlier(self) -> Earlier | None:
+        """Return the last review of the same rows, which this one then goes on with."""
+        try:
+            # To know which images they are takes a moment, where there are many.
+            if not self._library.has_review(len(self._paths)):
+                return None
+            found = self._library.last_review(self._images)
+        except StoreError as error:
+            self._warn(error)
+            return None
+        if found is None or not found[1]:
+            return None
+        name, ((started, *_), *_) = found
+        try:
+            reader = LogReader(self._paths, same_rows=True)
+            history: History | None = None
+            for number, (time, action, kind, value) in enumerate(found[1], 1):
+                step = reader.take(number, {"action": action, "step": kind, "value": value})
+                if history is None:
+                    start = datetime.fromisoformat(started)
+                    history = History(self._paths, reader.start, started=start)
+                if step is not None:
+                    history.go_on(action, step, datetime.fromisoformat(time))
+        except (InputError, ValueError) as error:
+            warnings.warn(f"the review of {started} cannot be gone on with: {error}", stacklevel=2)
+            return None
+        assert history is not None
+        history.first_unkept = len(history)
+        self._goes_on = name
+        return Earlier(history, reader.start, reader.state)
+
+    def write(self, history: History) -> None:
+        """Keep what the log has that is not kept yet."""
+        with self._lock:
+            if history.first_unkept == len(history):
+                return
+            try:
+                self._library.write_review(
+                    self._name,
+                    len(self._paths),
+                    self._images,
+                    history.first_unkept,
+                    lambda first: _lines(history, first),
+                    goes_on=self._goes_on,
+                )
+            except StoreBusyError:
+                self._try_again(history)
+            except StoreError as error:
+                self._warn(error)
+            else:
+                self._goes_on = None
+                history.first_unkept = len(history)
+
+    def _try_again(self, history: History) -> None:
+        if self._later is None or not self._later.is_alive():
+            self._later = threading.Timer(SECONDS_TO_TRY_AGAIN, self._write_later, [history])
+            self._later.daemon = True
+            self._later.start()
+
+    def _write_later(self, history: History) -> None:
+        self._later = None
+        self.write(history)
+
+    @property
+    def _images(self) -> str:
+        if self._of is None:
+            digest = hashlib.blake2b(self._about.encode(), digest_size=16)
+            digest.update("\0".join(self._paths).encode("utf-8", "surrogatepass"))
+            self._of = digest.hexdigest()
+        return self._of
+
+    def _warn(self, error: StoreError) -> None:
+        if not self._warned:
+            self._warned = True
+            warnings.warn(f"the steps of this review are not kept: {error}", stacklevel=2)
+
+
+def _lines(history: History, first: int) -> list[ReviewLine]:
+    return [
+        (time.isoformat(), action, kind, value)
+        for time, action, kind, value in history.lines(first, most=ROWS_BY_PATH)
+    ]

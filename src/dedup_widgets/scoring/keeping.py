@@ -1,0 +1,58 @@
+"""Keeps what was computed, batch by batch, also where another process writes for long."""
+
+import warnings
+from collections import deque
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from dedup_widgets.store.cache import Cache
+from dedup_widgets.store.database import StoreBusyError
+
+MOST_BATCHES_WAITING = 64
+"""More would take too much memory: then the work waits."""
+
+
+class Keeper:
+    """Adds batches to a cache, in order; those that cannot be added yet are tried again.
+
+    On leaving, what still waits is added, for which it waits a while; a warning says so where that
+    is in vain, as nothing but time depends on it.
+
+    Parameters
+    ----------
+    cache
+        Where to keep them.
+    """
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._waiting: deque[tuple[Any, ...]] = deque()
+
+    def add(self, *batch: Any) -> None:
+        """Add a batch, as :meth:`Cache.add` takes it, with those that wait."""
+        self._waiting.append(batch)
+        if len(self._waiting) > MOST_BATCHES_WAITING:
+            self._cache.wait_for_turn()
+        # What cannot be added now is with the next one.
+        with suppress(StoreBusyError):
+            self._add_all(wait=False)
+
+    def _add_all(self, *, wait: bool) -> None:
+        while self._waiting:
+            self._cache.add(*self._waiting[0], wait=wait)
+            self._waiting.popleft()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._add_all(wait=error is None)
+        except StoreBusyError as busy:
+            warnings.warn(f"not all that was computed is remembered: {busy}", stacklevel=2)
