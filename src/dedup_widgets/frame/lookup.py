@@ -38,7 +38,8 @@ class Lookup:
 
     def first(self, wanted: Iterable[str]) -> NDArray[np.int64]:
         """Return the first row of each text, -1 where there is none."""
-        names = pl.Series(wanted, dtype=pl.String)
+        texts = wanted if isinstance(wanted, pl.Series) else list(wanted)
+        names = pl.Series(texts, dtype=pl.String)
         hashes, order = self._sorted
         if not len(order):
             return np.full(len(names), -1)

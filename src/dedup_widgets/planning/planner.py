@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.frame.schema import with_paths
-from dedup_widgets.frame.table import amended, checked_paths, require_columns, rows_of, to_polars
+from dedup_widgets.frame.table import amended, path_column, require_columns, rows_of, to_polars
 from dedup_widgets.planning.forming import Basis, Formed, formed, formed_again
 from dedup_widgets.planning.groups import groups_within, own_groups
 from dedup_widgets.planning.ranking import (
@@ -105,7 +105,7 @@ class Planner:
 
     def __init__(self, df: Any, *, limits: Limits = LIMITS) -> None:
         frame = to_polars(df)
-        self._frame = with_paths(frame, checked_paths(frame))
+        self._frame = with_paths(frame, path_column(frame))
         self._names = self._frame.select(_file_name(pl.col("path"))).to_series()
         self._limits = limits
         self._lock = threading.Lock()

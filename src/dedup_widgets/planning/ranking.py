@@ -229,7 +229,8 @@ class RankedImages:
 
     def __init__(self, scored: ScoredImages, rules: Sequence[str | Rule]) -> None:
         ranking = Ranking(scored.images, rules)
-        order = np.argsort(ranking.ranks())
+        ranks = ranking.ranks()
+        order = np.argsort(ranks)
         self._ranking, self._order = ranking, order
         # What decided for keepers, as far as it was asked for.
         self._runner_up = np.full(len(order), -1, np.int32)
@@ -237,7 +238,9 @@ class RankedImages:
         self._lock = threading.Lock()
         self.scored, self.rules = scored, tuple(rules)
         self.row = scored.row[order]
-        if scored.pictures is None:
+        if "fingerprint" in scored.images.columns:
+            self.picture = ranks[ranking.best_copy[order]]
+        elif scored.pictures is None:
             assert scored.closeness is not None
             self.picture = scored.closeness.same(self.row)
         else:

@@ -6,16 +6,17 @@ it is the rows of that frame; what other frames have under the same name is not 
 
 import threading
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from dedup_widgets._paths import absolute
+from dedup_widgets._paths import absolutes
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.collection import Collection
+from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.review.steps import CollectionStep, Mask, RenameStep, Rows
 from dedup_widgets.store.library import Library
 
@@ -82,8 +83,8 @@ class Collections(MutableMapping[str, Collection]):
         lock = threading.RLock()
         self._changing = (lambda: lock) if changing is None else changing
         self._path, self._library = path, library
-        self._keys = pl.Series("path", [absolute(p) for p in frame[path]], dtype=pl.String)
-        self._row_of_key = self._keys.to_frame().with_row_index("row")
+        self._keys = absolutes(frame[path].cast(pl.String))
+        self._row_of_key = Lookup(self._keys)
         self._mask, self._changed = mask, changed
         # Those that were changed here stay in sight, even if only other frames' images are left.
         self._used_here: set[str] = set()
@@ -104,18 +105,9 @@ class Collections(MutableMapping[str, Collection]):
 
     def _read(self) -> dict[str, Members]:
         stored = self._library.collections()
-        sizes = [len(found.paths) for found in stored.values()]
-        carried = self._in_frame(
-            pl.DataFrame(
-                {
-                    "path": [path for found in stored.values() for path in found.paths],
-                    "collection": np.repeat(np.arange(len(stored)), sizes),
-                },
-                schema_overrides={"path": pl.String},
-            )
-        )
         masks = np.zeros((len(stored), len(self._keys)), np.bool_)
-        masks[carried["collection"].to_numpy(), carried["row"].to_numpy()] = True
+        for mask, found in zip(masks, stored.values(), strict=True):
+            mask[self._in_frame(found.paths)] = True
         masks.flags.writeable = False
         return {
             name: Members(mask, found.description)
@@ -275,12 +267,13 @@ class Collections(MutableMapping[str, Collection]):
         if not keys:
             return Rows.none(len(self._keys))
         mask = np.zeros(len(self._keys), np.bool_)
-        mask[self._in_frame(pl.DataFrame({"path": keys}))["row"].to_numpy()] = True
+        mask[self._in_frame(keys)] = True
         return Rows(mask)
 
-    def _in_frame(self, paths: pl.DataFrame) -> pl.DataFrame:
-        """Return those of some absolute paths that the frame has, with their ``row``."""
-        return paths.join(self._row_of_key, on="path")
+    def _in_frame(self, keys: Iterable[str]) -> np.ndarray:
+        """Return the rows of those of some absolute paths that the frame has."""
+        rows = self._row_of_key.first(keys)
+        return rows[rows >= 0]
 
     def _inside(self, what: Any) -> Mask:
         return self._mask(what.paths if isinstance(what, Collection) else what)

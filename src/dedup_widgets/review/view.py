@@ -22,10 +22,11 @@ from dedup_widgets.frame.scale import scale
 from dedup_widgets.frame.schema import recognised
 from dedup_widgets.frame.summary import Summary, summarize
 from dedup_widgets.frame.table import (
+    Texts,
     amended,
-    checked_paths,
     file_name,
     is_frame,
+    path_column,
     require_columns,
     rows_of,
     to_polars,
@@ -86,7 +87,7 @@ class View(Watched):
         The column of paths.
     score : str or None
         The column of uniqueness.
-    paths : list of str
+    paths : sequence of str
         The path of each row.
     store : Store
         Where what is dear to compute is kept, and what a person decided.
@@ -115,14 +116,15 @@ class View(Watched):
     ) -> None:
         super().__init__()
         frame = to_polars(data)
-        self.paths = checked_paths(frame, path)
+        paths = path_column(frame, path)
         if frame.schema[path] == pl.Object:
-            frame = frame.with_columns(pl.Series(path, self.paths, dtype=pl.String))
+            frame = frame.with_columns(paths)
+        self.paths = Texts(paths)
         self.path = path
         self.score = score if score in frame.columns else None
         self.store = open_store(store)
         self._near = near
-        self._lookup = Lookup(pl.Series(self.paths, dtype=pl.String))
+        self._lookup = Lookup(paths)
         self._selected: Mask = np.zeros(len(frame), np.bool_)
         self._clauses: dict[str, Any] = {}
         self._kept_order: tuple[Bands, Callable[[], np.ndarray]] | None = None
@@ -220,14 +222,19 @@ class View(Watched):
     def state(self) -> ViewState:
         """What is filtered, sorted and selected, for :meth:`resume`."""
         with self.lock:
-            return ViewState(hash(tuple(self.paths)), dict(self.filters), self.sort, self._selected)
+            return ViewState(self._images, dict(self.filters), self.sort, self._selected)
+
+    @property
+    def _images(self) -> int:
+        """A number that views of the same images in the same order share."""
+        return hash(self._lookup.texts.hash().to_numpy().tobytes())
 
     def resume(self, state: ViewState) -> None:
         """Filter, sort and select as another view of the same images did.
 
         It is where a view begins, and no step of it; what makes no sense here is left out.
         """
-        if state.images != hash(tuple(self.paths)):
+        if state.images != self._images:
             return
         with self.changing():
             for key, value in state.filters.items():
@@ -534,7 +541,7 @@ class View(Watched):
 
     def paths_in(self, mask: Mask) -> list[str]:
         """Return the paths of the rows of a mask."""
-        return [self.paths[row] for row in np.flatnonzero(mask).tolist()]
+        return self._lookup.texts.filter(pl.Series(mask)).to_list()
 
     def _gather(self, rows: np.ndarray) -> pl.DataFrame:
         return self.frame.select(pl.all().gather(rows))

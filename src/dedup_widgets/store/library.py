@@ -6,7 +6,7 @@ they are of: reviews, step by step.
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -311,8 +311,8 @@ CREATE TABLE IF NOT EXISTS review_step (
         """Return a number that rises with each decision by hand, whoever makes it."""
         return self._number_of("decisions")
 
-    def chosen_keepers(self, fingerprints: Iterable[str]) -> dict[str, str]:
-        """Return the keepers chosen by hand among some pictures.
+    def chosen_keepers(self, fingerprints: Container[str] | None = None) -> dict[str, str]:
+        """Return the keepers chosen by hand, of some pictures or of all.
 
         Parameters
         ----------
@@ -325,15 +325,13 @@ CREATE TABLE IF NOT EXISTS review_step (
             The fingerprint that each chosen file had then, by its absolute path. The choice holds
             while the file's content is the same.
         """
-        known = set(fingerprints)
         found = self._query("SELECT path, fingerprint FROM chosen_keeper")
-        return {path: fingerprint for path, fingerprint in found if fingerprint in known}
+        return {p: it for p, it in found if fingerprints is None or it in fingerprints}
 
-    def not_duplicates(self, fingerprints: Iterable[str]) -> set[tuple[str, str]]:
-        """Return the pairs (a, b), a ≤ b, of these fingerprints that are no duplicates."""
-        known = set(fingerprints)
+    def not_duplicates(self, among: Container[str] | None = None) -> set[tuple[str, str]]:
+        """Return the pairs (a, b), a ≤ b, of some fingerprints or of all that are no duplicates."""
         found = self._query("SELECT a, b FROM not_duplicates")
-        return {(a, b) for a, b in found if a in known and b in known}
+        return {(a, b) for a, b in found if among is None or (a in among and b in among)}
 
     def reviewed(self) -> set[tuple[str, str]]:
         """Return the pairs (a, b), a ≤ b, of fingerprints that were looked at side by side."""
