@@ -45,7 +45,7 @@ class Lookup:
             return np.full(len(names), -1)
         place = np.searchsorted(hashes, names.hash().to_numpy())
         rows = order[np.minimum(place, len(order) - 1)].astype(np.int64)
-        found = (self.texts.gather(rows) == names).fill_null(False).to_numpy()
+        found = _are_equal(self.texts[rows], names)
         if not found.all():
             # Two texts of one hash are next to never, so nothing is made quick for them.
             for at in np.flatnonzero(~found).tolist():
@@ -70,5 +70,12 @@ class Lookup:
             return np.empty(0, np.int64)
         end = place + int(np.searchsorted(hashes[place:], hashes[place], "right"))
         rows = order[place:end].astype(np.int64)
-        found: NDArray[np.bool_] = (self.texts.gather(rows) == text).fill_null(False).to_numpy()
-        return rows[found]
+        return rows[_are_equal(self.texts[rows], text)]
+
+
+def _are_equal(texts: pl.Series, others: pl.Series | str) -> NDArray[np.bool_]:
+    are_equal = texts == others
+    if are_equal.null_count():
+        are_equal = are_equal.fill_null(False)
+    found: NDArray[np.bool_] = are_equal.to_numpy()
+    return found

@@ -88,7 +88,7 @@ class Collections(MutableMapping[str, Collection]):
         self._mask, self._changed = mask, changed
         # Those that were changed here stay in sight, even if only other frames' images are left.
         self._used_here: set[str] = set()
-        self._seen: tuple[object, dict[str, Members]] = None, {}
+        self._seen: tuple[tuple[int, int] | None, dict[str, Members]] = None, {}
 
     def members(self) -> Mapping[str, Members]:
         """Return what this frame sees of each collection, the oldest first.
@@ -141,6 +141,11 @@ class Collections(MutableMapping[str, Collection]):
     def __repr__(self) -> str:
         sizes = (f"{name!r}: {mask.sum():,}" for name, (mask, _) in self.members().items())
         return f"Collections({', '.join(sizes)})"
+
+    def size(self, name: str) -> int:
+        """Return how many images of the frame a collection has."""
+        _, (mask, _) = self._found(name)
+        return int(mask.sum())
 
     def add(self, name: str, what: Any) -> None:
         """Put images into a collection, which is made when there is none of that name.
@@ -229,8 +234,8 @@ class Collections(MutableMapping[str, Collection]):
         describes = step.description[0] != step.description[1] and not deletes
         change = self._library.change_collection(
             step.name,
-            add=self._keys.gather(step.add.numbers),
-            remove=self._keys.gather(step.remove.numbers),
+            add=self._keys.gather(step.add.numbers).sort(),
+            remove=self._keys.gather(step.remove.numbers).sort(),
             description=step.description[1] if describes else None,
             make=bool(step.add) or not step.exists[0],
             drop=deletes,
@@ -238,15 +243,29 @@ class Collections(MutableMapping[str, Collection]):
         if change is None:
             return None
         (self._used_here.discard if deletes else self._used_here.add)(step.name)
+        added, removed = (
+            rows if len(keys) == len(rows) else self._rows_of(keys)
+            for rows, keys in ((step.add, change.added), (step.remove, change.removed))
+        )
+        if not deletes and (before is not None or change.made):
+            mask = added.mask() if before is None else before.mask | added.mask()
+            self._note(step.name, Members(mask & ~removed.mask(), change.description[1]))
         after = self.members().get(step.name)
         done = CollectionStep(
             step.name,
-            self._rows_of(change.added),
-            self._rows_of(change.removed),
+            added,
+            removed,
             (change.description[0], after.description if after else ""),
             (before is not None, after is not None),
         )
         return done or None
+
+    def _note(self, name: str, members: Members) -> None:
+        """Take note of what was just changed, if nobody else changed something meanwhile."""
+        (seen, known), version = self._seen, self._library.collections_version()
+        if seen is not None and version == (seen[0], seen[1] + 1):
+            members.mask.flags.writeable = False
+            self._seen = version, {**known, name: members}
 
     def _apply_rename(self, step: RenameStep) -> RenameStep | None:
         if not step or not self._library.rename_collection(step.old, step.new):

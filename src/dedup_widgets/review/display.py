@@ -217,6 +217,9 @@ def display_order(
     # Where a unit stands is one number, of its rank and its first row; nulls come last.
     last = lowest[lowest != NO_RANK].max(initial=0) + 1
     stands = np.where(lowest == NO_RANK, last, lowest)[unit] * n + first[unit]
+    within = int(place.max()) + 1
+    if (last + 1) * n * within < 2**63:  # one number, no two of which are equal
+        return rows[np.argsort(stands * within + place[rows])]
     return rows[np.lexsort((place[rows], stands))]
 
 

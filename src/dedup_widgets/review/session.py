@@ -776,7 +776,7 @@ class Session(View):
         """
         with self.changing():
             self.select(self.accepted(self.view_mask()))
-            self.collections[name] = self.rest
+            self.collections[name] = self.rest_mask
             return self.collections[name]
 
     def accepted(self, shown: Mask) -> Mask:

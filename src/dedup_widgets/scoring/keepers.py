@@ -411,18 +411,34 @@ class Ranking:
         one, other = np.asarray(keepers, np.int64), np.asarray(others, np.int64)
         are_copies = best_copy[one] == best_copy[other]
         one, other = (np.where(are_copies, rows, best_copy[rows]) for rows in (one, other))
-        decided = np.full(len(one), None, object)
-        left = np.arange(len(one))
-        for number, rule in enumerate(self._rules):
-            asked = left
-            if rule.among != "all":
-                asked = left[are_copies[left] == (rule.among == "copies")]
-            values = self._values(number, np.concatenate([one[asked], other[asked]]))
-            differ = values[: len(asked)].ne_missing(values[len(asked) :]).to_numpy()
-            decided[asked[differ]] = rule.about
-            left = left[~np.isin(left, asked[differ])]
-        found: list[str | None] = decided.tolist()
-        return found
+        values = self._all_values(np.concatenate([one, other]))
+        first, second = values[: len(one)], values[len(one) :]
+        both = pl.concat(
+            [first, second.rename(lambda name: f"{name} of other")], how="horizontal"
+        ).with_columns(are_copies=are_copies)
+        asked = {"all": pl.lit(True), "copies": pl.col("are_copies")}
+        asked["pictures"] = ~pl.col("are_copies")
+        deciding = pl.coalesce(
+            pl.when(pl.col(name).ne_missing(pl.col(f"{name} of other")) & asked[rule.among]).then(
+                pl.lit(rule.about)
+            )
+            for name, rule in zip(first.columns, self._rules, strict=True)
+        )
+        return both.select(deciding.alias("rule"))["rule"].to_list()
+
+    def _all_values(self, rows: NDArray[np.int64]) -> pl.DataFrame:
+        """Return what the rules compare of some rows, a column each, named by its place."""
+        numbers = [i for i, rule in enumerate(self._rules) if _is_row_by_row(rule)]
+        rules = [self._rules[i] for i in numbers]
+        names = dict.fromkeys(name for rule in rules for name in rule.value.meta.root_names())
+        values = self._evaluated(rules, rows_of(self._facts, rows, names))
+        known = dict(zip(numbers, values, strict=True))
+        return pl.DataFrame(
+            [
+                (known[i] if i in known else self._values(i, rows)).alias(str(i))
+                for i in range(len(self._rules))
+            ]
+        )
 
     def _best_first(
         self, rows: NDArray[np.int64], sets: NDArray[np.int64], among: Literal["pictures", "copies"]
@@ -460,7 +476,7 @@ class Ranking:
     def _values(self, number: int, rows: NDArray[np.int64]) -> pl.Series:
         """Return what a rule compares of some rows."""
         rule = self._rules[number]
-        if any(rule is known for known in _ROW_BY_ROW):
+        if _is_row_by_row(rule):
             names = list(dict.fromkeys(rule.value.meta.root_names()))
             (values,) = self._evaluated([rule], rows_of(self._facts, rows, names))
             return values
@@ -483,7 +499,7 @@ class Ranking:
                 f"the keeper rules cannot be applied to these facts ({error}); check the types of "
                 "the columns that they look at"
             ) from error
-        return values.with_columns(cs.float().fill_nan(None)).get_columns()
+        return [it.fill_nan(None) if it.dtype.is_float() else it for it in values]
 
 
 def _resolve(facts: pl.DataFrame, rules: Sequence[str | Rule]) -> list[Rule]:
@@ -519,6 +535,10 @@ def _by_date(facts: pl.DataFrame, name: str) -> Rule:
             f"one, such as dedup_widgets.keepers.{name}({columns[0] if columns else 'taken'!r})"
         )
     return oldest(columns[0]) if name == "oldest" else newest(columns[0])
+
+
+def _is_row_by_row(rule: Rule) -> bool:
+    return any(rule is known for known in _ROW_BY_ROW)
 
 
 def _to_check(facts: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
