@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from dedup_widgets.errors import ImageError, ModelError
+from dedup_widgets.images.budget import ByteBudget
+from dedup_widgets.images.decode import decode as images_decode
 from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.models.base import Embedder
 from dedup_widgets.models.load import load_embedder
@@ -227,6 +229,61 @@ def test_what_progress_raises_stops_the_work_and_keeps_what_is_done(
     again = Pixels(fixed_batch)
     run(paths, again, cache)
     assert sum(again.calls) == 30 - kept
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, ImageError])
+def test_stopping_waits_for_no_picture_that_takes_long(paths, cache, stop, monkeypatch):
+    monkeypatch.setattr("dedup_widgets.scoring.pipeline._PATIENCE", 0.1)
+    asked = []
+
+    def halt(done, total):
+        asked.append(done)
+        if len(asked) == 3:
+            raise stop
+
+    class Stuck(LocalFiles):
+        go_on = threading.Event()
+
+        def read(self, path):
+            self.go_on.wait()
+            return super().read(path)
+
+    with pytest.raises(stop):
+        run(paths, Pixels(None), cache, progress=halt, source=Stuck())
+    assert asked == [0, 0, 0]
+    Stuck.go_on.set()
+
+
+def test_files_of_the_same_bytes_are_decoded_once(folder, paths, cache, monkeypatch):
+    decoded = []
+
+    def decode(data):
+        decoded.append(data)
+        return images_decode(data)
+
+    monkeypatch.setattr("dedup_widgets.scoring.pipeline.decode", decode)
+    (folder / "other junk.jpg").write_text("no picture")
+    (folder / "no copy.jpg").write_text("NO PICTURE")
+    paths = sorted(str(path) for path in folder.iterdir())
+    described = run(paths, Pixels(4), cache, workers=4)
+    assert len(decoded) == len(set(decoded)) == 32
+    names = [Path(record.entry.path).name for record in described.records]
+    records = dict(zip(names, described.records, strict=True))
+    assert records["07.png"].fingerprint == records["copy 2.png"].fingerprint
+    assert records["07.png"].facts == records["copy 2.png"].facts
+    assert records["junk.jpg"].error == records["other junk.jpg"].error is not None
+    assert [Path(path).name for path in paths] == names
+    assert run(paths, Pixels(4), cache, source=Unread()).records == described.records
+
+
+def test_what_found_no_room_is_tried_again(paths, cache, monkeypatch):
+    monkeypatch.setattr("dedup_widgets.images.decode.IN_WORK", ByteBudget(100))
+    none = run(paths, Pixels(None), cache)
+    assert not none.row_of
+    assert "shrink it" in str(none.records[0].error)
+    monkeypatch.undo()
+    again = run(paths, Pixels(None), cache)
+    assert len(again.row_of) == 30
 
 
 def test_copies_are_stored_as_often_as_other_pictures_so_that_an_interrupt_loses_few(

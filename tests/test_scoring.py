@@ -290,7 +290,7 @@ def test_relative_paths_are_not_mistaken_for_each_other(tmp_path, make_photo, mo
 def test_a_link_or_another_spelling_is_no_copy(photos, monkeypatch):
     expected = score(photos)
     (photos / "a link.jpg").symlink_to(photos / "c.jpg")
-    assert score(photos).equals(expected)
+    assert score(photos).drop("scored_with").equals(expected.drop("scored_with"))
     monkeypatch.chdir(photos)
     assert len(score(["c.jpg", str(photos / "c.jpg"), "./c.jpg"])) == 1
 

@@ -67,7 +67,8 @@ type Counted =
   | "kept"
   | "unreadable"
   | "label_conflict"
-  | "leakage";
+  | "leakage"
+  | "new";
 
 /** A count that sets the filters to what it counts. */
 export interface Shortcut {
@@ -126,7 +127,7 @@ export function shortcutsOf(frame: Frame, counts: Counts | null): Shortcut[] {
       "Images that stay, with no copy that stays too",
     );
   }
-  const { unreadable, label_conflicts: conflicts, leakage } = summary;
+  const { unreadable, label_conflicts: conflicts, leakage, old } = summary;
   if (known) {
     const title = "Files that could not be read";
     add("unreadable", unreadable, ["unreadable", "unreadable"], { error: { null: false } }, title);
@@ -139,6 +140,10 @@ export function shortcutsOf(frame: Frame, counts: Counts | null): Shortcut[] {
   if (leakage !== null) {
     const title = `Images in ${format.groups(leakage)} with members in several splits`;
     add("leakage", leakage, ["leakage", "leakage"], { leakage: true }, title, true);
+  }
+  if (old > 0) {
+    const title = `New images, without the ${format.count(old)} that were there before`;
+    add("new", rows - old, ["new", "new"], { role: { any: ["new"] } }, title, true);
   }
   return shortcuts;
 }

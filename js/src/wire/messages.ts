@@ -463,6 +463,9 @@ export interface Summary {
   unconfirmed: number;
   compared: number | null;
   left_out: number;
+  old: number;
+  not_taken: number;
+  about_folder: string;
   label_conflicts: number | null;
   leakage: number | null;
 }

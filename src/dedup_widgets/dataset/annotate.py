@@ -24,6 +24,7 @@ from dedup_widgets.dataset.label_studio import (
     say_also,
 )
 from dedup_widgets.dataset.result import Annotation
+from dedup_widgets.dataset.tables import read_table
 from dedup_widgets.errors import AnnotateError, InputError
 from dedup_widgets.frame.table import require_columns
 
@@ -86,7 +87,7 @@ def annotate(
     InputError
         When an argument or the folder cannot be used as given.
     AnnotateError
-        When label-studio-sdk is not installed, no server answers, the token is not accepted, or
+        When httpx is not installed, no server answers, the token is not accepted, or
         the server refuses, fails, or does not serve the pictures. The project is then deleted
         again (or named, where that fails too); the dataset is never touched.
 
@@ -190,7 +191,7 @@ def pictures_of(folder: Path) -> pl.DataFrame:
         )
     try:
         splits = [
-            pl.read_parquet(table).with_columns(split=pl.lit(table.parent.name)) for table in tables
+            read_table(table).with_columns(split=pl.lit(table.parent.name)) for table in tables
         ]
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{folder}: its metadata.parquet cannot be read ({error})") from error

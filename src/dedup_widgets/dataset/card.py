@@ -117,6 +117,7 @@ def _making(spec: DatasetSpec, placed: Mapping[str, int], allow_duplicates: bool
         "",
         *(f"- Scored with {_cell(made.about)}." for made in spec.scored_with),
         *(f"- {counted(count, 'picture')}: {texts[how]}." for how, count in placed.items()),
+        *_companions(spec),
         f"- {checked}."
         if allow_duplicates
         else f"- {checked}: no two are exact duplicates of each other.",
@@ -131,11 +132,19 @@ def _making(spec: DatasetSpec, placed: Mapping[str, int], allow_duplicates: bool
 _OWN_COLUMNS = {
     "file_name": "the file in the folder of the split; becomes `image` when loaded",
     "source_path": "where the picture came from",
+    "mask_file_name": "its mask in the folder of the split; becomes `mask` when loaded",
 }
 
 
 def _columns(spec: DatasetSpec) -> list[str]:
-    rows = ((_cell(c.name), _cell(str(c.dtype)), _meaning(c)) for c in spec.metadata)
+    rows = (
+        (
+            _cell(c.name),
+            "ClassLabel" if c.name in spec.classes else _cell(str(c.dtype)),
+            _meaning(c) or _cell(_some(spec.classes.get(c.name, []))),
+        )
+        for c in spec.metadata
+    )
     return ["## Columns", "", *as_markdown(rows), ""]
 
 
@@ -145,6 +154,22 @@ def _meaning(column: pl.Series) -> str:
     if known is not None and known.fits(column):
         return known.meaning
     return _OWN_COLUMNS.get(column.name, "")
+
+
+def _companions(spec: DatasetSpec) -> list[str]:
+    what = "of labels, captions, settings or masks"
+    lines = []
+    if placed := len(spec.companions):
+        lines.append(f"- {counted(placed, 'file')} {what} beside their pictures, as they were.")
+    if left := spec.left_behind:
+        lines.append(f"- {counted(left, 'file')} {what} stayed behind: there is no place for them.")
+    return lines
+
+
+def _some(names: list[str]) -> str:
+    """Return the first names of classes, and how many more there are."""
+    more = f" and {len(names) - 10:,} more" if len(names) > 10 else ""
+    return ", ".join(names[:10]) + more
 
 
 def _files(spec: DatasetSpec) -> str:

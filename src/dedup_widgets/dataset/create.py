@@ -20,6 +20,7 @@ from dedup_widgets.dataset.placing import (
     cost,
     free_bytes,
     place_all,
+    place_companions,
     why_not_written,
     write_tables,
 )
@@ -40,8 +41,9 @@ def create_dataset(
     mode: Mode = "hardlink",
     format: Format = "imagefolder",  # noqa: A002
     removed: Any = None,
-    split: str = "train",
+    split: str | None = None,
     split_column: str | None = None,
+    label_column: str | None = None,
     path: str = "path",
     embedding: bool = False,
     allow_duplicates: bool = False,
@@ -51,6 +53,11 @@ def create_dataset(
     progress: Progress = True,
 ) -> Dataset:
     """Write the images of a frame or collection as a dataset that Hugging Face `datasets` loads.
+
+    What belongs to a picture goes along: files of labels, captions and settings that have its name
+    (``1.txt``, ``1.xml``, ``1.xmp``; beside it or in ``labels/`` beside ``images/``), and its mask,
+    which loaders give as a picture in the column ``mask``. Where a format or mode has no place for
+    them they are counted as left behind.
 
     ``<root>/<name>/`` gets ``<split>/`` with the pictures and ``metadata.parquet``, a dataset
     card ``README.md``, and ``removed.parquet``: what was left out, and why. Rows whose ``error``
@@ -95,9 +102,13 @@ def create_dataset(
         ``fingerprint, group, keeper, distance, reason``. Rows whose ``action`` is ``"keep"``
         do not count.
     split
-        Split for all images.
+        Split for all images. Default: by `split_column`.
     split_column
-        Column that names the split of each row, in place of `split`.
+        Column that names the split of each row. Default: ``split``, if the frame has such a
+        column of texts and it names one for every row; else all are in ``train``.
+    label_column
+        Column of classes, which loaders give as a ``ClassLabel``. Default: ``label``, if it holds
+        texts that come from folders or repeat.
     path
         The column of paths of a frame.
     embedding
@@ -134,7 +145,7 @@ def create_dataset(
         is left on disk.
     AnnotateError
         When the dataset was written, but could not be sent; it stays, and is the `dataset` of
-        the error. When label-studio-sdk is missing, which is found before anything is written.
+        the error. When httpx is missing, which is found before anything is written.
 
     See Also
     --------
@@ -161,6 +172,7 @@ def create_dataset(
         removed=removed,
         split=split,
         split_column=split_column,
+        label_column=label_column,
         path=path,
         embedding=embedding,
         on_name_clash=on_name_clash,
@@ -183,6 +195,7 @@ def create_dataset(
         with whole_folder(spec.path) as folder:
             try:
                 places, placed = place_all(spec, folder, shard_bytes, step)
+                place_companions(spec, folder)
                 fingerprints = verified_fingerprints(spec, places, allow_duplicates, step)
                 write_tables(spec, folder)
                 card = dataset_card(
@@ -209,6 +222,8 @@ def create_dataset(
             description=description,
             project=project,
             project_description=project_description,
+            companions=len(spec.companions),
+            left_behind=spec.left_behind,
         )
         if server is None:
             return dataset
@@ -228,8 +243,9 @@ def preview(
     mode: Mode = "hardlink",
     format: Format = "imagefolder",  # noqa: A002
     removed: Any = None,
-    split: str = "train",
+    split: str | None = None,
     split_column: str | None = None,
+    label_column: str | None = None,
     path: str = "path",
     on_name_clash: Clash = "number",
 ) -> Preview:
@@ -237,7 +253,8 @@ def preview(
 
     Parameters
     ----------
-    frame_or_collection, name, root, mode, format, removed, split, split_column, path, on_name_clash
+    frame_or_collection, name, root, mode, format, removed, split, split_column, label_column, path,
+    on_name_clash
         As for `create_dataset`.
 
     Returns
@@ -260,6 +277,7 @@ def preview(
         removed=removed,
         split=split,
         split_column=split_column,
+        label_column=label_column,
         path=path,
         embedding=False,
         on_name_clash=on_name_clash,
@@ -276,4 +294,6 @@ def preview(
         renamed=sum(Path(item.source).name != item.name for item in spec.items),
         unreadable=spec.unreadable,
         removed=len(spec.removed),
+        companions=len(spec.companions),
+        left_behind=spec.left_behind,
     )

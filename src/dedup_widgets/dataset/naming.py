@@ -75,7 +75,9 @@ def file_names(
 
     Names go by the order of the paths, so the order of the frame does not matter.
     """
-    wanted = [safe_name(source) for source in sources]
+    # The query of an address is no part of a name, and may hold a signature.
+    plain = [s.partition("?")[0] if "://" in s else s for s in sources]
+    wanted = [safe_name(source) for source in plain]
     if format == "webdataset":
         wanted = [_as_key(name) for name in wanted]
 

@@ -79,21 +79,32 @@ def place_all(
     return places, dict(how)
 
 
+def place_companions(spec: DatasetSpec, folder: Path) -> None:
+    """Put what belongs to pictures beside them, as the pictures are put."""
+    for companion in spec.companions:
+        target = folder / companion.split / companion.name
+        target.parent.mkdir(exist_ok=True)
+        if spec.mode == "symlink":
+            os.symlink(native(companion.source), target)  # noqa: PTH211
+        elif spec.mode != "hardlink" or not _could_link(companion.source, target):
+            shutil.copyfile(native(companion.source), target)
+
+
 def _place(item: Item, target: Path, mode: Mode) -> str:
     if mode == "symlink":
         os.symlink(native(item.source), target)  # noqa: PTH211
-    elif mode == "copy" or (mode == "hardlink" and not _could_link(item, target)):
+    elif mode == "copy" or (
+        mode == "hardlink" and (item.device is None or not _could_link(item.source, target))
+    ):
         target.write_bytes(read_unchanged(item, Place(item.source)))
         return "copy"
     return mode
 
 
-def _could_link(item: Item, target: Path) -> bool:
-    if item.device is None:
-        return False
+def _could_link(source: str, target: Path) -> bool:
     try:
         # Of a symbolic link, Linux would link the link.
-        os.link(os.path.realpath(native(item.source)), target)
+        os.link(os.path.realpath(native(source)), target)
     except OSError as error:
         if error.errno not in _CANNOT_LINK:
             raise
@@ -107,7 +118,7 @@ def write_tables(spec: DatasetSpec, folder: Path) -> None:
         splits = pl.Series([item.split for item in spec.items])
         for split in spec.splits:
             rows = spec.metadata.filter(splits == split)
-            (folder / split / "metadata.parquet").write_bytes(as_parquet(rows))
+            (folder / split / "metadata.parquet").write_bytes(as_parquet(rows, spec.classes))
     (folder / "removed.parquet").write_bytes(as_parquet(spec.removed))
 
 

@@ -59,6 +59,9 @@ class Dataset:
         As given.
     annotation : Annotation, optional
         Its project in the annotation tool; None if it was not sent.
+    companions, left_behind : int
+        Files that belong to its pictures (labels, captions, masks): those that went along, and
+        those that this format or mode has no place for.
     """
 
     name: str
@@ -73,9 +76,12 @@ class Dataset:
     project: str = ""
     project_description: str = ""
     annotation: Annotation | None = None
+    companions: int = 0
+    left_behind: int = 0
 
     def __repr__(self) -> str:
         sent = f", to annotate at {self.annotation.url}" if self.annotation else ""
+        sent = about_companions(self.companions, self.left_behind) + sent
         return (
             f"Dataset({self.name!r}: {counted(self.images, 'image')} "
             f"({counts(self.splits)}), {naturalsize(self.bytes)}, {counts(self.placed)}, "
@@ -111,6 +117,8 @@ class Preview:
         Rows with an error, which are left out.
     removed : int
         Rows of ``removed.parquet``, the unreadable ones included.
+    companions, left_behind : int
+        As in `Dataset`.
     """
 
     path: Path
@@ -123,11 +131,19 @@ class Preview:
     renamed: int
     unreadable: int
     removed: int
+    companions: int = 0
+    left_behind: int = 0
 
     def __repr__(self) -> str:
         return (
             f"Preview({counted(self.images, 'image')} ({counts(self.splits)}), "
             f"{naturalsize(self.bytes)}, {counts(self.placed)}, "
             f"{naturalsize(self.new_bytes)} new on disk, {naturalsize(self.free_bytes)} free, "
-            f"{self.removed:,} left out)"
+            f"{self.removed:,} left out{about_companions(self.companions, self.left_behind)})"
         )
+
+
+def about_companions(placed: int, left_behind: int) -> str:
+    """Return how many files that belong to pictures go along, after a comma; empty for none."""
+    text = f", {counted(placed, 'companion file')}" if placed else ""
+    return text + (f", {counted(left_behind, 'companion file')} left behind" if left_behind else "")

@@ -1,9 +1,10 @@
 """What is to be written: settled and checked before the first byte."""
 
 import os
+import warnings
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -12,11 +13,12 @@ import polars as pl
 from dedup_widgets._paths import absolute
 from dedup_widgets._text import listed
 from dedup_widgets.dataset.naming import Clash, Format, check_name, check_splits, file_names
-from dedup_widgets.dataset.tables import metadata_columns, removed_rows
+from dedup_widgets.dataset.tables import classes_of, metadata_columns, removed_rows
 from dedup_widgets.errors import DatasetError, ImageError, InputError
 from dedup_widgets.frame.collection import Collection
 from dedup_widgets.frame.provenance import Provenance, provenances
 from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
+from dedup_widgets.images.companions import companions_of
 from dedup_widgets.images.source import source_for
 
 Mode = Literal["hardlink", "copy", "symlink", "paths"]
@@ -29,6 +31,15 @@ class Item:
     source: str
     size: int
     device: int | None
+    split: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """A file that belongs to a picture, on its way into the folder of a split."""
+
+    source: str
     split: str
     name: str
 
@@ -66,6 +77,9 @@ class DatasetSpec:
     scored_with: list[Provenance]
     removed: pl.DataFrame
     unreadable: int
+    classes: dict[str, list[str]] = field(default_factory=dict)
+    companions: list[Companion] = field(default_factory=list)
+    left_behind: int = 0
 
     @property
     def bytes(self) -> int:
@@ -86,8 +100,9 @@ def dataset_spec(
     mode: Mode,
     format: Format,  # noqa: A002
     removed: Any,
-    split: str,
+    split: str | None,
     split_column: str | None,
+    label_column: str | None,
     path: str,
     embedding: bool,
     on_name_clash: Clash,
@@ -119,24 +134,28 @@ def dataset_spec(
             "a dataset needs at least one: check the filter or the collection"
         )
     left_out = removed_rows(removed, unreadable, kept)
-    splits = _splits(frame, kept, split, split_column)
+    if split is None and split_column is None:
+        split_column = usual_split_column(frame, "split")
+    splits = _splits(frame, kept, split or "train", split_column)
     facts = _look_up(frame, kept)
     if mode == "symlink":
         _refuse_elsewhere(kept, facts)
-    if format == "imagefolder" and mode in ("hardlink", "copy"):
-        _refuse_between_sources(final, kept)
     names = file_names(kept, splits, format, on_name_clash)
     items = [
         Item(source, *fact, split, name)
         for source, fact, split, name in zip(kept, facts, splits, names, strict=True)
     ]
+    has_files = format == "imagefolder" and mode != "paths"
     metadata, left_out_columns = metadata_columns(
         frame,
         kept,
-        names if format == "imagefolder" and mode != "paths" else None,
+        names if has_files else None,
         binary=format == "imagefolder",
         embedding=embedding,
     )
+    companions, masks = companions_by_name(kept, splits, names)
+    if has_files and any(masks):
+        metadata = metadata.with_columns(pl.Series("mask_file_name", masks, dtype=pl.String))
     return DatasetSpec(
         name=name,
         path=final,
@@ -150,6 +169,9 @@ def dataset_spec(
         scored_with=provenances(frame),
         removed=left_out,
         unreadable=len(unreadable),
+        classes=classes_of(frame, label_column) if format == "imagefolder" else {},
+        companions=companions if has_files else [],
+        left_behind=0 if has_files else len(companions),
     )
 
 
@@ -173,17 +195,62 @@ def _free_path(name: str, root: str | os.PathLike[str]) -> Path:
     return final
 
 
-def _refuse_between_sources(final: Path, sources: list[str]) -> None:
-    """Raise if a scan of a folder of the sources would find the dataset's pictures as well."""
-    scanned = {os.path.dirname(source) for source in sources}  # noqa: PTH120
-    for folder in final.parents:
-        hidden = any(part.startswith(".") for part in final.relative_to(folder).parts)
-        if str(folder) in scanned and not hidden:
-            raise InputError(
-                f"{final} would lie in {folder}, where images of this dataset are: the next scan "
-                "of that folder would take the dataset's pictures for duplicates of them; choose "
-                'a root= outside, or mode="symlink", which scans leave out'
-            )
+def usual_split_column(frame: pl.DataFrame, name: str) -> str | None:
+    """Return the column of splits if it names one for every row; warn where it does not."""
+    if name not in frame.columns:
+        return None
+    column = frame[name]
+    if not isinstance(column.dtype, pl.String | pl.Categorical | pl.Enum):
+        return None
+    why = ""
+    if nulls := column.null_count():
+        why = f"it names none for {nulls:,} images"
+    try:
+        check_splits(column.drop_nulls().cast(pl.String).unique().to_list())
+    except InputError as error:
+        why = str(error)
+    if not why:
+        return name
+    warnings.warn(
+        f"the dataset does not go by the column {name!r} ({why}): all its images are in one split; "
+        "mend the column, or pass split_column= or split=",
+        stacklevel=4,
+    )
+    return None
+
+
+def companions_by_name(
+    sources: list[str], splits: list[str], names: list[str]
+) -> tuple[list[Companion], list[str | None]]:
+    """Return where what belongs to the pictures goes, and the first mask of each."""
+    taken: dict[tuple[str, str], str] = {}
+    placed: list[Companion] = []
+    masks: list[str | None] = []
+
+    def place(source: str, split: str, *wanted: str) -> str:
+        for name in (*wanted, *(f"{number}-{wanted[0]}" for number in range(2, len(names) + 3))):
+            key = split, name.casefold()
+            if taken.get(key, source) == source:
+                if key not in taken:
+                    placed.append(Companion(source, split, name))
+                taken[key] = source
+                return name
+        raise AssertionError("there are more numbers than pictures")
+
+    every = zip(sources, splits, names, companions_of(sources), strict=True)
+    for picture, split, name, its in every:
+        short = Path(name).stem
+        for source in its.sidecars:
+            stem, suffix = Path(source).stem, Path(source).suffix
+            either = (f"{short}{suffix}", f"{name}{suffix}")
+            # Some are called 1.jpg.xmp, others 1.xmp.
+            place(source, split, *(either[::-1] if stem == Path(picture).name else either))
+        put = [
+            place(source, split, f"masks/{short}{Path(source).suffix}", f"masks/{name}.{i}.png")
+            for i, source in enumerate(its.masks)
+        ]
+        masks.append(put[0] if put else None)
+    return placed, masks
 
 
 def _splits(frame: pl.DataFrame, sources: list[str], split: str, column: str | None) -> list[str]:

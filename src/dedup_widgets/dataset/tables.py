@@ -1,16 +1,19 @@
 """The two tables of a dataset: what is known of its pictures, and what was left out."""
 
 import io
+import json
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from dedup_widgets._paths import absolute
+from dedup_widgets._secrets import without_secrets
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.collection import Collection
 from dedup_widgets.frame.provenance import NAME, provenances
 from dedup_widgets.frame.schema import COLUMNS, NESTED, types
-from dedup_widgets.frame.table import checked_paths, to_polars
+from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
 
 REMOVED_SCHEMA = {
     **types("path", "fingerprint", "group"),
@@ -54,7 +57,7 @@ def metadata_columns(
         frame[column].cast(_plain(dtype)).alias(renamed.get(column, column))
         for column, dtype in frame.schema.items()
     ]
-    return pl.DataFrame([*own, *others]), left_out
+    return _without_secrets(pl.DataFrame([*own, *others])), left_out
 
 
 def _is_reserved(column: str) -> bool:
@@ -84,7 +87,17 @@ def removed_rows(plan: Any, unreadable: list[str], kept: list[str]) -> pl.DataFr
     known = set(parts[-1]["path"])
     rest = pl.Series("path", [path for path in unreadable if path not in known], dtype=pl.String)
     parts.append(rest.to_frame().with_columns(reason=pl.lit("unreadable")))
-    return pl.concat(parts, how="diagonal")
+    return _without_secrets(pl.concat(parts, how="diagonal"))
+
+
+def _without_secrets(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame whose addresses hold no password and no signature."""
+    texts = [column for column in frame if column.dtype == pl.String]
+    return frame.with_columns(
+        pl.Series(column.name, [text and without_secrets(text) for text in column], dtype=pl.String)
+        for column in texts
+        if column.str.contains("://", literal=True).any()
+    )
 
 
 def _left_out_by(plan: Any, kept: list[str]) -> pl.DataFrame:
@@ -112,8 +125,63 @@ def _left_out_by(plan: Any, kept: list[str]) -> pl.DataFrame:
         raise InputError(f"the columns of removed cannot be used: {error}") from error
 
 
-def as_parquet(frame: pl.DataFrame) -> bytes:
-    """Return a frame as a Parquet file."""
+MOST_CLASSES = 1000
+"""Different texts of a column up to which it is one of classes."""
+
+
+_FEATURES = "huggingface"
+
+
+def classes_of(frame: pl.DataFrame, column: str | None) -> dict[str, list[str]]:
+    """Return the column of classes and their names, sorted; none if there is no such column.
+
+    Without a name it is ``label``, if that comes from folders or holds few texts, each often.
+    """
+    if column is not None:
+        require_columns(frame, [column], "label_column")
+    name = "label" if column is None else column
+    text = isinstance(frame.schema.get(name), pl.String | pl.Categorical | pl.Enum)
+    if not text or _is_reserved(name):
+        return {}
+    labels = frame[name].cast(pl.String).drop_nulls()
+    names = sorted(labels.unique())
+    is_sure = column is not None or any(name in it.from_folders for it in provenances(frame))
+    if not 0 < len(names) <= (len(labels) if is_sure else min(MOST_CLASSES, len(labels) - 1)):
+        return {}
+    return {name: names}
+
+
+def as_parquet(frame: pl.DataFrame, classes: dict[str, list[str]] | None = None) -> bytes:
+    """Return a frame as a Parquet file, in which loaders find the names of classes.
+
+    Columns of classes hold numbers there, as `datasets` has a ``ClassLabel``.
+    """
     buffer = io.BytesIO()
-    frame.write_parquet(buffer)
-    return buffer.getvalue()
+    if not classes:
+        frame.write_parquet(buffer)
+        return buffer.getvalue()
+    numbers = (
+        pl.col(name).replace_strict(names, range(len(names)), default=None, return_dtype=pl.Int64)
+        for name, names in classes.items()
+    )
+    features = {name: {"names": names, "_type": "ClassLabel"} for name, names in classes.items()}
+    frame.with_columns(numbers).write_parquet(
+        buffer, metadata={_FEATURES: json.dumps({"info": {"features": features}})}
+    )
+    # pyarrow shows what else a file says of its columns only where Arrow's own schema is not there;
+    # the types are in the file without it.
+    return buffer.getvalue().replace(b"ARROW:schema", b"arrow:schema")
+
+
+def read_table(file: Path) -> pl.DataFrame:
+    """Return a table that :func:`as_parquet` wrote, with classes by their names."""
+    frame = pl.read_parquet(file)
+    said = pl.read_parquet_metadata(file).get(_FEATURES)
+    features = json.loads(said)["info"]["features"] if said else {}
+    return frame.with_columns(
+        pl.col(name).replace_strict(
+            range(len(it["names"])), it["names"], default=None, return_dtype=pl.String
+        )
+        for name, it in features.items()
+        if it.get("_type") == "ClassLabel"
+    )

@@ -9,7 +9,7 @@ any tool keeps it; of frames put together each row still records what it comes f
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import polars as pl
@@ -42,6 +42,14 @@ class Provenance:
         decide; None where vectors alone do.
     left_out : int
         Images whose copies may have been missed, as not all of their candidates were compared.
+    against : bool
+        Whether images of a new set were compared with those of an old one, by the column ``role``.
+    within : str or None
+        The column within whose values images were compared, or ``"folder"``; None for all.
+    from_folders : list of str
+        The columns that come from the names of folders: ``split``, ``label``.
+    not_taken : dict
+        How many files of the folder were not taken: by reason, and by suffix or name.
 
     Examples
     --------
@@ -60,6 +68,10 @@ class Provenance:
     near: float = 0.05
     compared: int | None = None
     left_out: int = 0
+    against: bool = False
+    within: str | None = None
+    from_folders: list[str] = field(default_factory=list)
+    not_taken: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, text: str) -> "Provenance | None":
@@ -71,7 +83,7 @@ class Provenance:
         if not isinstance(values, Mapping):
             return None
         # What a later version may add does no harm.
-        names = {field.name for field in fields(cls)}
+        names = {it.name for it in fields(cls)}
         made = cls(**{name: values[name] for name in names & set(values)})
         fits = (
             isinstance(made.model, str | None)
@@ -81,13 +93,18 @@ class Provenance:
             and _is_within(made.near, 0, 1)
             and isinstance(made.compared, int | None)
             and isinstance(made.left_out, int)
+            and isinstance(made.within, str | None)
+            and isinstance(made.from_folders, list)
+            and isinstance(made.not_taken, dict)
         )
         return made if fits and {"gamma", "near"} <= set(values) else None
 
     @property
     def text(self) -> str:
-        """The same as JSON."""
-        return json.dumps(asdict(self))
+        """The same as JSON; what is as usual with sets and folders is not said."""
+        values = asdict(self)
+        unusual = ("against", "within", "from_folders", "not_taken")
+        return json.dumps({k: v for k, v in values.items() if v or k not in unusual})
 
     @property
     def column(self) -> pl.Expr:

@@ -1,7 +1,7 @@
 """The numbers that sum a scored frame up, the same on screen, in a text and on the command line."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -50,6 +50,12 @@ class Summary:
         Pairs of pictures that were laid over each other; None where vectors alone decide.
     left_out : int
         Images whose copies may have been missed, as not all of their candidates were compared.
+    old : int
+        Images of an older set that the others were compared with; they stay, and count as kept.
+    not_taken : dict
+        How many files of the folder were not taken: by reason, and by suffix or name.
+    from_folders : dict
+        The columns that come from the names of folders, with how many values each has.
     """
 
     images: int
@@ -66,6 +72,9 @@ class Summary:
     unconfirmed: int = 0
     compared: int | None = None
     left_out: int = 0
+    old: int = 0
+    not_taken: dict[str, dict[str, int]] = field(default_factory=dict)
+    from_folders: dict[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         parts = [
@@ -83,7 +92,22 @@ class Summary:
         parts.append(counted(self.groups, "group"))
         if self.left_out:
             parts.append(self.about_left_out)
-        return ", ".join(parts)
+        if self.old:
+            parts.append(f"{self.old:,} of them there before")
+        text = ", ".join(parts)
+        also = [self.about_folders, self.about_not_taken]
+        return "; ".join([text, *(it for it in also if it)])
+
+    @property
+    def about_folders(self) -> str:
+        """Which columns come from the names of folders, in words; empty for none."""
+        named = [f"{name} ({count:,})" for name, count in self.from_folders.items()]
+        return f"{' and '.join(named)} by folder" if named else ""
+
+    @property
+    def about_not_taken(self) -> str:
+        """What of the folder was not taken, in words; empty for nothing."""
+        return about_not_taken(self.not_taken)
 
     @property
     def about_left_out(self) -> str:
@@ -103,7 +127,7 @@ class Summary:
         change = {
             name: count - getattr(before, name) + getattr(after, name)
             for name, count in there.items()
-            if count is not None and name not in ("images", "compared", "left_out")
+            if name in COUNTED and count is not None
         }
         return replace(self, **change)
 
@@ -171,7 +195,47 @@ def summarize(
         else 0,
         compared=sum(it.compared or 0 for it in made) if is_compared else None,
         left_out=sum(it.left_out for it in made),
+        **of_input(frame, made),
     )
+
+
+def of_input(frame: pl.DataFrame, made: Sequence[Provenance]) -> dict[str, Any]:
+    """Return what is told of the folder that the images come from, and of an older set."""
+    old = 0
+    if any(it.against for it in made) and "role" in frame.columns:
+        old = int((frame["role"].cast(pl.String) == "old").sum())
+    columns = [name for it in made for name in it.from_folders if name in frame.columns]
+    # Frames of several folders, put together, tell of each what was not taken.
+    not_taken = made[0].not_taken if len(made) == 1 else {}
+    return {
+        "old": old,
+        "not_taken": not_taken,
+        "from_folders": {name: frame[name].drop_nulls().n_unique() for name in columns},
+    }
+
+
+def about_not_taken(not_taken: Mapping[str, Mapping[str, int]], most: int = 4) -> str:
+    """Return what was not taken, in words.
+
+    Examples
+    --------
+    >>> about_not_taken({"not pictures": {".txt": 300, ".mp4": 10}, "excluded": {".gif": 1}})
+    '310 not pictures: 300 .txt, 10 .mp4; 1 excluded: 1 .gif'
+    """
+    parts = []
+    for why, by_name in not_taken.items():
+        named = [f"{count:,} {name}" for name, count in list(by_name.items())[:most]]
+        rest = len(by_name) - most
+        more = [counted(rest, "other kind")] if rest > 0 else []
+        parts.append(f"{sum(by_name.values()):,} {why}: {', '.join([*named, *more])}")
+    return "; ".join(parts)
+
+
+COUNTED = (
+    *("exact", "near", "kept", "unreadable", "waiting"),
+    *("exact_bytes", "near_bytes", "groups", "exact_groups", "near_groups", "unconfirmed"),
+)
+"""What is counted by rows and by groups, so that the counts of parts add up."""
 
 
 OUTCOMES = ("exact", "near", "kept", "unreadable")

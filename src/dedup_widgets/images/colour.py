@@ -15,6 +15,10 @@ _SRGB_TRANSFERS = {1, 2, 6, 13}
 """Transfer curves (ITU-T H.273) that viewers show as sRGB."""
 
 
+_IS_ZERO = [255] + [0] * 255
+"""Makes a mask of what cannot be seen out of alpha."""
+
+
 def on_white(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Convert an 8-bit picture of any mode to RGB, transparent pixels on white.
 
@@ -33,14 +37,16 @@ def on_white(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
         image = image.convert("LA")
     if "A" not in image.mode and "a" not in image.mode and "transparency" not in image.info:
         return image.convert("RGB"), None
-    rgba = image.convert("RGBA")
-    samples = np.array(rgba)
-    hidden = samples[..., 3] == 0
-    if samples[..., 3].min(initial=255) == 255:
+    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
+    alpha = rgba.getchannel("A")
+    if alpha.getextrema()[0] == 255:
         return rgba.convert("RGB"), None
-    samples[hidden, :3] = 255
+    hidden = alpha.point(_IS_ZERO, "1")
+    if hidden.getbbox():
+        rgba = rgba.copy()
+        rgba.paste((255, 255, 255, 0), mask=hidden)
     white = Image.new("RGBA", rgba.size, "white")
-    return Image.alpha_composite(white, rgba).convert("RGB"), Image.fromarray(samples)
+    return Image.alpha_composite(white, rgba).convert("RGB"), rgba
 
 
 def colour_space(image: Image.Image) -> str:

@@ -4,9 +4,9 @@ Fingerprint, embedding and thumbnail all come from `decode`, so they can never d
 a file shows. Functions here take bytes or pictures; none reads a file.
 """
 
-import contextlib
 import hashlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from dedup_widgets.errors import ImageError
+from dedup_widgets.images.budget import (
+    ByteBudget,
+    NoRoomError,
+    check_counts,
+    check_frame_count,
+    check_scans,
+)
 from dedup_widgets.images.colour import colour_space
+from dedup_widgets.images.depth import bits_per_sample, mode_bits
 from dedup_widgets.images.detail import resolved_pixels, spectrum
 from dedup_widgets.images.formats import (
     MAX_PIXELS_OF_ALL_FRAMES,
@@ -26,7 +34,14 @@ from dedup_widgets.images.formats import (
 )
 from dedup_widgets.images.frames import read_frame
 from dedup_widgets.images.layers import Layer, has_tones_of_a_page, layer
-from dedup_widgets.images.pillow import date_taken, has_exif, open_image, oriented, quiet_pillow
+from dedup_widgets.images.pillow import (
+    date_taken,
+    frame_count,
+    has_exif,
+    open_image,
+    oriented,
+    quiet_pillow,
+)
 from dedup_widgets.images.previews import is_smaller_version, pictures_of
 from dedup_widgets.images.quality import brightness, contrast, grey, sharpness, small, tones
 from dedup_widgets.images.side_parts import File, mended
@@ -40,6 +55,19 @@ DECODER_VERSION = 7
 
 MAX_FRAMES_KEPT = 256
 """Frames after the first of which a layer is kept."""
+
+
+REDUCED_SIDE = 672
+"""Pixels that the shorter side of a reduced picture has at least: three times what most networks
+take."""
+
+
+BYTES_A_PIXEL, BYTES_A_PLAIN_PIXEL = 24, 12
+"""Memory that decoding takes at most, and of one opaque picture of 8 bits."""
+
+
+IN_WORK = ByteBudget()
+"""The memory that all threads which decode share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +130,9 @@ class Picture:
     ----------
     rgb : PIL.Image.Image
         The first frame as a viewer shows it: mode RGB, 8 bit, sRGB, oriented, on white.
+    reduced : PIL.Image.Image
+        The same for whatever is smaller: of a picture whose sides are twice `REDUCED_SIDE` or
+        more the mean of square blocks, else `rgb` itself.
     fingerprint : str
         32 hexadecimal characters; see `decode`.
     facts : Facts
@@ -115,6 +146,7 @@ class Picture:
     """
 
     rgb: Image.Image
+    reduced: Image.Image
     fingerprint: str
     facts: Facts
     layers: tuple[Layer, ...]
@@ -135,7 +167,8 @@ def decode(data: bytes) -> Picture:
     16-bit animations) or all its bands (planar TIFF, more than four), the bytes of the file stand
     in for the pixels: then only identical files are exact duplicates. A cryptographic hash is used
     because exact duplicates lead to removal. Every pixel counts, so that every one is decoded: the
-    scaled decoding of JPEG, about twice as fast, would serve the network and not the fingerprint.
+    scaled decoding of JPEG, about twice as fast, would serve the network, and neither the
+    fingerprint nor the measure of detail. All else is made of one reduced picture.
 
     `Picture.rgb` is for eyes and networks: profiles converted to sRGB, deep pictures mapped to
     8 bit. 16-bit pictures are scaled by 1/257, or stretched between the 0.1 % and 99.9 %
@@ -156,8 +189,9 @@ def decode(data: bytes) -> Picture:
     ------
     ImageError
         If the bytes are empty, no image, damaged or truncated, or larger than `MAX_PIXELS`
-        (`MAX_PIXELS_OF_ALL_FRAMES`). No other error is raised and no warning issued,
-        whatever the bytes.
+        (`MAX_PIXELS_OF_ALL_FRAMES`) or than :mod:`dedup_widgets.images.budget` allows; a
+        `NoRoomError` if only this machine's memory is too small. No other error is raised and no
+        warning issued, whatever the bytes.
 
     Examples
     --------
@@ -202,35 +236,71 @@ def _decoded(data: bytes, read: Callable[[File, str], T]) -> T:
         except Exception as error:
             # Pillow's plugins let almost any exception through when bytes are damaged.
             if (file := mended(data, name)) is not None:
-                with contextlib.suppress(Exception):
+                try:
                     return read(file, name)
+                except NoRoomError:
+                    raise
+                except Exception:
+                    pass
             raise undecodable(name, error) from error
 
 
-def _opened(file: File, name: str) -> tuple[ImageFile.ImageFile, list[int], list[int]]:
-    """Open a file at its first picture; return that, and which frames are, or may be, its own."""
-    image = open_image(file.data, name)
+def _opened(file: File, name: str) -> tuple[ImageFile.ImageFile, list[int], list[int], int]:
+    """Open a file at its first picture; return that, and what :func:`pictures_of` tells of it."""
+    data = file.data
+    check_counts(data, name)
+    image = open_image(data, name)
     check_size(image.size)
-    own, doubtful = pictures_of(image, file.data)
+    check_frame_count(frame_count(image))
+    if image.info.get("progressive"):
+        check_scans(data, image.width * image.height)
+    own, doubtful, largest = pictures_of(image, data)
     if image.tell() != own[0] or len(own) + len(doubtful) > 1:
         # Pillow keeps a profile of the picture at which it stood.
-        image = open_image(file.data, name, own[0])
+        image = open_image(data, name, own[0])
     if file.profile is not None:
         image.info["icc_profile"] = file.profile
-    return image, own, doubtful
+    return image, own, doubtful, largest
 
 
 def _shown(file: File, name: str) -> Image.Image:
-    image, own, doubtful = _opened(file, name)
-    return read_frame(image, file.data, name, len(own) + len(doubtful)).shown()
+    image, own, doubtful, largest = _opened(file, name)
+    with _room_for(image, file.data, name, largest):
+        return read_frame(image, file.data, name, len(own) + len(doubtful)).shown()
 
 
 def _decode(file: File, name: str, original: bytes) -> Picture:
     """Decode a file of a format by Pillow's name, as :func:`decode` does."""
-    data, notes, is_whole = file.data, [file.note], not file.lost_frames
-    image, own, doubtful = _opened(file, name)
-    mode, space = image.mode, colour_space(image)
+    image, own, doubtful, largest = _opened(file, name)
     _check_frames(image, len(own))
+    with _room_for(image, file.data, name, largest):
+        return _read(image, file, name, own, doubtful, original)
+
+
+def _room_for(
+    image: ImageFile.ImageFile, data: bytes, name: str, pixels: int
+) -> AbstractContextManager[None]:
+    """Return what holds the memory for decoding a file whose largest picture has so many pixels."""
+    is_plain = (
+        frame_count(image) == 1
+        and image.mode in ("1", "L", "RGB", "CMYK", "YCbCr")
+        and "transparency" not in image.info
+        and bits_per_sample(image, data, name) <= mode_bits(image.mode)
+    )
+    a_pixel = BYTES_A_PLAIN_PIXEL if is_plain else BYTES_A_PIXEL
+    return IN_WORK.room_for(a_pixel * pixels, f"a picture of {pixels / 1e6:.0f} megapixels")
+
+
+def _read(
+    image: ImageFile.ImageFile,
+    file: File,
+    name: str,
+    own: list[int],
+    doubtful: list[int],
+    original: bytes,
+) -> Picture:
+    data, notes, is_whole = file.data, [file.note], not file.lost_frames
+    mode, space = image.mode, colour_space(image)
     frame = read_frame(image, data, name, len(own) + len(doubtful))
     rgb, exif, taken = frame.shown(), has_exif(image), date_taken(image)
     layers = list(frame.further_layers())
@@ -242,7 +312,7 @@ def _decode(file: File, name: str, original: bytes) -> Picture:
     frames = len(own)
     digest = hashlib.sha256()
     digest.update(f"dedup_widgets 1, {frames} frames, {space}".encode())
-    for part in frame.parts:
+    for part in frame.parts():
         digest.update(part)
     pixels = rgb.width * rgb.height
     for number, index in enumerate(sorted(own[1:]), start=1):
@@ -251,8 +321,8 @@ def _decode(file: File, name: str, original: bytes) -> Picture:
             pixels += image.width * image.height
             _check_frames(image, frames, pixels)
             frame = read_frame(image, data, name, frames)
-            further = frame.shown().convert("L")
-        except ImageError:
+            further = frame.shown().convert("L") if number <= MAX_FRAMES_KEPT else None
+        except (ImageError, MemoryError):
             raise
         except Exception:
             # Viewers show the first picture. What follows a damaged frame is built upon it.
@@ -260,19 +330,20 @@ def _decode(file: File, name: str, original: bytes) -> Picture:
             notes.append(f"frame {number + 1} of {frames} cannot be read{last}")
             is_whole = False
             break
-        for part in frame.parts:
+        for part in frame.parts():
             digest.update(part)
-        if number <= MAX_FRAMES_KEPT:
+        if further is not None:
             layers.append(layer("frame", further))
     if not is_whole:
         # Nobody knows what the lost frames showed: only identical files are equal.
         digest.update(hashlib.sha256(original).digest())
-    luma = rgb.convert("L")
+    reduced = _reduced(rgb)
+    luma = reduced.convert("L")
     measured = grey(luma)
     counts = tones(measured)
     if has_tones_of_a_page(counts):
         layers.insert(0, layer("page", luma))
-    waves = spectrum(luma)
+    waves = spectrum(rgb)
     facts = Facts(
         width=rgb.width,
         height=rgb.height,
@@ -285,12 +356,17 @@ def _decode(file: File, name: str, original: bytes) -> Picture:
         brightness=brightness(counts),
         contrast=contrast(counts),
         sharpness=sharpness(measured),
-        detail=resolved_pixels(waves, luma.width * luma.height),
+        detail=resolved_pixels(waves, rgb.width * rgb.height),
         date_taken=taken,
         spectrum=waves.hex(),
         note="; ".join(filter(None, notes)) or None,
     )
-    return Picture(rgb, digest.hexdigest()[:32], facts, tuple(layers), small(measured))
+    return Picture(rgb, reduced, digest.hexdigest()[:32], facts, tuple(layers), small(measured))
+
+
+def _reduced(rgb: Image.Image) -> Image.Image:
+    factor = min(rgb.size) // REDUCED_SIDE
+    return rgb if factor < 2 else rgb.reduce(factor)
 
 
 def _check_frames(image: Image.Image, frames: int, pixels: int | None = None) -> None:

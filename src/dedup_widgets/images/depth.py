@@ -1,18 +1,36 @@
 """Pixels at their own bit depth."""
 
 import sys
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
+from dedup_widgets.images.other_formats import bits_of_other, is_other
 from dedup_widgets.images.pillow import open_image, oriented
 
 _BITS_PER_SAMPLE_TAG = 258
 
 
 _PLANAR_TAG = 284
+
+
+_STRIP_BYTES = 2**18
+"""Bytes of the lines that are worked on at a time: what a picture of hundreds of megabytes needs
+beside itself, and little enough to stay in the processor's cache."""
+
+
+_A_QUARTER = 2**14
+"""Tones of 16 bits; a picture that has no higher one comes from a camera of fewer bits."""
+
+
+def strips(height: int, line_bytes: int) -> Iterator[tuple[int, int]]:
+    """Yield top and bottom of pieces of a picture, a few lines each."""
+    lines = max(1, _STRIP_BYTES // max(1, line_bytes))
+    return ((top, min(top + lines, height)) for top in range(0, height, lines))
 
 
 def mode_bits(mode: str) -> int:
@@ -34,6 +52,9 @@ def bits_per_sample(image: Image.Image, data: bytes, name: str) -> int:
             # The av1C box: version, profile and level, then tier, high_bitdepth, twelve_bit, ...
             at = data.find(b"av1C")
             return 10 if at < 0 or data[at + 6] & 0x40 else 8
+        case _ if is_other(name):
+            # Where it cannot be told, it may be more than Pillow delivers.
+            return bits_of_other(data, name) or 99
         case _:
             return 8
 
@@ -65,7 +86,7 @@ def deep_pixels(image: Image.Image, data: bytes, name: str) -> NDArray[np.uint16
     other = {";16B": ";16L", ";16L": ";16B", ";16N": ";16" + native_order}.get(raw_mode[-4:])
     if other is None or raw_mode[:-4] not in ("RGB", "RGBA", "RGBX"):
         return None
-    high = _samples(open_image(data, name, page), raw_mode)
+    high = np.array(oriented(image))
     low = _samples(reopened, raw_mode[:-4] + other)
     samples = _joined(high, low)
     rgb = samples[..., :3]
@@ -79,7 +100,10 @@ def deep_pixels(image: Image.Image, data: bytes, name: str) -> NDArray[np.uint16
 
 def _joined(high: NDArray[np.uint8], low: NDArray[np.uint8]) -> NDArray[np.uint16]:
     """Return 16-bit samples from their high and low bytes."""
-    return np.asarray(high.astype(np.uint16) << 8 | low, dtype=np.uint16)
+    samples = high.astype(np.uint16)
+    samples <<= 8
+    samples |= low
+    return samples
 
 
 def _samples(image: ImageFile.ImageFile, raw_mode: str) -> NDArray[np.uint8]:
@@ -121,7 +145,7 @@ def with_alpha(rgb: NDArray[np.uint16], alpha: NDArray[np.uint16]) -> NDArray[np
     return samples
 
 
-def deep_on_white(samples: NDArray[np.uint16]) -> NDArray[np.uint16]:
+def _on_white(samples: NDArray[np.uint16]) -> NDArray[np.uint16]:
     """Composite 16-bit pixels with alpha, (height, width, 4), on white: (height, width, 3)."""
     # 65535 * 65535 + 32767 still fits into 32 bits.
     rgb, a = samples[..., :3], samples[..., 3:].astype(np.uint32)
@@ -136,34 +160,77 @@ def _all_but(hidden: NDArray[np.bool_]) -> NDArray[np.uint16]:
 def as_array(image: Image.Image) -> NDArray[Any]:
     """Return the pixels of a mode of 16 or 32 bits.
 
-    Grey of 16 bits comes as three equal channels, or four with the alpha of a transparent tone.
+    Grey of 16 bits comes as (height, width); with a transparent tone as three equal channels and
+    alpha.
     """
     array = np.asarray(image)
     if array.dtype.itemsize > 2:
         return array.astype(array.dtype.newbyteorder("<"), copy=False)
-    grey = array.astype(np.uint16)
-    rgb = np.dstack([grey, grey, grey])
+    grey = array.astype(np.uint16, copy=False)
     key = image.info.get("transparency")
-    return with_alpha(rgb, _all_but(grey == key)) if isinstance(key, int) else rgb
+    if not isinstance(key, int):
+        return grey
+    return with_alpha(np.dstack([grey, grey, grey]), _all_but(grey == key))
 
 
-def tone_map(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return deep pixels as a viewer shows them, in 8 bits."""
-    if pixels.dtype == np.uint16:
-        counts = np.bincount(pixels.ravel(), minlength=65536)
-        low, high = 0.0, 65535.0
-        if not counts[16384:].any():
-            share = np.cumsum(counts) / pixels.size
-            low, high = (float(np.searchsorted(share, q)) for q in (0.001, 0.999))
+def tone_map(deep: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return deep pixels as a viewer shows them, in 8 bits.
+
+    Parameters
+    ----------
+    deep
+        (height, width), or with 3 channels; or with 4, of which the last is alpha: these are
+        composited on white.
+    """
+    has_alpha = deep.ndim == 3 and deep.shape[2] == 4
+    # In strips: in one piece the intermediate results would take many times the picture's bytes.
+    places = [slice(*ends) for ends in strips(len(deep), deep[:1].nbytes)]
+    pieces = (
+        (lambda: map(_on_white, map(deep.__getitem__, places)))
+        if has_alpha
+        else (lambda: map(deep.__getitem__, places))
+    )
+    shown = np.empty((*deep.shape[:2], 3) if has_alpha else deep.shape, np.uint8)
+    brought: Callable[[NDArray[Any]], NDArray[np.uint8]]
+    if deep.dtype != np.uint16:
+        low, high = _range(deep, places)
+        brought = partial(_in_8_bits, low=low, high=high)
+    elif any(int(piece.max()) >= _A_QUARTER for piece in pieces()):
+        brought = _by_257
     else:
-        finite = pixels[np.isfinite(pixels)].astype(np.float64)
-        if not finite.size:
-            low, high = 0.0, 0.0
-        elif pixels.dtype.kind == "f":
-            low, high = float(finite.min()), float(finite.max())
-        else:
-            low, high = (float(v) for v in np.percentile(finite, (0.1, 99.9)))
-    if not high > low:
-        low, high = (0.0, 65535.0) if pixels.dtype == np.uint16 else (low, low + 1.0)
-    scaled = (np.nan_to_num(pixels, posinf=high, neginf=low) - low) * (255.0 / (high - low))
-    return np.asarray(np.clip(scaled, 0, 255) + 0.5, dtype=np.uint8)
+        counts = np.zeros(_A_QUARTER, np.int64)
+        for piece in pieces():
+            counts += np.bincount(piece.ravel(), minlength=_A_QUARTER)
+        levels = _in_8_bits(np.arange(_A_QUARTER), *_range_of_16_bits(counts))
+        brought = levels.__getitem__
+    for place, piece in zip(places, pieces(), strict=True):
+        shown[place] = brought(piece)
+    return shown
+
+
+def _by_257(pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Return ``pixels / 257``, rounded, without a division."""
+    return np.asarray((pixels.astype(np.uint32) * 255 + 32895) >> 16, np.uint8)
+
+
+def _range_of_16_bits(counts: NDArray[np.int64]) -> tuple[float, float]:
+    """Return what is shown as black and as white, of a picture of dark tones, by their counts."""
+    share = np.cumsum(counts) / counts.sum()
+    low, high = (float(np.searchsorted(share, q)) for q in (0.001, 0.999))
+    return (low, high) if high > low else (0.0, 65535.0)
+
+
+def _range(pixels: NDArray[Any], places: list[slice]) -> tuple[float, float]:
+    """Return what is shown as black and as white, of integers of 32 bits or floats."""
+    if pixels.dtype.kind != "f":
+        low, high = (float(v) for v in np.percentile(pixels, (0.1, 99.9), method="nearest"))
+    else:
+        finite = (piece[np.isfinite(piece)] for piece in map(pixels.__getitem__, places))
+        ends = [(float(piece.min()), float(piece.max())) for piece in finite if piece.size]
+        low, high = min((a for a, _ in ends), default=0.0), max((b for _, b in ends), default=0.0)
+    return low, high if high > low else low + 1.0
+
+
+def _in_8_bits(pixels: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
+    finite = np.nan_to_num(pixels.astype(np.float64), posinf=high, neginf=low)
+    return np.asarray(np.clip((finite - low) * (255.0 / (high - low)), 0, 255) + 0.5, np.uint8)

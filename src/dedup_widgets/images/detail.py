@@ -58,7 +58,7 @@ frequencies, and by which it falls from just below to just above them, or more."
 _WINDOW = (np.hanning(SEGMENT + 1)[:SEGMENT] / np.sqrt(SEGMENT * 0.375)).astype(np.float32)
 
 
-def spectrum(luma: Image.Image) -> bytes:
+def spectrum(picture: Image.Image) -> bytes:
     """Measure the power of the waves along a picture's lines and columns.
 
     It is the mean over pieces of 64 pixels from all over the picture (P. D. Welch, "The use of fast
@@ -67,8 +67,8 @@ def spectrum(luma: Image.Image) -> bytes:
 
     Parameters
     ----------
-    luma
-        A picture of mode L, at its own size.
+    picture
+        A picture of mode RGB or L, at its own size.
 
     Returns
     -------
@@ -77,9 +77,9 @@ def spectrum(luma: Image.Image) -> bytes:
         in tenths of a doubling from 2^-6 squared grey levels; empty if both sides are below 64
         pixels, or there are fewer than 4,096.
     """
-    if max(luma.size) < SEGMENT or luma.width * luma.height < SEGMENT**2:
+    if max(picture.size) < SEGMENT or picture.width * picture.height < SEGMENT**2:
         return b""
-    tiles = _tiles(luma)
+    tiles = _tiles(picture)
     power = np.zeros(len(FREQUENCIES), np.float32)
     for lines in (tiles, [tile.T for tile in tiles]):
         pieces = [_pieces(tile, _SEGMENTS // len(tiles)) for tile in lines]
@@ -173,16 +173,20 @@ def _mean_between(levels: NDArray[np.float64], low: float, high: float) -> float
     return float(np.interp(at, FREQUENCIES, levels).mean())
 
 
-def _tiles(luma: Image.Image) -> list[NDArray[np.uint8]]:
-    """Return the picture if it is small, else tiles from all over it."""
-    width, height = luma.size
+def _tiles(picture: Image.Image) -> list[NDArray[np.uint8]]:
+    """Return the picture in grey if it is small, else tiles from all over it."""
+    width, height = picture.size
     if width * height <= _WHOLE:
-        return [np.asarray(luma)]
+        return [_grey(picture)]
     return [
-        np.asarray(luma.crop((x, y, x + min(_TILE, width), y + min(_TILE, height))))
+        _grey(picture.crop((x, y, x + min(_TILE, width), y + min(_TILE, height))))
         for y in _starts(height)
         for x in _starts(width)
     ]
+
+
+def _grey(picture: Image.Image) -> NDArray[np.uint8]:
+    return np.asarray(picture.convert("L"))
 
 
 def _starts(side: int) -> list[int]:

@@ -3,6 +3,12 @@
 from PIL import Image, UnidentifiedImageError
 
 from dedup_widgets.errors import ImageError
+from dedup_widgets.images.other_formats import (
+    ARCHIVE_SUFFIXES,
+    RAW_SUFFIXES,
+    is_other,
+    other_format,
+)
 from dedup_widgets.images.raw import camera_raw
 
 MAX_PIXELS = 2 * 89_478_485
@@ -41,11 +47,52 @@ def sniff(data: bytes) -> str:
             return "HEIF"
         if brands[:4] in (b"hevm", b"hevs", b"msf1"):
             return "HEIF"
+    if name := other_format(data):
+        return name
     raise ImageError(_why_no_image(data))
+
+
+UNREAD, ARCHIVES = "pictures in formats that are not read", "archives, which are not opened"
+"""Why a file is not taken for a picture that is read."""
+
+
+def why_not_taken(head: bytes, suffix: str) -> str | None:
+    r"""Tell by its first bytes why a file of an unusual suffix is not taken; None if it is.
+
+    Returns
+    -------
+    str or None
+        Empty for what is no picture.
+
+    Examples
+    --------
+    >>> why_not_taken(b"\xff\xd8\xff\xe0", ".jpg_large"), why_not_taken(b"a list", ".txt")
+    (None, '')
+    >>> why_not_taken(b"II*\0", ".nef")
+    'pictures in formats that are not read'
+    """
+    if head.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
+        return UNREAD
+    is_jpeg = head.startswith(b"\xff\xd8\xff")
+    if (suffix in RAW_SUFFIXES and not is_jpeg) or camera_raw(head):
+        return UNREAD
+    if suffix in ARCHIVE_SUFFIXES:
+        return ARCHIVES
+    if suffix == ".tga":
+        return None
+    try:
+        sniff(head)
+    except ImageError:
+        return ""
+    return None
 
 
 def _why_no_image(data: bytes) -> str:
     """Say what bytes are that are no image, and what to do."""
+    if data.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
+        return "JPEG XL, which is not read; export it as JPEG or PNG"
+    if data.startswith((b"PK\3\4", b"7z\xbc\xaf", b"Rar!")) or data[257:262] == b"ustar":
+        return "an archive (zip, tar or the like); unpack it, and pass the folder"
     if not data:
         return "empty file (0 bytes); fetch or copy it again"
     if data.startswith(b"version https://git-lfs"):
@@ -121,7 +168,9 @@ def is_lossless(data: bytes, name: str, image: Image.Image) -> bool:
         return _first_webp_chunk(data) == b"VP8L"
     if name == "TIFF":
         return image.info.get("compression") not in ("jpeg", "tiff_jpeg", "webp")
-    return name in ("PNG", "BMP", "GIF")
+    if name == "JPEG2000":
+        return False
+    return is_other(name) or name in ("PNG", "BMP", "GIF")
 
 
 def _first_webp_chunk(data: bytes) -> bytes:

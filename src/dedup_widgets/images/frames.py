@@ -14,9 +14,9 @@ from dedup_widgets.images.colour import in_srgb, on_white
 from dedup_widgets.images.depth import (
     as_array,
     bits_per_sample,
-    deep_on_white,
     deep_pixels,
     mode_bits,
+    strips,
     tone_map,
 )
 from dedup_widgets.images.layers import Layer, layer
@@ -29,8 +29,11 @@ class Frame:
 
     Attributes
     ----------
-    parts : tuple of bytes
-        Shape, pixels and further bands, to be hashed one after the other.
+    head : bytes
+        Kind and shape of the pixels, which are hashed after it.
+    pixels : PIL.Image.Image, NDArray or bytes
+        As they are hashed: a picture of 8 bits; an array of deeper samples, where grey of 16 bits
+        stands for three equal channels; or what stands in for them.
     shown
         Makes the 8-bit RGB picture, transparent pixels on white.
     alpha : PIL.Image.Image or None
@@ -39,10 +42,29 @@ class Frame:
         (height, width): the first band that is neither colour nor alpha, if there is one.
     """
 
-    parts: tuple[bytes, ...]
+    head: bytes
+    pixels: Image.Image | NDArray[Any] | bytes
     shown: Callable[[], Image.Image]
     alpha: Image.Image | None
     band: NDArray[np.uint8] | None = None
+
+    def parts(self) -> Iterator[bytes]:
+        """Yield shape, pixels and further band, to be hashed one after the other.
+
+        Pixels come a few lines at a time: a copy of a whole picture costs more than hashing it.
+        """
+        yield self.head
+        if isinstance(self.pixels, bytes):
+            yield self.pixels
+        elif isinstance(self.pixels, Image.Image):
+            width, height = self.pixels.size
+            for top, bottom in strips(height, 4 * width):
+                yield self.pixels.crop((0, top, width, bottom)).tobytes()
+        else:
+            yield from _bytes_of(self.pixels)
+        if self.band is not None and not isinstance(self.pixels, bytes):
+            yield b"band"
+            yield self.band.tobytes()
 
     def further_layers(self) -> Iterator[Layer]:
         """Yield what the shown picture does not have."""
@@ -78,20 +100,21 @@ def read_frame(image: ImageFile.ImageFile, data: bytes, name: str, frames: int) 
     is_alone = frame_count(image) == 1
     frame = _frame(upright, profile, is_alone) if deep is None else _deep_frame(deep, profile)
     if not all_read:
-        shape = frame.parts[0].split()[-1]
-        return replace(frame, parts=(b"file " + shape, hashlib.sha256(data).digest()), band=band)
-    if band is not None:
-        return replace(frame, parts=(*frame.parts, b"band", band.tobytes()), band=band)
-    return frame
+        head = b"file " + frame.head.split()[-1]
+        return replace(frame, head=head, pixels=hashlib.sha256(data).digest(), band=band)
+    return frame if band is None else replace(frame, band=band)
 
 
 def _frame(upright: Image.Image, profile: bytes | None, is_alone: bool) -> Frame:
     """Return a frame of 8 bits; the picture itself serves as the shown one if it may."""
+    if not is_alone and upright.mode == "RGBA":
+        upright = upright.copy()
     is_plain = upright.mode == "RGB" and "transparency" not in upright.info
     rgb, rgba = (upright, None) if is_alone and is_plain else on_white(upright)
     kind = "uint8" if rgba is None else "uint8 with alpha"
     return Frame(
-        (f"{kind} {rgb.height}x{rgb.width}".encode(), (rgba or rgb).tobytes()),
+        f"{kind} {rgb.height}x{rgb.width}".encode(),
+        rgba or rgb,
         shown=lambda: in_srgb(rgb, upright, profile),
         alpha=None if rgba is None else rgba.getchannel("A"),
     )
@@ -99,16 +122,25 @@ def _frame(upright: Image.Image, profile: bytes | None, is_alone: bool) -> Frame
 
 def _deep_frame(deep: NDArray[Any], profile: bytes | None) -> Frame:
     """Return a frame of 16- or 32-bit pixels, (height, width), or with 3 channels, or with 4."""
+    height, width = deep.shape[:2]
     has_alpha = deep.ndim == 3 and deep.shape[2] == 4
     kind = f"{deep.dtype} with alpha" if has_alpha else str(deep.dtype)
 
     def shown() -> Image.Image:
-        on_white = deep_on_white(deep) if has_alpha else deep
-        mapped = Image.fromarray(tone_map(on_white)).convert("RGB")
+        mapped = Image.fromarray(tone_map(deep)).convert("RGB")
         return in_srgb(mapped, mapped, profile)
 
     return Frame(
-        (f"{kind} {deep.shape[0]}x{deep.shape[1]}".encode(), np.ascontiguousarray(deep).tobytes()),
+        f"{kind} {height}x{width}".encode(),
+        deep,
         shown,
         alpha=Image.fromarray((deep[..., 3] >> 8).astype(np.uint8)) if has_alpha else None,
     )
+
+
+def _bytes_of(deep: NDArray[Any]) -> Iterator[bytes]:
+    """Yield the bytes of deep pixels, a few lines at a time."""
+    is_grey = deep.ndim == 2 and deep.dtype.itemsize == 2
+    for top, bottom in strips(len(deep), deep[:1].nbytes * (3 if is_grey else 1)):
+        lines = deep[top:bottom]
+        yield (np.repeat(lines, 3) if is_grey else lines).tobytes()

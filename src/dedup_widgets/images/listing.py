@@ -1,14 +1,21 @@
-"""Finding the images of a folder, a glob or a list."""
+"""Finding the images of a folder, a glob or a list, and counting what is not taken."""
 
 import fnmatch
 import glob
 import os
+import stat
 import warnings
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from dedup_widgets._paths import absolute, as_unicode
+from dedup_widgets._paths import absolute, as_unicode, native
+from dedup_widgets._text import counts
 from dedup_widgets.errors import InputError
+from dedup_widgets.images.companions import masks_among
+from dedup_widgets.images.formats import UNREAD, why_not_taken
+from dedup_widgets.images.left_out import is_excluded, is_left_out
 
 IMAGE_SUFFIXES = frozenset(
     {
@@ -16,29 +23,81 @@ IMAGE_SUFFIXES = frozenset(
         *(".tif", ".tiff", ".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif"),
     }
 )
-"""Suffixes (lower case) of the files that a folder or a glob pattern lists."""
+"""Suffixes (lower case) of files that a folder lists unseen; of others the content decides."""
 
 
-def find_images(where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[str]:
+BYTES_OF_HEAD = 4096
+"""Bytes of a file by which it is told whether it is a picture."""
+
+
+SAME_FILE = "further names of listed files"
+"""Why a hard or symbolic link is not taken: it is no copy, and to remove it frees nothing."""
+
+
+NO_PICTURE, EXCLUDED, HIDDEN, BIN, DATASET, MASK = (
+    *("not pictures", "excluded", "hidden files", "folders of thumbnails and bins"),
+    *("datasets made of images", "masks of pictures"),
+)
+"""Why other files and folders are not taken."""
+
+
+_MADE_BY_US = {"removed.parquet", "README.md"}
+
+
+NotTaken = dict[str, dict[str, int]]
+"""How many files were not taken: by reason, and by suffix or, of folders, by name."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images that were found, and what was not taken for one.
+
+    Attributes
+    ----------
+    paths
+        As :func:`find_images` returns them.
+    root
+        The folder that was searched; None where several, a pattern or files were given.
+    not_taken
+        See :data:`NotTaken`.
+    """
+
+    paths: list[str]
+    root: str | None = None
+    not_taken: NotTaken = field(default_factory=dict)
+
+
+def find_images(
+    where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], exclude: Sequence[str] = ()
+) -> list[str]:
     """List the images of a folder, a glob pattern or a sequence.
 
     Parameters
     ----------
     where : path-like, or sequence of path-like
         - A directory: searched with all its subdirectories. Symbolic links to directories are
-          followed, each real directory once, so that loops end. Hidden files and directories
-          and files without a suffix of `IMAGE_SUFFIXES` (any case) are left out.
+          followed, each real directory once, so that loops end. Hidden files and directories,
+          recycle bins, thumbnails of systems (``@eaDir``, ``__MACOSX``) and datasets that
+          :func:`dedup_widgets.create_dataset` made are left out. A file without a suffix of
+          `IMAGE_SUFFIXES` (any case) is taken if its content is a picture.
         - A glob pattern such as ``"photos/**/*.jpg"``, under the same rules. A directory or
           file whose own name contains ``*?[`` takes precedence over the pattern.
         - A single file.
-        - A sequence of paths: kept as given and in order, whatever they name; only repetitions
-          of one path, however spelled, are dropped.
+        - A sequence of files and directories: files are kept as given and in order, whatever they
+          are; only repetitions of one path, however spelled, are dropped. Directories are searched.
 
-        A symbolic link to a file that is also found under its own name is left out: a link is
-        not a copy, so neither of them may be removed as a duplicate of the other.
+        A symbolic link to a file that is also found under its own name is left out, and so are all
+        names but one of a file that has several (hard links): neither is a copy, so that none may
+        be removed as a duplicate of the other. The name least deep in folders stays.
+
+        Masks of pictures that are listed (``masks/1.png`` beside ``images/1.jpg``,
+        ``1_mask.png`` beside ``1.jpg``) are left out.
 
         A leading ``~`` stands for the home folder, except in sequences, where it is kept
         (`LocalFiles` expands it on reading).
+    exclude : sequence of str
+        Patterns of what is left out, such as ``"thumbs"`` (a file or folder of that name, at any
+        depth), ``"*.gif"`` or ``"2019/export/*"`` (below the directory that is searched).
 
     Returns
     -------
@@ -54,105 +113,243 @@ def find_images(where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
     Warns
     -----
     UserWarning
-        For every subdirectory that cannot be read; the search goes on.
+        For every subdirectory that cannot be read; the search goes on. Once, where files were left
+        out that hold pictures in a format that is not read.
 
     Examples
     --------
     >>> find_images(["b.jpg", "a.jpg", "b.jpg"])
     ['b.jpg', 'a.jpg']
     """
-    if not isinstance(where, (str, os.PathLike)):
-        try:
-            paths = [as_unicode(os.fsdecode(path)) for path in where]
-        except TypeError as error:
+    return list_images(where, exclude).paths
+
+
+def list_images(
+    where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], exclude: Sequence[str] = ()
+) -> Listing:
+    """List images as :func:`find_images` does, and count what is not taken."""
+    if isinstance(exclude, str):
+        raise InputError(f"exclude is a list of patterns; pass [{exclude!r}], not {exclude!r}")
+    scan = _Scan(exclude)
+    if isinstance(where, (str, os.PathLike)):
+        root, paths = scan.of_one(os.fspath(where))
+    else:
+        root, paths = None, scan.of_several(where)
+    scan.warn_of_pictures()
+    return Listing(paths, root, {why: dict(n.most_common()) for why, n in scan.not_taken.items()})
+
+
+class _Scan:
+    """One search: patterns of what is excluded, and what was not taken so far."""
+
+    def __init__(self, exclude: Sequence[str]) -> None:
+        self._exclude = list(exclude)
+        self.not_taken: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._pictures: Counter[str] = Counter()
+        self._inodes: dict[str, int] = {}
+
+    def of_one(self, given: str) -> tuple[str | None, list[str]]:
+        """Return the folder that a name stands for, if it is one, and its images."""
+        path = os.path.abspath(os.path.expanduser(given))  # noqa: PTH100, PTH111
+        if not given:
+            raise InputError("images is an empty string; pass a directory, '.' for this one")
+        root = None
+        if os.path.isdir(path):  # noqa: PTH112
+            root, found = path, list(self._images_in(self._folders_below([path])))
+        elif os.path.lexists(path):
+            found = [path]
+        elif "://" in given:
             raise InputError(
-                f"images must be a directory, a glob pattern or paths, not {where!r} ({error})"
+                f"{given[:200]} is no local file; download the pictures, and pass their folder "
+                "or paths"
+            )
+        elif glob.has_magic(path):
+            found = list(self._matches(path))
+        else:
+            raise InputError(
+                f"{given[:200]}: no such directory or file; check the path (seen as {path[:200]})"
+            )
+        kept = self._each_file_once([p for p in found if not self._excludes(p, root or "")])
+        masks = masks_among(kept)
+        for path in masks:
+            self.not_taken[MASK][_suffix(path)] += 1
+        kept = [path for path in kept if path not in masks]
+        return root and as_unicode(root), sorted({as_unicode(path) for path in kept})
+
+    def of_several(self, where: Sequence[str | os.PathLike[str]]) -> list[str]:
+        """Return the images of files and folders, in their order, each once."""
+        paths: list[str] = []
+        try:
+            for item in where:
+                name = os.fsdecode(item)
+                if "://" not in name and os.path.isdir(native(name)):  # noqa: PTH112
+                    paths += self.of_one(name)[1]
+                else:
+                    paths.append(as_unicode(name))
+        except TypeError as error:
+            items = where if isinstance(where, list | tuple) else [where]
+            kinds = ", ".join(sorted({type(item).__name__ for item in items})[:3])
+            raise InputError(
+                f"images must be a directory, a glob pattern, paths, or a frame with a column of "
+                f"paths, not {kinds}; write pictures that are in memory to files first, or pass "
+                "vectors of your own to dedup_widgets.uniqueness"
             ) from error
         first: dict[str, str] = {}
         for path in paths:
-            first.setdefault(absolute(path), path)
-        return list(first.values())
-    given = os.fspath(where)
-    path = os.path.abspath(os.path.expanduser(given))  # noqa: PTH100, PTH111
-    if not given:
-        raise InputError("images is an empty string; pass a directory, '.' for this one")
-    if os.path.isdir(path):  # noqa: PTH112
-        found = list(_images_in(_folders_below([path])))
-    elif os.path.lexists(path):
-        found = [path]
-    elif glob.has_magic(path):
-        found = list(_matches(path))
-    else:
-        raise InputError(f"{given}: no such directory or file; check the path (seen as {path})")
-    return sorted({as_unicode(path) for path in _without_links_to_listed(found)})
+            if not (self._exclude and self._excludes(path, "")):
+                first.setdefault(absolute(path), path)
+        return self._one_name_each(list(first.values()))
 
+    def warn_of_pictures(self) -> None:
+        """Warn of files that hold pictures and are not taken."""
+        if self._pictures:
+            warnings.warn(
+                f"left out, as these formats are not read: {counts(self._pictures)}; "
+                "export them as JPEG, PNG or TIFF",
+                stacklevel=4,
+            )
 
-def _without_links_to_listed(paths: list[str]) -> Iterator[str]:
-    """Yield the paths without links to files that are among them, or to which another link is."""
-    links = [path for path in paths if os.path.islink(path)]  # noqa: PTH114
-    if not links:
-        yield from paths
-        return
-    files = set(paths) - set(links)
-    seen = {os.path.realpath(path) for path in files}
-    yield from files
-    for link in sorted(links):
-        target = os.path.realpath(link)
-        if target not in seen:
-            seen.add(target)
-            yield link
+    def _excludes(self, path: str, root: str) -> bool:
+        if not self._exclude:
+            return False
+        below = path[len(root) :] if root and path.startswith(root) else path
+        below = below.replace(os.sep, "/").lstrip("/")
+        if not is_excluded(below, self._exclude):
+            return False
+        self.not_taken[EXCLUDED][_suffix(path)] += 1
+        return True
 
+    def _each_file_once(self, paths: list[str]) -> list[str]:
+        """Return the paths without further names of files that are among them."""
+        kept = self._one_name_each(paths)
+        links = [path for path in kept if os.path.islink(path)]  # noqa: PTH114
+        if not links:
+            return kept
+        files = [path for path in kept if path not in set(links)]
+        seen = {os.path.realpath(path) for path in files}
+        for link in sorted(links):
+            target = os.path.realpath(link)
+            if target in seen:
+                self.not_taken[SAME_FILE][_suffix(link)] += 1
+            else:
+                seen.add(target)
+                files.append(link)
+        return files
 
-def _matches(pattern: str) -> Iterator[str]:
-    """Yield the images that match an absolute glob pattern."""
-    # glob.glob would follow a loop of links 40 levels deep, and silently skip unreadable folders.
-    root, *parts = Path(pattern).parts
-    folders = [root]
-    while not glob.has_magic(parts[0]):
-        folders = [os.path.join(folders[0], parts.pop(0))]  # noqa: PTH118
-    *between, last = parts
-    for part in between:
-        if part == "**":
-            folders = list(_folders_below(folders))
-        else:
-            folders = [
-                entry.path
-                for folder in folders
-                for entry in _children(folder)
-                if _fits(entry.name, part) and _is_folder(entry)
-            ]
-    if last == "**":
-        folders, last = list(_folders_below(folders)), "*"
-    return _images_in(folders, last)
+    def _one_name_each(self, paths: list[str]) -> list[str]:
+        """Return the paths with one name of each file that has several."""
+        # A folder's listing tells the inode for nothing: only where it occurs twice is it asked.
+        asked = [path for path in paths if path not in self._inodes]
+        times = Counter(self._inodes[path] for path in paths if path in self._inodes)
+        doubtful = asked + [p for p in paths if times.get(self._inodes.get(p, 0), 0) > 1]
+        names: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
+        for path in doubtful:
+            if "://" in path:
+                continue
+            try:
+                status = os.lstat(native(path))
+            except (OSError, ValueError):
+                continue
+            if status.st_nlink > 1 and stat.S_ISREG(status.st_mode):
+                names[status.st_dev, status.st_ino].append(path)
+        dropped: set[str] = set()
+        for same in names.values():
+            best = min(same, key=lambda p: (p.count(os.sep), p))
+            dropped |= {path for path in same if path != best}
+        for path in dropped:
+            self.not_taken[SAME_FILE][_suffix(path)] += 1
+        return [path for path in paths if path not in dropped]
 
+    def _matches(self, pattern: str) -> Iterator[str]:
+        """Yield the images that match an absolute glob pattern."""
+        # glob.glob would follow a loop of links 40 levels deep, and silently skip unreadable
+        # folders.
+        root, *parts = Path(pattern).parts
+        folders = [root]
+        while not glob.has_magic(parts[0]):
+            folders = [os.path.join(folders[0], parts.pop(0))]  # noqa: PTH118
+        *between, last = parts
+        for part in between:
+            if part == "**":
+                folders = list(self._folders_below(folders))
+            else:
+                folders = [
+                    entry.path
+                    for folder in folders
+                    for entry in _children(folder)
+                    if _fits(entry.name, part) and _is_folder(entry)
+                ]
+        if last == "**":
+            folders, last = list(self._folders_below(folders)), "*"
+        return self._images_in(folders, last)
 
-def _images_in(folders: Iterator[str] | Sequence[str], pattern: str = "*") -> Iterator[str]:
-    """Yield the images directly in folders whose names match a pattern."""
-    for folder in folders:
-        for entry in _children(folder):
-            suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122
-            if suffix in IMAGE_SUFFIXES and _fits(entry.name, pattern) and not _is_folder(entry):
-                yield entry.path
+    def _images_in(
+        self, folders: Iterator[str] | Sequence[str], pattern: str = "*"
+    ) -> Iterator[str]:
+        """Yield the images directly in folders whose names match a pattern."""
+        for folder in folders:
+            for entry in _children(folder):
+                if _is_folder(entry) or not fnmatch.fnmatch(entry.name, pattern):
+                    continue
+                suffix = _suffix(entry.name)
+                if not _fits(entry.name, pattern):
+                    self.not_taken[HIDDEN][suffix] += 1
+                elif suffix in IMAGE_SUFFIXES or self._is_picture(entry, suffix):
+                    self._inodes[entry.path] = entry.inode()
+                    yield entry.path
 
-
-def _folders_below(tops: Sequence[str]) -> Iterator[str]:
-    """Yield `tops` and every directory below them, each real directory once."""
-    seen: set[tuple[int, int]] = set()
-    waiting = sorted(tops, reverse=True)
-    while waiting:
-        folder = waiting.pop()
+    def _is_picture(self, entry: os.DirEntry[str], suffix: str) -> bool:
+        """Tell by its content whether a file is a picture that is read; count it if not."""
         try:
-            status = os.stat(folder)  # noqa: PTH116
-        except OSError as error:
-            _warn_skipped(folder, error)
-            continue
-        identity = (status.st_dev, status.st_ino)
-        if identity in seen:
-            continue
-        seen.add(identity)
-        below = [e.path for e in _children(folder) if _fits(e.name, "*") and _is_folder(e)]
-        waiting += sorted(below, reverse=True)
-        yield folder
+            # Opening a pipe would wait for its writer forever.
+            if not entry.is_file():
+                return False
+            with open(entry.path, "rb") as file:  # noqa: PTH123
+                why = why_not_taken(file.read(BYTES_OF_HEAD), suffix)
+        except OSError:
+            why = ""
+        if why is None:
+            return True
+        self.not_taken[why or NO_PICTURE][suffix] += 1
+        if why == UNREAD:
+            self._pictures[suffix] += 1
+        return False
+
+    def _folders_below(self, tops: Sequence[str]) -> Iterator[str]:
+        """Yield `tops` and every directory below them that is not left out, each once."""
+        seen: set[tuple[int, int]] = set()
+        waiting = sorted(tops, reverse=True)
+        first = set(tops)
+        while waiting:
+            folder = waiting.pop()
+            try:
+                status = os.stat(folder)  # noqa: PTH116
+            except OSError as error:
+                _warn_skipped(folder, error)
+                continue
+            identity = (status.st_dev, status.st_ino)
+            if identity in seen:
+                continue
+            seen.add(identity)
+            children = _children(folder)
+            if folder not in first and {child.name for child in children} >= _MADE_BY_US:
+                self.not_taken[DATASET][os.path.basename(folder)] += 1  # noqa: PTH119
+                continue
+            below = []
+            for entry in children:
+                if _is_folder(entry):
+                    if is_left_out(entry.name):
+                        self.not_taken[BIN][as_unicode(entry.name)] += 1
+                    elif entry.name.startswith("."):
+                        self.not_taken["hidden folders"][as_unicode(entry.name)] += 1
+                    else:
+                        below.append(entry.path)
+            waiting += sorted(below, reverse=True)
+            yield folder
+
+
+def _suffix(name: str) -> str:
+    return as_unicode(os.path.splitext(name)[1].lower()) or "without a suffix"  # noqa: PTH122
 
 
 def _children(folder: str) -> list[os.DirEntry[str]]:

@@ -1,12 +1,12 @@
 """Which pictures of a file are frames or pages, and which only previews or smaller versions."""
 
-import contextlib
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from dedup_widgets.images.pillow import frame_count
+
+Size = tuple[int, int]
 
 _NEW_SUBFILE_TYPE_TAG, _SUBFILE_TYPE_TAG = 254, 255
 
@@ -29,35 +29,31 @@ _SAME_CORRELATION = 0.95
 one layout that differ in their words stay below."""
 
 
-def pictures_of(image: ImageFile.ImageFile, data: bytes) -> tuple[list[int], list[int]]:
+def pictures_of(image: ImageFile.ImageFile, data: bytes) -> tuple[list[int], list[int], int]:
     """Tell apart what an open file holds; of several pictures, it may stand at another one then.
 
     Returns
     -------
     tuple
-        The numbers of the pictures, the one to show first; and of those that may be smaller
-        versions of it, for :func:`is_smaller_version` to decide.
+        The numbers of the pictures, the one to show first; of those that may be smaller versions
+        of it, for :func:`is_smaller_version` to decide; and the pixels of the largest one.
     """
     # A HEIF file may name a later picture as the one to show.
     first, frames = image.tell(), frame_count(image)
     if image.format == "PNG" and b"fcTL" not in data:
         frames = 1  # Whatever it declares: without controls of frames it is a still picture.
     if frames == 1 or (image.format != "TIFF" and not hasattr(image, "mpinfo")):
-        return [first, *(i for i in range(frames) if i != first)], []
-    own = _own_pages(image, frames) if image.format == "TIFF" else _own_jpegs(image, data, frames)
-    sizes = {}
-    for i in own:
-        with contextlib.suppress(Exception):
-            # A damaged page is found again, and told, when it is decoded.
-            image.seek(i)
-            sizes[i] = image.size
-    first_size = sizes.get(own[0], image.size)
+        all_of_them = [first, *(i for i in range(frames) if i != first)]
+        return all_of_them, [], image.width * image.height
+    found = _own_pages(image, frames) if image.format == "TIFF" else _own_jpegs(image, data, frames)
+    first = next(iter(found))
     doubtful = [
         i
-        for i, size in sizes.items()
-        if _has_shape_of(size, first_size) and not _is_named(image, i)
+        for i, size in found.items()
+        if _has_shape_of(size, found[first]) and not _is_named(image, i)
     ]
-    return [i for i in own if i not in doubtful], doubtful
+    largest = max(width * height for width, height in found.values())
+    return [i for i in found if i not in doubtful], doubtful, largest
 
 
 def is_smaller_version(small: Image.Image, large: Image.Image) -> bool:
@@ -82,24 +78,28 @@ def _has_shape_of(small: tuple[int, int], large: tuple[int, int]) -> bool:
     return w < width and h < height and difference <= max(width, height, w * height // 100)
 
 
-def _own_pages(image: ImageFile.ImageFile, frames: int) -> list[int]:
-    """Return the pages of a TIFF that do not call themselves smaller versions."""
-    own = []
+def _own_pages(image: ImageFile.ImageFile, frames: int) -> dict[int, Size]:
+    """Return the pages of a TIFF that do not call themselves smaller versions, with their sizes."""
+    sizes: dict[int, Size] = {}
+    smaller = set()
     for i in range(frames):
         try:
             image.seek(i)
         except Exception:
-            own.append(i)
+            # A damaged page is found again, and told, when it is decoded.
+            sizes[i] = sizes.get(0, image.size)
             continue
+        sizes[i] = image.size
         tags = image.tag_v2  # type: ignore[attr-defined]
-        if not tags.get(_NEW_SUBFILE_TYPE_TAG, 0) & 1 and tags.get(_SUBFILE_TYPE_TAG, 1) != 2:
-            own.append(i)
-    return own or list(range(frames))
+        if tags.get(_NEW_SUBFILE_TYPE_TAG, 0) & 1 or tags.get(_SUBFILE_TYPE_TAG, 1) == 2:
+            smaller.add(i)
+    return {i: size for i, size in sizes.items() if i not in smaller} or sizes
 
 
-def _own_jpegs(image: ImageFile.ImageFile, data: bytes, frames: int) -> list[int]:
+def _own_jpegs(image: ImageFile.ImageFile, data: bytes, frames: int) -> dict[int, Size]:
     """Return the pictures of a JPEG of several that are there and are no thumbnail or map."""
-    own = [0]
+    image.seek(0)
+    own = {0: image.size}
     for i in range(1, frames):
         if "Thumbnail" in _type_of(image, i):
             continue
@@ -111,7 +111,7 @@ def _own_jpegs(image: ImageFile.ImageFile, data: bytes, frames: int) -> list[int
         at: int = image.offset  # type: ignore[attr-defined]
         head = data[at : at + _HEAD_BYTES]
         if head.startswith(b"\xff\xd8\xff") and not any(mark in head for mark in _AUXILIARY):
-            own.append(i)
+            own[i] = image.size
     return own
 
 

@@ -159,11 +159,16 @@ class GroupDecisions:
         if pairs:
             fingerprint = ranked.facts(["fingerprint"]).to_series().cast(pl.String)
             at = fingerprint.is_in({f for pair in pairs for f in pair}).arg_true()
-            picture_of = dict(
-                zip(fingerprint.gather(at), ranked.picture[at.to_numpy()].tolist(), strict=True)
-            )
+            pictures_of: dict[str, set[int]] = {}
+            shown = ranked.picture[at.to_numpy()].tolist()
+            for name, picture in zip(fingerprint.gather(at), shown, strict=True):
+                pictures_of.setdefault(name, set()).add(picture)
             known = [
-                (picture_of[a], picture_of[b]) for a, b in pairs if {a, b} <= picture_of.keys()
+                (one, other)
+                for a, b in pairs
+                for one in pictures_of.get(a, ())
+                for other in pictures_of.get(b, ())
+                if a != b or one == other
             ]
             for a, b in sorted(known):
                 not_duplicates.setdefault(a, []).append(b)
@@ -220,7 +225,8 @@ def decided(
             is_excluded = decisions.are_not_duplicates(
                 ranked.picture[keeper], ranked.picture[others]
             )
-            joins = related.to(keeper, others) & ~decisions.always_kept[others] & ~is_excluded
+            stays = decisions.always_kept[others] | ranked.old[others]
+            joins = related.to(keeper, others) & ~stays & ~is_excluded
             representative[keeper] = keeper
             representative[others[joins]] = keeper
             partners = decisions.are_not_duplicates(ranked.picture[keeper], ranked.picture[members])

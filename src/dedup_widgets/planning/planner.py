@@ -32,7 +32,7 @@ from dedup_widgets.planning.reasons import (
     reason_of,
     rules_of_keepers,
 )
-from dedup_widgets.scoring.keepers import Rule, applicable, check
+from dedup_widgets.scoring.keepers import OLD_FIRST, Rule, applicable, check
 
 ACTION = pl.Enum(["keep", "remove"])
 
@@ -278,6 +278,8 @@ class Planner:
         check(rules)
         with self._lock:
             scored = self._scored(needed)
+            if scored.scope is not None and scored.scope.old.any():
+                rules = [OLD_FIRST, *rules]
             if needed == "embedding":
                 scored.check_models("grouping images anew")
             for known in self._rankings:

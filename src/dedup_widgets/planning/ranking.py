@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dedup_widgets.frame.provenance import of_one_model, provenances
 from dedup_widgets.frame.scale import FLOOR, NEAR, radius_of, scale
 from dedup_widgets.frame.schema import NESTED
+from dedup_widgets.frame.scope import Scope, scope_of
 from dedup_widgets.frame.table import rows_of
 from dedup_widgets.neighbors import grouping
 from dedup_widgets.neighbors.greedy import group_greedily
@@ -72,6 +73,8 @@ class ScoredImages:
         The frame's column of them, null for images without one; None if it has none.
     made
         How its scores were made, as far as the frame says so.
+    scope
+        Which rows of the frame may be duplicates of each other; None where all may.
     closeness
         Which images are near each other; None if another column than embeddings is needed.
 
@@ -91,6 +94,7 @@ class ScoredImages:
         self.row = np.flatnonzero(mask.to_numpy())
         self.total = len(frame)
         self.made = provenances(self.images)
+        self.scope = scope_of(frame, self.made)
         self.embeddings = frame["embedding"] if "embedding" in frame.columns else None
         self._known = frame.select(pl.col("^(fingerprint|evidence)$"))
         self.closeness = Closeness(self, limits) if needed == "embedding" else None
@@ -224,7 +228,10 @@ class RankedImages:
     row
         The row of each in the frame.
     picture
-        The first image with the same picture, itself if there is none before it.
+        The first image with the same picture that it may be a duplicate of, itself if there is
+        none before it.
+    old
+        (n,), whether it was there before, so that it stays whatever is decided.
     """
 
     def __init__(self, scored: ScoredImages, rules: Sequence[str | Rule]) -> None:
@@ -247,6 +254,10 @@ class RankedImages:
             pictures = scored.pictures.gather(order).to_frame("picture").with_row_index("index")
             first = pictures.select(pl.col("index").min().over("picture"))
             self.picture = first.to_series().to_numpy().astype(np.int64)
+        self.old = np.zeros(len(self.row), np.bool_)
+        if scored.scope is not None:
+            scope = scored.scope[self.row]
+            self.picture, self.old = scope.pictures(self.picture), scope.old
 
     def __len__(self) -> int:
         return len(self.row)
@@ -261,6 +272,7 @@ class RankedImages:
         part = copy(self)
         part._order, part.row = self._order[images], self.row[images]
         part.picture = np.searchsorted(images, self.picture[images])
+        part.old = self.old[images]
         part._runner_up, part._decided = self._runner_up[images], self._decided[images]
         part._runner_up[:] = -1
         return part
@@ -314,7 +326,7 @@ class Closeness:
         self._embeddings = scored.embeddings
         self.radius = scored.radius
         self._row = scored.row
-        self._compared = scored.compared
+        self._compared, self._scope = scored.compared, scored.scope
         # The lowest boundary at which a row of the frame may have a neighbour.
         self._from = np.zeros(len(scored.embeddings))
         if scored.is_on_scale and scored.pictures is not None:
@@ -357,12 +369,16 @@ class Closeness:
         representative, has_neighbor = np.arange(len(rows)), np.zeros(len(rows), np.bool_)
         some = np.flatnonzero(self._from[rows] <= near)
         radius, compared = self.radius(near), self._compared
-        if compared is None:
+        if compared is None and self._scope is None:
             of_some, has_neighbor[some] = self._greedy_groups(rows[some], near, radius)
+        elif compared is None:
+            none = [np.empty(0, np.int64)] * len(some)
+            of_some, has_neighbor[some] = self._greedy_groups_with(rows[some], near, radius, none)
         elif radius < compared.pairs.boundary:
-            of_some, has_neighbor[some] = _grouped_by(_confirmed(rows[some], compared, radius))
+            copies = _confirmed(rows[some], compared, radius, self._scope)
+            of_some, has_neighbor[some] = _grouped_by(copies)
         else:
-            copies = _confirmed(rows[some], compared, radius)
+            copies = _confirmed(rows[some], compared, radius, self._scope)
             of_some, has_neighbor[some] = self._greedy_groups_with(rows[some], near, radius, copies)
         representative[some] = some[of_some]
         return representative, has_neighbor
@@ -378,10 +394,19 @@ class Closeness:
         self, rows: NDArray[np.int64], near: float, radius: float, copies: list[NDArray[np.int64]]
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Group rows by their vectors, and with their copies wherever the vectors of these are."""
-        found = self._pairs(near)
+        if radius < 0:
+            return np.arange(len(rows)), np.zeros(len(rows), np.bool_)
+        found, scope = self._pairs(near), self._scope
         if found.near < near or found.pairs.radius < radius:
             vectors = unit_vectors(self._embeddings.gather(rows))
-            return _greedy_groups_by_search(vectors, radius, _pairs_of(copies))
+            if scope is None:
+                return _greedy_groups_by_search(vectors, radius, _pairs_of(copies))
+            return _grouped_by(
+                [
+                    _near_in_scope(vectors, i, np.flatnonzero(scope.allows(row, rows)), radius)
+                    for i, row in enumerate(rows.tolist())
+                ]
+            )
         vector = found.vector[rows]
         order = np.argsort(vector, kind="stable")
         start = np.searchsorted(vector[order], np.arange(vector.max(initial=-1) + 2))
@@ -391,7 +416,9 @@ class Closeness:
             near_vectors = near_vectors[near_vectors < len(start) - 1]
             of_vectors = [order[start[v] : start[v + 1]] for v in near_vectors.tolist()]
             both: NDArray[np.int64] = np.concatenate([*of_vectors, copies[i]])
-            others: NDArray[np.int64] = both[both != i]
+            others: NDArray[np.int64] = np.unique(both[both != i])
+            if scope is not None:
+                others = others[scope.allows(int(rows[i]), rows[others])]
             return others
 
         return _grouped_by([neighbors(i) for i in range(len(rows))])
@@ -467,10 +494,33 @@ class _NearPairs:
     is_cut: bool
 
 
+def _near_in_scope(
+    vectors: NDArray[np.float32], one: int, others: NDArray[np.int64], radius: float
+) -> NDArray[np.int64]:
+    """Return which others, in ascending order, are within a distance of a vector."""
+    others = others[others != one]
+    of_one = np.broadcast_to(vectors[one], (len(others), vectors.shape[1]))
+    near: NDArray[np.int64] = others[distances(of_one, vectors[others]) <= radius]
+    return near
+
+
 def _confirmed(
-    rows: NDArray[np.int64], compared: ComparedPictures, radius: float
+    rows: NDArray[np.int64], compared: ComparedPictures, radius: float, scope: Scope | None
 ) -> list[NDArray[np.int64]]:
-    """Return, for each of some rows of different pictures, which of them are copies of it."""
+    """Return, for each of some rows of different pictures, which of them are copies of it.
+
+    In a scope several rows may show one picture: in other parts, or in the old set.
+    """
+    if scope is not None:
+        picture = compared.picture[rows]
+        order = np.argsort(picture, kind="stable")
+        start = np.searchsorted(picture[order], np.arange(len(compared.pairs) + 1))
+        copies = []
+        for i, (row, own) in enumerate(zip(rows.tolist(), picture.tolist(), strict=True)):
+            numbers = np.append(compared.pairs.within(own, radius), own)
+            other = np.sort(np.concatenate([order[start[n] : start[n + 1]] for n in numbers]))
+            copies.append(other[scope.allows(row, rows[other]) & (other != i)])
+        return copies
     index = np.full(len(compared.pairs), -1)
     index[compared.picture[rows]] = np.arange(len(rows))
     near = (index[compared.pairs.within(int(n), radius)] for n in compared.picture[rows])

@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from dedup_widgets.frame.provenance import at_near
+from dedup_widgets.frame.provenance import at_near, provenances
 from dedup_widgets.frame.schema import COLUMNS, KIND
+from dedup_widgets.frame.scope import scope_of
 from dedup_widgets.frame.table import rows_of, scattered
 
 DECIDED = ("nearest", "distance", "relation", "agreement")
@@ -28,15 +29,19 @@ class Following:
 
     Attributes
     ----------
+    shown : ndarray of int32, (n,)
+        Equal numbers for equal pictures.
     picture : ndarray of int32, (n,)
-        Equal numbers for exact copies of one picture.
+        The same for those that may be exact copies of each other: where a set was scored against
+        another, or within parts, not all of them may.
     """
 
     def __init__(self, frame: pl.DataFrame, path: str, score: str | None) -> None:
         self._frame, self._path, self._score = frame, path, score
         self._rows = np.arange(len(frame), dtype=np.int32)
         self._nearest = _rows_of_nearest(frame, path)
-        self.picture = self._pictures()
+        self.shown = self._shown_pictures()
+        self.picture = self._within_scope(self.shown)
         self._has_kind = "kind" in frame.columns and COLUMNS["kind"].fits(frame["kind"])
         self._scored: list[str] = []
         self._copies = np.zeros(len(frame), np.bool_)
@@ -66,7 +71,7 @@ class Following:
         self._zero = np.full(len(frame), -1, np.int32)
         self._zero[self.picture[zeros]] = zeros
 
-    def _pictures(self) -> NDArray[np.int32]:
+    def _shown_pictures(self) -> NDArray[np.int32]:
         frame, score = self._frame, self._score
         if "fingerprint" in frame.columns:
             prints = frame.select(picture=pl.col("fingerprint").cast(pl.String)).with_row_index(
@@ -79,6 +84,19 @@ class Following:
             return self._rows
         is_copy = (frame[score] == 0).fill_null(False).to_numpy() & (self._nearest >= 0)
         return np.where(is_copy, self._nearest, self._rows)
+
+    def _within_scope(self, picture: NDArray[np.int32]) -> NDArray[np.int32]:
+        scope = scope_of(self._frame, provenances(self._frame), self._path)
+        if scope is None:
+            return picture
+        # The old image that stands for its picture is that in a group, if there is one.
+        group = self._frame.get_column("group", default=pl.Series([None] * len(self._rows)))
+        order = np.argsort(group.is_null().to_numpy(), kind="stable")
+        _, places = np.unique(picture, return_inverse=True)
+        of_order = scope[order].pictures(places[order])
+        pictures = np.empty_like(picture)
+        pictures[order] = order[of_order]
+        return pictures
 
     def at(self, plan: pl.DataFrame, near: float) -> pl.DataFrame:
         """Return the frame as a plan at a boundary has it.

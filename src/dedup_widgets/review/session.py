@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import polars as pl
 from dedup_widgets._text import counted
 from dedup_widgets.dataset.create import create_dataset
 from dedup_widgets.dataset.result import Dataset
+from dedup_widgets.dataset.spec import usual_split_column
 from dedup_widgets.errors import InputError
 from dedup_widgets.filters import Context, Expressions
 from dedup_widgets.frame.collection import Collection
@@ -822,6 +824,7 @@ class Session(View):
         if not allow_duplicates:
             rows, allow_duplicates = self.without_copies(rows)
         options.setdefault("removed", self.left_out(rows))
+        options = {**self.columns_of_dataset(rows, options), **options}
         if merge and self._plan is not None:
             removed = self._plan.filter(~pl.col("path").is_in(rows[self.path].implode()))
             named = self.frame.select(path=pl.col(self.path), **{c: pl.col(c) for c in merge})
@@ -833,6 +836,21 @@ class Session(View):
             rows, name, path=self.path, allow_duplicates=allow_duplicates, **options
         )
 
+    def columns_of_dataset(
+        self, rows: pl.DataFrame, options: Mapping[str, Any] = MappingProxyType({})
+    ) -> dict[str, Any]:
+        """Return the columns of splits and of classes that a dataset of these rows goes by."""
+        columns = {}
+        if self.split and not {"split", "split_column"} & options.keys():
+            readable = rows.filter(pl.col("error").is_null()) if "error" in rows.columns else rows
+            if (split := usual_split_column(readable, self.split)) is not None:
+                columns["split_column"] = split
+            else:
+                columns["split"] = "train"
+        if self.label not in (None, "label") and "label_column" not in options:
+            columns["label_column"] = self.label
+        return columns
+
     def without_copies(self, what: Any) -> tuple[pl.DataFrame, bool]:
         """Return images without their exact copies, and whether some are left by decision.
 
@@ -841,7 +859,7 @@ class Session(View):
         """
         mask = self.mask(self.images(what))
         stay = one_of_each(mask, self._following.picture, self._plan)
-        pictures = self._following.picture[stay & self._readable]
+        pictures = self._following.shown[stay & self._readable]
         return self.frame.filter(stay), len(np.unique(pictures)) < len(pictures)
 
     def left_out(self, what: Any) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from dedup_widgets.frame.provenance import provenances
 from dedup_widgets.frame.relations import of_image
 from dedup_widgets.frame.scale import scale
 from dedup_widgets.frame.schema import recognised
-from dedup_widgets.frame.summary import Summary, summarize
+from dedup_widgets.frame.summary import Summary, of_input, summarize
 from dedup_widgets.frame.table import (
     Texts,
     amended,
@@ -145,7 +145,9 @@ class View(Watched):
         self.bands: Bands = bands(self.known)
         self.shown: Shown = shown(self.known, self._near, self.bands)
         self._provenances = provenances(frame)
-        self.summary: Summary = self._summed(self.known)
+        self.summary: Summary = replace(
+            self._summed(self.known), **of_input(frame, self._provenances)
+        )
         self._ranks: dict[str, np.ndarray] = {}
 
     def _summed(self, known: pl.DataFrame) -> Summary:

@@ -41,6 +41,13 @@ class Candidates:
         """Return the candidates of a picture, the nearest first."""
         return self.other[self.start[row] : self.start[row + 1]]
 
+    def without(self, old: NDArray[np.bool_]) -> "Candidates":
+        """Return the pairs of which not both are old, (n,)."""
+        row = np.repeat(np.arange(len(self)), np.diff(self.start))
+        left = ~(old[row] & old[self.other])
+        start = np.searchsorted(row[left], np.arange(len(self) + 1))
+        return Candidates(start, self.other[left], self.distance[left])
+
 
 def propose(
     vectors: Vectors,

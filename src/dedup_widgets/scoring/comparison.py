@@ -65,6 +65,8 @@ class Representatives:
         Largest cosine distance of the pairs to find.
     method, device, progress
         As for :func:`dedup_widgets.neighbors.search.search`.
+    old
+        (n,), by rank: no two of these are compared; None for all.
     """
 
     vectors: Vectors
@@ -73,9 +75,12 @@ class Representatives:
     method: Method
     device: str | None
     progress: Progress
+    old: NDArray[np.bool_] | None = None
 
     def search(self, fingerprints: Sequence[Hashable] = ()) -> Comparison:
         """Compare all of them from the beginning."""
+        if self.old is not None:
+            return self._search_against(self.old, self.radius, fingerprints)
         rank, stored = self._in_storage_order()
         found = search(
             stored,
@@ -131,6 +136,17 @@ class Representatives:
         near = pairs.pairs() if reuses_pairs else self._pairs_among_near(stored, found)
         return self._comparison(fingerprints, rank, best.row, found, near)
 
+    def _search_against(
+        self, old: NDArray[np.bool_], radius: float, fingerprints: Sequence[Hashable] = ()
+    ) -> Comparison:
+        """Compare those that are new with each other and with the old ones."""
+        rank, stored = self._in_storage_order()
+        pairs = PairList()
+        best = AllPairs(stored, rank=rank, radius=radius, collector=pairs, device=self.device)
+        best.compare(np.flatnonzero(~old[rank]), np.flatnonzero(old[rank]), self.progress)
+        distance = np.where(best.row >= 0, np.clip(1.0 - best.cosine, 0.0, 1.0), 1.0)
+        return self._comparison(fingerprints, rank, best.row, distance, pairs.pairs())
+
     def greedy_groups(self, compared: Comparison) -> NDArray[np.int64]:
         """Group representatives greedily within the radius, each group round its best keeper.
 
@@ -173,6 +189,12 @@ class Representatives:
         """
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
+        if self.old is not None:
+            near = self._search_against(self.old, radius).pairs
+            both = confirmed.pairs() if near is None else np.concatenate([near, confirmed.pairs()])
+            pairs = np.sort(place[both], axis=1)
+            pairs = pairs[np.lexsort(pairs.T[::-1])].astype(np.int32)
+            return order[greedy_groups_of_pairs(len(order), pairs)[place]]
         also = place[confirmed.pairs()].astype(np.int32)
         leader = grouping.greedy_groups(
             self.vectors.take(self.rows[order]), radius, also=also, device=self.device

@@ -2,12 +2,7 @@
 
 import polars as pl
 
-_BINS = (
-    r"\$recycle\.bin|recycler|recycled|#recycle|@recycle|@recently-snapshot|#snapshot|\.snapshots?"
-    r"|\.trash|\.trash-\d+|\.trashes|\.dtrash|share[/\\]trash|@eadir|\.thumbnails?|\.thumbs"
-)
-"""Folders of what was thrown away, and of what systems and network drives make by themselves."""
-
+from dedup_widgets.images.left_out import BINS
 
 _COPY = (
     # Windows, macOS and desktops of Linux, in the languages that put a word there.
@@ -35,7 +30,7 @@ def in_bin(path: pl.Expr) -> pl.Expr:
     >>> pl.select(in_bin(pl.lit(paths))).to_series().to_list()
     [True, False, True]
     """
-    return path.str.contains(rf"(?i)(^|[/\\])({_BINS})[/\\]")
+    return path.str.contains(rf"(?i)(^|[/\\])({BINS})[/\\]")
 
 
 def stem(path: pl.Expr) -> pl.Expr:

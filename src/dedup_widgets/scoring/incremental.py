@@ -40,6 +40,7 @@ def find_with_store(
     *,
     fingerprints: Sequence[str],
     rank: NDArray[np.int64],
+    old: NDArray[np.bool_] | None = None,
     **options: Any,
 ) -> Nearest:
     """Search as :func:`find_nearest` does, continuing from a search in a store.
@@ -54,16 +55,17 @@ def find_with_store(
         32 hex digits each.
     rank
         n numbers, all different, the lowest for the best keeper.
-    options
-        As :func:`dedup_widgets.scoring.uniqueness.find_nearest` takes them.
+    old, options
+        As :func:`dedup_widgets.scoring.uniqueness.find_nearest` takes them. A search against old
+        images is not kept, as it does not say which of these are near each other.
 
     Returns
     -------
     Nearest
         To the last bit what :func:`find_nearest` returns.
     """
-    if cache is None or len(fingerprints) < 2:
-        return find_nearest(embeddings, fingerprints=fingerprints, rank=rank, **options)
+    if cache is None or len(fingerprints) < 2 or old is not None:
+        return find_nearest(embeddings, fingerprints=fingerprints, rank=rank, old=old, **options)
     best_first = np.argsort(rank)
     by_rank = pl.Series(fingerprints, dtype=pl.String).gather(best_first)
     first = by_rank.arg_unique().sort()

@@ -219,7 +219,15 @@ _NOT_IN_BIN = Rule("not in a recycle bin", ~in_bin(pl.col("path")))
 """Comes before all others: what lies in a bin is never keeper of what does not."""
 
 
-_ROW_BY_ROW = (_NOT_IN_BIN, *(rule for rule in RULES.values() if rule is not _PLAIN_COPY))
+OLD_FIRST = Rule("there before", pl.col("role").cast(pl.String) == "old")
+"""Of a set that was scored against another: what was there before comes before all else."""
+
+
+_ROW_BY_ROW = (
+    OLD_FIRST,
+    _NOT_IN_BIN,
+    *(rule for rule in RULES.values() if rule is not _PLAIN_COPY),
+)
 """Rules whose value depends on nothing but the row that it is of."""
 
 
@@ -507,9 +515,10 @@ def _resolve(facts: pl.DataFrame, rules: Sequence[str | Rule]) -> list[Rule]:
     check(rules)
     if tuple(rules) == DEFAULT:
         rules = applicable(facts.columns)
+    before = [OLD_FIRST] if any(rule is OLD_FIRST for rule in rules) else []
     chosen = [
         rule if isinstance(rule, Rule) else RULES.get(rule) or _by_date(facts, rule)
-        for rule in (_NOT_IN_BIN, *rules, "path")
+        for rule in (*before, _NOT_IN_BIN, *rules, "path")
     ]
     needed = {column for rule in chosen for column in rule.value.meta.root_names()}
     if missing := sorted(needed - set(facts.columns)):

@@ -5,9 +5,11 @@ batch of fixed size each, so that no core waits for another. The calling thread 
 results and writes them to the store, each batch in one transaction.
 """
 
-from collections import deque
+import hashlib
+import threading
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,11 +20,13 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from dedup_widgets._progress import Progress
+from dedup_widgets._secrets import without_secrets
 from dedup_widgets._threads import single_core_threads
 from dedup_widgets.errors import ImageError, ModelError
 from dedup_widgets.images.decode import decode
 from dedup_widgets.images.layers import to_bytes
 from dedup_widgets.images.perceptual import DIMENSIONS, perceptual_vector
+from dedup_widgets.images.pillow import kept_memory
 from dedup_widgets.images.source import Entry, SourceFor
 from dedup_widgets.images.thumbnail import thumbnail
 from dedup_widgets.models.base import Embedder
@@ -34,6 +38,14 @@ Item = TypeVar("Item")
 
 
 Result = TypeVar("Result")
+
+
+_SECONDS_BETWEEN_LOOKS = 0.5
+"""Time after which a wait for a picture asks whether the work is to go on."""
+
+
+_PATIENCE = 2.0
+"""Seconds that work which was stopped waits for what is being decoded."""
 
 
 _FILES_AT_A_TIME = 4096
@@ -70,6 +82,7 @@ def describe(
     batch_size: int,
     workers: int,
     progress: Progress,
+    also: str = "",
 ) -> Descriptions:
     """Return a record for each path, and an embedding for each fingerprint among them.
 
@@ -92,7 +105,10 @@ def describe(
         Threads that read and decode, and run the network if the embedder has a ``fixed_batch``.
     progress
         Whether to show a progress bar, or a function that is called with the images done and in
-        all. An error that it raises stops the work.
+        all: after each batch, and at least about every half a second. An error that it raises stops
+        the work, without waiting for what is being decoded.
+    also
+        What else the bar says.
 
     Raises
     ------
@@ -101,15 +117,26 @@ def describe(
     """
     with _threads(workers, embedder) as pool:
         known, todo, vectors = _look_up(pool, paths, embedder, cache, source_for)
-        with Keeper(cache) as keeper, _ProgressReport(known, len(paths), progress) as report:
+        with (
+            Keeper(cache) as keeper,
+            _ProgressReport(known, len(paths), progress, also) as report,
+        ):
             size = embedder.fixed_batch or batch_size
             ahead = max(batch_size, 2 * workers)
-            reads = _in_order(pool, lambda entry: _read(source_for, entry, embedder), todo, ahead)
+            once = _Once(todo)
+            reads = _in_order(
+                pool,
+                lambda entry: _read(source_for, entry, embedder, once),
+                todo,
+                ahead,
+                report.ask,
+            )
             taken = partial(_take_stored, vectors, embedder, cache)
             batches = _batches(reads, size, set(vectors.row_of), taken)
             most = max(workers, batch_size // size)
             for batch, rows in _embedded(pool, batches, embedder, most):
-                pictures = {r.record.fingerprint: r for r in batch.reads if r.record.fingerprint}
+                decoded = [read for read in batch.reads if read.jpeg]
+                pictures = {r.record.fingerprint: r for r in decoded if r.record.fingerprint}
                 perceptual = {name: read.perceptual for name, read in pictures.items()}
                 embedded = {PERCEPTUAL_KEY: perceptual}
                 if embedder.persistent:
@@ -162,7 +189,8 @@ class _ReadFile:
     """One file, read and decoded once.
 
     `jpeg` is the thumbnail, `layers` are what it does not show, `prepared` the picture as the
-    embedder takes it; a record that is not `lasting` is not kept in the store.
+    embedder takes it; a record that is not `lasting` is not kept in the store. Of a file whose
+    bytes were decoded under another path there is only the record.
     """
 
     record: FileRecord
@@ -171,6 +199,46 @@ class _ReadFile:
     perceptual: NDArray[np.float16] = field(default_factory=lambda: _NO_VECTOR)
     prepared: Any = None
     lasting: bool = True
+
+    def under(self, entry: Entry) -> "_ReadFile":
+        """Return what another file of the same bytes has."""
+        return _ReadFile(replace(self.record, entry=entry), lasting=self.lasting)
+
+
+class _Once:
+    """Lets files of the same bytes be decoded once; called in several threads.
+
+    Parameters
+    ----------
+    entries
+        All files; those of the same size may have the same bytes.
+    """
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._sizes = {s for s, n in Counter(entry.size for entry in entries).items() if n > 1}
+        self._found: dict[bytes, Future[_ReadFile]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, entry: Entry, data: bytes, read: Callable[[], _ReadFile]) -> _ReadFile:
+        """Return what `read` makes of the bytes, or made of the same bytes before."""
+        if entry.size not in self._sizes:
+            return read()
+        # A cryptographic hash, as for fingerprints: who shares it becomes an exact duplicate.
+        name = hashlib.sha256(data).digest()
+        with self._lock:
+            earlier = self._found.get(name)
+            if earlier is None:
+                found = self._found[name] = Future()
+        if earlier is not None:
+            return earlier.result().under(entry)
+        try:
+            new = read()
+        except BaseException as error:
+            found.set_exception(error)
+            raise
+        # For all that come; without the picture, of which a million would not fit into memory.
+        found.set_result(new.under(entry))
+        return new
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +287,10 @@ class _Vectors:
 class _ProgressReport:
     """Reports progress: by a bar that also counts what came from the store, or to a function."""
 
-    def __init__(self, known: dict[str, FileRecord], total: int, progress: Progress) -> None:
+    def __init__(
+        self, known: dict[str, FileRecord], total: int, progress: Progress, also: str
+    ) -> None:
+        self._also = f", {also}" if also else ""
         self._callback = progress if callable(progress) else None
         self._stored = self._done = len(known)
         self._embedded = 0
@@ -247,17 +318,21 @@ class _ProgressReport:
         self._unreadable += sum(read.record.error is not None for read in batch.reads)
         self._report(len(batch.reads))
 
+    def ask(self) -> None:
+        """Let the function say whether the work is to go on: it raises if not."""
+        if self._callback:
+            self._callback(self._done, self._total)
+
     def _report(self, more: int) -> None:
         """Report so many more files."""
         self._done += more
         self._bar.set_postfix_str(
             f"{self._embedded} embedded, {self._stored} from the store, "
-            f"{self._unreadable} unreadable",
+            f"{self._unreadable} unreadable{self._also}",
             refresh=False,
         )
         self._bar.update(more)
-        if self._callback:
-            self._callback(self._done, self._total)
+        self.ask()
 
 
 @contextmanager
@@ -267,11 +342,17 @@ def _threads(workers: int, embedder: Embedder) -> Iterator[ThreadPoolExecutor]:
         pool = ThreadPoolExecutor(workers, thread_name_prefix="dedup-widgets")
     else:
         pool = single_core_threads(workers)
-    try:
-        yield pool
-    finally:
-        # An interrupt must not wait for hours of decoding.
-        pool.shutdown(wait=True, cancel_futures=True)
+    with kept_memory(workers):
+        try:
+            yield pool
+        except BaseException:
+            # An interrupt must not wait for long for what is being decoded: nobody takes it.
+            pool.shutdown(wait=False, cancel_futures=True)
+            ending = threading.Thread(target=pool.shutdown, daemon=True)
+            ending.start()
+            ending.join(_PATIENCE)
+            raise
+        pool.shutdown()
 
 
 def _look_up(
@@ -331,26 +412,31 @@ def _stat(source_for: SourceFor, path: str) -> Entry | FileRecord:
     try:
         return source_for(path).stat(path)
     except ImageError as error:
-        return FileRecord(Entry(path, 0, ""), error=str(error))
+        return FileRecord(Entry(path, 0, ""), error=without_secrets(str(error)))
 
 
-def _read(source_for: SourceFor, entry: Entry, embedder: Embedder) -> _ReadFile:
-    """Read and decode a file, and prepare its picture and its thumbnail."""
+def _read(source_for: SourceFor, entry: Entry, embedder: Embedder, once: _Once) -> _ReadFile:
+    """Read a file, and decode it unless another one has its bytes."""
     try:
         data = source_for(entry.path).read(entry.path)
     except ImageError as error:
         # It may be readable next time with the same size and date, so this is not remembered.
-        return _ReadFile(FileRecord(entry, error=str(error)), lasting=False)
+        return _ReadFile(FileRecord(entry, error=without_secrets(str(error))), lasting=False)
+    return once(entry, data, lambda: _decoded(entry, data, embedder))
+
+
+def _decoded(entry: Entry, data: bytes, embedder: Embedder) -> _ReadFile:
+    """Decode a file, and prepare its picture and its thumbnail."""
     try:
         picture = decode(data)
     except ImageError as error:
         return _ReadFile(FileRecord(entry, error=str(error)), lasting=error.is_about_the_bytes)
     record = FileRecord(entry, picture.fingerprint, picture.facts)
     vector = perceptual_vector(picture.small)
-    prepared = vector if embedder.key == PERCEPTUAL_KEY else embedder.prepare(picture.rgb)
+    prepared = vector if embedder.key == PERCEPTUAL_KEY else embedder.prepare(picture.reduced)
     return _ReadFile(
         record,
-        thumbnail(picture.rgb),
+        thumbnail(picture.reduced),
         to_bytes(picture.layers),
         vector.astype(np.float16),
         prepared,
@@ -362,15 +448,25 @@ def _in_order(
     function: Callable[[Item], Result],
     items: Iterable[Item],
     ahead: int,
+    ask: Callable[[], None],
 ) -> Iterator[Result]:
-    """Map over items in threads, in order, with at most ``ahead`` results waiting in memory."""
+    """Map over items in threads, in order, with at most ``ahead`` results waiting in memory.
+
+    While it waits, `ask` may raise.
+    """
     waiting: deque[Future[Result]] = deque()
     for item in items:
         waiting.append(pool.submit(function, item))
         if len(waiting) > ahead:
-            yield waiting.popleft().result()
+            yield _result(waiting.popleft(), ask)
     while waiting:
-        yield waiting.popleft().result()
+        yield _result(waiting.popleft(), ask)
+
+
+def _result(future: "Future[Result]", ask: Callable[[], None]) -> Result:
+    while not wait([future], _SECONDS_BETWEEN_LOOKS).done:
+        ask()
+    return future.result()
 
 
 def _batches(
@@ -378,13 +474,13 @@ def _batches(
 ) -> Iterator[_Batch]:
     """Cut files into batches of at most ``size`` new pictures and ``4 * size`` files.
 
-    A picture is new unless its fingerprint is in `seen`, or `taken` finds its vector in the store
-    and returns 1; see `_take_stored`.
+    A picture that was decoded is new unless its fingerprint is in `seen`, or `taken` finds its
+    vector in the store and returns 1; see `_take_stored`.
     """
     batch = _Batch([], {})
     for read in reads:
         fingerprint = read.record.fingerprint
-        if fingerprint and fingerprint not in seen:
+        if fingerprint and read.jpeg and fingerprint not in seen:
             seen.add(fingerprint)
             if not taken({fingerprint}):
                 batch.new[fingerprint] = read.prepared

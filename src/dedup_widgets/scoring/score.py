@@ -17,6 +17,7 @@ from dedup_widgets.frame.scale import NEAR
 from dedup_widgets.frame.schema import without_scores
 from dedup_widgets.frame.table import require_columns
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
+from dedup_widgets.scoring.inputs import Labels
 from dedup_widgets.scoring.task import plan_scoring
 from dedup_widgets.scoring.uniqueness import uniqueness
 from dedup_widgets.store.open import Store
@@ -33,6 +34,10 @@ def score(
     precision: Precision = "fast",
     batch_size: int | None = None,
     workers: int | None = None,
+    labels: Labels = "auto",
+    exclude: Sequence[str] = (),
+    against: Any = None,
+    within: str | None = None,
     progress: Progress = True,
 ) -> pl.DataFrame:
     """Score every image by how unlike the others it is, and suggest what to keep.
@@ -47,8 +52,9 @@ def score(
     Parameters
     ----------
     images
-        A directory (searched through all its folders), a glob, a list of paths, or a frame with
-        a ``path`` column, whose other columns pass through.
+        A directory (searched through all its folders), a glob, a list of paths and folders, or a
+        frame with a ``path`` column, whose other columns pass through; or a file that holds one
+        (``.parquet``, ``.csv``, ``.jsonl``) or a list of paths, one a line (``.txt``).
     model
         ``"clip-ViT-B-32"`` or any other name or local folder that sentence-transformers loads,
         ``"efficientnet-lite0"``, ``"perceptual"`` (no weights, no network), or an object with
@@ -73,6 +79,20 @@ def score(
         Images a pass of the network; default 32.
     workers
         Threads that read and decode; default: one a processor core.
+    labels
+        What the names of folders mean. ``"auto"``: splits and classes where the tree is clear, as
+        in ``train/cat/1.jpg`` or ``cat/1.jpg``, which become columns ``split`` and ``label``;
+        ``"folders"``: the last folder is the label in any case; None: nothing.
+    exclude
+        Patterns of what in folders is left out, such as ``["thumbs", "*.gif", "2019/export/*"]``.
+    against
+        An older set, given as `images` are: new images are compared with these and with each other,
+        old ones never with old ones. Its images come after the new ones, and a column ``role``
+        says ``"new"`` or ``"old"``. Old images are preferred as keepers and none of them goes.
+        A file that is in both is an old one.
+    within
+        ``"folder"``, or a column of the frame: only images of the same folder or value may be
+        duplicates of each other. Every part is scored as if it were alone.
     progress
         Whether to show a progress bar with images a second, or a function that is called with the
         number of steps done and in all, first of reading and then of comparing. An error that it
@@ -124,6 +144,10 @@ def score(
         precision=precision,
         batch_size=batch_size,
         workers=workers,
+        labels=labels,
+        exclude=exclude,
+        against=against,
+        within=within,
     )
     embedder = task.load()
     return task.frame(task.describe(embedder, progress), embedder, progress)

@@ -44,6 +44,7 @@ def score_pictures(
     device: str | None,
     workers: int,
     progress: Progress,
+    old: NDArray[np.bool_] | None = None,
 ) -> tuple[pl.DataFrame, Looked]:
     """Score images whose pictures the store knows.
 
@@ -59,6 +60,9 @@ def score_pictures(
         Has the thumbnails, and keeps what is found.
     near, keep, device, workers, progress
         As :func:`dedup_widgets.score` takes them.
+    old
+        (n,), images of which no two are compared; they must come first by `keep`, and no two share
+        a fingerprint.
 
     Returns
     -------
@@ -79,6 +83,7 @@ def score_pictures(
         radius=embedder.candidate_distance,
         device=device,
         progress=progress,
+        old=old,
     )
     alike = find_with_store(
         cache,
@@ -89,6 +94,7 @@ def score_pictures(
         radius=PERCEPTUAL_RADIUS,
         device=device,
         progress=progress,
+        old=old,
     )
     pictures = nearest.rows  # the row of each different picture
     names = [prints[row] for row in pictures]
@@ -123,8 +129,11 @@ def score_pictures(
         is_kept,
         np.argsort(np.argsort(names)),
     )
+    before = np.zeros(len(names), np.bool_) if old is None else old[pictures]
+    if old is not None:
+        candidates = candidates.without(before)
     looked = look_at_pairs(
-        candidates, PictureComparison(cache, names, sizes, workers, progress), ranked
+        candidates, PictureComparison(cache, names, sizes, workers, progress), ranked, before
     )
     looked = replace(looked, left_out=looked.left_out + int((~is_kept).sum()))
     facts = completed(looked.evidence)

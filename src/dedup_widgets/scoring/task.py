@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 import dedup_widgets.scoring.keepers as keepers
 from dedup_widgets._paths import absolute
@@ -16,14 +18,16 @@ from dedup_widgets._threads import processors
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.provenance import Provenance
 from dedup_widgets.frame.scale import NEAR, gamma_of
-from dedup_widgets.frame.schema import COLUMNS, types, without_scores
-from dedup_widgets.frame.table import checked_paths, is_frame, to_polars
+from dedup_widgets.frame.schema import COLUMNS, types
+from dedup_widgets.frame.scope import part_column, scope_of
+from dedup_widgets.frame.summary import about_not_taken
 from dedup_widgets.images.decode import Facts
-from dedup_widgets.images.listing import find_images
 from dedup_widgets.images.source import source_for
 from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision, check_precision
 from dedup_widgets.models.load import lasting_name, load_embedder
+from dedup_widgets.scoring.inputs import Inputs, Labels, inputs_of, joined
 from dedup_widgets.scoring.pipeline import Descriptions, describe, look_up
+from dedup_widgets.scoring.scoped import score_in_scope
 from dedup_widgets.scoring.scores import score_pictures
 from dedup_widgets.scoring.verify import Looked
 from dedup_widgets.store.cache import FileRecord
@@ -48,7 +52,12 @@ class ScoringTask:
     paths
         As they are spelled in the frame.
     given
-        The other columns of the frame that was passed, if it was one.
+        Other columns of the same rows: those of the frame that was passed, if it was one.
+    inputs
+        Where both come from.
+    within, against
+        Whether only images of one part may be duplicates of each other, and whether new ones are
+        compared with old ones.
     near, keep, store, model, device, precision, batch_size, workers
         As :func:`score` takes them, with its defaults filled in.
     """
@@ -63,6 +72,9 @@ class ScoringTask:
     precision: Precision
     batch_size: int
     workers: int
+    inputs: Inputs
+    within: str | None = None
+    against: bool = False
 
     def load(self) -> Embedder:
         """Load the model."""
@@ -79,6 +91,7 @@ class ScoringTask:
             batch_size=self.batch_size,
             workers=self.workers,
             progress=progress,
+            also=about_not_taken(self.inputs.not_taken),
         )
 
     def look_up(self, embedder: Embedder) -> Descriptions:
@@ -101,22 +114,43 @@ class ScoringTask:
         seen = facts.filter(readable)
         of_rows = [described.row_of[name] for name in seen["fingerprint"].to_list()]
         ranked = seen if given is None else seen.hstack(given.filter(readable))
-        scores, looked = score_pictures(
-            ranked,
-            described.embeddings[of_rows],
-            described.perceptual[of_rows],
-            embedder,
-            self.store.cache,
-            near=self.near,
-            keep=self.keep,
-            device=self.device,
-            workers=self.workers,
-            progress=progress,
-        )
-        scored = _laid_out(facts, readable, scores, self._provenance(embedder, looked))
+        embeddings = described.embeddings[of_rows]
+        perceptual = described.perceptual[of_rows]
+
+        def score_rows(
+            rows: NDArray[np.int64], old: NDArray[np.bool_] | None
+        ) -> tuple[pl.DataFrame, Looked]:
+            return score_pictures(
+                ranked[rows],
+                embeddings[rows],
+                perceptual[rows],
+                embedder,
+                self.store.cache,
+                near=self.near,
+                keep=self.rules,
+                device=self.device,
+                workers=self.workers,
+                progress=progress,
+                old=old,
+            )
+
+        scope = scope_of(ranked, [Provenance(against=self.against, within=self.within)])
+        if scope is None:
+            scores, looked = score_rows(np.arange(len(ranked)), None)
+            made = self._provenance(embedder, [looked])
+        else:
+            rank = keepers.rank(ranked, self.rules)
+            scores, all_looked = score_in_scope(scope, ranked["fingerprint"], rank, score_rows)
+            made = self._provenance(embedder, all_looked)
+        scored = _laid_out(facts, readable, scores, made)
         return scored if given is None else scored.hstack(given)
 
-    def _provenance(self, embedder: Embedder, looked: Looked) -> Provenance:
+    @property
+    def rules(self) -> Sequence[str | keepers.Rule]:
+        """The keeper rules, with what was there before first."""
+        return [keepers.OLD_FIRST, *self.keep] if self.against else self.keep
+
+    def _provenance(self, embedder: Embedder, looked: Sequence[Looked]) -> Provenance:
         is_named = isinstance(self.model, str | os.PathLike)
         return Provenance(
             model=lasting_name(self.model) if is_named else embedder.name,
@@ -124,8 +158,12 @@ class ScoringTask:
             precision=self.precision if is_named else None,
             gamma=gamma_of(embedder.near_distance),
             near=float(self.near),
-            compared=len(looked.evidence),
-            left_out=looked.left_out,
+            compared=sum(len(it.evidence) for it in looked),
+            left_out=sum(it.left_out for it in looked),
+            against=self.against,
+            within=self.within,
+            from_folders=self.inputs.from_folders,
+            not_taken=self.inputs.not_taken,
         )
 
 
@@ -140,6 +178,10 @@ def plan_scoring(
     precision: Precision = "fast",
     batch_size: int | None = None,
     workers: int | None = None,
+    labels: Labels = "auto",
+    exclude: Sequence[str] = (),
+    against: Any = None,
+    within: str | None = None,
 ) -> ScoringTask:
     """Check the arguments of :func:`score`, and find the images, before any work."""
     near = NEAR if near is None else near
@@ -148,9 +190,15 @@ def plan_scoring(
     check_precision(precision)
     batch_size = _positive("batch_size", batch_size, 32)
     workers = _positive("workers", workers, processors())
-    given, paths = _paths(images)
+    found = inputs_of(images, labels, exclude)
+    _refuse_store_among_images(store, images, found.paths)
+    if against is not None:
+        found = joined(found, inputs_of(against, labels, exclude))
+    given, paths = found.given, found.paths
     _check_rules(keep, given)
-    _refuse_store_among_images(store, images, paths)
+    if within is not None:
+        here = pl.DataFrame({"path": paths}, schema_overrides={"path": pl.String})
+        part_column(here if given is None else here.hstack(given), within)
     if not isinstance(model, str | os.PathLike):
         model = load_embedder(model, device, precision)
     return ScoringTask(
@@ -164,6 +212,9 @@ def plan_scoring(
         precision=precision,
         batch_size=batch_size,
         workers=workers,
+        inputs=found,
+        within=within,
+        against=against is not None,
     )
 
 
@@ -180,14 +231,6 @@ def _check_rules(keep: Sequence[str | keepers.Rule], given: pl.DataFrame | None)
     """Refuse rules that cannot be applied, before hours are spent on the images to be ranked."""
     facts = _facts([], [])
     keepers.rank(facts if given is None else facts.hstack(given.clear()), keep)
-
-
-def _paths(images: Any) -> tuple[pl.DataFrame | None, list[str]]:
-    """Return the other columns of a frame, if one was given, and the paths to score."""
-    if is_frame(images):
-        frame = to_polars(images)
-        return without_scores(frame.drop("path", strict=False)), checked_paths(frame)
-    return None, find_images(images)
 
 
 def _refuse_store_among_images(

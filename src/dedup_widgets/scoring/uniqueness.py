@@ -215,6 +215,7 @@ def find_nearest(
     device: str | None = None,
     progress: Progress = False,
     earlier: Comparison | None = None,
+    old: NDArray[np.bool_] | None = None,
 ) -> Nearest:
     """Search for the nearest other picture of each, and for all pairs within a radius.
 
@@ -227,6 +228,9 @@ def find_nearest(
         stand for the same vectors as here. Only images that are new, or whose nearest was removed,
         are compared, with all others: with m of those, m x n distances. If the best keepers come in
         another order than before, all are. Without fingerprints it is not used.
+    old
+        (n,), images that were there before: the best keepers, of which no two share a fingerprint.
+        None is compared with another one.
 
     The other parameters are those of :func:`uniqueness`, and so are the errors.
     """
@@ -237,7 +241,10 @@ def find_nearest(
     names = None if fingerprints is None else _checked(fingerprints, order)
     first = _first_equal_vector(vectors, order) if names is None else _first_equal(names)
     representatives = np.flatnonzero(first == np.arange(len(first)))
-    search = Representatives(vectors, order[representatives], radius, method, device, progress)
+    before = None if old is None else old[order[representatives]]
+    search = Representatives(
+        vectors, order[representatives], radius, method, device, progress, before
+    )
     if names is None:
         found = search.search()
         merged_into, search, found = search.without_duplicates(found, SAME)

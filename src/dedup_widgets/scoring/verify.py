@@ -65,7 +65,9 @@ class Looked:
     left_out: int
 
 
-def look_at_pairs(candidates: Candidates, look: Look, ranked: Ranked) -> Looked:
+def look_at_pairs(
+    candidates: Candidates, look: Look, ranked: Ranked, old: NDArray[np.bool_] | None = None
+) -> Looked:
     """Compare pictures with their candidates, and members of a group with its keeper.
 
     Parameters
@@ -76,11 +78,14 @@ def look_at_pairs(candidates: Candidates, look: Look, ranked: Ranked) -> Looked:
         Compares two pictures.
     ranked
         Says which pictures are the better keepers.
+    old
+        (n,), pictures of which no two are looked at; None for none.
     """
+    old = np.zeros(len(candidates), np.bool_) if old is None else old
     evidence: dict[Pair, Evidence] = {}
 
     def compare(pairs: Iterable[Pair]) -> None:
-        new = sorted(set(pairs) - evidence.keys())
+        new = sorted(pair for pair in set(pairs) - evidence.keys() if not old[list(pair)].all())
         evidence.update(zip(new, look(new), strict=True))
 
     left_out = _compare_with_nearest(candidates, evidence, compare)
@@ -139,14 +144,15 @@ def _compare_with_keepers(
     compare: Callable[[Iterable[Pair]], None],
 ) -> None:
     """Compare each connected set with the best of it, and what is no copy with the next best."""
+
+    def is_confirmed(pair: Pair) -> bool:
+        return pair in evidence and evidence[pair].is_confirmed
+
     left = [sorted(rows, key=rank.__getitem__) for rows in sets]
     for _ in range(KEEPERS):
         left = [rows for rows in left if len(rows) > 1]
         compare(_pair(rows[0], other) for rows in left for other in rows[1:])
-        left = [
-            [row for row in rows[1:] if not evidence[_pair(rows[0], row)].is_confirmed]
-            for rows in left
-        ]
+        left = [[row for row in rows[1:] if not is_confirmed(_pair(rows[0], row))] for rows in left]
 
 
 def _copies(candidates: Candidates, evidence: EvidenceOfPairs) -> list[list[int]]:

@@ -97,7 +97,7 @@ def similar(
             picture = decode(data)
         except ImageError as error:
             raise ImageError(f"{text}: {error}") from error
-        vector = embedder.encode([embedder.prepare(picture.rgb)])[0]
+        vector = embedder.encode([embedder.prepare(picture.reduced)])[0]
     elif embedder.can_embed_text:
         vector = embedder.encode_text(text)
     else:

@@ -7,6 +7,7 @@ from typing import Any
 import dedup_widgets.scoring.keepers as keepers
 from dedup_widgets._progress import Progress
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
+from dedup_widgets.scoring.inputs import Labels
 from dedup_widgets.scoring.job import Job
 from dedup_widgets.scoring.task import plan_scoring
 from dedup_widgets.store.open import Store
@@ -24,13 +25,18 @@ def score_async(
     precision: Precision = "fast",
     batch_size: int | None = None,
     workers: int | None = None,
+    labels: Labels = "auto",
+    exclude: Sequence[str] = (),
+    against: Any = None,
+    within: str | None = None,
     progress: Progress = True,
 ) -> "Job":
     """Score images in the background.
 
     Parameters
     ----------
-    images, model, near, keep, store, device, precision, batch_size, workers
+    images, model, near, keep, store, device, precision, batch_size, workers, labels,
+    exclude, against, within
         As :func:`dedup_widgets.score` takes them. They are checked, and the images found, before
         this returns; the model is loaded by the job.
     progress
@@ -65,5 +71,9 @@ def score_async(
         precision=precision,
         batch_size=batch_size,
         workers=workers,
+        labels=labels,
+        exclude=exclude,
+        against=against,
+        within=within,
     )
     return Job(task, progress, JobPanel if progress is True else None)

@@ -155,6 +155,12 @@ class Summary(msgspec.Struct):
     """Pairs of pictures that were laid over each other; null where vectors alone decide."""
     left_out: int
     """Images whose copies may have been missed."""
+    old: int
+    """Images of an older set that the others were compared with."""
+    not_taken: int
+    """Files and folders of the folder that were not taken."""
+    about_folder: str
+    """What was not taken of the folder, and which columns its names gave; empty for nothing."""
     label_conflicts: int | None
     """Groups whose labels disagree; null without a label column."""
     leakage: int | None

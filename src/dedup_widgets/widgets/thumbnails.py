@@ -60,7 +60,7 @@ def load_thumbnails(
         except ImageError as error:
             result.append(Thumbnail(error=str(error).removeprefix(f"{path}: ")))
             continue
-        made[picture.fingerprint] = jpeg = thumbnail(picture.rgb)
+        made[picture.fingerprint] = jpeg = thumbnail(picture.reduced)
         records.append(FileRecord(entry, picture.fingerprint, picture.facts))
         result.append(Thumbnail(jpeg))
     if records:

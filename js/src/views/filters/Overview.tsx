@@ -33,6 +33,7 @@ export function Overview({ state, view }: { state: ExplorerState; view: GridView
         );
       });
   const apart = buttons(true);
+  const summary = state.frame.value?.summary;
   return (
     <>
       <div class="segments overview" role="group" aria-label="Overview">
@@ -42,6 +43,13 @@ export function Overview({ state, view }: { state: ExplorerState; view: GridView
         <div class="segments overview" role="group" aria-label="To check">
           {apart}
         </div>
+      )}
+      {summary && summary.about_folder !== "" && (
+        <span class="muted of-folder" title={summary.about_folder}>
+          {summary.not_taken > 0
+            ? `${format.count(summary.not_taken)} not taken`
+            : summary.about_folder}
+        </span>
       )}
     </>
   );

@@ -1,0 +1,93 @@
+"""What a tree of folders says of its images: their split, and their class."""
+
+import re
+from collections.abc import Sequence
+
+import polars as pl
+
+SPLITS = frozenset(
+    {
+        *("train", "training", "test", "testing", "val", "valid", "validation", "dev"),
+        *("eval", "evaluation", "holdout", "held_out", "trainval"),
+    }
+)
+"""Names of folders (lower case) that hold the images of a split."""
+
+
+_OF_PICTURES = frozenset({"images", "image", "imgs", "img", "jpegimages", "pictures", "photos"})
+"""Names of folders that say no more than what lies in them, as beside ``labels/``."""
+
+
+_NO_CLASS = re.compile(
+    # What people and cameras call folders of photos: dates, devices, programs, states of work.
+    r"(?i)(19|20)\d\d([-_. ]?\d\d)*([-_. ].*)?|\d\d[-_. ]\d\d[-_. ](19|20)?\d\d|\d{3}[a-z_]{3,5}\w*"
+    r"|(dcim|camera|phone|iphone|android|whatsapp|telegram|screenshots?|scans?|downloads?|desktop"
+    r"|import(ed|s)?|export(ed|s)?|edit(ed|s)?|originals?|raws?|jpe?gs?|pngs?|web|print|final"
+    r"|backups?|archives?|old|new|misc|other|unsorted|inbox|todo|tmp|temp|share[ds]?|library"
+    r"|copy|copies|duplicates?|thumb(nail)?s?|previews?|small|large|full|low|high|datasets?"
+    r"|deep|sub|folders?|dirs?|in|out|left|right|front|back|albums?|holidays?|album|data|set"
+    r"|labels?|masks?|annotations?|results?|[a-z]|(ch|chapter|vol|volume|part|page|pages|scene"
+    r"|seq|sequence|clip|video|batch|day|session|frames?|patient|subject|run|disc|cd|dvd|nas|usb"
+    r"|hdd|ssd|sd|disk|drive|card|roll|film|set|series|issue|book)[-_ .]?\d*)"
+)
+
+
+def columns_of_tree(paths: Sequence[str], root: str | None, *, sure: bool = False) -> pl.DataFrame:
+    """Return the splits and the classes that the folders of images name.
+
+    The tree is clear where every image lies in a folder of a split (``train/cat/1.jpg``,
+    ``train/1.jpg``, ``images/train/1.jpg``), or where every image lies in a folder of a class and
+    no folder is called by a date, a device or the like.
+
+    Parameters
+    ----------
+    paths
+        Absolute paths.
+    root
+        The folder that was searched; None where there is none, which says nothing.
+    sure
+        Whether folders are labels in any case: then the last folder of each image names its class.
+
+    Returns
+    -------
+    pl.DataFrame
+        With ``split`` and ``label``, one row a path, or none of both.
+
+    Examples
+    --------
+    >>> columns_of_tree(["/d/train/cat/1.jpg", "/d/test/dog/2.jpg"], "/d").rows()
+    [('train', 'cat'), ('test', 'dog')]
+    >>> columns_of_tree(["/d/2019/1.jpg", "/d/2020/2.jpg"], "/d").columns
+    []
+    """
+    if root is None or not paths:
+        return pl.DataFrame()
+    below = [re.split(r"[/\\]", path[len(root) :].lstrip("/\\"))[:-1] for path in paths]
+    below = [[name for name in parts if name.lower() not in _OF_PICTURES] for parts in below]
+    below = _without_common(below)
+    columns = {}
+    if all(parts and parts[0].lower() in SPLITS for parts in below):
+        columns["split"] = pl.Series([parts[0] for parts in below], dtype=pl.String)
+        below = [parts[1:] for parts in below]
+    if sure:
+        labels = [parts[-1] if parts else None for parts in below]
+        columns["label"] = pl.Series(labels, dtype=pl.String)
+    elif all(len(parts) == 1 for parts in below):
+        names = {parts[0] for parts in below}
+        is_clear = "split" in columns or not any(
+            name.lower() in SPLITS or _NO_CLASS.fullmatch(name) for name in names
+        )
+        if len(names) > 1 and is_clear:
+            columns["label"] = pl.Series([parts[0] for parts in below], dtype=pl.String)
+    return pl.DataFrame(columns)
+
+
+def _without_common(below: list[list[str]]) -> list[list[str]]:
+    """Return the folders of each image below the last that holds them all and names no split."""
+    while all(parts for parts in below):
+        first = below[0][0]
+        if first.lower() in SPLITS or any(parts[0] != first for parts in below):
+            break
+        # The last folder, if all lie in it, is no class among others.
+        below = [parts[1:] for parts in below]
+    return below

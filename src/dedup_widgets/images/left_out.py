@@ -1,0 +1,51 @@
+"""What a scan leaves out unless it is asked for: bins, thumbnails of systems, and patterns."""
+
+import fnmatch
+import re
+from collections.abc import Sequence
+
+BINS = (
+    r"\$recycle\.bin|recycler|recycled|#recycle|@recycle|@recently-snapshot|#snapshot|\.snapshots?"
+    r"|\.trash|\.trash-\d+|\.trashes|\.dtrash|share[/\\]trash|@eadir|\.thumbnails?|\.thumbs"
+)
+"""Folders of what was thrown away, and of what systems and network drives make by themselves."""
+
+
+_OF_SYSTEMS = r"__macosx|lost\+found|system volume information|\.appledouble|\.ds_store|\._.*"
+
+
+_LEFT_OUT = re.compile(rf"(?i)({BINS}|{_OF_SYSTEMS})")
+
+
+def is_left_out(folder: str) -> bool:
+    """Tell of the name of a folder whether a scan passes it by.
+
+    >>> is_left_out("$RECYCLE.BIN"), is_left_out("@eaDir"), is_left_out("recycling")
+    (True, True, False)
+    """
+    return _LEFT_OUT.fullmatch(folder) is not None
+
+
+def is_excluded(path: str, patterns: Sequence[str]) -> bool:
+    """Tell whether a path below the scanned folder fits one of some patterns.
+
+    A pattern without a slash is held against each name on the way, one with a slash against the
+    whole of it.
+
+    >>> is_excluded("a/thumbs/1.jpg", ["thumbs"]), is_excluded("a/1.jpg", ["*.png", "a/*"])
+    (True, True)
+    >>> is_excluded("a/1.jpg", ["b/*", "1"])
+    False
+    """
+    names = path.split("/")
+    for pattern in patterns:
+        pattern = pattern.replace("\\", "/").removeprefix("./").rstrip("/")
+        if "/" in pattern:
+            fits = fnmatch.fnmatch(path, pattern.lstrip("/")) or fnmatch.fnmatch(
+                f"/{path}/", f"*/{pattern.strip('/')}/*"
+            )
+        else:
+            fits = any(fnmatch.fnmatch(name, pattern) for name in names)
+        if fits:
+            return True
+    return False

@@ -1,0 +1,163 @@
+"""What there is to score: paths from folders, lists, files of tables and frames, with columns."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from dedup_widgets._paths import absolute
+from dedup_widgets.errors import InputError
+from dedup_widgets.frame.schema import COLUMNS, without_scores
+from dedup_widgets.frame.scope import ROLE
+from dedup_widgets.frame.table import checked_paths, is_frame, to_polars
+from dedup_widgets.frame.tree import columns_of_tree
+from dedup_widgets.images.listing import NotTaken, list_images
+
+Labels = Literal["auto", "folders"] | None
+"""Whether folders name splits and classes: where that is clear, in any case, or never."""
+
+
+_TABLES: dict[str, Callable[[Path], pl.DataFrame]] = {
+    ".parquet": pl.read_parquet,
+    ".csv": pl.read_csv,
+    ".jsonl": pl.read_ndjson,
+    ".ndjson": pl.read_ndjson,
+}
+
+
+_LISTS = (".txt", ".lst", ".list")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Paths to score, with what comes along.
+
+    Attributes
+    ----------
+    paths
+        As they are spelled in the frame.
+    given
+        Other columns of the same rows; None for none.
+    from_folders
+        Those of them that come from the names of folders.
+    not_taken
+        What of a folder was not taken; see :data:`~dedup_widgets.images.listing.NotTaken`.
+    """
+
+    paths: list[str]
+    given: pl.DataFrame | None = None
+    from_folders: list[str] = field(default_factory=list)
+    not_taken: NotTaken = field(default_factory=dict)
+
+
+def inputs_of(images: Any, labels: Labels, exclude: Sequence[str]) -> Inputs:
+    """Find the images of what :func:`dedup_widgets.score` takes."""
+    if labels not in ("auto", "folders", None):
+        raise InputError(f"labels is {labels!r}; it must be 'auto', 'folders' or None")
+    images = _frame_in_memory(images)
+    if isinstance(images, str | os.PathLike):
+        images = _from_file(os.fspath(images))
+    if is_frame(images):
+        frame = to_polars(images)
+        if exclude:
+            raise InputError("exclude is for folders; leave rows of a frame out by a filter")
+        if "path" not in frame.columns:
+            _name_the_paths(frame)
+        return Inputs(checked_paths(frame), without_scores(frame.drop("path", strict=False)))
+    found = list_images(images, exclude)
+    columns = pl.DataFrame()
+    if labels is not None:
+        columns = columns_of_tree(found.paths, found.root, sure=labels == "folders")
+    given = columns if columns.width else None
+    return Inputs(found.paths, given, columns.columns, found.not_taken)
+
+
+def joined(new: Inputs, old: Inputs) -> Inputs:
+    """Return the images of a new set and of an old one, with their ``role``.
+
+    A file that is in both is an old one.
+    """
+    known = {absolute(path) for path in old.paths}
+    is_new = [absolute(path) not in known for path in new.paths]
+    frames = []
+    for role, each, rows in (("new", new, is_new), ("old", old, [True] * len(old.paths))):
+        frame = pl.DataFrame({"path": each.paths}, schema_overrides={"path": pl.String})
+        if each.given is not None:
+            frame = frame.hstack(each.given.drop("role", strict=False))
+        frames.append(frame.filter(rows).with_columns(role=pl.lit(role, ROLE)))
+    try:
+        both = pl.concat(frames, how="diagonal_relaxed")
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"the columns of both sets do not fit together: {error}") from error
+    not_taken = {
+        why: {
+            name: new.not_taken.get(why, {}).get(name, 0) + old.not_taken.get(why, {}).get(name, 0)
+            for name in new.not_taken.get(why, {}) | old.not_taken.get(why, {})
+        }
+        for why in new.not_taken | old.not_taken
+    }
+    from_folders = list(dict.fromkeys([*new.from_folders, *old.from_folders]))
+    return Inputs(both["path"].to_list(), both.drop("path"), from_folders, not_taken)
+
+
+def _frame_in_memory(images: Any) -> Any:
+    """Refuse what holds pictures and not paths, by what it is."""
+    kind = type(images)
+    if kind.__module__.partition(".")[0] == "datasets":
+        raise InputError(
+            f"a {kind.__name__} of `datasets` is not read; pass the folder that holds its "
+            "pictures, or a frame with a column 'path' of their files"
+        )
+    return images
+
+
+def _from_file(given: str) -> Any:
+    """Return the table or the list of paths that a file is; else the name as it was given."""
+    path = Path(given).expanduser()
+    suffix = path.suffix.lower()
+    if (suffix not in _TABLES and suffix not in _LISTS) or not path.is_file():
+        if path.is_file():
+            _refuse_archive(path)
+        return given
+    if read := _TABLES.get(suffix):
+        try:
+            return read(path)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{path} cannot be read as {suffix[1:]}: {reason}") from error
+    text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    names = [line.strip() for line in text.splitlines() if line.strip()]
+    if not names:
+        raise InputError(f"{path}: the list is empty; write one path a line")
+    # As tools for lists of files do, first beside the list, then from here.
+    beside = [path.parent / name for name in names]
+    found = [str(at) if at.exists() else name for at, name in zip(beside, names, strict=True)]
+    if not any(os.path.lexists(absolute(name)) for name in found[:1000]):
+        raise InputError(
+            f"{path} is taken for a list of paths, one a line, but none of its lines names a file "
+            f"(the first: {names[0][:100]!r})"
+        )
+    return found
+
+
+def _refuse_archive(path: Path) -> None:
+    with path.open("rb") as file:
+        head = file.read(512)
+    if head.startswith((b"PK\3\4", b"7z\xbc\xaf", b"Rar!")) or head[257:262] == b"ustar":
+        kind = "a zip" if head.startswith(b"PK") else "a packed"
+        raise InputError(f"{path} is {kind} archive; unpack it, and pass the folder")
+
+
+def _name_the_paths(frame: pl.DataFrame) -> None:
+    """Refuse a frame without a column ``path``, and name the column that looks like one."""
+    for name in frame.columns:
+        if name not in COLUMNS and frame.schema[name] == pl.String:
+            some = frame[name].drop_nulls().head(20).to_list()
+            if some and all(os.path.lexists(absolute(str(value))) for value in some):
+                raise InputError(
+                    f"a frame of images needs a column 'path'; {name!r} holds paths: pass "
+                    f"frame.rename({{{name!r}: 'path'}})"
+                )

@@ -1,0 +1,193 @@
+"""What belongs to a picture follows it; splits and classes reach the dataset and its loaders."""
+
+import tempfile
+import warnings
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+import dedup_widgets as dw
+from dedup_widgets.dataset.tables import read_table
+from dedup_widgets.images.companions import masks_among
+from dedup_widgets.images.listing import list_images
+
+
+def score(images, **options):
+    return dw.score(images, model="perceptual", progress=False, **options)
+
+
+@pytest.fixture
+def make(tmp_path):
+    def make(frame, name="clean", **options):
+        return dw.create_dataset(frame, name, root=tmp_path / "datasets", progress=False, **options)
+
+    return make
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_OFFLINE", True)
+    datasets.disable_progress_bars()
+    return lambda *args, **options: datasets.load_dataset(
+        *args, cache_dir=tempfile.mkdtemp(dir=tmp_path), **options
+    )
+
+
+def files(made, split="train"):
+    folder = made.path / split
+    return sorted(
+        str(p.relative_to(folder))
+        for p in folder.rglob("*")
+        if p.is_file() and p.name != "metadata.parquet"
+    )
+
+
+@pytest.fixture
+def yolo(tmp_path, make_photo):
+    """Return images/ and labels/ of two splits, as YOLO has them."""
+    for seed, name in enumerate(("train/a", "train/b", "val/a")):
+        for folder, suffix in (("images", "jpg"), ("labels", "txt")):
+            path = tmp_path / "in" / folder / f"{name}.{suffix}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if suffix == "jpg":
+                make_photo(seed).save(path)
+            else:
+                path.write_text(f"{seed} 0.5 0.5 0.2 0.2\n")
+    return tmp_path / "in"
+
+
+@pytest.mark.parametrize("mode", ["hardlink", "copy", "symlink"])
+def test_labels_beside_the_folder_of_pictures_follow_their_picture(yolo, make, mode):
+    made = make(score(yolo), mode=mode)
+    assert files(made) == ["a.jpg", "a.txt", "b.jpg", "b.txt"]
+    assert files(made, "val") == ["a.jpg", "a.txt"]
+    assert (made.path / "val" / "a.txt").read_text().startswith("2 ")
+    assert (made.companions, made.left_behind) == (3, 0)
+    assert "3 companion files" in repr(made)
+
+
+def test_sidecars_keep_their_way_of_naming_and_follow_new_names(tmp_path, make_photo, make):
+    for seed, name in enumerate(("a/1.jpg", "b/1.jpg")):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True)
+        make_photo(seed).save(path)
+        for suffix in (".txt", ".jpg.xmp", ".xml"):
+            path.with_name(f"1{suffix}").write_text(name)
+    made = make(score(tmp_path / "in"))
+    names = [f"1{n}{s}" for n in ("", "-2") for s in (".jpg", ".jpg.xmp", ".txt", ".xml")]
+    assert files(made) == sorted(names)
+    table = read_table(made.path / "train" / "metadata.parquet")
+    for name, source in table.select("file_name", "source_path").rows():
+        said = (made.path / "train" / name).with_suffix(".txt").read_text()
+        assert source.endswith(said)
+
+
+def test_two_pictures_of_one_stem_keep_their_labels_apart(tmp_path, make_photo, make):
+    for seed, (folder, suffix) in enumerate((("a", "jpg"), ("b", "png"))):
+        (tmp_path / folder).mkdir()
+        make_photo(seed).save(tmp_path / folder / f"1.{suffix}")
+        (tmp_path / folder / "1.txt").write_text(folder)
+    made = make(score([tmp_path / "a", tmp_path / "b"]))
+    texts = {
+        name: (made.path / "train" / name).read_text() for name in files(made) if ".txt" in name
+    }
+    assert texts == {"1.txt": "a", "1.png.txt": "b"}
+
+
+def test_what_a_format_has_no_place_for_is_counted_as_left_behind(yolo, make):
+    df = score(yolo)
+    for options in ({"format": "webdataset"}, {"mode": "paths"}):
+        made = make(df, name="-".join(options.values()), **options)
+        assert (made.companions, made.left_behind) == (0, 3)
+        assert "3 companion files left behind" in repr(made)
+        assert "3 files of labels" in (made.path / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "mask", ["masks/{}.png", "in/{}_mask.png", "in/{}.mask.png", "SegmentationClass/{}.png"]
+)
+def test_masks_are_no_pictures_follow_theirs_and_are_loaded(tmp_path, make_photo, make, load, mask):
+    folder = "in" if mask.startswith("in") else "images"
+    for seed in range(3):
+        picture = tmp_path / "set" / folder / f"{seed}.jpg"
+        its = tmp_path / "set" / mask.format(seed)
+        for path in (picture, its):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        make_photo(seed).save(picture)
+        if seed < 2:
+            Image.fromarray(np.full((120, 160), seed + 1, np.uint8)).save(its)
+    found = list_images(tmp_path / "set")
+    assert len(found.paths) == 3
+    assert found.not_taken["masks of pictures"] == {".png": 2}
+    made = make(score(tmp_path / "set"))
+    assert files(made) == ["0.jpg", "1.jpg", "2.jpg", "masks/0.png", "masks/1.png"]
+    loaded = load("imagefolder", data_dir=str(made.path))["train"]
+    assert [None if it is None else np.asarray(it).max() for it in loaded["mask"]] == [1, 2, None]
+
+
+def test_without_their_pictures_masks_are_pictures():
+    assert masks_among(["/d/masks/1.png", "/d/x_mask.png", "/d/images/2.jpg"]) == set()
+
+
+@pytest.fixture
+def tree(tmp_path, make_photo):
+    seed = 0
+    for split, count in (("train", 2), ("test", 1)):
+        for label in ("dog", "cat"):
+            folder = tmp_path / "in" / split / label
+            folder.mkdir(parents=True)
+            for i in range(count):
+                seed += 1
+                make_photo(seed).save(folder / f"{i:04}.png")
+    return tmp_path / "in"
+
+
+@pytest.mark.parametrize("options", [{}, {"mode": "copy"}, {"mode": "paths"}])
+def test_splits_and_classes_of_folders_are_given_back_by_the_loaders(tree, make, load, options):
+    made = make(score(tree), **options)
+    assert dict(made.splits) == {"test": 2, "train": 4}
+    for loaded in (
+        *([load("imagefolder", data_dir=str(made.path))] if "mode" not in options else []),
+        load(str(made.path)),
+    ):
+        for split, count in made.splits.items():
+            assert loaded[split].features["label"].names == ["cat", "dog"]
+            assert len(loaded[split]) == count
+            for row in loaded[split]:
+                name = loaded[split].features["label"].int2str(row["label"])
+                assert f"/{name}/" in row["source_path"]
+
+
+def test_what_an_explorer_knows_of_splits_and_labels_reaches_its_dataset(tree, tmp_path):
+    df = score(tree, labels=None)
+    parts = pl.col("path").str.split("/").list
+    df = df.with_columns(part=parts.get(-3), species=parts.get(-2))
+    review = dw.Session(df, split="part", label="species")
+    made = review.create_dataset(review.frame, "clean", root=tmp_path / "d", progress=False)
+    assert set(made.splits) == {"train", "test"}
+    (numbers,) = pl.read_parquet(made.path / "test" / "metadata.parquet").select("species")
+    assert sorted(numbers) == [0, 1]
+    table = read_table(made.path / "test" / "metadata.parquet")
+    assert sorted(table["species"]) == ["cat", "dog"]
+
+
+def test_a_split_column_that_cannot_be_gone_by_is_told(tree, make):
+    df = score(tree)
+    holes = df.with_columns(split=pl.when(pl.col("label") == "cat").then("split"))
+    with pytest.warns(UserWarning, match="does not go by the column 'split'.*none for 3 images"):
+        assert dict(make(holes).splits) == {"train": 6}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert dict(make(holes, "b", split="train").splits) == {"train": 6}
+
+
+def test_texts_that_do_not_repeat_are_no_classes(tree, make):
+    df = score(tree, labels=None).with_columns(label=pl.col("path"))
+    made = make(df)
+    table = pl.read_parquet(made.path / "train" / "metadata.parquet")
+    assert table.schema["label"] == pl.String

@@ -1,0 +1,167 @@
+"""What a folder holds is taken or counted; content decides, and one file is one file."""
+
+import os
+import shutil
+import warnings
+
+import pytest
+
+import dedup_widgets as dw
+from dedup_widgets.errors import InputError
+from dedup_widgets.frame.provenance import provenances
+from dedup_widgets.frame.summary import about_not_taken
+from dedup_widgets.images.listing import SAME_FILE, list_images
+
+
+@pytest.fixture
+def jpeg(make_photo, as_file):
+    return as_file(make_photo(1), "JPEG")
+
+
+def names(listing, root):
+    return [path[len(str(root)) + 1 :] for path in listing.paths]
+
+
+def test_content_decides_and_not_the_suffix(tmp_path, jpeg):
+    for name in ("a.mpo", "b.jpg_large", "0a847185848d6e7f", "c.pjpeg", "d.dng", "e.txt"):
+        (tmp_path / name).write_bytes(jpeg)
+    (tmp_path / "notes.txt").write_text("no picture")
+    found = list_images(tmp_path)
+    assert len(found.paths) == 6
+    assert found.not_taken == {"not pictures": {".txt": 1}}
+
+
+def test_what_is_not_taken_is_counted_by_suffix_and_reason(tmp_path, jpeg):
+    (tmp_path / "a.jpg").write_bytes(jpeg)
+    for i in range(3):
+        (tmp_path / f"{i}.txt").write_text("0 0.5 0.5 0.2 0.2")
+    (tmp_path / "clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(40))
+    (tmp_path / "more.zip").write_bytes(b"PK\3\4" + bytes(40))
+    (tmp_path / ".hidden.jpg").write_bytes(jpeg)
+    text = about_not_taken(list_images(tmp_path).not_taken)
+    assert "4 not pictures: 3 .txt, 1 .mp4" in text
+    assert "1 archives, which are not opened: 1 .zip" in text
+    assert "1 hidden files: 1 .jpg" in text
+
+
+def test_pictures_that_are_not_read_are_told_by_a_warning(tmp_path, jpeg):
+    (tmp_path / "a.jpg").write_bytes(jpeg)
+    (tmp_path / "b.nef").write_bytes(b"II*\0" + bytes(60))
+    (tmp_path / "c.jxl").write_bytes(b"\xff\x0a" + bytes(60))
+    with pytest.warns(UserWarning, match=r"left out.*\.nef 1, \.jxl 1|left out.*\.jxl 1, \.nef 1"):
+        assert names(list_images(tmp_path), tmp_path) == ["a.jpg"]
+
+
+@pytest.mark.parametrize(
+    "bin_", ["#recycle", "$RECYCLE.BIN", "@eaDir", "__MACOSX", "lost+found", ".Trash-1000"]
+)
+def test_bins_and_folders_of_systems_are_left_out_and_said(tmp_path, jpeg, bin_):
+    for folder in ("", bin_, f"2020/{bin_}"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "a.jpg").write_bytes(jpeg)
+    found = list_images(tmp_path)
+    assert names(found, tmp_path) == ["a.jpg"]
+    assert found.not_taken == {"folders of thumbnails and bins": {bin_: 2}}
+    assert len(list_images(tmp_path / bin_).paths) == 1
+
+
+@pytest.mark.parametrize(
+    ("patterns", "left"),
+    [
+        (["thumbs"], ["a.gif", "b/c.jpg"]),
+        (["*.gif", "thumbs"], ["b/c.jpg"]),
+        (["b/thumbs/*"], ["a.gif", "b/c.jpg"]),
+        (["b"], ["a.gif"]),
+        (["b/"], ["a.gif"]),
+        (["nothing"], ["a.gif", "b/c.jpg", "b/thumbs/d.jpg"]),
+    ],
+)
+def test_patterns_leave_files_and_folders_out(tmp_path, patterns, left):
+    for name in ("a.gif", "b/c.jpg", "b/thumbs/d.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    found = list_images(tmp_path, patterns)
+    assert names(found, tmp_path) == left
+    assert sum(found.not_taken.get("excluded", {}).values()) == 3 - len(left)
+
+
+def test_hard_links_are_one_file_with_two_names(tmp_path, jpeg):
+    photos = tmp_path / "photos"
+    (photos / "2020").mkdir(parents=True)
+    (photos / "copies" / "deep").mkdir(parents=True)
+    for i in range(3):
+        (photos / "2020" / f"{i}.jpg").write_bytes(jpeg)
+        os.link(photos / "2020" / f"{i}.jpg", photos / "copies" / "deep" / f"{i}.jpg")
+    for found in (list_images(photos), list_images(f"{photos}/**/*.jpg")):
+        assert names(found, photos) == ["2020/0.jpg", "2020/1.jpg", "2020/2.jpg"]
+        assert found.not_taken[SAME_FILE] == {".jpg": 3}
+    both = [photos / "2020" / "0.jpg", photos / "copies" / "deep" / "0.jpg"]
+    assert list_images(both).paths == [str(both[0])]
+
+
+def test_a_dataset_among_the_pictures_does_not_double_the_next_scan(photo_folder):
+    photos = photo_folder(3)
+    df = dw.score(photos, model="perceptual", progress=False)
+    for mode in ("hardlink", "copy"):
+        root = photos / "datasets"
+        dw.create_dataset(df, mode, root=root / "deep", mode=mode, progress=False)
+    again = list_images(photos)
+    assert again.paths == df["path"].to_list()
+    made = root / "deep" / "copy"
+    assert len(list_images(made).paths) == 3
+
+
+def test_folders_in_a_list_are_searched(tmp_path, jpeg):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jpg").write_bytes(jpeg)
+    found = list_images([tmp_path / "one", tmp_path / "one", tmp_path / "two" / "a.jpg"])
+    assert names(found, tmp_path) == ["one/a.jpg", "two/a.jpg"]
+
+
+def test_a_list_in_a_text_file_and_a_table_in_a_file_are_read(photo_folder, tmp_path):
+    photos = photo_folder(2)
+    (tmp_path / "list.txt").write_text("photos/photo-000.png\n\nphotos/photo-001.png\n")
+    df = dw.score(tmp_path / "list.txt", model="perceptual", progress=False)
+    assert df["error"].null_count() == 2
+    for suffix in ("parquet", "csv"):
+        table = df.select("path", mine="width")
+        getattr(table, f"write_{suffix}")(tmp_path / f"t.{suffix}")
+        read = dw.score(str(tmp_path / f"t.{suffix}"), model="perceptual", progress=False)
+        assert read["mine"].to_list() == df["width"].to_list()
+    assert len(photos.name)
+
+
+def test_what_cannot_be_read_is_refused_at_once_with_the_true_reason(tmp_path, make_photo):
+    shutil.make_archive(str(tmp_path / "photos"), "zip", tmp_path)
+    (tmp_path / "notes.txt").write_text("buy milk")
+
+    class Dataset:
+        __module__ = "datasets.arrow_dataset"
+
+    for what, says in [
+        (tmp_path / "photos.zip", "a zip archive; unpack it"),
+        ("https://example.org/a.jpg", "no local file; download"),
+        (tmp_path / "notes.txt", "taken for a list of paths"),
+        ([make_photo(1)] * 500, "images must be .* not Image; write"),
+        (Dataset(), "Dataset of `datasets`"),
+    ]:
+        with pytest.raises(InputError, match=says) as raised:
+            dw.score(what, model="perceptual", progress=False)
+        assert len(str(raised.value)) < 600
+
+
+def test_an_address_in_a_list_is_a_row_that_says_what_it_is():
+    df = dw.score(["https://example.org/a.jpg"], model="perceptual", progress=False)
+    assert "no local file" in df["error"][0]
+
+
+def test_what_was_not_taken_travels_with_the_frame_and_is_summed_up(photo_folder):
+    photos = photo_folder(2)
+    (photos / "a.txt").write_text("0 1 1 1 1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        df = dw.score(photos, model="perceptual", progress=False, exclude=["photo-001*"])
+    (made,) = provenances(df)
+    assert made.not_taken == {"not pictures": {".txt": 1}, "excluded": {".png": 1}}
+    assert "1 not pictures: 1 .txt; 1 excluded: 1 .png" in str(dw.Session(df).summary)
