@@ -696,6 +696,7 @@ export interface CreateReply {
 }
 export interface Events {
   progress: ProgressEvent;
+  working: WorkingEvent;
   selection: SelectionEvent;
   plan: PlanEvent;
   frame: FrameEvent;
@@ -713,6 +714,14 @@ export interface ProgressEvent {
   done: number;
   total: number;
   text: string;
+}
+/**
+ * A request is still worked on; said each second until it is answered.
+ */
+export interface WorkingEvent {
+  event: "working";
+  client: number;
+  target: number;
 }
 /**
  * The selection changed, by Python or by another page.
