@@ -30,6 +30,7 @@ EXPERIMENTS = (
     "similar",
     "groups",
     "growth",
+    "widget",
 )
 RESULTS = Path(__file__).parent / "results"
 DATA = Path(".make/benchmarks")

@@ -40,9 +40,9 @@ class Lookup:
         """Return the first row of each text, -1 where there is none."""
         texts = wanted if isinstance(wanted, pl.Series) else list(wanted)
         names = pl.Series(texts, dtype=pl.String)
-        hashes, order = self._sorted
-        if not len(order):
+        if not len(names) or not len(self.texts):
             return np.full(len(names), -1)
+        hashes, order = self._sorted
         place = np.searchsorted(hashes, names.hash().to_numpy())
         rows = order[np.minimum(place, len(order) - 1)].astype(np.int64)
         found = _are_equal(self.texts[rows], names)
@@ -56,6 +56,8 @@ class Lookup:
     def rows(self, wanted: Iterable[str]) -> dict[str, NDArray[np.int64]]:
         """Return the rows of each text that there is, in their order."""
         names = pl.Series(sorted(set(wanted)), dtype=pl.String)
+        if not len(names):
+            return {}
         places = np.searchsorted(self._sorted[0], names.hash().to_numpy())
         found = {
             name: self._rows(name, place)

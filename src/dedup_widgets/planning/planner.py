@@ -88,6 +88,8 @@ class Planner:
         As :func:`plan` takes it. It must not be changed in place.
     limits
         How much is compared and held. No plan depends on them.
+    paths
+        Its paths, where they were checked already.
 
     Raises
     ------
@@ -103,9 +105,10 @@ class Planner:
     [['keep', 'remove', 'keep'], ['keep', 'remove', 'remove']]
     """
 
-    def __init__(self, df: Any, *, limits: Limits = LIMITS) -> None:
+    def __init__(self, df: Any, *, limits: Limits = LIMITS, paths: Lookup | None = None) -> None:
         frame = to_polars(df)
-        self._frame = with_paths(frame, path_column(frame))
+        self._paths = Lookup(path_column(frame)) if paths is None else paths
+        self._frame = with_paths(frame, self._paths.texts)
         self._names = self._frame.select(_file_name(pl.col("path"))).to_series()
         self._limits = limits
         self._lock = threading.Lock()
@@ -115,7 +118,6 @@ class Planner:
         self._last = np.full(len(frame), -1, np.int32), np.full(len(frame), np.nan, np.float32)
         self._bases: list[Basis] = []
         self._planned: list[_Planned] = []
-        self._paths = Lookup(self._frame["path"])
 
     @property
     def near(self) -> float:

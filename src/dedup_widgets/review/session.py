@@ -196,7 +196,7 @@ class Session(View):
         self._decisions = self._stored.read()
         self._reviewed = self._seen_of(frame)
         try:
-            self._planner = Planner(for_planning(frame, self.path, self.score))
+            self._planner = self._planner_of(frame)
             if near is not None and near != self._planner.near:
                 self._decisions = self._decisions.with_near(near)
             self._follow(self._decisions)
@@ -208,6 +208,9 @@ class Session(View):
         self._journal = Journal(self.store.library, self.paths, f"{self.path} {made}")
         if not (restore and self._went_on()):
             self._begin_history()
+
+    def _planner_of(self, frame: pl.DataFrame) -> Planner:
+        return Planner(for_planning(frame, self.path, self.score), paths=self._lookup)
 
     def _went_on(self) -> bool:
         """Go on with the last review of the same images, if there is one."""
@@ -339,7 +342,7 @@ class Session(View):
             self._stored = StoredDecisions(frame, self.store.library, self.path)
             found = self._stored.read()
             self._reviewed = self._seen_of(frame)
-            self._planner = Planner(for_planning(frame, self.path, self.score))
+            self._planner = self._planner_of(frame)
             self._as_scored = Decisions(), None
             self._why_no_plan = None
             self._follow(
