@@ -651,7 +651,7 @@ def test_a_photo_of_200_megapixels_is_read_without_a_warning(monkeypatch):
 def test_the_limit_can_be_set_and_its_error_says_how(photo, monkeypatch):
     data = saved(photo)
     monkeypatch.setenv("DEDUP_WIDGETS_MAX_MEGAPIXELS", "0.001")
-    with pytest.raises(ImageError, match="limit 0; .*variable DEDUP_WIDGETS_MAX_MEGAPIXELS"):
+    with pytest.raises(ImageError, match=r"limit 0; .*variable DEDUP_WIDGETS_MAX_MEGAPIXELS"):
         decode(data)
     monkeypatch.setenv("DEDUP_WIDGETS_MAX_MEGAPIXELS", "no number")
     assert decode(data).facts.format == "png"
