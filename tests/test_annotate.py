@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 import dedup_widgets as dw
-from dedup_widgets.dataset.annotate import LabelStudio, annotate, labelling, task_data
+from dedup_widgets.dataset.annotate import LabelStudio, annotate, labelling, predictions, task_data
 from dedup_widgets.dataset.create import create_dataset
 from dedup_widgets.dataset.label_studio import Handover
 from dedup_widgets.dataset.result import Annotation, Dataset
@@ -591,3 +591,25 @@ def test_a_server_without_local_file_serving_says_which_setting_it_needs(
         )
         assert projects(other) == before
         assert whole(root / name)
+
+
+@pytest.mark.parametrize(
+    ("server", "chosen"),
+    [
+        (LabelStudio(), [("label", "cat"), ("label", "dog"), None]),
+        (LabelStudio(label="kind"), [("label", "x"), ("label", "y"), ("label", "x")]),
+        (
+            LabelStudio(
+                label_config='<View><Image name="i" value="$image"/><Choices name="pet" toName="i">'
+                '<Choice value="cat"/></Choices></View>'
+            ),
+            [("pet", "cat"), None, None],
+        ),
+        (LabelStudio(label_config='<View><Image name="i" value="$image"/></View>'), [None] * 3),
+    ],
+)
+def test_known_labels_are_predictions_where_the_configuration_has_them(server, chosen) -> None:
+    pictures = pl.DataFrame({"label": ["cat", "dog", None], "kind": ["x", "y", "x"]})
+    found = predictions(server, pictures)
+    assert [it and (it.control, it.choice) for it in found] == chosen
+    assert found[0] is None or found[0].as_json()["result"][0]["type"] == "choices"

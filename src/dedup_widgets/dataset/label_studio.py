@@ -110,6 +110,21 @@ _SHOWN = ("url", "label_config", "label", "root_on_server", "timeout", "tasks_a_
 
 
 @dataclass(frozen=True, slots=True)
+class Prediction:
+    """A choice of a labelling configuration that was made before: of which control, and which."""
+
+    control: str
+    of: str
+    choice: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as Label Studio takes it."""
+        place = {"from_name": self.control, "to_name": self.of, "type": "choices"}
+        result = {**place, "value": {"choices": [self.choice]}}
+        return {"model_version": "labelled before", "result": [result]}
+
+
+@dataclass(frozen=True, slots=True)
 class Handover:
     """What goes to the server: a dataset's folder, and the texts that come with it."""
 
@@ -350,11 +365,19 @@ class Session:
             f"{', '.join(dict.fromkeys(answers))}).\n{self._how_to_serve()}"
         )
 
-    def add_tasks(self, project: int, tasks: Sequence[dict[str, Any]]) -> None:
-        """Add tasks to a project, given the data of each."""
+    def add_tasks(
+        self,
+        project: int,
+        tasks: Sequence[dict[str, Any]],
+        predictions: Sequence[Prediction | None],
+    ) -> None:
+        """Add tasks to a project, given the data of each, and what it was labelled before."""
+        request: list[dict[str, Any]] = [
+            {"data": data} if known is None else {"data": data, "predictions": [known.as_json()]}
+            for data, known in zip(tasks, predictions, strict=True)
+        ]
         with _reasons(self._handover, self._server):
-            rows = [{"data": data} for data in tasks]
-            answer = self._api.call("POST", f"projects/{project}/import", rows)
+            answer = self._api.call("POST", f"projects/{project}/import", request)
         # Label Studio Enterprise takes tasks in the background, and counts none yet.
         taken = answer.get("task_count") if isinstance(answer, dict) else None
         if taken not in (None, len(tasks)):

@@ -120,6 +120,7 @@ class Explorer(ImageGrid):
     accept_plan = method_of(Session.accept_plan)
     create_dataset = method_of(Session.create_dataset)  # type: ignore[arg-type]  # takes any options
     left_out = method_of(Session.left_out)
+    report = method_of(Session.report)
 
     def __init__(
         self,

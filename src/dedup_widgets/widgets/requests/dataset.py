@@ -72,7 +72,8 @@ class DatasetRequests:
             format=wanted.format,
             removed=session.left_out(images),
             path=session.path,
-            **session.columns_of_dataset(images),
+            **session.columns_of_dataset(images, _split(wanted)),
+            **_split(wanted),
         )
         if wanted.annotate is not None:
             handover = Handover(
@@ -99,6 +100,8 @@ class DatasetRequests:
             unreadable=counts.unreadable,
             removed=counts.removed,
             copies=copies,
+            companions=counts.companions,
+            left_behind=counts.left_behind,
             lost_groups=lost,
         )
 
@@ -118,6 +121,7 @@ class DatasetRequests:
             format=wanted.format,
             allow_duplicates=wanted.copies,
             merge=session.mergeable if wanted.merge else (),
+            **_split(wanted),
             progress=self._progress(request, "writing"),
         )
         url, problem = None, None
@@ -177,6 +181,11 @@ class DatasetRequests:
 def _resolved(folder: str | os.PathLike[str]) -> Path:
     """Return where a folder really is, whatever links lead there."""
     return Path(folder).expanduser().resolve()
+
+
+def _split(wanted: DatasetForm) -> dict[str, Any]:
+    """Return the split for all images, where the column of splits is not gone by."""
+    return {} if wanted.splits else {"split": "train"}
 
 
 def _server(wanted: protocol.Server) -> LabelStudio:
