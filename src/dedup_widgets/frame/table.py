@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from dedup_widgets._forks import note_use
 from dedup_widgets._paths import absolute, as_unicode
 from dedup_widgets.errors import InputError
 
@@ -41,6 +42,7 @@ def to_polars(data: Any) -> pl.DataFrame:
     InputError
         When data is no table.
     """
+    note_use()
     if isinstance(data, pl.LazyFrame):
         return data.collect()
     if isinstance(data, pl.DataFrame):
