@@ -31,6 +31,7 @@ EXPERIMENTS = (
     "similar",
     "groups",
     "growth",
+    "widget",
     *OF_THEIR_OWN,
 )
 RESULTS = Path(__file__).parent / "results"

@@ -2,7 +2,7 @@
 
 import base64
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, Protocol
@@ -42,12 +42,14 @@ class Review(Protocol):
     """What a report tells of: a :class:`~dedup_widgets.review.session.Session`."""
 
     frame: pl.DataFrame
-    paths: list[str]
     path: str
     label: str | None
     split: str | None
     summary: Summary
     store: Store
+
+    @property
+    def paths(self) -> Sequence[str]: ...  # noqa: D102
 
     @property
     def plan(self) -> pl.DataFrame | None: ...  # noqa: D102
