@@ -66,12 +66,15 @@ class PictureComparison:
                 for part in _parts(todo):
                     there = self._comparables({name for pair in part for name in pair})
                     both = [(a, b) for a, b in part if a in there and b in there]
-                    found = list(pool.map(lambda pair: confirm(*pair), _of(there, both)))
+                    found = []
+                    for evidence in pool.map(lambda pair: confirm(*pair), _of(there, both)):
+                        found.append(evidence)
+                        report(1)
                     new = dict(zip(both, found, strict=True))
                     blobs = {pair: msgspec.msgpack.encode(it) for pair, it in new.items()}
                     self._cache.add_evidence(blobs, RULES_VERSION)
                     known |= new
-                    report(len(part))
+                    report(len(part) - len(both))
         refused = Evidence(is_confirmed=False)
         found_in_order = [known.get(pair, refused) for pair in ordered]
         return [
