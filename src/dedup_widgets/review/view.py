@@ -103,6 +103,8 @@ class View(Watched):
         The images as similar ones are searched among them; None without embeddings.
     words : WordSearch or None
         What finds them by words; None without embeddings.
+    went_on : str
+        Which earlier review this goes on with, in words; nothing where it begins anew.
     """
 
     def __init__(
@@ -123,6 +125,7 @@ class View(Watched):
         self.path = path
         self.score = score if score in frame.columns else None
         self.store = open_store(store)
+        self.went_on = ""
         self._near = near
         self._lookup = Lookup(paths)
         self._selected: Mask = np.zeros(len(frame), np.bool_)
