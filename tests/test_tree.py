@@ -30,6 +30,10 @@ def columns(*names, sure=False):
         (["imagenet/train/n01/1.jpg", "imagenet/val/n02/2.jpg"], "train val", "n01 n02"),
         (["Training/a/1.jpg", "Testing/b/1.jpg"], "Training Testing", "a b"),
         (["train/1.jpg", "train/2.jpg"], "train train", None),
+        (["train2017/1.jpg", "val2017/2.jpg"], "train2017 val2017", None),
+        (["train-set/a/1.jpg", "test-set/b/2.jpg"], "train_set test_set", "a b"),
+        (["seg_train/sea/1.jpg", "seg_test/sky/2.jpg"], "seg_train seg_test", "sea sky"),
+        (["trains/1.jpg", "trainers/2.jpg"], None, "trains trainers"),
         # Not clear:
         (["1.jpg", "cat/1.jpg"], None, None),
         (["2019/1.jpg", "2020/1.jpg"], None, None),
@@ -48,6 +52,11 @@ def columns(*names, sure=False):
 def test_a_clear_tree_names_splits_and_classes(names, split, label):
     expected = {"split": split, "label": label}
     assert columns(*names) == {k: v.split() for k, v in expected.items() if v}
+
+
+def test_images_to_test_on_may_have_no_classes():
+    found = columns("train/cat/1.jpg", "train/dog/2.jpg", "test/3.jpg")
+    assert found == {"split": ["train", "train", "test"], "label": ["cat", "dog", None]}
 
 
 def test_folders_are_labels_where_the_caller_says_so():

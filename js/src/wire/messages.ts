@@ -324,6 +324,7 @@ export interface DatasetForm {
   copies: boolean;
   merge: boolean;
   annotate: Server | null;
+  splits?: boolean;
 }
 /**
  * The images that stay under the plan.
@@ -680,6 +681,8 @@ export interface PreviewReply {
   unreadable: number;
   removed: number;
   copies: number;
+  companions: number;
+  left_behind: number;
   lost_groups: number;
 }
 /**
@@ -696,6 +699,7 @@ export interface CreateReply {
 }
 export interface Events {
   progress: ProgressEvent;
+  working: WorkingEvent;
   selection: SelectionEvent;
   plan: PlanEvent;
   frame: FrameEvent;
@@ -713,6 +717,14 @@ export interface ProgressEvent {
   done: number;
   total: number;
   text: string;
+}
+/**
+ * A request is still worked on; said each second until it is answered.
+ */
+export interface WorkingEvent {
+  event: "working";
+  client: number;
+  target: number;
 }
 /**
  * The selection changed, by Python or by another page.

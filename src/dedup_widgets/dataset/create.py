@@ -145,7 +145,7 @@ def create_dataset(
         is left on disk.
     AnnotateError
         When the dataset was written, but could not be sent; it stays, and is the `dataset` of
-        the error. When label-studio-sdk is missing, which is found before anything is written.
+        the error. When httpx is missing, which is found before anything is written.
 
     See Also
     --------
@@ -222,7 +222,7 @@ def create_dataset(
             description=description,
             project=project,
             project_description=project_description,
-            companions=len(spec.companions),
+            companions=len(spec.companions) + len(spec.coco),
             left_behind=spec.left_behind,
         )
         if server is None:
@@ -294,6 +294,6 @@ def preview(
         renamed=sum(Path(item.source).name != item.name for item in spec.items),
         unreadable=spec.unreadable,
         removed=len(spec.removed),
-        companions=len(spec.companions),
+        companions=len(spec.companions) + len(spec.coco),
         left_behind=spec.left_behind,
     )

@@ -6,9 +6,11 @@ import os
 import stat
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from dedup_widgets._paths import absolute, as_unicode, native
 from dedup_widgets._text import counts
@@ -150,6 +152,7 @@ class _Scan:
 
     def of_one(self, given: str) -> tuple[str | None, list[str]]:
         """Return the folder that a name stands for, if it is one, and its images."""
+        given = _local(given)
         path = os.path.abspath(os.path.expanduser(given))  # noqa: PTH100, PTH111
         if not given:
             raise InputError("images is an empty string; pass a directory, '.' for this one")
@@ -180,8 +183,10 @@ class _Scan:
         """Return the images of files and folders, in their order, each once."""
         paths: list[str] = []
         try:
+            if isinstance(where, bytes | bytearray | Mapping):
+                raise TypeError(type(where).__name__)
             for item in where:
-                name = os.fsdecode(item)
+                name = _local(os.fsdecode(item))
                 if "://" not in name and os.path.isdir(native(name)):  # noqa: PTH112
                     paths += self.of_one(name)[1]
                 else:
@@ -293,7 +298,9 @@ class _Scan:
                     continue
                 suffix = _suffix(entry.name)
                 if not _fits(entry.name, pattern):
-                    self.not_taken[HIDDEN][suffix] += 1
+                    # Others, as ._a.jpg beside a.jpg, are what systems write for themselves.
+                    if suffix in IMAGE_SUFFIXES and not entry.name.startswith("._"):
+                        self.not_taken[HIDDEN][suffix] += 1
                 elif suffix in IMAGE_SUFFIXES or self._is_picture(entry, suffix):
                     self._inodes[entry.path] = entry.inode()
                     yield entry.path
@@ -346,6 +353,11 @@ class _Scan:
                         below.append(entry.path)
             waiting += sorted(below, reverse=True)
             yield folder
+
+
+def _local(name: str) -> str:
+    """Return the path that a URL of a local file stands for; others as they are."""
+    return url2pathname(urlsplit(name).path) if name.startswith("file://") else name
 
 
 def _suffix(name: str) -> str:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -20,7 +21,13 @@ from dedup_widgets.frame.collection import Collection
 from dedup_widgets.frame.provenance import provenances
 from dedup_widgets.frame.scale import NEAR
 from dedup_widgets.frame.schema import for_planning
-from dedup_widgets.frame.table import file_name, is_frame, require_columns, to_polars
+from dedup_widgets.frame.table import (
+    file_name,
+    is_frame,
+    require_columns,
+    rows_of,
+    to_polars,
+)
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
 from dedup_widgets.planning.changes import changes
 from dedup_widgets.planning.labels import disagreeing, has_labels, merge_labels, require_labels
@@ -34,6 +41,7 @@ from dedup_widgets.review.following import Following
 from dedup_widgets.review.history import History, State
 from dedup_widgets.review.journal import Journal
 from dedup_widgets.review.missing import without_missing
+from dedup_widgets.review.report import MOST_GROUPS, report
 from dedup_widgets.review.reviewed import Reviewed
 from dedup_widgets.review.steps import (
     CollectionStep,
@@ -190,7 +198,7 @@ class Session(View):
         self._decisions = self._stored.read()
         self._reviewed = self._seen_of(frame)
         try:
-            self._planner = Planner(for_planning(frame, self.path, self.score))
+            self._planner = self._planner_of(frame)
             if near is not None and near != self._planner.near:
                 self._decisions = self._decisions.with_near(near)
             self._follow(self._decisions)
@@ -202,6 +210,9 @@ class Session(View):
         self._journal = Journal(self.store.library, self.paths, f"{self.path} {made}")
         if not (restore and self._went_on()):
             self._begin_history()
+
+    def _planner_of(self, frame: pl.DataFrame) -> Planner:
+        return Planner(for_planning(frame, self.path, self.score), paths=self._lookup)
 
     def _went_on(self) -> bool:
         """Go on with the last review of the same images, if there is one."""
@@ -220,6 +231,8 @@ class Session(View):
             earlier.history.note(step)
         earlier.history.note(ReviewedStep.between(then.reviewed, self._reviewed.pairs))
         self._history = earlier.history
+        steps = counted(len(earlier.history) - 1, "step")
+        self.went_on = f"Gone on with the review of {earlier.history.started:%Y-%m-%d}: {steps}."
         if given is not None and given != earlier.start.decisions.near:
             self.near = given
         return True
@@ -239,7 +252,7 @@ class Session(View):
                 self._follow(decisions)
             if steps[-1]:
                 self._reviewed = seen
-                self.report(Change("reviewed"))
+                self.tell(Change("reviewed"))
             if self._history is not None:
                 for step in steps:
                     self._history.note(step)
@@ -301,6 +314,15 @@ class Session(View):
             if column is not None and "group" in self.known.columns
         }
 
+    def _show_again(self, rows: np.ndarray, part: pl.DataFrame) -> None:
+        super()._show_again(rows, part)
+        group = self.known["group"][rows]
+        for column, mask in self._disagreeing.items():
+            of_rows = pl.DataFrame({"group": group, "value": self.frame[column][rows]})
+            later = mask.copy()
+            later[rows] = disagreeing(of_rows, "value")
+            self._disagreeing = {**self._disagreeing, column: later}
+
     # The job that it is of
 
     @property
@@ -313,7 +335,7 @@ class Session(View):
         with self.lock:
             before, self._scoring = self._scoring, text
             if text != before:
-                self.report(Change("scoring", before, text))
+                self.tell(Change("scoring", before, text))
 
     def refill(self, frame: pl.DataFrame) -> None:
         """Take other scores and facts of the same images; all else stays as it is."""
@@ -324,7 +346,7 @@ class Session(View):
             self._stored = StoredDecisions(frame, self.store.library, self.path)
             found = self._stored.read()
             self._reviewed = self._seen_of(frame)
-            self._planner = Planner(for_planning(frame, self.path, self.score))
+            self._planner = self._planner_of(frame)
             self._as_scored = Decisions(), None
             self._why_no_plan = None
             self._follow(
@@ -426,13 +448,21 @@ class Session(View):
         self._require_plan()
         with self.lock:
             chosen, gone = self.mask(what), self.mask(instead_of)
-            group = self.frame["group"]
-            rivals = group.is_in(group.filter(chosen).drop_nulls().implode()).fill_null(False)
+            rivals = self._in_groups_of(chosen)
             self._decide(
                 self._decisions.choose(
-                    self.paths_in(chosen), instead_of=self.paths_in(gone | rivals.to_numpy())
+                    self.paths_in(chosen), instead_of=self.paths_in(gone | rivals)
                 )
             )
+
+    def _in_groups_of(self, mask: Mask) -> Mask:
+        """Return the rows of the groups that some rows are in."""
+        group = self.frame["group"].fill_null(0).to_numpy()
+        is_one = np.zeros(int(group.max(initial=0)) + 1, np.bool_)
+        is_one[group[mask]] = True
+        is_one[0] = False
+        among: Mask = is_one[group]
+        return among
 
     def unchoose_keepers(self, what: Any) -> None:
         """Leave the choice of these images' groups to the rules again."""
@@ -462,9 +492,12 @@ class Session(View):
         self._require_plan()
         require_columns(self.frame, ["fingerprint"], "telling who is not a duplicate")
         with self.lock:
-            groups = self.frame.select("group", f=pl.col("fingerprint").cast(pl.String))
+            rows = np.flatnonzero(self._in_groups_of(mask))
+            groups = rows_of(self.frame, rows, ["group", "fingerprint"]).select(
+                "group", f=pl.col("fingerprint").cast(pl.String)
+            )
             copies = groups.drop_nulls().group_by("group", "f").len()
-            mine = copies.join(groups.filter(mask), on=["group", "f"], how="semi")
+            mine = copies.join(groups.filter(mask[rows]), on=["group", "f"], how="semi")
             sizes = (
                 mine["group"]
                 .value_counts()
@@ -496,7 +529,7 @@ class Session(View):
         mask = self.mask(what)
         self._require_plan()
         require_columns(self.frame, ["fingerprint"], "telling who is not a duplicate")
-        prints = self.frame.filter(mask)["fingerprint"].cast(pl.String).drop_nulls()
+        prints = self.frame["fingerprint"].filter(mask).cast(pl.String).drop_nulls()
         with self.lock:
             self._decide(self._decisions.rejoin(prints), about=self._names_of(mask))
 
@@ -536,7 +569,7 @@ class Session(View):
         """Plan anew, keep what the steps decided, and show exactly this plan."""
         assert self._planner is not None
         with self.lock:
-            plan = self._planner.plan(**self._arguments(decisions))
+            plan, rows = self._planner.replan(self._plan, **self._arguments(decisions))
             self._stored.write(*steps)
             old_plan, old_near = self._plan, self._near
             near = self._planner.near if decisions.near is None else decisions.near
@@ -547,7 +580,10 @@ class Session(View):
             else:
                 self.sort_again()
             self._decisions, self._plan, self._near = decisions, plan, near
-            self._show(self._following.at(plan, near))
+            if rows is None or near != old_near:
+                self._show(self._following.at(plan, near))
+            else:
+                self._show_again(*self._following.again(plan, near, rows))
             self.collections.frame = self.frame
             self._changes = self._changes_since_scored()
             self._not_duplicates = {print_ for pair in decisions.not_duplicates for print_ in pair}
@@ -684,7 +720,7 @@ class Session(View):
                 self.clauses = dict(step.after)
             case CollectionStep() | RenameStep():
                 done = self.collections.apply(step)
-                self.report(Change("collections"))
+                self.tell(Change("collections"))
                 if isinstance(done, RenameStep):
                     self._follow_rename(done)
                 return done
@@ -749,7 +785,7 @@ class Session(View):
         """
         with self.changing():
             self.select(self.accepted(self.view_mask()))
-            self.collections[name] = self.rest
+            self.collections[name] = self.rest_mask
             return self.collections[name]
 
     def accepted(self, shown: Mask) -> Mask:
@@ -806,6 +842,23 @@ class Session(View):
         return create_dataset(
             rows, name, path=self.path, allow_duplicates=allow_duplicates, **options
         )
+
+    def report(self, path: str | os.PathLike[str], *, groups: int = MOST_GROUPS) -> Path:
+        """Write the review as one HTML file that works offline, with the pictures in it.
+
+        Parameters
+        ----------
+        path
+            Where to write, such as ``"report.html"``; a file that is there is replaced.
+        groups
+            How many groups are shown; all are counted.
+
+        Returns
+        -------
+        Path
+            The file.
+        """
+        return report(self, path, groups=groups)
 
     def columns_of_dataset(
         self, rows: pl.DataFrame, options: Mapping[str, Any] = MappingProxyType({})

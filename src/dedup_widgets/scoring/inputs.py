@@ -118,8 +118,10 @@ def _from_file(given: str) -> Any:
     """Return the table or the list of paths that a file is; else the name as it was given."""
     path = Path(given).expanduser()
     suffix = path.suffix.lower()
-    if (suffix not in _TABLES and suffix not in _LISTS) or not path.is_file():
-        if path.is_file():
+    # Path.is_file raises where a name is too long.
+    is_file = os.path.isfile(path)  # noqa: PTH113
+    if not is_file or (suffix not in _TABLES and suffix not in _LISTS):
+        if is_file:
             _refuse_archive(path)
         return given
     if read := _TABLES.get(suffix):
@@ -130,6 +132,7 @@ def _from_file(given: str) -> Any:
             raise InputError(f"{path} cannot be read as {suffix[1:]}: {reason}") from error
     text = path.read_text(encoding="utf-8", errors="surrogateescape")
     names = [line.strip() for line in text.splitlines() if line.strip()]
+    names = [name for name in names if name[0] != "#" or os.path.lexists(absolute(name))]
     if not names:
         raise InputError(f"{path}: the list is empty; write one path a line")
     # As tools for lists of files do, first beside the list, then from here.
@@ -146,15 +149,18 @@ def _from_file(given: str) -> Any:
 def _refuse_archive(path: Path) -> None:
     with path.open("rb") as file:
         head = file.read(512)
-    if head.startswith((b"PK\3\4", b"7z\xbc\xaf", b"Rar!")) or head[257:262] == b"ustar":
+    if (
+        head.startswith((b"PK\3\4", b"7z\xbc\xaf", b"Rar!", b"\x1f\x8b", b"BZh", b"\xfd7zXZ"))
+        or head[257:262] == b"ustar"
+    ):
         kind = "a zip" if head.startswith(b"PK") else "a packed"
         raise InputError(f"{path} is {kind} archive; unpack it, and pass the folder")
 
 
 def _name_the_paths(frame: pl.DataFrame) -> None:
     """Refuse a frame without a column ``path``, and name the column that looks like one."""
-    for name in frame.columns:
-        if name not in COLUMNS and frame.schema[name] == pl.String:
+    for name, dtype in frame.schema.items():
+        if name not in COLUMNS and dtype == pl.String:
             some = frame[name].drop_nulls().head(20).to_list()
             if some and all(os.path.lexists(absolute(str(value))) for value in some):
                 raise InputError(

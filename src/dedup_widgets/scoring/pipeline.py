@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from dedup_widgets._progress import Progress
+from dedup_widgets._secrets import without_secrets
 from dedup_widgets._threads import single_core_threads
 from dedup_widgets.errors import ImageError, ModelError
 from dedup_widgets.images.decode import decode
@@ -411,7 +412,7 @@ def _stat(source_for: SourceFor, path: str) -> Entry | FileRecord:
     try:
         return source_for(path).stat(path)
     except ImageError as error:
-        return FileRecord(Entry(path, 0, ""), error=str(error))
+        return FileRecord(Entry(path, 0, ""), error=without_secrets(str(error)))
 
 
 def _read(source_for: SourceFor, entry: Entry, embedder: Embedder, once: _Once) -> _ReadFile:
@@ -420,7 +421,7 @@ def _read(source_for: SourceFor, entry: Entry, embedder: Embedder, once: _Once) 
         data = source_for(entry.path).read(entry.path)
     except ImageError as error:
         # It may be readable next time with the same size and date, so this is not remembered.
-        return _ReadFile(FileRecord(entry, error=str(error)), lasting=False)
+        return _ReadFile(FileRecord(entry, error=without_secrets(str(error))), lasting=False)
     return once(entry, data, lambda: _decoded(entry, data, embedder))
 
 

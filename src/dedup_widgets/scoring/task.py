@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 import dedup_widgets.scoring.keepers as keepers
+from dedup_widgets._forks import note_use
 from dedup_widgets._paths import absolute
 from dedup_widgets._progress import Progress
 from dedup_widgets._threads import processors
@@ -132,6 +133,8 @@ class ScoringTask:
                 workers=self.workers,
                 progress=progress,
                 old=old,
+                # Those of thousands of parts would take the place of all others.
+                keep_searches=self.within is None,
             )
 
         scope = scope_of(ranked, [Provenance(against=self.against, within=self.within)])
@@ -184,6 +187,7 @@ def plan_scoring(
     within: str | None = None,
 ) -> ScoringTask:
     """Check the arguments of :func:`score`, and find the images, before any work."""
+    note_use()
     near = NEAR if near is None else near
     if not (isinstance(near, int | float) and 0 <= near <= 1):
         raise InputError(f"near is {near!r}; it must lie in [0, 1], on the uniqueness scale")

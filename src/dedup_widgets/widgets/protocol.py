@@ -103,6 +103,15 @@ class ProgressEvent(Event, tag="progress"):
     text: str
 
 
+class WorkingEvent(Event, tag="working"):
+    """A request is still worked on; said each second until it is answered."""
+
+    client: int
+    """The page that sent the request."""
+    target: int
+    """Its request's ``seq``."""
+
+
 # The histogram
 
 
@@ -675,6 +684,8 @@ class DatasetForm(msgspec.Struct, frozen=True):
     """Carry labels and tags of duplicates that are left out over to their keepers."""
     annotate: Server | None
     """Where to send it; null for nowhere."""
+    splits: bool = True
+    """Go by the column of splits, if there is one."""
 
 
 class PreviewReply(Reply):
@@ -692,6 +703,10 @@ class PreviewReply(Reply):
     removed: int
     copies: int
     """Exact copies of other images in it: left out, or kept if the form says so."""
+    companions: int
+    """Files of labels, captions, settings and masks that go along with their pictures."""
+    left_behind: int
+    """Those that this format or mode has no place for."""
     lost_groups: int
     """Groups of which no image is in the dataset."""
 

@@ -10,13 +10,18 @@ from dedup_widgets.errors import InputError
 from dedup_widgets.frame.provenance import offered
 from dedup_widgets.frame.schema import NOT_SCORED
 from dedup_widgets.frame.table import file_name
-from dedup_widgets.review.display import codes, sortable
+from dedup_widgets.review.display import sortable
 from dedup_widgets.review.view import View
 from dedup_widgets.review.watched import Change
 from dedup_widgets.widgets import protocol
 from dedup_widgets.widgets.base import Handler, News
 from dedup_widgets.widgets.protocol import Buffers, pack_bits, read_array, unpack_bits
 from dedup_widgets.widgets.thumbnails import Thumbnail, load_thumbnails
+
+MAX_TILES = 1_000
+"""Images that are told of at once."""
+MAX_SIMILAR = 1_000
+"""Similar images that are found at once."""
 
 
 class GridRequests:
@@ -96,17 +101,13 @@ class GridRequests:
 
     def _plan_arrays(self) -> dict[str, np.ndarray]:
         """Return what the plan has for each row."""
-        view = self._view
-        kind, keep = codes(view.known, view.near, view.bands.ungrouped)
-        scores = np.full(len(view), np.nan, np.float32)
-        if view.score:
-            scores = view.known["uniqueness"].fill_null(float("nan")).to_numpy()
+        shown, bands = self._view.shown, self._view.bands
         return {
-            "scores": scores,
-            "band": view.bands.band,
-            "place": view.bands.place,
-            "kind": kind,
-            "keep": keep,
+            "scores": shown.scores,
+            "band": bands.band,
+            "place": bands.place,
+            "kind": shown.kind,
+            "keep": shown.keep,
         }
 
     def _summary(self) -> protocol.Summary:
@@ -120,7 +121,9 @@ class GridRequests:
     def _tiles(
         self, request: protocol.TilesRequest, _in: list[Any], out: Buffers
     ) -> protocol.TilesReply:
-        rows = self._checked(request.rows)
+        if len(request.rows) > MAX_TILES:
+            raise InputError(f"{len(request.rows)} images at once; ask for {MAX_TILES} at most")
+        rows = self._checked(dict.fromkeys(request.rows))
         tiles, blob = self._tiles_of(rows, request.thumbs, request.facts)
         return protocol.TilesReply(tiles=tiles, blob=out.add(blob))
 
@@ -182,8 +185,10 @@ class GridRequests:
     ) -> protocol.SimilarReply:
         if self._view.why_no_similar:
             raise InputError(f"similar items are off: {self._view.why_no_similar}")
-        if request.k < 0:
-            raise ValueError(f"k is {request.k}; it must be a number of images")
+        if not 0 <= request.k <= MAX_SIMILAR:
+            raise ValueError(
+                f"k is {request.k}; it must be a number of images, {MAX_SIMILAR} at most"
+            )
         (row,) = self._checked([request.row])
         rows, distances = self._view.similar_rows(row, request.k)
         tiles, blob = self._tiles_of(rows.tolist(), thumbs=True)
