@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dedup_widgets._paths import absolute, as_unicode
+from dedup_widgets._urls import refuse_secrets
 from dedup_widgets.errors import InputError
 
 
@@ -127,6 +128,8 @@ def checked_paths(frame: pl.DataFrame, column: str = "path") -> list[str]:
             f"column {column!r} is null in {paths.null_count()} rows, row {row} first; "
             f"drop them: frame.drop_nulls({column!r})"
         )
+    for url in paths.filter(paths.str.contains("://", literal=True)):
+        refuse_secrets(url)
     files = pl.Series([absolute(path) for path in paths], dtype=pl.String)
     if files.n_unique() < len(files):
         twice = paths.filter(files.is_duplicated()).unique(maintain_order=True)
