@@ -22,6 +22,7 @@ EXPERIMENTS = (
     "fidelity",
     "stages",
     "hashing",
+    "photos",
     "neighbors",
     "pruning",
     "exactness",

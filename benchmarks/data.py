@@ -9,6 +9,7 @@ import os
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,56 @@ def make_photos(data: Path, n: int) -> Path:
         if choose.random() < 0.5:
             photo = ImageOps.mirror(photo)
         photo.save(making / f"{number:06}.jpg", quality=90)
+    making.rename(folder)
+    return folder
+
+
+def make_big_photos(data: Path, n: int, megapixels: int, kind: str) -> Path:
+    """Write photos as cameras do: large, with the sensor's noise, and EXIF data.
+
+    They are of the folder that `OWN_PHOTOS` names, or else of `make_photos`, brought to 4:3 and the
+    size. JPEGs are of quality 92 with halved colours; every fourth is stored turned.
+
+    Returns
+    -------
+    Path
+        A folder of n files, beside a folder ``warm-up`` of one small picture.
+    """
+    folder = data / f"big-photos-{megapixels}-{n}" / kind
+    if folder.exists():
+        return folder
+    from PIL import ExifTags, Image, ImageOps
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    width = round((megapixels * 1e6 * 4 / 3) ** 0.5 / 16) * 16
+    size = (width, width * 3 // 4)
+    own = os.environ.get(OWN_PHOTOS)
+    sources = sorted(Path(own or make_photos(data, n)).rglob("*.[jJ][pP]*[gG]"))
+    chance = np.random.default_rng([3, n, megapixels])
+    saving: dict[str, Any] = {
+        "jpg": {"quality": 92, "subsampling": "4:2:0"},
+        "png": {"compress_level": 3},
+        "webp": {"quality": 85, "method": 2},
+        "heic": {"quality": 80},
+    }[kind]
+    making = _empty(folder.with_suffix(".making"))
+    for number in range(n):
+        with Image.open(sources[number % len(sources)]) as image:
+            small = ImageOps.fit(image.convert("RGB"), (800, 600))
+        pixels = np.asarray(small.resize(size, Image.Resampling.BICUBIC), np.float32)
+        # Of the light itself, whose noise grows with its square root, and of reading it.
+        noise = chance.standard_normal(pixels.shape, np.float32) * np.sqrt(0.04 * pixels + 2)
+        photo = Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8))
+        exif = Image.Exif()
+        exif[ExifTags.Base.Make], exif[ExifTags.Base.Model] = "Benchmark", f"{megapixels} MP"
+        exif[ExifTags.Base.Orientation] = 6 if number % 4 == 3 else 1
+        taken = {ExifTags.Base.DateTimeOriginal: f"2026:01:01 10:{number % 60:02}:00"}
+        exif.get_ifd(ExifTags.IFD.Exif).update(taken)
+        photo.save(making / f"{number:06}.{kind}", exif=exif, **saving)
+    if not (other := folder.parent / "warm-up").exists():
+        other.mkdir()
+        small.save(other / "small.jpg")
     making.rename(folder)
     return folder
 

@@ -38,7 +38,7 @@ def ours(data: Path, n: int) -> Values:
     from dedup_widgets.images.thumbnail import thumbnail
 
     return in_threads(
-        lambda path: thumbnail(decode(Path(path).read_bytes()).rgb), make.photos(data, n)
+        lambda path: thumbnail(decode(Path(path).read_bytes()).reduced), make.photos(data, n)
     )
 
 
@@ -60,14 +60,15 @@ def imagehash(data: Path, n: int, kind: str) -> Values:
     return in_threads(lambda path: work(Image.open(path)), make.photos(data, n))
 
 
-def imagededup(data: Path, n: int) -> Values:
-    """Hash a folder by its own worker processes.
-
-    Importing it demands torchvision for networks that are not used here; an empty stand-in for it
-    lives in this process alone.
-    """
+def without_torchvision() -> None:
+    """Put an empty stand-in for torchvision into this process, for networks that are not used."""
     for name in ("", ".models", ".models.vision_transformer", ".transforms"):
         sys.modules[f"torchvision{name}"] = MagicMock()
+
+
+def imagededup(data: Path, n: int) -> Values:
+    """Hash a folder by its own worker processes."""
+    without_torchvision()
     from imagededup.methods import PHash
 
     photos = make.photos(data, n)

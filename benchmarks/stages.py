@@ -42,13 +42,13 @@ def stages(data: Path, n: int, model: str) -> Values:
         with Image.open(path) as image:
             image.convert("RGB")
 
-    ready = [embedder.prepare(decode(Path(path).read_bytes()).rgb) for path in paths[:BATCH]]
+    ready = [embedder.prepare(decode(Path(path).read_bytes()).reduced) for path in paths[:BATCH]]
     embedder.encode(ready)
     read, files = _each(lambda path: Path(path).read_bytes(), paths)
     alone, _ = _each(pillow, paths)
     whole, pictures = _each(decode, files)
-    small, _ = _each(lambda picture: thumbnail(picture.rgb), pictures)
-    shrink, prepared = _each(lambda picture: embedder.prepare(picture.rgb), pictures)
+    small, _ = _each(lambda picture: thumbnail(picture.reduced), pictures)
+    shrink, prepared = _each(lambda picture: embedder.prepare(picture.reduced), pictures)
     start = time.process_time()
     for at in range(0, n, BATCH):
         embedder.encode(prepared[at : at + BATCH])

@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 import dedup_widgets as dw
-from dedup_widgets.dataset.annotate import LabelStudio, annotate, labelling, task_data
+from dedup_widgets.dataset.annotate import LabelStudio, annotate, labelling, predictions, task_data
 from dedup_widgets.dataset.create import create_dataset
 from dedup_widgets.dataset.label_studio import Handover
 from dedup_widgets.dataset.result import Annotation, Dataset
@@ -34,10 +34,8 @@ from label_studio_server import (
 )
 from needs import do_without
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:label_studio_sdk")
-
-needs_sdk = pytest.mark.skipif(
-    find_spec("label_studio_sdk") is None, reason="NO LABEL STUDIO SDK: install the extra annotate"
+needs_httpx = pytest.mark.skipif(
+    find_spec("httpx") is None, reason="NO HTTPX: install the extra annotate"
 )
 
 TOKEN = hashlib.sha1(b"only for tests").hexdigest()
@@ -80,7 +78,7 @@ def whole(folder: Path) -> bool:
 
 
 @pytest.mark.slow
-@needs_sdk
+@needs_httpx
 def test_without_a_server_the_error_says_how_to_start_one_and_the_dataset_stays(
     frame: pl.DataFrame, tmp_path: Path
 ) -> None:
@@ -126,18 +124,17 @@ def test_address_and_token_come_from_the_environment_unless_given(
     assert "mine" not in repr(mine)
 
 
-def test_without_the_sdk_nothing_is_written_and_the_error_has_the_pip_command(
+def test_without_httpx_nothing_is_written_and_the_error_has_the_pip_command(
     frame: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "label_studio_sdk", None)
-    monkeypatch.setitem(sys.modules, "label_studio_sdk.client", None)
+    monkeypatch.setitem(sys.modules, "httpx", None)
     with pytest.raises(AnnotateError, match=r'pip install "dedup-widgets\[annotate\]"'):
         create(frame, tmp_path / "datasets", annotate=LabelStudio(token="x"))
     assert not (tmp_path / "datasets").exists()
 
 
 @pytest.mark.slow
-@needs_sdk
+@needs_httpx
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -277,7 +274,7 @@ def failing_server(answers: dict[str, tuple[int, str] | None]) -> Iterator[tuple
 
 
 @pytest.mark.slow
-@needs_sdk
+@needs_httpx
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
@@ -306,7 +303,7 @@ def test_a_server_that_fails_is_told_apart_and_the_dataset_is_not_touched(
 
 
 @pytest.mark.slow
-@needs_sdk
+@needs_httpx
 def test_a_server_that_does_not_answer_is_given_up(frame: pl.DataFrame, tmp_path: Path) -> None:
     dataset = create(frame, tmp_path / "datasets")
     with socket.socket() as silent:
@@ -318,7 +315,7 @@ def test_a_server_that_does_not_answer_is_given_up(frame: pl.DataFrame, tmp_path
 
 
 @pytest.mark.slow
-@needs_sdk
+@needs_httpx
 def test_a_half_made_project_that_cannot_be_deleted_is_named(
     frame: pl.DataFrame, tmp_path: Path
 ) -> None:
@@ -338,7 +335,7 @@ def test_a_half_made_project_that_cannot_be_deleted_is_named(
 @pytest.fixture(scope="module")
 def scripts() -> Path:
     """Return the folder of the command ``label-studio``, which is installed if need be."""
-    pytest.importorskip("label_studio_sdk")
+    pytest.importorskip("httpx")
     if sys.platform == "win32":
         pytest.skip("the command that starts a server is for a POSIX shell")
     try:
@@ -594,3 +591,25 @@ def test_a_server_without_local_file_serving_says_which_setting_it_needs(
         )
         assert projects(other) == before
         assert whole(root / name)
+
+
+@pytest.mark.parametrize(
+    ("server", "chosen"),
+    [
+        (LabelStudio(), [("label", "cat"), ("label", "dog"), None]),
+        (LabelStudio(label="kind"), [("label", "x"), ("label", "y"), ("label", "x")]),
+        (
+            LabelStudio(
+                label_config='<View><Image name="i" value="$image"/><Choices name="pet" toName="i">'
+                '<Choice value="cat"/></Choices></View>'
+            ),
+            [("pet", "cat"), None, None],
+        ),
+        (LabelStudio(label_config='<View><Image name="i" value="$image"/></View>'), [None] * 3),
+    ],
+)
+def test_known_labels_are_predictions_where_the_configuration_has_them(server, chosen) -> None:
+    pictures = pl.DataFrame({"label": ["cat", "dog", None], "kind": ["x", "y", "x"]})
+    found = predictions(server, pictures)
+    assert [it and (it.control, it.choice) for it in found] == chosen
+    assert found[0] is None or found[0].as_json()["result"][0]["type"] == "choices"

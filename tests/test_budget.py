@@ -189,6 +189,11 @@ def test_deep_pixels_look_the_same_however_many_lines_are_worked_on_at_a_time(mo
         assert shown.max() > 245
 
 
+def test_16_bits_are_brought_to_8_by_the_nearest_tone():
+    tones = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    assert (tone_map(tones) == np.floor(tones / 257 + 0.5)).all()
+
+
 MEASURE = """
 import io, sys
 import numpy as np

@@ -59,7 +59,7 @@ def test_score_writes_csv_without_embeddings(photo_folder, tmp_path):
     ("arguments", "code", "says"),
     [
         (["score", "no such folder"], 1, "no such folder"),
-        (["score", ".", "-o", "x.xlsx"], 1, "must end in .parquet or .csv"),
+        (["score", ".", "-o", "x.xlsx"], 1, "its name must end in one of"),
         (["score", ".", "-o", "none/x.parquet"], 1, "no folder"),
         (["score", ".", "--near", "2"], 2, "--near"),
         (["score", ".", "--precision", "double"], 1, "'fast' or 'exact'"),

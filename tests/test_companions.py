@@ -191,3 +191,13 @@ def test_texts_that_do_not_repeat_are_no_classes(tree, make):
     made = make(df)
     table = pl.read_parquet(made.path / "train" / "metadata.parquet")
     assert table.schema["label"] == pl.String
+
+
+def test_names_that_a_loader_would_expand_block_nothing(tmp_path, make_photo, make, load):
+    names = ["$HOME.jpg", "a%20b.jpg", "~.jpg", "~x.jpg", "100%.jpg", "a#b.jpg", "${PATH}.jpg"]
+    (tmp_path / "in").mkdir()
+    for seed, name in enumerate(names):
+        make_photo(seed).save(tmp_path / "in" / name)
+    made = make(score(tmp_path / "in"))
+    loaded = load("imagefolder", data_dir=str(made.path))["train"]
+    assert sorted(row["source_path"].rpartition("/")[2] for row in loaded) == sorted(names)

@@ -409,7 +409,7 @@ def test_an_answer_is_cancelled_while_it_runs(ex, tmp_path):
 
 @pytest.mark.slow
 def test_a_problem_with_the_annotation_tool_leaves_the_dataset(ex, tmp_path):
-    pytest.importorskip("label_studio_sdk")
+    pytest.importorskip("httpx")
     wanted = dataset(
         {"kind": "plan"}, tmp_path, annotate={"url": "http://127.0.0.1:9", "token": "none"}
     )

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+import dedup_widgets as dw
 from dedup_widgets.errors import InputError
 from dedup_widgets.filters import Context, Filters, absent, filters, mask, parse, present, read
 from dedup_widgets.filters.facets import wire
@@ -587,3 +588,27 @@ def test_dates_travel_as_whole_milliseconds_and_times_as_seconds():
     assert wire(pl.Series([dt.time(1, 0, 0, 500_000)])).tolist() == [3600.5]
     for unit in ("ms", "us", "ns"):
         assert wire(pl.Series([dt.timedelta(minutes=1)], dtype=pl.Duration(unit))).tolist() == [60]
+
+
+@pytest.mark.parametrize("dtype", [pl.List(pl.String), pl.List(pl.Categorical)])
+@pytest.mark.parametrize(
+    ("clause", "rows"),
+    [
+        (["sea"], [0, 1]),
+        (["sky", "dog"], [0, 3]),
+        (["sea", None], [0, 1, 2, 4]),
+        ([None], [2, 4]),
+        ("S", [0, 1]),
+        (present, [0, 1, 3]),
+        (absent, [2, 4]),
+    ],
+)
+def test_tags_are_filtered_like_categories(dtype, clause, rows):
+    tags = pl.Series("tags", [["sea", "sky"], ["sea"], [], ["dog"], None], dtype=dtype)
+    frame = pl.DataFrame({"path": list("abcde"), "uniqueness": [0.5] * 5, "tags": tags})
+    review = dw.Session(frame)
+    review.filters = {"tags": clause}
+    assert review.view["path"].sort().to_list() == ["abcde"[row] for row in rows]
+    assert review.frame.filter(review.filters.expression).height == len(rows)
+    again = dict(review.filters)["tags"]
+    assert set(again) == set(clause) if isinstance(clause, list) else again == clause

@@ -249,7 +249,9 @@ def test_a_decision_log_leads_to_the_same(scored):
     assert_frame_equal(found.plan.select(PLANNED), plan.select(PLANNED), check_exact=True)
 
 
-def test_the_same_review_writes_the_same_log(scored, tmp_path):
+def test_the_same_review_writes_the_same_log(scored, tmp_path, monkeypatch):
+    # Its second Explorer did not go on with the first one then.
+    monkeypatch.setattr(dw.Session, "_went_on", lambda _session: False)
     review = runpy.run_path(str(MADE / "review.py"))["review"]
     ex = review(scored, tmp_path / "store.sqlite")
     ex.log.write_ndjson(tmp_path / "review.jsonl")

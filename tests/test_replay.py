@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.planning.plan import plan
+from dedup_widgets.review import expressions
 from dedup_widgets.review.collections import Collections, Members
 from dedup_widgets.review.decisions import Decisions, StoredDecisions
 from dedup_widgets.review.history import History, State
@@ -397,6 +398,69 @@ def test_no_code_of_a_log_is_run(history, expression):
     history.record(RulesStep(None, (keepers.Rule("evil", expression),)))
     with pytest.raises(InputError, match=r"line 2 .*'evil' is made of more than a log"):
         replay(FRAME, history.log)
+
+
+def deep(depth):
+    return '{"Alias": [' * depth + '{"Column": "bytes"}' + ', "x"]}' * depth
+
+
+def of_string(function, *arguments):
+    literals = [{"Literal": {"Scalar": {"String": text}}} for text in arguments]
+    inner = {"input": [{"Column": "path"}, *literals], "function": {"StringExpr": function}}
+    return json.dumps({"Function": inner})
+
+
+def with_list(data):
+    listed = {"Literal": {"Scalar": {"List": data}}}
+    inner = {"input": [{"Column": "a"}, listed], "function": {"Boolean": {"IsIn": {}}}}
+    return json.dumps({"Function": inner})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pl.col("path").str.pad_start(10**9).meta.serialize(format="json"),
+        pl.col("path").str.zfill(10**9).meta.serialize(format="json"),
+        pl.lit(pl.Series([1, 2])).meta.serialize(format="json"),
+        pl.col("a").repeat_by(10**9).meta.serialize(format="json"),
+        pl.int_range(0, 10**12).meta.serialize(format="json"),
+        pl.concat_str(["path"] * 2).meta.serialize(format="json"),
+        of_string({"Replace": {"n": -1, "literal": True}}, "", "x" * 99),
+        of_string({"Replace": {"n": -1, "literal": True}}, "a", "aa"),
+        of_string("PadStart"),
+        json.dumps({"Literal": {"Series": [255] * 40}}),
+        json.dumps({"Literal": {"Dyn": {"List": [1]}}, "Column": "a"}),
+        with_list([255] * 60),
+        with_list([]),
+        with_list(["a"]),
+        with_list([999]),
+        deep(70),
+        deep(100_000),
+        "[" * 200_000 + "]" * 200_000,
+        '{"Column": "a"',
+        "null",
+    ],
+    ids=lambda text: text[:60],
+)
+def test_a_crafted_rule_is_refused_before_it_is_read(history, text):
+    value = json.dumps([{"about": "odd", "value": text, "highest_first": True}])
+    with pytest.raises(InputError, match="the keeper rule 'odd'"):
+        replay(FRAME, [START, entry(step="rules", value=value)])
+
+
+def test_rules_of_another_process_come_back(history):
+    rule = keepers.prefer("source", ["camera", "web", None])
+    history.record(RulesStep(None, (rule,)))
+    log = history.log
+    expressions._written.clear()
+    expressions._check_list.cache_clear()
+    assert replay(FRAME, log).decisions == Decisions(rules=(rule,))
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000])
+def test_what_is_nested_without_end_is_no_entry(history, text):
+    with pytest.raises(InputError, match="is no JSON"):
+        replay(FRAME, [START, entry(step="rules", value=text)])
 
 
 def test_a_rule_that_polars_cannot_read_is_named(history):

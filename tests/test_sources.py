@@ -1,5 +1,7 @@
 import os
+import struct
 import sys
+import tracemalloc
 import warnings
 from pathlib import Path
 
@@ -243,3 +245,33 @@ def test_a_huge_file_is_refused_unread(tmp_path):
         file.truncate(2**31 + 1)
     with pytest.raises(ImageError, match="too large"):
         LocalFiles().read(str(path))
+
+
+@posix
+@pytest.mark.parametrize("start", [b"", b"%PDF-1.7\n", b"plain text\n" * 9, b"RIFF\0\0\0\0AVI "])
+def test_of_a_long_file_that_is_no_picture_only_the_start_is_read(tmp_path, start):
+    path = tmp_path / "film.jpg"
+    path.write_bytes(start)
+    with path.open("r+b") as file:
+        file.truncate(2**30)
+    tracemalloc.start()
+    with pytest.raises(ImageError, match=r"film.jpg: not an image .*; check where") as caught:
+        LocalFiles().read(str(path))
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+    assert str(caught.value).startswith(str(path))
+
+
+def test_a_long_picture_that_is_known_by_its_end_is_read(tmp_path):
+    path = tmp_path / "long.tga"
+    path.write_bytes(bytes(2**23) + b"TRUEVISION-XFILE.\0")
+    assert len(LocalFiles().read(str(path))) == 2**23 + 18
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_long_picture_is_read_whole(tmp_path, order):
+    """Its directory may lie at its end."""
+    path = tmp_path / "long.tif"
+    head = {"<": b"II", ">": b"MM"}[order] + struct.pack(order + "HI", 42, 2**23)
+    path.write_bytes(head + bytes(2**23))
+    assert len(LocalFiles().read(str(path))) == 2**23 + 8

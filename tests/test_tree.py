@@ -50,6 +50,11 @@ def test_a_clear_tree_names_splits_and_classes(names, split, label):
     assert columns(*names) == {k: v.split() for k, v in expected.items() if v}
 
 
+def test_images_to_test_on_may_have_no_classes():
+    found = columns("train/cat/1.jpg", "train/dog/2.jpg", "test/3.jpg")
+    assert found == {"split": ["train", "train", "test"], "label": ["cat", "dog", None]}
+
+
 def test_folders_are_labels_where_the_caller_says_so():
     assert columns("2019/1.jpg", "a/b/2.jpg", "3.jpg", sure=True) == {"label": ["2019", "b", None]}
 

@@ -88,6 +88,8 @@ const preview = (dataset: DatasetForm): Replies["preview"] | Error =>
         unreadable: 1,
         removed: 4,
         copies: 0,
+        companions: 0,
+        left_behind: 0,
         lost_groups: 3,
       };
 

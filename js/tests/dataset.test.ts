@@ -26,6 +26,8 @@ const preview = (change: Partial<Replies["preview"]> = {}): Replies["preview"] =
   unreadable: 1,
   removed: 3,
   copies: 0,
+  companions: 0,
+  left_behind: 0,
   lost_groups: 0,
   ...change,
 });
@@ -111,6 +113,7 @@ describe("what the dialog starts with", () => {
       format: "imagefolder",
       copies: false,
       merge: false,
+      splits: true,
       annotate: null,
     });
   });

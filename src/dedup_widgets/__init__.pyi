@@ -11,11 +11,13 @@ from .errors import InputError as InputError
 from .errors import ModelError as ModelError
 from .errors import StoreError as StoreError
 from .frame.collection import Collection as Collection
+from .frame.export import export as export
 from .planning.labels import label_conflicts as label_conflicts
 from .planning.labels import leakage as leakage
 from .planning.labels import merge_labels as merge_labels
 from .planning.plan import plan as plan
 from .planning.plan import threshold_curve as threshold_curve
+from .planning.script import script as script
 from .review.decisions import Decisions as Decisions
 from .review.replay import replay as replay
 from .review.session import Session as Session

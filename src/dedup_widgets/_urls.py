@@ -71,13 +71,13 @@ def redacted(path: str) -> str:
 
 
 def has_secret(path: str) -> bool:
-    """Tell whether a URL holds a user's name, or a query that looks signed.
+    """Tell whether a URL that is read here holds a user's name, or a query that looks signed.
 
     >>> has_secret("https://example.org/a.jpg?w=640"), has_secret("https://e.org/a?sig=x")
     (False, True)
     """
     found = _URL.match(path) if "://" in path else None
-    if not found:
+    if not found or found[1].lower() not in STORES | WEB:
         return False
     _, host, rest = found.groups()
     return "@" in host or bool(_query(rest))

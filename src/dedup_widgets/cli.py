@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -34,20 +34,40 @@ app = typer.Typer(
 Lab = Annotated[bool, typer.Option("--lab/--no-lab", help="Open JupyterLab, or stop before it.")]
 
 
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(help="A pattern of what is left out, such as thumbs or '*.gif'; repeatable."),
+]
+
+
+Against = Annotated[
+    str | None,
+    typer.Option(help="An older set, a folder or a scored .parquet: its images stay."),
+]
+
+
+Within = Annotated[
+    str | None,
+    typer.Option(help="folder, or a column: only images of one value may be duplicates."),
+]
+
+
 @contextmanager
-def _exit_codes(kept: str = "nothing was lost") -> Iterator[None]:
-    """Turn errors into one readable line and exit code 1, an interrupt into 130.
+def _exit_codes(kept: str = "nothing was lost", code: int = 1) -> Iterator[None]:
+    """Turn errors into one readable line and an exit code, an interrupt into 130.
 
     Parameters
     ----------
     kept
         What an interrupt leaves, for people to read.
+    code
+        The exit code of an error.
     """
     try:
         yield
     except DedupError as error:
         typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
-        raise typer.Exit(1) from error
+        raise typer.Exit(code) from error
     except KeyboardInterrupt as error:
         typer.secho(
             f"\ninterrupted; {kept}",
@@ -93,7 +113,9 @@ def score(
     output: Annotated[
         Path,
         typer.Option(
-            "-o", "--output", help="Where to write: .parquet, or .csv without embeddings."
+            "-o",
+            "--output",
+            help="Where to write: .parquet; or without embeddings .csv, .jsonl, .json, .txt.",
         ),
     ] = Path("scores.parquet"),
     model: Annotated[
@@ -119,19 +141,23 @@ def score(
     ] = "fast",
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images a network pass.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Decoding threads.")] = None,
+    exclude: Exclude = None,
+    against: Against = None,
+    within: Within = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")] = False,
 ) -> None:
     """Score images by how unlike the others they are, and write the frame."""
     with _exit_codes(_kept_in(store)):
-        from dedup_widgets._paths import absolute
-        from dedup_widgets.images.listing import find_images
+        from dedup_widgets.frame.export import writer
         from dedup_widgets.scoring.score import score as score_images
 
-        write = _writer(output)
+        write = writer(output)
         start = time.perf_counter()
-        images = [path for where in photos for path in find_images(where)]
         frame = score_images(
-            [absolute(path) for path in images],
+            _images(photos),
+            exclude=exclude or (),
+            against=against,
+            within=within,
             model=model,
             near=near,
             store=store,
@@ -143,15 +169,124 @@ def score(
         )
         if frame.is_empty():
             raise InputError(f"no images in {', '.join(photos)}")
-        try:
-            write(frame)
-        except OSError as error:
-            raise InputError(f"cannot write {output}: {error}; name another file") from error
+        write(frame)
         if not quiet:
             _report(frame, time.perf_counter() - start, near)
             typer.echo(f"written to {output}; look at it with: dedup-widgets explore {output}")
         if frame["error"].null_count() == 0:
             raise InputError(f"none of the {len(frame)} files could be read; see column 'error'")
+
+
+@app.command()
+def check(
+    data: Annotated[
+        list[str],
+        typer.Argument(metavar="DATA", help="A folder, a quoted glob, image files, or scores."),
+    ],
+    fail_on: Annotated[
+        str,
+        typer.Option(
+            help="What must not be found: exact, near, leakage, label-conflict, unreadable."
+        ),
+    ] = "exact,near,leakage,label-conflict",
+    against: Against = None,
+    within: Within = None,
+    exclude: Exclude = None,
+    label: Annotated[str | None, typer.Option(help="The column of labels.")] = None,
+    split: Annotated[str | None, typer.Option(help="The column of splits.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--json", help="Where to write JSON; else it is printed.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Where to write a report, one HTML file.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="As for score.")] = "clip-ViT-B-32",
+    near: Annotated[float, typer.Option(min=0, max=1, help="As for score.")] = 0.05,
+    store: Annotated[
+        Path | None, typer.Option(envvar="DEDUP_WIDGETS_STORE", help="As for score.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")] = False,
+) -> None:
+    """Check images before they are trained on: exit code 1 if something is found, 2 for errors.
+
+    By default it fails on each of these that can be told; leakage and label conflicts need
+    columns, which folders may name.
+    """
+    with _exit_codes(_kept_in(store), code=2):
+        from dedup_widgets.review.report import FINDINGS, failed, findings
+        from dedup_widgets.review.session import Session
+        from dedup_widgets.scoring.score import score as score_images
+
+        for file, suffixes in ((report, (".html", ".htm")), (output, (".json",))):
+            if file is not None and file.suffix.lower() not in suffixes:
+                raise InputError(f"cannot write {file.name}: its name must end in {suffixes[0]}")
+            if file is not None and not file.absolute().parent.is_dir():
+                raise InputError(f"there is no folder {file.absolute().parent} to write to")
+        wanted = [name.strip() for name in fail_on.split(",") if name.strip()]
+        failed(dict.fromkeys(FINDINGS, 0), wanted)
+        frame = _scored(data) if against is None and within is None else None
+        if frame is None:
+            frame = score_images(
+                _images(data),
+                model=model,
+                near=near,
+                store=store,
+                exclude=exclude or (),
+                against=against,
+                within=within,
+                progress=not quiet,
+            )
+        if frame.is_empty():
+            raise InputError(f"no images in {', '.join(data)}")
+        review = Session(frame, label=label, split=split, near=near, store=store)
+        found = findings(review)
+        if fail_on == _EVERYTHING:
+            wanted = [name for name in wanted if found[name] is not None]
+        bad = failed(found, wanted)
+        goes = pl.DataFrame() if review.plan is None else review.plan
+        rows = (
+            goes.filter(pl.col("action") == "remove").select("path", "keeper", "kind", "reason")
+            if goes.width
+            else goes
+        )
+        told = json.dumps(
+            {
+                "images": len(frame),
+                "found": found,
+                "failed": bad,
+                "not_taken": review.summary.not_taken,
+                "can_go": rows.to_dicts(),
+            },
+            indent=1,
+            ensure_ascii=False,
+        )
+        if output is None:
+            typer.echo(told)
+        else:
+            output.write_text(told + "\n", encoding="utf-8")
+        if report is not None:
+            review.report(report)
+        if not quiet:
+            lines = [f"{FINDINGS[name]}: {count:,}" for name, count in found.items() if count]
+            typer.echo("; ".join(lines) or "nothing was found", err=True)
+            if report is not None:
+                typer.echo(f"report: {report}", err=True)
+        if bad:
+            raise typer.Exit(1)
+
+
+_EVERYTHING = "exact,near,leakage,label-conflict"
+
+
+def _scored(data: list[str]) -> pl.DataFrame | None:
+    """Return the scores that a file holds; None where there are none yet."""
+    if len(data) != 1 or Path(data[0]).suffix.lower() != ".parquet" or not Path(data[0]).is_file():
+        return None
+    try:
+        frame = pl.read_parquet(data[0])
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"{data[0]} is no Parquet file: {error}") from error
+    return frame if {"path", "uniqueness", "keep"} <= set(frame.columns) else None
 
 
 @app.command()
@@ -204,17 +339,14 @@ def demo(
         _open_lab(folder, "notebooks/quickstart.ipynb", lab)
 
 
-def _writer(output: Path) -> Callable[[pl.DataFrame], object]:
-    """Return the function that writes a frame, before hours are spent on making one."""
-    from dedup_widgets.frame.schema import NESTED
+def _images(given: list[str]) -> str | list[str]:
+    """Return what is to be scored: one folder means more than a list of its images."""
+    from dedup_widgets._paths import absolute
+    from dedup_widgets.images.listing import find_images
 
-    if not output.absolute().parent.is_dir():
-        raise InputError(f"there is no folder {output.absolute().parent} to write {output.name} to")
-    if output.suffix.lower() == ".parquet":
-        return lambda frame: frame.write_parquet(output)
-    if output.suffix.lower() == ".csv":
-        return lambda frame: frame.drop(NESTED, strict=False).write_csv(output)
-    raise InputError(f"cannot write {output.name}: its name must end in .parquet or .csv")
+    if len(given) == 1:
+        return given[0]
+    return [absolute(path) for where in given for path in find_images(where)]
 
 
 def _report(frame: pl.DataFrame, seconds: float, near: float = 0.05) -> None:
@@ -229,7 +361,13 @@ def _report(frame: pl.DataFrame, seconds: float, near: float = 0.05) -> None:
         "seconds": f"{seconds:.1f}",
     }
     if summary.left_out:
-        rows["left out"] = summary.about_left_out
+        rows["may be missed"] = summary.about_left_out
+    if summary.old:
+        rows["there before"] = summary.old
+    if summary.from_folders:
+        rows["columns"] = summary.about_folders
+    if summary.not_taken:
+        rows["not taken"] = summary.about_not_taken
     for name, value in rows.items():
         typer.echo(f"{name:>14}  {value}")
 

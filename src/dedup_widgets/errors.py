@@ -3,14 +3,20 @@
 import traceback
 from typing import Any
 
+from dedup_widgets._secrets import without_secrets
+
 
 class DedupError(Exception):
     """Base of every error that dedup_widgets raises on purpose.
 
     A notebook shows what it says, and the line that it comes of; ``%tb`` shows the traceback.
+    Passwords, signatures and tokens are left out of what it says.
     """
 
     _was_shown = False
+
+    def __init__(self, *said: Any) -> None:
+        super().__init__(*(without_secrets(it) if isinstance(it, str) else it for it in said))
 
     def _render_traceback_(self) -> list[str]:
         """Return the lines that IPython shows: when asked again, as by ``%tb``, all."""

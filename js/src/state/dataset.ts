@@ -58,6 +58,7 @@ const BLANK: Draft = {
   format: "imagefolder",
   copies: false,
   merge: false,
+  splits: true,
   send: false,
   url: "",
   token: "",

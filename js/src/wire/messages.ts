@@ -324,6 +324,7 @@ export interface DatasetForm {
   copies: boolean;
   merge: boolean;
   annotate: Server | null;
+  splits?: boolean;
 }
 /**
  * The images that stay under the plan.
@@ -680,6 +681,8 @@ export interface PreviewReply {
   unreadable: number;
   removed: number;
   copies: number;
+  companions: number;
+  left_behind: number;
   lost_groups: number;
 }
 /**

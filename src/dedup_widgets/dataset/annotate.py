@@ -6,6 +6,7 @@ so it must run where it sees that folder, and be allowed to serve it.
 
 import os
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -19,6 +20,7 @@ from dedup_widgets._progress import Progress, steps
 from dedup_widgets.dataset.label_studio import (
     Handover,
     LabelStudio,
+    Prediction,
     check_server,
     connected,
     say_also,
@@ -87,7 +89,7 @@ def annotate(
     InputError
         When an argument or the folder cannot be used as given.
     AnnotateError
-        When label-studio-sdk is not installed, no server answers, the token is not accepted, or
+        When httpx is not installed, no server answers, the token is not accepted, or
         the server refuses, fails, or does not serve the pictures. The project is then deleted
         again (or named, where that fails too); the dataset is never touched.
 
@@ -148,8 +150,10 @@ def send(
         ):
             session.open_folder(project)
             base = session.served_as(files)
-            for batch in task_data(handover, pictures, base).iter_slices(server.tasks_a_request):
-                session.add_tasks(project, batch.to_dicts())
+            tasks = task_data(handover, pictures, base)
+            known = iter(predictions(server, pictures))
+            for batch in tasks.iter_slices(server.tasks_a_request):
+                session.add_tasks(project, batch.to_dicts(), list(islice(known, len(batch))))
                 step(len(batch))
     except BaseException as error:
         if isinstance(error, AnnotateError):
@@ -256,6 +260,18 @@ def labelling(server: LabelStudio, metadata: pl.DataFrame) -> str:
     except ElementTree.ParseError as error:
         raise InputError(f"the labelling configuration is no valid XML ({error})") from error
     return config
+
+
+def predictions(server: LabelStudio, pictures: pl.DataFrame) -> list[Prediction | None]:
+    """Return the label of each picture as far as the labelling configuration has it as a choice."""
+    column = server.label or "label"
+    control = ElementTree.fromstring(labelling(server, pictures)).find(".//Choices")
+    if control is None or column not in pictures.columns or pictures[column].dtype.is_nested():
+        return [None] * len(pictures)
+    choices = {it.get("value") for it in control.iter("Choice")}
+    where = control.get("name", ""), control.get("toName", "")
+    labels = pictures[column].cast(pl.String, strict=False)
+    return [Prediction(*where, text) if text in choices else None for text in labels]
 
 
 def _choices(label: str | None, metadata: pl.DataFrame) -> str:

@@ -145,7 +145,7 @@ def create_dataset(
         is left on disk.
     AnnotateError
         When the dataset was written, but could not be sent; it stays, and is the `dataset` of
-        the error. When label-studio-sdk is missing, which is found before anything is written.
+        the error. When httpx is missing, which is found before anything is written.
 
     See Also
     --------

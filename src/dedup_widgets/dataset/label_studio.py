@@ -1,18 +1,20 @@
 """The client of a Label Studio server; whatever fails there becomes an error with the reason.
 
-Requests go through label-studio-sdk, which is imported when it is first needed.
+Requests are calls of its REST interface, through httpx, which is imported when it is first needed.
 """
 
 import os
 import shlex
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path, PurePath
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from dedup_widgets._secrets import without_secrets
 from dedup_widgets.errors import AnnotateError, InputError
 
 DEFAULT_URL = "http://localhost:8080"
@@ -31,8 +33,8 @@ _DOCUMENT_ROOT = "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"
 _SECONDS_TO_CONNECT = 5.0
 
 
-# A retry after a failure could import the same tasks twice.
-_ONCE = {"max_retries": 0}
+_ACCESS_SECONDS = 60.0
+"""How long what a personal access token is exchanged for is used; servers give it some minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ class LabelStudio:
         ``http://localhost:8080``.
     token : str, optional
         Access token of a user there (personal or legacy); default the environment variable
-        ``LABEL_STUDIO_API_KEY``. It is never shown.
+        ``LABEL_STUDIO_API_KEY``, which goes to no other server than that of the environment. It is
+        never shown.
     label_config : str, optional
         Labelling configuration (XML), which finds the picture as ``$image`` and the columns of
         the dataset under their names. Default: choices of one label an image.
@@ -87,8 +90,38 @@ class LabelStudio:
 
     @property
     def key(self) -> str:
-        """The token, from the argument or the environment; empty if there is none."""
-        return (self.token or os.environ.get("LABEL_STUDIO_API_KEY") or "").strip()
+        """The token, from the argument or the environment; empty if there is none.
+
+        That of the environment is for its server only, whoever names another one.
+        """
+        if self.token:
+            return self.token.strip()
+        known = _origin(self.address) is not None
+        if not known or _origin(self.address) != _origin(LabelStudio().address):
+            return ""
+        return os.environ.get("LABEL_STUDIO_API_KEY", "").strip()
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={getattr(self, name)!r}" for name in _SHOWN)
+        return f"LabelStudio({without_secrets(', '.join(shown))})"
+
+
+_SHOWN = ("url", "label_config", "label", "root_on_server", "timeout", "tasks_a_request")
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A choice of a labelling configuration that was made before: of which control, and which."""
+
+    control: str
+    of: str
+    choice: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as Label Studio takes it."""
+        place = {"from_name": self.control, "to_name": self.of, "type": "choices"}
+        result = {**place, "value": {"choices": [self.choice]}}
+        return {"model_version": "labelled before", "result": [result]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +148,21 @@ def check_server(handover: Handover, server: LabelStudio) -> None:
             f"the project title {handover.title!r} has {len(handover.title)} characters; Label "
             f"Studio takes {shortest} to {longest}: pass another project="
         )
-    try:
-        parts = urlsplit(server.address)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
+    parts = _parts(server.address)
+    if parts is None:
         raise InputError(
             f"{server.address!r} is no address of a server; it looks like {DEFAULT_URL}"
+        )
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise InputError(
+            f"the address of {parts.hostname} holds more than a place, such as a password, which "
+            "would be shown with it; leave that out, and pass LabelStudio(token=…)"
+        )
+    if not server.key and os.environ.get("LABEL_STUDIO_API_KEY", "").strip():
+        raise InputError(
+            f"there is no token for the Label Studio server at {server.address}: that of the "
+            f"environment is for {LabelStudio().address}; pass LabelStudio(token=…), or set the "
+            "environment variable LABEL_STUDIO_URL"
         )
     if not server.key:
         raise InputError(
@@ -132,7 +172,7 @@ def check_server(handover: Handover, server: LabelStudio) -> None:
         )
     if not (server.key.isascii() and server.key.isprintable()):
         raise InputError("the token has characters that no token has; copy it again")
-    _sdk()
+    _httpx()
 
 
 def say_also(error: BaseException, text: str) -> None:
@@ -143,20 +183,108 @@ def say_also(error: BaseException, text: str) -> None:
         error.add_note(text)
 
 
+def _parts(address: str) -> SplitResult | None:
+    """Return the parts of the address of a server; None where it is none."""
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        return None
+    return parts if good else None
+
+
+def _origin(address: str) -> tuple[str, str | None, int] | None:
+    """Return what servers are told apart by; None for no address."""
+    parts = _parts(address)
+    if parts is None:
+        return None
+    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+
 @contextmanager
 def connected(handover: Handover, server: LabelStudio) -> Iterator["Session"]:
     """Yield a session with the server, once it knew the token."""
-    sdk, httpx = _sdk(), import_module("httpx")
+    httpx = _httpx()
     timeout = httpx.Timeout(server.timeout, connect=min(server.timeout, _SECONDS_TO_CONNECT))
+    # httpx sends the token along no redirect to another server.
     with httpx.Client(timeout=timeout, follow_redirects=True) as http:
+        api = _Api(server, http)
         with _reasons(handover, server):
-            client = sdk.LabelStudio(
-                base_url=server.address, api_key=server.key, timeout=timeout, httpx_client=http
-            )
-            user = client.users.whoami(request_options=_ONCE)
-            if not isinstance(getattr(user, "id", None), int):
-                raise ValueError("it names no user")
-        yield Session(handover, server, client, http)
+            api.call("GET", "current-user/whoami", number="id")
+        yield Session(handover, server, api)
+
+
+class _RefusedError(Exception):
+    """The server answered, but not with what was asked for."""
+
+    def __init__(self, status: int, body: Any) -> None:
+        super().__init__(status)
+        self.status, self.body = status, body
+
+
+class _Api:
+    """The REST interface of a server, as a user of it."""
+
+    def __init__(self, server: LabelStudio, http: Any) -> None:
+        self._server, self._http = server, http
+        self._access, self._renew_at = "", 0.0
+
+    def get(self, path: str, **params: str) -> Any:
+        """Return the response to a request for a file."""
+        return self._http.get(f"{self._server.address}/{path}", params=params, headers=self._auth())
+
+    def call(self, method: str, path: str, content: Any = None, *, number: str = "") -> Any:
+        """Return the answer to a call, once: after a failure, the same tasks could come twice.
+
+        Parameters
+        ----------
+        method, path
+            Of the call.
+        content
+            What is sent with it, as JSON.
+        number
+            A field of the answer that must be a number, which is returned.
+
+        Raises
+        ------
+        _RefusedError
+            When the server refuses.
+        ValueError
+            When the answer is another one.
+        """
+        sent = {} if content is None else {"json": content}
+        url = f"{self._server.address}/api/{path}"
+        answer = self._http.request(method, url, headers=self._auth(), **sent)
+        if not answer.is_success:
+            raise _RefusedError(answer.status_code, _json_of(answer))
+        if not number:
+            return answer.json() if answer.content else None
+        found = answer.json()[number]
+        if not isinstance(found, int):
+            raise ValueError(f"{number} is no number")
+        return found
+
+    def _auth(self) -> dict[str, str]:
+        key = self._server.key
+        if key.count(".") != 2:
+            return {"Authorization": f"Token {key}"}
+        # A personal token is a JWT, which is exchanged for one that soon expires.
+        if time.monotonic() >= self._renew_at:
+            url = f"{self._server.address}/api/token/refresh/"
+            # A redirect would take the token to where it leads.
+            answer = self._http.post(url, json={"refresh": key}, follow_redirects=False)
+            if not answer.is_success:
+                raise _RefusedError(answer.status_code, _json_of(answer))
+            self._access = str(answer.json()["access"])
+            self._renew_at = time.monotonic() + _ACCESS_SECONDS
+        return {"Authorization": f"Bearer {self._access}"}
+
+
+def _json_of(answer: Any) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        return None
 
 
 class Session:
@@ -165,29 +293,33 @@ class Session:
     Each method raises an AnnotateError when the server refuses, fails or goes away.
     """
 
-    def __init__(self, handover: Handover, server: LabelStudio, client: Any, http: Any) -> None:
-        self._handover, self._server, self._client, self._http = handover, server, client, http
+    def __init__(self, handover: Handover, server: LabelStudio, api: _Api) -> None:
+        self._handover, self._server, self._api = handover, server, api
 
     @contextmanager
     def new_project(self, label_config: str) -> Iterator[int]:
         """Make a project, yield its number, and delete it again if what follows fails."""
         with _reasons(self._handover, self._server):
-            project = self._client.projects.create(
-                title=self._handover.title,
-                description=self._handover.project_description or self._handover.description,
-                label_config=label_config,
-                request_options=_ONCE,
+            project = self._api.call(
+                "POST",
+                "projects/",
+                {
+                    "title": self._handover.title,
+                    "description": self._handover.project_description or self._handover.description,
+                    "label_config": label_config,
+                },
+                number="id",
             )
         try:
-            yield project.id
+            yield project
         except BaseException as error:
             try:
-                self._client.projects.delete(project.id, request_options=_ONCE)
+                self._api.call("DELETE", f"projects/{project}/")
             except Exception:
                 say_also(
                     error,
-                    f"The half-made project {project.id}, {self._handover.title!r}, could not be "
-                    f"deleted: do so at {self._server.address}/projects/{project.id}/settings",
+                    f"The half-made project {project}, {self._handover.title!r}, could not be "
+                    f"deleted: do so at {self._server.address}/projects/{project}/settings",
                 )
             else:
                 say_also(error, "The half-made project was deleted from the server.")
@@ -197,12 +329,15 @@ class Session:
         """Let the project's users see the dataset; without this, nothing of it is served."""
         try:
             with _reasons(self._handover, self._server):
-                self._client.import_storage.local.create(
-                    project=project,
-                    path=self._folder.as_posix(),
-                    title=self._handover.name,
-                    description=self._handover.description,
-                    request_options=_ONCE,
+                self._api.call(
+                    "POST",
+                    "storages/localfiles/",
+                    {
+                        "project": project,
+                        "path": self._folder.as_posix(),
+                        "title": self._handover.name,
+                        "description": self._handover.description,
+                    },
                 )
         except AnnotateError as error:
             say_also(error, self._how_to_serve())
@@ -221,12 +356,7 @@ class Session:
         for root in self._folder.parents:
             base = self._folder.relative_to(root).as_posix()
             with _reasons(self._handover, self._server):
-                answer = self._http.get(
-                    f"{self._server.address}/data/local-files/",
-                    params={"d": f"{base}/{file}"},
-                    # The SDK has no call for this address, and no public one for its headers.
-                    headers=self._client._client_wrapper.get_headers(),
-                )
+                answer = self._api.get("data/local-files/", d=f"{base}/{file}")
             if answer.status_code == 200 and answer.content == data:
                 return base
             answers.append("other bytes" if answer.is_success else f"HTTP {answer.status_code}")
@@ -235,17 +365,25 @@ class Session:
             f"{', '.join(dict.fromkeys(answers))}).\n{self._how_to_serve()}"
         )
 
-    def add_tasks(self, project: int, tasks: Sequence[dict[str, Any]]) -> None:
-        """Add tasks to a project, given the data of each."""
+    def add_tasks(
+        self,
+        project: int,
+        tasks: Sequence[dict[str, Any]],
+        predictions: Sequence[Prediction | None],
+    ) -> None:
+        """Add tasks to a project, given the data of each, and what it was labelled before."""
+        request: list[dict[str, Any]] = [
+            {"data": data} if known is None else {"data": data, "predictions": [known.as_json()]}
+            for data, known in zip(tasks, predictions, strict=True)
+        ]
         with _reasons(self._handover, self._server):
-            answer = self._client.projects.import_tasks(
-                project, request=[{"data": data} for data in tasks], request_options=_ONCE
-            )
+            answer = self._api.call("POST", f"projects/{project}/import", request)
         # Label Studio Enterprise takes tasks in the background, and counts none yet.
-        if answer.task_count not in (None, len(tasks)):
+        taken = answer.get("task_count") if isinstance(answer, dict) else None
+        if taken not in (None, len(tasks)):
             raise AnnotateError(
-                f"{self._server.address} took {answer.task_count:,} of {len(tasks):,} tasks; look "
-                "at the server's log"
+                f"{self._server.address} took {taken} of {len(tasks):,} tasks; look at the "
+                "server's log"
             )
 
     @property
@@ -275,12 +413,12 @@ def how_to_start(server: LabelStudio, handover: Handover) -> str:
     )
 
 
-def _sdk() -> Any:
+def _httpx() -> Any:
     try:
-        return import_module("label_studio_sdk.client")
+        return import_module("httpx")
     except ImportError as error:
         raise AnnotateError(
-            "label-studio-sdk is not installed, which talks to Label Studio; run "
+            "httpx is not installed, which talks to Label Studio; run "
             'pip install "dedup-widgets[annotate]"'
         ) from error
 
@@ -288,28 +426,35 @@ def _sdk() -> Any:
 @contextmanager
 def _reasons(handover: Handover, server: LabelStudio) -> Iterator[None]:
     """Turn what goes wrong between here and the server into an AnnotateError with the reason."""
-    httpx, api = import_module("httpx"), import_module("label_studio_sdk.core.api_error")
-    url = server.address
     try:
         yield
-    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        raise AnnotateError(
-            f"no server answers at {url} ({error}).\n{how_to_start(server, handover)}"
-        ) from error
-    except httpx.TimeoutException as error:
-        raise AnnotateError(
-            f"{url} did not answer within {server.timeout:g} seconds; look at the server's log, "
-            "or raise LabelStudio(timeout=…)"
-        ) from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise AnnotateError(
-            f"the connection to {url} failed ({error}); look at the server's log"
-        ) from error
-    except api.ApiError as error:
-        raise AnnotateError(_why_refused(url, error.status_code, error.body)) from error
-    except (ValueError, TypeError) as error:
-        # What the SDK raises when it cannot read an answer.
-        raise AnnotateError(_not_label_studio(url)) from error
+    except Exception as error:
+        reason = _why(handover, server, error)
+        if reason is None:
+            raise
+        # What a server answers may repeat the token, and so may an error of httpx.
+        raise AnnotateError(reason.replace(server.key, "…")) from None
+
+
+def _why(handover: Handover, server: LabelStudio, error: Exception) -> str | None:
+    """Return what went wrong, and what to do; None for what is no matter of the server."""
+    httpx, url = _httpx(), server.address
+    match error:
+        case httpx.ConnectError() | httpx.ConnectTimeout():
+            return f"no server answers at {url} ({error}).\n{how_to_start(server, handover)}"
+        case httpx.TimeoutException():
+            return (
+                f"{url} did not answer within {server.timeout:g} seconds; look at the server's "
+                "log, or raise LabelStudio(timeout=…)"
+            )
+        case httpx.HTTPError() | httpx.InvalidURL():
+            return f"the connection to {url} failed ({error}); look at the server's log"
+        case _RefusedError():
+            return _why_refused(url, error.status, error.body)
+        case ValueError() | TypeError() | LookupError():
+            # The answer is none of Label Studio.
+            return _not_label_studio(url)
+    return None
 
 
 def _why_refused(url: str, status: int | None, body: Any) -> str:

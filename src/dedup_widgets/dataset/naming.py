@@ -22,6 +22,8 @@ Clash = Literal["number", "error"]
 _NAME_BYTES = 200
 # What file systems forbid somewhere, and what `datasets` reads as a pattern or a chained URL.
 _UNSAFE_IN_DATASET_NAMES = re.compile(r'[<>:"/\\|?*\[\]{}]')
+# What loaders take for a variable, the home folder, or a character of a URL.
+_EXPANDED = re.compile(r"\$|^~|%(?=[0-9A-Fa-f]{2})")
 _SPLIT_NAME = re.compile(r"\w+(\.\w+)*")
 
 
@@ -75,7 +77,9 @@ def file_names(
 
     Names go by the order of the paths, so the order of the frame does not matter.
     """
-    wanted = [safe_name(source) for source in sources]
+    # The query of an address is no part of a name, and may hold a signature.
+    plain = [s.partition("?")[0] if "://" in s else s for s in sources]
+    wanted = [safe_name(source) for source in plain]
     if format == "webdataset":
         wanted = [_as_key(name) for name in wanted]
 
@@ -116,6 +120,7 @@ def safe_name(source: str) -> str:
     stem = sanitize_filename(
         stem, "_", fs_encoding="utf-8", reserved_name_handler=ReservedNameHandler.as_is
     )
+    stem = _EXPANDED.sub("_", stem)
     stem = _without_double_start(stem.strip(". ")) or "image"
     if not is_valid_filename(stem, fs_encoding="utf-8"):
         stem = f"_{stem}"  # a device on Windows

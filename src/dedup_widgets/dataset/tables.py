@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from dedup_widgets._paths import absolute
+from dedup_widgets._secrets import without_secrets
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.collection import Collection
 from dedup_widgets.frame.provenance import NAME, provenances
@@ -56,7 +57,7 @@ def metadata_columns(
         frame[column].cast(_plain(dtype)).alias(renamed.get(column, column))
         for column, dtype in frame.schema.items()
     ]
-    return pl.DataFrame([*own, *others]), left_out
+    return _without_secrets(pl.DataFrame([*own, *others])), left_out
 
 
 def _is_reserved(column: str) -> bool:
@@ -86,7 +87,17 @@ def removed_rows(plan: Any, unreadable: list[str], kept: list[str]) -> pl.DataFr
     known = set(parts[-1]["path"])
     rest = pl.Series("path", [path for path in unreadable if path not in known], dtype=pl.String)
     parts.append(rest.to_frame().with_columns(reason=pl.lit("unreadable")))
-    return pl.concat(parts, how="diagonal")
+    return _without_secrets(pl.concat(parts, how="diagonal"))
+
+
+def _without_secrets(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame whose addresses hold no password and no signature."""
+    texts = [column for column in frame if column.dtype == pl.String]
+    return frame.with_columns(
+        pl.Series(column.name, [text and without_secrets(text) for text in column], dtype=pl.String)
+        for column in texts
+        if column.str.contains("://", literal=True).any()
+    )
 
 
 def _left_out_by(plan: Any, kept: list[str]) -> pl.DataFrame:

@@ -29,7 +29,7 @@ import numpy as np
 import polars as pl
 
 from dedup_widgets.errors import InputError
-from dedup_widgets.filters.facets import Kind, wire_expression, wire_type
+from dedup_widgets.filters.facets import Kind, is_tags, wire_expression, wire_type
 from dedup_widgets.frame import table as frames
 
 MAX_SEARCH = 1_000
@@ -147,6 +147,8 @@ def to_expression(name: str, dtype: pl.DataType, clause: Any, *, single: bool = 
     [True, None, False]
     """  # noqa: E501
     column = frames.column(name)
+    if is_tags(dtype):
+        return _tags_expression(column, dtype, clause)
     match clause:
         case {"null": missing}:
             none = column.is_null() | column.is_nan() if dtype.is_float() else column.is_null()
@@ -164,6 +166,23 @@ def to_expression(name: str, dtype: pl.DataType, clause: Any, *, single: bool = 
         # To Polars NaN is greater than any number, to the browser it is not.
         return (numbers.fill_nan(None) if dtype.is_float() else numbers) >= bound(low)
     return numbers.is_between(bound(low), bound(high))
+
+
+def _tags_expression(column: pl.Expr, dtype: pl.DataType, clause: Any) -> pl.Expr:
+    """Return a clause on lists of tags: one of them is enough; an empty list is no value."""
+    tags = column.arr.to_list() if isinstance(dtype, pl.Array) else column
+    tags = tags.cast(pl.List(pl.String))
+    none = (tags.list.len() == 0).fill_null(True)
+    match clause:
+        case {"null": missing}:
+            return none if missing else ~none
+        case {"any": values}:
+            texts = [value for value in values if value is not None]
+            one = tags.list.eval(pl.element().is_in(texts)).list.any().fill_null(False)
+            return (one | none) if None in values else one
+    pattern = "(?i)" + pl.escape_regex(clause["contains"])
+    found = tags.list.eval(pl.element().str.contains(pattern)).list.any()
+    return found.fill_null(False)
 
 
 def _range(

@@ -44,8 +44,12 @@ def kind_of(dtype: pl.DataType) -> Kind | None:
     """Return how a column of this type can be filtered.
 
     >>> kind_of(pl.Int8()), kind_of(pl.Enum(["train", "test"])), kind_of(pl.List(pl.String))
-    ('number', 'category', None)
+    ('number', 'category', 'text')
+    >>> kind_of(pl.List(pl.Float32)) is None
+    True
     """
+    if is_tags(dtype):
+        return "text"
     if dtype.is_numeric() or dtype in (pl.Time, pl.Duration):
         return "number"
     if dtype in (pl.Date, pl.Datetime):
@@ -53,6 +57,12 @@ def kind_of(dtype: pl.DataType) -> Kind | None:
     if dtype == pl.Boolean:
         return "boolean"
     return "category" if dtype in (pl.String, pl.Categorical, pl.Enum) else None
+
+
+def is_tags(dtype: pl.DataType) -> bool:
+    """Tell whether a column of this type holds lists of tags."""
+    is_list = isinstance(dtype, pl.List | pl.Array)
+    return is_list and dtype.inner in (pl.String, pl.Categorical, pl.Enum)  # type: ignore[attr-defined]
 
 
 def facet(column: pl.Series, kind: Kind | None, *, single: bool = False) -> Facet:

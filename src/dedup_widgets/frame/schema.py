@@ -174,6 +174,8 @@ COLUMNS = {
             "whether it has EXIF data, of more than how it is stored",
         ),
         Column("date_taken", pl.Datetime("us"), "fact", "the camera's local time, by EXIF"),
+        Column("camera", pl.String(), "fact", "maker and model of the camera, by EXIF"),
+        Column("gps", pl.String(), "fact", "where it was taken by EXIF: degrees north and east"),
         Column("modified", pl.Datetime("us"), "fact", "when the file was last changed (UTC)"),
         Column("brightness", pl.Float32(), "metric", "mean luma, 0 to 1"),
         Column("contrast", pl.Float32(), "metric", "standard deviation of luma, 0 to 0.5"),

@@ -54,7 +54,7 @@ def to_polars(data: Any) -> pl.DataFrame:
             try:
                 return pl.DataFrame({name: _plain(data[name]) for name in data.columns})
             except Exception:
-                why = f" ({error})"
+                why = f" ({' '.join(str(error).split())[:200]})"
     raise InputError(
         f"cannot make a frame of {type(data).__name__}{why}; pass a Polars DataFrame or "
         "LazyFrame, a pandas DataFrame, or a pyarrow Table"
@@ -66,6 +66,10 @@ def _plain(values: Any) -> list[Any]:
     return [as_unicode(os.fspath(v)) if isinstance(v, str | os.PathLike) else v for v in values]
 
 
+MOST_NAMED = 40
+"""Columns that a message lists: it must fit on a screen."""
+
+
 def require_columns(frame: pl.DataFrame, columns: Sequence[str], purpose: str) -> None:
     """Raise an InputError that lists what there is when a column is missing."""
     for column in columns:
@@ -73,7 +77,9 @@ def require_columns(frame: pl.DataFrame, columns: Sequence[str], purpose: str) -
             continue
         close = difflib.get_close_matches(str(column), frame.columns, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        there = ", ".join(map(repr, frame.columns)) or "none"
+        shown = [repr(name[:60]) for name in frame.columns[:MOST_NAMED]]
+        more = len(frame.columns) - len(shown)
+        there = ", ".join(shown) + (f" and {more:,} more" if more else "") or "none"
         raise InputError(
             f"{purpose} needs a column {column!r}; this frame has: {there}.{hint} "
             f"Rename it, or name another one."

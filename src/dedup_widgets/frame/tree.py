@@ -72,13 +72,15 @@ def columns_of_tree(paths: Sequence[str], root: str | None, *, sure: bool = Fals
     if sure:
         labels = [parts[-1] if parts else None for parts in below]
         columns["label"] = pl.Series(labels, dtype=pl.String)
-    elif all(len(parts) == 1 for parts in below):
-        names = {parts[0] for parts in below}
+    elif all(len(parts) == 1 or (not parts and "split" in columns) for parts in below):
+        # Of some sets the images to test on have no classes.
+        names = {parts[0] for parts in below if parts}
         is_clear = "split" in columns or not any(
             name.lower() in SPLITS or _NO_CLASS.fullmatch(name) for name in names
         )
         if len(names) > 1 and is_clear:
-            columns["label"] = pl.Series([parts[0] for parts in below], dtype=pl.String)
+            labels = [parts[0] if parts else None for parts in below]
+            columns["label"] = pl.Series(labels, dtype=pl.String)
     return pl.DataFrame(columns)
 
 

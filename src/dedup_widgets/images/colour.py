@@ -41,13 +41,12 @@ def on_white(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     alpha = rgba.getchannel("A")
     if alpha.getextrema()[0] == 255:
         return rgba.convert("RGB"), None
-    hidden = alpha.point(_IS_ZERO)
+    hidden = alpha.point(_IS_ZERO, "1")
     if hidden.getbbox():
         rgba = rgba.copy()
         rgba.paste((255, 255, 255, 0), mask=hidden)
-    composed = Image.new("RGBA", rgba.size, "white")
-    composed.alpha_composite(rgba)
-    return composed.convert("RGB"), rgba
+    white = Image.new("RGBA", rgba.size, "white")
+    return Image.alpha_composite(white, rgba).convert("RGB"), rgba
 
 
 def colour_space(image: Image.Image) -> str:

@@ -25,6 +25,7 @@ from dedup_widgets.images.budget import (
 from dedup_widgets.images.colour import colour_space
 from dedup_widgets.images.depth import bits_per_sample, mode_bits
 from dedup_widgets.images.detail import resolved_pixels, spectrum
+from dedup_widgets.images.exif import camera, gps
 from dedup_widgets.images.formats import (
     MAX_PIXELS_OF_ALL_FRAMES,
     check_size,
@@ -49,7 +50,7 @@ from dedup_widgets.images.side_parts import File, mended
 T = TypeVar("T")
 
 
-DECODER_VERSION = 7
+DECODER_VERSION = 8
 """Raised when `decode` or `thumbnail` changes its results: those in a store are then outdated."""
 
 
@@ -96,6 +97,9 @@ class Facts:
         Whether EXIF data are there that say more than how the picture is turned and stored.
     detail : float
         Pixels that the picture resolves; see `dedup_widgets.images.detail`.
+    camera, gps : str or None
+        Maker and model, and degrees north and east, by its EXIF data; see
+        `dedup_widgets.images.exif`.
     date_taken : str or None
         When it was taken by its EXIF data: the camera's local time, by ISO 8601.
     spectrum : str
@@ -118,6 +122,8 @@ class Facts:
     sharpness: float
     detail: float = 0.0
     date_taken: str | None = None
+    camera: str | None = None
+    gps: str | None = None
     spectrum: str = ""
     note: str | None = None
 
@@ -303,6 +309,7 @@ def _read(
     mode, space = image.mode, colour_space(image)
     frame = read_frame(image, data, name, len(own) + len(doubtful))
     rgb, exif, taken = frame.shown(), has_exif(image), date_taken(image)
+    made_by, place = camera(image), gps(image)
     layers = list(frame.further_layers())
     for index in doubtful:
         image.seek(index)
@@ -321,7 +328,7 @@ def _read(
             pixels += image.width * image.height
             _check_frames(image, frames, pixels)
             frame = read_frame(image, data, name, frames)
-            further, parts = frame.shown().convert("L"), frame.parts()
+            further = frame.shown().convert("L") if number <= MAX_FRAMES_KEPT else None
         except (ImageError, MemoryError):
             raise
         except Exception:
@@ -330,9 +337,9 @@ def _read(
             notes.append(f"frame {number + 1} of {frames} cannot be read{last}")
             is_whole = False
             break
-        for part in parts:
+        for part in frame.parts():
             digest.update(part)
-        if number <= MAX_FRAMES_KEPT:
+        if further is not None:
             layers.append(layer("frame", further))
     if not is_whole:
         # Nobody knows what the lost frames showed: only identical files are equal.
@@ -358,6 +365,8 @@ def _read(
         sharpness=sharpness(measured),
         detail=resolved_pixels(waves, rgb.width * rgb.height),
         date_taken=taken,
+        camera=made_by,
+        gps=place,
         spectrum=waves.hex(),
         note="; ".join(filter(None, notes)) or None,
     )

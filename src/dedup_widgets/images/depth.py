@@ -1,7 +1,8 @@
 """Pixels at their own bit depth."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,10 @@ _PLANAR_TAG = 284
 _STRIP_BYTES = 2**18
 """Bytes of the lines that are worked on at a time: what a picture of hundreds of megabytes needs
 beside itself, and little enough to stay in the processor's cache."""
+
+
+_A_QUARTER = 2**14
+"""Tones of 16 bits; a picture that has no higher one comes from a camera of fewer bits."""
 
 
 def strips(height: int, line_bytes: int) -> Iterator[tuple[int, int]]:
@@ -81,7 +86,7 @@ def deep_pixels(image: Image.Image, data: bytes, name: str) -> NDArray[np.uint16
     other = {";16B": ";16L", ";16L": ";16B", ";16N": ";16" + native_order}.get(raw_mode[-4:])
     if other is None or raw_mode[:-4] not in ("RGB", "RGBA", "RGBX"):
         return None
-    high = _samples(open_image(data, name, page), raw_mode)
+    high = np.array(oriented(image))
     low = _samples(reopened, raw_mode[:-4] + other)
     samples = _joined(high, low)
     rgb = samples[..., :3]
@@ -186,22 +191,30 @@ def tone_map(deep: NDArray[Any]) -> NDArray[np.uint8]:
         else (lambda: map(deep.__getitem__, places))
     )
     shown = np.empty((*deep.shape[:2], 3) if has_alpha else deep.shape, np.uint8)
-    if deep.dtype == np.uint16:
-        counts = np.zeros(65536, np.int64)
-        for piece in pieces():
-            counts += np.bincount(piece.ravel(), minlength=65536)
-        levels = _in_8_bits(np.arange(65536), *_range_of_16_bits(counts))
-    else:
+    brought: Callable[[NDArray[Any]], NDArray[np.uint8]]
+    if deep.dtype != np.uint16:
         low, high = _range(deep, places)
+        brought = partial(_in_8_bits, low=low, high=high)
+    elif any(int(piece.max()) >= _A_QUARTER for piece in pieces()):
+        brought = _by_257
+    else:
+        counts = np.zeros(_A_QUARTER, np.int64)
+        for piece in pieces():
+            counts += np.bincount(piece.ravel(), minlength=_A_QUARTER)
+        levels = _in_8_bits(np.arange(_A_QUARTER), *_range_of_16_bits(counts))
+        brought = levels.__getitem__
     for place, piece in zip(places, pieces(), strict=True):
-        shown[place] = levels[piece] if deep.dtype == np.uint16 else _in_8_bits(piece, low, high)
+        shown[place] = brought(piece)
     return shown
 
 
+def _by_257(pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Return ``pixels / 257``, rounded, without a division."""
+    return np.asarray((pixels.astype(np.uint32) * 255 + 32895) >> 16, np.uint8)
+
+
 def _range_of_16_bits(counts: NDArray[np.int64]) -> tuple[float, float]:
-    """Return what is shown as black and as white, by the pixels of each tone."""
-    if counts[16384:].any():
-        return 0.0, 65535.0
+    """Return what is shown as black and as white, of a picture of dark tones, by their counts."""
     share = np.cumsum(counts) / counts.sum()
     low, high = (float(np.searchsorted(share, q)) for q in (0.001, 0.999))
     return (low, high) if high > low else (0.0, 65535.0)

@@ -6,7 +6,7 @@ import os
 import stat
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -232,6 +232,8 @@ class _Scan:
         """Return the images of files and folders, in their order, each once."""
         paths: list[str] = []
         try:
+            if isinstance(where, bytes | bytearray | Mapping):
+                raise TypeError(type(where).__name__)
             for item in where:
                 name = os.fsdecode(item)
                 refuse_secrets(name)

@@ -13,7 +13,12 @@ from dedup_widgets._paths import native
 from dedup_widgets._urls import is_far
 from dedup_widgets.errors import ImageError, InputError
 from dedup_widgets.images.entry import MAX_BYTES, Entry
+from dedup_widgets.images.formats import sniff
 from dedup_widgets.images.object_store import ObjectStore
+
+_BYTES_READ_AT_ONCE, _BYTES_SNIFFED = 2**22, 2**12
+"""Length of a file up to which it is read whole before anything is known of it, and the bytes by
+which it is told of a longer one that it is no picture."""
 
 
 class Source(Protocol):
@@ -62,8 +67,9 @@ class LocalFiles:
         Raises
         ------
         ImageError
-            If it is missing, may not be read, is no regular file (a folder, a pipe), or is
-            longer than `MAX_BYTES`. The text names the file and what to do.
+            If it is missing, may not be read, is no regular file (a folder, a pipe), is longer
+            than `MAX_BYTES`, or is long and does not begin as a picture. The text names the file
+            and what to do.
         """
         size = self.stat(path).size
         if size > MAX_BYTES:
@@ -73,7 +79,15 @@ class LocalFiles:
             )
         try:
             with open(native(path), "rb") as file:  # noqa: PTH123
-                return file.read()
+                if size > _BYTES_READ_AT_ONCE:
+                    start = file.read(_BYTES_SNIFFED)
+                    file.seek(-_BYTES_SNIFFED, os.SEEK_END)
+                    sniff(start + file.read(_BYTES_SNIFFED))
+                    file.seek(0)
+                # Not all that a file has that grows meanwhile.
+                return file.read(size + 1)
+        except ImageError as error:
+            raise ImageError(f"{path}: {error}") from error
         except (OSError, MemoryError) as error:
             raise ImageError(_why_unreadable(path, error)) from error
 

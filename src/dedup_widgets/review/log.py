@@ -1,6 +1,5 @@
 """Reading a decision log: what it starts from, and its lines as steps."""
 
-import io
 import json
 import os
 import zlib
@@ -9,12 +8,12 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import numpy as np
-import polars as pl
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.table import is_frame, require_columns, to_polars
 from dedup_widgets.review.collections import Members
 from dedup_widgets.review.decisions import Decisions
+from dedup_widgets.review.expressions import from_text
 from dedup_widgets.review.history import LOG_ACTIONS, LOG_VERSION, State
 from dedup_widgets.review.steps import (
     CollectionStep,
@@ -35,20 +34,6 @@ from dedup_widgets.review.steps import (
 from dedup_widgets.scoring.keepers import Among, Rule
 
 T = TypeVar("T")
-
-PLAIN_FUNCTIONS = {
-    "Boolean",
-    "CategoricalExpr",
-    "Clip",
-    "Pow",
-    "Replace",
-    "ReplaceStrict",
-    "Round",
-    "StringExpr",
-    "SumHorizontal",
-    "TemporalExpr",
-}
-"""Families of Polars functions of which none takes a Python function or loads a library."""
 
 
 def entries_of(log: Any) -> Iterator[tuple[int, Any]]:
@@ -209,7 +194,7 @@ class LogReader:
 def _parsed(text: str, what: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{what} is no JSON ({error})") from error
 
 
@@ -250,44 +235,8 @@ def _rules(value: Any) -> Rules:
 
 def _rule(value: Any) -> Rule:
     about, text = _field(value, "about", str), _field(value, "value", str)
-    tree = _parsed(text, f"the keeper rule {about!r}")
-    if not _is_plain(tree):
-        raise InputError(
-            f"the keeper rule {about!r} is made of more than a log can bring back; make a column "
-            "of it and use dedup_widgets.keepers.highest(column)"
-        )
-    try:
-        # Written anew, so that what is read is what was looked at.
-        expression = pl.Expr.deserialize(io.StringIO(json.dumps(tree)), format="json")
-    except (pl.exceptions.PolarsError, ValueError) as error:
-        raise InputError(
-            f"this version of Polars cannot read the keeper rule {about!r} ({error})"
-        ) from error
+    expression = from_text(text, about)
     among = value.get("among", "all")
     if among not in get_args(Among):
         raise InputError(f"the keeper rule {about!r} is asked among {among!r}, which is unknown")
     return Rule(about, expression, _field(value, "highest_first", bool), among)
-
-
-def _is_plain(node: Any) -> bool:
-    """Return whether a serialized expression only computes.
-
-    Others hold pickled Python functions, which run when they are read, or name libraries.
-    """
-    match node:
-        case {"Column": _} | {"Literal": {"Dyn": _} | {"Scalar": _} | {"Series": _}}:
-            parts = []
-        case {"BinaryExpr": {"left": left, "right": right}}:
-            parts = [left, right]
-        case {"Ternary": {"predicate": predicate, "truthy": truthy, "falsy": falsy}}:
-            parts = [predicate, truthy, falsy]
-        case {"Cast": {"expr": part}} | {"Alias": [part, _]}:
-            parts = [part]
-        case {"Function": {"input": [*parts], "function": str()}}:
-            pass
-        case {"Function": {"input": [*parts], "function": {**function}}}:
-            if not function.keys() <= PLAIN_FUNCTIONS:
-                return False
-        case _:
-            return False
-    return len(node) == 1 and all(_is_plain(part) for part in parts)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -34,6 +35,7 @@ from dedup_widgets.review.following import Following
 from dedup_widgets.review.history import History, State
 from dedup_widgets.review.journal import Journal
 from dedup_widgets.review.missing import without_missing
+from dedup_widgets.review.report import MOST_GROUPS, report
 from dedup_widgets.review.reviewed import Reviewed
 from dedup_widgets.review.steps import (
     CollectionStep,
@@ -239,7 +241,7 @@ class Session(View):
                 self._follow(decisions)
             if steps[-1]:
                 self._reviewed = seen
-                self.report(Change("reviewed"))
+                self.tell(Change("reviewed"))
             if self._history is not None:
                 for step in steps:
                     self._history.note(step)
@@ -313,7 +315,7 @@ class Session(View):
         with self.lock:
             before, self._scoring = self._scoring, text
             if text != before:
-                self.report(Change("scoring", before, text))
+                self.tell(Change("scoring", before, text))
 
     def refill(self, frame: pl.DataFrame) -> None:
         """Take other scores and facts of the same images; all else stays as it is."""
@@ -684,7 +686,7 @@ class Session(View):
                 self.clauses = dict(step.after)
             case CollectionStep() | RenameStep():
                 done = self.collections.apply(step)
-                self.report(Change("collections"))
+                self.tell(Change("collections"))
                 if isinstance(done, RenameStep):
                     self._follow_rename(done)
                 return done
@@ -806,6 +808,23 @@ class Session(View):
         return create_dataset(
             rows, name, path=self.path, allow_duplicates=allow_duplicates, **options
         )
+
+    def report(self, path: str | os.PathLike[str], *, groups: int = MOST_GROUPS) -> Path:
+        """Write the review as one HTML file that works offline, with the pictures in it.
+
+        Parameters
+        ----------
+        path
+            Where to write, such as ``"report.html"``; a file that is there is replaced.
+        groups
+            How many groups are shown; all are counted.
+
+        Returns
+        -------
+        Path
+            The file.
+        """
+        return report(self, path, groups=groups)
 
     def columns_of_dataset(
         self, rows: pl.DataFrame, options: Mapping[str, Any] = MappingProxyType({})

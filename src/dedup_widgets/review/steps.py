@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dedup_widgets._text import counted
 from dedup_widgets.frame.table import file_name
+from dedup_widgets.review.expressions import to_text
 from dedup_widgets.scoring.keepers import RULES, Rule
 
 Mask = NDArray[np.bool_]
@@ -136,7 +137,8 @@ class Step(ABC):
         paths
             Those of the frame's rows.
         most
-            From how many rows on they are numbers and not paths; None for never.
+            From how many rows on they are numbers and not paths, for the library, which also keeps
+            what is only for the text; None for a log.
         """
 
     @abstractmethod
@@ -378,7 +380,8 @@ class PairsStep(Step):
         return {
             "add": [list(pair) for pair in sorted(self.add)],
             "remove": [list(pair) for pair in sorted(self.remove)],
-            **({"about": self.about} if self.about else {}),
+            # Only for the text, which a log does without.
+            **({"about": self.about} if self.about and most is not None else {}),
         }
 
     def __bool__(self) -> bool:
@@ -517,7 +520,7 @@ def rules_as_json(rules: Rules) -> list[Any] | None:
         if isinstance(rule, str)
         else {
             "about": rule.about,
-            "value": rule.value.meta.serialize(format="json"),
+            "value": to_text(rule.value),
             "highest_first": rule.highest_first,
             **({} if rule.among == "all" else {"among": rule.among}),
         }

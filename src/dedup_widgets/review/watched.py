@@ -109,7 +109,7 @@ class Watched:
         earlier = self._made.pop(change.what, None)
         self._made[change.what] = change if earlier is None else replace(change, old=earlier.old)
 
-    def report(self, change: Change) -> None:
-        """Report one change."""
+    def tell(self, change: Change) -> None:
+        """Tell of one change."""
         with self.changing(change):
             pass

@@ -124,8 +124,10 @@ def _from_file(given: str) -> Any:
     """Return the table or the list of paths that a file is; else the name as it was given."""
     path = Path(given).expanduser()
     suffix = path.suffix.lower()
-    if (suffix not in _TABLES and suffix not in _LISTS) or not path.is_file():
-        if path.is_file():
+    # Path.is_file raises where a name is too long.
+    is_file = os.path.isfile(path)  # noqa: PTH113
+    if not is_file or (suffix not in _TABLES and suffix not in _LISTS):
+        if is_file:
             _refuse_archive(path)
         return given
     if read := _TABLES.get(suffix):
@@ -159,8 +161,8 @@ def _refuse_archive(path: Path) -> None:
 
 def _name_the_paths(frame: pl.DataFrame) -> None:
     """Refuse a frame without a column ``path``, and name the column that looks like one."""
-    for name in frame.columns:
-        if name not in COLUMNS and frame.schema[name] == pl.String:
+    for name, dtype in frame.schema.items():
+        if name not in COLUMNS and dtype == pl.String:
             some = frame[name].drop_nulls().head(20).to_list()
             if some and all(os.path.lexists(absolute(str(value))) for value in some):
                 raise InputError(

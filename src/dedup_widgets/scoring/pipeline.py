@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from dedup_widgets._progress import Progress
+from dedup_widgets._secrets import without_secrets
 from dedup_widgets._threads import single_core_threads
 from dedup_widgets.errors import ImageError, ModelError
 from dedup_widgets.images.decode import decode
@@ -401,7 +402,7 @@ def _look_up(
         for path, entry in zip(piece, entries, strict=True):
             record = remembered.get(path)
             if isinstance(entry, ImageError):
-                known[path] = FileRecord(Entry(path, 0, ""), error=str(entry))
+                known[path] = FileRecord(Entry(path, 0, ""), error=without_secrets(str(entry)))
             elif record is not None and entry.is_unchanged(record.entry):
                 current.append(record)
             else:
@@ -433,7 +434,7 @@ def _read(entry: Entry, reading: Reading, embedder: Embedder, once: _Once) -> _R
         entry, data = reading()
     except ImageError as error:
         # It may be readable next time with the same size and date, so this is not remembered.
-        return _ReadFile(FileRecord(entry, error=str(error)), lasting=False)
+        return _ReadFile(FileRecord(entry, error=without_secrets(str(error))), lasting=False)
     return once(entry, data, lambda: _decoded(entry, data, embedder))
 
 

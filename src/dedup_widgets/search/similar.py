@@ -1,5 +1,6 @@
 """The nearest images to an image, a picture file, or a text."""
 
+import io
 import os
 import warnings
 import weakref
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from PIL import Image
 
 from dedup_widgets._paths import as_unicode
 from dedup_widgets.errors import ImageError, InputError, ModelError
@@ -28,7 +30,7 @@ from dedup_widgets.store.open import Store, store_paths
 
 def similar(
     df: Any,
-    query: str | os.PathLike[str],
+    query: Any,
     k: int = 12,
     *,
     model: Any = None,
@@ -49,8 +51,8 @@ def similar(
         A frame with columns ``path`` and ``embedding``, as :func:`dedup_widgets.score` makes it;
         Polars, pandas or pyarrow.
     query
-        A path of the frame; another image file; or, for a model that embeds text too, such as
-        CLIP, a text.
+        A path of the frame; another image file; a picture (``PIL.Image``) or its pixels (an array
+        of uint8); or, for a model that embeds text too, such as CLIP, a text.
     k
         How many to return, at most.
     model
@@ -86,12 +88,15 @@ def similar(
     """
     if k < 0:
         raise InputError(f"k is {k}; it must be 0 or more")
-    text = as_unicode(os.fspath(query))
+    pixels = None if isinstance(query, str | os.PathLike) else _as_file(query)
+    text = "" if pixels is not None else as_unicode(os.fspath(query))
     images = _images_of(df, text, store_paths(store).cache)
     if text in images.row_of:
         return images.frame(text, k)
     embedder = embedder_of(images.made, model, device, precision)
-    if Path(text).suffix.lower() in IMAGE_SUFFIXES or _is_file(text):
+    if pixels is not None:
+        vector = embedder.encode([embedder.prepare(decode(pixels).rgb)])[0]
+    elif Path(text).suffix.lower() in IMAGE_SUFFIXES or _is_file(text):
         data = source_for(text).read(text)
         try:
             picture = decode(data)
@@ -102,11 +107,32 @@ def similar(
         vector = embedder.encode_text(text)
     else:
         raise InputError(
-            f"{text!r} is neither a path of this frame nor an image file, and {embedder.name} "
-            "does not embed text; CLIP does"
+            f"{text[:200]!r} is neither a path of this frame nor an image file, and "
+            f"{embedder.name} does not embed text; CLIP does"
         )
     rows, distances = images.nearest(vector, k)
     return images.rows_as_frame(rows, distances, None)
+
+
+def _as_file(query: Any) -> bytes:
+    """Return a picture in memory as a file, so that it is read as all others are."""
+    if isinstance(query, np.ndarray):
+        try:
+            query = Image.fromarray(query)
+        except TypeError as error:
+            raise InputError(
+                f"an array of {query.dtype}, shape {query.shape}, is no picture; pass uint8, "
+                "(height, width) or (height, width, 3)"
+            ) from error
+    if not isinstance(query, Image.Image):
+        raise InputError(
+            f"query is a {type(query).__name__}; pass a path, a text, a PIL.Image or an array of "
+            "its pixels"
+        )
+    file = io.BytesIO()
+    plain = query if query.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16") else None
+    (plain or query.convert("RGB")).save(file, "PNG")
+    return file.getvalue()
 
 
 def _is_file(path: str) -> bool:

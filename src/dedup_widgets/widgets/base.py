@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import logging
 import os
 import sys
 import threading
@@ -35,6 +36,11 @@ STATIC = Path(__file__).parent / "static"
 R = TypeVar("R", bound=Request)
 Handler = Callable[[R, list[Any], Buffers], Reply | None]
 """Answers a request, given the arrays that came with it and a place for those of the answer."""
+
+MAX_WAITING = 500
+"""Slow requests to one widget that wait for an answer; a page asks for a few at a time."""
+
+_log = logging.getLogger("dedup_widgets")
 
 # Some answers take a while; the kernel stays free for the user's own cells.
 _pool = ThreadPoolExecutor(4, thread_name_prefix="dedup-widgets-view")
@@ -108,6 +114,7 @@ class Widget(Shown, anywidget.AnyWidget):
 
     def __init__(self, **traits: Any) -> None:
         self._running: dict[tuple[int, int], Future[None]] = {}
+        self._waiting: set[Future[None]] = set()
         self._cancelled: set[tuple[int, int]] = set()
         self._answering = threading.local()
         self._numbers = itertools.count(1)
@@ -141,7 +148,7 @@ class Widget(Shown, anywidget.AnyWidget):
             return
         try:
             request = read_request(content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if kind != tag_of(CancelRequest):
                 self._reply(seq, client, error, News())
             return
@@ -151,8 +158,14 @@ class Widget(Shown, anywidget.AnyWidget):
             if running is not None and not running.cancel():
                 self._cancelled.add(target)
         elif self._is_slow(request):
+            if len(self._waiting) >= MAX_WAITING:
+                refusal = f"{MAX_WAITING} requests wait for an answer already; ask again"
+                self._reply(seq, client, DedupError(refusal), News())
+                return
             future = _pool.submit(self._answer, request, buffers)
             self._running[client, seq] = future
+            self._waiting.add(future)
+            future.add_done_callback(self._waiting.discard)
             future.add_done_callback(lambda _: self._ended((client, seq)))
         else:
             self._answer(request, buffers)
@@ -181,25 +194,47 @@ class Widget(Shown, anywidget.AnyWidget):
 
     def _answer(self, request: Request, buffers: list[Any]) -> None:
         news = self._answering.news = News()
-        outcome: Reply | Exception
+        outcome: Reply | BaseException
         try:
             handler = self._handlers.get(type(request))
             if handler is None:
                 raise ValueError(f"{type(self).__name__} does not answer {type(request).__name__}")
             outcome = handler(request, buffers, news.arrays) or Reply()
-        except Exception as error:  # the browser shows it, whatever it is
+        except BaseException as error:  # the browser shows it, whatever it is
             outcome = error
+            # Of other libraries too: that a panic of Rust is none that ends Python, is on purpose.
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                self._reply(request.seq, request.client, outcome, news)
+                raise
         finally:
             self._answering.news = None
         self._reply(request.seq, request.client, outcome, news)
 
-    def _reply(self, seq: int, client: int, outcome: Reply | Exception, news: News) -> None:
+    def _reply(self, seq: int, client: int, outcome: Reply | BaseException, news: News) -> None:
         content: dict[str, Any] = {"seq": seq, "client": client}
         if isinstance(outcome, Reply):
             content["reply"] = msgspec.to_builtins(outcome)
         else:
             content["error"] = {"type": type(outcome).__name__, "message": str(outcome)}
         self._send_message(content, news)
+
+    def _handle_msg(self, msg: Any) -> None:
+        """Take a message of a page; what is none is written to the log of this package.
+
+        ipywidgets would write it to `log`, which here may be the log of a review.
+        """
+        try:
+            super()._handle_msg(msg)
+        except Exception as error:
+            _log.warning("a page sent what is no message: %s", error)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take values of a page; a page that sent wrong ones is sent those that hold."""
+        try:
+            super().set_state(state)
+        except Exception as error:
+            _log.warning("a page sent values that cannot be taken: %s", error)
+            self.send_state(set(state) & set(self.keys))
 
     @contextmanager
     def _news(self) -> Iterator[News]:

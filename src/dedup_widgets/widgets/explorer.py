@@ -1,6 +1,7 @@
 """The Explorer: a review on the screen."""
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -59,6 +60,9 @@ class Explorer(ImageGrid):
         Whether to go on with the last review of the same images: its boundary, rules, filters,
         selection, undo and log, as the library has them. A cell that is run again goes on with the
         Explorer that it made before.
+    roots
+        Folders in which the dialog may make datasets, such as ``["datasets"]``, where a page is
+        not its user's own, as on a voila server; None for any.
 
     Attributes
     ----------
@@ -116,6 +120,7 @@ class Explorer(ImageGrid):
     accept_plan = method_of(Session.accept_plan)
     create_dataset = method_of(Session.create_dataset)  # type: ignore[arg-type]  # takes any options
     left_out = method_of(Session.left_out)
+    report = method_of(Session.report)
 
     def __init__(
         self,
@@ -133,6 +138,7 @@ class Explorer(ImageGrid):
         height: int | None = None,
         progress: bool = True,
         restore: bool = True,
+        roots: Sequence[str | os.PathLike[str]] | None = None,
     ) -> None:
         is_own = not isinstance(data, Session)
         if is_own:
@@ -151,7 +157,7 @@ class Explorer(ImageGrid):
                 restore=restore,
             )
         super().__init__(data, height=height, restore=restore and is_own)
-        self._handlers |= DatasetRequests(data, self._report_progress).handlers
+        self._handlers |= DatasetRequests(data, self._report_progress, roots).handlers
         self._handlers |= CompareRequests(data, self._check_wanted).handlers
         self._handlers[AnalyticsRequest] = self._make_analytics
 

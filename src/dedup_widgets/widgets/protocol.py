@@ -675,6 +675,8 @@ class DatasetForm(msgspec.Struct, frozen=True):
     """Carry labels and tags of duplicates that are left out over to their keepers."""
     annotate: Server | None
     """Where to send it; null for nowhere."""
+    splits: bool = True
+    """Go by the column of splits, if there is one."""
 
 
 class PreviewReply(Reply):
@@ -692,6 +694,10 @@ class PreviewReply(Reply):
     removed: int
     copies: int
     """Exact copies of other images in it: left out, or kept if the form says so."""
+    companions: int
+    """Files of labels, captions, settings and masks that go along with their pictures."""
+    left_behind: int
+    """Those that this format or mode has no place for."""
     lost_groups: int
     """Groups of which no image is in the dataset."""
 

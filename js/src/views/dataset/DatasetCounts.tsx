@@ -38,6 +38,20 @@ export function DatasetCounts({ maker }: { maker: DatasetMaker }) {
       title: "Images that share a file name, or whose name is not safe everywhere",
     });
   }
+  if (preview?.companions) {
+    lines.push({
+      label: "Labels and masks",
+      value: format.count(preview.companions),
+      title: "Files that belong to the pictures, and go along with them",
+    });
+  }
+  if (preview?.left_behind) {
+    lines.push({
+      label: "Left behind",
+      value: format.count(preview.left_behind),
+      title: "Labels, captions, settings and masks that this format has no place for",
+    });
+  }
   const kinds = Object.entries(preview?.placed ?? {});
   if (kinds.length > 1) lines.push({ label: "Placed", value: inWords(kinds) });
   const splits = Object.entries(preview?.splits ?? {});

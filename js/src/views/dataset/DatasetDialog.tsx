@@ -199,6 +199,16 @@ function DraftForm({ state, onCancel }: { state: ExplorerState; onCancel: () => 
             />
             Keep exact copies in it ({count(maker.preview.value?.copies ?? 0)})
           </label>
+          {state.frame.value?.summary.leakage != null && (
+            <label class="switch" title="Otherwise all images are in one split, train">
+              <input
+                type="checkbox"
+                checked={draft.splits}
+                onChange={(event) => maker.set({ splits: event.currentTarget.checked })}
+              />
+              A folder for each split
+            </label>
+          )}
           {mergeable.length > 0 && (
             <label class="switch">
               <input
@@ -250,7 +260,10 @@ function DraftForm({ state, onCancel }: { state: ExplorerState; onCancel: () => 
   );
 }
 
-type TextKey = Exclude<keyof Draft, "source" | "copies" | "merge" | "mode" | "format" | "send">;
+type TextKey = Exclude<
+  keyof Draft,
+  "source" | "copies" | "merge" | "splits" | "mode" | "format" | "send"
+>;
 
 const FROM_ENVIRONMENT = "from the environment";
 

@@ -1,7 +1,9 @@
 """The requests of the dataset dialog: the images of a dataset, what is left out, and writing it."""
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -29,14 +31,20 @@ class DatasetRequests:
     report
         Reports how far an answer is to the page that sent the request: ``(request, done, total,
         text)``; raises if it was cancelled.
+    roots
+        Folders in which a page may make datasets; None for any.
     """
 
     slow: tuple[type[protocol.Request], ...] = (protocol.PreviewRequest, protocol.CreateRequest)
 
     def __init__(
-        self, session: Session, report: Callable[[protocol.Request, int, int, str], None]
+        self,
+        session: Session,
+        report: Callable[[protocol.Request, int, int, str], None],
+        roots: Sequence[str | os.PathLike[str]] | None = None,
     ) -> None:
         self._session, self._report = session, report
+        self._roots = None if roots is None else [_resolved(root) for root in roots]
 
     @property
     def handlers(self) -> dict[type[protocol.Request], Handler[Any]]:
@@ -50,6 +58,7 @@ class DatasetRequests:
         self, request: protocol.PreviewRequest, _in: list[Any], _out: Buffers
     ) -> protocol.PreviewReply:
         wanted, session = request.dataset, self._session
+        self._check_root(wanted)
         images = self._images(wanted)
         of_each, _ = session.without_copies(images)
         copies = len(images) - len(of_each)
@@ -63,7 +72,8 @@ class DatasetRequests:
             format=wanted.format,
             removed=session.left_out(images),
             path=session.path,
-            **session.columns_of_dataset(images),
+            **session.columns_of_dataset(images, _split(wanted)),
+            **_split(wanted),
         )
         if wanted.annotate is not None:
             handover = Handover(
@@ -90,6 +100,8 @@ class DatasetRequests:
             unreadable=counts.unreadable,
             removed=counts.removed,
             copies=copies,
+            companions=counts.companions,
+            left_behind=counts.left_behind,
             lost_groups=lost,
         )
 
@@ -97,6 +109,7 @@ class DatasetRequests:
         self, request: protocol.CreateRequest, _in: list[Any], _out: Buffers
     ) -> protocol.CreateReply:
         wanted, session = request.dataset, self._session
+        self._check_root(wanted)
         dataset = session.create_dataset(
             self._images(wanted),
             wanted.name,
@@ -108,6 +121,7 @@ class DatasetRequests:
             format=wanted.format,
             allow_duplicates=wanted.copies,
             merge=session.mergeable if wanted.merge else (),
+            **_split(wanted),
             progress=self._progress(request, "writing"),
         )
         url, problem = None, None
@@ -129,6 +143,12 @@ class DatasetRequests:
             project_url=url,
             problem=problem,
         )
+
+    def _check_root(self, wanted: DatasetForm) -> None:
+        root = _resolved(wanted.root)
+        if self._roots is not None and not any(root.is_relative_to(it) for it in self._roots):
+            allowed = ", ".join(map(str, self._roots)) or "no folder"
+            raise InputError(f"datasets may be made in {allowed} only; choose another root=")
 
     def _images(self, wanted: DatasetForm) -> pl.DataFrame:
         """Return the rows that a choice in the dialog stands for."""
@@ -156,6 +176,16 @@ class DatasetRequests:
                 self._report(request, done, total, text)
 
         return report
+
+
+def _resolved(folder: str | os.PathLike[str]) -> Path:
+    """Return where a folder really is, whatever links lead there."""
+    return Path(folder).expanduser().resolve()
+
+
+def _split(wanted: DatasetForm) -> dict[str, Any]:
+    """Return the split for all images, where the column of splits is not gone by."""
+    return {} if wanted.splits else {"split": "train"}
 
 
 def _server(wanted: protocol.Server) -> LabelStudio:

@@ -18,6 +18,11 @@ from dedup_widgets.widgets.base import Handler, News
 from dedup_widgets.widgets.protocol import Buffers, pack_bits, read_array, unpack_bits
 from dedup_widgets.widgets.thumbnails import Thumbnail, load_thumbnails
 
+MAX_TILES = 1_000
+"""Images that are told of at once."""
+MAX_SIMILAR = 1_000
+"""Similar images that are found at once."""
+
 
 class GridRequests:
     """Answers a grid, and reports changes.
@@ -120,7 +125,9 @@ class GridRequests:
     def _tiles(
         self, request: protocol.TilesRequest, _in: list[Any], out: Buffers
     ) -> protocol.TilesReply:
-        rows = self._checked(request.rows)
+        if len(request.rows) > MAX_TILES:
+            raise InputError(f"{len(request.rows)} images at once; ask for {MAX_TILES} at most")
+        rows = self._checked(dict.fromkeys(request.rows))
         tiles, blob = self._tiles_of(rows, request.thumbs, request.facts)
         return protocol.TilesReply(tiles=tiles, blob=out.add(blob))
 
@@ -182,8 +189,10 @@ class GridRequests:
     ) -> protocol.SimilarReply:
         if self._view.why_no_similar:
             raise InputError(f"similar items are off: {self._view.why_no_similar}")
-        if request.k < 0:
-            raise ValueError(f"k is {request.k}; it must be a number of images")
+        if not 0 <= request.k <= MAX_SIMILAR:
+            raise ValueError(
+                f"k is {request.k}; it must be a number of images, {MAX_SIMILAR} at most"
+            )
         (row,) = self._checked([request.row])
         rows, distances = self._view.similar_rows(row, request.k)
         tiles, blob = self._tiles_of(rows.tolist(), thumbs=True)

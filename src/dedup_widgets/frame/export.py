@@ -1,0 +1,173 @@
+"""A frame as a file for other programs: a table, JSON lines, or a plain list of paths."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from dedup_widgets.errors import InputError
+from dedup_widgets.frame.collection import Collection
+from dedup_widgets.frame.schema import NESTED
+from dedup_widgets.frame.table import column, require_columns, to_polars
+
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".txt", ".parquet")
+"""What a name may end in."""
+
+
+def export(data: Any, path: str | os.PathLike[str], *, vectors: bool | None = None) -> Path:
+    r"""Write a frame, a selection, a plan or a collection to a file, by the suffix of its name.
+
+    Parameters
+    ----------
+    data
+        Any table: a frame of scores, ``ex.selection``, ``ex.plan``; or a :class:`Collection`.
+    path
+        Where to write. ``.csv``, ``.tsv``: one line an image; lists are joined by ``|``, other
+        nested values are JSON. ``.jsonl``, ``.ndjson``: a JSON object a line; ``.json``: a list of
+        them. ``.txt``: the paths, one a line. ``.parquet``: everything as it is.
+        A file that is there is replaced, once the new one is whole.
+    vectors
+        Whether the columns for machines, ``embedding`` and ``evidence``, are written. Default: in
+        Parquet only.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        When the suffix is none of these, there is no such folder, or it cannot be written.
+
+    Examples
+    --------
+    >>> frame = pl.DataFrame({"path": ["a.jpg"], "tags": [["sea", "sky"]]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export(frame, f"{folder}/list.csv").read_text()
+    'path,tags\na.jpg,sea|sky\n'
+    """
+    target = Path(path).expanduser()
+    paths = "path"
+    if isinstance(data, Collection):
+        data, paths = data.frame, data.path
+    frame = to_polars(data)
+    write = writer(target, paths, vectors=vectors)
+    write(frame)
+    return target
+
+
+def writer(
+    target: Path, path: str = "path", *, vectors: bool | None = None
+) -> Callable[[pl.DataFrame], None]:
+    """Return what writes a frame to a file; raise before hours are spent on making one."""
+    suffix = target.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(
+            f"cannot write {target.name}: its name must end in one of {', '.join(SUFFIXES)}"
+        )
+    if not target.absolute().parent.is_dir():
+        raise InputError(f"there is no folder {target.absolute().parent} to write {target.name} to")
+    keeps_vectors = suffix == ".parquet" if vectors is None else vectors
+
+    def write(frame: pl.DataFrame) -> None:
+        if not keeps_vectors:
+            hidden = [c for c in NESTED if c in frame.columns and frame.schema[c].is_nested()]
+            frame = frame.drop(hidden)
+        try:
+            _replace(target, lambda file: _write(frame, file, suffix, path))
+        except OSError as error:
+            reason = error.strerror or error
+            raise InputError(f"cannot write {target}: {reason}; name another file") from error
+
+    return write
+
+
+def _replace(target: Path, write: Callable[[str], object]) -> None:
+    """Write a file beside its place, and put it there when it is whole."""
+    handle, partial = tempfile.mkstemp(target.suffix, f".{target.stem}-", target.absolute().parent)
+    os.close(handle)
+    try:
+        write(partial)
+        mode = target.stat().st_mode if target.exists() else 0o666 & ~_umask()
+        os.chmod(partial, mode & 0o777)  # noqa: PTH101
+        os.replace(partial, target)  # noqa: PTH105
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(partial)  # noqa: PTH108
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _write(frame: pl.DataFrame, file: str, suffix: str, path: str) -> None:
+    objects = [name for name, dtype in frame.schema.items() if dtype == pl.Object]
+    frame = frame.with_columns(
+        pl.Series(name, [None if it is None else str(it) for it in frame[name]], dtype=pl.String)
+        for name in objects
+    )
+    match suffix:
+        case ".parquet":
+            frame.write_parquet(file)
+        case ".txt":
+            require_columns(frame, [path], "a list of paths")
+            lines = "".join(f"{name}\n" for name in frame[path].cast(pl.String))
+            Path(file).write_text(lines, encoding="utf-8", newline="\n")
+        case ".csv" | ".tsv":
+            flat = frame.select(_flat(name, dtype) for name, dtype in frame.schema.items())
+            # Spreadsheets take a file for UTF-8 by its mark; other programs pass it over.
+            needs_mark = any(
+                not text.is_empty() and bool(text.str.contains(r"[^\x00-\x7f]").any())
+                for text in flat.select(pl.col(pl.String))
+            )
+            flat.write_csv(
+                file, separator="\t" if suffix == ".tsv" else ",", include_bom=needs_mark
+            )
+        case _:
+            plain = frame.select(_for_json(name, dtype) for name, dtype in frame.schema.items())
+            if suffix == ".json":
+                plain.write_json(file)
+            else:
+                plain.write_ndjson(file)
+
+
+def _flat(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Return a column as a table of texts and numbers can hold it."""
+    value = column(name)
+    match dtype:
+        case pl.Binary():
+            return value.bin.encode("hex")
+        case pl.Duration():
+            return value.dt.total_microseconds() / 1e6
+        case pl.List() | pl.Array() if not dtype.inner.is_nested():
+            items = value.arr.to_list() if isinstance(dtype, pl.Array) else value
+            if dtype.inner in (pl.Binary, pl.Object):
+                return pl.lit(None, pl.String).alias(name)
+            return items.list.eval(pl.element().cast(pl.String)).list.join("|", ignore_nulls=True)
+        case pl.List() | pl.Array() | pl.Struct():
+            wrapped = pl.struct(value.alias("v")).struct.json_encode()
+            return wrapped.str.strip_prefix('{"v":').str.strip_suffix("}").alias(name)
+        case _:
+            return value
+
+
+def _for_json(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Return a column as JSON can hold it."""
+    value = column(name)
+    if dtype == pl.Binary:
+        return value.bin.encode("hex")
+    if isinstance(dtype, pl.Categorical | pl.Enum):
+        return value.cast(pl.String)
+    if isinstance(dtype, pl.Array):
+        return value.arr.to_list()
+    if dtype.is_float():
+        return pl.when(value.is_finite()).then(value).alias(name)
+    return value

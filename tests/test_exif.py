@@ -1,0 +1,76 @@
+"""Where a picture is from: its camera, its place, and keeper rules by both on a folder."""
+
+import os
+
+import pytest
+from PIL import Image
+
+import dedup_widgets as dw
+from dedup_widgets.images.decode import decode
+
+
+def tagged(picture, as_file, format="JPEG", gps=None, **tags):  # noqa: A002
+    exif = Image.Exif()
+    for tag, value in tags.items():
+        exif[{"make": 0x010F, "model": 0x0110, "taken": 0x9003}[tag]] = value
+    if gps:
+        exif[0x8825] = gps
+    return as_file(picture, format, exif=exif)
+
+
+@pytest.mark.parametrize(
+    ("make", "model", "expected"),
+    [
+        ("Canon", "Canon EOS R5", "Canon EOS R5"),
+        ("NIKON CORPORATION", "NIKON Z 9", "NIKON Z 9"),
+        ("SONY", "ILCE-7M4", "SONY ILCE-7M4"),
+        ("Apple\0\0", " iPhone 15 ", "Apple iPhone 15"),
+        ("", "X100V", "X100V"),
+        ("Google", "", "Google"),
+        ("", "", None),
+    ],
+)
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_the_camera_is_named_once(make_photo, as_file, format, make, model, expected):  # noqa: A002
+    data = tagged(make_photo(1), as_file, format, make=make, model=model)
+    assert decode(data).facts.camera == expected
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ({1: "N", 2: (52, 30, 58.68), 3: "E", 4: (13, 22, 39.72)}, "52.516300, 13.377700"),
+        ({1: "S", 2: (33, 51, 24), 3: "W", 4: (70, 0, 0)}, "-33.856667, -70.000000"),
+        ({1: "N", 2: (0, 0, 0), 3: "E", 4: (0, 0, 0)}, None),
+        ({1: "N", 2: (152, 0, 0), 3: "E", 4: (13, 0, 0)}, None),
+        ({1: "N", 2: (52, 0, 0)}, None),
+        (None, None),
+    ],
+)
+def test_the_place_is_in_degrees(make_photo, as_file, place, expected):
+    assert decode(tagged(make_photo(1), as_file, gps=place, make="x")).facts.gps == expected
+
+
+@pytest.fixture
+def folder(tmp_path, make_photo, as_file):
+    """Return a folder of one picture by two cameras; the second file is the older one."""
+    for name, camera, year, at in (("a", "Phone", 2021, 2), ("b", "Canon R5", 2020, 1)):
+        data = tagged(make_photo(1), as_file, model=camera, taken=f"{year}:01:01 00:00:00")
+        (tmp_path / f"{name}.jpg").write_bytes(data)
+        os.utime(tmp_path / f"{name}.jpg", (at * 10**9, at * 10**9))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept"),
+    [
+        ("oldest", "b"),
+        ("newest", "a"),
+        (dw.keepers.prefer("camera", ["Canon R5"]), "b"),
+        (dw.keepers.prefer("camera", ["Phone", "Canon R5"]), "a"),
+        (dw.keepers.newest("modified"), "a"),
+    ],
+)
+def test_keepers_of_a_folder_go_by_date_and_camera(folder, rule, kept):
+    df = dw.score(folder, model="perceptual", keep=[rule], progress=False)
+    assert df.filter(df["keep"])["path"][0].endswith(f"{kept}.jpg")

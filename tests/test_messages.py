@@ -1,0 +1,57 @@
+"""No message is longer than a screen, and each hint helps whoever reads it."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+import dedup_widgets as dw
+from dedup_widgets.errors import InputError
+
+SCREEN = 1000
+
+
+@pytest.fixture
+def df(photo_folder):
+    return dw.score(photo_folder(4), model="perceptual", progress=False)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        [np.zeros((200, 200, 3), np.uint8)] * 50,
+        np.zeros((20, 200, 200, 3), np.uint8),
+        [7] * 10_000,
+        "x" * 50_000,
+        {"a": 1},
+        pl.DataFrame({f"column {i}": [i] for i in range(5000)}),
+        pl.DataFrame({"path": [[1, 2, 3]] * 10}),
+    ],
+)
+def test_what_cannot_be_scored_is_refused_in_a_few_lines(images):
+    with pytest.raises(InputError) as raised:
+        dw.score(images, model="perceptual", progress=False)
+    assert len(str(raised.value)) < SCREEN
+
+
+def test_a_frame_whose_paths_have_another_name_is_told_which(df):
+    mine = df.select(file="path", size="bytes")
+    with pytest.raises(InputError, match=r"'file' holds paths.*rename"):
+        dw.score(mine, model="perceptual", progress=False)
+
+
+def test_a_picture_in_memory_is_a_query(df, make_photo):
+    for query in (make_photo(2), np.asarray(make_photo(2)), make_photo(2).convert("CMYK")):
+        assert dw.similar(df, query, 1)["path"][0].endswith("photo-002.png")
+
+
+@pytest.mark.parametrize("query", [7, None, [1, 2], np.zeros((2, 3, 4, 5)), b"bytes"])
+def test_what_is_no_query_says_what_is(df, query):
+    with pytest.raises(InputError, match="pass") as raised:
+        dw.similar(df, query)
+    assert len(str(raised.value)) < SCREEN
+
+
+def test_a_long_text_is_not_quoted_whole(df):
+    with pytest.raises(InputError, match="does not embed text") as raised:
+        dw.similar(df, "a dog " * 10_000)
+    assert len(str(raised.value)) < SCREEN
