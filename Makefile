@@ -11,7 +11,7 @@ NPM := $(WITH_NODE) npm
 JS_SOURCES := $(shell find js/src -type f 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test test-fast lint wire js bench bench-full quality screenshots clean
+.PHONY: demo test test-fast soak lint wire js bench bench-full quality screenshots clean
 .DELETE_ON_ERROR:
 
 demo: .make/demo .make/js
@@ -27,6 +27,10 @@ test: .make/test .make/js lint
 test-fast: .make/test .make/js
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not slow and not browser' --ignore tests/browser \
 		--hypothesis-profile=fast -n auto --dist worksteal
+
+# What held against kills, changing files, hostile pages and threads, over and over: make soak SECONDS=3600.
+soak: .make/test .make/js
+	$(BIN)/python tests/soak.py --seconds $(or $(SECONDS),1800)
 
 lint: .make/test js/node_modules/.package-lock.json
 	$(BIN)/ruff check

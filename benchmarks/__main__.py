@@ -16,13 +16,14 @@ from typing import Any
 from benchmarks import harness, machine
 from benchmarks.data import OWN_PHOTOS
 
+OF_THEIR_OWN = ("photos",)
+"""Experiments that are kept in a file each, with the machine that they were measured on."""
 EXPERIMENTS = (
     "limits",
     "embedding",
     "fidelity",
     "stages",
     "hashing",
-    "photos",
     "neighbors",
     "pruning",
     "exactness",
@@ -30,6 +31,8 @@ EXPERIMENTS = (
     "similar",
     "groups",
     "growth",
+    "widget",
+    *OF_THEIR_OWN,
 )
 RESULTS = Path(__file__).parent / "results"
 DATA = Path(".make/benchmarks")
@@ -42,7 +45,6 @@ def main() -> None:
         return
     if arguments.photos:
         os.environ[OWN_PHOTOS] = str(arguments.photos.resolve())
-    kept = arguments.to or RESULTS / f"{arguments.size}.json"
     data = arguments.data.resolve()
     data.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
@@ -55,11 +57,13 @@ def main() -> None:
         cases = [case for case in cases if not some or case.variant in some]
         results = harness.run(cases, data)
         as_json = [result.to_json() for result in results]
+        of_its_own = name in OF_THEIR_OWN and arguments.size != "tiny"
+        kept = arguments.to or RESULTS / f"{name if of_its_own else arguments.size}.json"
         _keep(kept, arguments.size, as_json, all_of_it=not (arguments.n or some))
         print(f"\n## {name}\n\n{harness.table(as_json)}", flush=True)
         failed += [r.case.text() for r in results if r.note.startswith("failed")]
     minutes = (time.perf_counter() - start) / 60
-    print(f"\n{minutes:.1f} minutes; kept in {kept}", file=sys.stderr)
+    print(f"\n{minutes:.1f} minutes", file=sys.stderr)
     if failed:
         sys.exit(f"failed: {'; '.join(failed)}")
 

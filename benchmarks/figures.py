@@ -50,10 +50,12 @@ class Figures:
         full: Mapping[str, Any],
         forms: list[dict[str, Any]],
         runtimes: Mapping[str, Any],
+        photos: Mapping[str, Any],
     ) -> None:
         self.machine = (quick or full)["machine"]
         self.forms = forms
         self.runtimes = runtimes
+        self.photos = photos
         rows = {_identity(r): Row(**r, is_full=True) for r in full.get("results", [])}
         rows |= {_identity(r): Row(**r, is_full=False) for r in quick.get("results", [])}
         self._rows = list(rows.values())
@@ -65,6 +67,7 @@ class Figures:
             *(_read(folder / f"{name}.json", {}) for name in ("quick", "full")),
             _read(folder / "forms.json", []),
             _read(folder / "runtimes.json", {}),
+            _read(folder / "photos.json", {}),
         )
 
     def all(self, experiment: str, variant: str | None = None) -> list[Row]:

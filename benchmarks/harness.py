@@ -124,6 +124,11 @@ def best_of(action: Callable[[], Any], seconds: float = 1.0, least: int = 3) -> 
     return min(times)
 
 
+def memory() -> int:
+    """Return the resident memory of this process in bytes."""
+    return _status("VmRSS")
+
+
 def _status(key: str) -> int:
     """Return a line of Linux' account of this process in bytes; elsewhere its peak memory."""
     try:

@@ -17,14 +17,12 @@ from benchmarks.harness import CORES, OURS, Case, Values, clock
 from benchmarks.hashing import without_torchvision
 
 AGAIN, NETWORK = f"{OURS}, again", f"{OURS}, EfficientNet"
-LIMITS = ("bytes read", "full decode", "decode at an eighth")
-PEERS = ("image-dedup-ai", "czkawka", "imagehash phash", "imagededup PHash", "CleanVision")
 MEGAPIXELS = (12, 24)
 FORMATS = ("png", "webp", "heic")
 
 
 def cases(size: str) -> list[Case]:
-    n, rounds = {"tiny": (2, 1), "quick": (12, 3), "full": (100, 3)}[size]
+    n, rounds = {"tiny": (2, 1), "quick": (6, 3), "full": (60, 3)}[size]
     of_jpegs = [
         Case("photos", name, {"n": n, "megapixels": each, "format": "jpg"}, rounds)
         for each in (MEGAPIXELS[:1] if size == "tiny" else MEGAPIXELS)

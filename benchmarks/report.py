@@ -5,6 +5,7 @@ written differs from the figures.
 """
 
 import argparse
+import json
 import math
 import re
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import photos as big_photos
 from benchmarks.charts import log_lines, stacked_bars
 from benchmarks.estimates import CLIP_FLOP, estimates
 from benchmarks.figures import Figures, Row
@@ -63,6 +65,7 @@ def documents() -> dict[Path, str]:
         "forms": forms,
         "runtimes": runtimes,
         "hashing": hashing,
+        "photos": photos,
         "neighbors": neighbors,
         "pruning": pruning,
         "exactness": exactness,
@@ -412,6 +415,58 @@ def hashing(figures: Figures) -> str:
     ]
     head = ("", "what it does", "photos/s", "times as long")
     return _table(head, rows) + _missing(figures, "hashing")
+
+
+def photos(figures: Figures) -> str:
+    """Lay out what photos of cameras cost, here and elsewhere, by processor time."""
+    does = {
+        OURS: 'all of `dw.score(model="perceptual")`: reads every pixel, decides by laying over',
+        big_photos.AGAIN: "the same once more, from the store",
+        big_photos.NETWORK: 'all of `dw.score(model="efficientnet-lite0")`, with its start',
+        "bytes read": "limit",
+        "full decode": "limit, by Pillow",
+        "decode at an eighth": "limit of what does not see every pixel, by Pillow",
+        "image-dedup-ai": "perceptual hash, of JPEGs decoded at a reduced size",
+        "czkawka": "perceptual hash",
+        "imagehash phash": "perceptual hash, threads",
+        "imagededup PHash": "perceptual hash, worker processes",
+        "CleanVision": "hash of the file and perceptual hash, worker processes",
+    }
+    kept = figures.photos
+    if not kept:
+        return "Not measured yet."
+    found = [row for row in kept["results"] if row["runs"]]
+    ours = {
+        json.dumps(row["params"]): row["median"]["cpu_ms_a_photo"]
+        for row in found
+        if row["variant"] == OURS
+    }
+    rows = [
+        (
+            f"{row['params']['n']} {row['params']['format'].upper()}",
+            f"{row['params']['megapixels']} MP",
+            row["variant"],
+            does[row["variant"]],
+            f"{row['median']['cpu_ms_a_photo']:.0f}",
+            " – ".join(f"{ms:.0f}" for ms in _ends(r["cpu_ms_a_photo"] for r in row["runs"])),
+            f"{row['median']['cpu_ms_a_photo'] / ours[json.dumps(row['params'])]:.2f}×",
+            f"{row['median']['memory_peak'] / 2**20:,.0f}",
+        )
+        for row in sorted(found, key=_order_of_photos)
+    ]
+    head = ("files", "size", "", "what it does", "ms a photo", "spread", "as long", "peak MiB")
+    return f"{_machine(kept['machine'])}\n\n{_table(head, rows)}"
+
+
+def _order_of_photos(row: Mapping[str, Any]) -> tuple[bool, str, int, float]:
+    params = row["params"]
+    is_other, ms = params["format"] != "jpg", row["median"]["cpu_ms_a_photo"]
+    return is_other, params["format"], params["megapixels"], ms
+
+
+def _ends(values: Iterable[float]) -> tuple[float, float]:
+    found = sorted(values)
+    return found[0], found[-1]
 
 
 def neighbors(figures: Figures) -> str:

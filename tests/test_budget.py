@@ -1,5 +1,6 @@
 """What decoding may take: memory, and counts that a file may claim."""
 
+import hashlib
 import io
 import struct
 import subprocess
@@ -189,6 +190,39 @@ def test_deep_pixels_look_the_same_however_many_lines_are_worked_on_at_a_time(mo
         assert shown.max() > 245
 
 
+@pytest.mark.parametrize("strip", [1, 5000, 2**30])
+def test_the_fingerprint_is_of_all_bytes_in_one_piece(make_photo, monkeypatch, strip):
+    monkeypatch.setattr("dedup_widgets.images.depth._STRIP_BYTES", strip)
+    photo = make_photo(1, (61, 43))
+    grey = np.asarray(photo.convert("L")).astype(np.uint16) * 251
+    clear = photo.convert("RGBA")
+    clear.putalpha(photo.getchannel("G").point(lambda tone: max(1, tone)))
+    whole = {
+        "uint8 43x61": (photo, photo.tobytes()),
+        "uint8 with alpha 43x61": (clear, clear.tobytes()),
+        "uint16 43x61": (Image.fromarray(grey), np.dstack([grey] * 3).tobytes()),
+    }
+    for head, (picture, pixels) in whole.items():
+        file = io.BytesIO()
+        picture.save(file, "PNG")
+        digest = hashlib.sha256(b"dedup_widgets 1, 1 frames, sRGB" + head.encode() + pixels)
+        assert decode.decode(file.getvalue()).fingerprint == digest.hexdigest()[:32]
+
+
+def test_all_that_is_smaller_than_a_large_picture_is_made_of_its_blocks():
+    side = 2 * decode.REDUCED_SIDE
+    blocks = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+    for size, reduced in (((side + 9, side), (677, 672)), ((side, side - 1), (side, side - 1))):
+        file = io.BytesIO()
+        Image.new("RGB", size).save(file, "JPEG")
+        picture = decode.decode(file.getvalue())
+        assert (picture.rgb.size, picture.reduced.size) == (size, reduced)
+    file = io.BytesIO()
+    Image.fromarray(blocks).save(file, "BMP")
+    means = blocks.reshape(672, 2, 672, 2, 3).mean(axis=(1, 3))
+    assert abs(np.asarray(decode.decode(file.getvalue()).reduced) - means).max() <= 0.5
+
+
 def test_16_bits_are_brought_to_8_by_the_nearest_tone():
     tones = np.arange(65536, dtype=np.uint16).reshape(256, 256)
     assert (tone_map(tones) == np.floor(tones / 257 + 0.5)).all()
@@ -234,6 +268,7 @@ for name, (data, a_pixel) in files.items():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells the peak")
 def test_decoding_takes_no_more_memory_a_pixel_than_it_says():
     done = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True)

@@ -1,5 +1,6 @@
 """What belongs to a picture follows it; splits and classes reach the dataset and its loaders."""
 
+import json
 import tempfile
 import warnings
 
@@ -201,3 +202,54 @@ def test_names_that_a_loader_would_expand_block_nothing(tmp_path, make_photo, ma
     made = make(score(tmp_path / "in"))
     loaded = load("imagefolder", data_dir=str(made.path))["train"]
     assert sorted(row["source_path"].rpartition("/")[2] for row in loaded) == sorted(names)
+
+
+@pytest.fixture
+def coco(tmp_path, make_photo):
+    """Return a set of two splits that COCO files describe; both have a 0.png."""
+    for seed, (split, name) in enumerate((s, n) for s in ("train", "val") for n in "012"):
+        path = tmp_path / "in" / f"{split}2017" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        make_photo(seed).save(path)
+    (tmp_path / "in" / "annotations").mkdir()
+    for split in ("train", "val"):
+        document = {
+            "info": {"year": 2017},
+            "categories": [{"id": 1, "name": "cat"}],
+            "images": [{"id": 7 + n, "file_name": f"{n}.png"} for n in range(4)],
+            "annotations": [{"id": n, "image_id": 7 + n % 4, "bbox": [n]} for n in range(8)],
+        }
+        file = tmp_path / "in" / "annotations" / f"instances_{split}2017.json"
+        file.write_text(json.dumps(document))
+    (tmp_path / "in" / "annotations" / "other.json").write_text('{"images": 3}')
+    (tmp_path / "in" / "annotations" / "broken.json").write_text('{"images": [')
+    return tmp_path / "in"
+
+
+def test_what_a_coco_file_says_of_the_pictures_goes_along_under_their_names(coco, make, load):
+    df = score(coco)
+    made = make(df.filter(~pl.col("path").str.ends_with("train2017/1.png")))
+    assert files(made, "train2017") == ["0.png", "2.png", "instances_train2017.json"]
+    assert files(made, "val2017") == ["0.png", "1.png", "2.png", "instances_val2017.json"]
+    found = json.loads((made.path / "train2017" / "instances_train2017.json").read_text())
+    assert [(it["id"], it["file_name"]) for it in found["images"]] == [(7, "0.png"), (9, "2.png")]
+    assert [it["image_id"] for it in found["annotations"]] == [7, 9, 7, 9]
+    assert found["categories"] == [{"id": 1, "name": "cat"}]
+    assert made.companions == 2
+    assert len(load(str(made.path))["val2017"]) == 3
+
+
+def test_a_coco_file_is_left_behind_where_there_is_no_place(coco, make):
+    assert make(score(coco), format="webdataset").left_behind == 2
+
+
+def test_a_coco_file_that_says_only_names_is_understood_where_they_are_the_only_ones(
+    tmp_path, make_photo, make
+):
+    for seed in range(2):
+        make_photo(seed).save(tmp_path / f"{seed}.png")
+    document = {"images": [{"id": 1, "file_name": "data/0.png"}], "annotations": []}
+    (tmp_path / "_annotations.coco.json").write_text(json.dumps(document))
+    made = make(score(sorted(map(str, tmp_path.glob("*.png")))))
+    found = json.loads((made.path / "train" / "_annotations.coco.json").read_text())
+    assert found["images"] == [{"id": 1, "file_name": "0.png"}]

@@ -20,8 +20,9 @@ from dedup_widgets import _durable
 from dedup_widgets.errors import StoreError
 from dedup_widgets.images import decoders
 from dedup_widgets.images.entry import Entry
+from dedup_widgets.scoring import incremental
 from dedup_widgets.scoring.score import score
-from dedup_widgets.store import copies, database
+from dedup_widgets.store import copies, database, seal
 from dedup_widgets.store.cache import Cache, FileRecord
 from dedup_widgets.store.copies import copies_of
 from dedup_widgets.store.database import StoreBusyError
@@ -462,7 +463,7 @@ LASTING = [OSError("image file is truncated"), ValueError("odd"), SyntaxError("b
 
 @pytest.mark.parametrize("error", [*PASSING, *LASTING], ids=repr)
 def test_only_errors_about_the_bytes_are_remembered(photos, tmp_path, monkeypatch, error):
-    def fails(data, name):
+    def fails(*_):
         raise error
 
     monkeypatch.setattr("dedup_widgets.images.decode._decode", fails)
@@ -534,16 +535,50 @@ def test_a_run_that_cannot_write_for_a_while_keeps_what_it_has(photos, tmp_path,
     assert len(cache.files(str(path) for path in photos.iterdir())) == 6
 
 
-def test_a_run_that_can_never_write_ends_with_its_scores_and_a_warning(
-    photos, tmp_path, monkeypatch
-):
+def test_a_run_that_can_never_write_says_so(photos, tmp_path, monkeypatch):
     cache = open_store(tmp_path).cache
     monkeypatch.setattr(database, "WAIT_SECONDS", 0.0)
     with closing(sqlite3.connect(cache.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.warns(UserWarning, match="not all that was computed is remembered"):
-            frame = scored(photos, tmp_path)
-    assert frame["uniqueness"].null_count() == 0
+        with pytest.raises(StoreBusyError, match="has been writing to it for long"):
+            scored(photos, tmp_path)
+    assert scored(photos, tmp_path)["uniqueness"].null_count() == 0
+
+
+@pytest.mark.parametrize("harm", ["x'00'", "x'81a1'", "'text'", "7"])
+def test_evidence_that_is_none_is_looked_for_again(photos, tmp_path, harm):
+    for path in list(photos.iterdir())[:2]:
+        shutil.copy(path, path.with_name(f"again {path.name}"))
+    before = scored(photos, tmp_path)
+    cache = open_store(tmp_path).cache
+    cache._db.execute(f"UPDATE evidence SET found = {harm}")
+    assert scored(photos, tmp_path).equals(before)
+
+
+def test_a_kept_search_of_a_stranger_is_not_believed(photos, tmp_path, monkeypatch):
+    before = scored(photos, tmp_path)
+    mine = seal._secret()
+    monkeypatch.setattr(seal, "_secret", lambda: b"of a stranger")
+    cache = open_store(tmp_path).cache
+    cache._db.execute("DELETE FROM search")
+    scored(photos, tmp_path)
+    ((number, keys), *_) = cache._query("SELECT id, keys FROM search")
+    assert incremental._unpack([], keys, cache.search(number)) is not None
+    monkeypatch.setattr(seal, "_secret", lambda: mine)
+    assert incremental._unpack([], keys, cache.search(number)) is None
+    monkeypatch.undo()
+    assert scored(photos, tmp_path).equals(before)
+
+
+def test_the_seal_of_a_user_is_one_and_nobody_elses(tmp_path, monkeypatch):
+    monkeypatch.setattr(seal.platformdirs, "user_data_path", lambda *_, **__: tmp_path / "data")
+    one = seal._secret.__wrapped__()
+    assert one == seal._secret.__wrapped__()
+    assert len(one) == seal.SEAL_BYTES
+    assert (tmp_path / "data" / "seal").stat().st_mode & 0o077 == 0
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["seal"]
+    assert seal.is_sealed(seal.seal(b"a", b"b"), b"a", b"b")
+    assert not seal.is_sealed(seal.seal(b"a", b"b"), b"ab", b"")
 
 
 def test_pictures_are_shown_where_the_cache_cannot_grow(photos, tmp_path):
@@ -553,3 +588,43 @@ def test_pictures_are_shown_where_the_cache_cannot_grow(photos, tmp_path):
     paths = [str(path) for path in photos.iterdir()]
     with pytest.warns(UserWarning, match="shown, but not remembered: .* free some space"):
         assert all(it.jpeg for it in load_thumbnails(paths, [None] * len(paths), cache))
+
+
+# Forks
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")
+@pytest.mark.parametrize("used", [True, False])
+def test_a_forked_process_says_that_it_cannot_compute(tmp_path, used):
+    code = f"""
+import os, signal, dedup_widgets as dw, numpy as np
+if {used}:
+    dw.uniqueness(np.eye(4))
+child = os.fork()
+if not child:
+    signal.alarm(60)
+    try:
+        dw.uniqueness(np.eye(4))
+    except dw.errors.DedupError as error:
+        os._exit(7 if "get_context('spawn')" in str(error) else 1)
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ("7" if used else "0")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")
+def test_a_library_is_written_to_on_both_sides_of_a_fork(library):
+    child = os.fork()
+    if not child:
+        try:
+            for number in range(20):
+                library.change_collection(f"child {number}", add=["/a"])
+            os._exit(0)
+        finally:
+            os._exit(1)
+    for number in range(20):
+        library.change_collection(f"parent {number}", add=["/a"])
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert len(library.collections()) == 41

@@ -133,7 +133,8 @@ def test_a_list_in_a_text_file_and_a_table_in_a_file_are_read(photo_folder, tmp_
 
 
 def test_what_cannot_be_read_is_refused_at_once_with_the_true_reason(tmp_path, make_photo):
-    shutil.make_archive(str(tmp_path / "photos"), "zip", tmp_path)
+    for kind in ("zip", "gztar"):
+        shutil.make_archive(str(tmp_path / "photos"), kind, tmp_path)
     (tmp_path / "notes.txt").write_text("buy milk")
 
     class Dataset:
@@ -141,6 +142,7 @@ def test_what_cannot_be_read_is_refused_at_once_with_the_true_reason(tmp_path, m
 
     for what, says in [
         (tmp_path / "photos.zip", "a zip archive; unpack it"),
+        (tmp_path / "photos.tar.gz", "a packed archive; unpack it"),
         ("ftp://example.org/a.jpg", "no local file; download"),
         (tmp_path / "notes.txt", "taken for a list of paths"),
         ([make_photo(1)] * 500, "images must be .* not Image; write"),
@@ -149,6 +151,15 @@ def test_what_cannot_be_read_is_refused_at_once_with_the_true_reason(tmp_path, m
         with pytest.raises(InputError, match=says) as raised:
             dw.score(what, model="perceptual", progress=False)
         assert len(str(raised.value)) < 600
+
+
+def test_a_url_of_a_local_file_and_comments_in_a_list_are_understood(tmp_path, jpeg):
+    (tmp_path / "a b.jpg").write_bytes(jpeg)
+    url = (tmp_path / "a b.jpg").as_uri()
+    assert list_images([url]).paths == list_images(url).paths == [str(tmp_path / "a b.jpg")]
+    (tmp_path / "list.txt").write_text("# mine\na b.jpg\n")
+    df = dw.score(tmp_path / "list.txt", model="perceptual", progress=False)
+    assert df["error"].to_list() == [None]
 
 
 def test_an_address_in_a_list_is_a_row_that_says_what_it_is():

@@ -163,7 +163,7 @@ def test_a_cell_that_is_run_again_goes_on_with_filters_order_and_selection(kerne
     )
     kernel.cell("first", "ex = dw.Explorer(df)\nex")
     state = "[len(ex.view), ex.sort['column'], len(ex.selection), ex._sort['column'], ex.undo()]"
-    assert kernel.value(state) == [20, "path", 2, "path", None]
+    assert kernel.value(state) == [20, "path", 2, "path", "select 2 images"]
     kernel.cell("first", "ex = dw.Explorer(df, restore=False)\nex")
     assert kernel.value(state) == [40, "uniqueness", 0, "uniqueness", None]
     kernel.cell("second", "ex.selection = df.head(2)")

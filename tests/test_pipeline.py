@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import dedup_widgets as dw
 from dedup_widgets.errors import ImageError, ModelError
 from dedup_widgets.images.budget import ByteBudget
 from dedup_widgets.images.decode import decode as images_decode
@@ -252,6 +253,26 @@ def test_stopping_waits_for_no_picture_that_takes_long(paths, cache, stop, monke
         run(paths, Pixels(None), cache, progress=halt, source=Stuck())
     assert asked == [0, 0, 0]
     Stuck.go_on.set()
+
+
+def test_comparing_pictures_can_be_stopped_after_each_pair(tmp_path, make_photo):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    photo = make_photo(0, (200, 150))
+    for side in range(6):
+        photo.resize((150 + side, 110)).save(folder / f"{side}.png")
+    told = []
+
+    def stop(done, total):
+        told.append((done, total))
+        if told[0] == (0, 6) and (6, 6) in told[:-1] and done == 2:
+            raise KeyboardInterrupt
+
+    options = {"model": "perceptual", "store": tmp_path / "store"}
+    with pytest.raises(KeyboardInterrupt):
+        dw.score(folder, progress=stop, **options)
+    assert told[-2:] == [(1, told[-1][1]), (2, told[-1][1])], told
+    assert dw.score(folder, progress=False, **options)["kind"].to_list() == ["near"] * 6
 
 
 def test_files_of_the_same_bytes_are_decoded_once(folder, paths, cache, monkeypatch):

@@ -268,18 +268,59 @@ def test_without_embeddings_a_keeper_names_the_rule_that_chose_it_among_its_copi
 # Threshold curves
 
 
-@many
-@given(seeds, gammas)
-def test_one_plan_after_the_other_is_each_as_if_made_from_the_beginning(seed, gamma):
-    rng, frame = random_frame(seed, gamma, n=400)
-    frame = frame.filter(pl.col("error").is_null()) if "error" in frame.columns else frame
-    planner, keepers, pairs = Planner(frame), set(), set()
+@given(
+    seeds, gammas, st.sampled_from([None, 0.05, 0.4]), st.sampled_from([0.05, 1.0]), st.booleans()
+)
+@examples(25)
+def test_one_plan_after_the_other_is_each_as_if_made_from_the_beginning(
+    seed, gamma, near, max_part, has_vectors
+):
+    rng, frame = random_frame(seed, gamma, near=0.2, n=200)
+    if not has_vectors:
+        # Put together from two, so that copies of a picture are in several groups, or in none.
+        near, frame = None, frame.drop("embedding").filter(pl.Series(rng.random(len(frame)) < 0.8))
+        frame = frame.filter(pl.col("group").is_null() | pl.col("keep").any().over("group"))
+    prints = frame["fingerprint"].drop_nulls().to_numpy()
+    planner, keepers, pairs, plan = (
+        Planner(frame, limits=Limits(max_part=max_part)),
+        set(),
+        set(),
+        None,
+    )
     for _ in range(6):
-        some = frame[rng.integers(len(frame), size=2).tolist()]
-        keepers ^= set(some["path"][:1])
-        pairs |= {tuple(some["fingerprint"])} if rng.random() < 0.5 else set()
-        decided = {"keepers": keepers, "not_duplicates": pairs}
-        assert planner.plan(**decided).equals(Planner(frame).plan(**decided))
+        keepers = keepers ^ set(
+            frame["path"].sample(int(rng.integers(3)), seed=int(rng.integers(99)))
+        )
+        pairs = pairs ^ {tuple(map(str, rng.choice(prints, 2))) for _ in range(rng.integers(3))}
+        decided = {"near": near, "keepers": keepers, "not_duplicates": pairs}
+        before, (plan, rows) = plan, planner.replan(plan, **decided)
+        assert plan.equals(Planner(frame).plan(**decided))
+        if rows is not None:
+            elsewhere = pl.Series(range(len(frame))).is_in(rows.tolist()).not_()
+            assert plan.filter(elsewhere).equals(before.filter(elsewhere))
+            assert not set(plan["group"][rows].drop_nulls()) & set(plan.filter(elsewhere)["group"])
+
+
+def test_a_decision_concerns_its_own_group_and_no_other():
+    n = 300
+    frame = pl.DataFrame(
+        {
+            "path": [f"{i:03}" for i in range(n)],
+            "group": [i // 3 + 1 for i in range(n)],
+            "keep": [i % 3 == 0 for i in range(n)],
+            "fingerprint": [f"f{i - (i % 3 == 2)}" for i in range(n)],
+        }
+    )
+    planner = Planner(frame)
+    first = planner.plan()
+    parted, rows = planner.replan(first, not_duplicates=[("f3", "f4")])
+    assert rows.tolist() == [3, 4, 5]
+    # The group of 63 and 64 is counted on from the one of 4 and 5, which an undo takes away.
+    both, rows = planner.replan(parted, not_duplicates=[("f3", "f4"), ("f63", "f64")])
+    assert rows.tolist() == [63, 64, 65]
+    _, rows = planner.replan(both, not_duplicates=[("f63", "f64")])
+    assert rows.tolist() == [3, 4, 5, 63, 64, 65]
+    assert planner.replan(first)[1] is None
 
 
 @many

@@ -2,12 +2,18 @@
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 import dedup_widgets as dw
+from effort import examples
 from page import Page, Pixels, names
 
 
@@ -111,3 +117,57 @@ def test_a_screen_that_is_closed_no_longer_follows_its_session(session):
 def test_what_is_no_set_of_images_is_refused(wrong):
     with pytest.raises(dw.InputError):
         dw.Session(wrong)
+
+
+def many_groups(rng, n=300):
+    """A scored frame of many small groups, with exact copies, images beside groups and labels."""
+    vectors = rng.standard_normal((n // 3, 6))[rng.integers(n // 3, size=n)]
+    source = np.where(rng.random(n) < 0.3, rng.integers(n, size=n), np.arange(n))
+    vectors = (vectors + rng.choice([0.02, 0.1, 0.3], (n, 1)) * rng.standard_normal((n, 6)))[source]
+    scores = dw.uniqueness(vectors, fingerprints=source, near=0.02)
+    paths = pl.Series([f"/photos/{i:03}.jpg" for i in range(n)])
+    return scores.with_columns(
+        path=paths,
+        nearest=paths.gather(scores["nearest"]),
+        fingerprint=pl.Series([f"f{i}" for i in source]),
+        bytes=rng.integers(1, 99, n),
+        label=pl.Series(rng.choice(["cat", "dog"], n)),
+        embedding=pl.Series(vectors, dtype=pl.Array(pl.Float32, 6)),
+    )
+
+
+def shown_by(session):
+    """All that a session shows, to be compared with another one's."""
+    bands, shown = session.bands, session.shown
+    arrays = bands.band, bands.place, bands.keeper, bands.ungrouped, shown.kind, shown.keep
+    return (
+        *(array.tolist() for array in arrays),
+        np.nan_to_num(shown.scores, nan=-1).tolist(),
+        session.summary,
+        session.disagreements,
+    )
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([None, 0.05]), st.booleans())
+@examples(20)
+def test_after_each_decision_a_review_is_as_if_begun_anew(seed, near, has_vectors):
+    rng = np.random.default_rng(seed)
+    frame = many_groups(rng)
+    if not has_vectors:
+        near, frame = None, frame.drop("embedding")
+    with tempfile.TemporaryDirectory() as store:
+        session = dw.Session(frame, near=near, store=store)
+        for _ in range(6):
+            rows = session.mask_of(rng.integers(len(frame), size=rng.integers(1, 3)))
+            match rng.integers(5):
+                case 0 | 1:
+                    session.choose_keepers(rows)
+                case 2 | 3:
+                    session.mark_not_duplicates(rows)
+                case 4:
+                    session.undo()
+            anew = dw.Session(frame, near=near, store=store)
+            assert_frame_equal(session.plan, anew.plan, check_exact=True)
+            assert_frame_equal(session.frame, anew.frame, check_exact=True)
+            assert_frame_equal(session.known, anew.known, check_exact=True)
+            assert shown_by(session) == shown_by(anew)

@@ -30,6 +30,10 @@ def columns(*names, sure=False):
         (["imagenet/train/n01/1.jpg", "imagenet/val/n02/2.jpg"], "train val", "n01 n02"),
         (["Training/a/1.jpg", "Testing/b/1.jpg"], "Training Testing", "a b"),
         (["train/1.jpg", "train/2.jpg"], "train train", None),
+        (["train2017/1.jpg", "val2017/2.jpg"], "train2017 val2017", None),
+        (["train-set/a/1.jpg", "test-set/b/2.jpg"], "train_set test_set", "a b"),
+        (["seg_train/sea/1.jpg", "seg_test/sky/2.jpg"], "seg_train seg_test", "sea sky"),
+        (["trains/1.jpg", "trainers/2.jpg"], None, "trains trainers"),
         # Not clear:
         (["1.jpg", "cat/1.jpg"], None, None),
         (["2019/1.jpg", "2020/1.jpg"], None, None),

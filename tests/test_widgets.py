@@ -51,6 +51,9 @@ def test_open_tells_everything_that_a_view_needs(ex, frame):
         "compared": 0,
         "left_out": 0,
         "waiting": 0,
+        "old": 0,
+        "not_taken": 0,
+        "about_folder": "",
         "label_conflicts": None,
         "leakage": None,
     }

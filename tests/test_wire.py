@@ -1,14 +1,15 @@
 """What travels between the kernel and a page: how much, and nothing that is not agreed on."""
 
 import json
+import time
 
 import numpy as np
 import polars as pl
 import pytest
 
 import dedup_widgets as dw
-from dedup_widgets.widgets import protocol
-from page import Page
+from dedup_widgets.widgets import base, protocol
+from page import CLIENT, Page
 
 ROWS = 100_000
 
@@ -149,3 +150,21 @@ def test_the_page_asks_nobody_but_the_kernel():
         for way in ("fetch(", "XMLHttpRequest", "WebSocket", "EventSource", "location.", "/files/"):
             assert way not in code, way
         assert "--vscode-editor-background" in code
+
+
+def test_a_page_hears_that_its_request_is_worked_on_until_it_is_answered(monkeypatch):
+    monkeypatch.setattr(base, "SECONDS_BETWEEN_SIGNS", 0.01)
+    grid = dw.ImageGrid(pl.DataFrame({"path": ["a.jpg"]}))
+    page = Page(grid)
+
+    def work(_request, _arrays, _out):
+        give_up = time.monotonic() + 30
+        while len(page.events("working")) < 2 and time.monotonic() < give_up:
+            time.sleep(0.01)
+
+    grid._handlers[protocol.OpenGridRequest] = work
+    seq = page.request("open_grid")
+    assert page.reply(seq)["ok"]
+    signs = page.events("working")
+    assert len(signs) >= 2
+    assert {(sign["client"], sign["target"]) for sign in signs} == {(CLIENT, seq)}

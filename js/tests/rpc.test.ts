@@ -205,3 +205,53 @@ describe("a kernel that does not answer", () => {
     expect(model.ofKind("ping")).toHaveLength(1);
   });
 });
+
+describe("an answer that takes its time", () => {
+  it("is told of after a second, until it comes", async () => {
+    const model = new TestModel();
+    const rpc = connect(model);
+    const undo = rpc.request("undo", {});
+    await vi.advanceTimersByTimeAsync(900);
+    expect(rpc.slow.value).toBe(0);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(rpc.slow.value).toBe(1);
+    model.reply(model.sent[0].content, {});
+    await undo;
+    await settle();
+    expect(rpc.slow.value).toBe(0);
+  });
+
+  it("is never taken for a lost kernel while Python says that it works on it", async () => {
+    const model = new TestModel();
+    const rpc = connect(model);
+    const undo = rpc.request("undo", {});
+    const { client, seq } = model.sent[0].content;
+    for (let second = 0; second < 60; second++) {
+      await vi.advanceTimersByTimeAsync(1000);
+      model.tell({ event: "working", client, target: seq });
+      expect(rpc.lost.value).toBe(false);
+    }
+    model.reply(model.sent[0].content, {});
+    await expect(undo).resolves.toBeDefined();
+  });
+
+  it("is still waited for where the first sign of work comes after a loss", async () => {
+    const model = new TestModel();
+    const rpc = connect(model);
+    const undo = rpc.request("undo", {});
+    const { client, seq } = model.sent[0].content;
+    await vi.advanceTimersByTimeAsync(9000);
+    expect(rpc.lost.value).toBe(true);
+    model.tell({ event: "working", client, target: seq });
+    expect(rpc.lost.value).toBe(false);
+    model.reply(model.sent[0].content, {});
+    await expect(undo).resolves.toBeDefined();
+  });
+
+  it("shows by itself that it waits, where it has a place for that", async () => {
+    const rpc = connect(new TestModel());
+    rpc.request("tiles", { rows: [0], thumbs: true, facts: [] }).catch(() => {});
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(rpc.slow.value).toBe(0);
+  });
+});

@@ -3,6 +3,8 @@
 import os
 import re
 
+import polars as pl
+
 _PLAIN = re.compile(r"(?:/[^/.][^/]*)+")
 """Matches absolute paths that are spelled so already, except some with a dot after a slash."""
 
@@ -23,6 +25,17 @@ def absolute(path: str) -> str:
     if os.sep == "/" and _PLAIN.fullmatch(path):  # fast for most of a frame's many paths
         return path
     return path if "://" in path else os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
+
+
+def absolutes(paths: pl.Series) -> pl.Series:
+    """Return the same of a column of paths: itself, where all are spelled so already."""
+    if os.sep != "/":
+        return pl.Series(paths.name, [absolute(path) for path in paths], dtype=pl.String)
+    odd = (~paths.str.contains(rf"^{_PLAIN.pattern}$")).arg_true()
+    if odd.is_empty():
+        return paths
+    spelled = [absolute(path) for path in paths.gather(odd)]
+    return paths.clone().scatter(odd, pl.Series(spelled, dtype=pl.String))
 
 
 def native(path: str) -> str | bytes:

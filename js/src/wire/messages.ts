@@ -699,6 +699,7 @@ export interface CreateReply {
 }
 export interface Events {
   progress: ProgressEvent;
+  working: WorkingEvent;
   selection: SelectionEvent;
   plan: PlanEvent;
   frame: FrameEvent;
@@ -716,6 +717,14 @@ export interface ProgressEvent {
   done: number;
   total: number;
   text: string;
+}
+/**
+ * A request is still worked on; said each second until it is answered.
+ */
+export interface WorkingEvent {
+  event: "working";
+  client: number;
+  target: number;
 }
 /**
  * The selection changed, by Python or by another page.

@@ -62,12 +62,23 @@ interface Pending {
   latest?: string;
   progress?: RequestOptions["progress"];
   sentAt: number;
+  /** Whether Python has said that it works on it. */
+  working?: boolean;
   resolve(value: unknown): void;
   reject(error: Error): void;
 }
 
 /** Milliseconds that a kernel has to answer after the host said that something happened to it. */
 const SUSPICIOUS = 2500;
+
+/** Milliseconds after which a person is told that an answer takes its time. */
+const SLOW = 1000;
+
+/** What shows by itself that it waits, or is not waited for. */
+const WAITS_ALONE: ReadonlySet<RequestKind> = new Set<RequestKind>([
+  ...(["ping", "tiles", "picture", "beside", "similar", "create", "analytics"] as const),
+  ...(["open_grid", "open_review", "open_histogram"] as const),
+]);
 
 /** What a message that came in pieces is put together from. */
 interface Chunks {
@@ -81,6 +92,8 @@ export class Rpc {
   readonly client = Math.floor(Math.random() * 0x7fffffff) + 1;
   /** True while nothing is heard from the kernel. */
   readonly lost: Signal<boolean> = signal(false);
+  /** How many requests wait for longer than a second, other than what shows it by itself. */
+  readonly slow: Signal<number> = signal(0);
   /** Counts the times that a lost kernel was heard again: what is on screen asks anew. */
   readonly recovered: Signal<number> = signal(0);
 
@@ -134,7 +147,7 @@ export class Rpc {
     if (size > MAX_MESSAGE_BYTES) {
       return Promise.reject(new RangeError(`${kind} of ${size} bytes is too large to send`));
     }
-    return new Promise<Replies[K]>((resolve, reject) => {
+    const answer = new Promise<Replies[K]>((resolve, reject) => {
       this.#pending.set(seq, {
         kind,
         latest,
@@ -147,6 +160,21 @@ export class Rpc {
       this.#send({ seq, client: this.client, kind, ...content }, buffers);
       this.#arm();
     });
+    if (!WAITS_ALONE.has(kind)) this.#noteSlow(answer);
+    return answer;
+  }
+
+  #noteSlow(answer: Promise<unknown>): void {
+    let isSlow = false;
+    const timer = setTimeout(() => {
+      isSlow = true;
+      this.slow.value += 1;
+    }, SLOW);
+    const end = () => {
+      clearTimeout(timer);
+      if (isSlow) this.slow.value -= 1;
+    };
+    answer.then(end, end);
   }
 
   on<K extends EventKind>(event: K, handler: (fields: Events[K]) => void): void {
@@ -228,6 +256,7 @@ export class Rpc {
       for (const wired of events) {
         const event = decode(wired, buffers);
         if (event.event === "progress") this.#progressed(event as unknown as Events["progress"]);
+        else if (event.event === "working") this.#works(event as unknown as Events["working"]);
         else this.#handlers.get(event.event as EventKind)?.(event as never);
       }
     });
@@ -238,6 +267,11 @@ export class Rpc {
     this.#pending.get(progress.target)?.progress?.(progress);
   }
 
+  #works({ client, target }: Events["working"]): void {
+    const pending = client === this.client ? this.#pending.get(target) : undefined;
+    if (pending) pending.working = true;
+  }
+
   /** Note a sign of life. After a loss, requests sent before `seq` are taken for dropped. */
   #heard(seq: number): void {
     this.#heardAt = Date.now();
@@ -245,7 +279,7 @@ export class Rpc {
     if (!this.lost.peek()) return;
     clearTimeout(this.#ping);
     for (const [earlier, pending] of [...this.#pending]) {
-      if (earlier >= seq || pending.progress) continue;
+      if (earlier >= seq || pending.progress || pending.working) continue;
       this.#pending.delete(earlier);
       pending.reject(new RetryError(`${pending.kind} was lost on the way`));
     }

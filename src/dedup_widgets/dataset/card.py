@@ -159,7 +159,7 @@ def _meaning(column: pl.Series) -> str:
 def _companions(spec: DatasetSpec) -> list[str]:
     what = "of labels, captions, settings or masks"
     lines = []
-    if placed := len(spec.companions):
+    if placed := len(spec.companions) + len(spec.coco):
         lines.append(f"- {counted(placed, 'file')} {what} beside their pictures, as they were.")
     if left := spec.left_behind:
         lines.append(f"- {counted(left, 'file')} {what} stayed behind: there is no place for them.")

@@ -222,7 +222,7 @@ def create_dataset(
             description=description,
             project=project,
             project_description=project_description,
-            companions=len(spec.companions),
+            companions=len(spec.companions) + len(spec.coco),
             left_behind=spec.left_behind,
         )
         if server is None:
@@ -294,6 +294,6 @@ def preview(
         renamed=sum(Path(item.source).name != item.name for item in spec.items),
         unreadable=spec.unreadable,
         removed=len(spec.removed),
-        companions=len(spec.companions),
+        companions=len(spec.companions) + len(spec.coco),
         left_behind=spec.left_behind,
     )

@@ -94,6 +94,12 @@ def place_companions(spec: DatasetSpec, folder: Path) -> None:
             os.symlink(native(companion.source), target)  # noqa: PTH211
         elif spec.mode != "hardlink" or not _could_link(companion.source, target):
             shutil.copyfile(native(companion.source), target)
+    for file in spec.coco:
+        target = folder / file.split / file.name
+        # A picture's own labels may have that name already.
+        if target.exists():
+            target = target.with_stem(f"coco-{target.stem}")
+        target.write_bytes(file.as_bytes())
 
 
 def _is_copied(item: Item, mode: Mode) -> bool:

@@ -13,6 +13,7 @@ import polars as pl
 
 from dedup_widgets._paths import absolute
 from dedup_widgets._text import listed
+from dedup_widgets.dataset.coco import CocoFile, coco_files
 from dedup_widgets.dataset.naming import Clash, Format, check_name, check_splits, file_names
 from dedup_widgets.dataset.tables import classes_of, metadata_columns, removed_rows
 from dedup_widgets.errors import DatasetError, ImageError, InputError
@@ -82,6 +83,7 @@ class DatasetSpec:
     unreadable: int
     classes: dict[str, list[str]] = field(default_factory=dict)
     companions: list[Companion] = field(default_factory=list)
+    coco: list[CocoFile] = field(default_factory=list)
     left_behind: int = 0
 
     @property
@@ -157,6 +159,7 @@ def dataset_spec(
         embedding=embedding,
     )
     companions, masks = companions_by_name(kept, splits, names)
+    coco = coco_files(kept, splits, names)
     if has_files and any(masks):
         metadata = metadata.with_columns(pl.Series("mask_file_name", masks, dtype=pl.String))
     return DatasetSpec(
@@ -174,7 +177,8 @@ def dataset_spec(
         unreadable=len(unreadable),
         classes=classes_of(frame, label_column) if format == "imagefolder" else {},
         companions=companions if has_files else [],
-        left_behind=0 if has_files else len(companions),
+        coco=coco if has_files else [],
+        left_behind=0 if has_files else len(companions) + len(coco),
     )
 
 

@@ -170,7 +170,8 @@ def as_parquet(frame: pl.DataFrame, classes: dict[str, list[str]] | None = None)
     )
     # pyarrow shows what else a file says of its columns only where Arrow's own schema is not there;
     # the types are in the file without it.
-    return buffer.getvalue().replace(b"ARROW:schema", b"arrow:schema")
+    data, name, rest = buffer.getvalue().rpartition(b"ARROW:schema")
+    return data + name.lower() + rest
 
 
 def read_table(file: Path) -> pl.DataFrame:

@@ -4,7 +4,7 @@ What a column is called, which type it has and what it is good for stands in :da
 nowhere else.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -296,7 +296,7 @@ def for_planning(frame: pl.DataFrame, path: str, score: str | None) -> pl.DataFr
     return frame.drop(taken).rename(names)
 
 
-def with_paths(frame: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
+def with_paths(frame: pl.DataFrame, paths: pl.Series) -> pl.DataFrame:
     """Return a frame with paths as text, in ``nearest`` too where that holds row numbers.
 
     Groups below 1 stand for none.
@@ -306,7 +306,7 @@ def with_paths(frame: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
     InputError
         When ``nearest`` names rows that there are not.
     """
-    named = frame.with_columns(pl.Series("path", paths, dtype=pl.String))
+    named = frame.with_columns(paths.alias("path"))
     # A column without any value is read from a CSV as one of texts.
     empty = [name for name in ("group", "keep") if name in named.columns and _is_empty(named[name])]
     named = named.with_columns(pl.lit(None, COLUMNS[name].dtype).alias(name) for name in empty)

@@ -1,7 +1,7 @@
 """The numbers that sum a scored frame up, the same on screen, in a text and on the command line."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -117,6 +117,20 @@ class Summary:
             "may be missed"
         )
 
+    def moved(self, before: "Summary", after: "Summary") -> "Summary":
+        """Return the counts of a frame of which some rows, in whole groups, are others.
+
+        >>> str(Summary(9, exact=2, kept=7).moved(Summary(3, exact=1, kept=2), Summary(3, kept=3)))
+        '9 images, 1 exact duplicate can go, 0 near-duplicates can go, 8 kept, 0 groups'
+        """
+        there = self.as_dict()
+        change = {
+            name: count - getattr(before, name) + getattr(after, name)
+            for name, count in there.items()
+            if name in COUNTED and count is not None
+        }
+        return replace(self, **change)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the counts by name."""
         return asdict(self)
@@ -215,6 +229,13 @@ def about_not_taken(not_taken: Mapping[str, Mapping[str, int]], most: int = 4) -
         more = [counted(rest, "other kind")] if rest > 0 else []
         parts.append(f"{sum(by_name.values()):,} {why}: {', '.join([*named, *more])}")
     return "; ".join(parts)
+
+
+COUNTED = (
+    *("exact", "near", "kept", "unreadable", "waiting"),
+    *("exact_bytes", "near_bytes", "groups", "exact_groups", "near_groups", "unconfirmed"),
+)
+"""What is counted by rows and by groups, so that the counts of parts add up."""
 
 
 OUTCOMES = ("exact", "near", "kept", "unreadable")

@@ -4,16 +4,17 @@ import difflib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from dedup_widgets._paths import absolute, as_unicode
+from dedup_widgets._forks import note_use
+from dedup_widgets._paths import absolutes, as_unicode
 from dedup_widgets._urls import refuse_secrets
 from dedup_widgets.errors import InputError
 
@@ -42,6 +43,7 @@ def to_polars(data: Any) -> pl.DataFrame:
     InputError
         When data is no table.
     """
+    note_use()
     if isinstance(data, pl.LazyFrame):
         return data.collect()
     if isinstance(data, pl.DataFrame):
@@ -111,6 +113,11 @@ def refuse_pattern(name: str) -> None:
 
 
 def checked_paths(frame: pl.DataFrame, column: str = "path") -> list[str]:
+    """Return the paths of a frame as :func:`path_column` does, as a list."""
+    return path_column(frame, column).to_list()
+
+
+def path_column(frame: pl.DataFrame, column: str = "path") -> pl.Series:
     """Return the paths of a frame: text, no nulls, none twice.
 
     Raises
@@ -136,14 +143,38 @@ def checked_paths(frame: pl.DataFrame, column: str = "path") -> list[str]:
         )
     for url in paths.filter(paths.str.contains("://", literal=True)):
         refuse_secrets(url)
-    files = pl.Series([absolute(path) for path in paths], dtype=pl.String)
+    files = absolutes(paths)
     if files.n_unique() < len(files):
         twice = paths.filter(files.is_duplicated()).unique(maintain_order=True)
         raise InputError(
             f"column {column!r} names {len(twice)} files more than once, {twice[0]!r} first; "
             f"keep one row each: frame.unique({column!r}, keep='first', maintain_order=True)"
         )
-    return paths.to_list()
+    return paths
+
+
+class Texts(Sequence[str]):
+    """A column of texts as a sequence, which takes no more memory than the column.
+
+    >>> list(Texts(pl.Series(["a", "b", "c"]))[1:])
+    ['b', 'c']
+    """
+
+    def __init__(self, column: pl.Series) -> None:
+        self.column = column
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+    @overload
+    def __getitem__(self, at: slice) -> "Texts": ...
+    def __getitem__(self, at: int | slice) -> "str | Texts":
+        return Texts(self.column[at]) if isinstance(at, slice) else self.column[int(at)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.column)
 
 
 def file_name(path: str) -> str:
@@ -201,3 +232,25 @@ def scattered(column: pl.Series, rows: NDArray[np.int64], values: pl.Series) -> 
         codes = column.to_physical().clone().scatter(rows, values.to_physical())
         return codes.cat.to(column.dtype)
     return column.clone().scatter(rows, values)
+
+
+def rows_of(
+    frame: pl.DataFrame, rows: NDArray[np.integer] | slice, names: Iterable[str] | None = None
+) -> pl.DataFrame:
+    """Return some rows of some columns, by default of all; at once, however many there are."""
+    columns = frame.get_columns() if names is None else [frame.get_column(it) for it in names]
+    # Not by an expression, for of a few rows most of the time would go into its optimizer.
+    return pl.DataFrame(columns)[rows] if columns else pl.DataFrame()
+
+
+def amended(frame: pl.DataFrame, rows: NDArray[np.int64], part: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame with other values in some rows, of the columns that a part of it has.
+
+    Columns in which nothing changes are the same as before.
+    """
+    before, later = rows_of(frame, rows, part.columns), frame.clone()
+    for name in part.columns:
+        if not before[name].equals(part[name], null_equal=True):
+            changed = scattered(frame[name], rows, part[name])
+            later.replace_column(frame.get_column_index(name), changed)
+    return later

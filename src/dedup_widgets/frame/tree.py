@@ -5,13 +5,11 @@ from collections.abc import Sequence
 
 import polars as pl
 
-SPLITS = frozenset(
-    {
-        *("train", "training", "test", "testing", "val", "valid", "validation", "dev"),
-        *("eval", "evaluation", "holdout", "held_out", "trainval"),
-    }
+_SPLIT = re.compile(
+    r"(?i)(\w+[-_ ])?(train|training|trainval|test|testing|val|valid|validation|dev|eval"
+    r"|evaluation|holdout|held_out)([-_ ]?(set|split|images?|imgs?|data|\d+))?"
 )
-"""Names of folders (lower case) that hold the images of a split."""
+"""Names of folders that hold the images of a split."""
 
 
 _OF_PICTURES = frozenset({"images", "image", "imgs", "img", "jpegimages", "pictures", "photos"})
@@ -66,8 +64,10 @@ def columns_of_tree(paths: Sequence[str], root: str | None, *, sure: bool = Fals
     below = [[name for name in parts if name.lower() not in _OF_PICTURES] for parts in below]
     below = _without_common(below)
     columns = {}
-    if all(parts and parts[0].lower() in SPLITS for parts in below):
-        columns["split"] = pl.Series([parts[0] for parts in below], dtype=pl.String)
+    if all(parts and _SPLIT.fullmatch(parts[0]) for parts in below):
+        # Names of splits are words.
+        splits = [re.sub(r"\W", "_", parts[0]) for parts in below]
+        columns["split"] = pl.Series(splits, dtype=pl.String)
         below = [parts[1:] for parts in below]
     if sure:
         labels = [parts[-1] if parts else None for parts in below]
@@ -76,7 +76,7 @@ def columns_of_tree(paths: Sequence[str], root: str | None, *, sure: bool = Fals
         # Of some sets the images to test on have no classes.
         names = {parts[0] for parts in below if parts}
         is_clear = "split" in columns or not any(
-            name.lower() in SPLITS or _NO_CLASS.fullmatch(name) for name in names
+            _SPLIT.fullmatch(name) or _NO_CLASS.fullmatch(name) for name in names
         )
         if len(names) > 1 and is_clear:
             labels = [parts[0] if parts else None for parts in below]
@@ -88,7 +88,7 @@ def _without_common(below: list[list[str]]) -> list[list[str]]:
     """Return the folders of each image below the last that holds them all and names no split."""
     while all(parts for parts in below):
         first = below[0][0]
-        if first.lower() in SPLITS or any(parts[0] != first for parts in below):
+        if _SPLIT.fullmatch(first) or any(parts[0] != first for parts in below):
             break
         # The last folder, if all lie in it, is no class among others.
         below = [parts[1:] for parts in below]

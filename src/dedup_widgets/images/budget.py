@@ -52,8 +52,8 @@ class ByteBudget:
     ...     with budget.room_for(2 * 10**9, "it"):
     ...         pass
     ... except NoRoomError as error:
-    ...     print(str(error)[:46])
-    it takes 2.0 GB to decode, and 0.0 GB of this
+    ...     print(str(error)[:25])
+    it takes 2.0 GB to decode
     """
 
     def __init__(self, limit: int | None = None) -> None:

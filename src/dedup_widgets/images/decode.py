@@ -294,7 +294,8 @@ def _room_for(
         and bits_per_sample(image, data, name) <= mode_bits(image.mode)
     )
     a_pixel = BYTES_A_PLAIN_PIXEL if is_plain else BYTES_A_PIXEL
-    return IN_WORK.room_for(a_pixel * pixels, f"a picture of {pixels / 1e6:.0f} megapixels")
+    needed = a_pixel * pixels + len(data)
+    return IN_WORK.room_for(needed, f"a picture of {pixels / 1e6:.0f} megapixels")
 
 
 def _read(

@@ -11,6 +11,15 @@ from dedup_widgets.images.other_formats import (
 )
 from dedup_widgets.images.raw import camera_raw
 
+IMAGE_SUFFIXES = frozenset(
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp"),
+        *(".tif", ".tiff", ".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif"),
+    }
+)
+"""Suffixes (lower case) of files that a folder lists unseen; of others the content decides."""
+
+
 MAX_PIXELS = 2 * 89_478_485
 """Pixels of the largest picture that is read: where Pillow itself refuses (179 megapixels)."""
 

@@ -9,6 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from dedup_widgets._paths import absolute, as_unicode, native
 from dedup_widgets._text import counts
@@ -16,7 +18,7 @@ from dedup_widgets._urls import WEB, is_far, redacted, refuse_secrets, scheme_of
 from dedup_widgets.errors import InputError
 from dedup_widgets.images.companions import SIDECAR_SUFFIXES, masks_among
 from dedup_widgets.images.entry import Entry
-from dedup_widgets.images.formats import UNREAD, why_not_taken
+from dedup_widgets.images.formats import IMAGE_SUFFIXES, UNREAD, why_not_taken
 from dedup_widgets.images.left_out import (
     BIN,
     DATASET,
@@ -29,15 +31,6 @@ from dedup_widgets.images.left_out import (
 )
 from dedup_widgets.images.object_listing import objects_at
 from dedup_widgets.images.source import first_bytes
-
-IMAGE_SUFFIXES = frozenset(
-    {
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp"),
-        *(".tif", ".tiff", ".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif"),
-    }
-)
-"""Suffixes (lower case) of files that a folder lists unseen; of others the content decides."""
-
 
 BYTES_OF_HEAD = 4096
 """Bytes of a file by which it is told whether it is a picture."""
@@ -167,6 +160,7 @@ class _Scan:
         """Return the folder that a name stands for, if it is one, and its images."""
         if is_far(given):
             return self._of_far(given)
+        given = _local(given)
         path = os.path.abspath(os.path.expanduser(given))  # noqa: PTH100, PTH111
         if not given:
             raise InputError("images is an empty string; pass a directory, '.' for this one")
@@ -235,7 +229,7 @@ class _Scan:
             if isinstance(where, bytes | bytearray | Mapping):
                 raise TypeError(type(where).__name__)
             for item in where:
-                name = os.fsdecode(item)
+                name = _local(os.fsdecode(item))
                 refuse_secrets(name)
                 if is_far(name):
                     paths += self._of_far(name)[1] if name.endswith("/") else [name]
@@ -350,7 +344,9 @@ class _Scan:
                     continue
                 suffix = _suffix(entry.name)
                 if not fits(entry.name, pattern):
-                    self.not_taken[HIDDEN][suffix] += 1
+                    # Others, as ._a.jpg beside a.jpg, are what systems write for themselves.
+                    if suffix in IMAGE_SUFFIXES and not entry.name.startswith("._"):
+                        self.not_taken[HIDDEN][suffix] += 1
                 elif suffix in IMAGE_SUFFIXES or self._is_picture(entry, suffix):
                     self._inodes[entry.path] = entry.inode()
                     yield entry.path
@@ -408,6 +404,11 @@ class _Scan:
                         below.append(entry.path)
             waiting += sorted(below, reverse=True)
             yield folder
+
+
+def _local(name: str) -> str:
+    """Return the path that a URL of a local file stands for; others as they are."""
+    return url2pathname(urlsplit(name).path) if name.startswith("file://") else name
 
 
 def _suffix(name: str) -> str:

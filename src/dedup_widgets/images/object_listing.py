@@ -10,6 +10,7 @@ from dedup_widgets._paths import as_unicode
 from dedup_widgets._urls import split_url
 from dedup_widgets.errors import InputError
 from dedup_widgets.images.entry import Entry
+from dedup_widgets.images.formats import IMAGE_SUFFIXES
 from dedup_widgets.images.left_out import (
     BIN,
     DATASET,
@@ -118,7 +119,8 @@ def _taken(listed: list[Entry], above: str, pattern: Sequence[str], found: Objec
         if is_marker or why_passed_by(folder) or not _fits(below, pattern):
             continue
         if name.startswith(".") and not pattern[-1].startswith("."):
-            found.not_taken[HIDDEN][suffix] += 1
+            if suffix in IMAGE_SUFFIXES and not name.startswith("._"):
+                found.not_taken[HIDDEN][suffix] += 1
         else:
             found.entries[entry.path] = entry
     return found

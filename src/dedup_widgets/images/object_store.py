@@ -7,7 +7,7 @@ import re
 import threading
 from collections import defaultdict
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from datetime import timedelta
 from itertools import takewhile
 from pathlib import Path
@@ -47,6 +47,10 @@ _FEW = 8
 """Files that are asked for one by one rather than by listing a page of all that there are."""
 
 
+_SECONDS_BETWEEN_LOOKS = 0.5
+"""Time after which a wait for a store lets an interrupt come through."""
+
+
 _PAGE = 1_000
 """Objects that a store lists in one answer."""
 
@@ -77,7 +81,7 @@ class ObjectStore:
 
     def read(self, path: str) -> bytes:
         """Return the whole content of a file; raise `ImageError` if that is impossible."""
-        return self.fetch(path).result()[1]
+        return _wait(self._fetched(path))[1]
 
     def stat(self, path: str) -> Entry:
         """Return size and tag of a file; raise `ImageError` if that is impossible."""
@@ -381,8 +385,11 @@ def _begin(work: Coroutine[Any, Any, Result]) -> "Future[Result]":
 
 
 def _wait(work: Coroutine[Any, Any, Result]) -> Result:
+    """Return what is awaited; an interrupt gives it up at once."""
     future = _begin(work)
     try:
+        while not wait([future], _SECONDS_BETWEEN_LOOKS).done:
+            pass
         return future.result()
     except BaseException:
         future.cancel()

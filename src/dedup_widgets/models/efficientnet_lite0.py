@@ -5,6 +5,7 @@ M. Tan and Q. Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neur
 ICML 2019, in its "lite" form: no squeeze-and-excitation, ReLU6, stem and head unscaled.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -267,6 +268,10 @@ def _fused(
     return Convolution(weight, bias, conv.stride[0], padding, conv.groups, activation, shape)
 
 
+WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+"""Of the file that was published, by which the head was fitted."""
+
+
 def weights_path() -> Path:
     """Return where the weights lie.
 
@@ -306,6 +311,9 @@ def load_network(device: str = "cpu") -> EfficientNetLite0:
     path = weights_path()
     network = EfficientNetLite0()
     try:
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != WEIGHTS_SHA256:
+                raise ValueError("it holds other weights than were published")
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:
         raise ModelError(

@@ -3,7 +3,7 @@
 Images are in keeper order throughout: of two, the lower number is the better keeper.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,6 +37,16 @@ class Groups:
     has_neighbor: NDArray[np.bool_]
     kept_by_decision: NDArray[np.bool_]
 
+    def part(self, images: NDArray[np.int64]) -> "Groups":
+        """Return the groups of some images in their order, which are all members of theirs."""
+        keeper = self.representative[images]
+        return Groups(
+            self.number[images],
+            np.where(keeper < 0, -1, np.searchsorted(images, keeper)),
+            self.has_neighbor[images],
+            self.kept_by_decision[images],
+        )
+
 
 def own_groups(ranked: RankedImages, *, best_copies: bool) -> Groups:
     """Return the groups that the frame has.
@@ -48,7 +58,8 @@ def own_groups(ranked: RankedImages, *, best_copies: bool) -> Groups:
     InputError
         When ``group`` holds no numbers or ``keep`` no truth values, or a group has two keepers.
     """
-    images = ranked.images
+    names = [name for name in ("group", "keep", "kind") if name in ranked.columns]
+    images = ranked.facts(names)
     dtype = images.schema["group"]
     if not (dtype.is_numeric() or dtype == pl.Null):
         raise InputError(f"column 'group' must hold numbers from 1, not {dtype}")
@@ -102,7 +113,7 @@ def groups_within(ranked: RankedImages, near: float) -> Groups:
     )
     representative[representatives] = representatives[of_representatives]
     representative = representative[picture]
-    grouped = _sizes(representative) > 1
+    grouped = sizes(representative) > 1
     number = np.cumsum(grouped & (representative == rows))
     return Groups(
         np.where(grouped, number[representative], 0),
@@ -132,22 +143,21 @@ class GroupDecisions:
 
     @classmethod
     def of(
-        cls, ranked: RankedImages, keepers: set[str], pairs: set[tuple[str, str]]
+        cls, ranked: RankedImages, chosen: NDArray[np.bool_], pairs: Set[tuple[str, str]]
     ) -> "GroupDecisions":
         """Return the decisions about the images of a frame; others are ignored.
 
         Parameters
         ----------
-        keepers
-            Paths chosen to be keepers.
+        chosen
+            Which images were chosen to be keepers.
         pairs
             Pairs of fingerprints that are not duplicates of each other.
         """
-        images = ranked.images
         not_duplicates: dict[int, list[int]] = {}
-        keep_copies = np.zeros(len(images), np.bool_)
+        keep_copies = np.zeros(len(ranked), np.bool_)
         if pairs:
-            fingerprint = images["fingerprint"].cast(pl.String)
+            fingerprint = ranked.facts(["fingerprint"]).to_series().cast(pl.String)
             at = fingerprint.is_in({f for pair in pairs for f in pair}).arg_true()
             pictures_of: dict[str, set[int]] = {}
             shown = ranked.picture[at.to_numpy()].tolist()
@@ -164,8 +174,8 @@ class GroupDecisions:
                 not_duplicates.setdefault(a, []).append(b)
                 not_duplicates.setdefault(b, []).append(a)
             with_themselves = [a for a, b in known if a == b]
-            keep_copies = np.isin(ranked.picture, with_themselves) & (_sizes(ranked.picture) > 1)
-        return cls(images["path"].is_in(list(keepers)).to_numpy(), keep_copies, not_duplicates)
+            keep_copies = np.isin(ranked.picture, with_themselves) & (sizes(ranked.picture) > 1)
+        return cls(chosen, keep_copies, not_duplicates)
 
     @property
     def always_kept(self) -> NDArray[np.bool_]:
@@ -178,7 +188,11 @@ class GroupDecisions:
 
 
 def decided(
-    groups: Groups, ranked: RankedImages, decisions: GroupDecisions, near: float | None
+    groups: Groups,
+    ranked: RankedImages,
+    decisions: GroupDecisions,
+    near: float | None,
+    unused: NDArray[np.int64],
 ) -> Groups:
     """Return groups after the decisions; a keeper that is not in the frame is replaced.
 
@@ -189,6 +203,8 @@ def decided(
     ----------
     near
         The boundary; None for the one that the frame was scored with.
+    unused
+        (n,), for each image a number that no other group has, for one that is formed round it.
     """
     touched = _touched(groups, ranked, decisions)
     if not touched:
@@ -198,8 +214,7 @@ def decided(
     near = ranked.scored.near if near is None else near
     in_touched = np.flatnonzero(np.isin(groups.number, touched))
     related = _DuplicateRelation(in_touched, groups, ranked, near)
-    in_group = _finder(groups.number[in_touched])
-    unused = int(number.max(initial=0)) + 1
+    in_group = finder(groups.number[in_touched])
     for name in touched:
         members = in_touched[in_group(name)]
         members = members[np.argsort(~decisions.chosen[members], kind="stable")]
@@ -219,22 +234,21 @@ def decided(
             kept_by_decision[keeper] = is_alone and (partners & (members != keeper)).any()
             # Keepers chosen in one group share its number; other keepers start groups of their own.
             if keeper != members[0] and not decisions.chosen[keeper]:
-                number[[keeper, *others[joins]]] = 0 if is_alone else unused
-                unused += not is_alone
+                number[[keeper, *others[joins]]] = 0 if is_alone else unused[keeper]
             left = others[~joins]
     return Groups(_without_single(number), representative, has_neighbor, kept_by_decision)
 
 
 def _without_single(number: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the numbers of groups, 0 for those of one image."""
-    return np.where(_sizes(number) > 1, number, 0)
+    return np.where(sizes(number) > 1, number, 0)
 
 
 def _touched(groups: Groups, ranked: RankedImages, decisions: GroupDecisions) -> list[int]:
     """Return the groups in which something was decided, or whose keeper is not in the frame."""
     touched = set(groups.number[decisions.always_kept | (groups.representative < 0)].tolist())
     if decisions.not_duplicates:
-        with_picture = _finder(ranked.picture)
+        with_picture = finder(ranked.picture)
         for picture, others in decisions.not_duplicates.items():
             here = set(groups.number[with_picture(picture)].tolist())
             for other in others:
@@ -288,12 +302,12 @@ class _DuplicateRelation:
         return related
 
 
-def _sizes(label: NDArray[np.int64]) -> NDArray[np.int64]:
+def sizes(label: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return, for each image, how many images share its label, a number from 0."""
     return np.bincount(label)[label] if label.size else label
 
 
-def _finder(label: NDArray[np.int64]) -> Callable[[int], NDArray[np.int64]]:
+def finder(label: NDArray[np.int64]) -> Callable[[int], NDArray[np.int64]]:
     """Return a function from a label to the images that have it, in their order."""
     order = np.argsort(label, kind="stable")
     in_order = label[order]

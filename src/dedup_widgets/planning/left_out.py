@@ -44,7 +44,7 @@ def left_out(
 
 
 def one_of_each(
-    mask: NDArray[np.bool_], picture: NDArray[np.int64], plan: pl.DataFrame | None
+    mask: NDArray[np.bool_], picture: NDArray[np.integer], plan: pl.DataFrame | None
 ) -> NDArray[np.bool_]:
     """Return some images without the exact copies of others of them.
 

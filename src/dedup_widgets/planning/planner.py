@@ -1,7 +1,9 @@
 """Plans of one frame, one after the other, where what does not change is computed once."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,9 +11,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dedup_widgets.errors import InputError
+from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.frame.schema import with_paths
-from dedup_widgets.frame.table import checked_paths, require_columns, scattered, to_polars
-from dedup_widgets.planning.groups import GroupDecisions, Groups, decided, groups_within, own_groups
+from dedup_widgets.frame.table import amended, path_column, require_columns, rows_of, to_polars
+from dedup_widgets.planning.forming import Basis, Formed, formed, formed_again
+from dedup_widgets.planning.groups import groups_within, own_groups
 from dedup_widgets.planning.ranking import (
     LIMITS,
     Limits,
@@ -51,12 +55,24 @@ CURVE_SCHEMA = {
 """Columns of a threshold curve."""
 
 
-FEW = 20
-"""A plan is written anew where more than one row in so many is unlike the last plan's."""
+MAX_BASES = 2
+"""Ways to group the images for which a planner keeps the last plan: as scored, and as shown."""
 
 
 MAX_RANKINGS = 4
 """Sets of keeper rules for which a planner keeps the order of images."""
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A plan, and what was decided in it."""
+
+    basis: Basis
+    keepers: frozenset[str]
+    pairs: frozenset[tuple[str, str]]
+    removable: frozenset[str]
+    opened: NDArray[np.int64]
+    plan: pl.DataFrame
 
 
 class Planner:
@@ -72,6 +88,8 @@ class Planner:
         As :func:`plan` takes it. It must not be changed in place.
     limits
         How much is compared and held. No plan depends on them.
+    paths
+        Its paths, where they were checked already.
 
     Raises
     ------
@@ -87,18 +105,19 @@ class Planner:
     [['keep', 'remove', 'keep'], ['keep', 'remove', 'remove']]
     """
 
-    def __init__(self, df: Any, *, limits: Limits = LIMITS) -> None:
+    def __init__(self, df: Any, *, limits: Limits = LIMITS, paths: Lookup | None = None) -> None:
         frame = to_polars(df)
-        self._frame = with_paths(frame, checked_paths(frame))
+        self._paths = Lookup(path_column(frame)) if paths is None else paths
+        self._frame = with_paths(frame, self._paths.texts)
         self._names = self._frame.select(_file_name(pl.col("path"))).to_series()
         self._limits = limits
         self._lock = threading.Lock()
         self._by_need: dict[str, ScoredImages] = {}
         self._rankings: list[RankedImages] = []
-        # Of the last plan: the row of each row's keeper, and the distance to it.
-        self._last = np.full(len(frame), -1), np.full(len(frame), np.nan, np.float32)
-        self._own_groups: tuple[RankedImages, bool, Groups] | None = None
-        self._last_plan: tuple[frozenset[str], pl.DataFrame, pl.DataFrame] | None = None
+        # What was found before: the row of each row's keeper, and the distance to it.
+        self._last = np.full(len(frame), -1, np.int32), np.full(len(frame), np.nan, np.float32)
+        self._bases: list[Basis] = []
+        self._planned: list[_Planned] = []
 
     @property
     def near(self) -> float:
@@ -117,33 +136,121 @@ class Planner:
         not_duplicates: Iterable[tuple[str, str]] = (),
     ) -> pl.DataFrame:
         """Plan which images stay and which go, and say why: see :func:`plan`."""
+        return self.replan(
+            None,
+            near=near,
+            remove=remove,
+            keep=keep,
+            keepers=keepers,
+            not_duplicates=not_duplicates,
+        )[0]
+
+    def replan(
+        self,
+        last: pl.DataFrame | None,
+        *,
+        near: float | None = None,
+        remove: Iterable[str] = REMOVABLE,
+        keep: Sequence[str | Rule] | None = None,
+        keepers: Iterable[str] = (),
+        not_duplicates: Iterable[tuple[str, str]] = (),
+    ) -> tuple[pl.DataFrame, NDArray[np.int64] | None]:
+        """Plan, and tell where the plan may be unlike an earlier one.
+
+        Where only decisions by hand are others, only the groups that they touch are planned anew.
+
+        Parameters
+        ----------
+        last
+            An earlier plan of this planner.
+        near, remove, keep, keepers, not_duplicates
+            As :meth:`plan` takes them.
+
+        Returns
+        -------
+        tuple[pl.DataFrame, NDArray[np.int64] or None]
+            The plan; and the rows that may differ, in whole groups and with all copies of their
+            pictures, None where any row may.
+        """
         frame = self._frame
         removable = _checked_kinds(remove)
-        chosen = _checked_keepers(keepers, frame["path"])
+        before = next((it for it in self._planned if it.plan is last), None)
+        chosen = self._checked_keepers(keepers, before.keepers if before else frozenset())
         pairs = _checked_pairs(not_duplicates)
         _check_near(near)
         regroup = near is not None or (keep is not None and "embedding" in frame.columns)
         _check_columns(frame, regroup=regroup, near=near, pairs=pairs)
         ranked = self._ranking(keep, "embedding" if regroup else "keep")
-        among_copies = keep is not None and not regroup
+        basis = self._basis(ranked, near, regroup, among_copies=keep is not None and not regroup)
+        known = next(
+            (it for it in self._planned if it.basis is basis and it.removable == removable), None
+        )
+        by_hand = self._images_of(basis, chosen)
+        rows = None
+        if known is not None:
+            images = basis.closure.of(self._concerned(known, chosen, pairs))
+            if len(images) <= self._limits.max_part * len(self._frame):
+                again = formed_again(basis, known.opened, images, by_hand, pairs)
+                part = self._laid_out(basis, again, removable)
+                plan, opened = amended(known.plan, again.ranked.row, part), again.opened
+                rows = np.sort(again.ranked.row) if known is before else None
+            else:
+                known = None
+        if known is None:
+            groups = formed(basis, by_hand, pairs)
+            plan, opened = self._laid_out(basis, groups, removable), groups.opened
+        planned = _Planned(basis, chosen, pairs, removable, opened, plan)
+        others = (it for it in self._planned if it.basis is not basis)
+        self._planned = [planned, *others][:MAX_BASES]
+        return plan, rows
+
+    def _basis(
+        self, ranked: RankedImages, near: float | None, regroup: bool, *, among_copies: bool
+    ) -> Basis:
+        for known in self._bases:
+            if known.ranked is ranked and (known.near, known.among_copies) == (near, among_copies):
+                return known
         if regroup:
             groups = groups_within(ranked, ranked.scored.near if near is None else near)
         else:
-            groups = self._groups_of_frame(ranked, among_copies)
-        decisions = GroupDecisions.of(ranked, chosen, pairs)
-        groups = decided(groups, ranked, decisions, near)
-        rule = rules_of_keepers(ranked, groups.representative, among_copies=among_copies)
-        return self._laid_out(ranked, groups, decisions.chosen, rule, removable)
+            groups = own_groups(ranked, best_copies=among_copies)
+        basis = Basis(ranked, groups, near, among_copies)
+        self._bases = [basis, *self._bases[: MAX_BASES - 1]]
+        return basis
 
-    def _groups_of_frame(self, ranked: RankedImages, best_copies: bool) -> Groups:
-        known = self._own_groups
-        if known is None or known[:2] != (ranked, best_copies):
-            known = self._own_groups = (
-                ranked,
-                best_copies,
-                own_groups(ranked, best_copies=best_copies),
+    def _concerned(
+        self, known: _Planned, keepers: frozenset[str], pairs: frozenset[tuple[str, str]]
+    ) -> NDArray[np.int64]:
+        """Return the images about which something else is decided than in a plan."""
+        images = self._images_of(known.basis, known.keepers ^ keepers)
+        if others := known.pairs ^ pairs:
+            found = self._prints.rows(print_ for pair in others for print_ in pair)
+            of_prints = known.basis.index[np.concatenate([*found.values(), np.empty(0, np.int64)])]
+            images = np.concatenate([images, of_prints[of_prints >= 0]])
+        return images
+
+    def _images_of(self, basis: Basis, paths: Set[str]) -> NDArray[np.int64]:
+        """Return the images of some paths, without those that cannot be compared."""
+        images = basis.index[self._paths.first(map(str, paths))].astype(np.int64)
+        return images[images >= 0]
+
+    @cached_property
+    def _prints(self) -> Lookup:
+        return Lookup(self._frame["fingerprint"])
+
+    def _checked_keepers(self, keepers: Iterable[str], known: frozenset[str]) -> frozenset[str]:
+        """Return keepers by their paths, of which some are known to be in the frame."""
+        if isinstance(keepers, str):
+            raise InputError(f"keepers are a list of paths; pass [{keepers!r}], not {keepers!r}")
+        chosen = frozenset(keepers)
+        new = sorted(chosen - known, key=str)
+        rows = self._paths.first(map(str, new))
+        if unknown := [path for path, row in zip(new, rows.tolist(), strict=True) if row < 0]:
+            raise InputError(
+                f"{len(unknown)} of the keepers are no paths of this frame, {unknown[0]!r} first; "
+                "leave them out"
             )
-        return known[2]
+        return chosen
 
     def curve(
         self,
@@ -189,68 +296,43 @@ class Planner:
             self._by_need[needed] = ScoredImages(self._frame, needed, self._limits)
         return self._by_need[needed]
 
-    def _laid_out(
-        self,
-        ranked: RankedImages,
-        groups: Groups,
-        chosen: NDArray[np.bool_],
-        rule: pl.Series,
-        removable: set[str],
-    ) -> pl.DataFrame:
-        """Decide which images are removed, and return the frame that :func:`plan` describes."""
+    def _laid_out(self, basis: Basis, found: Formed, removable: Set[str]) -> pl.DataFrame:
+        """Return the frame that :func:`plan` describes, or its rows for some images."""
+        ranked, groups, images = found.ranked, found.groups, found.images
+        rule = rules_of_keepers(ranked, groups.representative, among_copies=basis.among_copies)
         keeper, kind, removed = outcomes(ranked.picture, groups.representative, removable)
         rows = np.arange(len(ranked))
         distance = self._distances(ranked, keeper, kind)
+        is_representative = np.zeros(len(rows), np.bool_)
+        is_representative[groups.representative[groups.representative != rows]] = True
         laid = pl.DataFrame(
             {
                 "keeper": ranked.row[keeper],
                 "kind": KINDS.gather(kind),
                 "removed": removed,
-                "chosen": chosen,
-                "is_representative": np.isin(
-                    rows, groups.representative[groups.representative != rows]
-                ),
+                "chosen": found.decisions.chosen,
+                "is_representative": is_representative,
                 "kept_by_decision": groups.kept_by_decision,
                 "has_neighbor": groups.has_neighbor,
                 "rule": rule,
                 "group": pl.Series(groups.number, dtype=pl.UInt32),
                 "distance": pl.Series(distance).fill_nan(None),
                 "relation": _relations(ranked, keeper, kind, distance),
-                "rank": pl.Series(rows, dtype=pl.UInt32),
+                "rank": pl.Series(rows if images is None else images, dtype=pl.UInt32),
             }
         )
-        index = np.full(len(self._frame), -1)
-        index[ranked.row] = rows
-        laid = laid.select(pl.all().gather(pl.Series(index).replace(-1, None)))
-        return self._in_words(laid, removable)
+        if images is not None:
+            return self._in_words(laid, ranked.row, removable)
+        laid = laid.select(pl.all().gather(pl.Series(basis.index).replace(-1, None)))
+        return self._in_words(laid, None, removable)
 
-    def _in_words(self, laid: pl.DataFrame, removable: set[str]) -> pl.DataFrame:
-        """Return the frame that :func:`plan` describes; only rows unlike the last plan's are new.
-
-        A row of it depends on its row of `laid` alone.
-        """
-        known, last = frozenset(removable), self._last_plan
-        plan = None
-        if last is not None and last[0] == known:
-            rows = _differing(last[1], laid)
-            if len(rows) * FEW < len(laid):
-                words = self._words_of(laid[rows], rows, removable)
-                plan = pl.DataFrame(
-                    [scattered(last[2][column.name], rows, column) for column in words]
-                )
-        if plan is None:
-            plan = self._words_of(laid, None, removable)
-        self._last_plan = known, laid, plan
-        return plan
-
-    def _words_of(
-        self, laid: pl.DataFrame, rows: NDArray[np.int64] | None, removable: set[str]
+    def _in_words(
+        self, laid: pl.DataFrame, rows: NDArray[np.int64] | None, removable: Set[str]
     ) -> pl.DataFrame:
-        """Return rows of a plan, all without `rows`."""
-        facts = self._frame.select("path", pl.col("^(error|fingerprint)$"))
-        names = self._names
-        if rows is not None:
-            facts, names = facts[rows], names[rows]
+        """Return rows of a plan, all without `rows`: each depends on its row of `laid` alone."""
+        there = [c for c in ("path", "error", "fingerprint") if c in self._frame.columns]
+        facts = rows_of(self._frame, slice(None) if rows is None else rows, there)
+        names = self._names if rows is None else self._names.gather(rows)
         keeper_row = laid["keeper"]
         no_error = pl.Series("error", [None], dtype=pl.String).new_from_index(0, len(laid))
         laid = laid.with_columns(
@@ -278,28 +360,21 @@ class Planner:
     ) -> NDArray[np.float32]:
         """Return the cosine distance of each duplicate to its keeper, NaN where it is not known.
 
-        Most keepers are those of the last plan, so the distances of that plan are reused.
+        Most keepers are those of an earlier plan, so the distances that were found are kept.
         """
-        row, keeper_row = ranked.row, np.where(kind > 0, ranked.row[keeper], -1)
+        row, keeper_row = ranked.row, ranked.row[keeper]
         last_keeper, last_distance = self._last
-        is_known = last_keeper[row] == keeper_row
         distance = np.where(kind == EXACT, np.float32(0), np.float32(np.nan))
-        distance[is_known] = last_distance[row[is_known]]
-        unknown = (kind > EXACT) & ~is_known
-        distance[unknown] = ranked.scored.distances(row[unknown], keeper_row[unknown])
-        keepers = np.full(len(last_keeper), -1)
-        of_rows = np.full(len(last_keeper), np.nan, np.float32)
-        keepers[row], of_rows[row] = keeper_row, distance
-        self._last = keepers, of_rows
+        near = np.flatnonzero(kind > EXACT)
+        is_known = last_keeper[row[near]] == keeper_row[near]
+        known, unknown = near[is_known], near[~is_known]
+        distance[known] = last_distance[row[known]]
+        if unknown.size:
+            distance[unknown] = ranked.scored.distances(row[unknown], keeper_row[unknown])
+            keepers, of_rows = last_keeper.copy(), last_distance.copy()
+            keepers[row[unknown]], of_rows[row[unknown]] = keeper_row[unknown], distance[unknown]
+            self._last = keepers, of_rows
         return distance
-
-
-def _differing(one: pl.DataFrame, other: pl.DataFrame) -> NDArray[np.int64]:
-    """Return the rows in which two frames of the same columns differ."""
-    differs = pl.any_horizontal(
-        one[name].ne_missing(other[name]).alias(name) for name in one.columns
-    )
-    return pl.select(differs).to_series().arg_true().to_numpy().astype(np.int64)
 
 
 def _relations(
@@ -318,33 +393,25 @@ def _relations(
         found = compared.of_pairs(ranked.row[near], ranked.row[keeper[near]])["words"]
         is_beyond = pl.Series(distance[near] >= np.float32(compared.pairs.boundary))
         found = found.set(is_beyond, UNCONFIRMED)
-    elif {"relation", "nearest"} <= set(ranked.images.columns):
-        is_nearest = pl.col("nearest").cast(pl.String) == ranked.images["path"][keeper[near]]
+    elif {"relation", "nearest"} <= set(ranked.columns):
+        paths = ranked.facts(["path"], keeper[near]).to_series()
+        is_nearest = pl.col("nearest").cast(pl.String) == paths
         relation = pl.col("relation").cast(pl.String)
-        found = ranked.images[near].select(pl.when(is_nearest).then(relation)).to_series()
+        found = (
+            ranked.facts(["nearest", "relation"], near)
+            .select(pl.when(is_nearest).then(relation))
+            .to_series()
+        )
     else:
         return words
     return words.scatter(near, found)
 
 
-def _checked_kinds(remove: Iterable[str]) -> set[str]:
-    kinds = {remove} if isinstance(remove, str) else set(remove)
+def _checked_kinds(remove: Iterable[str]) -> frozenset[str]:
+    kinds = frozenset({remove} if isinstance(remove, str) else remove)
     if unknown := sorted(kinds - set(REMOVABLE), key=str):
         raise InputError(f"remove has {unknown[0]!r}; what may go is 'exact' and 'near'")
     return kinds
-
-
-def _checked_keepers(keepers: Iterable[str], paths: pl.Series) -> set[str]:
-    if isinstance(keepers, str):
-        raise InputError(f"keepers are a list of paths; pass [{keepers!r}], not {keepers!r}")
-    chosen = set(keepers)
-    known = set(paths.filter(paths.is_in(list(map(str, chosen))))) if chosen else set()
-    if unknown := sorted(chosen - known, key=str):
-        raise InputError(
-            f"{len(unknown)} of the keepers are no paths of this frame, {unknown[0]!r} first; "
-            "leave them out"
-        )
-    return chosen
 
 
 def _check_near(near: float | None) -> None:
@@ -352,7 +419,7 @@ def _check_near(near: float | None) -> None:
         raise InputError(f"near is {near}; it must lie in [0, 1], on the uniqueness scale")
 
 
-def _checked_pairs(not_duplicates: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+def _checked_pairs(not_duplicates: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
     """Return pairs of fingerprints as a set of tuples of text."""
     pairs = set()
     for pair in not_duplicates:
@@ -360,11 +427,11 @@ def _checked_pairs(not_duplicates: Iterable[tuple[str, str]]) -> set[tuple[str, 
         if len(fingerprints) != 2:
             raise InputError(f"not_duplicates has {pair!r}; pass pairs of fingerprints")
         pairs.add((str(fingerprints[0]), str(fingerprints[1])))
-    return pairs
+    return frozenset(pairs)
 
 
 def _check_columns(
-    frame: pl.DataFrame, *, regroup: bool, near: float | None, pairs: set[tuple[str, str]]
+    frame: pl.DataFrame, *, regroup: bool, near: float | None, pairs: Set[tuple[str, str]]
 ) -> None:
     if near is not None:
         require_columns(frame, ["embedding"], "grouping at another near")

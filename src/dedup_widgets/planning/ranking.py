@@ -2,8 +2,10 @@
 
 import threading
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -13,6 +15,7 @@ from dedup_widgets.frame.provenance import of_one_model, provenances
 from dedup_widgets.frame.scale import FLOOR, NEAR, radius_of, scale
 from dedup_widgets.frame.schema import NESTED
 from dedup_widgets.frame.scope import Scope, scope_of
+from dedup_widgets.frame.table import rows_of
 from dedup_widgets.neighbors import grouping
 from dedup_widgets.neighbors.greedy import group_greedily
 from dedup_widgets.neighbors.pairs import Pairs, pairs_within
@@ -39,6 +42,9 @@ class Limits:
     max_pairs: int = 8_000_000
     """Pairs of near images to hold, at most: 128 MB."""
 
+    max_part: float = 0.05
+    """Share of the images up to which only those are planned anew that a decision concerns."""
+
 
 LIMITS = Limits()
 
@@ -61,6 +67,8 @@ class ScoredImages:
         The images, without their embeddings.
     row
         The row of each in the frame.
+    total
+        How many rows the frame has.
     embeddings
         The frame's column of them, null for images without one; None if it has none.
     made
@@ -81,8 +89,10 @@ class ScoredImages:
         if "error" in frame.columns:
             compared &= pl.col("error").is_null()
         mask = frame.select(compared).to_series()
-        self.images = frame.drop(NESTED, strict=False).filter(mask)
+        images = frame.drop(NESTED, strict=False)
+        self.images = images if mask.all() else images.filter(mask)
         self.row = np.flatnonzero(mask.to_numpy())
+        self.total = len(frame)
         self.made = provenances(self.images)
         self.scope = scope_of(frame, self.made)
         self.embeddings = frame["embedding"] if "embedding" in frame.columns else None
@@ -215,8 +225,6 @@ class RankedImages:
     ----------
     scored, rules
         The images, and the rules that rank them.
-    images
-        As in :class:`ScoredImages`.
     row
         The row of each in the frame.
     picture
@@ -228,16 +236,18 @@ class RankedImages:
 
     def __init__(self, scored: ScoredImages, rules: Sequence[str | Rule]) -> None:
         ranking = Ranking(scored.images, rules)
-        order = np.argsort(ranking.ranks())
+        ranks = ranking.ranks()
+        order = np.argsort(ranks)
         self._ranking, self._order = ranking, order
         # What decided for keepers, as far as it was asked for.
-        self._runner_up = np.full(len(order), -1)
+        self._runner_up = np.full(len(order), -1, np.int32)
         self._decided = np.full(len(order), None, object)
         self._lock = threading.Lock()
         self.scored, self.rules = scored, tuple(rules)
-        self.images = scored.images[order]
         self.row = scored.row[order]
-        if scored.pictures is None:
+        if "fingerprint" in scored.images.columns:
+            self.picture = ranks[ranking.best_copy[order]]
+        elif scored.pictures is None:
             assert scored.closeness is not None
             self.picture = scored.closeness.same(self.row)
         else:
@@ -251,6 +261,32 @@ class RankedImages:
 
     def __len__(self) -> int:
         return len(self.row)
+
+    @property
+    def total(self) -> int:
+        """How many rows the frame has."""
+        return self.scored.total
+
+    def part(self, images: NDArray[np.int64]) -> Self:
+        """Return some of the images in their order, each with all copies of its picture."""
+        part = copy(self)
+        part._order, part.row = self._order[images], self.row[images]
+        part.picture = np.searchsorted(images, self.picture[images])
+        part.old = self.old[images]
+        part._runner_up, part._decided = self._runner_up[images], self._decided[images]
+        part._runner_up[:] = -1
+        return part
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the frame, without those for machines."""
+        return self.scored.images.columns
+
+    def facts(
+        self, names: Sequence[str], images: NDArray[np.int64] | slice = slice(None)
+    ) -> pl.DataFrame:
+        """Return some columns of the frame for images, by default for all."""
+        return rows_of(self.scored.images, self._order[images], names)
 
     def decided_by(
         self, keepers: NDArray[np.int64], runners_up: NDArray[np.int64]

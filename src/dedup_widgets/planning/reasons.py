@@ -1,5 +1,7 @@
 """Why an image is kept or removed, in words."""
 
+from collections.abc import Set
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -21,7 +23,7 @@ KINDS = pl.Series([None, "exact", "near"], dtype=KIND)
 
 
 def outcomes(
-    picture: NDArray[np.int64], representative: NDArray[np.int64], removable: set[str]
+    picture: NDArray[np.int64], representative: NDArray[np.int64], removable: Set[str]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
     """Return the keeper of each image, what it is to its keeper, and whether it is removed.
 
@@ -97,7 +99,7 @@ def rules_of_keepers(
     return rule.scatter(keepers, pl.Series(decided, dtype=pl.String).set(disagrees, None))
 
 
-def reason_of(removable: set[str]) -> pl.Expr:
+def reason_of(removable: Set[str]) -> pl.Expr:
     """Return an expression for the reason why an image is kept or removed.
 
     Its column ``relation`` has in words what the image is of its keeper, null where that is not

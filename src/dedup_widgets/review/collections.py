@@ -6,16 +6,17 @@ it is the rows of that frame; what other frames have under the same name is not 
 
 import threading
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from dedup_widgets._paths import absolute
+from dedup_widgets._paths import absolutes
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.collection import Collection
+from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.review.steps import CollectionStep, Mask, RenameStep, Rows
 from dedup_widgets.store.library import Library
 
@@ -82,12 +83,12 @@ class Collections(MutableMapping[str, Collection]):
         lock = threading.RLock()
         self._changing = (lambda: lock) if changing is None else changing
         self._path, self._library = path, library
-        self._keys = pl.Series("path", [absolute(p) for p in frame[path]], dtype=pl.String)
-        self._row_of_key = self._keys.to_frame().with_row_index("row")
+        self._keys = absolutes(frame[path].cast(pl.String))
+        self._row_of_key = Lookup(self._keys)
         self._mask, self._changed = mask, changed
         # Those that were changed here stay in sight, even if only other frames' images are left.
         self._used_here: set[str] = set()
-        self._seen: tuple[object, dict[str, Members]] = None, {}
+        self._seen: tuple[tuple[int, int] | None, dict[str, Members]] = None, {}
 
     def members(self) -> Mapping[str, Members]:
         """Return what this frame sees of each collection, the oldest first.
@@ -104,18 +105,9 @@ class Collections(MutableMapping[str, Collection]):
 
     def _read(self) -> dict[str, Members]:
         stored = self._library.collections()
-        sizes = [len(found.paths) for found in stored.values()]
-        carried = self._in_frame(
-            pl.DataFrame(
-                {
-                    "path": [path for found in stored.values() for path in found.paths],
-                    "collection": np.repeat(np.arange(len(stored)), sizes),
-                },
-                schema_overrides={"path": pl.String},
-            )
-        )
         masks = np.zeros((len(stored), len(self._keys)), np.bool_)
-        masks[carried["collection"].to_numpy(), carried["row"].to_numpy()] = True
+        for mask, found in zip(masks, stored.values(), strict=True):
+            mask[self._in_frame(found.paths)] = True
         masks.flags.writeable = False
         return {
             name: Members(mask, found.description)
@@ -149,6 +141,11 @@ class Collections(MutableMapping[str, Collection]):
     def __repr__(self) -> str:
         sizes = (f"{name!r}: {mask.sum():,}" for name, (mask, _) in self.members().items())
         return f"Collections({', '.join(sizes)})"
+
+    def size(self, name: str) -> int:
+        """Return how many images of the frame a collection has."""
+        _, (mask, _) = self._found(name)
+        return int(mask.sum())
 
     def add(self, name: str, what: Any) -> None:
         """Put images into a collection, which is made when there is none of that name.
@@ -237,8 +234,8 @@ class Collections(MutableMapping[str, Collection]):
         describes = step.description[0] != step.description[1] and not deletes
         change = self._library.change_collection(
             step.name,
-            add=self._keys.gather(step.add.numbers),
-            remove=self._keys.gather(step.remove.numbers),
+            add=self._keys.gather(step.add.numbers).sort(),
+            remove=self._keys.gather(step.remove.numbers).sort(),
             description=step.description[1] if describes else None,
             make=bool(step.add) or not step.exists[0],
             drop=deletes,
@@ -246,15 +243,29 @@ class Collections(MutableMapping[str, Collection]):
         if change is None:
             return None
         (self._used_here.discard if deletes else self._used_here.add)(step.name)
+        added, removed = (
+            rows if len(keys) == len(rows) else self._rows_of(keys)
+            for rows, keys in ((step.add, change.added), (step.remove, change.removed))
+        )
+        if not deletes and (before is not None or change.made):
+            mask = added.mask() if before is None else before.mask | added.mask()
+            self._note(step.name, Members(mask & ~removed.mask(), change.description[1]))
         after = self.members().get(step.name)
         done = CollectionStep(
             step.name,
-            self._rows_of(change.added),
-            self._rows_of(change.removed),
+            added,
+            removed,
             (change.description[0], after.description if after else ""),
             (before is not None, after is not None),
         )
         return done or None
+
+    def _note(self, name: str, members: Members) -> None:
+        """Take note of what was just changed, if nobody else changed something meanwhile."""
+        (seen, known), version = self._seen, self._library.collections_version()
+        if seen is not None and version == (seen[0], seen[1] + 1):
+            members.mask.flags.writeable = False
+            self._seen = version, {**known, name: members}
 
     def _apply_rename(self, step: RenameStep) -> RenameStep | None:
         if not step or not self._library.rename_collection(step.old, step.new):
@@ -275,12 +286,13 @@ class Collections(MutableMapping[str, Collection]):
         if not keys:
             return Rows.none(len(self._keys))
         mask = np.zeros(len(self._keys), np.bool_)
-        mask[self._in_frame(pl.DataFrame({"path": keys}))["row"].to_numpy()] = True
+        mask[self._in_frame(keys)] = True
         return Rows(mask)
 
-    def _in_frame(self, paths: pl.DataFrame) -> pl.DataFrame:
-        """Return those of some absolute paths that the frame has, with their ``row``."""
-        return paths.join(self._row_of_key, on="path")
+    def _in_frame(self, keys: Iterable[str]) -> np.ndarray:
+        """Return the rows of those of some absolute paths that the frame has."""
+        rows = self._row_of_key.first(keys)
+        return rows[rows >= 0]
 
     def _inside(self, what: Any) -> Mask:
         return self._mask(what.paths if isinstance(what, Collection) else what)

@@ -6,9 +6,11 @@ from typing import Any, Self
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from dedup_widgets._paths import absolute
+from dedup_widgets._paths import absolute, absolutes
 from dedup_widgets.errors import InputError
+from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.review.steps import (
     KeepersStep,
     NearStep,
@@ -166,24 +168,35 @@ class StoredDecisions:
     def __init__(self, frame: pl.DataFrame, library: Library, path: str = "path") -> None:
         self._library = library
         self._version: int | None = None
-        self._fingerprints: dict[str, str] = {}
-        if "fingerprint" in frame.columns:
-            prints = frame.select(path, pl.col("fingerprint").cast(pl.String)).drop_nulls()
-            self._fingerprints = dict(prints.iter_rows())
+        self._prints = Lookup(
+            frame.get_column("fingerprint", default=pl.Series([], dtype=pl.String))
+        )
+        self._paths = frame[path].cast(pl.String) if len(self._prints.texts) else self._prints.texts
+        self._files = Lookup(absolutes(self._paths))
 
     def read(self) -> Decisions:
         """Return the keepers and not-duplicates that hold for the frame."""
         self._version = self._library.decisions_version()
-        chosen = self._library.chosen_keepers(self._fingerprints.values())
-        with_choice = set(chosen.values())
+        chosen = self._library.chosen_keepers()
+        rows = self._files.first(chosen)
+        then = pl.Series(chosen.values(), dtype=pl.String)
+        holds = (rows >= 0) & (self._prints_of(rows) == then).fill_null(False).to_numpy()
+        pairs = self._library.not_duplicates()
+        here = self._prints.rows(print_ for pair in pairs for print_ in pair).keys()
         return Decisions(
-            keepers=frozenset(
-                path
-                for path, fingerprint in self._fingerprints.items()
-                if fingerprint in with_choice and chosen.get(absolute(path)) == fingerprint
-            ),
-            not_duplicates=frozenset(self._library.not_duplicates(self._fingerprints.values())),
+            keepers=frozenset(self._paths.gather(rows[holds])),
+            not_duplicates=frozenset(pair for pair in pairs if here >= set(pair)),
         )
+
+    def _prints_of(self, rows: NDArray[np.int64]) -> pl.Series:
+        """Return the fingerprints of rows, null for -1."""
+        return self._prints.texts.gather(pl.Series(rows).replace(-1, None))
+
+    def _known(self, paths: Iterable[str]) -> dict[str, str]:
+        """Return the fingerprint of each of some paths that has one."""
+        paths = list(paths)
+        prints = self._prints_of(self._files.first(map(absolute, paths)))
+        return {path: it for path, it in zip(paths, prints, strict=True) if it is not None}
 
     @property
     def is_behind(self) -> bool:
@@ -193,7 +206,7 @@ class StoredDecisions:
     def read_again(self, before: Decisions) -> Decisions:
         """Return decisions as they are by now: others' by hand, and what only a session knows."""
         found = self.read()
-        own = {path for path in before.keepers if path not in self._fingerprints}
+        own = before.keepers - self._known(before.keepers).keys()
         return replace(before, keepers=found.keepers | own, not_duplicates=found.not_duplicates)
 
     def write(self, *steps: Step) -> None:
@@ -213,10 +226,9 @@ class StoredDecisions:
             version = self._library.decide(
                 since=self._version,
                 add_keepers={
-                    absolute(path): self._fingerprints[path]
+                    absolute(path): print_
                     for step in keepers
-                    for path in step.add
-                    if path in self._fingerprints
+                    for path, print_ in self._known(step.add).items()
                 },
                 remove_keepers=[absolute(path) for step in keepers for path in step.remove],
                 add_not_duplicates=[pair for step in not_duplicates for pair in step.add],

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.frame.summary import kinds
+from dedup_widgets.frame.table import rows_of
 
 NO_RANK = 0xFFFFFFFF
 """Rank of a null: last in either direction."""
@@ -43,6 +45,42 @@ class Bands:
     keeper: np.ndarray
     ungrouped: np.ndarray
 
+    def again(self, frame: pl.DataFrame, rows: np.ndarray, paths: Lookup) -> "Bands":
+        """Return the bands of a frame that is another one in some rows.
+
+        Parameters
+        ----------
+        frame
+            As :func:`bands` takes it.
+        rows
+            Their numbers: whole groups, and all images whose nearest is among them.
+        paths
+            Finds the rows of paths.
+        """
+        if "group" not in frame.columns:
+            return self
+        part = rows_of(frame, rows, {"group", "kind", "nearest"} & set(frame.columns))
+        group = part["group"].fill_null(0).to_numpy()
+        band, place, ungrouped = self.band.copy(), self.place.copy(), self.ungrouped.copy()
+        band[rows], place[rows], ungrouped[rows] = group, 0, False
+        if {"nearest", "kind"} <= set(part.columns):
+            alone = part.select((pl.col("kind") == "near").fill_null(False)).to_series().to_numpy()
+            alone &= group == 0
+            nearest = paths.first(part["nearest"].filter(pl.Series(alone)))
+            of_nearest = frame["group"].gather(np.maximum(nearest, 0)).fill_null(0).to_numpy()
+            of_nearest = np.where(nearest < 0, 0, of_nearest)
+            band[rows[alone]], ungrouped[rows[alone]] = of_nearest, of_nearest > 0
+        highest = int(band.max(initial=0))
+        is_new = np.zeros(max(highest + 1, len(self.keeper)), np.bool_)
+        is_new[self.band[rows]] = is_new[band[rows]] = True
+        is_new[0] = False
+        keeper = np.zeros(highest + 1, np.int64)
+        known = min(len(keeper), len(self.keeper))
+        keeper[:known] = self.keeper[:known]
+        keeper[is_new[: highest + 1]] = 0
+        _place(frame, np.flatnonzero(is_new[band]), band, ungrouped, place, keeper)
+        return Bands(band, place, keeper, ungrouped)
+
 
 def bands(frame: pl.DataFrame) -> Bands:
     """Work out the bands of a :func:`recognised` frame."""
@@ -57,17 +95,32 @@ def bands(frame: pl.DataFrame) -> Bands:
         near = frame.select((pl.col("kind") == "near").fill_null(False)).to_series().to_numpy()
         alone = np.flatnonzero(near & (group == 0))
         band[alone] = _groups_of(frame["nearest"][alone], frame["path"], group)
-    together = np.flatnonzero(band > 0)
-    rows = frame.select(pl.col("^(keep|distance)$").gather(together))
-    is_beside = group[together] == 0
+    is_beside = (band > 0) & (group == 0)
+    place = np.zeros(n, np.uint32)
+    keeper = np.zeros(int(band.max(initial=0)) + 1, np.int64)
+    _place(frame, np.flatnonzero(band > 0), band, is_beside, place, keeper)
+    return Bands(band, place, keeper, is_beside)
+
+
+def _place(
+    frame: pl.DataFrame,
+    together: np.ndarray,
+    band: np.ndarray,
+    is_beside: np.ndarray,
+    place: np.ndarray,
+    keeper: np.ndarray,
+) -> None:
+    """Write down the places of the rows of whole bands, and who is at the first place of each."""
+    rows = rows_of(frame, together, {"keep", "distance"} & set(frame.columns))
+    beside = is_beside[together]
     nothing = np.zeros(len(together))
     keep = rows.get_column("keep", default=pl.Series(nothing, dtype=pl.Boolean)).fill_null(False)
     order = (
         pl.DataFrame(
             {
                 "band": band[together],
-                "beside": is_beside,
-                "member": ~keep.to_numpy() | is_beside,
+                "beside": beside,
+                "member": ~keep.to_numpy() | beside,
                 "distance": rows.get_column("distance", default=pl.Series(nothing)),
             }
         )
@@ -78,11 +131,8 @@ def bands(frame: pl.DataFrame) -> Bands:
     in_order = band[together[order]]
     starts = np.flatnonzero(np.diff(in_order, prepend=0))
     sizes = np.diff(starts, append=len(in_order))
-    place = np.zeros(len(frame), np.uint32)
     place[together[order]] = np.arange(len(order)) - np.repeat(starts, sizes)
-    first = np.zeros(int(band.max(initial=0)) + 1, np.int64)
-    first[in_order[starts]] = together[order[starts]]
-    return Bands(band, place, first, (band > 0) & (group == 0))
+    keeper[in_order[starts]] = together[order[starts]]
 
 
 def _groups_of(wanted: pl.Series, paths: pl.Series, group: np.ndarray) -> np.ndarray:
@@ -167,7 +217,46 @@ def display_order(
     # Where a unit stands is one number, of its rank and its first row; nulls come last.
     last = lowest[lowest != NO_RANK].max(initial=0) + 1
     stands = np.where(lowest == NO_RANK, last, lowest)[unit] * n + first[unit]
+    within = int(place.max()) + 1
+    if (last + 1) * n * within < 2**63:  # one number, no two of which are equal
+        return rows[np.argsort(stands * within + place[rows])]
     return rows[np.lexsort((place[rows], stands))]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a page knows of each row, beside its place.
+
+    Attributes
+    ----------
+    scores : ndarray of float32, (n,)
+        The uniqueness, NaN where there is none.
+    kind, keep : ndarray of uint8, (n,)
+        Codes: ``KIND_CODES`` and ``KEEP_CODES``, or ``NO_CODE``.
+    """
+
+    scores: np.ndarray
+    kind: np.ndarray
+    keep: np.ndarray
+
+    def again(self, frame: pl.DataFrame, near: float, bands: Bands, rows: np.ndarray) -> "Shown":
+        """Return the same for a frame that is another one in some rows."""
+        part = _shown(rows_of(frame, rows), near, bands.ungrouped[rows])
+        later = Shown(self.scores.copy(), self.kind.copy(), self.keep.copy())
+        later.scores[rows], later.kind[rows], later.keep[rows] = part.scores, part.kind, part.keep
+        return later
+
+
+def shown(frame: pl.DataFrame, near: float, bands: Bands) -> Shown:
+    """Return what a page knows of each row of a :func:`recognised` frame."""
+    return _shown(frame, near, bands.ungrouped)
+
+
+def _shown(frame: pl.DataFrame, near: float, ungrouped: np.ndarray) -> Shown:
+    scores = np.full(len(frame), np.nan, np.float32)
+    if "uniqueness" in frame.columns:
+        scores = frame["uniqueness"].fill_null(float("nan")).to_numpy()
+    return Shown(scores, *codes(frame, near, ungrouped))
 
 
 def codes(frame: pl.DataFrame, near: float, ungrouped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

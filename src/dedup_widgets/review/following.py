@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dedup_widgets.frame.provenance import at_near, provenances
 from dedup_widgets.frame.schema import COLUMNS, KIND
 from dedup_widgets.frame.scope import scope_of
-from dedup_widgets.frame.table import scattered
+from dedup_widgets.frame.table import rows_of, scattered
 
 DECIDED = ("nearest", "distance", "relation", "agreement")
 """The columns that say what decided a score."""
@@ -29,22 +29,32 @@ class Following:
 
     Attributes
     ----------
-    shown : ndarray of int64, (n,)
+    shown : ndarray of int32, (n,)
         Equal numbers for equal pictures.
-    picture : ndarray of int64, (n,)
+    picture : ndarray of int32, (n,)
         The same for those that may be exact copies of each other: where a set was scored against
         another, or within parts, not all of them may.
     """
 
     def __init__(self, frame: pl.DataFrame, path: str, score: str | None) -> None:
         self._frame, self._path, self._score = frame, path, score
-        self._rows = np.arange(len(frame))
+        self._rows = np.arange(len(frame), dtype=np.int32)
         self._nearest = _rows_of_nearest(frame, path)
         self.shown = self._shown_pictures()
         self.picture = self._within_scope(self.shown)
+        self._has_kind = "kind" in frame.columns and COLUMNS["kind"].fits(frame["kind"])
         self._scored: list[str] = []
-        if score is None:
-            return
+        self._copies = np.zeros(len(frame), np.bool_)
+        self._holder = np.full(len(frame), -1, np.int32)
+        self._zero = self._holder
+        if score is not None:
+            self._find_copies(score)
+        # Of each picture, the copy that has the score; of each row, the row whose score it has.
+        self._head, self._source = self._holder, self._rows
+
+    def _find_copies(self, score: str) -> None:
+        """Find the copies that share one score, which of them has it, and one that has 0."""
+        frame = self._frame
         names = [c for c in DECIDED if c in frame.columns and COLUMNS[c].fits(frame[c])]
         if self._nearest is not None and "nearest" not in names:
             names.append("nearest")
@@ -52,17 +62,16 @@ class Following:
         scores = frame[score].cast(pl.Float32).fill_nan(None)
         has_score = scores.is_not_null().to_numpy()
         has_more = (scores > 0).fill_null(False).to_numpy()
-        self._holder = np.full(len(frame), -1)
         self._holder[self.picture[has_more]] = np.flatnonzero(has_more)
         # In a part of a frame the copy with the score may be missing: then it is not known.
         size = np.bincount(self.picture[has_score], minlength=len(frame))
         shared = (size > 1) & (self._holder >= 0)
-        self._copies = np.flatnonzero(has_score & shared[self.picture])
-        zeros = self._copies[~has_more[self._copies]]
-        self._zero = np.full(len(frame), -1)
+        self._copies = has_score & shared[self.picture]
+        zeros = np.flatnonzero(self._copies & ~has_more)
+        self._zero = np.full(len(frame), -1, np.int32)
         self._zero[self.picture[zeros]] = zeros
 
-    def _shown_pictures(self) -> NDArray[np.int64]:
+    def _shown_pictures(self) -> NDArray[np.int32]:
         frame, score = self._frame, self._score
         if "fingerprint" in frame.columns:
             prints = frame.select(picture=pl.col("fingerprint").cast(pl.String)).with_row_index(
@@ -70,13 +79,13 @@ class Following:
             )
             is_none = pl.col("picture").is_null()
             first = pl.when(is_none).then("at").otherwise(pl.col("at").min().over("picture"))
-            return prints.select(first).to_series().to_numpy().astype(np.int64)
+            return prints.select(first).to_series().to_numpy().astype(np.int32)
         if score is None or self._nearest is None:
             return self._rows
         is_copy = (frame[score] == 0).fill_null(False).to_numpy() & (self._nearest >= 0)
         return np.where(is_copy, self._nearest, self._rows)
 
-    def _within_scope(self, picture: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _within_scope(self, picture: NDArray[np.int32]) -> NDArray[np.int32]:
         scope = scope_of(self._frame, provenances(self._frame), self._path)
         if scope is None:
             return picture
@@ -94,18 +103,54 @@ class Following:
 
         Where the frame records the boundary it was scored with, `near` is recorded instead.
         """
-        compared = plan["rank"].is_not_null()
+        self._head, self._source = self._holder, self._rows
+        self._follow(plan, None)
+        return at_near(self._frame.with_columns(self._columns(plan, near, None)), near)
+
+    def again(
+        self, plan: pl.DataFrame, near: float, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], pl.DataFrame]:
+        """Return what other decisions about some rows change.
+
+        Parameters
+        ----------
+        plan, near
+            The plan, at the same boundary as the one before.
+        rows
+            Where it may be unlike the one before: with all copies of their pictures.
+
+        Returns
+        -------
+        tuple[NDArray[np.int64], pl.DataFrame]
+            These rows, and those whose nearest image is among them; and their columns.
+        """
+        self._follow(plan, rows)
+        if self._nearest is not None:
+            is_here = np.zeros(len(self._rows) + 1, np.bool_)  # one more, for -1
+            is_here[rows] = True
+            is_here[:-1] |= is_here[self._nearest[self._source]]
+            rows = np.flatnonzero(is_here)
+        return rows, pl.DataFrame(self._columns(plan, near, rows))
+
+    def _columns(
+        self, plan: pl.DataFrame, near: float, rows: NDArray[np.int64] | None
+    ) -> list[pl.Series]:
+        """Return the columns that follow a plan, all rows of them without `rows`."""
+        frame, score = self._frame, self._score
+        scores = self._scores(rows)
+        if rows is not None:
+            plan = rows_of(plan, rows, ["group", "action", "rank"])
+            names = [name for name in ("kind", score) if name is not None and self._has_kind]
+            frame = rows_of(frame, rows, names)
+        compared = pl.col("rank").is_not_null()
         columns = [
             plan["group"],
             plan.select(keep=pl.when(compared).then(pl.col("action") == "keep")).to_series(),
-            *self._scores(plan),
+            *scores,
         ]
-        frame, score = self._frame, self._score
-        if score is not None and "kind" in frame.columns and COLUMNS["kind"].fits(frame["kind"]):
-            kind, is_near = (
-                pl.col("kind").cast(pl.String),
-                pl.col(score) <= pl.lit(near, pl.Float32),
-            )
+        if score is not None and self._has_kind:
+            kind = pl.col("kind").cast(pl.String)
+            is_near = pl.col(score) <= pl.lit(near, pl.Float32)
             columns.append(
                 frame.select(
                     kind=pl.when((kind == "exact") | kind.is_null())
@@ -116,43 +161,53 @@ class Following:
                     .cast(KIND)
                 ).to_series()
             )
-        return at_near(frame.with_columns(columns), near)
+        return columns
 
-    def _scores(self, plan: pl.DataFrame) -> list[pl.Series]:
-        """Return the columns of scores, where a plan has another keeper among copies."""
-        if not self._scored or not self._copies.size:
-            return []
-        copies, picture = self._copies, self.picture[self._copies]
-        stays = (plan["action"] == "keep").to_numpy()[copies]
-        rank = plan["rank"].fill_null(len(plan)).to_numpy()[copies]
+    def _follow(self, plan: pl.DataFrame, rows: NDArray[np.int64] | None) -> None:
+        """Let the scores of copies go over to those that a plan keeps."""
+        copies = np.flatnonzero(self._copies) if rows is None else rows[self._copies[rows]]
+        if not copies.size:
+            return
+        picture = self.picture[copies]
+        planned = rows_of(plan, copies, ["action", "rank"])
+        stays = (planned["action"] == "keep").to_numpy()
+        rank = planned["rank"].fill_null(len(plan)).to_numpy()
         # The first to stay, by rank; where none does, the score remains where it was.
-        first = self._holder.copy()
+        head, source = self._head.copy(), self._source.copy()
+        head[picture] = self._holder[picture]
         order = np.argsort(rank[stays], kind="stable")[::-1]
-        first[picture[stays][order]] = copies[stays][order]
-        has_it = stays | (first[picture] == copies)
-        source = np.where(has_it, self._holder[picture], self._zero[picture])
-        changed = source != copies
-        if not changed.any():
+        head[picture[stays][order]] = copies[stays][order]
+        has_it = stays | (head[picture] == copies)
+        source[copies] = np.where(has_it, self._holder[picture], self._zero[picture])
+        self._head, self._source = head, source
+
+    def _scores(self, rows: NDArray[np.int64] | None) -> list[pl.Series]:
+        """Return the columns of scores, for all rows those that are unlike the frame's."""
+        if rows is None and self._source is self._rows:
             return []
-        rows, source = copies[changed], source[changed]
-        scored = self._frame.select(self._scored)
-        columns = [scattered(column, rows, column.gather(source)) for column in scored]
-        if self._nearest is None:
+        source = self._source if rows is None else self._source[rows]
+        if rows is None and not (source != self._rows).any():
+            return []
+        columns = [self._frame[name].gather(source) for name in self._scored]
+        if self._nearest is None or not self._scored:
             return columns
-        nearest = self._nearest.copy()
-        nearest[rows] = nearest[source]
-        head = np.where(first[self.picture] >= 0, first[self.picture], self._rows)
-        # Whoever had its nearest in one of these pictures has the one with the score.
-        named = np.flatnonzero((nearest >= 0) & (head[nearest] != nearest))
-        column = columns[self._scored.index("nearest")]
-        is_number = column.dtype.is_integer()
-        heads = head[nearest[named]]
-        texts = pl.Series(heads) if is_number else self._frame[self._path].gather(heads)
-        columns[self._scored.index("nearest")] = scattered(column, named, texts.cast(column.dtype))
+        # Whoever had its nearest in a picture whose score went over has the one that has it now.
+        nearest = self._nearest[source]
+        head = self._head[self.picture[nearest]]
+        moved = (head != self._holder[self.picture[nearest]]) & (nearest >= 0) & (head >= 0)
+        named = np.flatnonzero(moved & (head != nearest))
+        at = self._scored.index("nearest")
+        dtype = columns[at].dtype
+        texts = (
+            pl.Series(head[named])
+            if dtype.is_integer()
+            else self._frame[self._path].gather(head[named])
+        )
+        columns[at] = scattered(columns[at], named, texts.cast(dtype))
         return columns
 
 
-def _rows_of_nearest(frame: pl.DataFrame, path: str) -> NDArray[np.int64] | None:
+def _rows_of_nearest(frame: pl.DataFrame, path: str) -> NDArray[np.int32] | None:
     """Return the row of each row's nearest image, -1 for none; None where no column has it."""
     dtype = frame.schema.get("nearest", pl.Null)
     if dtype.is_integer():
@@ -162,6 +217,7 @@ def _rows_of_nearest(frame: pl.DataFrame, path: str) -> NDArray[np.int64] | None
             .to_series()
             .fill_null(-1)
             .to_numpy()
+            .astype(np.int32)
         )
     if not isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
         return None
@@ -169,4 +225,4 @@ def _rows_of_nearest(frame: pl.DataFrame, path: str) -> NDArray[np.int64] | None
     found = frame.select(pl.col("nearest").cast(pl.String)).join(
         known, on="nearest", how="left", maintain_order="left"
     )
-    return found["at"].cast(pl.Int64).fill_null(-1).to_numpy()
+    return found["at"].cast(pl.Int32).fill_null(-1).to_numpy()

@@ -2,7 +2,7 @@
 
 import base64
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, Protocol
@@ -42,7 +42,7 @@ class Review(Protocol):
     """What a report tells of: a :class:`~dedup_widgets.review.session.Session`."""
 
     frame: pl.DataFrame
-    paths: list[str]
+    paths: Sequence[str]
     path: str
     label: str | None
     split: str | None

@@ -8,31 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.review.steps import Mask, Pair, ReviewedStep
 from dedup_widgets.scoring.verify import connected
-
-
-class _Contents:
-    """The rows of a frame by their fingerprints."""
-
-    def __init__(self, fingerprints: pl.Series) -> None:
-        self.prints = fingerprints.cast(pl.String)
-        self.total = len(fingerprints)
-
-    @cached_property
-    def _sorted(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        hashes = self.prints.hash().to_numpy()
-        order = np.argsort(hashes, kind="stable")
-        return hashes[order], order
-
-    def rows(self, prints: Iterable[str]) -> dict[str, NDArray[np.int64]]:
-        """Return the rows of each of some fingerprints that there is."""
-        names = pl.Series(sorted(set(prints)), dtype=pl.String)
-        hashes, order = self._sorted
-        wanted = names.hash().to_numpy()
-        first = np.searchsorted(hashes, wanted, "left").tolist()
-        end = np.searchsorted(hashes, wanted, "right").tolist()
-        return {name: order[a:b] for name, a, b in zip(names, first, end, strict=True) if a < b}
 
 
 class Reviewed:
@@ -58,7 +36,7 @@ class Reviewed:
     """
 
     def __init__(self, fingerprints: pl.Series | None, pairs: Iterable[Pair]) -> None:
-        self._contents = None if fingerprints is None else _Contents(fingerprints)
+        self._contents = None if fingerprints is None else Lookup(fingerprints)
         self.pairs: frozenset[Pair] = frozenset()
         found = list(pairs) if self._contents is not None else []
         if self._contents is not None and found:
@@ -69,7 +47,7 @@ class Reviewed:
     def labels(self) -> NDArray[np.uint32]:
         """Equal numbers for rows whose pictures were looked at together, 0 for others; (n,)."""
         contents = self._contents
-        labels = np.zeros(0 if contents is None else contents.total, np.uint32)
+        labels = np.zeros(0 if contents is None else len(contents.texts), np.uint32)
         if contents is None or not self.pairs:
             return labels
         rows = contents.rows(print_ for pair in self.pairs for print_ in pair)
@@ -122,7 +100,7 @@ class Reviewed:
         if self._contents is None:
             return []
         found: list[str] = (
-            self._contents.prints.filter(mask).drop_nulls().unique(maintain_order=True).to_list()
+            self._contents.texts.filter(mask).drop_nulls().unique(maintain_order=True).to_list()
         )
         return found
 

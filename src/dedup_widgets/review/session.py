@@ -21,7 +21,13 @@ from dedup_widgets.frame.collection import Collection
 from dedup_widgets.frame.provenance import provenances
 from dedup_widgets.frame.scale import NEAR
 from dedup_widgets.frame.schema import for_planning
-from dedup_widgets.frame.table import file_name, is_frame, require_columns, to_polars
+from dedup_widgets.frame.table import (
+    file_name,
+    is_frame,
+    require_columns,
+    rows_of,
+    to_polars,
+)
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
 from dedup_widgets.planning.changes import changes
 from dedup_widgets.planning.labels import disagreeing, has_labels, merge_labels, require_labels
@@ -192,7 +198,7 @@ class Session(View):
         self._decisions = self._stored.read()
         self._reviewed = self._seen_of(frame)
         try:
-            self._planner = Planner(for_planning(frame, self.path, self.score))
+            self._planner = self._planner_of(frame)
             if near is not None and near != self._planner.near:
                 self._decisions = self._decisions.with_near(near)
             self._follow(self._decisions)
@@ -204,6 +210,9 @@ class Session(View):
         self._journal = Journal(self.store.library, self.paths, f"{self.path} {made}")
         if not (restore and self._went_on()):
             self._begin_history()
+
+    def _planner_of(self, frame: pl.DataFrame) -> Planner:
+        return Planner(for_planning(frame, self.path, self.score), paths=self._lookup)
 
     def _went_on(self) -> bool:
         """Go on with the last review of the same images, if there is one."""
@@ -303,6 +312,15 @@ class Session(View):
             if column is not None and "group" in self.known.columns
         }
 
+    def _show_again(self, rows: np.ndarray, part: pl.DataFrame) -> None:
+        super()._show_again(rows, part)
+        group = self.known["group"][rows]
+        for column, mask in self._disagreeing.items():
+            of_rows = pl.DataFrame({"group": group, "value": self.frame[column][rows]})
+            later = mask.copy()
+            later[rows] = disagreeing(of_rows, "value")
+            self._disagreeing = {**self._disagreeing, column: later}
+
     # The job that it is of
 
     @property
@@ -326,7 +344,7 @@ class Session(View):
             self._stored = StoredDecisions(frame, self.store.library, self.path)
             found = self._stored.read()
             self._reviewed = self._seen_of(frame)
-            self._planner = Planner(for_planning(frame, self.path, self.score))
+            self._planner = self._planner_of(frame)
             self._as_scored = Decisions(), None
             self._why_no_plan = None
             self._follow(
@@ -428,13 +446,21 @@ class Session(View):
         self._require_plan()
         with self.lock:
             chosen, gone = self.mask(what), self.mask(instead_of)
-            group = self.frame["group"]
-            rivals = group.is_in(group.filter(chosen).drop_nulls().implode()).fill_null(False)
+            rivals = self._in_groups_of(chosen)
             self._decide(
                 self._decisions.choose(
-                    self.paths_in(chosen), instead_of=self.paths_in(gone | rivals.to_numpy())
+                    self.paths_in(chosen), instead_of=self.paths_in(gone | rivals)
                 )
             )
+
+    def _in_groups_of(self, mask: Mask) -> Mask:
+        """Return the rows of the groups that some rows are in."""
+        group = self.frame["group"].fill_null(0).to_numpy()
+        is_one = np.zeros(int(group.max(initial=0)) + 1, np.bool_)
+        is_one[group[mask]] = True
+        is_one[0] = False
+        among: Mask = is_one[group]
+        return among
 
     def unchoose_keepers(self, what: Any) -> None:
         """Leave the choice of these images' groups to the rules again."""
@@ -464,9 +490,12 @@ class Session(View):
         self._require_plan()
         require_columns(self.frame, ["fingerprint"], "telling who is not a duplicate")
         with self.lock:
-            groups = self.frame.select("group", f=pl.col("fingerprint").cast(pl.String))
+            rows = np.flatnonzero(self._in_groups_of(mask))
+            groups = rows_of(self.frame, rows, ["group", "fingerprint"]).select(
+                "group", f=pl.col("fingerprint").cast(pl.String)
+            )
             copies = groups.drop_nulls().group_by("group", "f").len()
-            mine = copies.join(groups.filter(mask), on=["group", "f"], how="semi")
+            mine = copies.join(groups.filter(mask[rows]), on=["group", "f"], how="semi")
             sizes = (
                 mine["group"]
                 .value_counts()
@@ -498,7 +527,7 @@ class Session(View):
         mask = self.mask(what)
         self._require_plan()
         require_columns(self.frame, ["fingerprint"], "telling who is not a duplicate")
-        prints = self.frame.filter(mask)["fingerprint"].cast(pl.String).drop_nulls()
+        prints = self.frame["fingerprint"].filter(mask).cast(pl.String).drop_nulls()
         with self.lock:
             self._decide(self._decisions.rejoin(prints), about=self._names_of(mask))
 
@@ -538,7 +567,7 @@ class Session(View):
         """Plan anew, keep what the steps decided, and show exactly this plan."""
         assert self._planner is not None
         with self.lock:
-            plan = self._planner.plan(**self._arguments(decisions))
+            plan, rows = self._planner.replan(self._plan, **self._arguments(decisions))
             self._stored.write(*steps)
             old_plan, old_near = self._plan, self._near
             near = self._planner.near if decisions.near is None else decisions.near
@@ -549,7 +578,10 @@ class Session(View):
             else:
                 self.sort_again()
             self._decisions, self._plan, self._near = decisions, plan, near
-            self._show(self._following.at(plan, near))
+            if rows is None or near != old_near:
+                self._show(self._following.at(plan, near))
+            else:
+                self._show_again(*self._following.again(plan, near, rows))
             self.collections.frame = self.frame
             self._changes = self._changes_since_scored()
             self._not_duplicates = {print_ for pair in decisions.not_duplicates for print_ in pair}
@@ -751,7 +783,7 @@ class Session(View):
         """
         with self.changing():
             self.select(self.accepted(self.view_mask()))
-            self.collections[name] = self.rest
+            self.collections[name] = self.rest_mask
             return self.collections[name]
 
     def accepted(self, shown: Mask) -> Mask:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -14,25 +15,31 @@ from dedup_widgets._paths import as_unicode
 from dedup_widgets.errors import InputError
 from dedup_widgets.filters import Context, Filters
 from dedup_widgets.filters.facets import Facet, Kind
+from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.frame.provenance import provenances
 from dedup_widgets.frame.relations import of_image
 from dedup_widgets.frame.scale import scale
 from dedup_widgets.frame.schema import recognised
 from dedup_widgets.frame.summary import Summary, of_input, summarize
 from dedup_widgets.frame.table import (
-    checked_paths,
+    Texts,
+    amended,
     file_name,
     is_frame,
+    path_column,
     require_columns,
+    rows_of,
     to_polars,
 )
 from dedup_widgets.review.display import (
     NO_RANK,
     Bands,
     Fact,
+    Shown,
     bands,
     dense_rank,
     display_order,
+    shown,
     shown_value,
     sortable,
 )
@@ -80,7 +87,7 @@ class View(Watched):
         The column of paths.
     score : str or None
         The column of uniqueness.
-    paths : list of str
+    paths : sequence of str
         The path of each row.
     store : Store
         Where what is dear to compute is kept, and what a person decided.
@@ -109,17 +116,18 @@ class View(Watched):
     ) -> None:
         super().__init__()
         frame = to_polars(data)
-        self.paths = checked_paths(frame, path)
+        paths = path_column(frame, path)
         if frame.schema[path] == pl.Object:
-            frame = frame.with_columns(pl.Series(path, self.paths, dtype=pl.String))
+            frame = frame.with_columns(paths)
+        self.paths = Texts(paths)
         self.path = path
         self.score = score if score in frame.columns else None
         self.store = open_store(store)
         self._near = near
-        self._row_of = {p: row for row, p in enumerate(self.paths)}
+        self._lookup = Lookup(paths)
         self._selected: Mask = np.zeros(len(frame), np.bool_)
         self._clauses: dict[str, Any] = {}
-        self._kept_order: tuple[Bands, np.ndarray] | None = None
+        self._kept_order: tuple[Bands, Callable[[], np.ndarray]] | None = None
         self._search(frame)
         self._show(frame)
         self._context = self._filter_context()
@@ -135,12 +143,46 @@ class View(Watched):
         self.frame = frame
         self.known = recognised(frame, self.path, self.score)
         self.bands: Bands = bands(self.known)
-        made = provenances(frame)
+        self.shown: Shown = shown(self.known, self._near, self.bands)
+        self._provenances = provenances(frame)
         self.summary: Summary = replace(
-            summarize(self.known, self.score and "uniqueness", self._near, made),
-            **of_input(frame, made),
+            self._summed(self.known), **of_input(frame, self._provenances)
         )
         self._ranks: dict[str, np.ndarray] = {}
+
+    def _summed(self, known: pl.DataFrame) -> Summary:
+        return summarize(known, self.score and "uniqueness", self._near, self._provenances)
+
+    def _show_again(self, rows: np.ndarray, part: pl.DataFrame) -> None:
+        """Take other values for some rows of the frame that is shown.
+
+        Parameters
+        ----------
+        rows
+            Their numbers: whole groups, and all images whose nearest is among them.
+        part
+            Their columns as far as they may change.
+        """
+        before = rows_of(self.known, rows)
+        self.frame = amended(self.frame, rows, part)
+        self.known = self._recognised_again(part)
+        self.bands = self.bands.again(self.known, rows, self._lookup)
+        self.shown = self.shown.again(self.known, self._near, self.bands, rows)
+        self.summary = self.summary.moved(
+            self._summed(before), self._summed(rows_of(self.known, rows))
+        )
+        for name in part.columns:
+            self._ranks.pop(name, None)
+
+    def _recognised_again(self, part: pl.DataFrame) -> pl.DataFrame:
+        known = self.known.clone()
+        for name in part.columns:
+            own = "uniqueness" if name == self.score else name
+            if own in known.columns:
+                column = self.frame[name].cast(known.schema[own], strict=False).alias(own)
+                column = column.fill_nan(None) if own == "uniqueness" else column
+                known.replace_column(known.get_column_index(own), column)
+        return known
 
     def _search(self, frame: pl.DataFrame) -> None:
         self.searched: SimilarImages | None = None
@@ -182,14 +224,19 @@ class View(Watched):
     def state(self) -> ViewState:
         """What is filtered, sorted and selected, for :meth:`resume`."""
         with self.lock:
-            return ViewState(hash(tuple(self.paths)), dict(self.filters), self.sort, self._selected)
+            return ViewState(self._images, dict(self.filters), self.sort, self._selected)
+
+    @property
+    def _images(self) -> int:
+        """A number that views of the same images in the same order share."""
+        return hash(self._lookup.texts.hash().to_numpy().tobytes())
 
     def resume(self, state: ViewState) -> None:
         """Filter, sort and select as another view of the same images did.
 
         It is where a view begins, and no step of it; what makes no sense here is left out.
         """
-        if state.images != hash(tuple(self.paths)):
+        if state.images != self._images:
             return
         with self.changing():
             for key, value in state.filters.items():
@@ -237,7 +284,13 @@ class View(Watched):
     @property
     def rest(self) -> pl.DataFrame:
         """The readable images that are not selected, with all columns."""
-        return self.frame.filter(~self._selected & self._readable)
+        return self.frame.filter(self.rest_mask)
+
+    @property
+    def rest_mask(self) -> Mask:
+        """The mask of :attr:`rest`."""
+        rest: Mask = ~self._selected & self._readable
+        return rest
 
     @property
     def _readable(self) -> Mask:
@@ -361,7 +414,10 @@ class View(Watched):
     def display_order(self, mask: Mask) -> np.ndarray:
         """Return the row numbers of a mask, in the order of display."""
         sort = self._sort
-        bands, rank = self._kept_order or (self.bands, self.rank(sort["column"]))
+        if self._kept_order is None:
+            bands, rank = self.bands, self.rank(sort["column"])
+        else:
+            bands, rank = self._kept_order[0], self._kept_order[1]()
         return display_order(
             rank,
             bands.band,
@@ -379,7 +435,13 @@ class View(Watched):
     def keep_order(self) -> None:
         """Let rows stand where they stand, whatever changes, until other filters or a sort."""
         if self._kept_order is None:
-            self._kept_order = self.bands, self.rank(self._sort["column"])
+            name = self._sort["column"]
+            known = self._ranks.get(name)
+            if known is None and name in self.frame.columns:
+                # It takes a while, and nobody may ask for it.
+                self._kept_order = self.bands, cache(partial(dense_rank, self.frame[name]))
+            else:
+                self._kept_order = self.bands, partial(np.asarray, self.rank(name))
 
     def sort_again(self) -> None:
         """Let rows stand where they belong by now."""
@@ -458,18 +520,18 @@ class View(Watched):
             if len(values) != n:
                 raise InputError(f"the mask has {len(values)} values for {n} rows")
             return np.array(values, bool)
-        rows = [self._row_of.get(_as_text(value)) for value in values]
-        if unknown := [value for value, row in zip(values, rows, strict=True) if row is None]:
+        rows = self._lookup.first(map(_as_text, values))
+        if unknown := [value for value, row in zip(values, rows, strict=True) if row < 0]:
             raise InputError(
                 f"{len(unknown)} paths are not in this frame, {str(unknown[0])!r} first; "
                 f"give values of its column {self.path!r}"
             )
-        return self.mask_of([row for row in rows if row is not None])
+        return self.mask_of(rows)
 
     def mask_of(self, rows: Iterable[int]) -> Mask:
         """Return the mask of some rows, by their numbers."""
         mask = np.zeros(len(self.frame), np.bool_)
-        mask[np.fromiter(rows, np.int64)] = True
+        mask[rows if isinstance(rows, np.ndarray) else np.fromiter(rows, np.int64)] = True
         return mask
 
     def row_of(self, path: str | os.PathLike[str]) -> int:
@@ -480,17 +542,18 @@ class View(Watched):
         InputError
             When it is not in the frame.
         """
-        row = self._row_of.get(_as_text(path))
-        if row is None:
+        (row,) = self._lookup.first([_as_text(path)]).tolist()
+        if row < 0:
             raise InputError(f"{os.fspath(path)!r} is not in this frame")
-        return row
+        return int(row)
 
     def paths_in(self, mask: Mask) -> list[str]:
         """Return the paths of the rows of a mask."""
-        return [self.paths[row] for row in np.flatnonzero(mask).tolist()]
+        return self._lookup.texts.filter(pl.Series(mask)).to_list()
 
     def _gather(self, rows: np.ndarray) -> pl.DataFrame:
-        return self.frame.select(pl.all().gather(rows))
+        # From several chunks, as read from a file, it takes ten times as long.
+        return self.frame.rechunk()[rows]
 
     # The texts and facts of a tile
 

@@ -7,7 +7,6 @@ written by another version, is ignored.
 
 import io
 import warnings
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +19,9 @@ from dedup_widgets.errors import StoreError
 from dedup_widgets.scoring.comparison import Comparison
 from dedup_widgets.scoring.uniqueness import Nearest, find_nearest
 from dedup_widgets.store.cache import Cache
+from dedup_widgets.store.seal import SEAL_BYTES, is_sealed, seal
 
-FORMAT = 2
+FORMAT = 3
 """Part of what is kept: raise it when distances are computed in another way."""
 
 
@@ -229,20 +229,22 @@ def _pack(compared: Comparison, keys: bytes) -> bytes:
     np.savez(
         file,
         version=FORMAT,
-        keys=zlib.crc32(keys),
         nearest=compared.nearest.astype(np.int32),
         distance=compared.distance,
         radius=compared.radius,
         pairs=_TOO_MANY if compared.pairs is None else compared.pairs,
     )
-    return file.getvalue()
+    found = file.getvalue()
+    return seal(keys, found) + found
 
 
 def _unpack(names: list[str], keys: bytes, blob: Any) -> Comparison | None:
-    """Return a result from the bytes of :func:`_pack`; None if they are damaged."""
+    """Return a result from the bytes of :func:`_pack`; None if damaged or a stranger's."""
     try:
-        found = np.load(io.BytesIO(blob))
-        if (found["version"], found["keys"]) != (FORMAT, zlib.crc32(keys)):
+        if not is_sealed(blob[:SEAL_BYTES], keys, blob[SEAL_BYTES:]):
+            return None
+        found = np.load(io.BytesIO(blob[SEAL_BYTES:]))
+        if found["version"] != FORMAT:
             return None
         nearest, pairs = found["nearest"].astype(np.int64), found["pairs"]
         return Comparison(
@@ -253,5 +255,5 @@ def _unpack(names: list[str], keys: bytes, blob: Any) -> Comparison | None:
             pairs=None if pairs.shape == _TOO_MANY.shape else pairs,
         )
     except Exception:
-        # The archive has a checksum of each array, and tells damage by errors of many kinds.
+        # Of earlier versions there are other things.
         return None

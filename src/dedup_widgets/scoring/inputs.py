@@ -138,6 +138,7 @@ def _from_file(given: str) -> Any:
             raise InputError(f"{path} cannot be read as {suffix[1:]}: {reason}") from error
     text = path.read_text(encoding="utf-8", errors="surrogateescape")
     names = [line.strip() for line in text.splitlines() if line.strip()]
+    names = [name for name in names if name[0] != "#" or os.path.lexists(absolute(name))]
     if not names:
         raise InputError(f"{path}: the list is empty; write one path a line")
     # As tools for lists of files do, first beside the list, then from here.
@@ -154,7 +155,10 @@ def _from_file(given: str) -> Any:
 def _refuse_archive(path: Path) -> None:
     with path.open("rb") as file:
         head = file.read(512)
-    if head.startswith((b"PK\3\4", b"7z\xbc\xaf", b"Rar!")) or head[257:262] == b"ustar":
+    if (
+        head.startswith((b"PK\3\4", b"7z\xbc\xaf", b"Rar!", b"\x1f\x8b", b"BZh", b"\xfd7zXZ"))
+        or head[257:262] == b"ustar"
+    ):
         kind = "a zip" if head.startswith(b"PK") else "a packed"
         raise InputError(f"{path} is {kind} archive; unpack it, and pass the folder")
 

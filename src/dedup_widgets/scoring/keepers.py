@@ -9,6 +9,7 @@ import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ import polars.selectors as cs
 from numpy.typing import ArrayLike, NDArray
 
 from dedup_widgets.errors import InputError
+from dedup_widgets.frame.table import rows_of, scattered
 from dedup_widgets.scoring.file_names import in_bin, says_copy, stem
 
 Among = Literal["all", "pictures", "copies"]
@@ -192,6 +194,10 @@ RULES: dict[str, Rule] = {
 """The rules that need no more than their name."""
 
 
+_PLAIN_COPY = RULES["copies_plain_name"]
+"""The one of these that looks at all copies of a picture."""
+
+
 BY_DATE = ("oldest", "newest")
 """The rules whose name stands for the only column of dates that a frame has."""
 
@@ -215,6 +221,14 @@ _NOT_IN_BIN = Rule("not in a recycle bin", ~in_bin(pl.col("path")))
 
 OLD_FIRST = Rule("there before", pl.col("role").cast(pl.String) == "old")
 """Of a set that was scored against another: what was there before comes before all else."""
+
+
+_ROW_BY_ROW = (
+    OLD_FIRST,
+    _NOT_IN_BIN,
+    *(rule for rule in RULES.values() if rule is not _PLAIN_COPY),
+)
+"""Rules whose value depends on nothing but the row that it is of."""
 
 
 def check(rules: Sequence[str | Rule]) -> None:
@@ -351,7 +365,9 @@ def decided_by(
 
 
 class Ranking:
-    """What keeper rules compare of images, worked out once: :func:`rank` and :func:`decided_by`.
+    """What keeper rules say of images: :func:`rank` and :func:`decided_by`.
+
+    A rule is asked only about images between which no stronger one has decided.
 
     Parameters
     ----------
@@ -360,40 +376,138 @@ class Ranking:
     """
 
     def __init__(self, facts: pl.DataFrame, rules: Sequence[str | Rule] = DEFAULT) -> None:
-        self._rules = _resolve(facts, rules)
-        self._values = _values(facts, self._rules)
-        self._copies = _order(self._values, self._rules, "copies")
-        self._best_copy = _best_copies(facts, self._copies)
+        self._facts, self._rules = facts, _resolve(facts, rules)
+        self._known: dict[int, pl.Series] = {}
+        values = self._evaluated(self._rules, _to_check(facts, self._rules))
+        for rule, value in zip(self._rules, values, strict=True):
+            if value.dtype.is_nested() or value.dtype == pl.Object:
+                raise InputError(
+                    f"the keeper rule {rule.about!r} compares {value.dtype}, which has no order; "
+                    "choose a column of numbers, dates or text"
+                )
+        first = _first_copies(facts)
+        self._is_copied = (np.bincount(first, minlength=len(facts)) > 1)[first]
+        copied = np.flatnonzero(self._is_copied)
+        copied = copied[np.argsort(first[copied], kind="stable")]
+        best_first, starts = self._best_first(copied, first[copied], "copies")
+        self._best_copy, self._place = np.arange(len(facts)), np.zeros(len(facts), np.int64)
+        self._best_copy[best_first] = best_first[starts]
+        self._place[best_first] = np.arange(len(best_first)) - starts
+
+    @cached_property
+    def _of_pictures(self) -> NDArray[np.int64]:
+        """The best copy of each picture, the best picture first."""
+        pictures = np.flatnonzero(self._best_copy == np.arange(len(self._best_copy)))
+        return self._best_first(pictures, np.zeros(len(pictures), np.int64), "pictures")[0]
 
     def ranks(self) -> NDArray[np.int64]:
         """Return the rank of each image, as :func:`rank` does."""
-        copies, best_copy = self._copies, self._best_copy
-        pictures = np.unique(best_copy)
-        place = np.empty(len(copies), np.int64)
-        best = _order(self._values[pictures], self._rules, "pictures")
-        place[pictures[best]] = np.arange(len(pictures))
-        best_first = copies[np.argsort(place[best_copy[copies]], kind="stable")]
-        ranks = np.empty(len(copies), np.int64)
-        ranks[best_first] = np.arange(len(copies))
+        size = np.bincount(self._best_copy, minlength=len(self._best_copy))
+        start = np.zeros(len(size), np.int64)
+        start[self._of_pictures] = np.cumsum(size[self._of_pictures]) - size[self._of_pictures]
+        ranks: NDArray[np.int64] = start[self._best_copy] + self._place
         return ranks
+
+    @property
+    def best_copy(self) -> NDArray[np.int64]:
+        """For each image the best copy of its picture, by its row."""
+        return self._best_copy
 
     def decided_by(self, keepers: ArrayLike, others: ArrayLike) -> list[str | None]:
         """Return the rule that decided for each pair, as :func:`decided_by` does."""
-        values, best_copy = self._values, self._best_copy
+        best_copy = self._best_copy
         one, other = np.asarray(keepers, np.int64), np.asarray(others, np.int64)
         are_copies = best_copy[one] == best_copy[other]
         one, other = (np.where(are_copies, rows, best_copy[rows]) for rows in (one, other))
-        first, second = values[one], values[other]
-        differ = pl.DataFrame(
-            [first[name].ne_missing(second[name]).alias(name) for name in values.columns]
+        values = self._all_values(np.concatenate([one, other]))
+        first, second = values[: len(one)], values[len(one) :]
+        both = pl.concat(
+            [first, second.rename(lambda name: f"{name} of other")], how="horizontal"
         ).with_columns(are_copies=are_copies)
         asked = {"all": pl.lit(True), "copies": pl.col("are_copies")}
         asked["pictures"] = ~pl.col("are_copies")
         deciding = pl.coalesce(
-            pl.when(pl.col(name) & asked[rule.among]).then(pl.lit(rule.about))
-            for name, rule in zip(values.columns, self._rules, strict=True)
+            pl.when(pl.col(name).ne_missing(pl.col(f"{name} of other")) & asked[rule.among]).then(
+                pl.lit(rule.about)
+            )
+            for name, rule in zip(first.columns, self._rules, strict=True)
         )
-        return differ.select(deciding.alias("rule"))["rule"].to_list()
+        return both.select(deciding.alias("rule"))["rule"].to_list()
+
+    def _all_values(self, rows: NDArray[np.int64]) -> pl.DataFrame:
+        """Return what the rules compare of some rows, a column each, named by its place."""
+        numbers = [i for i, rule in enumerate(self._rules) if _is_row_by_row(rule)]
+        rules = [self._rules[i] for i in numbers]
+        names = dict.fromkeys(name for rule in rules for name in rule.value.meta.root_names())
+        values = self._evaluated(rules, rows_of(self._facts, rows, names))
+        known = dict(zip(numbers, values, strict=True))
+        return pl.DataFrame(
+            [
+                (known[i] if i in known else self._values(i, rows)).alias(str(i))
+                for i in range(len(self._rules))
+            ]
+        )
+
+    def _best_first(
+        self, rows: NDArray[np.int64], sets: NDArray[np.int64], among: Literal["pictures", "copies"]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Order rows, which are ordered by sets, within each set by the rules.
+
+        Returns
+        -------
+        tuple
+            The rows, and for each where its set begins.
+        """
+        order = rows.copy()
+        run = starts = _starts(sets)
+        left = np.arange(len(order))
+        for number, rule in enumerate(self._rules):
+            if rule.among not in ("all", among):
+                continue
+            is_tied = np.bincount(run, minlength=len(order))[run] > 1
+            left = left[is_tied[left]]
+            if not left.size:
+                break
+            values = self._values(number, order[left])
+            if values.n_unique() == 1:
+                continue
+            place = values.rank("dense", descending=rule.highest_first)
+            key = place.cast(pl.Int64).fill_null(len(order) + 1).to_numpy()
+            # One number for both, which sorts much faster than two.
+            key = run[left] * (len(order) + 2) + key
+            sort = np.argsort(key, kind="stable")
+            order[left] = order[left][sort]
+            run = run.copy()
+            run[left] = left[_starts(key[sort])]
+        return order, starts
+
+    def _values(self, number: int, rows: NDArray[np.int64]) -> pl.Series:
+        """Return what a rule compares of some rows."""
+        rule = self._rules[number]
+        if _is_row_by_row(rule):
+            names = list(dict.fromkeys(rule.value.meta.root_names()))
+            (values,) = self._evaluated([rule], rows_of(self._facts, rows, names))
+            return values
+        if number not in self._known:
+            if rule is _PLAIN_COPY:
+                copied = np.flatnonzero(self._is_copied)
+                some = rows_of(self._facts, copied, ["path", "fingerprint"])
+                none = pl.Series([None], dtype=pl.Boolean).new_from_index(0, len(self._facts))
+                (values,) = self._evaluated([rule], some)
+                self._known[number] = scattered(none, copied, values)
+            else:
+                (self._known[number],) = self._evaluated([rule], self._facts)
+        return self._known[number].gather(rows)
+
+    def _evaluated(self, rules: Sequence[Rule], facts: pl.DataFrame) -> list[pl.Series]:
+        try:
+            values = facts.select(rule.value.alias(str(i)) for i, rule in enumerate(rules))
+        except pl.exceptions.PolarsError as error:
+            raise InputError(
+                f"the keeper rules cannot be applied to these facts ({error}); check the types of "
+                "the columns that they look at"
+            ) from error
+        return [it.fill_nan(None) if it.dtype.is_float() else it for it in values]
 
 
 def _resolve(facts: pl.DataFrame, rules: Sequence[str | Rule]) -> list[Rule]:
@@ -432,45 +546,27 @@ def _by_date(facts: pl.DataFrame, name: str) -> Rule:
     return oldest(columns[0]) if name == "oldest" else newest(columns[0])
 
 
-def _best_copies(facts: pl.DataFrame, copies: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return for each row the first row of its fingerprint in an order that is given, (n,)."""
+def _is_row_by_row(rule: Rule) -> bool:
+    return any(rule is known for known in _ROW_BY_ROW)
+
+
+def _to_check(facts: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
+    """Return the rows that show whether rules can be applied: none, if the types alone do."""
+    needed = {name for rule in rules for name in rule.value.meta.root_names()}
+    texts = needed - {"path", "fingerprint"}
+    return facts if any(facts.schema[name] == pl.String for name in texts) else facts.clear()
+
+
+def _first_copies(facts: pl.DataFrame) -> NDArray[np.int64]:
+    """Return for each row the first row of its fingerprint, (n,)."""
     if "fingerprint" not in facts.columns:
         return np.arange(len(facts))
-    pictures = facts.select(pl.coalesce(pl.col("fingerprint").cast(pl.String), "path"))
-    ordered = pictures.select(pl.all().gather(copies)).to_series()
-    first = ordered.to_frame("picture").with_row_index("at").select(pl.min("at").over("picture"))
-    best = np.empty(len(facts), np.int64)
-    best[copies] = copies[first.to_series().to_numpy()]
-    return best
+    pictures = facts.select(picture=pl.coalesce(pl.col("fingerprint").cast(pl.String), "path"))
+    first = pictures.with_row_index("at").select(pl.min("at").over("picture"))
+    return first.to_series().to_numpy().astype(np.int64)
 
 
-def _order(
-    values: pl.DataFrame, rules: Sequence[Rule], among: Literal["pictures", "copies"]
-) -> NDArray[np.int64]:
-    """Return the rows of what the rules compare, the best first, by those asked among these."""
-    asked = [i for i, rule in enumerate(rules) if rule.among in ("all", among)]
-    best_first = values.with_row_index("row").sort(
-        [str(i) for i in asked],
-        descending=[rules[i].highest_first for i in asked],
-        nulls_last=True,
-        maintain_order=True,
-    )
-    return best_first["row"].to_numpy().astype(np.int64)
-
-
-def _values(facts: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
-    """Return what the rules compare, a column each, named by its place."""
-    try:
-        values = facts.select(rule.value.alias(str(i)) for i, rule in enumerate(rules))
-    except pl.exceptions.PolarsError as error:
-        raise InputError(
-            f"the keeper rules cannot be applied to these facts ({error}); check the types of the "
-            "columns that they look at"
-        ) from error
-    for rule, dtype in zip(rules, values.dtypes, strict=True):
-        if dtype.is_nested() or dtype == pl.Object:
-            raise InputError(
-                f"the keeper rule {rule.about!r} compares {dtype}, which has no order; choose a "
-                "column of numbers, dates or text"
-            )
-    return values.with_columns(cs.float().fill_nan(None))
+def _starts(label: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return for each place where the run of equal labels begins that it is in."""
+    begins = np.flatnonzero(np.diff(label, prepend=label[:1] - 1))
+    return np.repeat(begins, np.diff(begins, append=len(label)))

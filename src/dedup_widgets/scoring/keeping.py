@@ -1,6 +1,5 @@
 """Keeps what was computed, batch by batch, also where another process writes for long."""
 
-import warnings
 from collections import deque
 from contextlib import suppress
 from types import TracebackType
@@ -16,8 +15,8 @@ MOST_BATCHES_WAITING = 64
 class Keeper:
     """Adds batches to a cache, in order; those that cannot be added yet are tried again.
 
-    On leaving, what still waits is added, for which it waits a while; a warning says so where that
-    is in vain, as nothing but time depends on it.
+    On leaving, what still waits is added, for which it waits a while: pictures are compared by what
+    is kept of them. Raises a StoreBusyError where that is in vain.
 
     Parameters
     ----------
@@ -52,7 +51,5 @@ class Keeper:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
+        with suppress(*(() if error is None else (StoreBusyError,))):
             self._add_all(wait=error is None)
-        except StoreBusyError as busy:
-            warnings.warn(f"not all that was computed is remembered: {busy}", stacklevel=2)

@@ -1,8 +1,10 @@
 """Laying pictures of the store over each other, once for each pair."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 
@@ -10,6 +12,7 @@ from dedup_widgets._progress import Progress, steps
 from dedup_widgets.alignment.comparable import Comparable, comparable
 from dedup_widgets.alignment.confirm import RULES_VERSION, confirm
 from dedup_widgets.alignment.evidence import Evidence
+from dedup_widgets.errors import StoreError
 from dedup_widgets.scoring.verify import Pair
 from dedup_widgets.store.cache import Cache
 
@@ -53,7 +56,7 @@ class PictureComparison:
         names = [(self._fingerprints[a], self._fingerprints[b]) for a, b in pairs]
         ordered = [(a, b) if a < b else (b, a) for a, b in names]
         stored = self._cache.evidence(ordered, RULES_VERSION)
-        known = {pair: msgspec.msgpack.decode(blob, type=Evidence) for pair, blob in stored.items()}
+        known = {pair: it for pair, blob in stored.items() if (it := _read(blob)) is not None}
         todo = sorted(set(ordered) - known.keys())
         if todo:
             with (
@@ -63,12 +66,15 @@ class PictureComparison:
                 for part in _parts(todo):
                     there = self._comparables({name for pair in part for name in pair})
                     both = [(a, b) for a, b in part if a in there and b in there]
-                    found = list(pool.map(lambda pair: confirm(*pair), _of(there, both)))
+                    found = []
+                    for evidence in pool.map(lambda pair: confirm(*pair), _of(there, both)):
+                        found.append(evidence)
+                        report(1)
                     new = dict(zip(both, found, strict=True))
                     blobs = {pair: msgspec.msgpack.encode(it) for pair, it in new.items()}
                     self._cache.add_evidence(blobs, RULES_VERSION)
                     known |= new
-                    report(len(part))
+                    report(len(part) - len(both))
         refused = Evidence(is_confirmed=False)
         found_in_order = [known.get(pair, refused) for pair in ordered]
         return [
@@ -78,11 +84,28 @@ class PictureComparison:
 
     def _comparables(self, fingerprints: set[str]) -> dict[str, Comparable]:
         thumbnails = self._cache.thumbnails(fingerprints)
+        if len(thumbnails) < len(fingerprints) and self._cache.times_opened > 1:
+            # Without them, copies would be taken for others.
+            raise StoreError(
+                f"the cache {self._cache.path} was lost or damaged while its pictures were "
+                "compared; score again"
+            )
         layers = self._cache.layers(thumbnails)
         return {
             name: comparable(jpeg, layers.get(name, b""), *self._sizes[name])
             for name, jpeg in thumbnails.items()
         }
+
+
+def _read(blob: Any) -> Evidence | None:
+    """Return evidence as it was kept; None for what is none."""
+    try:
+        found = msgspec.msgpack.decode(blob, type=Evidence)
+    except (msgspec.MsgspecError, TypeError, ValueError):
+        return None
+    numbers = (found.agreement, *found.matrix, *found.inverse_matrix)
+    is_whole = len(found.matrix) == len(found.inverse_matrix) == 6
+    return found if is_whole and all(map(math.isfinite, numbers)) else None
 
 
 def _of(

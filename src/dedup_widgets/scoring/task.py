@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 import dedup_widgets.scoring.keepers as keepers
+from dedup_widgets._forks import note_use
 from dedup_widgets._paths import absolute
 from dedup_widgets._progress import Progress
 from dedup_widgets._threads import processors
@@ -189,6 +190,7 @@ def plan_scoring(
     within: str | None = None,
 ) -> ScoringTask:
     """Check the arguments of :func:`score`, and find the images, before any work."""
+    note_use()
     near = NEAR if near is None else near
     if not (isinstance(near, int | float) and 0 <= near <= 1):
         raise InputError(f"near is {near!r}; it must lie in [0, 1], on the uniqueness scale")

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from dedup_widgets._forks import note_use
 from dedup_widgets._progress import Progress
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.scale import NEAR, radius_of, scale
@@ -119,6 +120,7 @@ def uniqueness(
     >>> scores.select("kind", "group", "keep").rows()
     [('exact', 1, True), ('exact', 1, False), ('near', 1, False), ('unique', None, True)]
     """
+    note_use()
     return compare(
         embeddings,
         fingerprints=fingerprints,

@@ -323,9 +323,7 @@ class Database:
         last: Sequence[Any] = (),
     ) -> Iterator[Any]:
         """Run ``… IN (SELECT value FROM json_each(?))`` over values, a bounded piece at a time."""
-        values = list(values)
-        for start in range(0, len(values), 10_000):
-            piece = json.dumps(values[start : start + 10_000], ensure_ascii=False)
+        for piece in json_pieces(list(values)):
             yield from self._query(sql, (*first, piece, *last))
 
     def close(self) -> None:
@@ -360,6 +358,12 @@ def _patiently(act: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
                 raise
         # Where waiting cannot help, SQLite says so at once.
         time.sleep(0.01)
+
+
+def json_pieces(values: Sequence[str]) -> Iterator[str]:
+    """Return values as lists for ``json_each``, a bounded piece at a time."""
+    for start in range(0, len(values), 10_000):
+        yield json.dumps(values[start : start + 10_000], ensure_ascii=False)
 
 
 def is_damage(error: BaseException) -> bool:

@@ -6,16 +6,16 @@ they are of: reviews, step by step.
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Literal
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.store.copies import copies_of, copy_today
-from dedup_widgets.store.database import DAMAGE, Database
+from dedup_widgets.store.database import DAMAGE, Database, json_pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,14 @@ class CollectionChange:
         Paths that came in and that left.
     description
         Before and after.
+    made
+        Whether it was not there before.
     """
 
     added: list[str]
     removed: list[str]
     description: tuple[str, str]
+    made: bool = field(default=False, compare=False)
 
 
 _DECIDED = ("collection", "chosen_keeper", "not_duplicates", "reviewed", "review")
@@ -246,8 +249,10 @@ CREATE TABLE IF NOT EXISTS review_step (
             What really changed; None when there is no such collection, and none was to be made.
         """
         with self._changing("collections") as db:
+            is_new = False
             if make:
-                db.execute("INSERT OR IGNORE INTO collection (name) VALUES (?)", (name,))
+                made = db.execute("INSERT OR IGNORE INTO collection (name) VALUES (?)", (name,))
+                is_new = made.rowcount > 0
             described = self._query("SELECT description FROM collection WHERE name = ?", (name,))
             if not described:
                 return None
@@ -258,7 +263,7 @@ CREATE TABLE IF NOT EXISTS review_step (
                 for (path,) in self._query_in(
                     "SELECT path FROM collection_item WHERE collection = ?"
                     " AND path IN (SELECT value FROM json_each(?))",
-                    [*add, *remove],
+                    [] if is_new else [*add, *remove],
                     (name,),
                 )
             }
@@ -266,10 +271,13 @@ CREATE TABLE IF NOT EXISTS review_step (
                 [path for path in add if path not in here],
                 [path for path in remove if path in here],
                 (before, before if description is None else description),
+                is_new,
             )
-            db.executemany(
-                "INSERT INTO collection_item VALUES (?, ?)", [(name, p) for p in change.added]
-            )
+            # In the order of the table, and many at once: ten times as fast for a million.
+            for piece in json_pieces(sorted(change.added, key=str)):
+                db.execute(
+                    "INSERT INTO collection_item SELECT ?, value FROM json_each(?)", (name, piece)
+                )
             db.executemany(
                 "DELETE FROM collection_item WHERE collection = ? AND path = ?",
                 [(name, path) for path in change.removed],
@@ -311,8 +319,8 @@ CREATE TABLE IF NOT EXISTS review_step (
         """Return a number that rises with each decision by hand, whoever makes it."""
         return self._number_of("decisions")
 
-    def chosen_keepers(self, fingerprints: Iterable[str]) -> dict[str, str]:
-        """Return the keepers chosen by hand among some pictures.
+    def chosen_keepers(self, fingerprints: Container[str] | None = None) -> dict[str, str]:
+        """Return the keepers chosen by hand, of some pictures or of all.
 
         Parameters
         ----------
@@ -325,15 +333,13 @@ CREATE TABLE IF NOT EXISTS review_step (
             The fingerprint that each chosen file had then, by its absolute path. The choice holds
             while the file's content is the same.
         """
-        known = set(fingerprints)
         found = self._query("SELECT path, fingerprint FROM chosen_keeper")
-        return {path: fingerprint for path, fingerprint in found if fingerprint in known}
+        return {p: it for p, it in found if fingerprints is None or it in fingerprints}
 
-    def not_duplicates(self, fingerprints: Iterable[str]) -> set[tuple[str, str]]:
-        """Return the pairs (a, b), a ≤ b, of these fingerprints that are no duplicates."""
-        known = set(fingerprints)
+    def not_duplicates(self, among: Container[str] | None = None) -> set[tuple[str, str]]:
+        """Return the pairs (a, b), a ≤ b, of some fingerprints or of all that are no duplicates."""
         found = self._query("SELECT a, b FROM not_duplicates")
-        return {(a, b) for a, b in found if a in known and b in known}
+        return {(a, b) for a, b in found if among is None or (a in among and b in among)}
 
     def reviewed(self) -> set[tuple[str, str]]:
         """Return the pairs (a, b), a ≤ b, of fingerprints that were looked at side by side."""

@@ -27,6 +27,7 @@ from dedup_widgets.widgets.protocol import (
     ProgressEvent,
     Reply,
     Request,
+    WorkingEvent,
     read_request,
     tag_of,
 )
@@ -41,6 +42,9 @@ MAX_WAITING = 500
 """Slow requests to one widget that wait for an answer; a page asks for a few at a time."""
 
 _log = logging.getLogger("dedup_widgets")
+
+SECONDS_BETWEEN_SIGNS = 1.0
+"""Of life, that a page gets while its request is worked on."""
 
 # Some answers take a while; the kernel stays free for the user's own cells.
 _pool = ThreadPoolExecutor(4, thread_name_prefix="dedup-widgets-view")
@@ -199,7 +203,8 @@ class Widget(Shown, anywidget.AnyWidget):
             handler = self._handlers.get(type(request))
             if handler is None:
                 raise ValueError(f"{type(self).__name__} does not answer {type(request).__name__}")
-            outcome = handler(request, buffers, news.arrays) or Reply()
+            with self._signs_of_life(request):
+                outcome = handler(request, buffers, news.arrays) or Reply()
         except BaseException as error:  # the browser shows it, whatever it is
             outcome = error
             # Of other libraries too: that a panic of Rust is none that ends Python, is on purpose.
@@ -209,6 +214,30 @@ class Widget(Shown, anywidget.AnyWidget):
         finally:
             self._answering.news = None
         self._reply(request.seq, request.client, outcome, news)
+
+    @contextmanager
+    def _signs_of_life(self, request: Request) -> Iterator[None]:
+        """Let the page of a request know that it is worked on, each second until it is answered.
+
+        The thread that works may be the one that hears pages, which then answers no ping.
+        """
+        answered = threading.Event()
+
+        def tell() -> None:
+            while not answered.is_set():
+                news = News()
+                news.events.append(WorkingEvent(client=request.client, target=request.seq))
+                self._send_message({}, news)
+                answered.wait(SECONDS_BETWEEN_SIGNS)
+
+        first = threading.Timer(SECONDS_BETWEEN_SIGNS, tell)
+        first.daemon = True
+        first.start()
+        try:
+            yield
+        finally:
+            answered.set()
+            first.cancel()
 
     def _reply(self, seq: int, client: int, outcome: Reply | BaseException, news: News) -> None:
         content: dict[str, Any] = {"seq": seq, "client": client}

@@ -103,6 +103,15 @@ class ProgressEvent(Event, tag="progress"):
     text: str
 
 
+class WorkingEvent(Event, tag="working"):
+    """A request is still worked on; said each second until it is answered."""
+
+    client: int
+    """The page that sent the request."""
+    target: int
+    """Its request's ``seq``."""
+
+
 # The histogram
 
 

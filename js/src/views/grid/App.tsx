@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import type { GridState } from "../../state/grid";
-import { LostBanner, Placeholder } from "../ui/Banner";
+import { LostBanner, Placeholder, Working } from "../ui/Banner";
 
 interface AppProps {
   state: GridState;
@@ -37,6 +37,7 @@ export function App({ state, label, onKeyDown, children }: AppProps) {
       onKeyDown={ready && frame.rows > 0 ? onKeyDown : undefined}
     >
       <LostBanner rpc={state.rpc} pressed={pressed.value} />
+      <Working rpc={state.rpc} />
       {!ready ? (
         <Placeholder status={status} height={Math.min(240, state.height.value)} />
       ) : frame.rows === 0 ? (

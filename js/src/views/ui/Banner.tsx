@@ -17,6 +17,17 @@ export function LostBanner({ rpc, pressed = false }: { rpc: Rpc; pressed?: boole
   );
 }
 
+/** What says that an answer takes its time. */
+export function Working({ rpc }: { rpc: Rpc }) {
+  if (rpc.slow.value === 0 || rpc.lost.value) return null;
+  return (
+    <div class="working" role="status">
+      <span class="spinner" aria-hidden="true" />
+      <span>Working…</span>
+    </div>
+  );
+}
+
 /** What stands in for the content while there is none. */
 export function Placeholder({ status, height }: { status: Status; height: number }) {
   const style = { minHeight: `${height}px` };

@@ -10,7 +10,7 @@ from dedup_widgets.errors import InputError
 from dedup_widgets.frame.provenance import offered
 from dedup_widgets.frame.schema import NOT_SCORED
 from dedup_widgets.frame.table import file_name
-from dedup_widgets.review.display import codes, sortable
+from dedup_widgets.review.display import sortable
 from dedup_widgets.review.view import View
 from dedup_widgets.review.watched import Change
 from dedup_widgets.widgets import protocol
@@ -101,17 +101,13 @@ class GridRequests:
 
     def _plan_arrays(self) -> dict[str, np.ndarray]:
         """Return what the plan has for each row."""
-        view = self._view
-        kind, keep = codes(view.known, view.near, view.bands.ungrouped)
-        scores = np.full(len(view), np.nan, np.float32)
-        if view.score:
-            scores = view.known["uniqueness"].fill_null(float("nan")).to_numpy()
+        shown, bands = self._view.shown, self._view.bands
         return {
-            "scores": scores,
-            "band": view.bands.band,
-            "place": view.bands.place,
-            "kind": kind,
-            "keep": keep,
+            "scores": shown.scores,
+            "band": bands.band,
+            "place": bands.place,
+            "kind": shown.kind,
+            "keep": shown.keep,
         }
 
     def _summary(self) -> protocol.Summary:

@@ -250,7 +250,7 @@ class ReviewRequests(GridRequests):
         self, request: protocol.CollectRequest, _in: list[Any], _out: Buffers
     ) -> protocol.CollectReply:
         name, session = request.name, self._session
-        images = session.selection if request.of == "selection" else session.rest
+        images = session.selected if request.of == "selection" else session.rest_mask
         match request.how:
             case "replace":
                 session.collections[name] = images
@@ -258,7 +258,7 @@ class ReviewRequests(GridRequests):
                 session.collections.add(name, images)
             case "remove":
                 session.collections.remove(name, images)
-        return protocol.CollectReply(size=len(session.collections[name]))
+        return protocol.CollectReply(size=session.collections.size(name))
 
     def _change_collection(
         self, request: protocol.CollectionRequest, _in: list[Any], _out: Buffers

@@ -17,7 +17,6 @@ CONTROLS = {
     "pass LabelStudio(root_on_server=…)": "send it from Python, by dw.annotate",
     "raise LabelStudio(timeout=…)": "send it again later, by dw.annotate",
     "pass label_config=": "send it from Python, by dw.annotate",
-    'a root= outside, or mode="symlink"': "a folder of datasets outside, or “Symbolic links”",
     "choose a local root=": "choose a local folder of datasets",
     "choose another root=": "choose another folder of datasets",
     "choose the place with root=": "choose the place by the folder of datasets",
