@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import re
+import subprocess
 import sys
 import threading
 import traceback
@@ -375,6 +376,35 @@ def test_an_interrupt_is_not_held_up_by_a_server_that_hangs(s3, photos):
         assert not release.is_set()
     finally:
         release.set()
+
+
+INTERRUPTED = """
+import os, signal, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from dedup_widgets.images.listing import list_images
+threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    list_images("s3://box/photos")
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal of POSIX")
+def test_an_interrupt_ends_a_listing_that_hangs_and_the_process(s3):
+    release = threading.Event()
+
+    def hang(*_):
+        release.wait(60)
+
+    s3.fault = hang
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=50
+        )
+    finally:
+        release.set()
+    assert (done.stdout, done.returncode) == ("stopped\n", 0), done.stderr
 
 
 # What is done with pictures
