@@ -11,7 +11,7 @@ NPM := $(WITH_NODE) npm
 JS_SOURCES := $(shell find js/src -type f 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test test-fast soak lint wire js bench bench-full quality screenshots clean
+.PHONY: demo test test-fast soak lint wire js bench bench-full quality screenshots docs release clean
 .DELETE_ON_ERROR:
 
 demo: .make/demo .make/js
@@ -60,6 +60,15 @@ quality: .make/demo
 screenshots: .make/test .make/js
 	$(BIN)/python scripts/screenshots.py
 
+# The site, into test-output/site; a broken link or a name that is not documented fails.
+docs: .make/docs
+	$(BIN)/python scripts/schemas.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
+# Builds and checks the wheel; with VERSION=1.2.3 tags it too. The upload is left to a person.
+release: .make/test
+	$(WITH_NODE) $(BIN)/python scripts/release.py $(VERSION)
+
 js: .make/js
 
 .make/venv:
@@ -79,7 +88,11 @@ js: .make/js
 
 .make/test: .make/venv .make/js pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
-	@touch $@ .make/demo
+	@touch $@ .make/demo .make/docs
+
+.make/docs: .make/venv .make/js pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	@touch $@
 
 # imagededup without its dependencies: it asks for torchvision, which no measurement needs.
 .make/bench: .make/venv .make/js pyproject.toml constraints.txt

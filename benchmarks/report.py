@@ -56,6 +56,7 @@ def documents() -> dict[Path, str]:
     """Return what belongs into each file."""
     figures = Figures.kept(HERE / "results")
     parts: dict[str, Callable[[Figures], str]] = {
+        "summary": summary,
         "machine": machine,
         "limits": limits,
         "binding": binding,
@@ -80,7 +81,7 @@ def documents() -> dict[Path, str]:
     before, _, rest = README.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     written = {
-        README: f"{before}{BEGIN}\n{summary(figures)}\n{END}{after}",
+        README: f"{before}{BEGIN}\n{speed(figures)}\n{END}{after}",
         GUIDE: guide,
     }
     for name, chart in (("stages", stages_chart), ("growth", growth_chart)):
@@ -93,8 +94,26 @@ def _is(path: Path, text: str) -> bool:
     return path.exists() and path.read_text() == text
 
 
+def speed(figures: Figures) -> str:
+    """Return what README says of speed: the first row of the summary, as a sentence."""
+    row = next(iter(_embedding_summary(figures)), None)
+    if row is None:
+        return ""
+    what, ours, others, _ = row
+    seen = figures.machine
+    units = (
+        " with AMX (where bfloat16 gains nothing: about as long)"
+        if "amx_bf16" in seen["flags"]
+        else ""
+    )
+    return (
+        f"{what}: {ours}; {others} as long, on {seen['cores']} cores{units}. "
+        "Every row: [performance](docs/performance.md)."
+    )
+
+
 def summary(figures: Figures) -> str:
-    """Return the README's table; rows that only the full pass measures have a dagger."""
+    """Return the table of what matters most; rows of the full pass alone have a dagger."""
     rows = [
         *_embedding_summary(figures),
         *_hashing_summary(figures),
@@ -102,16 +121,7 @@ def summary(figures: Figures) -> str:
         *_score_summary(figures),
         *_similar_summary(figures),
     ]
-    return "\n\n".join(
-        (
-            _table(("", "dedup_widgets", "others, times as long", "of the limit"), rows),
-            (
-                f"{passes(figures)} {machine(figures)} "
-                "How each was measured, what limits it and how it grows: "
-                "[docs/performance.md](docs/performance.md)."
-            ),
-        )
-    )
+    return _table(("", "dedup_widgets", "others, times as long", "of the limit"), rows)
 
 
 def _embedding_summary(figures: Figures) -> Iterable[Sequence[str]]:

@@ -1,4 +1,5 @@
 import json
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -208,3 +209,13 @@ def test_demo_photos_are_made_once_and_never_over_other_files(tmp_path):
     (tmp_path / "mine" / "holiday.jpg").touch()
     with pytest.raises(ValueError, match="holds other files"):
         demo_photos(tmp_path / "mine")
+
+
+@pytest.mark.parametrize(("name", "hints"), [("my scores.parquet", True), ("scores.csv", False)])
+def test_the_hint_of_what_to_run_next_runs(photo_folder, tmp_path, name, hints):
+    said = run("score", photo_folder(2), "-o", tmp_path / name, "--model", "perceptual").output
+    assert ("dedup-widgets explore" in said) is hints
+    if hints:
+        line = next(line for line in said.splitlines() if "explore" in line)
+        arguments = shlex.split(line.partition("dedup-widgets explore ")[2])
+        assert run("explore", *arguments, "--no-lab").exit_code == 0

@@ -598,7 +598,7 @@ def bomb(width: int, height: int) -> bytes:
         (b"\x8f\xe1\x07" * 50, "no known picture format"),
         (b"\xff\xd8\xff", "JPEG"),
         (b"BM", "BMP"),
-        (bomb(30_000, 30_000), "too large: 30000x30000 = 900 megapixels, limit 179"),
+        (bomb(30_000, 30_000), "too large: 30000x30000 = 900 megapixels, limit 400"),
         (bomb(0, 10), "PNG"),
     ],
 )
@@ -640,12 +640,21 @@ def test_many_frames_together_are_bounded():
 
 
 @pytest.mark.slow
-def test_a_picture_just_under_the_limit_is_read_without_a_warning():
-    image = Image.new("1", (10_000, 9_000))
-    assert Image.MAX_IMAGE_PIXELS < 90_000_000 < MAX_PIXELS
+def test_a_photo_of_200_megapixels_is_read_without_a_warning(monkeypatch):
+    data = saved(Image.new("L", (16_320, 12_240), 128), "JPEG")
+    assert 2 * Image.MAX_IMAGE_PIXELS < 16_320 * 12_240 < MAX_PIXELS
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert decode(saved(image)).facts.width == 10_000
+        assert decode(data).facts.width == 16_320
+
+
+def test_the_limit_can_be_set_and_its_error_says_how(photo, monkeypatch):
+    data = saved(photo)
+    monkeypatch.setenv("DEDUP_WIDGETS_MAX_MEGAPIXELS", "0.001")
+    with pytest.raises(ImageError, match=r"limit 0; .*variable DEDUP_WIDGETS_MAX_MEGAPIXELS"):
+        decode(data)
+    monkeypatch.setenv("DEDUP_WIDGETS_MAX_MEGAPIXELS", "no number")
+    assert decode(data).facts.format == "png"
 
 
 def test_no_global_setting_is_changed(photo):

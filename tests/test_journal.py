@@ -122,6 +122,18 @@ def test_the_log_in_the_library_is_the_one_of_all_kernels(notebook, frame):
     assert replayed.decisions == session.decisions
 
 
+def test_what_is_gone_on_with_is_said_once(notebook, monkeypatch):
+    STEPS["boundary"](notebook())
+    shown = []
+    monkeypatch.setattr("IPython.display.publish_display_data", lambda it, *_: shown.append(it))
+    for session, said in ((notebook(restore=False), 0), (notebook(), 1)):
+        shown.clear()
+        dw.Explorer(session)._ipython_display_()
+        texts = [it["text/plain"] for it in shown if "Gone on with the review" in str(it)]
+        assert len(texts) == said
+    assert texts[0].endswith(": 1 step. Explorer(…, restore=False) begins anew.")
+
+
 def test_who_only_looks_leaves_no_review(notebook):
     STEPS["boundary"](notebook())
     for _ in range(3):

@@ -179,3 +179,19 @@ def test_what_stays_of_both_sets_becomes_a_dataset(sets, tmp_path):
     stays = review.plan["action"] == "keep"
     made = review.create_dataset(stays, "both", root=tmp_path / "datasets", progress=False)
     assert made.images == 7
+
+
+def test_in_the_background_it_is_the_same(sets):
+    new, old = sets
+    job = dw.score_async(new, against=old, model="perceptual", progress=False)
+    review = dw.Session(job)
+    assert job.result().equals(score(new, against=old))
+    assert len(review) == 10
+
+
+def test_parts_leave_what_was_searched_among_all(sets):
+    new, old = sets
+    whole = score([new, old])
+    for _ in range(3):
+        score([new, old], within="folder")
+    assert score([new, old]).equals(whole)

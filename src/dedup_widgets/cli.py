@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import shlex
 import shutil
 import socket
 import subprocess
@@ -172,7 +173,8 @@ def score(
         write(frame)
         if not quiet:
             _report(frame, time.perf_counter() - start, near)
-            typer.echo(f"written to {output}; look at it with: dedup-widgets explore {output}")
+            hint = f"; look at it with: dedup-widgets explore {shlex.quote(str(output))}"
+            typer.echo(f"written to {output}{hint if output.suffix == '.parquet' else ''}")
         if frame["error"].null_count() == 0:
             raise InputError(f"none of the {len(frame)} files could be read; see column 'error'")
 

@@ -1,5 +1,7 @@
 """The format of a file by its first bytes, and why a file is refused."""
 
+import os
+
 from PIL import Image, UnidentifiedImageError
 
 from dedup_widgets.errors import ImageError
@@ -20,8 +22,13 @@ IMAGE_SUFFIXES = frozenset(
 """Suffixes (lower case) of files that a folder lists unseen; of others the content decides."""
 
 
-MAX_PIXELS = 2 * 89_478_485
-"""Pixels of the largest picture that is read: where Pillow itself refuses (179 megapixels)."""
+MAX_PIXELS = 400 * 10**6
+"""Pixels of the largest picture that is read, unless `MEGAPIXELS_VARIABLE` says otherwise: what
+decodes in ten seconds. Whether it fits into memory is asked of `dedup_widgets.images.budget`."""
+
+
+MEGAPIXELS_VARIABLE = "DEDUP_WIDGETS_MAX_MEGAPIXELS"
+"""The environment variable that sets another limit."""
 
 
 MAX_PIXELS_OF_ALL_FRAMES = 10**9
@@ -160,12 +167,14 @@ def _why_undecodable(name: str, error: Exception) -> str:
 
 
 def check_size(size: tuple[int, int]) -> None:
-    """Refuse a picture of more pixels than `MAX_PIXELS`."""
+    """Refuse a picture of more pixels than are read; see `MAX_PIXELS`."""
     width, height = size
-    if width * height > MAX_PIXELS:
+    limit = _max_pixels()
+    if width * height > limit:
         raise ImageError(
-            f"too large: {width}x{height} = {width * height / 1e6:.0f} megapixels, "
-            f"limit {MAX_PIXELS / 1e6:.0f}; shrink it or take it out of the input"
+            f"too large: {width}x{height} = {width * height / 1e6:.0f} megapixels, limit "
+            f"{limit / 1e6:.0f}; shrink it, take it out of the input, or raise the limit by the "
+            f"environment variable {MEGAPIXELS_VARIABLE}"
         )
     if width < 1 or height < 1:
         raise ImageError(f"damaged: a picture of {width}x{height} pixels; export it again")
@@ -192,3 +201,10 @@ def _first_webp_chunk(data: bytes) -> bytes:
         # A frame of an animation holds its own chunks after a header of 16 bytes.
         at += 8 + (16 if kind == b"ANMF" else size + size % 2)
     return b""
+
+
+def _max_pixels() -> int:
+    try:
+        return int(float(os.environ.get(MEGAPIXELS_VARIABLE, "")) * 1e6)
+    except (ValueError, OverflowError):
+        return MAX_PIXELS

@@ -292,7 +292,10 @@ def _opened(url: str, options: dict[str, Any]) -> Any:
         return from_url(url, **(_profile() if scheme == "s3" else {}), **given)
     except Exception as error:
         why = type(error).__name__
-    raise ImageError(f"{redacted(url)}: cannot be opened ({why}); check its name and the settings")
+    raise ImageError(
+        f"{redacted(url)}: cannot be opened ({why}); check its name, and what the environment says "
+        "of the store, such as AZURE_STORAGE_ACCOUNT_NAME"
+    )
 
 
 def _profile() -> dict[str, Any]:
@@ -332,8 +335,9 @@ def _why(error: Exception) -> str:
     kind = type(error).__name__
     if "169.254.169.254" in text or "redential" in text:
         return (
-            "no credentials were found; set them in the environment (such as AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY), or AWS_SKIP_SIGNATURE=true for a public bucket"
+            "no credentials were found; set them in the environment (AWS_ACCESS_KEY_ID, "
+            "GOOGLE_APPLICATION_CREDENTIALS and the like), or AWS_SKIP_SIGNATURE=true for a "
+            "public bucket of S3"
         )
     if isinstance(error, FileNotFoundError) or status == "404":
         what = "the bucket does not exist" if code == "NoSuchBucket" else "does not exist"

@@ -66,7 +66,7 @@ def script(
 
     Examples
     --------
-    >>> script(pl.DataFrame({"path": ["a.jpg"], "action": ["keep"], "keeper": [None]}))
+    >>> script(pl.DataFrame({"path": ["a.jpg"], "action": ["keep"], "keeper": [None]}), "trash")
     Traceback (most recent call last):
     ...
     dedup_widgets.InputError: the plan removes nothing; there is nothing to write a script for

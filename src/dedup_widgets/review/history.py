@@ -170,6 +170,11 @@ class History:
         """What the step does that would be done again; None if there is none."""
         return self._undone[-1].text if self._undone else None
 
+    @property
+    def started(self) -> datetime:
+        """When the review began, in UTC."""
+        return self._started
+
     def record(self, step: Step) -> None:
         """Remember a step that was done; what it took back can no longer be done again.
 

@@ -42,12 +42,14 @@ class Review(Protocol):
     """What a report tells of: a :class:`~dedup_widgets.review.session.Session`."""
 
     frame: pl.DataFrame
-    paths: Sequence[str]
     path: str
     label: str | None
     split: str | None
     summary: Summary
     store: Store
+
+    @property
+    def paths(self) -> Sequence[str]: ...  # noqa: D102
 
     @property
     def plan(self) -> pl.DataFrame | None: ...  # noqa: D102

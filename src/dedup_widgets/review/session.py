@@ -231,6 +231,8 @@ class Session(View):
             earlier.history.note(step)
         earlier.history.note(ReviewedStep.between(then.reviewed, self._reviewed.pairs))
         self._history = earlier.history
+        steps = counted(len(earlier.history) - 1, "step")
+        self.went_on = f"Gone on with the review of {earlier.history.started:%Y-%m-%d}: {steps}."
         if given is not None and given != earlier.start.decisions.near:
             self.near = given
         return True

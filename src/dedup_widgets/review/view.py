@@ -103,6 +103,8 @@ class View(Watched):
         The images as similar ones are searched among them; None without embeddings.
     words : WordSearch or None
         What finds them by words; None without embeddings.
+    went_on : str
+        Which earlier review this goes on with, in words; nothing where it begins anew.
     """
 
     def __init__(
@@ -119,10 +121,11 @@ class View(Watched):
         paths = path_column(frame, path)
         if frame.schema[path] == pl.Object:
             frame = frame.with_columns(paths)
-        self.paths = Texts(paths)
+        self.paths: Sequence[str] = Texts(paths)
         self.path = path
         self.score = score if score in frame.columns else None
         self.store = open_store(store)
+        self.went_on = ""
         self._near = near
         self._lookup = Lookup(paths)
         self._selected: Mask = np.zeros(len(frame), np.bool_)

@@ -45,6 +45,7 @@ def score_pictures(
     workers: int,
     progress: Progress,
     old: NDArray[np.bool_] | None = None,
+    keep_searches: bool = True,
 ) -> tuple[pl.DataFrame, Looked]:
     """Score images whose pictures the store knows.
 
@@ -63,6 +64,8 @@ def score_pictures(
     old
         (n,), images of which no two are compared; they must come first by `keep`, and no two share
         a fingerprint.
+    keep_searches
+        Whether the cache keeps what was found, for the next run to go on from.
 
     Returns
     -------
@@ -75,7 +78,7 @@ def score_pictures(
     # Ranks by facts alone: a search that is kept must not depend on evidence found later.
     rank = keepers.rank(seen, keep)
     nearest = find_with_store(
-        cache if embedder.persistent else None,
+        cache if embedder.persistent and keep_searches else None,
         embedder.key,
         vectors,
         fingerprints=prints,
@@ -86,7 +89,7 @@ def score_pictures(
         old=old,
     )
     alike = find_with_store(
-        cache,
+        cache if keep_searches else None,
         TURNS_KEY,
         without_turn(perceptual).astype(np.float16),
         fingerprints=prints,

@@ -138,6 +138,8 @@ class ScoringTask:
                 workers=self.workers,
                 progress=progress,
                 old=old,
+                # Those of thousands of parts would take the place of all others.
+                keep_searches=self.within is None,
             )
 
         scope = scope_of(ranked, [Provenance(against=self.against, within=self.within)])

@@ -248,22 +248,22 @@ class Widget(Shown, anywidget.AnyWidget):
         self._send_message(content, news)
 
     def _handle_msg(self, msg: Any) -> None:
-        """Take a message of a page; what is none is written to the log of this package.
+        """Take a message of a page; what cannot be taken is written to the log of this package.
 
         ipywidgets would write it to `log`, which here may be the log of a review.
         """
         try:
             super()._handle_msg(msg)
         except Exception as error:
-            _log.warning("a page sent what is no message: %s", error)
+            _log.warning("a page sent what cannot be taken: %s", error.__context__ or error)
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Take values of a page; a page that sent wrong ones is sent those that hold."""
         try:
             super().set_state(state)
-        except Exception as error:
-            _log.warning("a page sent values that cannot be taken: %s", error)
+        except Exception:
             self.send_state(set(state) & set(self.keys))
+            raise
 
     @contextmanager
     def _news(self) -> Iterator[News]:

@@ -1,5 +1,6 @@
 """The image grid: a view of a frame as tiles on the screen."""
 
+import html
 import os
 import uuid
 from collections.abc import Callable, Sequence
@@ -95,6 +96,7 @@ class ImageGrid(Widget):
         before = note_made(self)
         if restore and before is not None:
             data.resume(before)
+            data.went_on = ""  # what the same cell showed before is no news
         self._requests = self._make_requests()
         super().__init__(
             height=height,
@@ -158,6 +160,9 @@ class ImageGrid(Widget):
         from IPython.display import publish_display_data
 
         publish: Callable[..., None] = publish_display_data
+        if said := self.session.went_on:
+            said += " Explorer(…, restore=False) begins anew."
+            publish({"text/html": f"<small>{html.escape(said)}</small>", "text/plain": said})
         publish({"text/html": saved_html(self.session, self._saved)})
         publish(*self._repr_mimebundle_())
 

@@ -1,0 +1,21 @@
+"""A Hugging Face dataset without its copies: ``python hugging_face.py FOLDER``.
+
+In a notebook, let the last line of a cell be ``ex``.
+"""
+
+import sys
+
+import polars as pl
+from datasets import Image, load_dataset
+
+import dedup_widgets as dw
+
+data = load_dataset("imagefolder", data_dir=sys.argv[1], split="train")
+files = data.cast_column("image", Image(decode=False))["image"]
+rows = pl.DataFrame({"path": [file["path"] for file in files], "label": data["label"]})
+
+df = dw.score(rows, model="efficientnet-lite0", progress=False)
+ex = dw.Explorer(df, label="label")
+
+clean = data.select((ex.plan["action"] == "keep").arg_true())
+print(f"{len(data)} images, {len(clean)} without copies")

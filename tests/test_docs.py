@@ -1,0 +1,101 @@
+"""What is written about the project is true of it: names, links, tables, schemas, workflows."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+import dedup_widgets as dw
+import schemas
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+
+
+def test_the_readme_is_read_in_a_minute():
+    words = (ROOT / "README.md").read_text(encoding="utf-8").split()
+    assert len(words) <= 500
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "SECURITY.md"])
+def test_links_of_the_repository_lead_somewhere(name):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / name).read_text(encoding="utf-8"))
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_public_name_is_in_the_reference():
+    named = re.findall(r"(?m)^::: dedup_widgets\.(\w+)$", (DOCS / "reference.md").read_text())
+    assert sorted(named) == sorted(dw.__all__)
+
+
+@pytest.mark.parametrize("name", dw.__all__)
+def test_every_public_name_is_documented(name):
+    thing = getattr(dw, name)
+    assert len(thing.__doc__ or "") > 20
+    if isinstance(thing, type):
+        members = [m for m in vars(thing) if not m.startswith("_") and callable(vars(thing)[m])]
+        assert [member for member in members if not getattr(thing, member).__doc__] == []
+
+
+def test_the_schemas_are_those_of_the_code():
+    for name, schema in schemas.documents().items():
+        assert json.loads((DOCS / name).read_text(encoding="utf-8")) == schema
+
+
+def test_rows_as_other_tools_read_them_follow_the_schemas(photo_folder):
+    df = dw.score(photo_folder(4, copies=2), model="perceptual", progress=False)
+    made = schemas.documents()
+    for name, frame in (("frame.schema.json", df), ("plan.schema.json", dw.plan(df))):
+        rows = [json.loads(line) for line in frame.write_ndjson().splitlines()]
+        for row in rows:
+            jsonschema.validate(row, made[name])
+        wrong = {**rows[0], "path": 3}
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, made[name])
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_broken_link_and_needs_no_other_host(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True)
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) > 20
+    loads = re.compile(
+        r'(?:<script|<img|<iframe)[^>]+src="https?:|<link[^>]+stylesheet[^>]+https?:'
+    )
+    assert [page.name for page in pages if loads.search(page.read_text(encoding="utf-8"))] == []
+
+
+def test_workflows_are_what_the_code_host_reads():
+    files = sorted(map(str, (ROOT / ".github/workflows").glob("*.yml")))
+    assert files
+    command = [
+        sys.executable,
+        "-m",
+        "check_jsonschema",
+        "--builtin-schema",
+        "vendor.github-workflows",
+    ]
+    subprocess.run([*command, *files], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("example", "said"),
+    [
+        ("hugging_face", "80 images, 21 without copies"),
+        ("jupyter_scatter", "2 images selected on the map"),
+        ("marimo_app", "80 images, 0 selected"),
+    ],
+)
+def test_each_example_runs(example, said, tmp_path):
+    from dedup_widgets.demo import demo_photos
+
+    photos = demo_photos(tmp_path / "photos")
+    command = [sys.executable, str(ROOT / "examples" / f"{example}.py"), str(photos)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout.strip().endswith(said)
