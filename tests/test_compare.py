@@ -14,7 +14,7 @@ from dedup_widgets.alignment.evidence import Evidence
 from dedup_widgets.alignment.geometry import TURNS, inverse, squared
 from dedup_widgets.errors import ImageError
 from dedup_widgets.images.decode import decode, shown
-from dedup_widgets.images.source import Entry
+from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.thumbnail import large
 from dedup_widgets.review.beside import beside, laid
 from dedup_widgets.widgets.base import CancelledError

@@ -19,7 +19,7 @@ import pytest
 from dedup_widgets import _durable
 from dedup_widgets.errors import StoreError
 from dedup_widgets.images import decoders
-from dedup_widgets.images.source import Entry
+from dedup_widgets.images.entry import Entry
 from dedup_widgets.scoring import incremental
 from dedup_widgets.scoring.score import score
 from dedup_widgets.store import copies, database, seal

@@ -143,7 +143,7 @@ def test_what_cannot_be_read_is_refused_at_once_with_the_true_reason(tmp_path, m
     for what, says in [
         (tmp_path / "photos.zip", "a zip archive; unpack it"),
         (tmp_path / "photos.tar.gz", "a packed archive; unpack it"),
-        ("https://example.org/a.jpg", "no local file; download"),
+        ("ftp://example.org/a.jpg", "no local file; download"),
         (tmp_path / "notes.txt", "taken for a list of paths"),
         ([make_photo(1)] * 500, "images must be .* not Image; write"),
         (Dataset(), "Dataset of `datasets`"),
@@ -163,7 +163,7 @@ def test_a_url_of_a_local_file_and_comments_in_a_list_are_understood(tmp_path, j
 
 
 def test_an_address_in_a_list_is_a_row_that_says_what_it_is():
-    df = dw.score(["https://example.org/a.jpg"], model="perceptual", progress=False)
+    df = dw.score(["ftp://example.org/a.jpg"], model="perceptual", progress=False)
     assert "no local file" in df["error"][0]
 
 

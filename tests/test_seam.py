@@ -12,7 +12,8 @@ from polars.testing import assert_frame_equal
 import dedup_widgets as dw
 from dedup_widgets.dataset.create import preview
 from dedup_widgets.errors import DatasetError, ImageError, InputError
-from dedup_widgets.images.source import Entry, LocalFiles, set_source, source_for
+from dedup_widgets.images.entry import Entry
+from dedup_widgets.images.source import LocalFiles, set_source, source_for
 from page import Page, Pixels
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")

@@ -11,7 +11,8 @@ import dedup_widgets as dw
 from dedup_widgets._secrets import without_secrets
 from dedup_widgets.dataset.label_studio import LabelStudio
 from dedup_widgets.errors import AnnotateError, DedupError, ImageError, InputError
-from dedup_widgets.images.source import Entry, set_source
+from dedup_widgets.images.entry import Entry
+from dedup_widgets.images.source import set_source
 from page import Page
 from test_explorer import dataset as form
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from dedup_widgets.errors import ImageError, InputError
+from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.listing import find_images
-from dedup_widgets.images.source import Entry, LocalFiles
+from dedup_widgets.images.source import LocalFiles
 
 as_root = hasattr(os, "geteuid") and os.geteuid() == 0
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX file names and links")

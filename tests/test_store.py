@@ -18,7 +18,7 @@ import pytest
 
 from dedup_widgets.errors import StoreError
 from dedup_widgets.images.decode import Facts
-from dedup_widgets.images.source import Entry
+from dedup_widgets.images.entry import Entry
 from dedup_widgets.store.cache import Cache, FileRecord
 from dedup_widgets.store.library import CollectionChange, Library, StoredCollection
 from dedup_widgets.store.open import open_store, store_paths

@@ -12,8 +12,7 @@ from pathvalidate.handler import ReservedNameHandler
 
 from dedup_widgets._text import about_file
 from dedup_widgets.errors import DatasetError, ImageError, InputError
-from dedup_widgets.images.formats import sniff
-from dedup_widgets.images.listing import IMAGE_SUFFIXES
+from dedup_widgets.images.formats import IMAGE_SUFFIXES, sniff
 from dedup_widgets.images.source import source_for
 
 Format = Literal["imagefolder", "webdataset"]

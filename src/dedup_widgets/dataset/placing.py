@@ -11,7 +11,7 @@ import polars as pl
 from humanize import naturalsize
 
 from dedup_widgets._paths import as_unicode, native
-from dedup_widgets.dataset.spec import DatasetSpec, Item, Mode, Place, read_unchanged
+from dedup_widgets.dataset.spec import DatasetSpec, Item, Mode, Place, read_in_order, read_unchanged
 from dedup_widgets.dataset.tables import as_parquet
 from dedup_widgets.dataset.webdataset import stored_bytes, write_shards
 from dedup_widgets.errors import DatasetError
@@ -71,11 +71,17 @@ def place_all(
     if spec.format == "webdataset":
         return write_shards(spec, folder, shard_bytes, step), {"shard": len(spec.items)}
     places, how = [], Counter[str]()
-    for item in spec.items:
-        target = folder / item.split / item.name
-        how[_place(item, target, spec.mode)] += 1
-        places.append(Place(item.source if spec.mode == "paths" else str(target)))
-        step(1)
+    copied = [item for item in spec.items if _is_copied(item, spec.mode)]
+    with read_in_order(copied) as read:
+        for item in spec.items:
+            target = folder / item.split / item.name
+            if _is_copied(item, spec.mode):
+                target.write_bytes(next(read))
+                how["copy"] += 1
+            else:
+                how[_place(item, target, spec.mode)] += 1
+            places.append(Place(item.source if spec.mode == "paths" else str(target)))
+            step(1)
     return places, dict(how)
 
 
@@ -96,12 +102,14 @@ def place_companions(spec: DatasetSpec, folder: Path) -> None:
         target.write_bytes(file.as_bytes())
 
 
+def _is_copied(item: Item, mode: Mode) -> bool:
+    return mode == "copy" or (mode == "hardlink" and item.device is None)
+
+
 def _place(item: Item, target: Path, mode: Mode) -> str:
     if mode == "symlink":
         os.symlink(native(item.source), target)  # noqa: PTH211
-    elif mode == "copy" or (
-        mode == "hardlink" and (item.device is None or not _could_link(item.source, target))
-    ):
+    elif mode == "hardlink" and not _could_link(item.source, target):
         target.write_bytes(read_unchanged(item, Place(item.source)))
         return "copy"
     return mode

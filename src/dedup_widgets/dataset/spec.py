@@ -3,7 +3,8 @@
 import os
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -20,6 +21,8 @@ from dedup_widgets.frame.collection import Collection
 from dedup_widgets.frame.provenance import Provenance, provenances
 from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
 from dedup_widgets.images.companions import companions_of
+from dedup_widgets.images.entry import Entry
+from dedup_widgets.images.fetching import Files
 from dedup_widgets.images.source import source_for
 
 Mode = Literal["hardlink", "copy", "symlink", "paths"]
@@ -279,11 +282,10 @@ def _look_up(frame: pl.DataFrame, sources: list[str]) -> list[tuple[int, int | N
     if "bytes" in frame.columns and frame["bytes"].dtype.is_integer():
         scored = frame["bytes"].to_list()
     facts, problems = [], []
-    for source, size in zip(sources, scored, strict=True):
-        try:
-            found = source_for(source).stat(source)
-        except ImageError as error:
-            problems.append(str(error))
+    looked_up = Files(source_for).look_up(sources)
+    for source, size, found in zip(sources, scored, looked_up, strict=True):
+        if isinstance(found, ImageError):
+            problems.append(str(found))
             continue
         facts.append((found.size, found.device))
         if size is not None and size != found.size:
@@ -317,8 +319,26 @@ def _fingerprints(frame: pl.DataFrame) -> list[str | None]:
 
 def read_unchanged(item: Item, place: Place) -> bytes:
     """Return the bytes of a picture from one of its places; raise unless they are as many still."""
+    return _unchanged(item, place.read)
+
+
+@contextmanager
+def read_in_order(items: Sequence[Item]) -> Iterator[Iterator[bytes]]:
+    """Give the bytes of pictures from their sources, as :func:`read_unchanged` does.
+
+    Those that do not lie on this disk are read ahead.
+    """
+    entries = [Entry(item.source, item.size, "") for item in items]
+    with Files(source_for).reading(entries) as readings:
+        yield (
+            _unchanged(item, lambda reading=reading: reading()[1])  # type: ignore[misc]
+            for item, reading in zip(items, readings, strict=True)
+        )
+
+
+def _unchanged(item: Item, read: Callable[[], bytes]) -> bytes:
     try:
-        data = place.read()
+        data = read()
     except ImageError as error:
         raise DatasetError(f"{error}. Nothing was written.") from error
     if len(data) != item.size:

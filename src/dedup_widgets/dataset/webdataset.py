@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from dedup_widgets.dataset.spec import DatasetSpec, Item, Place, read_unchanged
+from dedup_widgets.dataset.spec import DatasetSpec, Item, Place, read_in_order
 
 _SAME_SUFFIX = {"jpeg": "jpg", "jpe": "jpg", "jfif": "jpg", "tif": "tiff"}
 _FIELDS = {"jpg", "png", "webp", "gif", "bmp", "tiff"}
@@ -33,19 +33,19 @@ def write_shards(
     for split in spec.splits:
         members = [i for i, item in enumerate(spec.items) if item.split == split]
         order = _rows_covering_columns_first(members, known)
-        for number, shard in enumerate(_shards(order, spec.items, rows, shard_bytes)):
-            file = folder / split / f"{spec.name}-{number:06}.tar"
-            # webdataset's own writer would end a shard after it is too large, sort the picture
-            # behind its JSON, and import torch.
-            with tarfile.open(file, "w", format=tarfile.PAX_FORMAT) as tar:
-                for i in shard:
-                    item = spec.items[i]
-                    data = read_unchanged(item, Place(item.source))
-                    key = Path(item.name).stem
-                    start = _add(tar, f"{key}.{field}", data)
-                    places[i] = Place(str(file), start, len(data))
-                    _add(tar, f"{key}.json", rows[i])
-                    step(1)
+        with read_in_order([spec.items[i] for i in order]) as read:
+            for number, shard in enumerate(_shards(order, spec.items, rows, shard_bytes)):
+                file = folder / split / f"{spec.name}-{number:06}.tar"
+                # webdataset's own writer would end a shard after it is too large, sort the picture
+                # behind its JSON, and import torch.
+                with tarfile.open(file, "w", format=tarfile.PAX_FORMAT) as tar:
+                    for i in shard:
+                        data = next(read)
+                        key = Path(spec.items[i].name).stem
+                        start = _add(tar, f"{key}.{field}", data)
+                        places[i] = Place(str(file), start, len(data))
+                        _add(tar, f"{key}.json", rows[i])
+                        step(1)
     return [places[i] for i in range(len(spec.items))]
 
 

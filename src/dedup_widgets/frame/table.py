@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dedup_widgets._forks import note_use
 from dedup_widgets._paths import absolutes, as_unicode
+from dedup_widgets._urls import refuse_secrets
 from dedup_widgets.errors import InputError
 
 
@@ -140,6 +141,8 @@ def path_column(frame: pl.DataFrame, column: str = "path") -> pl.Series:
             f"column {column!r} is null in {paths.null_count()} rows, row {row} first; "
             f"drop them: frame.drop_nulls({column!r})"
         )
+    for url in paths.filter(paths.str.contains("://", literal=True)):
+        refuse_secrets(url)
     files = absolutes(paths)
     if files.n_unique() < len(files):
         twice = paths.filter(files.is_duplicated()).unique(maintain_order=True)

@@ -13,6 +13,15 @@ from dedup_widgets.images.other_formats import (
 )
 from dedup_widgets.images.raw import camera_raw
 
+IMAGE_SUFFIXES = frozenset(
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp"),
+        *(".tif", ".tiff", ".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif"),
+    }
+)
+"""Suffixes (lower case) of files that a folder lists unseen; of others the content decides."""
+
+
 MAX_PIXELS = 400 * 10**6
 """Pixels of the largest picture that is read, unless `MEGAPIXELS_VARIABLE` says otherwise: what
 decodes in ten seconds. Whether it fits into memory is asked of `dedup_widgets.images.budget`."""

@@ -17,6 +17,24 @@ _OF_SYSTEMS = r"__macosx|lost\+found|system volume information|\.appledouble|\.d
 _LEFT_OUT = re.compile(rf"(?i)({BINS}|{_OF_SYSTEMS})")
 
 
+HIDDEN, HIDDEN_FOLDER, BIN, DATASET = (
+    *("hidden files", "hidden folders", "folders of thumbnails and bins"),
+    "datasets made of images",
+)
+"""Why files and folders are not taken."""
+
+
+MADE_BY_US = {"removed.parquet", "README.md"}
+"""What lies in a dataset that :func:`dedup_widgets.create_dataset` made."""
+
+
+def fits(name: str, pattern: str) -> bool:
+    """Tell whether a name matches a pattern; hidden names need a pattern that begins with a dot."""
+    if name.startswith(".") and not pattern.startswith("."):
+        return False
+    return fnmatch.fnmatch(name, pattern)
+
+
 def is_left_out(folder: str) -> bool:
     """Tell of the name of a folder whether a scan passes it by.
 

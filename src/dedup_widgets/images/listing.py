@@ -14,19 +14,23 @@ from urllib.request import url2pathname
 
 from dedup_widgets._paths import absolute, as_unicode, native
 from dedup_widgets._text import counts
+from dedup_widgets._urls import WEB, is_far, redacted, refuse_secrets, scheme_of
 from dedup_widgets.errors import InputError
-from dedup_widgets.images.companions import masks_among
-from dedup_widgets.images.formats import UNREAD, why_not_taken
-from dedup_widgets.images.left_out import is_excluded, is_left_out
-
-IMAGE_SUFFIXES = frozenset(
-    {
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp"),
-        *(".tif", ".tiff", ".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif"),
-    }
+from dedup_widgets.images.companions import SIDECAR_SUFFIXES, masks_among
+from dedup_widgets.images.entry import Entry
+from dedup_widgets.images.formats import IMAGE_SUFFIXES, UNREAD, why_not_taken
+from dedup_widgets.images.left_out import (
+    BIN,
+    DATASET,
+    HIDDEN,
+    HIDDEN_FOLDER,
+    MADE_BY_US,
+    fits,
+    is_excluded,
+    is_left_out,
 )
-"""Suffixes (lower case) of files that a folder lists unseen; of others the content decides."""
-
+from dedup_widgets.images.object_listing import objects_at
+from dedup_widgets.images.source import first_bytes
 
 BYTES_OF_HEAD = 4096
 """Bytes of a file by which it is told whether it is a picture."""
@@ -36,14 +40,8 @@ SAME_FILE = "further names of listed files"
 """Why a hard or symbolic link is not taken: it is no copy, and to remove it frees nothing."""
 
 
-NO_PICTURE, EXCLUDED, HIDDEN, BIN, DATASET, MASK = (
-    *("not pictures", "excluded", "hidden files", "folders of thumbnails and bins"),
-    *("datasets made of images", "masks of pictures"),
-)
-"""Why other files and folders are not taken."""
-
-
-_MADE_BY_US = {"removed.parquet", "README.md"}
+NO_PICTURE, EXCLUDED, MASK = "not pictures", "excluded", "masks of pictures"
+"""Why other files are not taken; see also :mod:`dedup_widgets.images.left_out`."""
 
 
 NotTaken = dict[str, dict[str, int]]
@@ -62,11 +60,14 @@ class Listing:
         The folder that was searched; None where several, a pattern or files were given.
     not_taken
         See :data:`NotTaken`.
+    entries
+        What is known of paths elsewhere than on this disk: to list them is to look them up.
     """
 
     paths: list[str]
     root: str | None = None
     not_taken: NotTaken = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
 
 
 def find_images(
@@ -85,6 +86,9 @@ def find_images(
         - A glob pattern such as ``"photos/**/*.jpg"``, under the same rules. A directory or
           file whose own name contains ``*?[`` takes precedence over the pattern.
         - A single file.
+        - The same in an object store: ``"s3://bucket/photos"``, ``"gs://…"``, ``"az://…"``.
+        - The URL of a file on a web server. Web servers list nothing, so that a folder there is
+          refused; pass a sequence of URLs.
         - A sequence of files and directories: files are kept as given and in order, whatever they
           are; only repetitions of one path, however spelled, are dropped. Directories are searched.
 
@@ -138,7 +142,8 @@ def list_images(
     else:
         root, paths = None, scan.of_several(where)
     scan.warn_of_pictures()
-    return Listing(paths, root, {why: dict(n.most_common()) for why, n in scan.not_taken.items()})
+    not_taken = {why: dict(n.most_common()) for why, n in scan.not_taken.items()}
+    return Listing(paths, root, not_taken, scan.entries)
 
 
 class _Scan:
@@ -149,9 +154,12 @@ class _Scan:
         self.not_taken: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._pictures: Counter[str] = Counter()
         self._inodes: dict[str, int] = {}
+        self.entries: dict[str, Entry] = {}
 
     def of_one(self, given: str) -> tuple[str | None, list[str]]:
         """Return the folder that a name stands for, if it is one, and its images."""
+        if is_far(given):
+            return self._of_far(given)
         given = _local(given)
         path = os.path.abspath(os.path.expanduser(given))  # noqa: PTH100, PTH111
         if not given:
@@ -163,8 +171,8 @@ class _Scan:
             found = [path]
         elif "://" in given:
             raise InputError(
-                f"{given[:200]} is no local file; download the pictures, and pass their folder "
-                "or paths"
+                f"{redacted(given)[:200]} is no local file; download the pictures, and pass their "
+                "folder or paths"
             )
         elif glob.has_magic(path):
             found = list(self._matches(path))
@@ -173,11 +181,46 @@ class _Scan:
                 f"{given[:200]}: no such directory or file; check the path (seen as {path[:200]})"
             )
         kept = self._each_file_once([p for p in found if not self._excludes(p, root or "")])
-        masks = masks_among(kept)
+        kept = self._without_masks(kept)
+        return root and as_unicode(root), sorted({as_unicode(path) for path in kept})
+
+    def _of_far(self, given: str) -> tuple[str | None, list[str]]:
+        """Return the folder that a URL stands for, if it is one, and its images."""
+        refuse_secrets(given)
+        if scheme_of(given) in WEB:
+            if given.endswith("/"):
+                raise InputError(
+                    f"{given[:200]} is a folder on a web server, and those list no files; pass a "
+                    "list of the URLs of its pictures"
+                )
+            return None, [given]
+        found = objects_at(given)
+        if found is None:
+            return None, [given]
+        for why, names in found.not_taken.items():
+            self.not_taken[why] += names
+        taken = [path for path in found.entries if _suffix(path) in IMAGE_SUFFIXES]
+        others = [path for path in found.entries if _suffix(path) not in IMAGE_SUFFIXES]
+        # What can be no picture is not worth a request.
+        doubtful = [path for path in others if _suffix(path) not in SIDECAR_SUFFIXES]
+        for path in others:
+            if _suffix(path) in SIDECAR_SUFFIXES:
+                self.not_taken[NO_PICTURE][_suffix(path)] += 1
+        for path, head in zip(doubtful, first_bytes(doubtful, BYTES_OF_HEAD), strict=True):
+            if self._is_taken(head, _suffix(path)):
+                taken.append(path)
+        kept = self._without_masks(
+            [path for path in taken if not self._excludes(path, found.root or "")]
+        )
+        self.entries.update((path, found.entries[path]) for path in kept)
+        return found.root, sorted(kept)
+
+    def _without_masks(self, paths: list[str]) -> list[str]:
+        """Return the paths without the masks of pictures among them."""
+        masks = masks_among(paths)
         for path in masks:
             self.not_taken[MASK][_suffix(path)] += 1
-        kept = [path for path in kept if path not in masks]
-        return root and as_unicode(root), sorted({as_unicode(path) for path in kept})
+        return [path for path in paths if path not in masks]
 
     def of_several(self, where: Sequence[str | os.PathLike[str]]) -> list[str]:
         """Return the images of files and folders, in their order, each once."""
@@ -187,7 +230,10 @@ class _Scan:
                 raise TypeError(type(where).__name__)
             for item in where:
                 name = _local(os.fsdecode(item))
-                if "://" not in name and os.path.isdir(native(name)):  # noqa: PTH112
+                refuse_secrets(name)
+                if is_far(name):
+                    paths += self._of_far(name)[1] if name.endswith("/") else [name]
+                elif "://" not in name and os.path.isdir(native(name)):  # noqa: PTH112
                     paths += self.of_one(name)[1]
                 else:
                     paths.append(as_unicode(name))
@@ -282,7 +328,7 @@ class _Scan:
                     entry.path
                     for folder in folders
                     for entry in _children(folder)
-                    if _fits(entry.name, part) and _is_folder(entry)
+                    if fits(entry.name, part) and _is_folder(entry)
                 ]
         if last == "**":
             folders, last = list(self._folders_below(folders)), "*"
@@ -297,7 +343,7 @@ class _Scan:
                 if _is_folder(entry) or not fnmatch.fnmatch(entry.name, pattern):
                     continue
                 suffix = _suffix(entry.name)
-                if not _fits(entry.name, pattern):
+                if not fits(entry.name, pattern):
                     # Others, as ._a.jpg beside a.jpg, are what systems write for themselves.
                     if suffix in IMAGE_SUFFIXES and not entry.name.startswith("._"):
                         self.not_taken[HIDDEN][suffix] += 1
@@ -312,9 +358,14 @@ class _Scan:
             if not entry.is_file():
                 return False
             with open(entry.path, "rb") as file:  # noqa: PTH123
-                why = why_not_taken(file.read(BYTES_OF_HEAD), suffix)
+                head = file.read(BYTES_OF_HEAD)
         except OSError:
-            why = ""
+            head = b""
+        return self._is_taken(head, suffix)
+
+    def _is_taken(self, head: bytes, suffix: str) -> bool:
+        """Tell by its first bytes whether a file is a picture that is read; count it if not."""
+        why = why_not_taken(head, suffix)
         if why is None:
             return True
         self.not_taken[why or NO_PICTURE][suffix] += 1
@@ -339,7 +390,7 @@ class _Scan:
                 continue
             seen.add(identity)
             children = _children(folder)
-            if folder not in first and {child.name for child in children} >= _MADE_BY_US:
+            if folder not in first and {child.name for child in children} >= MADE_BY_US:
                 self.not_taken[DATASET][os.path.basename(folder)] += 1  # noqa: PTH119
                 continue
             below = []
@@ -348,7 +399,7 @@ class _Scan:
                     if is_left_out(entry.name):
                         self.not_taken[BIN][as_unicode(entry.name)] += 1
                     elif entry.name.startswith("."):
-                        self.not_taken["hidden folders"][as_unicode(entry.name)] += 1
+                        self.not_taken[HIDDEN_FOLDER][as_unicode(entry.name)] += 1
                     else:
                         below.append(entry.path)
             waiting += sorted(below, reverse=True)
@@ -371,13 +422,6 @@ def _children(folder: str) -> list[os.DirEntry[str]]:
     except OSError as error:
         _warn_skipped(folder, error)
         return []
-
-
-def _fits(name: str, pattern: str) -> bool:
-    """Tell whether a name matches a pattern; hidden names need a pattern that begins with a dot."""
-    if name.startswith(".") and not pattern.startswith("."):
-        return False
-    return fnmatch.fnmatch(name, pattern)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -6,63 +6,19 @@ source other than the local disk is one more class with the two methods of `Sour
 
 import os
 import stat
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from dedup_widgets._paths import native
-from dedup_widgets.errors import ImageError
+from dedup_widgets._urls import is_far
+from dedup_widgets.errors import ImageError, InputError
+from dedup_widgets.images.entry import MAX_BYTES, Entry
 from dedup_widgets.images.formats import sniff
-
-MAX_BYTES = 2**31
-"""Bytes of the largest file that is read: no picture within the pixel limit needs more."""
-
+from dedup_widgets.images.object_store import ObjectStore
 
 _BYTES_READ_AT_ONCE, _BYTES_SNIFFED = 2**22, 2**12
 """Length of a file up to which it is read whole before anything is known of it, and the bytes by
 which it is told of a longer one that it is no picture."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What is known of a file without reading it.
-
-    Attributes
-    ----------
-    path : str
-        The path as it was asked for.
-    size : int
-        Bytes.
-    version : str
-        Changes whenever the content does: of a local file the time of the last change, in
-        nanoseconds since 1970; elsewhere a text that is no number, such as a tag of an object.
-    device : int, optional
-        The number of its disk, within which files can be hardlinked; not compared.
-    stamp : str
-        What else tells of a local file that it changed, for programs keep sizes and dates; not
-        compared but by :meth:`is_unchanged`.
-    """
-
-    path: str
-    size: int
-    version: str
-    device: int | None = field(default=None, compare=False)
-    stamp: str = field(default="", compare=False)
-
-    def is_unchanged(self, since: "Entry") -> bool:
-        """Tell whether a file is what it was when it was looked up earlier."""
-        return self == since and (self.stamp == since.stamp or _was_linked(self.stamp, since.stamp))
-
-
-def _was_linked(stamp: str, before: str) -> bool:
-    """Tell whether a file is the same with another number of hardlinks, as datasets make them.
-
-    That changes the time of the last change of its inode, too.
-    """
-    (file, links, _), (old_file, old_links, _) = (
-        (*s.split(), "", "", "")[:3] for s in (stamp, before)
-    )
-    return file == old_file and links != old_links
 
 
 class Source(Protocol):
@@ -167,11 +123,21 @@ class LocalFiles:
 
 
 _LOCAL = LocalFiles()
+_FAR = ObjectStore()
 _elsewhere: dict[str, Source] = {}
 
 
 def set_source(prefix: str, source: Source | None) -> None:
-    """Let paths that begin with a prefix, such as ``"s3://"``, be read from a source; None: not."""
+    """Let paths that begin with a prefix be read from a source; None: as they were before.
+
+    Parameters
+    ----------
+    prefix
+        Such as ``"s3://"`` or ``"s3://a-bucket"``.
+    source
+        For example ``ObjectStore(endpoint="https://…", skip_signature=True)``, of
+        :mod:`dedup_widgets.images.object_store`.
+    """
     if source is None:
         _elsewhere.pop(prefix, None)
     else:
@@ -179,11 +145,35 @@ def set_source(prefix: str, source: Source | None) -> None:
 
 
 def source_for(path: str) -> Source:
-    """Return what reads a path: the local disk, unless its prefix was given to another source."""
+    """Return what reads a path: a source that its prefix was given to, else by what it is."""
+    if "://" not in path:
+        return _LOCAL
     for prefix, source in _elsewhere.items():
         if path.startswith(prefix):
             return source
-    return _LOCAL
+    return _FAR if is_far(path) else _LOCAL
+
+
+def store_for(url: str) -> ObjectStore:
+    """Return what lists a folder of an object store."""
+    source = source_for(url)
+    if not isinstance(source, ObjectStore):
+        raise InputError(
+            f"{url[:200]}: what reads it lists no folders; pass the paths of its files"
+        )
+    return source
+
+
+def first_bytes(paths: Sequence[str], length: int) -> list[bytes]:
+    """Return the first bytes of files that lie elsewhere; none of what cannot be read."""
+    heads: dict[str, bytes] = {}
+    by_source: dict[ObjectStore, list[str]] = {}
+    for path in paths:
+        by_source.setdefault(store_for(path), []).append(path)
+    for source, its in by_source.items():
+        for path, head in zip(its, source.heads(its, length), strict=True):
+            heads[path] = head if isinstance(head, bytes) else b""
+    return [heads[path] for path in paths]
 
 
 def _why_unreadable(path: str, error: Exception) -> str:

@@ -9,11 +9,13 @@ from typing import Any, Literal
 import polars as pl
 
 from dedup_widgets._paths import absolute
+from dedup_widgets._urls import is_far
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.schema import COLUMNS, without_scores
 from dedup_widgets.frame.scope import ROLE
 from dedup_widgets.frame.table import checked_paths, is_frame, to_polars
 from dedup_widgets.frame.tree import columns_of_tree
+from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.listing import NotTaken, list_images
 
 Labels = Literal["auto", "folders"] | None
@@ -45,12 +47,15 @@ class Inputs:
         Those of them that come from the names of folders.
     not_taken
         What of a folder was not taken; see :data:`~dedup_widgets.images.listing.NotTaken`.
+    entries
+        What is known of files elsewhere than on this disk, by path.
     """
 
     paths: list[str]
     given: pl.DataFrame | None = None
     from_folders: list[str] = field(default_factory=list)
     not_taken: NotTaken = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
 
 
 def inputs_of(images: Any, labels: Labels, exclude: Sequence[str]) -> Inputs:
@@ -72,7 +77,7 @@ def inputs_of(images: Any, labels: Labels, exclude: Sequence[str]) -> Inputs:
     if labels is not None:
         columns = columns_of_tree(found.paths, found.root, sure=labels == "folders")
     given = columns if columns.width else None
-    return Inputs(found.paths, given, columns.columns, found.not_taken)
+    return Inputs(found.paths, given, columns.columns, found.not_taken, found.entries)
 
 
 def joined(new: Inputs, old: Inputs) -> Inputs:
@@ -100,7 +105,8 @@ def joined(new: Inputs, old: Inputs) -> Inputs:
         for why in new.not_taken | old.not_taken
     }
     from_folders = list(dict.fromkeys([*new.from_folders, *old.from_folders]))
-    return Inputs(both["path"].to_list(), both.drop("path"), from_folders, not_taken)
+    entries = old.entries | new.entries
+    return Inputs(both["path"].to_list(), both.drop("path"), from_folders, not_taken, entries)
 
 
 def _frame_in_memory(images: Any) -> Any:
@@ -138,7 +144,7 @@ def _from_file(given: str) -> Any:
     # As tools for lists of files do, first beside the list, then from here.
     beside = [path.parent / name for name in names]
     found = [str(at) if at.exists() else name for at, name in zip(beside, names, strict=True)]
-    if not any(os.path.lexists(absolute(name)) for name in found[:1000]):
+    if not any(is_far(name) or os.path.lexists(absolute(name)) for name in found[:1000]):
         raise InputError(
             f"{path} is taken for a list of paths, one a line, but none of its lines names a file "
             f"(the first: {names[0][:100]!r})"

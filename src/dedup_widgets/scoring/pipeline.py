@@ -24,10 +24,12 @@ from dedup_widgets._secrets import without_secrets
 from dedup_widgets._threads import single_core_threads
 from dedup_widgets.errors import ImageError, ModelError
 from dedup_widgets.images.decode import decode
+from dedup_widgets.images.entry import Entry
+from dedup_widgets.images.fetching import Files, Reading
 from dedup_widgets.images.layers import to_bytes
 from dedup_widgets.images.perceptual import DIMENSIONS, perceptual_vector
 from dedup_widgets.images.pillow import kept_memory
-from dedup_widgets.images.source import Entry, SourceFor
+from dedup_widgets.images.source import SourceFor
 from dedup_widgets.images.thumbnail import thumbnail
 from dedup_widgets.models.base import Embedder
 from dedup_widgets.models.perceptual import PERCEPTUAL_KEY
@@ -83,6 +85,7 @@ def describe(
     workers: int,
     progress: Progress,
     also: str = "",
+    listed: dict[str, Entry] | None = None,
 ) -> Descriptions:
     """Return a record for each path, and an embedding for each fingerprint among them.
 
@@ -109,16 +112,21 @@ def describe(
         the work, without waiting for what is being decoded.
     also
         What else the bar says.
+    listed
+        What is known of files elsewhere than on this disk, by path; they are not looked up again.
+        What the run learns of others is added.
 
     Raises
     ------
     ModelError
         If the model fails, or its vectors differ in length from those in the cache.
     """
+    files = Files(source_for, listed)
     with _threads(workers, embedder) as pool:
-        known, todo, vectors = _look_up(pool, paths, embedder, cache, source_for)
+        known, todo, vectors = _look_up(pool, paths, embedder, cache, files)
         with (
             Keeper(cache) as keeper,
+            files.reading(todo) as readings,
             _ProgressReport(known, len(paths), progress, also) as report,
         ):
             size = embedder.fixed_batch or batch_size
@@ -126,8 +134,8 @@ def describe(
             once = _Once(todo)
             reads = _in_order(
                 pool,
-                lambda entry: _read(source_for, entry, embedder, once),
-                todo,
+                lambda item: _read(*item, embedder, once),
+                zip(todo, readings, strict=True),
                 ahead,
                 report.ask,
             )
@@ -155,7 +163,12 @@ def describe(
 
 
 def look_up(
-    paths: Sequence[str], embedder: Embedder, cache: Cache, source_for: SourceFor, workers: int
+    paths: Sequence[str],
+    embedder: Embedder,
+    cache: Cache,
+    source_for: SourceFor,
+    workers: int,
+    listed: dict[str, Entry] | None = None,
 ) -> Descriptions:
     """Return what the store has of files by now, without reading a picture.
 
@@ -169,6 +182,8 @@ def look_up(
         Where results are kept, and what tells where files are, to see whether they have changed.
     workers
         Threads that look files up.
+    listed
+        What is known of files elsewhere than on this disk; no store is asked for others.
 
     Returns
     -------
@@ -177,7 +192,8 @@ def look_up(
         that cannot be looked up are in it, with their error.
     """
     with _threads(workers, embedder) as pool:
-        known, _, vectors = _look_up(pool, paths, embedder, cache, source_for)
+        files = Files(source_for, listed)
+        known, _, vectors = _look_up(pool, paths, embedder, cache, files, ask=False)
     return vectors.described([known[path] for path in paths if path in known])
 
 
@@ -216,12 +232,14 @@ class _Once:
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self._sizes = {s for s, n in Counter(entry.size for entry in entries).items() if n > 1}
+        # Files that were not looked up may have any size.
+        self._any = not all(entry.version for entry in entries)
         self._found: dict[bytes, Future[_ReadFile]] = {}
         self._lock = threading.Lock()
 
     def __call__(self, entry: Entry, data: bytes, read: Callable[[], _ReadFile]) -> _ReadFile:
         """Return what `read` makes of the bytes, or made of the same bytes before."""
-        if entry.size not in self._sizes:
+        if not self._any and entry.size not in self._sizes:
             return read()
         # A cryptographic hash, as for fingerprints: who shares it becomes an exact duplicate.
         name = hashlib.sha256(data).digest()
@@ -360,9 +378,11 @@ def _look_up(
     paths: Sequence[str],
     embedder: Embedder,
     cache: Cache,
-    source_for: SourceFor,
+    files: Files,
+    *,
+    ask: bool = True,
 ) -> tuple[dict[str, FileRecord], list[Entry], _Vectors]:
-    """Look all files up in the store.
+    """Look all files up in the store; those elsewhere only if they are known, or `ask` says so.
 
     Returns
     -------
@@ -374,14 +394,15 @@ def _look_up(
     todo: list[Entry] = []
     vectors = _Vectors(len(paths), embedder.name)
     pieces = [paths[at : at + _FILES_AT_A_TIME] for at in range(0, len(paths), _FILES_AT_A_TIME)]
-    looks = pool.map(lambda piece: [_stat(source_for, path) for path in piece], pieces)
-    for piece, entries in zip(pieces, looks, strict=True):
+    looks = pool.map(lambda piece: [files.known(path) for path in piece], pieces)
+    for piece, looked_up in zip(pieces, looks, strict=True):
         remembered = cache.files(piece)
         current: list[FileRecord] = []
+        entries = files.look_up(piece, looked_up, remembered if ask else ())
         for path, entry in zip(piece, entries, strict=True):
             record = remembered.get(path)
-            if isinstance(entry, FileRecord):
-                known[path] = entry
+            if isinstance(entry, ImageError):
+                known[path] = FileRecord(Entry(path, 0, ""), error=without_secrets(str(entry)))
             elif record is not None and entry.is_unchanged(record.entry):
                 current.append(record)
             else:
@@ -407,18 +428,10 @@ def _take_stored(
     return len(found)
 
 
-def _stat(source_for: SourceFor, path: str) -> Entry | FileRecord:
-    """Look a file up; return a record with the error if that fails."""
-    try:
-        return source_for(path).stat(path)
-    except ImageError as error:
-        return FileRecord(Entry(path, 0, ""), error=without_secrets(str(error)))
-
-
-def _read(source_for: SourceFor, entry: Entry, embedder: Embedder, once: _Once) -> _ReadFile:
+def _read(entry: Entry, reading: Reading, embedder: Embedder, once: _Once) -> _ReadFile:
     """Read a file, and decode it unless another one has its bytes."""
     try:
-        data = source_for(entry.path).read(entry.path)
+        entry, data = reading()
     except ImageError as error:
         # It may be readable next time with the same size and date, so this is not remembered.
         return _ReadFile(FileRecord(entry, error=without_secrets(str(error))), lasting=False)

@@ -16,6 +16,7 @@ from dedup_widgets._forks import note_use
 from dedup_widgets._paths import absolute
 from dedup_widgets._progress import Progress
 from dedup_widgets._threads import processors
+from dedup_widgets._urls import is_far
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.provenance import Provenance
 from dedup_widgets.frame.scale import NEAR, gamma_of
@@ -23,6 +24,7 @@ from dedup_widgets.frame.schema import COLUMNS, types
 from dedup_widgets.frame.scope import part_column, scope_of
 from dedup_widgets.frame.summary import about_not_taken
 from dedup_widgets.images.decode import Facts
+from dedup_widgets.images.object_store import ObjectStore, check_installed
 from dedup_widgets.images.source import source_for
 from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision, check_precision
 from dedup_widgets.models.load import lasting_name, load_embedder
@@ -93,12 +95,15 @@ class ScoringTask:
             workers=self.workers,
             progress=progress,
             also=about_not_taken(self.inputs.not_taken),
+            listed=self.inputs.entries,
         )
 
     def look_up(self, embedder: Embedder) -> Descriptions:
         """Return what the store has by now."""
         files = [absolute(path) for path in self.paths]
-        return look_up(files, embedder, self.store.cache, source_for, self.workers)
+        return look_up(
+            files, embedder, self.store.cache, source_for, self.workers, self.inputs.entries
+        )
 
     def frame(
         self, described: Descriptions, embedder: Embedder, progress: Progress = False
@@ -195,6 +200,8 @@ def plan_scoring(
     batch_size = _positive("batch_size", batch_size, 32)
     workers = _positive("workers", workers, processors())
     found = inputs_of(images, labels, exclude)
+    if any(is_far(it) and isinstance(source_for(it), ObjectStore) for it in found.paths):
+        check_installed()
     _refuse_store_among_images(store, images, found.paths)
     if against is not None:
         found = joined(found, inputs_of(against, labels, exclude))

@@ -19,7 +19,7 @@ from dedup_widgets.frame.provenance import Provenance, of_one_model, provenances
 from dedup_widgets.frame.relations import EXACT, NEAR
 from dedup_widgets.frame.table import require_columns, to_polars
 from dedup_widgets.images.decode import decode
-from dedup_widgets.images.listing import IMAGE_SUFFIXES
+from dedup_widgets.images.formats import IMAGE_SUFFIXES
 from dedup_widgets.images.source import source_for
 from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision
 from dedup_widgets.models.load import load_embedder

@@ -21,7 +21,7 @@ import numpy as np
 from dedup_widgets.errors import StoreError
 from dedup_widgets.images.decode import Facts
 from dedup_widgets.images.decoders import decoder_key
-from dedup_widgets.images.source import Entry
+from dedup_widgets.images.entry import Entry
 from dedup_widgets.store.database import Database, is_damage, set_aside
 
 CACHE_NAME = "cache.sqlite"

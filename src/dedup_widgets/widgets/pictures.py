@@ -10,7 +10,8 @@ from PIL import Image
 
 from dedup_widgets._paths import absolute
 from dedup_widgets.images.decode import shown
-from dedup_widgets.images.source import Entry, SourceFor, source_for
+from dedup_widgets.images.entry import Entry
+from dedup_widgets.images.source import SourceFor, source_for
 from dedup_widgets.images.thumbnail import large
 
 MAX_SIDE = 2_048

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from dedup_widgets._paths import absolute
 from dedup_widgets.errors import ImageError, StoreError
 from dedup_widgets.images.decode import decode
+from dedup_widgets.images.entry import Entry
+from dedup_widgets.images.fetching import Files
 from dedup_widgets.images.source import SourceFor, source_for
 from dedup_widgets.images.thumbnail import thumbnail
 from dedup_widgets.store.cache import Cache, FileRecord
@@ -39,33 +41,58 @@ def load_thumbnails(
         Where thumbnails are kept, and what chooses the source of a path.
     """
     paths = [absolute(path) for path in paths]
-    files = cache.files(path for path, f in zip(paths, fingerprints, strict=True) if f is None)
-    wanted = [
-        fingerprint or _current_fingerprint(files.get(path), source_for)
-        for path, fingerprint in zip(paths, fingerprints, strict=True)
-    ]
-    stored = cache.thumbnails(fingerprint for fingerprint in wanted if fingerprint)
+    files = Files(source_for)
+    unnamed = [path for path, f in zip(paths, fingerprints, strict=True) if f is None]
+    current = _current_fingerprints(unnamed, cache, files)
+    wanted = [f or current.get(path) for path, f in zip(paths, fingerprints, strict=True)]
+    jpegs = cache.thumbnails(fingerprint for fingerprint in wanted if fingerprint)
+    # Of exact copies one is read, and only if that fails another one.
+    todo = {f or path: path for path, f in reversed([*zip(paths, wanted, strict=True)])}
+    read = _read([path for f, path in todo.items() if f not in jpegs], files)
+    records = {path: it for path, it in read.items() if isinstance(it, _Made)}
+    made = {it.record.fingerprint: it.jpeg for it in records.values() if it.record.fingerprint}
     result: list[Thumbnail] = []
-    records: list[FileRecord] = []
-    made: dict[str, bytes] = {}
     for path, fingerprint in zip(paths, wanted, strict=True):
-        jpeg = stored.get(fingerprint) or made.get(fingerprint) if fingerprint else None
-        if jpeg is not None:
-            result.append(Thumbnail(jpeg))
-            continue
-        try:
-            source = source_for(path)
-            entry = source.stat(path)
-            picture = decode(source.read(path))
-        except ImageError as error:
-            result.append(Thumbnail(error=str(error).removeprefix(f"{path}: ")))
-            continue
-        made[picture.fingerprint] = jpeg = thumbnail(picture.reduced)
-        records.append(FileRecord(entry, picture.fingerprint, picture.facts))
+        jpeg = (jpegs.get(fingerprint) or made.get(fingerprint)) if fingerprint else None
+        if jpeg is None:
+            found = read[path] if path in read else _read([path], files)[path]
+            if isinstance(found, ImageError):
+                result.append(Thumbnail(error=str(found).removeprefix(f"{path}: ")))
+                continue
+            records[path] = found
+            jpeg = found.jpeg
         result.append(Thumbnail(jpeg))
     if records:
-        _keep(cache, records, made)
+        _keep(cache, [it.record for it in records.values()], made)
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A thumbnail that was made now."""
+
+    record: FileRecord
+    jpeg: bytes
+
+
+def _read(paths: Sequence[str], files: Files) -> "dict[str, _Made | ImageError]":
+    """Make the thumbnails of files; what lies elsewhere is read without being looked up."""
+    looked_up = dict(zip(paths, files.look_up(paths, remembered=()), strict=True))
+    found: dict[str, _Made | ImageError] = {
+        path: it for path, it in looked_up.items() if isinstance(it, ImageError)
+    }
+    entries = [it for it in looked_up.values() if isinstance(it, Entry)]
+    with files.reading(entries) as readings:
+        for wanted, reading in zip(entries, readings, strict=True):
+            try:
+                entry, data = reading()
+                picture = decode(data)
+            except ImageError as error:
+                found[wanted.path] = error
+                continue
+            record = FileRecord(entry, picture.fingerprint, picture.facts)
+            found[wanted.path] = _Made(record, thumbnail(picture.reduced))
+    return found
 
 
 def _keep(cache: Cache, records: list[FileRecord], made: dict[str, bytes]) -> None:
@@ -76,13 +103,13 @@ def _keep(cache: Cache, records: list[FileRecord], made: dict[str, bytes]) -> No
         warnings.warn(f"pictures are shown, but not remembered: {error}", stacklevel=2)
 
 
-def _current_fingerprint(record: FileRecord | None, source_for: SourceFor) -> str | None:
-    """Return the stored fingerprint if the file still is what it was."""
-    if record is None:
-        return None
-    path = record.entry.path
-    try:
-        now = source_for(path).stat(path)
-        return record.fingerprint if now.is_unchanged(record.entry) else None
-    except ImageError:
-        return None
+def _current_fingerprints(paths: Sequence[str], cache: Cache, files: Files) -> dict[str, str]:
+    """Return the stored fingerprints of those files that still are what they were."""
+    records = cache.files(paths)
+    known = [path for path in paths if path in records]
+    current = {}
+    for path, now in zip(known, files.look_up(known), strict=True):
+        record = records[path]
+        if isinstance(now, Entry) and now.is_unchanged(record.entry) and record.fingerprint:
+            current[path] = record.fingerprint
+    return current

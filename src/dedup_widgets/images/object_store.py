@@ -1,0 +1,400 @@
+"""Pictures in object stores (``s3://``, ``gs://``, ``az://``) and on web servers, by obstore."""
+
+import asyncio
+import importlib.util
+import os
+import re
+import threading
+from collections import defaultdict
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from concurrent.futures import Future, wait
+from datetime import timedelta
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+from dedup_widgets._urls import STORES, WEB, has_secret, redacted, scheme_of, split_url
+from dedup_widgets.errors import ImageError, InputError
+from dedup_widgets.images.entry import MAX_BYTES, Entry
+
+Result = TypeVar("Result")
+
+
+CONCURRENCY = 64
+"""Requests that are under way at the same time."""
+
+
+_ATTEMPTS = 4
+"""How often a file is asked for whose connection was cut; obstore repeats what was refused."""
+
+
+_PAUSE = 0.3
+"""Seconds before a file is asked for again, the first time."""
+
+
+_RETRY = {
+    "max_retries": 8,
+    "retry_timeout": timedelta(seconds=60),
+    "backoff": {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=8)},
+}
+
+
+_CLIENT = {"timeout": "10m", "read_timeout": "30s"}
+
+
+_FEW = 8
+"""Files that are asked for one by one rather than by listing a page of all that there are."""
+
+
+_SECONDS_BETWEEN_LOOKS = 0.5
+"""Time after which a wait for a store lets an interrupt come through."""
+
+
+_PAGE = 1_000
+"""Objects that a store lists in one answer."""
+
+
+_WITHOUT_EXTRA = (
+    'pictures in object stores and on web servers need obstore: pip install "dedup-widgets[cloud]"'
+)
+
+
+class ObjectStore:
+    """Object stores and web servers as a `Source`.
+
+    Credentials, region and endpoint come from the environment, as obstore reads it; for S3 also
+    from the profile of the AWS command line, where boto3 is installed. What a store answers is
+    never repeated in an error but for its code, as addresses may be signed.
+
+    Parameters
+    ----------
+    **options
+        What ``obstore.store.from_url`` takes, such as ``endpoint`` or ``skip_signature``.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self._options = options
+        self._stores: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        self._gate = asyncio.Semaphore(CONCURRENCY)
+
+    def read(self, path: str) -> bytes:
+        """Return the whole content of a file; raise `ImageError` if that is impossible."""
+        return _wait(self._fetched(path))[1]
+
+    def stat(self, path: str) -> Entry:
+        """Return size and tag of a file; raise `ImageError` if that is impossible."""
+        (found,) = self.look_up([path])
+        if isinstance(found, ImageError):
+            raise found
+        return found
+
+    def fetch(self, path: str) -> "Future[tuple[Entry, bytes]]":
+        """Begin to read a file; its entry is that of the bytes that came."""
+        return _begin(self._fetched(path))
+
+    def look_up(self, paths: Sequence[str]) -> list[Entry | ImageError]:
+        """Return size and tag of each file: many of one folder by listing it."""
+        return _wait(self._looked_up(paths))
+
+    def heads(self, paths: Sequence[str], length: int) -> list[bytes | ImageError]:
+        """Return the first bytes of each file."""
+        return _wait(self._heads(paths, length))
+
+    def below(self, url: str) -> Iterator[Entry]:
+        """Yield all objects below a bucket or a folder, in no order.
+
+        Raises
+        ------
+        InputError
+            If it cannot be listed; the text says why.
+        """
+        stream = self._listed(url, None)
+        while True:
+            try:
+                page = _wait(_next(stream))
+            except ImageError as error:
+                raise InputError(str(error)) from None
+            if page is None:
+                return
+            yield from page
+
+    # What is below runs in the thread of the loop.
+
+    async def _fetched(self, path: str) -> tuple[Entry, bytes]:
+        import obstore
+
+        store, key = self._place(path)
+        why = ""
+        for attempt in range(_ATTEMPTS):
+            await asyncio.sleep(_PAUSE * (2**attempt - 1))
+            async with self._gate:
+                try:
+                    found = await obstore.get_async(store, key)
+                except Exception as error:
+                    why = _why(error)
+                    break
+                entry = _entry(path, found.meta)
+                if entry.size > MAX_BYTES:
+                    why = (
+                        f"too large to be a picture ({entry.size / 2**30:.1f} GiB, limit "
+                        f"{MAX_BYTES / 2**30:.0f}); take it out of the input"
+                    )
+                    break
+                try:
+                    data = (await found.bytes_async()).to_bytes()
+                except Exception as error:
+                    why = _why(error)
+                else:
+                    if len(data) == entry.size:
+                        return entry, data
+                    why = "the connection was cut; try again"
+        # Outside of the handlers: what obstore says may hold a signed address, also as a cause.
+        raise ImageError(f"{path}: {why}")
+
+    async def _looked_up(self, paths: Sequence[str]) -> "list[Entry | ImageError]":
+        buckets: defaultdict[str, set[str]] = defaultdict(set)
+        for path in paths:
+            scheme, bucket, _ = split_url(path)
+            if scheme in STORES and not has_secret(path):
+                buckets[f"{scheme}://{bucket}"].add(path)
+        many = [names for names in buckets.values() if len(names) > _FEW]
+        known: dict[str, Entry] = {}
+        for found in await asyncio.gather(*map(self._in_listing, many)):
+            known |= found
+        rest = list(dict.fromkeys(path for path in paths if path not in known))
+        asked = dict(zip(rest, await asyncio.gather(*map(self._asked, rest)), strict=True))
+        return [known.get(path) or asked[path] for path in paths]
+
+    async def _in_listing(self, wanted: set[str]) -> dict[str, Entry]:
+        """Return those of some objects that a listing shows, as long as that pays."""
+        first, last = min(wanted), max(wanted)
+        # Names of objects are no paths of this system.
+        same = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+        folder = "".join(letter for letter, _ in same).rpartition("/")[0]
+        found: dict[str, Entry] = {}
+        pages = 0
+        try:
+            async for page in self._listed(folder, first[:-1]):
+                found |= {entry.path: entry for entry in page if entry.path in wanted}
+                pages += 1
+                if page[-1].path >= last or len(found) < pages * _FEW:
+                    break
+        except ImageError:
+            # Who may read objects need not be allowed to list them.
+            pass
+        return found
+
+    async def _asked(self, path: str) -> Entry | ImageError:
+        import obstore
+
+        try:
+            store, key = self._place(path)
+        except ImageError as error:
+            return error
+        async with self._gate:
+            try:
+                return _entry(path, await obstore.head_async(store, key))
+            except Exception as error:
+                return ImageError(f"{path}: {_why(error)}")
+
+    async def _heads(self, paths: Sequence[str], length: int) -> "list[bytes | ImageError]":
+        return await asyncio.gather(*(self._head(path, length) for path in paths))
+
+    async def _head(self, path: str, length: int) -> bytes | ImageError:
+        import obstore
+
+        try:
+            store, key = self._place(path)
+        except ImageError as error:
+            return error
+        async with self._gate:
+            try:
+                found = await obstore.get_range_async(store, key, start=0, length=length)
+                return found.to_bytes()
+            except Exception as error:
+                return ImageError(f"{path}: {_why(error)}")
+
+    async def _listed(self, url: str, after: str | None) -> AsyncIterator["list[Entry]"]:
+        """Yield what lies below a folder page by page; after a cut go on from the last name."""
+        import obstore
+
+        scheme, bucket, prefix = split_url(url)
+        base = f"{scheme}://{bucket}/"
+        store, _ = self._place(base)
+        why = ""
+        for _ in range(_ATTEMPTS):
+            offset = (after or base).removeprefix(base) or None
+            try:
+                pages = obstore.list(store, prefix.rstrip("/"), offset=offset, chunk_size=_PAGE)
+                async for page in pages:
+                    entries = [_entry(base + meta["path"], meta) for meta in page]
+                    yield entries
+                    after = entries[-1].path
+                return
+            except Exception as error:
+                why = _why(error)
+                if not _is_passing(error):
+                    break
+        raise ImageError(f"{redacted(url)}: {why}")
+
+    # Stores
+
+    def _place(self, path: str) -> tuple[Any, str]:
+        """Return the store that a path leads to, and its name there."""
+        if has_secret(path):
+            raise ImageError(f"{redacted(path)}: holds a password or a key; pass it without")
+        scheme, host, key = split_url(path)
+        base = f"{scheme}://{host}"
+        if scheme not in WEB:
+            return self._store(base), key
+        if "%2f" in key.lower() or any(mark in key for mark in "?#") or "//" in f"/{key}/":
+            # obstore's names of files cannot say this: the URL is a store of its own.
+            return _opened(path, self._options), ""
+        return self._store(base), unquote(key)
+
+    def _store(self, base: str) -> Any:
+        with self._lock:
+            if base not in self._stores:
+                self._stores[base] = _opened(base, self._options)
+            return self._stores[base]
+
+
+async def _next(stream: AsyncIterator[Result]) -> Result | None:
+    return await anext(stream, None)
+
+
+def check_installed() -> None:
+    """Raise `InputError` if the extra for object stores is missing."""
+    if importlib.util.find_spec("obstore") is None:
+        raise InputError(_WITHOUT_EXTRA)
+
+
+def _opened(url: str, options: dict[str, Any]) -> Any:
+    """Return obstore's store of a bucket or a web server."""
+    try:
+        from obstore.store import HTTPStore, from_url
+    except ImportError:
+        raise ImageError(_WITHOUT_EXTRA) from None
+    scheme = scheme_of(url)
+    client = _CLIENT | options.get("client_options", {})
+    if scheme == "http" or any(
+        os.environ.get(name, "").startswith("http://")
+        for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT")
+    ):
+        client |= {"allow_http": True}
+    given = {"retry_config": _RETRY} | options | {"client_options": client}
+    why = ""
+    try:
+        if scheme in WEB:
+            return HTTPStore(url, client_options=client, retry_config=given["retry_config"])
+        return from_url(url, **(_profile() if scheme == "s3" else {}), **given)
+    except Exception as error:
+        why = type(error).__name__
+    raise ImageError(
+        f"{redacted(url)}: cannot be opened ({why}); check its name, and what the environment says "
+        "of the store, such as AZURE_STORAGE_ACCOUNT_NAME"
+    )
+
+
+def _profile() -> dict[str, Any]:
+    """Return what reads the profile of the AWS command line, where only that has credentials."""
+    settings = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"))
+    in_environment = any(
+        os.environ.get(name)
+        for name in (
+            *("AWS_ACCESS_KEY_ID", "AWS_SKIP_SIGNATURE", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+            *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+        )
+    )
+    if in_environment or not ("AWS_PROFILE" in os.environ or settings.expanduser().exists()):
+        return {}
+    try:
+        from obstore.auth.boto3 import Boto3CredentialProvider
+    except ImportError:
+        return {}
+    return {"credential_provider": Boto3CredentialProvider()}
+
+
+def _entry(path: str, meta: Any) -> Entry:
+    # Listings write a tag without quotes, answers with them; a server without a clock says 1970.
+    if tag := (meta["e_tag"] or "").removeprefix("W/").strip('"'):
+        return Entry(path, meta["size"], f"etag {tag}")
+    modified = meta["last_modified"]
+    version = f"modified {modified.isoformat()}" if modified.timestamp() > 0 else ""
+    return Entry(path, meta["size"], version)
+
+
+def _why(error: Exception) -> str:
+    """Say why a file cannot be had, and what to do, without what may be secret."""
+    text = str(error)
+    status = _found(r"status code: (\d{3})", text)
+    code = _found(r"<Code>(\w{1,40})</Code>", text)
+    answer = " ".join(filter(None, (status, code)))
+    kind = type(error).__name__
+    if "169.254.169.254" in text or "redential" in text:
+        return (
+            "no credentials were found; set them in the environment (AWS_ACCESS_KEY_ID, "
+            "GOOGLE_APPLICATION_CREDENTIALS and the like), or AWS_SKIP_SIGNATURE=true for a "
+            "public bucket of S3"
+        )
+    if isinstance(error, FileNotFoundError) or status == "404":
+        what = "the bucket does not exist" if code == "NoSuchBucket" else "does not exist"
+        return f"{what}; check the path, or scan again"
+    if status in ("401", "403") or kind in ("PermissionDeniedError", "UnauthenticatedError"):
+        return f"permission denied ({answer or 'refused'}); check the credentials of this user"
+    if kind == "InvalidPathError" or isinstance(error, ValueError):
+        named = _found(r'[Pp]ath "([^"]*)"', text)
+        return (
+            f"the name {named[:200]!r} holds an empty part, '.' or '..', which cannot be asked "
+            "for; rename the object, or pass a folder without it"
+        )
+    if "MissingContentLength" in text:
+        return "the server does not say how long the file is; download it"
+    if answer:
+        return f"the server answered {answer}; try again later"
+    if "Connect" in text or "dns" in text.lower():
+        return "the server cannot be reached; check the network, the name and the endpoint"
+    if "imeout" in text or "timed out" in text:
+        return "the server took too long; try again later"
+    return "the connection was cut; try again"
+
+
+def _is_passing(error: Exception) -> bool:
+    return type(error).__name__ == "GenericError" and "status code" not in str(error)
+
+
+def _found(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    return found[1] if found else ""
+
+
+# One thread waits for all answers; a thread each would outlive an interrupt.
+
+
+_loop: asyncio.AbstractEventLoop | None = None
+_of_loop = threading.Lock()
+
+
+def _begin(work: Coroutine[Any, Any, Result]) -> "Future[Result]":
+    global _loop
+    with _of_loop:
+        if _loop is None:
+            _loop = asyncio.new_event_loop()
+            threading.Thread(
+                target=_loop.run_forever, name="dedup-widgets-requests", daemon=True
+            ).start()
+    return asyncio.run_coroutine_threadsafe(work, _loop)
+
+
+def _wait(work: Coroutine[Any, Any, Result]) -> Result:
+    """Return what is awaited; an interrupt gives it up at once."""
+    future = _begin(work)
+    try:
+        while not wait([future], _SECONDS_BETWEEN_LOOKS).done:
+            pass
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise

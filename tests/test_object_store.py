@@ -1,0 +1,585 @@
+"""Pictures in object stores and on web servers: each asked for once, whatever the network does."""
+
+import http.client
+import http.server
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import traceback
+import urllib.request
+from collections import Counter
+from urllib.parse import unquote
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+import dedup_widgets as dw
+from dedup_widgets.dataset.create import preview
+from dedup_widgets.errors import ImageError, InputError
+from dedup_widgets.images import object_store
+from dedup_widgets.images.listing import list_images
+from dedup_widgets.images.object_store import ObjectStore
+from dedup_widgets.images.source import source_for
+from page import Page, Pixels
+
+pytest.importorskip("obstore")
+moto = pytest.importorskip("moto.server")
+boto3 = pytest.importorskip("boto3")
+
+KEY_ID, SECRET = "AKIDNOBODYMAYSEE", "secret/that+nobody/may/see"
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, handler, **known):
+        super().__init__(("127.0.0.1", 0), handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.asked = []
+        vars(self).update(known)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.shutdown()
+        self.server_close()
+
+    def count(self, method, part=""):
+        return sum(m == method and part in path for m, path in self.asked)
+
+
+class Proxy(http.server.BaseHTTPRequestHandler):
+    """Passes requests on; `server.fault(method, path, times)` says what goes wrong with which."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        method, path = self.command, self.path
+        self.server.asked.append((method, path))
+        times = sum(asked == (method, path) for asked in self.server.asked)
+        fault = self.server.fault(method, unquote(path), times)
+        if isinstance(fault, int):
+            self.answer(fault, b"<Error><Code>SlowDown</Code></Error>")
+            return
+        upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream)
+        headers = {name: value for name, value in self.headers.items() if name != "Connection"}
+        upstream.request(method, path, headers=headers)
+        found = upstream.getresponse()
+        data = found.read()
+        self.send_response(found.status)
+        for name, value in found.getheaders():
+            if name.lower() not in ("connection", "transfer-encoding", "date", "server"):
+                self.send_header(name, value)
+        self.end_headers()
+        if method == "HEAD":
+            return
+        if fault == "cut":
+            self.wfile.write(data[: len(data) // 2])
+            self.close_connection = True
+        else:
+            self.wfile.write(data)
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+
+@pytest.fixture(scope="module")
+def moto_server():
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield server.get_host_and_port()[1]
+    server.stop()
+
+
+@pytest.fixture
+def s3(moto_server, monkeypatch):
+    """Yield a proxy before an empty S3; ``put(name, data)`` adds an object to the bucket `box`."""
+    server = Server(Proxy, upstream=moto_server, fault=lambda *_: None)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": server.url,
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("dedup_widgets.images.source._FAR", ObjectStore())
+
+    straight = f"http://127.0.0.1:{moto_server}"
+    urllib.request.urlopen(f"{straight}/moto-api/reset", b"")
+    client = boto3.client("s3", endpoint_url=straight)
+    client.create_bucket(Bucket="box")
+    server.put = lambda name, data: client.put_object(Bucket="box", Key=name, Body=data)
+    server.remove = lambda name: client.delete_object(Bucket="box", Key=name)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def photos(s3, photo_folder):
+    """Return a folder of pictures, all of which lie in the bucket, too."""
+    folder = photo_folder(6, copies=2)
+    (folder / "notes.txt").write_text("no picture")
+    (folder / "deep" / "er").mkdir(parents=True)
+    names = ["ü #?%+.png", "deep/er/[x] ~.png", "deep/no suffix", "deep/er/no picture"]
+    for name in names:
+        (folder / name).write_bytes((folder / "photo-001.png").read_bytes())
+    (folder / names[-1]).write_bytes(b"nothing")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
+    # Of copies the oldest is kept, and only the disk knows which is.
+    for file in folder.rglob("*"):
+        os.utime(file, (1e9, 1e9))
+    upload(s3, folder)
+    return folder
+
+
+def upload(s3, folder, prefix="photos"):
+    for file in folder.rglob("*"):
+        if file.is_file():
+            s3.put(f"{prefix}/{file.relative_to(folder).as_posix()}", file.read_bytes())
+    s3.asked.clear()
+
+
+def score(images, **arguments):
+    return dw.score(images, model=Pixels(), progress=False, **arguments)
+
+
+def same(far, here, prefix):
+    """Compare frames but for where the files are, and the time that only the disk knows."""
+    below = pl.col("path", "nearest", "error").str.replace(prefix[0], prefix[1], literal=True)
+    assert far["modified"].null_count() == len(far)
+    assert_frame_equal(
+        far.drop("modified"),
+        here.drop("modified").with_columns(below).select(far.drop("modified").columns),
+    )
+
+
+# Listing
+
+
+def test_the_frame_over_a_bucket_is_the_one_over_files(s3, photos):
+    here = score(photos)
+    far = score("s3://box/photos")
+    same(far, here, (str(photos), "s3://box/photos"))
+    assert far["error"].drop_nulls().len() == 1
+
+
+def test_listing_looks_up_and_each_object_is_read_once(s3, photos):
+    far = score("s3://box/photos")
+    gets = Counter(path for method, path in s3.asked if method == "GET")
+    assert s3.count("HEAD") == 0
+    assert gets.pop(next(path for path in gets if "list-type" in path)) == 1
+    # What has no suffix of a picture is first looked at by its first bytes.
+    doubtful = {"/box/photos/deep/no%20suffix": 2, "/box/photos/deep/er/no%20picture": 1}
+    assert {path: n for path, n in gets.items() if n > 1 or path in doubtful} == doubtful
+    assert len(gets) == len(far) + 1
+
+
+def test_what_was_scored_is_listed_and_not_read_again(s3, photos):
+    first = score("s3://box/photos")
+    s3.asked.clear()
+    assert_frame_equal(score("s3://box/photos"), first)
+    # The broken file is remembered too.
+    assert not [path for _, path in s3.asked if "list-type" not in path and "no" not in path]
+    s3.put("photos/photo-002.png", (photos / "photo-003.png").read_bytes())
+    s3.asked.clear()
+    score("s3://box/photos")
+    assert s3.count("GET", "photo-") == s3.count("GET", "photo-002.png") == 1
+
+
+def test_a_list_of_objects_is_read_once_and_then_looked_up_by_listing(s3, photo_folder):
+    upload(s3, photo_folder(12))
+    paths = [f"s3://box/photos/photo-{seed:03}.png" for seed in range(12)]
+    first = score(paths)
+    assert (s3.count("GET"), s3.count("HEAD")) == (12, 0)
+    s3.asked.clear()
+    assert_frame_equal(score(paths), first)
+    assert (s3.count("GET"), s3.count("GET", "list-type"), s3.count("HEAD")) == (1, 1, 0)
+    s3.asked.clear()
+    score(paths[:3])
+    assert (s3.count("GET"), s3.count("HEAD")) == (0, 3)
+
+
+def test_more_than_a_page_is_listed_and_looked_up(s3, monkeypatch):
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "20")
+    monkeypatch.setattr(object_store, "_PAGE", 20)
+    for number in range(50):
+        s3.put(f"many/{number:05}.bmp", b"BM")
+    found = list_images("s3://box/many/")
+    assert found.paths == [f"s3://box/many/{number:05}.bmp" for number in range(50)]
+    assert s3.count("GET") == 3
+    s3.asked.clear()
+    store = source_for(found.paths[0])
+    assert store.look_up(found.paths) == list(found.entries.values())
+    assert (s3.count("GET"), s3.count("HEAD")) == (3, 0)
+    # Where a page holds few of those that are wanted, they are asked for by themselves.
+    s3.asked.clear()
+    some = [*found.paths[::5], "s3://box/many/gone.bmp"]
+    *there, gone = store.look_up(some)
+    assert [entry.path for entry in there] == some[:-1]
+    assert "does not exist" in str(gone)
+    assert (s3.count("GET"), s3.count("HEAD")) == (1, 7)
+
+
+def test_a_pattern_matches_in_a_bucket_what_it_matches_on_disk(s3, photos):
+    for pattern in ("*.png", "**/*.png", "deep/*/*", "**/[[]x*", "**", "photo-00[01].*", "no*"):
+        here = list_images(photos / pattern)
+        far = list_images(f"s3://box/photos/{pattern}")
+        below = [path.removeprefix("s3://box/photos") for path in far.paths]
+        assert below == [path.removeprefix(str(photos)) for path in here.paths], pattern
+        assert far.root is None
+
+
+def test_what_is_left_out_of_folders_is_left_out_of_buckets(s3, photo_folder):
+    folder = photo_folder(2)
+    data = (folder / "photo-000.png").read_bytes()
+    for name in (
+        *(".hidden.png", ".hidden/a.png", "@eaDir/b.png", "deep/$RECYCLE.BIN/x/c.png"),
+        *("masks/photo-001.png", "export/1.png", "deep/set/train/1.png", "deep/set/README.md"),
+        *("deep/set/removed.parquet", "a.jxl", "a.xmp", "dataset.zip"),
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes({"a.jxl": b"\xff\x0a", "a.xmp": b"<x/>"}.get(name, data))
+    upload(s3, folder)
+    s3.put("photos/a folder/", b"")
+    with pytest.warns(UserWarning, match=r"\.jxl"):
+        here = list_images(folder, exclude=["export"])
+    with pytest.warns(UserWarning, match=r"\.jxl"):
+        far = list_images("s3://box/photos/", exclude=["export"])
+    assert [path.removeprefix("s3://box/photos") for path in far.paths] == [
+        path.removeprefix(str(folder)) for path in here.paths
+    ]
+    assert far.not_taken == here.not_taken
+    assert far.root == "s3://box/photos"
+
+
+def test_folders_of_a_bucket_name_splits_and_classes(s3, photo_folder, as_file, make_photo):
+    for seed, folder in enumerate(["train/cat", "train/dog", "test/cat"]):
+        s3.put(f"set/{folder}/{seed}.png", as_file(make_photo(seed)))
+    frame = score("s3://box/set")
+    assert frame.select("split", "label").rows() == [
+        ("test", "cat"),
+        ("train", "cat"),
+        ("train", "dog"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ("s3://nobox/photos", "the bucket does not exist"),
+        ("s3://box/nothing", "does not exist; check the path"),
+        ("s3://box/nothing/", "no object lies there"),
+        ("s3://", "names no bucket"),
+        ("https://example.org/photos/", "web server, and those list no files; pass a list"),
+        ("ftp://example.org/photos/", "no local file"),
+    ],
+)
+def test_where_nothing_can_be_listed_is_said(s3, where, says):
+    with pytest.raises(InputError, match=says):
+        score(where)
+
+
+def test_one_object_and_an_empty_bucket_are_what_they_are(s3, as_file, make_photo):
+    assert list_images("s3://box").paths == []
+    s3.put("a.png", as_file(make_photo(0)))
+    assert list_images("s3://box/a.png").paths == ["s3://box/a.png"]
+    assert list_images("s3://box").paths == ["s3://box/a.png"]
+
+
+# What the network does
+
+
+def test_refusals_and_cut_connections_are_repeated(s3, photos):
+    calm = score("s3://box/photos")
+
+    def fault(method, path, times):
+        if times == 1:
+            return 503 if "photo-00" in path or "list-type" in path else "cut"
+        return None
+
+    s3.fault = fault
+    assert_frame_equal(score("s3://box/photos", store=str(photos.parent / "other")), calm)
+
+
+def test_what_stays_refused_is_a_row_and_is_tried_again(s3, photos, monkeypatch):
+    monkeypatch.setitem(object_store._RETRY, "max_retries", 1)
+    s3.fault = lambda _, path, __: 503 if "photo-00" in path else None
+    frame = score("s3://box/photos")
+    failed = frame.filter(pl.col("error").str.contains("answered 503 SlowDown; try again later"))
+    assert len(failed) == 6
+    s3.fault = lambda _, path, __: "cut" if "photo-00" in path else None
+    frame = score("s3://box/photos")
+    assert frame["error"].str.contains("connection was cut").sum() == 6
+    s3.fault = lambda *_: None
+    s3.asked.clear()
+    assert score("s3://box/photos")["error"].drop_nulls().len() == 1
+    assert s3.count("GET", "photo-") == 6
+
+
+def test_what_is_read_is_remembered_as_it_was_read(s3, photos):
+    listed = list_images("s3://box/photos")
+    changed = "s3://box/photos/photo-002.png"
+    s3.put("photos/photo-002.png", (photos / "photo-003.png").read_bytes())
+    entry, data = source_for(changed).fetch(changed).result()
+    assert entry != listed.entries[changed]
+    assert len(data) == entry.size
+    assert entry == source_for(changed).stat(changed)
+
+
+def test_no_more_requests_are_under_way_than_may_be(s3, photos, monkeypatch):
+    monkeypatch.setattr(object_store, "CONCURRENCY", 3)
+    monkeypatch.setattr("dedup_widgets.images.source._FAR", ObjectStore())
+    under_way, most, lock = 0, 0, threading.Lock()
+
+    def fault(*_):
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        threading.Event().wait(0.02)
+        with lock:
+            under_way -= 1
+
+    s3.fault = fault
+    score("s3://box/photos")
+    assert most <= 3
+
+
+def test_an_interrupt_is_not_held_up_by_a_server_that_hangs(s3, photos):
+    release = threading.Event()
+
+    def fault(method, path, times):
+        if "list-type" not in path:
+            release.wait(30)
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    s3.fault = fault
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            dw.score("s3://box/photos/*.bmp", model=Pixels(), progress=stop)
+        assert not release.is_set()
+    finally:
+        release.set()
+
+
+INTERRUPTED = """
+import os, signal, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from dedup_widgets.images.listing import list_images
+threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    list_images("s3://box/photos")
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal of POSIX")
+def test_an_interrupt_ends_a_listing_that_hangs_and_the_process(s3):
+    release = threading.Event()
+
+    def hang(*_):
+        release.wait(60)
+
+    s3.fault = hang
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=50
+        )
+    finally:
+        release.set()
+    assert (done.stdout, done.returncode) == ("stopped\n", 0), done.stderr
+
+
+# What is done with pictures
+
+
+def test_thumbnails_and_large_pictures_come_from_a_bucket(s3, photos):
+    paths = list_images("s3://box/photos/photo*").paths
+    page = Page(dw.ImageGrid(pl.DataFrame({"path": paths})))
+    reply = page.ask("tiles", rows=list(range(len(paths))))
+    assert all(tile["thumb"] is not None and tile["error"] is None for tile in reply["tiles"])
+    assert s3.count("GET", "photo-") == 6
+    assert s3.count("HEAD") == 0
+
+
+def test_what_is_similar_to_an_object_is_found(s3, photos):
+    frame = score("s3://box/photos")
+    s3.put("elsewhere/query.png", (photos / "photo-002.png").read_bytes())
+    found = dw.similar(frame, "s3://box/elsewhere/query.png", k=1, model=Pixels())
+    assert found["path"].to_list() == ["s3://box/photos/photo-002.png"]
+
+
+@pytest.mark.parametrize("how", [{"mode": "hardlink"}, {"mode": "copy"}, {"format": "webdataset"}])
+def test_a_dataset_of_objects_is_a_copy_of_them(s3, photos, tmp_path, how):
+    frame = score("s3://box/photos/photo*")
+    s3.asked.clear()
+    asked = {"root": tmp_path / "sets", **how}
+    placed = preview(frame, "clean", **asked).placed
+    made = dw.create_dataset(frame, "clean", progress=False, **asked)
+    assert made.placed == placed == {"shard" if "format" in how else "copy": 6}
+    if "mode" in how:
+        found = sorted(path.read_bytes() for path in (made.path / "train").glob("*.png"))
+        assert found == sorted(path.read_bytes() for path in photos.glob("photo*"))
+    assert s3.count("GET", "photo-0") == 6
+
+
+def test_sets_in_a_bucket_and_on_disk_are_scored_against_each_other(s3, photos, tmp_path):
+    new = tmp_path / "new"
+    new.mkdir()
+    (new / "1.png").write_bytes((photos / "photo-001.png").read_bytes())
+    frame = score(new, against="s3://box/photos/")
+    assert frame.filter(role="new")["uniqueness"].to_list() == [0]
+
+
+def test_the_store_is_a_folder_of_this_machine(s3, photos):
+    with pytest.raises(InputError, match="folder of this machine"):
+        score("s3://box/photos", store="s3://box/store")
+
+
+def test_a_frame_of_objects_is_reviewed(s3, photos):
+    ex = dw.Explorer(score("s3://box/photos"))
+    assert len(ex.view) == len(ex.frame)
+    assert ex.similar("s3://box/photos/photo-002.png").height
+
+
+# Web servers
+
+
+class Web(http.server.SimpleHTTPRequestHandler):
+    def __init__(self, *arguments):
+        super().__init__(*arguments, directory=arguments[-1].folder)
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        self.server.asked.append((self.command, self.path))
+        super().do_GET()
+
+    def do_HEAD(self):
+        self.server.asked.append((self.command, self.path))
+        super().do_HEAD()
+
+
+@pytest.fixture
+def web(photos):
+    server = Server(Web, folder=str(photos))
+    yield server
+    server.close()
+
+
+def test_a_list_of_urls_is_scored_and_each_is_asked_for_once_a_run(web, photos):
+    names = ["photo-000.png", "copy-000.bmp", "%C3%BC%20%23%3F%25%2B.png", "photo-002.png?w=640"]
+    urls = [f"{web.url}/{name}" for name in names]
+    frame = score(urls)
+    assert frame["error"].null_count() == 4
+    assert frame["kind"].to_list()[:2] == ["exact", "exact"]
+    asked = Counter((method, unquote(path)) for method, path in web.asked)
+    assert asked == {("GET", unquote(url.removeprefix(web.url))): 1 for url in urls}
+    web.asked.clear()
+    assert_frame_equal(score(urls), frame)
+    assert Counter(method for method, _ in web.asked) == {"HEAD": 4}
+    web.asked.clear()
+    assert score(f"{web.url}/photo-000.png")["path"].to_list() == urls[:1]
+
+
+def test_a_url_that_leads_nowhere_is_a_row(web):
+    frame = score([f"{web.url}/photo-000.png", f"{web.url}/gone.png", f"{web.url}/notes.txt"])
+    assert frame["error"].to_list()[0] is None
+    assert "gone.png: does not exist" in frame["error"][1]
+    assert "looks like text" in frame["error"][2]
+
+
+def test_a_list_of_urls_may_be_a_file_of_text(web, tmp_path):
+    (tmp_path / "urls.txt").write_text(f"{web.url}/photo-000.png\n{web.url}/photo-001.png\n")
+    assert score(tmp_path / "urls.txt")["error"].null_count() == 2
+
+
+# Secrets
+
+
+SIGNED = [
+    "https://me:hunter2pass@example.org/a.jpg",
+    "https://example.org/a.jpg?X-Amz-Credential=AKIA&X-Amz-Signature=hunter2pass",
+    "https://account.blob.core.windows.net/box/a.jpg?sv=2024&sig=hunter2pass",
+    "https://storage.googleapis.com/box/a.jpg?X-Goog-Signature=hunter2pass",
+    "https://example.org/a.jpg?v=hunter2pass0123456789abcdef",
+    "s3://AKIA:hunter2pass@box/a.jpg",
+    "HTTPS://me:hunter2pass@example.org/a.jpg",
+]
+
+
+@pytest.mark.parametrize("url", SIGNED)
+@pytest.mark.parametrize(
+    "given", [str, lambda url: [url], lambda url: pl.DataFrame({"path": [url]})]
+)
+def test_what_would_keep_a_password_is_refused_without_showing_it(url, given):
+    with pytest.raises(InputError) as raised:
+        score(given(url))
+    assert "hunter2pass" not in "".join(traceback.format_exception(raised.value))
+
+
+@pytest.mark.parametrize("url", SIGNED)
+def test_no_way_to_the_bytes_shows_a_password(url):
+    for way in (source_for(url).read, source_for(url).stat):
+        with pytest.raises(ImageError) as raised:
+            way(url)
+        assert "hunter2pass" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_credentials_are_in_no_frame_error_or_log(
+    s3, photos, caplog, capfd, monkeypatch, own_store
+):
+    monkeypatch.setitem(object_store._RETRY, "max_retries", 0)
+    caplog.set_level(0)
+    s3.fault = lambda _, path, __: 403 if "photo-003" in path else None
+    frame = score("s3://box/photos")
+    s3.fault = lambda *_: 403
+    with pytest.raises(InputError, match="permission denied") as raised:
+        score("s3://box/photos")
+    said = [
+        *("".join(traceback.format_exception(raised.value)), repr(raised.value.__context__)),
+        *(repr(source_for("s3://box")), caplog.text, *capfd.readouterr()),
+        json.dumps(frame.drop("embedding", "modified").to_dicts(), default=str),
+        own_store.read_bytes().decode("latin-1"),
+    ]
+    for text in said:
+        assert KEY_ID not in text
+        assert SECRET not in text
+        assert not re.search("(?i)signature=|authorization", text)
+    assert "permission denied (403 SlowDown)" in frame["error"].str.join("")[0]
+
+
+# The extra
+
+
+def test_without_the_extra_the_command_that_installs_it_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
+    for images in ("s3://box/photos", ["https://example.org/a.jpg"]):
+        with pytest.raises(InputError, match=r'pip install "dedup-widgets\[cloud\]"'):
+            score(images)
+
+
+def test_a_frame_of_objects_is_shown_without_the_extra(s3, photos, monkeypatch):
+    frame = score("s3://box/photos")
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    ex = dw.Explorer(frame)
+    assert len(ex.view) == len(frame)
