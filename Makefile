@@ -19,7 +19,7 @@ demo: .make/demo .make/js
 
 # Each process of the first part has one core and whole files, so that a server is started once.
 test: .make/test .make/js lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not browser' -n auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not browser' -n logical --maxprocesses 4 --dist loadfile
 	$(BIN)/pytest -m browser
 	cd js && $(NPM) test
 
