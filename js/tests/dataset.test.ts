@@ -216,6 +216,17 @@ describe("the preview", () => {
     expect(model.ofKind("preview")).toHaveLength(1);
   });
 
+  it("is not that of the last time when the dialog opens again", async () => {
+    const { maker } = await make({ preview: () => preview() });
+    const close = maker.open();
+    await pass(0);
+    close();
+    maker.open({ kind: "selection" });
+    expect(maker.preview.value).toBeNull();
+    await pass(0);
+    expect(maker.preview.value?.images).toBe(5);
+  });
+
   it("is asked for anew when the selection changes, which Python hears of first", async () => {
     const { model, state, maker } = await make({ preview: () => preview() });
     maker.open({ kind: "selection" });

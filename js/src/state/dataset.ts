@@ -152,7 +152,11 @@ export class DatasetMaker {
   /** A dialog opens: for a source, or for what is most likely meant. Returns what closes it. */
   open(source?: Source): () => void {
     batch(() => {
-      if (this.work.peek().kind === "draft") this.set({ source: source ?? this.#likely() });
+      if (this.work.peek().kind === "draft") {
+        // What was previewed when it was open last may be of another collection.
+        if (this.#visible.peek() === 0) this.preview.value = null;
+        this.set({ source: source ?? this.#likely() });
+      }
       this.#selectedSince = false;
       this.#latestSeen = this.#options.catalogue.latest.peek();
       this.#opened = true;
