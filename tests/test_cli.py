@@ -92,7 +92,7 @@ def test_an_interrupt_says_what_is_kept_and_the_same_command_goes_on(tmp_path):
     child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
     while not store.exists() or (child.poll() is None and _count(store) < 8):
-        time.sleep(0.01)
+        time.sleep(0.05)
     child.send_signal(signal.SIGINT)
     said = child.communicate()[1].replace("\n", "")
     assert child.returncode == 130, said

@@ -412,7 +412,8 @@ def test_an_interpreter_that_exits_neither_hangs_on_a_job_nor_crashes(photos, tm
     assert child.stderr == ""
     again = Gated(batches=1000)
     dw.score(photos, model=again, store=store, progress=False)
-    assert again.seen <= 8
+    # The first picture and its copies are done once it is embedded; nine others may be left.
+    assert again.seen <= 9
 
 
 def test_a_pace_follows_the_last_seconds_and_not_the_whole_run():
