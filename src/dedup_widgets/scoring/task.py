@@ -52,12 +52,8 @@ class ScoringTask:
 
     Attributes
     ----------
-    paths
-        As they are spelled in the frame.
-    given
-        Other columns of the same rows: those of the frame that was passed, if it was one.
     inputs
-        Where both come from.
+        The images, with what comes along.
     within, against
         Whether only images of one part may be duplicates of each other, and whether new ones are
         compared with old ones.
@@ -65,8 +61,7 @@ class ScoringTask:
         As :func:`score` takes them, with its defaults filled in.
     """
 
-    paths: list[str]
-    given: pl.DataFrame | None
+    inputs: Inputs
     near: float
     keep: Sequence[str | keepers.Rule]
     store: Store
@@ -75,9 +70,18 @@ class ScoringTask:
     precision: Precision
     batch_size: int
     workers: int
-    inputs: Inputs
     within: str | None = None
     against: bool = False
+
+    @property
+    def paths(self) -> list[str]:
+        """As they are spelled in the frame."""
+        return self.inputs.paths
+
+    @property
+    def given(self) -> pl.DataFrame | None:
+        """Other columns of the same rows, if there are any."""
+        return self.inputs.given
 
     def load(self) -> Embedder:
         """Load the model."""
@@ -213,8 +217,7 @@ def plan_scoring(
     if not isinstance(model, str | os.PathLike):
         model = load_embedder(model, device, precision)
     return ScoringTask(
-        paths=paths,
-        given=given,
+        inputs=found,
         near=near,
         keep=keep,
         store=open_store(store),
@@ -223,7 +226,6 @@ def plan_scoring(
         precision=precision,
         batch_size=batch_size,
         workers=workers,
-        inputs=found,
         within=within,
         against=against is not None,
     )
