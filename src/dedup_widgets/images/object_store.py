@@ -6,7 +6,7 @@ import os
 import re
 import threading
 from collections import defaultdict
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future, wait
 from datetime import timedelta
 from itertools import takewhile
@@ -189,15 +189,10 @@ class ObjectStore:
     async def _asked(self, path: str) -> Entry | ImageError:
         import obstore
 
-        try:
-            store, key = self._place(path)
-        except ImageError as error:
-            return error
-        async with self._gate:
-            try:
-                return _entry(path, await obstore.head_async(store, key))
-            except Exception as error:
-                return ImageError(f"{path}: {_why(error)}")
+        async def head(store: Any, key: str) -> Entry:
+            return _entry(path, await obstore.head_async(store, key))
+
+        return await self._answer(path, head)
 
     async def _heads(self, paths: Sequence[str], length: int) -> "list[bytes | ImageError]":
         return await asyncio.gather(*(self._head(path, length) for path in paths))
@@ -205,14 +200,23 @@ class ObjectStore:
     async def _head(self, path: str, length: int) -> bytes | ImageError:
         import obstore
 
+        async def start(store: Any, key: str) -> bytes:
+            found = await obstore.get_range_async(store, key, start=0, length=length)
+            return found.to_bytes()
+
+        return await self._answer(path, start)
+
+    async def _answer(
+        self, path: str, ask: Callable[[Any, str], Coroutine[Any, Any, Result]]
+    ) -> Result | ImageError:
+        """Ask the store of a path, when it is its turn; what goes wrong is the answer."""
         try:
             store, key = self._place(path)
         except ImageError as error:
             return error
         async with self._gate:
             try:
-                found = await obstore.get_range_async(store, key, start=0, length=length)
-                return found.to_bytes()
+                return await ask(store, key)
             except Exception as error:
                 return ImageError(f"{path}: {_why(error)}")
 
