@@ -98,6 +98,13 @@ def test_products_are_measured_once_a_machine(own_store, monkeypatch):
     assert fastest("cpu") == kind
 
 
+def test_what_was_measured_lies_in_the_store_whatever_its_folder_is_called(tmp_path, monkeypatch):
+    (tmp_path / "store.v2").mkdir()
+    monkeypatch.setenv("DEDUP_WIDGETS_STORE", str(tmp_path / "store.v2"))
+    processor.remembered("speed", lambda: "fast")
+    assert [file.name for file in (tmp_path / "store.v2").iterdir()] == ["measured.json"]
+
+
 @pytest.mark.parametrize("damage", ["", "no JSON", "[]", "{}", '{"products of vectors": 3}'])
 def test_a_damaged_note_of_what_was_measured_is_measured_again(own_store, damage):
     (own_store.parent / "measured.json").write_text(damage)

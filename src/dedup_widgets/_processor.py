@@ -102,7 +102,7 @@ def _folder() -> Path:
     if not (chosen := os.environ.get("DEDUP_WIDGETS_STORE")):
         return platformdirs.user_cache_path("dedup-widgets", appauthor=False)
     place = Path(chosen).expanduser().absolute()
-    return place.parent if place.suffix else place
+    return place.parent if place.suffix and not place.is_dir() else place
 
 
 def _features() -> set[str]:
