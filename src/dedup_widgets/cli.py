@@ -368,6 +368,8 @@ def _report(frame: pl.DataFrame, seconds: float, near: float = 0.05) -> None:
         rows["there before"] = summary.old
     if summary.from_folders:
         rows["columns"] = summary.about_folders
+    if summary.annotations:
+        rows["annotations"] = summary.about_annotations
     if summary.not_taken:
         rows["not taken"] = summary.about_not_taken
     for name, value in rows.items():

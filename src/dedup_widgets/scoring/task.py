@@ -18,6 +18,7 @@ from dedup_widgets._progress import Progress
 from dedup_widgets._threads import processors
 from dedup_widgets._urls import is_far
 from dedup_widgets.errors import InputError
+from dedup_widgets.frame.annotations import with_annotations
 from dedup_widgets.frame.provenance import Provenance
 from dedup_widgets.frame.scale import NEAR, gamma_of
 from dedup_widgets.frame.schema import COLUMNS, types
@@ -155,7 +156,11 @@ class ScoringTask:
             scores, all_looked = score_in_scope(scope, ranked["fingerprint"], rank, score_rows)
             made = self._provenance(embedder, all_looked)
         scored = _laid_out(facts, readable, scores, made)
-        return scored if given is None else scored.hstack(given)
+        if given is not None:
+            scored = scored.hstack(given)
+        if (found := self.inputs.annotations) is not None:
+            scored = with_annotations(scored, found)
+        return scored
 
     @property
     def rules(self) -> Sequence[str | keepers.Rule]:
