@@ -8,6 +8,7 @@ import pytest
 
 import dedup_widgets as dw
 from dedup_widgets.dataset.tables import read_table
+from dedup_widgets.errors import DatasetError, InputError
 from dedup_widgets.frame.annotations import ANNOTATIONS, is_annotations
 from dedup_widgets.images.annotations import annotations_beside
 
@@ -285,6 +286,20 @@ def test_annotations_reach_tables_and_the_dataset(copies, tmp_path):
             assert boxes(table)[:2] == [[DOG]] * count
 
 
+def test_names_of_categories_follow_the_texts_that_need_them(put, tmp_path, make_photo):
+    put(**{"a/1.png": 1, "a/1.txt": "1 0.5 0.5 0.5 0.5", "a/classes.txt": "cat\ndog\n"})
+    made = dw.create_dataset(score(put.root), "one", root=tmp_path, progress=False)
+    assert made.companions == 2
+    assert boxes(score(made.path / "train")) == [[DOG]]
+    put(**{"b/2.png": 2, "b/2.txt": "1 0.5 0.5 0.5 0.5", "b/classes.txt": "dog\ncat\n"})
+    df = score(put.root)
+    with pytest.warns(UserWarning, match="2 lists of categories"):
+        made = dw.create_dataset(df, "two", root=tmp_path, progress=False)
+    table = read_table(made.path / "train" / "metadata.parquet")
+    assert boxes(table) == [[DOG], [CAT]]
+    assert not list(made.path.rglob("classes.txt"))
+
+
 def test_the_set_that_was_made_is_read_again(copies, tmp_path):
     df = copies(voc(DOG), voc(DOG))
     keep = df.filter(pl.col("keep"))
@@ -292,3 +307,61 @@ def test_the_set_that_was_made_is_read_again(copies, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert boxes(score(made.path / "train")) == boxes(keep)
+
+
+@pytest.mark.parametrize("name", ["coco", "yolo"])
+def test_annotations_go_out_and_come_back(put, tmp_path, name):
+    put(**{f"{split}/images/{n}.png": n for n, split in enumerate(("train", "train", "valid"))})
+    put(
+        **{"train/labels/0.txt": "1 0.5 0.5 0.5 0.5\n0 0.25 0.25 0.1 0.3", "train/labels/1.txt": ""}
+    )
+    put(**{"data.yaml": "names: [cat, dog]\n"})
+    df = score(put.root)
+    if name == "coco":
+        for path in put.root.rglob("labels"):
+            path.rename(tmp_path / "labels before")
+        dw.export(df, put.root / "all.coco.json")
+        again = score(put.root)
+        assert boxes(again) == [its or [] for its in boxes(df)]
+    else:
+        made = dw.export(df, tmp_path / "out")
+        again = score(made)
+        assert again["split"].to_list() == df["split"].to_list()
+        assert boxes(again) == boxes(df)
+        assert (made / "data.yaml").read_text() == (
+            "path: .\ntrain: images/train\nval: images/valid\nnames:\n  0: cat\n  1: dog\n"
+        )
+        assert (made / "images/train/0.png").samefile(put.root / "train/images/0.png")
+
+
+def test_outlines_go_out_and_come_back(put, tmp_path):
+    put(**{"1.png": 1, "1.txt": "0 0 0 0.5 0 0.5 0.5"})
+    df = score(put.root)
+    assert score(dw.export(df, tmp_path / "out"))["annotations"].equals(df["annotations"])
+    document = json.loads(dw.export(df, tmp_path / "a.json", format="coco").read_text())
+    (it,) = document["annotations"]
+    assert (it["segmentation"], it["bbox"]) == ([[0, 0, 80, 0, 80, 60]], [0, 0, 80, 60])
+    assert document["images"][0]["file_name"] == "in/1.png"
+
+
+def test_what_yolo_cannot_hold_is_said(put, tmp_path):
+    put(**{"1.png": 1, "1.xml": voc(DOG, ("dog", [500, 500, 9, 9])), "2.png": 2})
+    with pytest.warns(UserWarning, match="no place for 1 annotation"):
+        made = dw.export(score(put.root), tmp_path / "out")
+    assert (made / "labels/train/1.txt").read_text() == "0 0.5 0.5 0.5 0.5\n"
+    assert not (made / "labels/train/2.txt").exists()
+
+
+def test_an_export_of_annotations_says_what_it_lacks(put, tmp_path):
+    put(**{"1.png": 1})
+    df = score(put.root)
+    with pytest.raises(InputError, match="annotations"):
+        dw.export(df, tmp_path / "a.coco.json")
+    with pytest.raises(InputError, match="must end in"):
+        dw.export(df, tmp_path / "folder")
+    (tmp_path / "folder").mkdir()
+    put(**{"1.xml": voc(DOG)})
+    with pytest.raises(DatasetError, match="exists already"):
+        dw.export(score(put.root), tmp_path / "folder")
+    with pytest.raises(InputError, match="must be 'coco'"):
+        dw.export(df, tmp_path / "a.json", format="voc")

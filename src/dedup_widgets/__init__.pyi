@@ -2,6 +2,7 @@ from . import dataset as dataset
 from . import filters as filters
 from .dataset.annotate import annotate as annotate
 from .dataset.create import create_dataset as create_dataset
+from .dataset.export import export as export
 from .dataset.label_studio import LabelStudio as LabelStudio
 from .errors import AnnotateError as AnnotateError
 from .errors import DatasetError as DatasetError
@@ -11,7 +12,6 @@ from .errors import InputError as InputError
 from .errors import ModelError as ModelError
 from .errors import StoreError as StoreError
 from .frame.collection import Collection as Collection
-from .frame.export import export as export
 from .planning.labels import label_conflicts as label_conflicts
 from .planning.labels import leakage as leakage
 from .planning.labels import merge_labels as merge_labels

@@ -29,7 +29,7 @@ from dedup_widgets.dataset.result import Annotation
 from dedup_widgets.dataset.tables import read_table
 from dedup_widgets.errors import AnnotateError, InputError
 from dedup_widgets.frame.annotations import NAME as ANNOTATIONS
-from dedup_widgets.frame.annotations import categories, is_annotations
+from dedup_widgets.frame.annotations import category_names, is_annotations
 from dedup_widgets.frame.table import require_columns
 
 if TYPE_CHECKING:
@@ -316,8 +316,7 @@ def _categories(metadata: pl.DataFrame) -> list[str]:
     """Return the categories of the annotations, if they are few enough to choose from."""
     if ANNOTATIONS not in metadata.columns or not is_annotations(metadata.schema[ANNOTATIONS]):
         return []
-    names = metadata.select(categories(pl.col(ANNOTATIONS))).to_series()
-    found = names.explode(empty_as_null=False).drop_nulls().unique().sort().to_list()
+    found = category_names(metadata)
     return found if len(found) <= MOST_LABELS else []
 
 

@@ -64,6 +64,13 @@ def categories(value: pl.Expr) -> pl.Expr:
     return value.list.eval(pl.element().struct.field("category"))
 
 
+def category_names(frame: pl.DataFrame) -> list[str]:
+    """Return the categories that the annotations of a frame have, by their names."""
+    names = frame.select(categories(pl.col(NAME))).to_series()
+    found: list[str] = names.explode(empty_as_null=False).drop_nulls().unique().sort().to_list()
+    return found
+
+
 def in_words(column: pl.Series) -> list[str | None]:
     """Return annotations in words.
 
