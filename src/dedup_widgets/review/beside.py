@@ -115,7 +115,8 @@ def facts(session: Session, rows: Sequence[int]) -> list[Fact]:
     )
     formats = zip(values("format"), values("lossless"), strict=True)
     add("format", [f and f + (", lossless" if is_lossless else "") for f, is_lossless in formats])
-    add("taken", [_text(value) for value in values("date_taken")])
+    taken = zip(values("date_taken"), values("utc_offset"), strict=True)
+    add("taken", [local and f"{_text(local)}{_zone(ahead)}" for local, ahead in taken])
     add("modified", [_text(value) for value in values("modified")])
     add("folder", _folders([session.paths[row] for row in rows]))
     sharpness = values("sharpness")
@@ -232,6 +233,13 @@ def _texts(column: pl.Series) -> list[str | None]:
     if is_annotations(column.dtype):
         return [_text(words) for words in in_words(column)]
     return [_text(value) for value in column.to_list()]
+
+
+def _zone(ahead: int | None) -> str:
+    """Return an offset from UTC, in minutes, as clocks have it."""
+    if ahead is None:
+        return ""
+    return f" {'-' if ahead < 0 else '+'}{abs(ahead) // 60:02}:{abs(ahead) % 60:02}"
 
 
 def _text(value: Any) -> str | None:

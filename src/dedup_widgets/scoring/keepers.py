@@ -18,6 +18,7 @@ import polars.selectors as cs
 from numpy.typing import ArrayLike, NDArray
 
 from dedup_widgets.errors import InputError
+from dedup_widgets.frame.moments import in_utc
 from dedup_widgets.frame.table import rows_of, scattered
 from dedup_widgets.scoring.file_names import in_bin, says_copy, stem
 
@@ -68,7 +69,8 @@ def oldest(column: str) -> Rule:
     """Return the rule that prefers the earliest date of a column.
 
     The rule's name alone, ``"oldest"``, stands for the only column of dates that a frame has of
-    its own; without one, for the date in EXIF, and the file's time where there is none.
+    its own; without one, for the date in EXIF, and the file's time where there is none. Dates in
+    EXIF are compared by their offset from UTC, where they have one.
 
     Examples
     --------
@@ -376,6 +378,8 @@ class Ranking:
     """
 
     def __init__(self, facts: pl.DataFrame, rules: Sequence[str | Rule] = DEFAULT) -> None:
+        # Which of two pictures was taken first nobody can tell by the clocks on two walls.
+        facts = in_utc(facts)
         self._facts, self._rules = facts, _resolve(facts, rules)
         self._known: dict[int, pl.Series] = {}
         values = self._evaluated(self._rules, _to_check(facts, self._rules))

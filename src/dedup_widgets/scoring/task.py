@@ -19,6 +19,7 @@ from dedup_widgets._threads import processors
 from dedup_widgets._urls import is_far
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.annotations import with_annotations
+from dedup_widgets.frame.moments import local_and_offset
 from dedup_widgets.frame.provenance import Provenance
 from dedup_widgets.frame.scale import NEAR, gamma_of
 from dedup_widgets.frame.schema import COLUMNS, types
@@ -305,14 +306,14 @@ def _facts(paths: Sequence[str], records: Sequence[FileRecord]) -> pl.DataFrame:
             "completeness": [None] * len(paths),
             "enlarged": [None] * len(paths),
             **columns,
-            "date_taken": taken.str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False),
+            **local_and_offset(taken),
             "modified": [_time(record.entry.version) for record in records],
             "fingerprint": [record.fingerprint for record in records],
             "error": [record.error for record in records],
         },
         schema=types(
             *("path", "completeness", "enlarged", *columns),
-            *("date_taken", "modified", "fingerprint", "error"),
+            *("date_taken", "utc_offset", "modified", "fingerprint", "error"),
         ),
     ).with_columns(spectrum)
 
