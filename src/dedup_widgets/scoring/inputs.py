@@ -21,6 +21,7 @@ from dedup_widgets.frame.tree import columns_of_tree
 from dedup_widgets.images.annotations import annotations_beside
 from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.listing import NotTaken, list_images
+from dedup_widgets.images.shots import shots_of
 
 Labels = Literal["auto", "folders"] | None
 """Whether folders name splits and classes: where that is clear, in any case, or never."""
@@ -83,10 +84,12 @@ def inputs_of(images: Any, labels: Labels, exclude: Sequence[str]) -> Inputs:
             raise InputError("exclude is for folders; leave rows of a frame out by a filter")
         if "path" not in frame.columns:
             _name_the_paths(frame)
-        return Inputs(checked_paths(frame), without_scores(frame.drop("path", strict=False)))
+        paths = checked_paths(frame)
+        return Inputs(paths, _with_shots(paths, without_scores(frame.drop("path", strict=False))))
     found = list_images(images, exclude)
     if labels is None:
-        return Inputs(found.paths, not_taken=found.not_taken, entries=found.entries)
+        shots = _with_shots(found.paths, None)
+        return Inputs(found.paths, shots, [], found.not_taken, found.entries)
     columns = columns_of_tree(found.paths, found.root, sure=labels == "folders")
     annotations, damaged = annotations_beside(found.paths)
     if damaged:
@@ -98,12 +101,20 @@ def inputs_of(images: Any, labels: Labels, exclude: Sequence[str]) -> Inputs:
         )
     return Inputs(
         found.paths,
-        columns if columns.width else None,
+        _with_shots(found.paths, columns if columns.width else None),
         columns.columns,
         found.not_taken | ({DAMAGED: _by_name(damaged)} if damaged else {}),
         found.entries,
         None if annotations.is_empty() else annotations,
     )
+
+
+def _with_shots(paths: list[str], given: pl.DataFrame | None) -> pl.DataFrame | None:
+    """Return the columns that come along, with ``shot`` where there are any and it is free."""
+    shots = shots_of(paths)
+    if shots is None or (given is not None and shots.name in given.columns):
+        return given
+    return shots.to_frame() if given is None else given.with_columns(shots)
 
 
 def _by_name(files: Iterable[str]) -> dict[str, int]:

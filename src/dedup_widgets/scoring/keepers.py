@@ -177,6 +177,12 @@ RULES: dict[str, Rule] = {
     "plain_name": Rule("name that does not say copy", ~says_copy(pl.col("path"))),
     "path": Rule("path that sorts first", pl.col("path"), highest_first=False),
     "exif": Rule("EXIF present", pl.col("exif")),
+    "shot": Rule("with its raw file or live video", pl.col("shot").is_not_null()),
+    "copies_shot": Rule(
+        "of exact copies, one with its raw file or live video",
+        pl.col("shot").is_not_null(),
+        among="copies",
+    ),
     "copies_exif": Rule("of exact copies, one with EXIF", pl.col("exif"), among="copies"),
     "copies_taken": Rule(
         "of exact copies, the one taken first", pl.col("date_taken"), False, among="copies"
@@ -209,7 +215,7 @@ _DATES_OF_FILES = ("date_taken", "modified")
 
 
 DEFAULT = (
-    *("copies_exif", "copies_taken", "copies_modified"),
+    *("copies_shot", "copies_exif", "copies_taken", "copies_modified"),
     *("copies_plain_name", "copies_fewest_bytes"),
     *("completeness", "detail", "pixels", "lossless", "bytes", "sharpness"),
     *("plain_name", "path"),
@@ -256,6 +262,16 @@ def check(rules: Sequence[str | Rule]) -> None:
                 f"there is no keeper rule {rule!r}; choose from: {names}, or make one, such as "
                 "dedup_widgets.keepers.highest('votes')"
             )
+
+
+def about(rule: str | Rule) -> str:
+    """Return what a rule prefers, in words.
+
+    >>> about("sharpness"), about(highest("votes")), about("oldest")
+    ('sharpest', 'highest votes', 'oldest')
+    """
+    found = RULES.get(rule, rule) if isinstance(rule, str) else rule
+    return found.about if isinstance(found, Rule) else found
 
 
 def applicable(columns: Sequence[str]) -> list[str]:
