@@ -18,6 +18,8 @@ from .planning.labels import merge_labels as merge_labels
 from .planning.plan import plan as plan
 from .planning.plan import threshold_curve as threshold_curve
 from .planning.script import script as script
+from .planning.sequences import sequences as sequences
+from .planning.sequences import thin as thin
 from .review.decisions import Decisions as Decisions
 from .review.replay import replay as replay
 from .review.session import Session as Session

@@ -240,7 +240,7 @@ METRICS = (
 """The columns that measure an image, in the order in which they are offered next to the score."""
 
 
-NUMBERED = frozenset({"group", "nearest"})
+NUMBERED = frozenset({"group", "nearest", "sequence"})
 """Columns whose numbers name things and measure nothing."""
 
 
