@@ -59,6 +59,7 @@ quality: .make/demo
 
 screenshots: .make/test .make/js
 	$(BIN)/python scripts/screenshots.py
+	PYTHONPATH=. $(BIN)/python scripts/score_figures.py
 
 # The site, into test-output/site; a broken link or a name that is not documented fails.
 docs: .make/docs
