@@ -117,3 +117,10 @@ def test_a_raw_file_goes_with_its_picture_where_the_keeper_has_the_same(backup, 
     gone = sorted(p.name for p in (tmp_path / "gone").rglob("*") if p.is_file())
     assert gone == (["1.jpg", "1.nef", "2.jpg"] if shots else ["1.jpg", "2.jpg"])
     assert (backup / "b" / "2.nef").exists()
+
+
+def test_rules_by_shots_are_silent_where_there_are_none(put):
+    root = put(**{"1.jpg": 1, "2.jpg": 2})
+    df = dw.score(root, against=put(**{"old/1.jpg": 1}), model="perceptual", progress=False)
+    assert "shot" not in df.columns
+    assert dw.plan(df, keep=["shot", "pixels"])["action"].to_list().count("remove") <= 1

@@ -12,6 +12,7 @@ from .errors import InputError as InputError
 from .errors import ModelError as ModelError
 from .errors import StoreError as StoreError
 from .frame.collection import Collection as Collection
+from .images.videos import frames as frames
 from .planning.labels import label_conflicts as label_conflicts
 from .planning.labels import leakage as leakage
 from .planning.labels import merge_labels as merge_labels

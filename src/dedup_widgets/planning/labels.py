@@ -313,7 +313,7 @@ def _other_boxes(frame: pl.DataFrame, column: str) -> pl.Series:
         frame.select("fingerprint", said=named(column))
         .with_row_index("row")
         .drop_nulls()
-        .filter(pl.len().over(print_) > 1)
+        .filter(pl.col("said").hash().n_unique().over(print_) > 1)
         .sort("fingerprint", maintain_order=True)
     )
     rows, texts = [], []

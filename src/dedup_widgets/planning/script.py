@@ -94,6 +94,11 @@ def script(
     if goes.is_empty():
         raise InputError("the plan removes nothing; there is nothing to write a script for")
     paths = [absolute(path) for path in checked_paths(goes)]
+    if any("://" in path for path in paths):
+        raise InputError(
+            "a script acts on files of this machine, and the plan removes pictures elsewhere or "
+            "frames of videos; leave them out: plan.filter(~pl.col('path').str.contains('://'))"
+        )
     keepers = [absolute(path) for path in goes["keeper"].cast(pl.String)]
     if kept := set(paths) & set(keepers):
         raise InputError(f"{min(kept)} goes and is a keeper; make the plan again")

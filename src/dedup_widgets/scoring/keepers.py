@@ -396,6 +396,8 @@ class Ranking:
     def __init__(self, facts: pl.DataFrame, rules: Sequence[str | Rule] = DEFAULT) -> None:
         # Which of two pictures was taken first nobody can tell by the clocks on two walls.
         facts = in_utc(facts)
+        if "shot" not in facts.columns:  # where no picture has further parts
+            facts = facts.with_columns(shot=None)
         self._facts, self._rules = facts, _resolve(facts, rules)
         self._known: dict[int, pl.Series] = {}
         values = self._evaluated(self._rules, _to_check(facts, self._rules))
@@ -573,7 +575,7 @@ def _is_row_by_row(rule: Rule) -> bool:
 def _to_check(facts: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
     """Return the rows that show whether rules can be applied: none, if the types alone do."""
     needed = {name for rule in rules for name in rule.value.meta.root_names()}
-    texts = needed - {"path", "fingerprint"}
+    texts = needed - {"path", "fingerprint", "shot"}
     return facts if any(facts.schema[name] == pl.String for name in texts) else facts.clear()
 
 
