@@ -247,6 +247,7 @@ deep = np.asarray(coarse).astype(np.uint16) * 256
 made = {
     "8 bit": (Image.merge("RGB", [coarse] * 3), "PNG", 12),
     "JPEG": (Image.merge("RGB", [coarse] * 3), "JPEG", 12),
+    "turned": (Image.merge("RGB", [coarse] * 3), "JPEG", 8),
     "alpha": (alpha, "PNG", 24),
     "16 bit": (Image.fromarray(deep), "PNG", 24),
     "32 bit": (Image.fromarray(deep.astype(np.int32)), "TIFF", 24),
@@ -255,7 +256,9 @@ made = {
 files = {}
 for name, (picture, kind, a_pixel) in made.items():
     file = io.BytesIO()
-    picture.save(file, kind)
+    exif = Image.Exif()
+    exif[0x0112] = 6 if name == "turned" else 1
+    picture.save(file, kind, exif=exif)
     files[name] = file.getvalue(), a_pixel
 del noise, coarse, alpha, deep, made, picture, file
 decode(files["JPEG"][0])

@@ -166,15 +166,20 @@ class _KeptMemory:
 kept_memory = _KeptMemory()
 
 
-def oriented(image: Image.Image) -> Image.Image:
-    """Return a picture the right way up, by its EXIF orientation."""
+def turn_of(image: Image.Image) -> Image.Transpose | None:
+    """Return what brings a picture the right way up, by its EXIF orientation; None if it is."""
     # ImageOps.exif_transpose fails on damaged EXIF data, although the picture is good.
     image.load()
     try:
-        method = _ORIENTATIONS.get(image.getexif().get(_ORIENTATION_TAG, 1))
+        return _ORIENTATIONS.get(image.getexif().get(_ORIENTATION_TAG, 1))
     except Exception:
-        method = None
-    return image if method is None else image.transpose(method)
+        return None
+
+
+def oriented(image: Image.Image) -> Image.Image:
+    """Return a picture the right way up, by its EXIF orientation."""
+    turn = turn_of(image)
+    return image if turn is None else image.transpose(turn)
 
 
 def has_exif(image: Image.Image) -> bool:
