@@ -17,6 +17,7 @@ from dedup_widgets.errors import ImageError
 from dedup_widgets.images import budget, decode
 from dedup_widgets.images.budget import ByteBudget, NoRoomError
 from dedup_widgets.images.depth import tone_map
+from dedup_widgets.images.pillow import kept_memory
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -226,6 +227,24 @@ def test_all_that_is_smaller_than_a_large_picture_is_made_of_its_blocks():
 def test_16_bits_are_brought_to_8_by_the_nearest_tone():
     tones = np.arange(65536, dtype=np.uint16).reshape(256, 256)
     assert (tone_map(tones) == np.floor(tones / 257 + 0.5)).all()
+
+
+def test_memory_is_kept_for_pictures_while_anybody_decodes_many_and_then_as_it_was():
+    core = Image.core
+
+    def settings() -> tuple[int, int]:
+        return core.get_blocks_max(), core.get_block_size()
+
+    before = settings()
+    with kept_memory(2):
+        of_two = settings()
+        with kept_memory(4):
+            of_four = settings()
+        assert settings() == of_two
+    assert settings() == before
+    kept = [blocks * size for blocks, size in (before, of_two, of_four)]
+    assert kept == sorted(kept)
+    assert kept[-1] <= 2**29
 
 
 MEASURE = """
