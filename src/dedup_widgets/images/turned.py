@@ -21,7 +21,7 @@ _FROM_BELOW = {_Turn.FLIP_TOP_BOTTOM, _Turn.ROTATE_180, _Turn.ROTATE_270, _Turn.
 
 
 _COLUMNS = 64
-"""Columns that are turned at a time, at least: as many as lie in a line of the cache or more."""
+"""Columns that are turned at a time, at least: of fewer, too little of each line is fetched."""
 
 
 @dataclass(frozen=True, slots=True)
