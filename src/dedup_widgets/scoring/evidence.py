@@ -1,7 +1,7 @@
 """From what was found of pairs of pictures to numbers and columns of images."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -98,13 +98,16 @@ def completeness(n: int, evidence: EvidenceOfPairs) -> NDArray[np.float32]:
     return complete[picture].round(2).astype(np.float32)
 
 
-def enlarged(n: int, evidence: EvidenceOfPairs, spectra: Sequence[bytes]) -> NDArray[np.bool_]:
+def enlarged(
+    n: int, evidence: EvidenceOfPairs, spectra: Sequence[bytes] | Mapping[int, bytes]
+) -> NDArray[np.bool_]:
     """Tell which of n pictures are enlarged copies of a smaller one.
 
     Parameters
     ----------
     spectra
-        How fine the detail of each picture is; see :func:`dedup_widgets.images.detail.spectrum`.
+        How fine the detail of each confirmed picture is; see
+        :func:`dedup_widgets.images.detail.spectrum`.
 
     Returns
     -------
@@ -138,7 +141,7 @@ def _lacks(found: Evidence) -> float:
 
 
 def evidence_column(
-    fingerprints: Sequence[str], evidence: EvidenceOfPairs, rows: pl.Series
+    fingerprints: Sequence[str] | pl.Series, evidence: EvidenceOfPairs, rows: pl.Series
 ) -> pl.Series:
     """Return the column ``evidence``.
 
