@@ -1,11 +1,13 @@
 from . import dataset as dataset
 from . import filters as filters
+from . import scale as scale
 from .dataset.annotate import annotate as annotate
 from .dataset.create import create_dataset as create_dataset
 from .dataset.label_studio import LabelStudio as LabelStudio
 from .errors import AnnotateError as AnnotateError
 from .errors import DatasetError as DatasetError
 from .errors import DedupError as DedupError
+from .errors import EngineError as EngineError
 from .errors import ImageError as ImageError
 from .errors import InputError as InputError
 from .errors import ModelError as ModelError
@@ -21,9 +23,10 @@ from .planning.script import script as script
 from .review.decisions import Decisions as Decisions
 from .review.replay import replay as replay
 from .review.session import Session as Session
+from .scale import engines as engines
+from .scale.score import score as score
 from .scoring import keepers as keepers
 from .scoring.job import Job as Job
-from .scoring.score import score as score
 from .scoring.uniqueness import uniqueness as uniqueness
 from .search.projection import projection as projection
 from .search.similar import similar as similar

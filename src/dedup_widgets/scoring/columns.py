@@ -68,7 +68,7 @@ def laid_out(facts: pl.DataFrame, scores: pl.DataFrame, made: Provenance) -> pl.
     scores = scores.with_columns(row=facts["error"].is_null().arg_true())
     there = [name for name in COLUMNS if name != "embedding" or name in scores.columns]
     return (
-        facts.drop("completeness", "enlarged")
+        facts.drop("completeness", "enlarged", strict=False)
         .with_row_index("row")
         .join(scores, on="row", how="left", maintain_order="left")
         .with_columns(value.cast(COLUMNS[name].dtype).alias(name) for name, value in SHAPE.items())

@@ -137,11 +137,11 @@ class ScoringTask:
         scope = scope_of(ranked, [Provenance(against=self.against, within=self.within)])
         if scope is None:
             scores, looked = score_rows(np.arange(len(ranked)), None)
-            made = self._provenance(embedder, [looked])
+            made = self.provenance(embedder, [looked])
         else:
             rank = keepers.rank(ranked, self.rules)
             scores, all_looked = score_in_scope(scope, ranked["fingerprint"], rank, score_rows)
-            made = self._provenance(embedder, all_looked)
+            made = self.provenance(embedder, all_looked)
         scores = scores.with_columns(names_of(scores["nearest"], seen["path"]))
         scored = laid_out(facts, scores, made)
         return scored if given is None else scored.hstack(given)
@@ -151,7 +151,8 @@ class ScoringTask:
         """The keeper rules, with what was there before first."""
         return [keepers.OLD_FIRST, *self.keep] if self.against else self.keep
 
-    def _provenance(self, embedder: Embedder, looked: Sequence[Looked]) -> Provenance:
+    def provenance(self, embedder: Embedder, looked: Sequence[Looked]) -> Provenance:
+        """Return how the scores were made, by what was looked at."""
         is_named = isinstance(self.model, str | os.PathLike)
         return Provenance(
             model=lasting_name(self.model) if is_named else embedder.name,
