@@ -17,7 +17,7 @@ from polars.testing import assert_frame_equal
 
 import dedup_widgets as dw
 from dedup_widgets.errors import InputError, ModelError, StoreError
-from dedup_widgets.scale.engines import Here
+from dedup_widgets.scale.jobs import Here
 from dedup_widgets.scale.over import Sizes, score_over
 from dedup_widgets.scale.parts import Run
 from dedup_widgets.scale.shards import LOST, Model, describe_shard
@@ -125,8 +125,10 @@ def test_other_columns_pass_through_and_may_decide(photos, tmp_path):
     paths = [str(path) for path in sorted(photos.iterdir(), reverse=True)]
     given = pl.DataFrame({"path": paths, "votes": [len(path) % 5 for path in paths], "note_": "x"})
     keep = [dw.keepers.highest("votes")]
-    run = over(given, tmp_path / "work", keep=keep)
-    assert_frame_equal(run.collect(), score(given, keep=keep))
+    assert_frame_equal(over(given, tmp_path / "work", keep=keep).collect(), score(given, keep=keep))
+    assert_frame_equal(over(given, tmp_path / "work").collect(), score(given))
+    alone = given.select("path")
+    assert_frame_equal(over(alone, tmp_path / "work").collect(), score(alone))
 
 
 def test_a_folder_without_a_picture_is_one_of_errors(tmp_path):

@@ -5,8 +5,9 @@
 >>> dw.Explorer(run)  # doctest: +SKIP
 """
 
+from dedup_widgets.scale import engines as engines
 from dedup_widgets.scale.parts import Run as Run
 from dedup_widgets.scale.parts import open_run as open  # noqa: A004
 from dedup_widgets.scale.score import run as run
 
-__all__ = ["Run", "open", "run"]
+__all__ = ["Run", "engines", "open", "run"]

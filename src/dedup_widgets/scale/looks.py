@@ -13,7 +13,7 @@ from dedup_widgets.alignment.comparable import comparable
 from dedup_widgets.alignment.confirm import RULES_VERSION, confirm
 from dedup_widgets.alignment.evidence import Evidence
 from dedup_widgets.errors import EngineError, StoreError
-from dedup_widgets.scale.engines import Runner
+from dedup_widgets.scale.jobs import Runner
 from dedup_widgets.scale.shards import read_looks
 from dedup_widgets.scale.work import Work, named
 from dedup_widgets.scoring.pictures import parts_of_pairs, read_evidence

@@ -36,8 +36,8 @@ from dedup_widgets.scale.blocks import (
     tile_file,
     tiles,
 )
-from dedup_widgets.scale.engines import Engine, Here, Runner
 from dedup_widgets.scale.found import Pictures, fold
+from dedup_widgets.scale.jobs import Engine, Here, Runner
 from dedup_widgets.scale.looks import Looks
 from dedup_widgets.scale.manifest import FILE, SHARD_FILES, Manifest
 from dedup_widgets.scale.parts import ORDER, PICTURE, Run
@@ -289,9 +289,8 @@ def _facts_to_rank(
         pl.Series("path", task.paths, pl.String).gather(order),
         *(pl.lit(None, dtype).alias(it) for it, dtype in types("completeness", "enlarged").items()),
     )
-    if given is None:
-        return facts
-    return facts.hstack(given.select(it for it in given.columns if it in needed)[order])
+    ranked = [] if given is None else [given[it].gather(order) for it in needed & {*given.columns}]
+    return facts.hstack(ranked)
 
 
 def _by_shard(place: pl.DataFrame) -> Iterator[tuple[int, pl.Series]]:
@@ -383,7 +382,7 @@ def _write(
     """Write the frame, a part a shard."""
     seen = paths.filter(readable)
     numbers = scores.select("uniqueness", "group", "keep", "nearest", "completeness", "enlarged")
-    given = task.given
+    given = task.given if task.given is not None and task.given.width else None
     extra = b"" if given is None else given.hash_rows().to_numpy().tobytes()
     contents = [it.fill_null(0).to_numpy().tobytes() for it in numbers.cast(pl.Float64)]
     name = named(made.text, *shards, *(place[it].to_numpy().tobytes() for it in place.columns))
@@ -405,7 +404,7 @@ def _write(
         work.write_table(file, table)
         parts.append((file, shards[shard]))
         start, first = part.stop, first + count
-    after = None if given is None or not given.width else given.columns[0]
+    after = None if given is None else given.columns[0]
     run = Run(work, parts, len(place), dimensions, after)
     run.write()
     return run

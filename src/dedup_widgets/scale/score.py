@@ -10,7 +10,7 @@ import dedup_widgets.scoring.keepers as keepers
 from dedup_widgets._progress import Progress
 from dedup_widgets.errors import InputError
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
-from dedup_widgets.scale.engines import Engine
+from dedup_widgets.scale.jobs import Engine
 from dedup_widgets.scale.over import score_over
 from dedup_widgets.scale.parts import Run
 from dedup_widgets.scale.work import Work
