@@ -70,6 +70,14 @@ def test_the_site_is_built_without_a_broken_link_and_needs_no_other_host(tmp_pat
     assert [page.name for page in pages if loads.search(page.read_text(encoding="utf-8"))] == []
 
 
+def test_workflows_run_what_was_looked_at():
+    # A tag can be moved to other code; a commit cannot.
+    files = (ROOT / ".github/workflows").glob("*.yml")
+    used = re.findall(r"uses: (.*)", "".join(file.read_text() for file in files))
+    assert used
+    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", it) for it in used)
+
+
 def test_workflows_are_what_the_code_host_reads():
     files = sorted(map(str, (ROOT / ".github/workflows").glob("*.yml")))
     assert files

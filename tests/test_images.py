@@ -507,7 +507,7 @@ def test_the_format_is_read_from_the_content(photo, format):  # noqa: A002
     [
         ("PNG", {}, True),
         ("BMP", {}, True),
-        ("GIF", {}, True),
+        ("GIF", {}, None),
         ("JPEG", {}, False),
         ("AVIF", {}, False),
         ("HEIF", {}, False),
@@ -521,6 +521,20 @@ def test_the_format_is_read_from_the_content(photo, format):  # noqa: A002
 )
 def test_lossless_is_told(photo, format, options, lossless):  # noqa: A002
     assert decode(saved(photo, format, **options)).facts.lossless is lossless
+
+
+@pytest.mark.parametrize("mode", ["P", "RGB"])
+def test_a_photo_in_a_palette_is_not_called_lossless(photo, mode):
+    reduced = photo.quantize(64).convert(mode)
+    assert decode(saved(reduced, "PNG")).facts.lossless is None
+    assert decode(saved(reduced.convert("L"), "PNG")).facts.lossless is True
+
+
+def test_a_drawing_of_few_colours_is_lossless():
+    drawing = Image.new("RGB", (200, 100), "white")
+    drawing.paste((200, 30, 30), (20, 20, 60, 40))
+    for saved_as in (drawing, drawing.quantize(16)):
+        assert decode(saved(saved_as, "PNG")).facts.lossless is True
 
 
 def test_an_animated_webp_tells_lossless_by_its_frames(make_photo):

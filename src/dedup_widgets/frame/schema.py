@@ -166,7 +166,12 @@ COLUMNS = {
         Column("format", pl.String(), "fact", "what the file is by its content, such as jpeg"),
         Column("mode", pl.String(), "fact", "its pixels as Pillow calls them, such as RGB"),
         Column("frames", pl.UInt32(), "fact", "frames of an animation, pages of a TIFF"),
-        Column("lossless", pl.Boolean(), "fact", "whether the file keeps every pixel as it was"),
+        Column(
+            "lossless",
+            pl.Boolean(),
+            "fact",
+            "whether the file keeps every pixel as it was; null for a photo in at most 256 colours",
+        ),
         Column(
             "exif",
             pl.Boolean(),

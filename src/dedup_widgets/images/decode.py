@@ -29,6 +29,7 @@ from dedup_widgets.images.exif import camera, gps
 from dedup_widgets.images.formats import (
     MAX_PIXELS_OF_ALL_FRAMES,
     check_size,
+    has_few_colours,
     is_lossless,
     sniff,
     undecodable,
@@ -50,7 +51,7 @@ from dedup_widgets.images.side_parts import File, mended
 T = TypeVar("T")
 
 
-DECODER_VERSION = 8
+DECODER_VERSION = 9
 """Raised when `decode` or `thumbnail` changes its results: those in a store are then outdated."""
 
 
@@ -89,8 +90,9 @@ class Facts:
     frames : int
         Frames of an animation, pages of a TIFF; 1 for a plain picture. Embedded previews,
         thumbnails and maps of depth or gain are none.
-    lossless : bool
-        True for PNG, BMP, GIF, lossless WebP and TIFF that is not JPEG-compressed.
+    lossless : bool or None
+        True for PNG, BMP, GIF, lossless WebP and TIFF that is not JPEG-compressed. None for a
+        photo of which such a file keeps 256 colours or fewer: that is worse than JPEG.
     brightness, contrast, sharpness : float
         See `dedup_widgets.images.quality`.
     exif : bool
@@ -115,7 +117,7 @@ class Facts:
     format: str
     mode: str
     frames: int
-    lossless: bool
+    lossless: bool | None
     exif: bool
     brightness: float
     contrast: float
@@ -349,8 +351,12 @@ def _read(
     luma = reduced.convert("L")
     measured = grey(luma)
     counts = tones(measured)
-    if has_tones_of_a_page(counts):
+    is_page = has_tones_of_a_page(counts)
+    if is_page:
         layers.insert(0, layer("page", luma))
+    lossless: bool | None = is_lossless(data, name, image)
+    if lossless and not is_page and has_few_colours(rgb):
+        lossless = None
     waves = spectrum(rgb)
     facts = Facts(
         width=rgb.width,
@@ -359,7 +365,7 @@ def _read(
         format=name.lower(),
         mode=mode,
         frames=frames,
-        lossless=is_lossless(data, name, image),
+        lossless=lossless,
         exif=exif,
         brightness=brightness(counts),
         contrast=contrast(counts),
