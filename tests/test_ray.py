@@ -229,7 +229,9 @@ def test_a_start_that_fails_is_tried_again_and_then_said(monkeypatch):
     monkeypatch.setattr(ray, "shutdown", lambda: None)
     monkeypatch.setattr("dedup_widgets.scale.engines.PAUSE", 0.0)
     with (
-        pytest.raises(EngineError, match="4 times over; the last time: .*timed out during startup"),
+        pytest.raises(
+            EngineError, match=r"4 times over; the last time: .*timed out during startup"
+        ),
         dw.engines.Ray().started(),
     ):
         pass

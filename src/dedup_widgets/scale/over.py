@@ -384,7 +384,7 @@ def _write(
     numbers = scores.select("uniqueness", "group", "keep", "nearest", "completeness", "enlarged")
     given = task.given if task.given is not None and task.given.width else None
     extra = b"" if given is None else given.hash_rows().to_numpy().tobytes()
-    contents = [it.fill_null(0).to_numpy().tobytes() for it in numbers.cast(pl.Float64)]
+    contents = [named(it.cast(pl.Float64).fill_null(0).to_numpy().tobytes()) for it in numbers]
     name = named(made.text, *shards, *(place[it].to_numpy().tobytes() for it in place.columns))
     name = named(name, extra, *contents)
     parts: list[tuple[str, str]] = []

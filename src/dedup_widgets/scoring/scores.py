@@ -174,22 +174,19 @@ def decide(
         As :func:`score_pictures` does, without the vectors.
     """
     names = seen["fingerprint"].gather(nearest.rows)
+    of_row = np.empty(len(seen), np.int32)  # the picture of each image
+    of_row[nearest.order] = nearest.representative
 
     def completed(evidence: EvidenceOfPairs) -> pl.DataFrame:
         """Return the facts with what the evidence says is missing in each picture."""
         n = len(names)
         shown = sorted({it for pair, both in evidence.items() if both.is_confirmed for it in pair})
         fine = map(bytes.fromhex, spectra(nearest.rows[shown].tolist()))
-        by_name = pl.DataFrame(
-            {
-                "fingerprint": names,
-                "completeness": completeness(n, evidence),
-                "enlarged": enlarged(n, evidence, dict(zip(shown, fine, strict=True))),
-            },
-            schema_overrides={"fingerprint": pl.String},
+        is_enlarged = enlarged(n, evidence, dict(zip(shown, fine, strict=True)))
+        return seen.with_columns(
+            completeness=pl.Series(completeness(n, evidence)[of_row]),
+            enlarged=pl.Series(is_enlarged[of_row]),
         )
-        rest = seen.drop("completeness", "enlarged")
-        return rest.join(by_name, on="fingerprint", how="left", maintain_order="left")
 
     def ranked(evidence: EvidenceOfPairs) -> NDArray[np.int64]:
         return keepers.rank(completed(evidence), keep)[nearest.rows]
