@@ -131,6 +131,19 @@ def test_other_columns_pass_through_and_may_decide(photos, tmp_path):
     assert_frame_equal(over(alone, tmp_path / "work").collect(), score(alone))
 
 
+@pytest.mark.parametrize("labels", ["auto", "folders"])
+def test_labels_and_annotations_of_files_are_those_of_score(photos, tmp_path, make_photo, labels):
+    for label in ("cats", "dogs"):
+        (photos / label).mkdir()
+        for seed in range(3):
+            file = photos / label / f"{label}-{seed}.png"
+            make_photo(seed + 40).save(file)
+            file.with_suffix(".txt").write_text("0 0.5 0.5 0.25 0.5\n")
+    frame = over(photos, tmp_path / "work", labels=labels).collect()
+    assert frame["annotations"].list.len().sum() == 6
+    assert_frame_equal(frame, score(photos, labels=labels))
+
+
 def test_a_folder_without_a_picture_is_one_of_errors(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.png").write_bytes(b"nothing")

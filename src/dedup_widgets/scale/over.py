@@ -19,6 +19,8 @@ import dedup_widgets.scoring.keepers as keepers
 from dedup_widgets._paths import absolute
 from dedup_widgets._progress import Progress, steps
 from dedup_widgets.errors import EngineError, ImageError, InputError
+from dedup_widgets.frame.annotations import NAME as ANNOTATIONS
+from dedup_widgets.frame.annotations import with_annotations
 from dedup_widgets.frame.provenance import Provenance
 from dedup_widgets.frame.scale import gamma_of, radius_of
 from dedup_widgets.frame.schema import types
@@ -383,10 +385,11 @@ def _write(
     seen = paths.filter(readable)
     numbers = scores.select("uniqueness", "group", "keep", "nearest", "completeness", "enlarged")
     given = task.given if task.given is not None and task.given.width else None
-    extra = b"" if given is None else given.hash_rows().to_numpy().tobytes()
+    drawn = task.inputs.annotations
+    extra = [it.hash_rows().to_numpy().tobytes() for it in (given, drawn) if it is not None]
     contents = [named(it.cast(pl.Float64).fill_null(0).to_numpy().tobytes()) for it in numbers]
     name = named(made.text, *shards, *(place[it].to_numpy().tobytes() for it in place.columns))
-    name = named(name, extra, *contents)
+    name = named(name, *extra, *contents)
     parts: list[tuple[str, str]] = []
     start = first = dimensions = 0
     for shard, at in _by_shard(place):
@@ -398,13 +401,16 @@ def _write(
         table = laid_out(facts, own.with_columns(names_of(own["nearest"], seen)), made)
         if given is not None:
             table = table.hstack(given[order])
+        if drawn is not None:
+            table = with_annotations(table, drawn)
         dimensions = max(dimensions, facts["dimensions"][0])
         table = table.with_columns(order.alias(ORDER), facts["picture"].alias(PICTURE))
         file = f"frame/{name}/{len(parts):06}.parquet"
         work.write_table(file, table)
         parts.append((file, shards[shard]))
         start, first = part.stop, first + count
-    after = None if given is None else given.columns[0]
+    further = [] if given is None else given.columns
+    after = next(iter([*further, *([] if drawn is None else [ANNOTATIONS])]), None)
     run = Run(work, parts, len(place), dimensions, after)
     run.write()
     return run
