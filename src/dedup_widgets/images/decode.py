@@ -103,7 +103,8 @@ class Facts:
         Maker and model, and degrees north and east, by its EXIF data; see
         `dedup_widgets.images.exif`.
     date_taken : str or None
-        When it was taken by its EXIF data: the camera's local time, by ISO 8601.
+        When it was taken by its EXIF data: the camera's local time, by ISO 8601, with parts of a
+        second and its offset from UTC as far as they are known.
     spectrum : str
         How fine its detail is, as 62 hexadecimal digits, or empty; see
         `dedup_widgets.images.detail.spectrum`. For comparing copies: no column of a frame.

@@ -3,10 +3,11 @@
 import contextlib
 import ctypes
 import io
+import re
 import threading
 import warnings
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import Any
 
@@ -29,7 +30,14 @@ _ORIENTATION_TAG = 0x0112
 _EXIF_IFD_TAG = 0x8769
 
 
-_DATE_TAKEN_TAG = 0x9003
+_DATE_TAKEN_TAG, _SUBSECONDS_TAG = 0x9003, 0x9291
+
+
+_OFFSET_TAGS = (0x9011, 0x9012, 0x9010)
+"""OffsetTimeOriginal, of the digital picture, and of the last change."""
+
+
+_OFFSET = re.compile(r"(?:([+-])(0\d|1[0-4]):?([0-5]\d)|Z)")
 
 
 _TAGS_OF_STORING = {
@@ -202,13 +210,27 @@ def has_exif(image: Image.Image) -> bool:
 
 
 def date_taken(image: Image.Image) -> str | None:
-    """Return the camera's local time in EXIF (DateTimeOriginal), by ISO 8601; None without it."""
+    """Return the camera's local time in EXIF (DateTimeOriginal), by ISO 8601; None without it.
+
+    With parts of a second and the offset from UTC, where they are there too.
+    """
     try:
         exif = image.getexif()
         if not exif:
             return None
-        text = exif.get_ifd(_EXIF_IFD_TAG).get(_DATE_TAKEN_TAG) or exif.get(_DATE_TAKEN_TAG)
-        return datetime.strptime(str(text).strip("\0 "), "%Y:%m:%d %H:%M:%S").isoformat()
+        tags = dict(exif) | dict(exif.get_ifd(_EXIF_IFD_TAG))
+        text = str(tags.get(_DATE_TAKEN_TAG)).strip("\0 ")
+        moment = datetime.strptime(text, "%Y:%m:%d %H:%M:%S")
+        part = re.fullmatch(r"\d{1,9}", str(tags.get(_SUBSECONDS_TAG)).strip("\0 "))
+        if part:
+            moment = moment.replace(microsecond=int(part[0].ljust(6, "0")[:6]))
+        offsets = (_OFFSET.fullmatch(str(tags.get(tag)).strip("\0 ")) for tag in _OFFSET_TAGS)
+        offset = next(filter(None, offsets), None)
+        if offset:
+            sign, hours, minutes = offset[1] or "+", offset[2] or 0, offset[3] or 0
+            ahead = timedelta(hours=int(hours), minutes=int(minutes))
+            moment = moment.replace(tzinfo=timezone(-ahead if sign == "-" else ahead))
+        return moment.isoformat()
     except Exception:
         # Cameras whose clock is not set write zeros or spaces.
         return None
