@@ -21,7 +21,7 @@ _FROM_BELOW = {_Turn.FLIP_TOP_BOTTOM, _Turn.ROTATE_180, _Turn.ROTATE_270, _Turn.
 
 
 _COLUMNS = 64
-"""Columns that are turned at a time, at least: of fewer, too little of each line is fetched."""
+"""Columns that are turned at a time, at least: with fewer, each line is fetched too often."""
 
 
 @dataclass(frozen=True, slots=True)
