@@ -32,6 +32,16 @@ def test_every_public_name_is_in_the_reference():
     assert sorted(named) == sorted(dw.__all__)
 
 
+ERRORS = [name for name in dw.__all__ if name.endswith("Error")]
+MODULES = ["dataset", "filters", "keepers", "scale", "engines"]
+
+
+# A Job is made by score_async, whose example shows it.
+@pytest.mark.parametrize("name", sorted({*dw.__all__} - {*ERRORS, *MODULES, "Job"}))
+def test_every_public_name_has_an_example(name):
+    assert ">>>" in getattr(dw, name).__doc__
+
+
 @pytest.mark.parametrize("name", dw.__all__)
 def test_every_public_name_is_documented(name):
     thing = getattr(dw, name)

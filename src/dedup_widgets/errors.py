@@ -11,6 +11,15 @@ class DedupError(Exception):
 
     A notebook shows what it says, and the line that it comes of; ``%tb`` shows the traceback.
     Passwords, signatures and tokens are left out of what it says.
+
+    Examples
+    --------
+    >>> import dedup_widgets as dw
+    >>> try:
+    ...     dw.Explorer({"path": 3})
+    ... except dw.DedupError as error:
+    ...     print(type(error).__name__)
+    InputError
     """
 
     _was_shown = False

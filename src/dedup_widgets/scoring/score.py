@@ -133,6 +133,17 @@ def score(
     --------
     score_async : The same in the background.
     uniqueness : The same rules for vectors of your own.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as store:
+    ...     for name in ("a.png", "b.png"):
+    ...         Image.linear_gradient("L").save(f"{folder}/{name}")
+    ...     df = score(folder, model="perceptual", store=store, progress=False)
+    >>> df["kind"].to_list(), df["keep"].to_list(), df["uniqueness"].to_list()
+    (['exact', 'exact'], [True, False], [1.0, 0.0])
     """
     task = plan_scoring(
         images,

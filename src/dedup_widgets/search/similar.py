@@ -85,6 +85,15 @@ def similar(
         When the model cannot be loaded.
     ImageError
         When the query is a file that cannot be read as a picture.
+
+    Examples
+    --------
+    >>> frame = pl.DataFrame(
+    ...     {"path": ["/a.jpg", "/b.jpg", "/c.jpg"], "embedding": [[1, 0], [0.8, 0.6], [0, 1]]},
+    ...     schema_overrides={"embedding": pl.Array(pl.Float32, 2)},
+    ... )
+    >>> similar(frame, "/a.jpg", k=2).select("path", "distance").rows()
+    [('/b.jpg', 0.20000000298023224), ('/c.jpg', 1.0)]
     """
     if k < 0:
         raise InputError(f"k is {k}; it must be 0 or more")
