@@ -92,9 +92,9 @@ def in_words(column: pl.Series) -> list[str | None]:
 
 
 def count_annotations(frame: pl.DataFrame) -> dict[str, int]:
-    """Count ``images`` with annotated objects, the ``objects``, their ``categories``, and ``empty``.
+    """Count ``images`` with annotated objects, the ``objects`` and their ``categories``.
 
-    Those are images that were looked at and show none. Nothing where a frame has no such column.
+    And ``empty``: images that were looked at and show none. Nothing without such a column.
     """
     if NAME not in frame.columns or not is_annotations(frame.schema[NAME]):
         return {}
