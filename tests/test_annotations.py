@@ -365,3 +365,12 @@ def test_an_export_of_annotations_says_what_it_lacks(put, tmp_path):
         dw.export(score(put.root), tmp_path / "folder")
     with pytest.raises(InputError, match="must be 'coco'"):
         dw.export(df, tmp_path / "a.json", format="voc")
+
+
+def test_masks_are_known_by_their_path(put):
+    put(**{"images/1.jpg": 1, "images/2.jpg": 2, "masks/1.png": 3, "3.jpg": 3, "3_mask.png": 4})
+    df = score(put.root)
+    found = {path.rpartition("/")[2]: mask for path, mask in df.select("path", "mask_path").rows()}
+    expected = {"1.jpg": "masks/1.png", "2.jpg": None, "3.jpg": "3_mask.png"}
+    assert found == {name: mask and str(put.root / mask) for name, mask in expected.items()}
+    assert "mask_path" not in score(put.root, labels=None).columns
