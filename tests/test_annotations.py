@@ -374,3 +374,24 @@ def test_masks_are_known_by_their_path(put):
     expected = {"1.jpg": "masks/1.png", "2.jpg": None, "3.jpg": "3_mask.png"}
     assert found == {name: mask and str(put.root / mask) for name, mask in expected.items()}
     assert "mask_path" not in score(put.root, labels=None).columns
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"categories": 5},
+        {"categories": [None, {"id": 1}]},
+        {"annotations": [{"image_id": 0, "category_id": None, "bbox": {}}]},
+        {"annotations": [{"image_id": [], "category_id": {}}]},
+        {"images": [{"id": None, "file_name": ["1.jpg"]}]},
+    ],
+)
+def test_a_strange_coco_file_stops_nothing(put, changed):
+    put(**{"1.jpg": 1, "all.json": coco(["1.jpg"], [("1.jpg", 1, DOG[1])]) | changed})
+    assert len(annotations_beside([str(put.root / "1.jpg")])[0]) <= 1
+
+
+@pytest.mark.parametrize("text", ["names: {.inf: a}", "names: {null: a}", "{", "names: *x", "- a"])
+def test_strange_names_of_categories_leave_their_numbers(put, text):
+    put(**{"1.jpg": 1, "1.txt": "1 0.5 0.5 0.5 0.5", "data.yaml": text})
+    assert boxes(score(put.root)) == [[("1", DOG[1])]]
