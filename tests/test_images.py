@@ -174,6 +174,19 @@ def test_another_colour_profile_counts_and_is_shown(photo):
     assert shown[2] > shown[0]
 
 
+def test_colours_are_converted_as_lcms_does_in_many_threads_at_once(photo):
+    profile = profile_with_other_primaries()
+    expected = ImageCms.profileToProfile(
+        photo,
+        ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+        ImageCms.createProfile("sRGB"),
+        outputMode="RGB",
+    )
+    with ThreadPoolExecutor(8) as pool:
+        shown = list(pool.map(pixels, [saved(photo, icc_profile=profile)] * 40))
+    assert all((one == np.asarray(expected)).all() for one in shown)
+
+
 def test_a_damaged_profile_is_readable_and_counts(photo):
     data = saved(photo, icc_profile=b"no profile at all" * 20)
     assert (pixels(data) == np.asarray(photo)).all()

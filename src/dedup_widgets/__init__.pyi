@@ -1,5 +1,6 @@
 from . import dataset as dataset
 from . import filters as filters
+from . import scale as scale
 from .dataset.annotate import annotate as annotate
 from .dataset.create import create_dataset as create_dataset
 from .dataset.export import export as export
@@ -7,6 +8,7 @@ from .dataset.label_studio import LabelStudio as LabelStudio
 from .errors import AnnotateError as AnnotateError
 from .errors import DatasetError as DatasetError
 from .errors import DedupError as DedupError
+from .errors import EngineError as EngineError
 from .errors import ImageError as ImageError
 from .errors import InputError as InputError
 from .errors import ModelError as ModelError
@@ -24,9 +26,10 @@ from .planning.sequences import thin as thin
 from .review.decisions import Decisions as Decisions
 from .review.replay import replay as replay
 from .review.session import Session as Session
+from .scale import engines as engines
+from .scale.score import score as score
 from .scoring import keepers as keepers
 from .scoring.job import Job as Job
-from .scoring.score import score as score
 from .scoring.uniqueness import uniqueness as uniqueness
 from .search.projection import projection as projection
 from .search.similar import similar as similar

@@ -73,6 +73,18 @@ class StoreError(DedupError):
     """A file of the store cannot be opened or written."""
 
 
+class EngineError(DedupError):
+    """What runs the work on other machines cannot be started, or lost a job again and again."""
+
+    @classmethod
+    def of(cls, what: str, job: object) -> "EngineError":
+        """Return the error of a job that no process outlives."""
+        return cls(
+            f"{what} ended each process that tried it ({job}): it may need more memory; give jobs "
+            "more of it, dedup_widgets.engines.Ray(memory=…), and run it again"
+        )
+
+
 class DatasetError(DedupError):
     """A dataset cannot be written, or is not what was asked for; nothing was left on disk."""
 

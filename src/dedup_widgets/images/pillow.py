@@ -50,8 +50,13 @@ _TAGS_OF_STORING = {
 
 _CORE = Image.core  # type: ignore[attr-defined]
 
-_BLOCKS_A_WORKER, _MOST_BLOCKS = 6, 32
-"""Blocks of 16 megabytes of pictures that are gone: of about one of 24 megapixels a thread."""
+_BLOCK = 2**21
+"""Bytes of a block. A block that serves a picture of another size is cut or grown, and what it
+grows by the system has to clear: so the less it can be, the better."""
+
+
+_BLOCKS_A_WORKER, _MOST_BLOCKS = 48, 256
+"""Blocks of pictures that are gone: of about one of 24 megapixels a thread."""
 
 
 def open_image(data: bytes, name: str, page: int = 0) -> ImageFile.ImageFile:
@@ -152,7 +157,7 @@ class _KeptMemory:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._asked: list[int] = []
-        self._before = 0
+        self._blocks, self._size = 0, 0
 
     @contextlib.contextmanager
     def __call__(self, workers: int) -> Iterator[None]:
@@ -160,29 +165,37 @@ class _KeptMemory:
         blocks = min(_BLOCKS_A_WORKER * workers, _MOST_BLOCKS)
         with self._lock:
             if not self._asked:
-                self._before = _CORE.get_blocks_max()
+                self._blocks, self._size = _CORE.get_blocks_max(), _CORE.get_block_size()
+                _CORE.set_block_size(_BLOCK)
             self._asked.append(blocks)
-            _CORE.set_blocks_max(max(self._before, *self._asked))
+            _CORE.set_blocks_max(max(self._blocks, *self._asked))
         try:
             yield
         finally:
             with self._lock:
                 self._asked.remove(blocks)
-                _CORE.set_blocks_max(max([self._before, *self._asked]))
+                _CORE.set_blocks_max(max([self._blocks, *self._asked]))
+                if not self._asked:
+                    _CORE.set_block_size(self._size)
 
 
 kept_memory = _KeptMemory()
 
 
-def oriented(image: Image.Image) -> Image.Image:
-    """Return a picture the right way up, by its EXIF orientation."""
+def turn_of(image: Image.Image) -> Image.Transpose | None:
+    """Return what brings a picture the right way up, by its EXIF orientation; None if it is."""
     # ImageOps.exif_transpose fails on damaged EXIF data, although the picture is good.
     image.load()
     try:
-        method = _ORIENTATIONS.get(image.getexif().get(_ORIENTATION_TAG, 1))
+        return _ORIENTATIONS.get(image.getexif().get(_ORIENTATION_TAG, 1))
     except Exception:
-        method = None
-    return image if method is None else image.transpose(method)
+        return None
+
+
+def oriented(image: Image.Image) -> Image.Image:
+    """Return a picture the right way up, by its EXIF orientation."""
+    turn = turn_of(image)
+    return image if turn is None else image.transpose(turn)
 
 
 def has_exif(image: Image.Image) -> bool:

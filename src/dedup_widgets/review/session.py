@@ -58,10 +58,11 @@ from dedup_widgets.review.steps import (
 )
 from dedup_widgets.review.view import View, ViewState
 from dedup_widgets.review.watched import Change
+from dedup_widgets.scale.parts import Run
+from dedup_widgets.scale.score import score as score_images
+from dedup_widgets.scoring.add_scores import add_scores
 from dedup_widgets.scoring.job import Job
 from dedup_widgets.scoring.keepers import Rule
-from dedup_widgets.scoring.score import add_scores
-from dedup_widgets.scoring.score import score as score_images
 from dedup_widgets.store.open import Store, open_store
 
 MAX_NOT_DUPLICATE_PAIRS = 200_000
@@ -77,7 +78,9 @@ class Session(View):
         A frame of :func:`dedup_widgets.score`; any other Polars, pandas or pyarrow table with a
         column of paths; or what ``score`` accepts: a directory, a glob, a list of paths. Missing
         scores are computed, from the ``embedding`` column where the frame has one, else from the
-        images. Or a :class:`dedup_widgets.Job`, of which it shows what is scored so far.
+        images. Or a :class:`dedup_widgets.Job`, of which it shows what is scored so far; or a run
+        of :func:`dedup_widgets.scale.open`, of which it shows the images in groups where all would
+        be more than a million.
     path
         The column of paths.
     score
@@ -141,6 +144,8 @@ class Session(View):
         restore: bool = False,
     ) -> None:
         is_job = isinstance(data, Job)
+        if isinstance(data, Run):
+            data = data.to_review()
         store = data.store if is_job and store is None else open_store(store)
 
         def run(images: Any) -> pl.DataFrame:

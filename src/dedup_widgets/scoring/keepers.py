@@ -308,6 +308,12 @@ def named(facts: pl.DataFrame) -> dict[str, Rule]:
     return rules
 
 
+def looked_at(facts: pl.DataFrame, rules: Sequence[str | Rule] = DEFAULT) -> set[str]:
+    """Return the columns of facts that :func:`rank` looks at by these rules."""
+    chosen = _resolve(facts, rules)
+    return {"fingerprint", *(name for rule in chosen for name in rule.value.meta.root_names())}
+
+
 def rank(facts: pl.DataFrame, rules: Sequence[str | Rule] = DEFAULT) -> NDArray[np.int64]:
     """Rank images as keepers, 0 for the best.
 

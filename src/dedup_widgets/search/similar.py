@@ -104,7 +104,7 @@ def similar(
         return images.frame(text, k)
     embedder = embedder_of(images.made, model, device, precision)
     if pixels is not None:
-        vector = embedder.encode([embedder.prepare(decode(pixels).rgb)])[0]
+        vector = embedder.encode([embedder.prepare(decode(pixels).reduced)])[0]
     elif Path(text).suffix.lower() in IMAGE_SUFFIXES or _is_file(text):
         data = source_for(text).read(text)
         try:
