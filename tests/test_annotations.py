@@ -11,6 +11,8 @@ from dedup_widgets.dataset.tables import read_table
 from dedup_widgets.errors import DatasetError, InputError
 from dedup_widgets.frame.annotations import ANNOTATIONS, is_annotations
 from dedup_widgets.images.annotations import annotations_beside
+from dedup_widgets.review.beside import facts
+from dedup_widgets.review.report import failed, findings
 
 
 def score(images, **options):
@@ -395,3 +397,17 @@ def test_a_strange_coco_file_stops_nothing(put, changed):
 def test_strange_names_of_categories_leave_their_numbers(put, text):
     put(**{"1.jpg": 1, "1.txt": "1 0.5 0.5 0.5 0.5", "data.yaml": text})
     assert boxes(score(put.root)) == [[("1", DOG[1])]]
+
+
+def test_what_is_on_two_pictures_is_told_beside_each_other_and_in_the_report(copies, tmp_path):
+    review = dw.Session(copies(voc(DOG, DOG, CAT), voc()))
+    (told,) = (it for it in facts(review, [0, 1]) if it.name == "annotations")
+    assert told.texts == ["dog ×2, cat", "no objects"]
+    page = review.report(tmp_path / "report.html").read_text()
+    assert "dog ×2, cat" in page
+    assert "bbox" not in page
+
+
+def test_a_check_fails_on_annotations_that_disagree(copies):
+    found = findings(dw.Session(copies(voc(DOG), voc(CAT))))
+    assert failed(found, ["label-conflict"]) == ["label-conflict"]
