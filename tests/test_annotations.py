@@ -11,6 +11,8 @@ from dedup_widgets.dataset.tables import read_table
 from dedup_widgets.errors import DatasetError, InputError
 from dedup_widgets.frame.annotations import ANNOTATIONS, is_annotations
 from dedup_widgets.images.annotations import annotations_beside
+from dedup_widgets.review.beside import facts
+from dedup_widgets.review.report import failed, findings
 
 
 def score(images, **options):
@@ -365,3 +367,47 @@ def test_an_export_of_annotations_says_what_it_lacks(put, tmp_path):
         dw.export(score(put.root), tmp_path / "folder")
     with pytest.raises(InputError, match="must be 'coco'"):
         dw.export(df, tmp_path / "a.json", format="voc")
+
+
+def test_masks_are_known_by_their_path(put):
+    put(**{"images/1.jpg": 1, "images/2.jpg": 2, "masks/1.png": 3, "3.jpg": 3, "3_mask.png": 4})
+    df = score(put.root)
+    found = {path.rpartition("/")[2]: mask for path, mask in df.select("path", "mask_path").rows()}
+    expected = {"1.jpg": "masks/1.png", "2.jpg": None, "3.jpg": "3_mask.png"}
+    assert found == {name: mask and str(put.root / mask) for name, mask in expected.items()}
+    assert "mask_path" not in score(put.root, labels=None).columns
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"categories": 5},
+        {"categories": [None, {"id": 1}]},
+        {"annotations": [{"image_id": 0, "category_id": None, "bbox": {}}]},
+        {"annotations": [{"image_id": [], "category_id": {}}]},
+        {"images": [{"id": None, "file_name": ["1.jpg"]}]},
+    ],
+)
+def test_a_strange_coco_file_stops_nothing(put, changed):
+    put(**{"1.jpg": 1, "all.json": coco(["1.jpg"], [("1.jpg", 1, DOG[1])]) | changed})
+    assert len(annotations_beside([str(put.root / "1.jpg")])[0]) <= 1
+
+
+@pytest.mark.parametrize("text", ["names: {.inf: a}", "names: {null: a}", "{", "names: *x", "- a"])
+def test_strange_names_of_categories_leave_their_numbers(put, text):
+    put(**{"1.jpg": 1, "1.txt": "1 0.5 0.5 0.5 0.5", "data.yaml": text})
+    assert boxes(score(put.root)) == [[("1", DOG[1])]]
+
+
+def test_what_is_on_two_pictures_is_told_beside_each_other_and_in_the_report(copies, tmp_path):
+    review = dw.Session(copies(voc(DOG, DOG, CAT), voc()))
+    (told,) = (it for it in facts(review, [0, 1]) if it.name == "annotations")
+    assert told.texts == ["dog ×2, cat", "no objects"]
+    page = review.report(tmp_path / "report.html").read_text()
+    assert "dog ×2, cat" in page
+    assert "bbox" not in page
+
+
+def test_a_check_fails_on_annotations_that_disagree(copies):
+    found = findings(dw.Session(copies(voc(DOG), voc(CAT))))
+    assert failed(found, ["label-conflict"]) == ["label-conflict"]

@@ -132,3 +132,12 @@ def test_a_video_is_shown_as_the_phone_was_held(tmp_path):
     red, _, _ = seen.getpixel((24, 8))
     assert red > 150
     assert seen.getpixel((8, 8))[0] < 100
+
+
+def test_a_video_among_pictures_says_how_its_frames_are_scored(film):
+    path, _ = film
+    df = dw.score([path], model="perceptual", progress=False)
+    assert "looks like a video" in df["error"][0]
+    assert "dedup_widgets.frames" in df["error"][0]
+    one = dw.score(f"video://{path}#t=1.0", model="perceptual", progress=False)
+    assert one["error"].to_list() == [None]

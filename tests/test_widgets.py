@@ -52,6 +52,7 @@ def test_open_tells_everything_that_a_view_needs(ex, frame):
         "left_out": 0,
         "waiting": 0,
         "old": 0,
+        "annotated": 0,
         "not_taken": 0,
         "about_folder": "",
         "label_conflicts": None,

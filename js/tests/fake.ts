@@ -172,6 +172,7 @@ export function smallFrame(): Replies["open_review"] {
       compared: null,
       left_out: 0,
       old: 0,
+      annotated: 0,
       not_taken: 0,
       about_folder: "",
       label_conflicts: null,

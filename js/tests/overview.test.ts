@@ -84,6 +84,15 @@ describe("the overview", () => {
     expect(furtherFilters(all, { uniqueness: [0, 0.5] })).toEqual(["uniqueness"]);
   });
 
+  it("counts the images on which objects are annotated, where there are some", () => {
+    const more = { ...frame, summary: { ...frame.summary, annotated: 5 } };
+    const found = shortcutsOf(more, null).filter(({ of }) => of === "annotated");
+    expect(found.map(({ count, set }) => [count, set])).toEqual([
+      [5, { annotations: { null: false } }],
+    ]);
+    expect(shortcutsOf(frame, null).some(({ of }) => of === "annotated")).toBe(false);
+  });
+
   it("holds the near-duplicates that go, up to the boundary if their scores tell them", () => {
     const near = (boundary: number) => shortcutsOf({ ...frame, near: boundary }, counts)[2].set;
     expect(near(0.05)).toEqual({ uniqueness: [0.0001, 0.05], plan: { any: ["remove"] } });

@@ -68,7 +68,8 @@ type Counted =
   | "unreadable"
   | "label_conflict"
   | "leakage"
-  | "new";
+  | "new"
+  | "annotated";
 
 /** A count that sets the filters to what it counts. */
 export interface Shortcut {
@@ -127,7 +128,7 @@ export function shortcutsOf(frame: Frame, counts: Counts | null): Shortcut[] {
       "Images that stay, with no copy that stays too",
     );
   }
-  const { unreadable, label_conflicts: conflicts, leakage, old } = summary;
+  const { unreadable, label_conflicts: conflicts, leakage, old, annotated } = summary;
   if (known) {
     const title = "Files that could not be read";
     add("unreadable", unreadable, ["unreadable", "unreadable"], { error: { null: false } }, title);
@@ -144,6 +145,11 @@ export function shortcutsOf(frame: Frame, counts: Counts | null): Shortcut[] {
   if (old > 0) {
     const title = `New images, without the ${format.count(old)} that were there before`;
     add("new", rows - old, ["new", "new"], { role: { any: ["new"] } }, title, true);
+  }
+  if (annotated > 0) {
+    const title = "Images on which objects are annotated";
+    const set = { annotations: { null: false } };
+    add("annotated", annotated, ["annotated", "annotated"], set, title, true);
   }
   return shortcuts;
 }

@@ -465,6 +465,7 @@ export interface Summary {
   compared: number | null;
   left_out: number;
   old: number;
+  annotated: number;
   not_taken: number;
   about_folder: string;
   label_conflicts: number | null;

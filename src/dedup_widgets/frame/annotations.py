@@ -92,18 +92,19 @@ def in_words(column: pl.Series) -> list[str | None]:
 
 
 def count_annotations(frame: pl.DataFrame) -> dict[str, int]:
-    """Count the ``images`` whose annotations are known, and their ``objects`` and ``categories``.
+    """Count ``images`` with annotated objects, the ``objects`` and their ``categories``.
 
-    Empty where a frame has no such column.
+    And ``empty``: images that were looked at and show none. Nothing without such a column.
     """
     if NAME not in frame.columns or not is_annotations(frame.schema[NAME]):
         return {}
     names = frame.select(categories(pl.col(NAME))).to_series()
     every = names.explode(empty_as_null=False).drop_nulls()
     return {
-        "images": len(names) - names.null_count(),
+        "images": int((names.list.len() > 0).sum()),
         "objects": len(every),
         "categories": every.n_unique(),
+        "empty": int((names.list.len() == 0).sum()),
     }
 
 

@@ -58,8 +58,8 @@ class Summary:
     from_folders : dict
         The columns that come from the names of folders, with how many values each has.
     annotations : dict
-        Of how many ``images`` annotations are known, how many ``objects`` these are, and of how
-        many ``categories``; empty without such a column.
+        On how many ``images`` objects are annotated, how many ``objects``, of how many
+        ``categories``; and ``empty`` images, which show none. Nothing without such a column.
     """
 
     images: int
@@ -114,11 +114,12 @@ class Summary:
         """How many annotations are known, in words; empty for none."""
         if not self.annotations:
             return ""
-        objects, categories, images = (
-            self.annotations[name] for name in ("objects", "categories", "images")
+        objects, categories, images, empty = (
+            self.annotations[name] for name in ("objects", "categories", "images", "empty")
         )
         of = f"{categories:,} {'category' if categories == 1 else 'categories'}"
-        return f"{counted(objects, 'annotation')} of {of} on {counted(images, 'image')}"
+        none = f", none on {empty:,}" if empty else ""
+        return f"{counted(objects, 'annotation')} of {of} on {counted(images, 'image')}{none}"
 
     @property
     def about_not_taken(self) -> str:

@@ -116,9 +116,10 @@ def _of_coco(it: CocoDocument, damaged: dict[str, str]) -> dict[int, list[Shape]
     A picture with an object that cannot be read is left out.
     """
     document = it.document
+    listed = document.get("categories")
     categories = {
         str(one.get("id")): str(one.get("name", one.get("id")))
-        for one in document.get("categories") or []
+        for one in (listed if isinstance(listed, list) else [])
         if isinstance(one, dict)
     }
     of_image: defaultdict[str, list[Any]] = defaultdict(list)

@@ -3,12 +3,14 @@
 import os
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from dedup_widgets._paths import as_unicode, native
+import polars as pl
+
+from dedup_widgets._paths import absolute, as_unicode, native
 
 SIDECAR_SUFFIXES = frozenset(
     {
@@ -95,21 +97,48 @@ def have_companions(sources: Sequence[str], suffixes: Collection[str]) -> list[i
 
     @cache
     def has(folder: str) -> bool:
-        try:
-            names = os.listdir(native(folder))  # noqa: PTH208
-        except OSError:
-            return False
-        return any(os.fsdecode(name).lower().endswith(ends) for name in names)
+        return any(name.lower().endswith(ends) for name in _names(folder))
 
-    @cache
-    def is_beside(folder: str) -> bool:
-        return any(has(other) for other in (folder, *_parallel(folder)))
+    return _in_folders(sources, lambda folder: any(map(has, (folder, *_parallel(folder)))))
 
+
+def masks_of(paths: Sequence[str]) -> pl.Series | None:
+    """Return the column ``mask_path`` of pictures: the first mask of each; None where none has one.
+
+    Elsewhere than on this disk nothing is looked for.
+    """
+
+    def may_have(folder: str) -> bool:
+        if any(_MASK_NAME.match(os.path.splitext(name)[0]) for name in _names(folder)):  # noqa: PTH122
+            return True
+        suffixes = (Path(name).suffix.lower() for it in _parallel(folder) for name in _names(it))
+        return any(suffix in _MASK_SUFFIXES for suffix in suffixes)
+
+    sources = [absolute(path) for path in paths]
+    rows = _in_folders(sources, may_have)
+    found = companions_of([sources[row] for row in rows])
+    masks = {row: its.masks[0] for row, its in zip(rows, found, strict=True) if its.masks}
+    if not masks:
+        return None
+    return pl.Series("mask_path", [masks.get(row) for row in range(len(paths))], dtype=pl.String)
+
+
+def _in_folders(sources: Sequence[str], holds: Callable[[str], bool]) -> list[int]:
+    """Return which files lie on this disk in a folder of which something holds."""
+    asked = cache(holds)
+    folders = (os.path.dirname(source) for source in sources)  # noqa: PTH120
     return [
         row
-        for row, source in enumerate(sources)
-        if "://" not in source and is_beside(os.path.dirname(source))  # noqa: PTH120
+        for row, (source, folder) in enumerate(zip(sources, folders, strict=True))
+        if "://" not in source and asked(folder)
     ]
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return sorted(as_unicode(os.fsdecode(name)) for name in os.listdir(native(folder)))  # noqa: PTH208
+    except OSError:
+        return []
 
 
 def companions_of(sources: Sequence[str]) -> list[Companions]:
@@ -125,11 +154,7 @@ def companions_of(sources: Sequence[str]) -> list[Companions]:
     def in_folder(folder: str) -> dict[str, list[str]]:
         if folder not in listed:
             by_stem: defaultdict[str, list[str]] = defaultdict(list)
-            try:
-                names = sorted(as_unicode(os.fsdecode(n)) for n in os.listdir(native(folder)))  # noqa: PTH208
-            except OSError:
-                names = []
-            for name in names:
+            for name in _names(folder):
                 by_stem[_stem_of_companion(name)].append(name)
             listed[folder] = dict(by_stem)
         return listed[folder]

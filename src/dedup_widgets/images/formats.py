@@ -117,6 +117,9 @@ def _why_no_image(data: bytes) -> str:
         return "empty file (0 bytes); fetch or copy it again"
     if data.startswith(b"version https://git-lfs"):
         return "not an image (a Git LFS pointer); run `git lfs pull`"
+    is_riff = data.startswith(b"RIFF") and data[8:12] == b"AVI "
+    if data[4:8] == b"ftyp" or data.startswith(b"\x1a\x45\xdf\xa3") or is_riff:
+        return "not an image (looks like a video); score frames of it: dedup_widgets.frames(path)"
     start = data[:512].lstrip().lower()
     if not data[:4096].strip(b"\0"):
         kind = "begins with zero bytes only"
@@ -128,8 +131,6 @@ def _why_no_image(data: bytes) -> str:
         kind = "a PDF document"
     elif start.isascii() and not start.translate(None, bytes(range(32, 127)) + b"\r\n\t"):
         kind = "looks like text"
-    elif data[4:8] == b"ftyp":
-        kind = "looks like a video"
     else:
         kind = "no known picture format"
     return f"not an image ({kind}); check where the file came from"

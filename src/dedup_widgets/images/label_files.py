@@ -84,7 +84,9 @@ def names_for(folder: str) -> Names:
             file = str(at / name)
             try:
                 found = (_yaml if name in tables else _listed)(read(file).decode("utf-8-sig"))
-            except (OSError, ValueError, yaml.YAMLError, RecursionError):
+            except (OSError, ValueError, TypeError, ArithmeticError, RecursionError):
+                continue
+            except yaml.YAMLError:
                 continue
             if found is not None:
                 return Names(found[0], is_of_labels or at == place, found[1], file)

@@ -32,6 +32,7 @@ from dedup_widgets.images.left_out import (
 from dedup_widgets.images.object_listing import objects_at
 from dedup_widgets.images.shots import DEVELOPED, PARTS, shot_of
 from dedup_widgets.images.source import first_bytes
+from dedup_widgets.images.videos import PREFIX as FRAME_OF_VIDEO
 
 BYTES_OF_HEAD = 4096
 """Bytes of a file by which it is told whether it is a picture."""
@@ -164,6 +165,8 @@ class _Scan:
         """Return the folder that a name stands for, if it is one, and its images."""
         if is_far(given):
             return self._of_far(given)
+        if given.startswith(FRAME_OF_VIDEO):
+            return None, [given]
         given = _local(given)
         path = os.path.abspath(os.path.expanduser(given))  # noqa: PTH100, PTH111
         if not given:

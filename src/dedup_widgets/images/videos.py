@@ -66,6 +66,13 @@ def frames(videos: Any, every: float = 1.0) -> pl.DataFrame:
     ------
     InputError
         When there is no video, one cannot be read, or the extra ``video`` is missing.
+
+    Examples
+    --------
+    >>> frames("no-such.mp4")
+    Traceback (most recent call last):
+    ...
+    dedup_widgets.InputError: no-such.mp4: no such video or folder; check the path
     """
     if not (isinstance(every, int | float) and 0 < every < math.inf):
         raise InputError(f"every is {every!r}; it must be a number of seconds above 0")

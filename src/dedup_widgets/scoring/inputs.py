@@ -19,6 +19,7 @@ from dedup_widgets.frame.scope import ROLE
 from dedup_widgets.frame.table import checked_paths, is_frame, to_polars
 from dedup_widgets.frame.tree import columns_of_tree
 from dedup_widgets.images.annotations import annotations_beside
+from dedup_widgets.images.companions import masks_of
 from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.listing import NotTaken, list_images
 from dedup_widgets.images.shots import shots_of
@@ -101,12 +102,19 @@ def inputs_of(images: Any, labels: Labels, exclude: Sequence[str]) -> Inputs:
         )
     return Inputs(
         found.paths,
-        _with_shots(found.paths, columns if columns.width else None),
+        _with_shots(found.paths, _with_masks(found.paths, columns)),
         columns.columns,
         found.not_taken | ({DAMAGED: _by_name(damaged)} if damaged else {}),
         found.entries,
         None if annotations.is_empty() else annotations,
     )
+
+
+def _with_masks(paths: list[str], columns: pl.DataFrame) -> pl.DataFrame | None:
+    """Return what folders say, with ``mask_path`` where there are masks."""
+    if (masks := masks_of(paths)) is not None:
+        columns = columns.with_columns(masks) if columns.width else masks.to_frame()
+    return columns if columns.width else None
 
 
 def _with_shots(paths: list[str], given: pl.DataFrame | None) -> pl.DataFrame | None:

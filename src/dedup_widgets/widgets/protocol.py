@@ -166,6 +166,8 @@ class Summary(msgspec.Struct):
     """Images whose copies may have been missed."""
     old: int
     """Images of an older set that the others were compared with."""
+    annotated: int
+    """Images on which objects are annotated."""
     not_taken: int
     """Files and folders of the folder that were not taken."""
     about_folder: str
