@@ -51,6 +51,7 @@ class Figures:
         forms: list[dict[str, Any]],
         runtimes: Mapping[str, Any],
         photos: Mapping[str, Any],
+        *own: Mapping[str, Any],
     ) -> None:
         self.machine = (quick or full)["machine"]
         self.forms = forms
@@ -59,6 +60,12 @@ class Figures:
         rows = {_identity(r): Row(**r, is_full=True) for r in full.get("results", [])}
         rows |= {_identity(r): Row(**r, is_full=False) for r in quick.get("results", [])}
         self._rows = list(rows.values())
+        self.machines: dict[str, Mapping[str, Any]] = {}
+        """Those of experiments that are kept in a file each."""
+        for kept in own:
+            for result in kept.get("results", []):
+                self._rows.append(Row(**result, is_full=False))
+                self.machines[result["experiment"]] = kept["machine"]
 
     @classmethod
     def kept(cls, folder: Path) -> "Figures":
@@ -67,7 +74,7 @@ class Figures:
             *(_read(folder / f"{name}.json", {}) for name in ("quick", "full")),
             _read(folder / "forms.json", []),
             _read(folder / "runtimes.json", {}),
-            _read(folder / "photos.json", {}),
+            *(_read(folder / f"{name}.json", {}) for name in ("photos", "widget", "screen")),
         )
 
     def all(self, experiment: str, variant: str | None = None) -> list[Row]:

@@ -115,6 +115,8 @@ def review(data: Path, n: int) -> Values:
             timed("decide", partial(ex.choose_keepers, [path]))
         for _ in decided[1:]:
             timed("undo", ex.undo)
+        for path in decided[1:]:
+            timed("not_duplicates", partial(ex.mark_not_duplicates, [path]))
         ex.session.select(np.ones(n, np.bool_))
         for _ in range(3):
             timed("selection", lambda: ex.selection)
