@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks import harness, machine
 from benchmarks.data import OWN_PHOTOS
 
-OF_THEIR_OWN = ("photos",)
+OF_THEIR_OWN = ("photos", "widget", "screen")
 """Experiments that are kept in a file each, with the machine that they were measured on."""
 EXPERIMENTS = (
     "limits",
@@ -31,7 +31,6 @@ EXPERIMENTS = (
     "similar",
     "groups",
     "growth",
-    "widget",
     *OF_THEIR_OWN,
 )
 RESULTS = Path(__file__).parent / "results"

@@ -51,6 +51,7 @@ class Figures:
         forms: list[dict[str, Any]],
         runtimes: Mapping[str, Any],
         photos: Mapping[str, Any],
+        *own: Mapping[str, Any],
         elsewhere: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self.machine = (quick or full)["machine"]
@@ -61,6 +62,12 @@ class Figures:
         rows = {_identity(r): Row(**r, is_full=True) for r in full.get("results", [])}
         rows |= {_identity(r): Row(**r, is_full=False) for r in quick.get("results", [])}
         self._rows = list(rows.values())
+        self.machines: dict[str, Mapping[str, Any]] = {}
+        """Those of experiments that are kept in a file each."""
+        for kept in own:
+            for result in kept.get("results", []):
+                self._rows.append(Row(**result, is_full=False))
+                self.machines[result["experiment"]] = kept["machine"]
 
     @classmethod
     def kept(cls, folder: Path) -> "Figures":
@@ -70,7 +77,8 @@ class Figures:
             _read(folder / "forms.json", []),
             _read(folder / "runtimes.json", {}),
             _read(folder / "photos.json", {}),
-            [_read(file, {}) for file in sorted((folder / "processors").glob("*.json"))],
+            *(_read(folder / f"{name}.json", {}) for name in ("widget", "screen")),
+            elsewhere=[_read(it, {}) for it in sorted((folder / "processors").glob("*.json"))],
         )
 
     def all(self, experiment: str, variant: str | None = None) -> list[Row]:

@@ -76,6 +76,8 @@ def documents() -> dict[Path, str]:
         "growth": growth,
         "incremental": incremental,
         "similar": similar,
+        "screen": screen,
+        "decisions": decisions,
         "estimates": estimates,
         "passes": passes,
     }
@@ -692,6 +694,56 @@ def similar(figures: Figures) -> str:
         "of the 12 nearest found",
     )
     return _table(head, rows)
+
+
+def screen(figures: Figures) -> str:
+    """Lay out what a person waits for."""
+
+    def milliseconds(row: Row, key: str) -> str:
+        return f"{row[key]:,.0f} ms" if key in row.median else ""
+
+    rows = [
+        (
+            f"{row.n:,}",
+            row.variant,
+            _time(row["seconds"]),
+            _spread(row, "seconds"),
+            milliseconds(row, "script_ms"),
+            milliseconds(row, "stored_ms"),
+            milliseconds(row, "on_demand_ms"),
+        )
+        for row in figures.all("screen")
+    ]
+    head = (
+        *("images", "", "to the first screen", "spread, s"),
+        *("a frame of a drag", "jump, stored", "jump, on demand"),
+    )
+    seen = figures.machines.get("screen")
+    if seen is None:
+        return "Not measured yet."
+    return f"{_machine(seen)}\n\n{_table(head, rows)}{_missing(figures, 'screen')}"
+
+
+def decisions(figures: Figures) -> str:
+    """Lay out what the kernel takes for each step of a review."""
+    steps = {
+        "build": "build",
+        "open": "open",
+        "first_decision": "first decision",
+        "decide": "choose a keeper",
+        "undo": "undo",
+        "not_duplicates": "not duplicates",
+        "selection": "`ex.selection`, all",
+        "accept": "accept the plan",
+    }
+    found = figures.all("widget")
+    rows = [
+        (name, *(_time(row[f"{key}_cpu"]) for row in found))
+        for key, name in steps.items()
+        if all(f"{key}_cpu" in row.median for row in found)
+    ]
+    rows.append(("memory", *(f"{row['bytes_a_row']:,.0f} bytes an image" for row in found)))
+    return _table(("", *(f"{row.n:,} images" for row in found)), rows)
 
 
 def _missing(figures: Figures, experiment: str) -> str:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -281,6 +281,7 @@ def test_one_plan_after_the_other_is_each_as_if_made_from_the_beginning(
         near, frame = None, frame.drop("embedding").filter(pl.Series(rng.random(len(frame)) < 0.8))
         frame = frame.filter(pl.col("group").is_null() | pl.col("keep").any().over("group"))
     prints = frame["fingerprint"].drop_nulls().to_numpy()
+    assume(len(prints) > 1)
     planner, keepers, pairs, plan = (
         Planner(frame, limits=Limits(max_part=max_part)),
         set(),
@@ -414,6 +415,7 @@ def test_who_joins_a_group_is_the_only_one_that_changed():
     after = planned(("a", "remove", 1), ("b", "remove", 1), ("c", "keep", 1))
     assert changes(before, after).regrouped == 1
     assert changes(after, before).regrouped == 1
+    assert changes(before, after.reverse()) == changes(before, after)
 
 
 def test_of_a_group_that_splits_the_smaller_part_changed():

@@ -20,7 +20,14 @@ from dedup_widgets.errors import StoreError
 from dedup_widgets.images.decode import Facts
 from dedup_widgets.images.entry import Entry
 from dedup_widgets.store.cache import Cache, FileRecord
-from dedup_widgets.store.library import CollectionChange, Library, StoredCollection
+from dedup_widgets.store.library import (
+    MANY_PATHS,
+    PATHS_IN_A_PART,
+    ChangedMeanwhileError,
+    CollectionChange,
+    Library,
+    StoredCollection,
+)
 from dedup_widgets.store.open import open_store, store_paths
 
 MADE = Path(__file__).parent / "fixtures" / "0.1.0"
@@ -96,9 +103,43 @@ def test_a_name_is_text_and_never_sql(library):
 def test_a_change_of_a_collection_tells_what_it_changed(library):
     assert library.change_collection("x", remove=["a"], make=False) is None
     assert library.collections() == {}
-    library.change_collection("x", add=["a", "b", "b"], description="old")
+    made = library.change_collection("x", add=["a", "b", "b"], description="old")
+    assert made == CollectionChange(("", "old"), made=True)
     change = library.change_collection("x", add=["b", "c"], remove=["a", "d"], description="new")
-    assert change == CollectionChange(["c"], ["a"], ("old", "new"))
+    assert change == CollectionChange(("old", "new"), made=False)
+    assert library.collections() == {"x": StoredCollection({"b", "c"}, "new")}
+
+
+def test_a_change_of_collections_that_others_changed_meanwhile_changes_nothing(library):
+    _, version = library.collections_version()
+    library.change_collection("x", add=["a"], since=version)
+    with pytest.raises(ChangedMeanwhileError):
+        library.change_collection("x", add=["b"], remove=["a"], since=version)
+    assert library.collections() == {"x": StoredCollection({"a"})}
+
+
+def test_a_library_from_before_keeps_many_paths_one_by_one_and_takes_many_at_once(tmp_path):
+    library = Library(tmp_path / "library.sqlite")
+    library.change_collection("x", add=["/first", "/second"])
+    library._db.executescript("DROP TABLE collection_part; PRAGMA user_version = 3")
+    library.close()
+    library, many = Library(library.path), [f"/{number}" for number in range(MANY_PATHS)]
+    assert library.collections() == {"x": StoredCollection({"/first", "/second"})}
+    library.change_collection("x", add=many, remove=["/first"])
+    assert Library(library.path).collections() == {"x": StoredCollection({"/second", *many})}
+
+
+@pytest.mark.parametrize("breaks", ["", "\n"])
+def test_many_paths_come_and_go_as_few_do(library, breaks):
+    many = [f"/{number}{breaks * (number == 700)}" for number in range(2 * PATHS_IN_A_PART + 1)]
+    library.change_collection("x", add=["/first"])
+    library.change_collection("x", add=many)
+    library.change_collection("x", add=["/last"], remove=many[1:-1:2])
+    library.rename_collection("x", "y")
+    left = {"/first", "/last", *many} - set(many[1:-1:2])
+    assert library.collections() == {"y": StoredCollection(left)}
+    library.change_collection("y", remove=["/first", "/last", *many], drop=True)
+    assert library.collections() == {}
 
 
 def test_a_collection_that_others_still_fill_is_not_dropped(library):

@@ -185,29 +185,36 @@ export function readableOf(frame: Frame, mask: Uint8Array): Uint8Array {
 }
 
 /** Keepers that `mask` hides, of groups of which it shows a member. */
-export function hiddenKeepers({ band, place, keep, bands }: Frame, mask: Uint8Array): Uint8Array {
-  const shown = new Uint8Array(bands.start.length);
-  for (let row = 0; row < mask.length; row++) if (mask[row]) shown[band[row]] = 1;
-  shown[0] = 0;
-  return mask.map((visible, row) =>
-    !visible && shown[band[row]] && (place[row] === 0 || keep[row] === Keep.stays) ? 1 : 0,
-  );
+export function hiddenKeepers({ place, keep, bands }: Frame, mask: Uint8Array): Uint8Array {
+  const hidden = new Uint8Array(mask.length);
+  const { start, members } = bands;
+  for (let b = 1; b + 1 < start.length; b++) {
+    let shown = 0;
+    for (let m = start[b]; m < start[b + 1]; m++) shown |= mask[members[m]];
+    for (let m = start[b]; shown && m < start[b + 1]; m++) {
+      const row = members[m];
+      if (!mask[row] && (place[row] === 0 || keep[row] === Keep.stays)) hidden[row] = 1;
+    }
+  }
+  return hidden;
 }
 
 /** What `mask` shows, without the images that are suggested to stay. */
 export function withoutKept({ keep }: Frame, mask: Uint8Array): Uint8Array {
-  return mask.map((shown, row) => (shown && keep[row] === Keep.goes ? 1 : 0));
+  const goes = new Uint8Array(mask.length);
+  for (let row = 0; row < mask.length; row++) goes[row] = +(keep[row] === Keep.goes) & mask[row];
+  return goes;
 }
 
 /** How many groups have at least one member that `mask` shows. */
 export function countGroups(frame: Frame, mask: Uint8Array): number {
-  const seen = new Uint8Array(frame.groupSize.length);
+  const { start, members } = frame.bands;
   let count = 0;
-  for (let row = 0; row < frame.rows; row++) {
-    const band = frame.band[row];
-    if (band === 0 || !mask[row] || seen[band] || !inGroup(frame, row)) continue;
-    seen[band] = 1;
-    count++;
+  for (let b = 1; b + 1 < start.length; b++) {
+    let shown = false;
+    for (let m = start[b]; m < start[b + 1] && !shown; m++)
+      shown = mask[members[m]] !== 0 && inGroup(frame, members[m]);
+    if (shown) count++;
   }
   return count;
 }

@@ -1,4 +1,5 @@
 import { NULL_RANK } from "../wire/protocol";
+import { countOf } from "./masks";
 
 /** Members of each band in display order, as offsets into one array (compressed rows). */
 export interface Bands {
@@ -83,63 +84,104 @@ export function displayOrder(
   grouped: boolean,
   bands: Bands = bandsOf(band, place),
 ): Uint32Array {
-  const n = rank.length;
-  const bandCount = bands.start.length - 1;
-  const unitOfBand = new Int32Array(grouped ? bandCount : 0).fill(-1);
-  // Going through the rows upwards makes the units' own order the order of ties.
-  const units = new Uint32Array(n);
-  const keys = new Uint32Array(n);
-  let unitCount = 0;
-  let visible = 0;
-  let highest = -1;
-  for (let row = 0; row < n; row++) {
-    if (!mask[row]) continue;
-    visible++;
-    const key = rank[row];
-    if (key !== NULL_RANK && key > highest) highest = key;
-    if (grouped && band[row]) {
-      const unit = unitOfBand[band[row]];
-      if (unit >= 0) {
-        const old = keys[unit];
-        const better = descending
-          ? key !== NULL_RANK && (old === NULL_RANK || key > old)
-          : key < old;
-        if (better) keys[unit] = key;
-        continue;
-      }
-      unitOfBand[band[row]] = unitCount;
-    }
-    units[unitCount] = row;
-    keys[unitCount++] = key;
-  }
-
-  // Ranks are dense, so one counting sort places every unit.
-  const next = new Uint32Array(highest + 3);
-  for (let unit = 0; unit < unitCount; unit++) {
-    const key = keys[unit];
-    const bucket = key === NULL_RANK ? highest + 1 : descending ? highest - key : key;
-    keys[unit] = bucket;
-    next[bucket + 1]++;
-  }
-  for (let bucket = 1; bucket < next.length; bucket++) next[bucket] += next[bucket - 1];
-  const sorted = new Uint32Array(unitCount);
-  for (let unit = 0; unit < unitCount; unit++) sorted[next[keys[unit]]++] = units[unit];
-  if (!grouped) return sorted;
-
-  const order = new Uint32Array(visible);
+  const { rows, ranks, bandAt } = inOrder(rank, band, descending);
+  const order = new Uint32Array(rows.length);
+  const isPlaced = new Uint8Array(grouped ? bands.start.length : 0);
   let position = 0;
-  for (let i = 0; i < unitCount; i++) {
-    const row = sorted[i];
-    const b = band[row];
-    if (!b) {
-      order[position++] = row;
+  for (let i = 0; i < rows.length; ) {
+    const row = rows[i];
+    if (!grouped || ranks[i + 1] !== ranks[i]) {
+      const b = grouped ? bandAt[i] : 0;
+      i++;
+      if (!mask[row]) continue;
+      if (b === 0) order[position++] = row;
+      else if (!isPlaced[b]) {
+        isPlaced[b] = 1;
+        position = putBand(order, position, bands, b, mask);
+      }
       continue;
     }
-    for (let m = bands.start[b]; m < bands.start[b + 1]; m++) {
-      if (mask[bands.members[m]]) order[position++] = bands.members[m];
+    // Of those at one rank, the one stands first that has the first visible row.
+    const units: number[] = [];
+    for (const equal = ranks[i]; ranks[i] === equal; i++) {
+      const b = bandAt[i];
+      if (!mask[rows[i]] || (b !== 0 && isPlaced[b])) continue;
+      if (b !== 0) isPlaced[b] = 1;
+      units.push(b === 0 ? rows[i] : firstOf(bands, b, mask));
+    }
+    units.sort((a, z) => a - z);
+    for (const unit of units) {
+      if (band[unit] === 0) order[position++] = unit;
+      else position = putBand(order, position, bands, band[unit], mask);
     }
   }
-  return order;
+  return order.slice(0, position);
+}
+
+/** Write down the visible rows of a band; return the position after them. */
+function putBand(
+  order: Uint32Array,
+  position: number,
+  { start, members }: Bands,
+  b: number,
+  mask: Uint8Array,
+): number {
+  let to = position;
+  for (let m = start[b]; m < start[b + 1]; m++) if (mask[members[m]]) order[to++] = members[m];
+  return to;
+}
+
+/** The lowest of the visible rows of a band. */
+function firstOf({ start, members }: Bands, b: number, mask: Uint8Array): number {
+  let first = Number.POSITIVE_INFINITY;
+  for (let m = start[b]; m < start[b + 1]; m++)
+    if (mask[members[m]] && members[m] < first) first = members[m];
+  return first;
+}
+
+/** All rows in their order, with the rank and the band of each: read one after the other. */
+interface Ordered {
+  rows: Uint32Array;
+  ranks: Uint32Array;
+  bandAt: Uint32Array;
+  /** Which bands these are. */
+  band: Uint32Array;
+}
+
+/** Orders that were asked for, upwards and downwards: a filter that is dragged goes by one. */
+const ordered = new WeakMap<Uint32Array, [Ordered | null, Ordered | null]>();
+
+/** All rows by rank, those without one last, equal ones by number. */
+function inOrder(rank: Uint32Array, band: Uint32Array, descending: boolean): Ordered {
+  const known = ordered.get(rank) ?? [null, null];
+  ordered.set(rank, known);
+  let found = known[+descending];
+  if (found?.band !== band) {
+    const rows = found?.rows ?? sortedBy(rank, descending);
+    found = { rows, ranks: found?.ranks ?? of(rank, rows), bandAt: of(band, rows), band };
+    known[+descending] = found;
+  }
+  return found;
+}
+
+function of(values: Uint32Array, rows: Uint32Array): Uint32Array {
+  const taken = new Uint32Array(rows.length);
+  for (let i = 0; i < rows.length; i++) taken[i] = values[rows[i]];
+  return taken;
+}
+
+function sortedBy(rank: Uint32Array, descending: boolean): Uint32Array {
+  let highest = -1;
+  for (const key of rank) if (key !== NULL_RANK && key > highest) highest = key;
+  // Ranks are dense, so one counting sort places every row.
+  const bucketOf = (key: number) =>
+    key === NULL_RANK ? highest + 1 : descending ? highest - key : key;
+  const next = new Uint32Array(highest + 3);
+  for (const key of rank) next[bucketOf(key) + 1]++;
+  for (let bucket = 1; bucket < next.length; bucket++) next[bucket] += next[bucket - 1];
+  const rows = new Uint32Array(rank.length);
+  for (let row = 0; row < rank.length; row++) rows[next[bucketOf(rank[row])]++] = row;
+  return rows;
 }
 
 /**
@@ -154,8 +196,7 @@ export function withHidden(
   hidden: Uint8Array,
   bands: Bands,
 ): Uint32Array {
-  let more = 0;
-  for (const row of hidden) more += row;
+  const more = countOf(hidden);
   if (more === 0) return order;
   const items = new Uint32Array(order.length + more);
   let to = 0;

@@ -11,6 +11,7 @@ import {
   keptBeside,
   readableOf,
 } from "../data/frame";
+import { eitherOf } from "../data/masks";
 import { denseRank, displayOrder, withHidden, withNewcomers } from "../data/order";
 import { readSort, type Sort } from "../data/sort";
 import { type AnyModel, canEmbed, listen } from "../wire/model";
@@ -115,7 +116,7 @@ export class GridState extends PickState {
     const hidden = beside ? hiddenKeepers(frame, mask) : null;
     if (this.orderKept.value) {
       const kept = this.#kept.value!;
-      const visible = hidden ? mask.map((shown, row) => shown | hidden[row]) : mask.slice();
+      const visible = hidden ? eitherOf(mask, hidden) : mask.slice();
       const items = withNewcomers(kept.items, visible, kept.band);
       for (const row of items) visible[row] = 1;
       return { mask, order: items.filter((row) => mask[row] !== 0), items, visible, groups };
@@ -123,7 +124,7 @@ export class GridState extends PickState {
     const rank = this.#rank.value?.rank ?? this.#scoreRank.value ?? new Uint32Array(frame.rows);
     const order = displayOrder(rank, band, place, mask, descending, grouped, bands);
     const items = hidden ? withHidden(order, band, mask, hidden, bands) : order;
-    const visible = items === order ? mask : mask.map((shown, row) => shown | (hidden?.[row] ?? 0));
+    const visible = hidden && items !== order ? eitherOf(mask, hidden) : mask;
     return { mask, order, items, visible, groups };
   });
 

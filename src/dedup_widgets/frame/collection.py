@@ -1,26 +1,25 @@
 """A named set of images of a frame."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from functools import cached_property
 
 import polars as pl
 
 from dedup_widgets._text import counted
 
 
-@dataclass(frozen=True, eq=False)
 class Collection:
     """A named set of images of a frame, as it was when it was read.
 
-    Attributes
+    Parameters
     ----------
-    name : str
+    name
         Its name; that of a set operation names what was combined.
-    frame : pl.DataFrame
-        Its rows, with all columns, in the order of the frame they were picked from.
-    path : str
+    frame
+        Its rows, or what picks them when they are first asked for.
+    path
         The column of paths.
-    description : str
+    description
         What it is for, in the user's words.
 
     Examples
@@ -34,10 +33,20 @@ class Collection:
     (True, 2)
     """
 
-    name: str
-    frame: pl.DataFrame
-    path: str = "path"
-    description: str = ""
+    def __init__(
+        self,
+        name: str,
+        frame: pl.DataFrame | Callable[[], pl.DataFrame],
+        path: str = "path",
+        description: str = "",
+    ) -> None:
+        self.name, self.path, self.description = name, path, description
+        self._frame = frame
+
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        """Its rows, with all columns, in the order of the frame they were picked from."""
+        return self._frame if isinstance(self._frame, pl.DataFrame) else self._frame()
 
     @property
     def paths(self) -> list[str]:

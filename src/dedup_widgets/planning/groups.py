@@ -66,28 +66,20 @@ def own_groups(ranked: RankedImages, *, best_copies: bool) -> Groups:
     held = images.schema["keep"]
     if not (held.is_numeric() or held in (pl.Boolean, pl.Null)):
         raise InputError(f"column 'keep' must hold true and false, not {held}")
-    in_group = pl.col("group").cast(pl.Int64).fill_null(0)
-    kept = pl.col("keep").cast(pl.Boolean)
-    index = pl.col("index").cast(pl.Int64)
-    columns = (
-        images.select("group", "keep")
-        .with_row_index("index")
-        .select(
-            number=in_group,
-            representative=pl.when(in_group == 0)
-            .then(index)
-            .otherwise(pl.when(kept).then(index).min().over(in_group))
-            .fill_null(-1),
-            keepers=kept.sum().over(in_group),
-        )
-    )
-    if len(clashes := columns.filter(pl.col("number") > 0, pl.col("keepers") > 1)):
+    number = images["group"].cast(pl.Int64).fill_null(0).to_numpy()
+    keep = images["keep"].cast(pl.Boolean).fill_null(False).to_numpy()
+    representative = np.arange(len(number))
+    grouped = np.flatnonzero(number)
+    kept = grouped[keep[grouped]]
+    if len(clashes := kept[pl.Series(number[kept]).is_duplicated().to_numpy()]):
         raise InputError(
-            f"group {clashes['number'][0]} has more than one keeper, as when frames are put "
+            f"group {number[clashes[0]]} has more than one keeper, as when frames are put "
             "together after scoring, or several were chosen by hand; score their images together, "
             "or plan the frame as it was scored"
         )
-    number, representative = columns["number"].to_numpy(), columns["representative"].to_numpy()
+    keeper = np.full(int(number.max(initial=0)) + 1, -1)
+    keeper[number[kept]] = kept
+    representative[grouped] = keeper[number[grouped]]
     if best_copies:
         best = np.where(representative >= 0, ranked.picture[representative], -1)
         same_group = (best >= 0) & (number[best] == number) & (number > 0)

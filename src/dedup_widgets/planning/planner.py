@@ -332,25 +332,32 @@ class Planner:
         """Return rows of a plan, all without `rows`: each depends on its row of `laid` alone."""
         there = [c for c in ("path", "error", "fingerprint") if c in self._frame.columns]
         facts = rows_of(self._frame, slice(None) if rows is None else rows, there)
-        names = self._names if rows is None else self._names.gather(rows)
-        keeper_row = laid["keeper"]
-        no_error = pl.Series("error", [None], dtype=pl.String).new_from_index(0, len(laid))
-        laid = laid.with_columns(
-            facts["path"],
-            keeper=self._frame["path"].gather(keeper_row),
-            name=names,
-            keeper_name=self._names.gather(keeper_row),
-            is_unreadable=facts.get_column("error", default=no_error).is_not_null(),
+        # Of most images there is nothing to say but that they are unique.
+        more = ("chosen", "is_representative", "kept_by_decision", "has_neighbor")
+        is_plain = (pl.col("group") == 0) & pl.col("kind").is_null() & ~pl.any_horizontal(more)
+        told = (~laid.select(is_plain.fill_null(False)).to_series()).arg_true()
+        some, of_some = laid[told], facts[told]
+        no_error = pl.Series("error", [None], dtype=pl.String).new_from_index(0, len(some))
+        words = some.with_columns(
+            keeper=self._frame["path"].gather(some["keeper"]),
+            name=self._names.gather(told if rows is None else rows[told]),
+            keeper_name=self._names.gather(some["keeper"]),
+            is_unreadable=of_some.get_column("error", default=no_error).is_not_null(),
+        ).select(
+            reason_of(removable).alias("reason"), keeper=pl.when(pl.col("group") > 0).then("keeper")
         )
-        in_group = pl.when(pl.col("group") > 0)
+        unique, none = (
+            pl.Series([text], dtype=pl.String).new_from_index(0, len(laid))
+            for text in ("unique", None)
+        )
         return laid.select(
-            "path",
+            facts["path"],
             action=pl.when("removed").then(pl.lit("remove")).otherwise(pl.lit("keep")).cast(ACTION),
-            reason=reason_of(removable),
-            keeper=in_group.then("keeper"),
+            reason=unique.scatter(told, words["reason"]),
+            keeper=none.scatter(told, words["keeper"]),
             kind="kind",
             rule=pl.when(~pl.col("chosen")).then("rule"),
-            group=in_group.then("group"),
+            group=pl.when(pl.col("group") > 0).then("group"),
             distance="distance",
             rank="rank",
         ).with_columns(facts.select(pl.col("^fingerprint$")))

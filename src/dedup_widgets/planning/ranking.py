@@ -237,7 +237,8 @@ class RankedImages:
     def __init__(self, scored: ScoredImages, rules: Sequence[str | Rule]) -> None:
         ranking = Ranking(scored.images, rules)
         ranks = ranking.ranks()
-        order = np.argsort(ranks)
+        order = np.empty(len(ranks), np.int64)
+        order[ranks] = np.arange(len(ranks))
         self._ranking, self._order = ranking, order
         # What decided for keepers, as far as it was asked for.
         self._runner_up = np.full(len(order), -1, np.int32)

@@ -7,7 +7,8 @@ it is the rows of that frame; what other frames have under the same name is not 
 import threading
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from dedup_widgets.errors import InputError
 from dedup_widgets.frame.collection import Collection
 from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.review.steps import CollectionStep, Mask, RenameStep, Rows
-from dedup_widgets.store.library import Library
+from dedup_widgets.store.library import ChangedMeanwhileError, Library
 
 UNSEEN = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that turn the direction of the text around them."""
@@ -117,7 +118,7 @@ class Collections(MutableMapping[str, Collection]):
 
     def __getitem__(self, name: str) -> Collection:
         name, (mask, description) = self._found(name)
-        return Collection(name, self.frame.filter(mask), self._path, description)
+        return Collection(name, partial(self.frame.filter, mask), self._path, description)
 
     def __setitem__(self, name: str, what: Any) -> None:
         inside, name = self._inside(what), self._named(name)
@@ -229,27 +230,31 @@ class Collections(MutableMapping[str, Collection]):
         """
         if isinstance(step, RenameStep):
             return self._apply_rename(step)
-        before = self.members().get(step.name)
         deletes = not step.exists[1]
         describes = step.description[0] != step.description[1] and not deletes
-        change = self._library.change_collection(
-            step.name,
-            add=self._keys.gather(step.add.numbers).sort(),
-            remove=self._keys.gather(step.remove.numbers).sort(),
-            description=step.description[1] if describes else None,
-            make=bool(step.add) or not step.exists[0],
-            drop=deletes,
-        )
+        while True:
+            before = self.members().get(step.name)
+            version = self._seen[0]
+            assert version is not None
+            inside = np.zeros(len(self._keys), np.bool_) if before is None else before.mask
+            added, removed = Rows(step.add.mask() & ~inside), Rows(step.remove.mask() & inside)
+            with suppress(ChangedMeanwhileError):
+                change = self._library.change_collection(
+                    step.name,
+                    add=self._keys.gather(added.numbers),
+                    remove=self._keys.gather(removed.numbers).to_list(),
+                    description=step.description[1] if describes else None,
+                    make=bool(step.add) or not step.exists[0],
+                    drop=deletes,
+                    since=version[1],
+                )
+                break
         if change is None:
             return None
         (self._used_here.discard if deletes else self._used_here.add)(step.name)
-        added, removed = (
-            rows if len(keys) == len(rows) else self._rows_of(keys)
-            for rows, keys in ((step.add, change.added), (step.remove, change.removed))
-        )
         if not deletes and (before is not None or change.made):
-            mask = added.mask() if before is None else before.mask | added.mask()
-            self._note(step.name, Members(mask & ~removed.mask(), change.description[1]))
+            mask = (inside | added.mask()) & ~removed.mask()
+            self._note(step.name, Members(mask, change.description[1]))
         after = self.members().get(step.name)
         done = CollectionStep(
             step.name,
@@ -281,13 +286,6 @@ class Collections(MutableMapping[str, Collection]):
             done = self.apply(step)
             if done is not None:
                 self._changed(done)
-
-    def _rows_of(self, keys: list[str]) -> Rows:
-        if not keys:
-            return Rows.none(len(self._keys))
-        mask = np.zeros(len(self._keys), np.bool_)
-        mask[self._in_frame(keys)] = True
-        return Rows(mask)
 
     def _in_frame(self, keys: Iterable[str]) -> np.ndarray:
         """Return the rows of those of some absolute paths that the frame has."""

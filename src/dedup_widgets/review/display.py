@@ -210,18 +210,19 @@ def display_order(
     key[key != NO_RANK] *= -1 if descending else 1
     if not grouped or not rows.size:
         return rows[np.argsort(key, kind="stable")]
-    # One unit for each band, and one for each row on its own.
-    n, top = len(rank), int(band.max()) + 1
-    unit = np.where(band[rows] > 0, band[rows].astype(np.int64), top + rows)
-    first = np.zeros(top + n, np.int64)
-    first[unit[::-1]] = rows[::-1]
-    lowest = np.full(top + n, NO_RANK, np.int64)
-    np.minimum.at(lowest, unit, key)
-    # Where a unit stands is one number, of its rank and its first row; nulls come last.
-    last = lowest[lowest != NO_RANK].max(initial=0) + 1
-    stands = np.where(lowest == NO_RANK, last, lowest)[unit] * n + first[unit]
+    # Where a row stands is one number, of a rank and a row; nulls come last.
+    n, together = len(rank), np.flatnonzero(band[rows])
+    last = key[key != NO_RANK].max(initial=0) + 1
+    key[key == NO_RANK] = last
+    stands = key * n + rows
+    of_band = band[rows[together]]
+    first = np.zeros(int(band.max()) + 1, np.int64)
+    first[of_band[::-1]] = rows[together[::-1]]
+    lowest = np.full(len(first), last)
+    np.minimum.at(lowest, of_band, key[together])
+    stands[together] = lowest[of_band] * n + first[of_band]
     within = int(place.max()) + 1
-    if (last + 1) * n * within < 2**63:  # one number, no two of which are equal
+    if (int(abs(key).max()) + 1) * n * within < 2**63:  # one number, no two of which are equal
         return rows[np.argsort(stands * within + place[rows])]
     return rows[np.lexsort((place[rows], stands))]
 

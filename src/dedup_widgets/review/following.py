@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.frame.provenance import at_near, provenances
 from dedup_widgets.frame.schema import COLUMNS, KIND
 from dedup_widgets.frame.scope import scope_of
@@ -74,12 +75,7 @@ class Following:
     def _shown_pictures(self) -> NDArray[np.int32]:
         frame, score = self._frame, self._score
         if "fingerprint" in frame.columns:
-            prints = frame.select(picture=pl.col("fingerprint").cast(pl.String)).with_row_index(
-                "at"
-            )
-            is_none = pl.col("picture").is_null()
-            first = pl.when(is_none).then("at").otherwise(pl.col("at").min().over("picture"))
-            return prints.select(first).to_series().to_numpy().astype(np.int32)
+            return Lookup(frame["fingerprint"]).equals
         if score is None or self._nearest is None:
             return self._rows
         is_copy = (frame[score] == 0).fill_null(False).to_numpy() & (self._nearest >= 0)
@@ -221,8 +217,4 @@ def _rows_of_nearest(frame: pl.DataFrame, path: str) -> NDArray[np.int32] | None
         )
     if not isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
         return None
-    known = frame.select(nearest=pl.col(path).cast(pl.String)).with_row_index("at")
-    found = frame.select(pl.col("nearest").cast(pl.String)).join(
-        known, on="nearest", how="left", maintain_order="left"
-    )
-    return found["at"].cast(pl.Int32).fill_null(-1).to_numpy()
+    return Lookup(frame[path]).first(frame["nearest"].cast(pl.String)).astype(np.int32)

@@ -21,7 +21,7 @@ from dedup_widgets.frame.annotations import NAME as ANNOTATIONS
 from dedup_widgets.frame.collection import Collection
 from dedup_widgets.frame.provenance import provenances
 from dedup_widgets.frame.scale import NEAR
-from dedup_widgets.frame.schema import for_planning
+from dedup_widgets.frame.schema import for_planning, recognised
 from dedup_widgets.frame.table import (
     file_name,
     is_frame,
@@ -212,6 +212,7 @@ class Session(View):
             self._why_no_plan = str(error)
             self._planner = None
             self._decisions = Decisions()
+            self._show(frame)
         made = "; ".join(map(repr, provenances(frame)))
         self._journal = Journal(self.store.library, self.paths, f"{self.path} {made}")
         if not (restore and self._went_on()):
@@ -311,6 +312,10 @@ class Session(View):
     def _planned_actions(self) -> Mapping[str, Mask]:
         removed = (self._require_plan()["action"] == "remove").to_numpy()
         return {"keep": ~removed, "remove": removed}
+
+    def _begin(self, frame: pl.DataFrame) -> None:
+        # It is shown as soon as it follows a plan.
+        self.frame, self.known = frame, recognised(frame, self.path, self.score)
 
     def _show(self, frame: pl.DataFrame) -> None:
         super()._show(frame)

@@ -18,6 +18,7 @@ import polars.selectors as cs
 from numpy.typing import ArrayLike, NDArray
 
 from dedup_widgets.errors import InputError
+from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.frame.moments import in_utc
 from dedup_widgets.frame.table import rows_of, scattered
 from dedup_widgets.scoring.file_names import in_bin, says_copy, stem
@@ -160,9 +161,8 @@ def prefer(column: str, values: Sequence[Any]) -> Rule:
     return Rule(f"{column} {listed}", place, highest_first=False)
 
 
-def _derived() -> pl.Expr:
+def _derived(name: pl.Expr) -> pl.Expr:
     """Tell which names begin with the shortest name of a copy: IMG_5-1 beside IMG_5."""
-    name = stem(pl.col("path"))
     shortest = name.sort_by(name.str.len_chars(), name).first().over("fingerprint")
     return (name != shortest) & name.str.starts_with(shortest)
 
@@ -192,7 +192,7 @@ RULES: dict[str, Rule] = {
     ),
     "copies_plain_name": Rule(
         "of exact copies, a name that does not say copy",
-        ~(says_copy(pl.col("path")) | _derived()),
+        ~(says_copy(pl.col("path")) | _derived(stem(pl.col("path")))),
         among="copies",
     ),
     "copies_fewest_bytes": Rule(
@@ -519,9 +519,13 @@ class Ranking:
         if number not in self._known:
             if rule is _PLAIN_COPY:
                 copied = np.flatnonzero(self._is_copied)
-                some = rows_of(self._facts, copied, ["path", "fingerprint"])
+                some = rows_of(self._facts, copied, ["path", "fingerprint"]).with_columns(
+                    name=stem(pl.col("path"))
+                )
                 none = pl.Series([None], dtype=pl.Boolean).new_from_index(0, len(self._facts))
-                (values,) = self._evaluated([rule], some)
+                # As the rule says; the names are worked out once.
+                is_plain = ~(says_copy(pl.col("path")) | _derived(pl.col("name")))
+                values = some.select(is_plain).to_series()
                 self._known[number] = scattered(none, copied, values)
             else:
                 (self._known[number],) = self._evaluated([rule], self._facts)
@@ -589,9 +593,8 @@ def _first_copies(facts: pl.DataFrame) -> NDArray[np.int64]:
     """Return for each row the first row of its fingerprint, (n,)."""
     if "fingerprint" not in facts.columns:
         return np.arange(len(facts))
-    pictures = facts.select(picture=pl.coalesce(pl.col("fingerprint").cast(pl.String), "path"))
-    first = pictures.with_row_index("at").select(pl.min("at").over("picture"))
-    return first.to_series().to_numpy().astype(np.int64)
+    pictures = facts.select(pl.coalesce(pl.col("fingerprint").cast(pl.String), "path"))
+    return Lookup(pictures.to_series()).equals.astype(np.int64)
 
 
 def _starts(label: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -8,14 +8,22 @@ import json
 import sqlite3
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.store.copies import copies_of, copy_today
-from dedup_widgets.store.database import DAMAGE, Database, json_pieces
+from dedup_widgets.store.database import DAMAGE, Database
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MANY_PATHS = 1_000
+"""Paths that come into a collection at once, from which on they are written in parts."""
+PATHS_IN_A_PART = 10_000
+"""So that taking one path out writes a few hundred kilobytes, however large a collection is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +42,19 @@ class ChangedMeanwhileError(Exception):
     """Somebody else decided something since it was last looked at."""
 
 
-@dataclass(frozen=True, slots=True)
-class CollectionChange:
-    """What a change of a collection really changed.
+class CollectionChange(NamedTuple):
+    """What a change of a collection changed, beside its paths.
 
     Attributes
     ----------
-    added, removed
-        Paths that came in and that left.
     description
         Before and after.
     made
         Whether it was not there before.
     """
 
-    added: list[str]
-    removed: list[str]
     description: tuple[str, str]
-    made: bool = field(default=False, compare=False)
+    made: bool
 
 
 _DECIDED = ("collection", "chosen_keeper", "not_duplicates", "reviewed", "review")
@@ -149,6 +152,15 @@ CREATE TABLE IF NOT EXISTS review_step (
     PRIMARY KEY (review, number)
 ) WITHOUT ROWID;
 """,
+        # Many paths of a collection, one a line; further ones are items.
+        """
+CREATE TABLE IF NOT EXISTS collection_part (
+    number INTEGER PRIMARY KEY,
+    collection TEXT NOT NULL REFERENCES collection ON UPDATE CASCADE ON DELETE CASCADE,
+    paths TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS part_of_collection ON collection_part (collection);
+""",
     )
 
     def __init__(self, path: Path) -> None:
@@ -209,46 +221,61 @@ CREATE TABLE IF NOT EXISTS review_step (
     def collections(self) -> dict[str, StoredCollection]:
         """Return the collections by name, the oldest first."""
         found = self._query(
-            "SELECT name, description, json_group_array(path) FILTER (WHERE path IS NOT NULL)"
-            " FROM collection LEFT JOIN collection_item ON collection = name"
-            " GROUP BY collection.rowid ORDER BY collection.rowid"
+            "SELECT name, description, paths, is_part FROM collection LEFT JOIN ("
+            " SELECT collection, json_group_array(path) AS paths, 0 AS is_part"
+            " FROM collection_item GROUP BY collection"
+            " UNION ALL SELECT collection, paths, 1 FROM collection_part"
+            ") ON collection = name ORDER BY collection.rowid"
         )
-        return {
-            name: StoredCollection(set(json.loads(paths)), description)
-            for name, description, paths in found
-        }
+        collections: dict[str, StoredCollection] = {}
+        for name, description, paths, is_part in found:
+            collection = collections.setdefault(name, StoredCollection(set(), description))
+            if paths is not None:
+                collection.paths.update(paths.split("\n") if is_part else json.loads(paths))
+        return collections
 
     def change_collection(
         self,
         name: str,
         *,
-        add: Iterable[str] = (),
+        add: "Sequence[str] | pl.Series" = (),
         remove: Iterable[str] = (),
         description: str | None = None,
         make: bool = True,
         drop: bool = False,
+        since: int | None = None,
     ) -> CollectionChange | None:
-        """Change a collection in one transaction, on top of what others made of it.
+        """Change a collection in one transaction.
 
         Parameters
         ----------
         name
             Of the collection.
         add, remove
-            Absolute paths to put in and to take out; none in both.
+            Absolute paths to put in and to take out; none in both. Many are written fast from a
+            column.
         description
             What it is for; None leaves it as it is.
         make
             Whether to make the collection when there is none of that name.
         drop
             Whether to forget the collection if nothing is left in it.
+        since
+            The version of all collections that this changes; None for any.
 
         Returns
         -------
         CollectionChange or None
-            What really changed; None when there is no such collection, and none was to be made.
+            What changed; None when there is no such collection, and none was to be made.
+
+        Raises
+        ------
+        ChangedMeanwhileError
+            When there is another version by now; nothing is changed.
         """
         with self._changing("collections") as db:
+            if since is not None and self._number_of("collections") != since + 1:
+                raise ChangedMeanwhileError
             is_new = False
             if make:
                 made = db.execute("INSERT OR IGNORE INTO collection (name) VALUES (?)", (name,))
@@ -257,42 +284,56 @@ CREATE TABLE IF NOT EXISTS review_step (
             if not described:
                 return None
             before = described[0][0]
-            add, remove = dict.fromkeys(add), dict.fromkeys(remove)
-            here = {
-                path
-                for (path,) in self._query_in(
-                    "SELECT path FROM collection_item WHERE collection = ?"
-                    " AND path IN (SELECT value FROM json_each(?))",
-                    [] if is_new else [*add, *remove],
-                    (name,),
-                )
-            }
-            change = CollectionChange(
-                [path for path in add if path not in here],
-                [path for path in remove if path in here],
-                (before, before if description is None else description),
-                is_new,
-            )
-            # In the order of the table, and many at once: ten times as fast for a million.
-            for piece in json_pieces(sorted(change.added, key=str)):
-                db.execute(
-                    "INSERT INTO collection_item SELECT ?, value FROM json_each(?)", (name, piece)
-                )
-            db.executemany(
-                "DELETE FROM collection_item WHERE collection = ? AND path = ?",
-                [(name, path) for path in change.removed],
-            )
-            db.execute(
-                "UPDATE collection SET description = ? WHERE name = ?",
-                (change.description[1], name),
-            )
+            self._take_out(db, name, set(remove))
+            self._put_in(db, name, add)
+            after = before if description is None else description
+            db.execute("UPDATE collection SET description = ? WHERE name = ?", (after, name))
             if drop:
                 db.execute(
-                    "DELETE FROM collection WHERE name = ?1 AND NOT EXISTS"
-                    " (SELECT 1 FROM collection_item WHERE collection = ?1)",
+                    "DELETE FROM collection WHERE name = ?1"
+                    " AND NOT EXISTS (SELECT 1 FROM collection_item WHERE collection = ?1)"
+                    " AND NOT EXISTS (SELECT 1 FROM collection_part WHERE collection = ?1)",
                     (name,),
                 )
-            return change
+            return CollectionChange((before, after), is_new)
+
+    def _take_out(self, db: sqlite3.Connection, name: str, paths: set[str]) -> None:
+        if not paths:
+            return
+        of_name = "FROM {} WHERE collection = ?"
+        if self._query(f"SELECT 1 {of_name.format('collection_item')} LIMIT 1", (name,)):
+            db.executemany(
+                "DELETE FROM collection_item WHERE collection = ? AND path = ?",
+                [(name, path) for path in paths],
+            )
+        parts = self._query(f"SELECT number, paths {of_name.format('collection_part')}", (name,))
+        for number, text in parts:
+            there = text.split("\n")
+            left = [path for path in there if path not in paths]
+            if not left:
+                db.execute("DELETE FROM collection_part WHERE number = ?", (number,))
+            elif len(left) < len(there):
+                db.execute(
+                    "UPDATE collection_part SET paths = ? WHERE number = ?",
+                    ("\n".join(left), number),
+                )
+
+    def _put_in(
+        self, db: sqlite3.Connection, name: str, paths: "Sequence[str] | pl.Series"
+    ) -> None:
+        is_many = len(paths) >= MANY_PATHS
+        for start in range(0, len(paths), PATHS_IN_A_PART):
+            some = paths[start : start + PATHS_IN_A_PART]
+            lines = _lines(some) if is_many else ""
+            if is_many and lines.count("\n") == len(some) - 1:
+                db.execute(
+                    "INSERT INTO collection_part (collection, paths) VALUES (?, ?)", (name, lines)
+                )
+            else:  # few, or one of them has a line break in it
+                db.executemany(
+                    "INSERT INTO collection_item VALUES (?, ?) ON CONFLICT DO NOTHING",
+                    [(name, path) for path in some],
+                )
 
     def rename_collection(self, old: str, new: str) -> bool:
         """Give a collection another name, with all that is in it; False when there is none.
@@ -469,3 +510,7 @@ CREATE TABLE IF NOT EXISTS review_step (
                 "INSERT INTO review_step VALUES (?, ?, ?, ?, ?, ?)",
                 [(name, number, *line) for number, line in enumerate(lines(first), first)],
             )
+
+
+def _lines(paths: "Sequence[str] | pl.Series") -> str:
+    return "\n".join(paths) if isinstance(paths, Sequence) else str(paths.str.join("\n").item())

@@ -1,5 +1,6 @@
 import { useComputed } from "@preact/signals";
 import * as format from "../../data/format";
+import { countOf } from "../../data/masks";
 import type { ExplorerState } from "../../state/explorer";
 
 interface HeadlineProps {
@@ -62,11 +63,11 @@ export function Headline({ state, onReview }: HeadlineProps) {
 
 /** Takes the plan as it is, near-duplicates too. */
 function AcceptPlan({ state }: { state: ExplorerState }) {
-  const goes = useComputed(() => state.accepting.value?.reduce((sum, row) => sum + row, 0) ?? 0);
+  const goes = useComputed(() => (state.accepting.value ? countOf(state.accepting.value) : 0));
   const hidden = useComputed(() => {
     const rows = state.accepting.value;
     const seen = state.visible.value;
-    return rows && seen ? rows.reduce((sum, goes, row) => sum + (seen[row] ? 0 : goes), 0) : 0;
+    return rows && seen ? countOf(rows, seen) : 0;
   });
   const shown = goes.value;
   return (

@@ -1,0 +1,225 @@
+"""What a person waits for on screen, in JupyterLab and Chromium: to open, to drag, to jump.
+
+The photos are a thousand of 500 × 375, each under many paths: its folder has many names. The others
+show what one would use otherwise: a table, and a grid of image widgets.
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from benchmarks import widget
+from benchmarks.data import make_photos
+from benchmarks.harness import OURS, Case, Values
+
+sys.path.append(str(Path(__file__).parents[1] / "scripts"))
+
+PHOTOS = 1_000
+GRID_IMAGES = 1_000
+"""Images that a grid of image widgets is made of: each is sent whole, before one is seen."""
+JUMPS = (0.37, 0.81, 0.13, 0.62, 0.94, 0.25, 0.5)
+"""Where to, as parts of the whole; the median counts."""
+MOVES = 60
+"""Of the pointer, while the end of the range is dragged."""
+
+
+def cases(size: str) -> list[Case]:
+    sizes = {"tiny": [1_000], "quick": [100_000], "full": [100_000, 1_000_000]}[size]
+    rounds = 1 if size == "tiny" else 3
+    ours = [Case("screen", OURS, {"n": n}, rounds) for n in sizes]
+    table = [Case("screen", "itables", {"n": sizes[0]}, rounds)]
+    grid = [Case("screen", "ipywidgets.GridBox", {"n": min(GRID_IMAGES, sizes[0])}, rounds)]
+    return [*ours, *table, *grid]
+
+
+def prepare(data: Path, n: int) -> None:
+    photos = make_photos(data, PHOTOS).resolve()
+    album = data / "album"
+    album.mkdir(exist_ok=True)
+    for number in range(-(-n // PHOTOS)):
+        link = album / str(number)
+        if not link.is_symlink():
+            link.symlink_to(photos, target_is_directory=True)
+    if not _file(data, n).exists():
+        number = pl.col("path").str.extract(r"(\d+)\.jpg$").cast(pl.Int64)
+        file = pl.format(
+            "{}/{}/{}.jpg",
+            pl.lit(str(album)),
+            number // PHOTOS,
+            (number % PHOTOS).cast(pl.String).str.zfill(6),
+        )
+        frame = widget.frame(n)
+        named = frame.select("path", file=file)
+        nearest = frame.select(path="nearest").join(named, on="path", maintain_order="left")
+        frame.with_columns(path=named["file"], nearest=nearest["file"]).write_parquet(
+            _file(data, n)
+        )
+
+
+def explorer(data: Path, n: int) -> Values:
+    """Open an Explorer that was made before, drag the end of its range, and jump."""
+    made = f"""
+import dedup_widgets as dw, polars as pl
+ex = dw.Explorer(pl.read_parquet({str(_file(data, n))!r}), store={{store!r}})"""
+    with _notebook(made, "ex") as notebook:
+        page = notebook.page
+        seconds = _shown(page, _PAINTED)
+        on_demand = _jumped(page)
+        # Another view knows nothing of what the first one has drawn.
+        page.evaluate(f"() => {{ {_APP} app.remove(); }}")
+        _run(page, 1)
+        _shown(page, _PAINTED)
+        return {
+            "seconds": seconds,
+            "on_demand_ms": on_demand,
+            "stored_ms": _jumped(page),
+            "script_ms": _dragged(page),
+        }
+
+
+def table(data: Path, n: int) -> Values:
+    """Show all of the frame's rows as a table, without pictures, and go to other pages of it."""
+    import itables  # noqa: F401
+
+    made = f"""
+import itables, polars as pl
+frame = pl.read_parquet({str(_file(data, n))!r})
+itables.init_notebook_mode(connected=False)"""
+    with _notebook(made, "itables.show(frame, maxBytes=0)") as notebook:
+        return {"seconds": _shown(notebook.page, _TABLE)}
+
+
+def images(data: Path, n: int) -> Values:
+    """Show a grid of image widgets, one a file."""
+    made = f"""
+import ipywidgets, polars as pl
+paths = pl.read_parquet({str(_file(data, n))!r})["path"]"""
+    show = """ipywidgets.GridBox(
+    [ipywidgets.Image(value=open(path, "rb").read(), width=180) for path in paths],
+    layout=ipywidgets.Layout(grid_template_columns="repeat(5, 190px)"),
+)"""
+    with _notebook(made, show) as notebook:
+        return {"seconds": _shown(notebook.page, _IMAGES)}
+
+
+_APP = """
+const app = [...document.querySelectorAll('.jp-OutputArea-output *')]
+    .map((element) => element.shadowRoot?.querySelector('section.app')).find(Boolean);
+"""
+
+_PAINTED = f"""() => {{
+{_APP}
+if (!app) return false;
+const tiles = [...app.querySelectorAll('[role=gridcell]')];
+return tiles.length > 0 && tiles.every((tile) => tile.querySelector('.thumb canvas'));
+}}"""
+
+_TABLE = "() => document.querySelectorAll('.jp-OutputArea-output table tbody tr').length > 5"
+
+_IMAGES = f"""() => {{
+const images = [...document.querySelectorAll('.jp-OutputArea-output img')];
+return images.length >= {GRID_IMAGES} && images.every((image) => image.complete);
+}}"""
+
+_JUMP = f"""async (part) => {{
+{_APP}
+const grid = app.querySelector('[role=grid]');
+const before = new Set([...app.querySelectorAll('[role=gridcell]')].map((it) => it.dataset.row));
+const start = performance.now();
+grid.scrollTop = part * (grid.scrollHeight - grid.clientHeight);
+for (;;) {{
+    await new Promise(requestAnimationFrame);
+    const tiles = [...app.querySelectorAll('[role=gridcell]')];
+    const is_new = tiles.length > 0 && tiles.every((it) => !before.has(it.dataset.row));
+    if (is_new && tiles.every((it) => it.querySelector('.thumb canvas')))
+        return performance.now() - start;
+    if (performance.now() - start > 60_000) throw new Error('nothing is painted');
+}}
+}}"""
+
+
+@contextmanager
+def _notebook(made: str, shown: str) -> Iterator[Any]:
+    """Open a notebook whose first cell was run, and which has just begun with its second."""
+    from lab import run_lab, write_notebook
+
+    with tempfile.TemporaryDirectory() as name:
+        root, home = Path(name) / "root", Path(name) / "home"
+        root.mkdir()
+        home.mkdir()
+        cells = made.replace("{store!r}", repr(f"{name}/store")), shown
+        write_notebook(root / "screen.ipynb", *cells)
+        with (
+            run_lab(root, home, {"DEDUP_WIDGETS_STORE": f"{name}/store"}) as lab,
+            lab.open("screen.ipynb") as notebook,
+        ):
+            _run(notebook.page, 0)
+            notebook.kernel("1", timeout=300)
+            _run(notebook.page, 1)
+            yield notebook
+
+
+def _run(page: Any, cell: int) -> None:
+    page.locator(".jp-CodeCell .cm-content").nth(cell).click()
+    page.keyboard.press("Control+Enter")
+
+
+def _shown(page: Any, condition: str) -> float:
+    """Return the seconds until the page shows something."""
+    start = time.perf_counter()
+    page.wait_for_function(condition, timeout=300_000, polling=20)
+    return time.perf_counter() - start
+
+
+def _jumped(page: Any) -> float:
+    """Return the milliseconds from a jump to the last picture that it brings on screen."""
+    taken = []
+    for part in JUMPS:
+        taken.append(page.evaluate(_JUMP, part))
+        page.wait_for_timeout(300)
+    return statistics.median(taken)
+
+
+def _dragged(page: Any) -> float:
+    """Return the milliseconds of processor time that script, style and layout take a frame."""
+    app = page.locator(".jp-OutputArea-output section.app")
+    app.get_by_role("button", name="Filter", exact=True).click()
+    thumb = app.get_by_role("slider", name="Highest uniqueness")
+    thumb.scroll_into_view_if_needed()
+    box, plot = thumb.bounding_box(), app.locator(".plot").bounding_box()
+    metrics = page.context.new_cdp_session(page)
+    metrics.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def worked() -> float:
+        found = metrics.send("Performance.getMetrics")["metrics"]
+        names = ("ScriptDuration", "RecalcStyleDuration", "LayoutDuration")
+        return sum(it["value"] for it in found if it["name"] in names)
+
+    page.evaluate(
+        """() => { window.frames_drawn = 0;
+        const count = () => { window.frames_drawn++; requestAnimationFrame(count); };
+        requestAnimationFrame(count); }"""
+    )
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    before, drawn = worked(), page.evaluate("window.frames_drawn")
+    for move in range(1, MOVES + 1):
+        page.mouse.move(plot["x"] + plot["width"] * (1 - move / (MOVES + 20)), plot["y"] + 5)
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+    seconds, frames = worked() - before, page.evaluate("window.frames_drawn") - drawn
+    page.mouse.up()
+    return 1000 * seconds / max(1, min(frames, MOVES))
+
+
+def _file(data: Path, n: int) -> Path:
+    return data / f"screen-{n}.parquet"
+
+
+VARIANTS = {OURS: explorer, "itables": table, "ipywidgets.GridBox": images}
