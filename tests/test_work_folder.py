@@ -34,6 +34,7 @@ class Counting:
     lost: object = lambda *_: False
     ran: dict = field(default_factory=dict)
     cores: int = 1
+    is_elsewhere: bool = False
 
     def started(self):
         return nullcontext(self)
