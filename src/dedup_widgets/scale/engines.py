@@ -123,6 +123,10 @@ class _Tasks:
     def cores(self) -> int:
         return self._engine.cpus
 
+    @property
+    def is_elsewhere(self) -> bool:
+        return True
+
     def share(self, value: Any) -> Any:
         return self._ray.put(value)
 

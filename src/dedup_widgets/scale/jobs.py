@@ -7,7 +7,7 @@ run more than once, in any order.
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from dedup_widgets._threads import processors
 
@@ -21,6 +21,11 @@ class Runner(Protocol):
     @property
     def cores(self) -> int:
         """Processor cores of a job."""
+        ...
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether jobs may run on other machines, with other processors."""
         ...
 
     def share(self, value: Any) -> Any:
@@ -65,6 +70,7 @@ class Here:
     """
 
     cores: int = 0
+    is_elsewhere: ClassVar[bool] = False
 
     def started(self) -> AbstractContextManager[Runner]:
         """Return it as it is."""

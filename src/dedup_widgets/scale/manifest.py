@@ -7,6 +7,8 @@ the shards of what was there stay as they are. Where a file is in several, the l
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import polars as pl
 
@@ -21,7 +23,7 @@ _FOLDER = "manifest"
 FILE = {"path": pl.String, "size": pl.UInt64, "version": pl.String}
 """What is known of a file before it is read."""
 
-_SCHEMA = {**FILE, "shard": pl.String, "round": pl.UInt32}
+_SCHEMA: dict[str, Any] = {**FILE, "shard": pl.Categorical(), "round": pl.UInt32}
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,11 @@ class Manifest:
         files = files.with_columns(at=pl.int_range(pl.len(), dtype=pl.UInt32).over("shard"))
         return cls(work, how, files, len(names))
 
-    @property
+    @cached_property
     def current(self) -> pl.DataFrame:
         """The last of each file."""
+        if self.generations < 2:  # no file is in it twice
+            return self.files
         return self.files.unique("path", keep="last", maintain_order=True)
 
     def with_listed(
@@ -72,6 +76,9 @@ class Manifest:
         shard_files
             Files of a new shard.
         """
+        # The same files as the last time are told without joining, which takes far more memory.
+        if not len(again) and listed.equals(self.current.select(*FILE)):
+            return self
         known = self.current.join(again, on="path", how="anti")
         new = listed.join(known, on=list(FILE), how="anti", nulls_equal=True, maintain_order="left")
         if not len(new):
@@ -97,7 +104,7 @@ class Manifest:
         """Write shards as the next generation; return whether nobody else wrote one meanwhile."""
         tables = [
             piece.with_columns(
-                shard=pl.lit(named(self.how, attempt, *piece.iter_rows())),
+                shard=pl.lit(named(self.how, attempt, *piece.iter_rows()), pl.Categorical()),
                 round=pl.lit(number, pl.UInt32),
             )
             for piece in pieces

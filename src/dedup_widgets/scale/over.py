@@ -48,6 +48,7 @@ from dedup_widgets.scale.shards import (
     FOLDER,
     Model,
     describe_shard,
+    name_vectors,
     read_facts,
     write_lost,
 )
@@ -115,9 +116,21 @@ def score_over(
         batch_size=task.batch_size,
     )
     with (engine or Here(task.workers)).started() as runner:
+        if runner.is_elsewhere:
+            model = replace(model, key=_key_elsewhere(work, runner, replace(model, key="")))
         listed = _listed(task)
         shards, place = _described(work, runner, model, listed, progress, sizes)
         return _scored(task, work, runner, embedder, shards, place, progress, sizes)
+
+
+def _key_elsewhere(work: Work, runner: Runner, model: Model) -> str:
+    """Return what the machines that do the work call the vectors of a model."""
+    name = model.model if isinstance(model.model, str) else model.model.name
+    file = f"models/{named(name, model.precision, model.device)}"
+    for job, is_done in runner.run(name_vectors, [(work, file, model)], "loading the model"):
+        if not is_done:
+            raise EngineError.of("loading the model", job[1])
+    return work.read(file).decode()
 
 
 def _listed(task: ScoringTask) -> pl.DataFrame:
@@ -158,18 +171,23 @@ def _described(
     names = work.names(AGAIN)
     of_how = {f"{name}.parquet" for name in manifest.files["shard"].unique()}
     again = [
-        work.read_table(f"{AGAIN}/{name}").with_columns(shard=pl.lit(name.partition(".")[0]))
+        work.read_table(f"{AGAIN}/{name}").with_columns(
+            shard=pl.lit(name.partition(".")[0], pl.Categorical())
+        )
         for name in sorted(names & of_how)
     ]
-    schema = {"path": pl.String, "shard": pl.String}
+    schema: dict[str, Any] = {"path": pl.String, "shard": pl.Categorical()}
     unread = pl.concat([pl.DataFrame(schema=schema), *again])
     unread = unread.join(manifest.current, on=["path", "shard"], how="semi").select("path")
-    manifest = manifest.with_listed(
-        listed.unique("path", maintain_order=True), unread, sizes.shard_files
+    once = (
+        listed
+        if listed["path"].n_unique() == len(listed)
+        else listed.unique("path", maintain_order=True)
     )
+    manifest = manifest.with_listed(once, unread, sizes.shard_files)
     shared = runner.share(model)
     while True:
-        current = manifest.current.join(listed.select("path"), on="path", how="semi")
+        current = _of_run(listed, manifest.current)
         wanted = current["shard"].unique(maintain_order=True)
         done = work.names(FOLDER)
         missing = wanted.filter([f"{name}.parquet" not in done for name in wanted])
@@ -177,6 +195,13 @@ def _described(
             break
         manifest = _describe(work, runner, shared, manifest, missing, progress)
     return _placed(listed, current)
+
+
+def _of_run(listed: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
+    """Return what the manifest has of the files of a run."""
+    if current["path"].equals(listed["path"]):
+        return current
+    return current.join(listed.select("path"), on="path", how="semi")
 
 
 def _describe(
@@ -213,11 +238,13 @@ def _placed(
     # Halves of a shard belong to the round in which it came in.
     shards = current.select("shard", "round").unique("shard", maintain_order=True)
     shards = shards.sort("round", maintain_order=True).with_row_index("number")
+    if current["path"].equals(listed["path"]):
+        files = current.select("shard", "at").with_row_index("order")
+    else:
+        files = listed.select("path").with_row_index("order")
+        files = files.join(current.select("path", "shard", "at"), on="path")
     place = (
-        listed.select("path")
-        .with_row_index("order")
-        .join(current.select("path", "shard", "at"), on="path")
-        .join(shards.select("shard", "number"), on="shard")
+        files.join(shards.select("shard", "number"), on="shard")
         .select("order", "at", shard="number")
         .sort("shard", "at", "order")
     )
@@ -240,7 +267,26 @@ def _scored(
     """Compare what was described, score it, and write the frame."""
     names = [name for name, _ in shards]
     facts = _facts_to_rank(task, work, names, place)
-    paths = facts["path"]
+    paths, readable = facts["path"], facts["fingerprint"].is_not_null()
+    # What it takes to decide is let go of before anything is written.
+    scores, made = _decided(task, work, runner, embedder, shards, place, facts, progress, sizes)
+    del facts
+    return _write(task, work, names, place, paths, readable, scores, made)
+
+
+def _decided(
+    task: ScoringTask,
+    work: Work,
+    runner: Runner,
+    embedder: Embedder,
+    shards: Sequence[tuple[str, int]],
+    place: pl.DataFrame,
+    facts: pl.DataFrame,
+    progress: Progress,
+    sizes: Sizes,
+) -> tuple[pl.DataFrame, Provenance]:
+    """Score the images that are readable; return that, and how it was done."""
+    names = [name for name, _ in shards]
     readable = facts["fingerprint"].is_not_null()
     seen = facts.filter(readable).drop("picture")
     pictures, of_row = _pictures(place.filter(readable), facts.filter(readable))
@@ -270,8 +316,7 @@ def _scored(
         spectra=_Spectra(work, names, place.filter(readable)),
     )
     looked = replace(looked, left_out=looked.left_out + int((~kept).sum()))
-    made = task.provenance(embedder, [looked])
-    return _write(task, work, names, place, paths, readable, scores, made)
+    return scores, task.provenance(embedder, [looked])
 
 
 def _facts_to_rank(

@@ -54,7 +54,7 @@ class Model:
     model, device, precision
         As :func:`dedup_widgets.score` takes them.
     key
-        What the vectors of this run are called.
+        What the vectors of this run are called; empty while that is not known.
     decoder
         What decodes its files.
     batch_size
@@ -74,13 +74,14 @@ class Model:
             embedder = _loaded.get(self.key) or load_embedder(
                 self.model, self.device, self.precision
             )
-        if embedder.key != self.key or decoder_key() != self.decoder:
+        if embedder.key != (self.key or embedder.key) or decoder_key() != self.decoder:
             raise ModelError(
                 f"a worker makes vectors {embedder.key!r} of what decoder {decoder_key()} reads, "
                 f"and this run has {self.key!r} of decoder {self.decoder}: its machine has another "
                 "processor or other versions; take it out, or score with precision='exact'"
             )
-        _loaded[self.key] = embedder
+        if self.key:
+            _loaded[self.key] = embedder
         return embedder
 
 
@@ -121,6 +122,11 @@ class _Held:
         self.lasting.update(record.entry.path for record in files)
         self.thumbnails.update(thumbnails or {})
         self.layers.update(layers or {})
+
+
+def name_vectors(work: Work, file: str, model: Model) -> None:
+    """Write what this machine calls the vectors of a model, which follows from its processor."""
+    work.write(file, model.load().key.encode())
 
 
 def describe_shard(work: Work, name: str, files: pl.DataFrame, model: Model, cores: int) -> None:
