@@ -255,6 +255,12 @@ def test_a_worker_that_makes_other_vectors_is_refused(photos, tmp_path):
     assert not (tmp_path / "work" / "shards").exists()
 
 
+def test_where_jobs_run_elsewhere_their_machines_say_what_vectors_are_called(photos, tmp_path):
+    engine = Counting(is_elsewhere=True)
+    assert_frame_equal(over(photos, tmp_path / "work", engine).collect(), score(photos))
+    assert engine.ran["loading the model"] == 1
+
+
 def test_the_frame_is_read_as_far_as_it_is_asked_for(photos, tmp_path):
     frame = score(photos, work=tmp_path / "work")
     run = dw.scale.open(tmp_path / "work")

@@ -118,8 +118,7 @@ def score_over(
     with (engine or Here(task.workers)).started() as runner:
         if runner.is_elsewhere:
             model = replace(model, key=_key_elsewhere(work, runner, replace(model, key="")))
-        listed = _listed(task)
-        shards, place = _described(work, runner, model, listed, progress, sizes)
+        shards, place = _described(work, runner, model, _listed(task), progress, sizes)
         return _scored(task, work, runner, embedder, shards, place, progress, sizes)
 
 
