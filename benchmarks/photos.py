@@ -82,7 +82,7 @@ def decode(path: Path, scale: int = 1) -> None:
     register_heif_opener()
     with Image.open(io.BytesIO(path.read_bytes())) as image:
         image.draft("RGB", (image.width // scale, image.height // scale))
-        image.convert("RGB")
+        image.load()
 
 
 def imagehash(folder: Path) -> Values:
