@@ -11,7 +11,7 @@ NPM := $(WITH_NODE) npm
 JS_SOURCES := $(shell find js/src -type f 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test test-fast soak lint wire js bench bench-full quality screenshots docs release clean
+.PHONY: demo test test-fast soak lint wire js bench bench-full quality screenshots docs release clean notebooks
 .DELETE_ON_ERROR:
 
 demo: .make/demo .make/js
@@ -59,11 +59,16 @@ quality: .make/demo
 
 screenshots: .make/test .make/js
 	$(BIN)/python scripts/screenshots.py
+	PYTHONPATH=. $(BIN)/python scripts/score_figures.py
 
 # The site, into test-output/site; a broken link or a name that is not documented fails.
 docs: .make/docs
 	$(BIN)/python scripts/schemas.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
+# Runs the notebooks and writes their outputs into them.
+notebooks: .make/test .make/js
+	$(BIN)/python scripts/notebooks.py
 
 # Builds and checks the wheel; with VERSION=1.2.3 tags it too. The upload is left to a person.
 release: .make/test

@@ -1,7 +1,7 @@
 """The kept figures: what each pass measured, to be looked up by case."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,12 +51,14 @@ class Figures:
         forms: list[dict[str, Any]],
         runtimes: Mapping[str, Any],
         photos: Mapping[str, Any],
-        *own: Mapping[str, Any],
+        elsewhere: Sequence[Mapping[str, Any]] = (),
+        own: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self.machine = (quick or full)["machine"]
         self.forms = forms
         self.runtimes = runtimes
         self.photos = photos
+        self.by_processor = [it for it in (quick, *elsewhere) if it]
         rows = {_identity(r): Row(**r, is_full=True) for r in full.get("results", [])}
         rows |= {_identity(r): Row(**r, is_full=False) for r in quick.get("results", [])}
         self._rows = list(rows.values())
@@ -74,7 +76,9 @@ class Figures:
             *(_read(folder / f"{name}.json", {}) for name in ("quick", "full")),
             _read(folder / "forms.json", []),
             _read(folder / "runtimes.json", {}),
-            *(_read(folder / f"{name}.json", {}) for name in ("photos", "widget", "screen")),
+            _read(folder / "photos.json", {}),
+            [_read(file, {}) for file in sorted((folder / "processors").glob("*.json"))],
+            [_read(folder / f"{name}.json", {}) for name in ("widget", "screen")],
         )
 
     def all(self, experiment: str, variant: str | None = None) -> list[Row]:

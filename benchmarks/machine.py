@@ -28,6 +28,9 @@ PACKAGES = (
 )
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8")
 
+LIMITS = ("ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "DEDUP_WIDGETS_DTYPE")
+"""What restricts a processor to part of its instructions."""
+
 
 def describe() -> dict[str, Any]:
     """Return processor, cores, memory and versions."""
@@ -35,6 +38,7 @@ def describe() -> dict[str, Any]:
     return {
         "cpu": _cpu("model name") or platform.processor() or platform.machine(),
         "flags": [flag for flag in FLAGS if flag in _cpu("flags").split()],
+        "limits": {name: os.environ[name] for name in LIMITS if name in os.environ},
         "cores": CORES,
         "memory_gib": round(memory / 2**30),
         "system": f"{platform.system()} {platform.machine()}",

@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks import photos as big_photos
 from benchmarks.charts import log_lines, stacked_bars
+from benchmarks.embedding import PLAIN
 from benchmarks.estimates import CLIP_FLOP, estimates
 from benchmarks.figures import Figures, Row
 from benchmarks.harness import OURS
@@ -63,6 +64,7 @@ def documents() -> dict[Path, str]:
         "stages": stages,
         "embedding": embedding,
         "fidelity": fidelity,
+        "processors": processors,
         "forms": forms,
         "runtimes": runtimes,
         "hashing": hashing,
@@ -343,6 +345,52 @@ def embedding(figures: Figures) -> str:
         )
     head = ("model", "", "photos/s", "spread", "to dedup_widgets", "of the matrix product rate")
     return _table(head, rows) + _missing(figures, "embedding")
+
+
+def processors(figures: Figures) -> str:
+    """Lay out the same measurements with one column for each processor."""
+    measured = (
+        ("CLIP, photos/s", "embedding", OURS, {"model": "CLIP"}),
+        ("CLIP, exact, photos/s", "embedding", f"{OURS}, exact", {"model": "CLIP"}),
+        (f"CLIP, {PLAIN}, photos/s", "embedding", PLAIN, {"model": "CLIP"}),
+        ("EfficientNet-Lite0, photos/s", "embedding", OURS, {"model": "EfficientNet"}),
+        (
+            "EfficientNet-Lite0, exact, photos/s",
+            *("embedding", f"{OURS}, exact", {"model": "EfficientNet"}),
+        ),
+        ("neighbours of 10,000, s", "neighbors", OURS, {"n": 10_000}),
+        ("neighbours of 10,000 in float32, s", "neighbors", f"{OURS}, float32", {"n": 10_000}),
+        ("FAISS flat, s", "neighbors", "FAISS flat", {"n": 10_000}),
+    )
+    rows = []
+    for name, experiment, variant, params in measured:
+        cells = []
+        for kept in figures.by_processor:
+            found = [
+                row["median"]
+                for row in kept["results"]
+                if (row["experiment"], row["variant"]) == (experiment, variant)
+                and params.items() <= row["params"].items()
+                and row["runs"]
+            ]
+            key = "photos_per_second" if experiment == "embedding" else "seconds"
+            cells.append(f"{found[0][key]:{'.1f' if key != 'seconds' else '.2f'}}" if found else "")
+        rows.append((name, *cells))
+    return _table(("", *(_processor(it["machine"]) for it in figures.by_processor)), rows)
+
+
+def _processor(seen: Mapping[str, Any]) -> str:
+    """Name a processor by its maker and the best that it multiplies with."""
+    best = {
+        "amx_bf16": "AMX",
+        "avx512_bf16": "AVX-512 with bfloat16",
+        "avx512f": "AVX-512",
+        "avx2": "AVX2",
+    }
+    has = next((name for flag, name in best.items() if flag in seen["flags"]), "")
+    limits = "".join(f", {name}={value}" for name, value in seen.get("limits", {}).items())
+    maker = seen["cpu"].replace("(R)", "").replace(" Processor", "")
+    return f"{maker}, {has}{limits}, {seen['cores']} cores"
 
 
 def _precision(variant: str) -> str:

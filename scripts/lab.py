@@ -74,12 +74,13 @@ class Notebook:
             self.page.wait_for_timeout(200)
         raise TimeoutError(f"cells still run after {timeout} s: {prompts}")
 
-    def wait_for_kernel(self, timeout: float = 60) -> None:
+    def wait_for_kernel(self, timeout: float = 90) -> None:
         """Wait until the kernel answers, after a restart for example."""
         deadline = time.monotonic() + timeout
         while True:
             try:
-                self.kernel("1", timeout)
+                # What goes to a kernel that is about to end is never answered.
+                self.kernel("1", timeout=10)
                 return
             except (RuntimeError, TimeoutError):  # a restart is under way
                 if time.monotonic() > deadline:

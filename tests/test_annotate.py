@@ -25,6 +25,7 @@ from dedup_widgets.dataset.create import create_dataset
 from dedup_widgets.dataset.label_studio import Handover
 from dedup_widgets.dataset.result import Annotation, Dataset
 from dedup_widgets.errors import AnnotateError, InputError
+from dedup_widgets.frame.annotations import ANNOTATIONS
 from installing import InstallError
 from label_studio_server import (
     Server,
@@ -611,5 +612,34 @@ def test_a_server_without_local_file_serving_says_which_setting_it_needs(
 def test_known_labels_are_predictions_where_the_configuration_has_them(server, chosen) -> None:
     pictures = pl.DataFrame({"label": ["cat", "dog", None], "kind": ["x", "y", "x"]})
     found = predictions(server, pictures)
-    assert [it and (it.control, it.choice) for it in found] == chosen
-    assert found[0] is None or found[0].as_json()["result"][0]["type"] == "choices"
+    said = [(it[0].control, it[0].value["choices"][0]) if it else None for it in found]
+    assert said == chosen
+    assert not found[0] or found[0][0].as_json()["type"] == "choices"
+
+
+def test_known_boxes_are_predictions_in_percent_where_the_configuration_has_rectangles() -> None:
+    dog = {"category": "dog", "bbox": [20.0, 10.0, 100.0, 50.0], "segmentation": None}
+    pictures = pl.DataFrame(
+        {
+            "width": [200, 200, 200],
+            "height": [100, 100, 100],
+            "annotations": pl.Series([[dog], [], None], dtype=ANNOTATIONS),
+        }
+    )
+    server = LabelStudio()
+    assert '<Label value="dog"/>' in labelling(server, pictures)
+    (box,), *others = predictions(server, pictures)
+    assert others == [[], []]
+    told = box.as_json()
+    assert (told["type"], told["original_width"], told["original_height"]) == (
+        "rectanglelabels",
+        200,
+        100,
+    )
+    sides = {"x": 10.0, "y": 10.0, "width": 50.0, "height": 50.0}
+    assert told["value"] == sides | {"rotation": 0, "rectanglelabels": ["dog"]}
+    of_cats = LabelStudio(
+        label_config='<View><Image name="i" value="$image"/><RectangleLabels name="r" toName="i">'
+        '<Label value="cat"/></RectangleLabels></View>'
+    )
+    assert predictions(of_cats, pictures) == [[], [], []]

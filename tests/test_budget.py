@@ -17,6 +17,7 @@ from dedup_widgets.errors import ImageError
 from dedup_widgets.images import budget, decode
 from dedup_widgets.images.budget import ByteBudget, NoRoomError
 from dedup_widgets.images.depth import tone_map
+from dedup_widgets.images.pillow import kept_memory
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -228,6 +229,24 @@ def test_16_bits_are_brought_to_8_by_the_nearest_tone():
     assert (tone_map(tones) == np.floor(tones / 257 + 0.5)).all()
 
 
+def test_memory_is_kept_for_pictures_while_anybody_decodes_many_and_then_as_it_was():
+    core = Image.core
+
+    def settings() -> tuple[int, int]:
+        return core.get_blocks_max(), core.get_block_size()
+
+    before = settings()
+    with kept_memory(2):
+        of_two = settings()
+        with kept_memory(4):
+            of_four = settings()
+        assert settings() == of_two
+    assert settings() == before
+    kept = [blocks * size for blocks, size in (before, of_two, of_four)]
+    assert kept == sorted(kept)
+    assert kept[-1] <= 2**29
+
+
 MEASURE = """
 import io, sys
 import numpy as np
@@ -247,6 +266,7 @@ deep = np.asarray(coarse).astype(np.uint16) * 256
 made = {
     "8 bit": (Image.merge("RGB", [coarse] * 3), "PNG", 12),
     "JPEG": (Image.merge("RGB", [coarse] * 3), "JPEG", 12),
+    "turned": (Image.merge("RGB", [coarse] * 3), "JPEG", 8),
     "alpha": (alpha, "PNG", 24),
     "16 bit": (Image.fromarray(deep), "PNG", 24),
     "32 bit": (Image.fromarray(deep.astype(np.int32)), "TIFF", 24),
@@ -255,7 +275,9 @@ made = {
 files = {}
 for name, (picture, kind, a_pixel) in made.items():
     file = io.BytesIO()
-    picture.save(file, kind)
+    exif = Image.Exif()
+    exif[0x0112] = 6 if name == "turned" else 1
+    picture.save(file, kind, exif=exif)
     files[name] = file.getvalue(), a_pixel
 del noise, coarse, alpha, deep, made, picture, file
 decode(files["JPEG"][0])

@@ -31,7 +31,7 @@ from dedup_widgets.errors import DatasetError, InputError
 from dedup_widgets.frame.collection import Collection
 from dedup_widgets.images.decode import decode
 from dedup_widgets.images.listing import IMAGE_SUFFIXES, find_images
-from dedup_widgets.scoring.score import score
+from dedup_widgets.scale.score import score
 from effort import examples
 
 resource = pytest.importorskip("resource", reason="limits of a process are POSIX only")

@@ -32,6 +32,16 @@ def test_every_public_name_is_in_the_reference():
     assert sorted(named) == sorted(dw.__all__)
 
 
+ERRORS = [name for name in dw.__all__ if name.endswith("Error")]
+MODULES = ["dataset", "filters", "keepers", "scale", "engines"]
+
+
+# A Job is made by score_async, whose example shows it.
+@pytest.mark.parametrize("name", sorted({*dw.__all__} - {*ERRORS, *MODULES, "Job"}))
+def test_every_public_name_has_an_example(name):
+    assert ">>>" in getattr(dw, name).__doc__
+
+
 @pytest.mark.parametrize("name", dw.__all__)
 def test_every_public_name_is_documented(name):
     thing = getattr(dw, name)
@@ -68,6 +78,14 @@ def test_the_site_is_built_without_a_broken_link_and_needs_no_other_host(tmp_pat
         r'(?:<script|<img|<iframe)[^>]+src="https?:|<link[^>]+stylesheet[^>]+https?:'
     )
     assert [page.name for page in pages if loads.search(page.read_text(encoding="utf-8"))] == []
+
+
+def test_workflows_run_what_was_looked_at():
+    # A tag can be moved to other code; a commit cannot.
+    files = (ROOT / ".github/workflows").glob("*.yml")
+    used = re.findall(r"uses: (.*)", "".join(file.read_text() for file in files))
+    assert used
+    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", it) for it in used)
 
 
 def test_workflows_are_what_the_code_host_reads():

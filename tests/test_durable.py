@@ -20,8 +20,8 @@ from dedup_widgets import _durable
 from dedup_widgets.errors import StoreError
 from dedup_widgets.images import decoders
 from dedup_widgets.images.entry import Entry
+from dedup_widgets.scale.score import score
 from dedup_widgets.scoring import incremental
-from dedup_widgets.scoring.score import score
 from dedup_widgets.store import copies, database, seal
 from dedup_widgets.store.cache import Cache, FileRecord
 from dedup_widgets.store.copies import copies_of

@@ -2,6 +2,7 @@
 
 import os
 
+import polars as pl
 import pytest
 from PIL import Image
 
@@ -49,6 +50,59 @@ def test_the_camera_is_named_once(make_photo, as_file, format, make, model, expe
 )
 def test_the_place_is_in_degrees(make_photo, as_file, place, expected):
     assert decode(tagged(make_photo(1), as_file, gps=place, make="x")).facts.gps == expected
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({}, "2024-05-01T12:00:00"),
+        ({0x9291: "25"}, "2024-05-01T12:00:00.250000"),
+        ({0x9291: "007\0"}, "2024-05-01T12:00:00.007000"),
+        ({0x9291: "  "}, "2024-05-01T12:00:00"),
+        ({0x9011: "+05:30"}, "2024-05-01T12:00:00+05:30"),
+        ({0x9011: "-03:30", 0x9010: "+01:00"}, "2024-05-01T12:00:00-03:30"),
+        ({0x9010: "+01:00"}, "2024-05-01T12:00:00+01:00"),
+        ({0x9011: "   :  ", 0x9010: "Z"}, "2024-05-01T12:00:00+00:00"),
+        ({0x9011: "+99:00"}, "2024-05-01T12:00:00"),
+        ({0x9011: "-08:00", 0x9291: "5"}, "2024-05-01T12:00:00.500000-08:00"),
+    ],
+)
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_a_date_has_its_offset_and_parts_of_a_second(make_photo, as_file, format, tags, expected):  # noqa: A002
+    data = taken_at(make_photo(1), as_file, "2024:05:01 12:00:00", tags, format)
+    assert decode(data).facts.date_taken == expected
+
+
+def taken_at(picture, as_file, when, tags, format="JPEG"):  # noqa: A002
+    exif = Image.Exif()
+    ifd = exif.get_ifd(0x8769)
+    exif[0x8769] = ifd
+    ifd[0x9003] = when
+    ifd.update(tags)
+    return as_file(picture, format, exif=exif)
+
+
+def test_the_oldest_by_clocks_on_two_walls_is_found(tmp_path, make_photo, as_file):
+    """Tokyo's noon comes before the same morning's 9 o'clock in London, and after by parts."""
+    for name, when, tags in (
+        ("tokyo", "2024:05:01 12:00:00", {0x9011: "+09:00"}),
+        ("london", "2024:05:01 09:00:00", {0x9011: "+01:00"}),
+        ("later", "2024:05:01 12:00:00", {0x9011: "+09:00", 0x9291: "5"}),
+    ):
+        data = taken_at(make_photo(1), as_file, when, tags)
+        (tmp_path / f"{name}.jpg").write_bytes(data)
+    df = dw.score(tmp_path, model="perceptual", progress=False)
+    found = dict(df.select("path", "utc_offset").iter_rows())
+    assert {path[len(str(tmp_path)) + 1 : -4]: ahead for path, ahead in found.items()} == {
+        "tokyo": 540,
+        "london": 60,
+        "later": 540,
+    }
+    assert df["date_taken"].dt.hour().to_list() == [12, 9, 12]
+    for rule, name in (("oldest", "tokyo"), ("newest", "london")):
+        plan = dw.plan(df, keep=[rule])
+        assert plan.filter(pl.col("action") == "keep")["path"].item().endswith(f"{name}.jpg")
+    assert dw.plan(df).filter(pl.col("action") == "keep")["path"].item().endswith("tokyo.jpg")
 
 
 @pytest.fixture

@@ -174,6 +174,19 @@ def test_another_colour_profile_counts_and_is_shown(photo):
     assert shown[2] > shown[0]
 
 
+def test_colours_are_converted_as_lcms_does_in_many_threads_at_once(photo):
+    profile = profile_with_other_primaries()
+    expected = ImageCms.profileToProfile(
+        photo,
+        ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+        ImageCms.createProfile("sRGB"),
+        outputMode="RGB",
+    )
+    with ThreadPoolExecutor(8) as pool:
+        shown = list(pool.map(pixels, [saved(photo, icc_profile=profile)] * 40))
+    assert all((one == np.asarray(expected)).all() for one in shown)
+
+
 def test_a_damaged_profile_is_readable_and_counts(photo):
     data = saved(photo, icc_profile=b"no profile at all" * 20)
     assert (pixels(data) == np.asarray(photo)).all()
@@ -507,7 +520,7 @@ def test_the_format_is_read_from_the_content(photo, format):  # noqa: A002
     [
         ("PNG", {}, True),
         ("BMP", {}, True),
-        ("GIF", {}, True),
+        ("GIF", {}, None),
         ("JPEG", {}, False),
         ("AVIF", {}, False),
         ("HEIF", {}, False),
@@ -521,6 +534,20 @@ def test_the_format_is_read_from_the_content(photo, format):  # noqa: A002
 )
 def test_lossless_is_told(photo, format, options, lossless):  # noqa: A002
     assert decode(saved(photo, format, **options)).facts.lossless is lossless
+
+
+@pytest.mark.parametrize("mode", ["P", "RGB"])
+def test_a_photo_in_a_palette_is_not_called_lossless(photo, mode):
+    reduced = photo.quantize(64).convert(mode)
+    assert decode(saved(reduced, "PNG")).facts.lossless is None
+    assert decode(saved(reduced.convert("L"), "PNG")).facts.lossless is True
+
+
+def test_a_drawing_of_few_colours_is_lossless():
+    drawing = Image.new("RGB", (200, 100), "white")
+    drawing.paste((200, 30, 30), (20, 20, 60, 40))
+    for saved_as in (drawing, drawing.quantize(16)):
+        assert decode(saved(saved_as, "PNG")).facts.lossless is True
 
 
 def test_an_animated_webp_tells_lossless_by_its_frames(make_photo):

@@ -250,6 +250,13 @@ def test_between_pictures_completeness_then_detail_then_pixels_decide(worse):
     assert np.argmin(keepers.rank(copies({}, other))) == 0
 
 
+def test_a_photo_in_few_colours_loses_to_its_jpeg():
+    jpeg = {"lossless": False, "bytes": 10, "path": "/b.jpg"}
+    palette = {"lossless": None, "bytes": 99, "fingerprint": "g", "path": "/a.png"}
+    assert np.argmin(keepers.rank(copies(jpeg, palette))) == 0
+    assert np.argmin(keepers.rank(copies(palette, jpeg))) == 1
+
+
 def test_more_bytes_win_between_pictures_and_lose_between_copies():
     small, large = {"bytes": 10, "path": "/a"}, {"bytes": 20, "path": "/b"}
     assert np.argmin(keepers.rank(copies(small, large))) == 0

@@ -1,13 +1,10 @@
-import json
 import re
-import shutil
-from pathlib import Path
 
+import nbformat
 import pytest
 
+import notebooks
 from dedup_widgets.store.open import open_store
-
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
 def outputs(book, kind):
@@ -16,26 +13,23 @@ def outputs(book, kind):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_the_notebook_runs_twice_shows_file_names_and_leaves_nothing_behind(notebook, tmp_path):
-    import nbformat
-    from nbclient import NotebookClient
+@pytest.mark.parametrize("notebook", notebooks.NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_notebook_shows_what_it_makes_runs_twice_and_leaves_nothing_behind(notebook, tmp_path):
+    with notebooks.started(notebook, tmp_path) as client:
+        notebooks.run_all(client)
+        once = notebooks.readable(client.nb, tmp_path)
+        notebooks.run_all(client)
 
-    (tmp_path / "notebooks").mkdir()
-    book = nbformat.read(shutil.copy(notebook, tmp_path / "notebooks"), as_version=4)
-    place = {"metadata": {"path": tmp_path / "notebooks"}}
-    client = NotebookClient(book, timeout=300, resources=place)
-    with client.setup_kernel():
-        for _ in range(2):
-            for number, cell in enumerate(book.cells):
-                client.execute_cell(cell, number)
+    committed = nbformat.read(notebook, as_version=4)
+    others = notebooks.differences(once, committed)
+    assert others == [], "other outputs than these are committed; make notebooks"
 
-    views = outputs(book, "application/vnd.jupyter.widget-view+json")
+    views = outputs(client.nb, notebooks.OF_A_WIDGET)
     names = [view["text/plain"] for view in views]
     images = {"map": None, "labels_and_splits": 8}.get(notebook.stem, 80)
     assert images is None or any(f"Explorer({images} images" in name for name in names)
     # Polars would cut a path where the file name begins.
-    tables = [html for html in outputs(book, "text/html") if "dataframe" in html]
+    tables = [html for html in outputs(client.nb, "text/html") if "dataframe" in html]
     assert not re.findall(r"<td>(?:&quot;)?/[^<]*…", "".join(tables))
 
     assert {path.name for path in tmp_path.iterdir()} <= {"notebooks", "photos"}
@@ -43,7 +37,11 @@ def test_the_notebook_runs_twice_shows_file_names_and_leaves_nothing_behind(note
     assert (dict(library.collections()), library.chosen_keepers([])) == ({}, {})
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_the_notebook_is_kept_without_outputs(notebook):
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
+@pytest.mark.parametrize("notebook", notebooks.NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_is_committed_can_be_read_without_a_kernel(notebook):
+    book = nbformat.read(notebook, as_version=4)
+    assert "widgets" not in book.metadata
+    assert outputs(book, notebooks.OF_A_WIDGET) == []
+    assert len(outputs(book, "text/html")) >= 2
+    assert not re.search(r"/(tmp|home|root|Users)/", notebook.read_text(encoding="utf-8"))
+    assert notebook.stat().st_size < 150_000

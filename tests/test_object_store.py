@@ -19,11 +19,12 @@ from polars.testing import assert_frame_equal
 
 import dedup_widgets as dw
 from dedup_widgets.dataset.create import preview
-from dedup_widgets.errors import ImageError, InputError
+from dedup_widgets.errors import ImageError, InputError, StoreError
 from dedup_widgets.images import object_store
 from dedup_widgets.images.listing import list_images
 from dedup_widgets.images.object_store import ObjectStore
 from dedup_widgets.images.source import source_for
+from dedup_widgets.scale.work import Work
 from page import Page, Pixels
 
 pytest.importorskip("obstore")
@@ -86,6 +87,26 @@ class Proxy(http.server.BaseHTTPRequestHandler):
             self.wfile.write(data)
 
     do_HEAD = do_GET  # noqa: N815
+
+    def do_PUT(self):
+        path = self.path
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.asked.append(("PUT", path))
+        times = sum(asked == ("PUT", path) for asked in self.server.asked)
+        fault = self.server.fault("PUT", unquote(path), times)
+        if isinstance(fault, int):
+            self.answer(fault, b"<Error><Code>SlowDown</Code></Error>")
+            return
+        upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream)
+        upstream.request("PUT", path, data, dict(self.headers))
+        found = upstream.getresponse()
+        answer = found.read()
+        self.send_response(found.status)
+        if tag := found.getheader("ETag"):
+            self.send_header("ETag", tag)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
 
     def answer(self, status, body):
         self.send_response(status)
@@ -583,3 +604,42 @@ def test_a_frame_of_objects_is_shown_without_the_extra(s3, photos, monkeypatch):
     monkeypatch.setitem(sys.modules, "obstore", None)
     ex = dw.Explorer(frame)
     assert len(ex.view) == len(frame)
+
+
+# A work folder in a bucket
+
+
+def test_a_run_over_a_bucket_with_its_work_in_another_is_the_one_over_files(s3, photos):
+    far = dw.score("s3://box/photos", model="perceptual", work="s3://box/work", progress=False)
+    here = dw.score(photos, model="perceptual", progress=False)
+    same(far, here, (f"{photos}/", "s3://box/photos/"))
+    assert_frame_equal(dw.scale.open("s3://box/work").collect(), far)
+    assert s3.count("GET", "/box/photos/photo-") == 6
+    s3.asked.clear()
+    again = dw.score("s3://box/photos", model="perceptual", work="s3://box/work", progress=False)
+    assert_frame_equal(again, far)
+    assert s3.count("GET", "/box/photos/photo-") == 0
+
+
+def test_a_work_folder_in_a_bucket_outlasts_refusals_and_cut_connections(s3, photos):
+    here = dw.score(photos, model="perceptual", progress=False)
+
+    def fault(method, path, times):
+        if times == 1 and "/work/" in path:
+            return "cut" if method == "GET" and path.endswith(".parquet") else 503
+        return None
+
+    s3.fault = fault
+    far = dw.score("s3://box/photos", model="perceptual", work="s3://box/work", progress=False)
+    same(far, here, (f"{photos}/", "s3://box/photos/"))
+
+
+def test_of_two_that_write_one_file_the_second_is_told(s3):
+    for work in (Work.at("s3://box/work"), Work.at("s3://box/more")):
+        assert work.write("a/one", b"first", only_new=True)
+        assert not work.write("a/one", b"second", only_new=True)
+        assert work.read("a/one") == b"first"
+        assert work.read_ranges("a/one", [0, 3], [2, 5]) == [b"fi", b"st"]
+        assert work.names("a") == {"one"}
+        with pytest.raises(StoreError, match="lacks a file"):
+            work.read("a/none")

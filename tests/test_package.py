@@ -26,7 +26,7 @@ def test_an_unknown_name_is_an_attribute_error():
         "dw.uniqueness",
         "dw.Explorer",
         "import dedup_widgets.scoring.uniqueness",
-        "from dedup_widgets.scoring.score import score",
+        "from dedup_widgets.scale.score import score",
         "from dedup_widgets.search import similar",
         "from dedup_widgets.planning import plan",
     ],

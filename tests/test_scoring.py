@@ -476,6 +476,18 @@ def test_similar_takes_another_file_and_says_what_it_cannot_take(photos, tmp_pat
     assert dw.similar(frame.to_pandas(), photos / "a.jpg", k=1)["distance"].to_list() == [0]
 
 
+def test_a_large_picture_in_memory_is_as_similar_as_its_file(photos, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (1400, 1500, 3), np.uint8)
+    noise[:700, :700] //= 4
+    large = Image.fromarray(noise)
+    large.save(tmp_path / "large.png", compress_level=0)
+    frame = score(photos)
+    of_file, of_picture = (
+        dw.similar(frame, query, model=Pixels()) for query in (tmp_path / "large.png", large)
+    )
+    assert of_picture.equals(of_file)
+
+
 @pytest.mark.slow
 def test_similar_answers_a_text_with_clip(photos, tiny_clip):
     frame = score(photos, str(tiny_clip))

@@ -13,9 +13,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import FrameType
 
+_lease: int | None = None
+
+
+def lease(cores: int) -> None:
+    """Let this process use so many processor cores, and not all that it sees."""
+    global _lease
+    _lease = cores
+
 
 def processors() -> int:
     """Return how many processor cores this process may use."""
+    if _lease is not None:
+        return _lease
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

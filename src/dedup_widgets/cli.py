@@ -150,7 +150,7 @@ def score(
     """Score images by how unlike the others they are, and write the frame."""
     with _exit_codes(_kept_in(store)):
         from dedup_widgets.frame.export import writer
-        from dedup_widgets.scoring.score import score as score_images
+        from dedup_widgets.scale.score import score as score_images
 
         write = writer(output)
         start = time.perf_counter()
@@ -217,7 +217,7 @@ def check(
     with _exit_codes(_kept_in(store), code=2):
         from dedup_widgets.review.report import FINDINGS, failed, findings
         from dedup_widgets.review.session import Session
-        from dedup_widgets.scoring.score import score as score_images
+        from dedup_widgets.scale.score import score as score_images
 
         for file, suffixes in ((report, (".html", ".htm")), (output, (".json",))):
             if file is not None and file.suffix.lower() not in suffixes:
@@ -325,7 +325,7 @@ def demo(
     """Make a set of demo photos, score it, and open the quickstart notebook."""
     with _exit_codes(_kept_in(None)):
         from dedup_widgets.demo import demo_photos
-        from dedup_widgets.scoring.score import score as score_images
+        from dedup_widgets.scale.score import score as score_images
 
         photos = demo_photos(folder / "photos")
         start = time.perf_counter()
@@ -368,6 +368,8 @@ def _report(frame: pl.DataFrame, seconds: float, near: float = 0.05) -> None:
         rows["there before"] = summary.old
     if summary.from_folders:
         rows["columns"] = summary.about_folders
+    if summary.annotations:
+        rows["annotations"] = summary.about_annotations
     if summary.not_taken:
         rows["not taken"] = summary.about_not_taken
     for name, value in rows.items():

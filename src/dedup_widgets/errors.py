@@ -11,6 +11,15 @@ class DedupError(Exception):
 
     A notebook shows what it says, and the line that it comes of; ``%tb`` shows the traceback.
     Passwords, signatures and tokens are left out of what it says.
+
+    Examples
+    --------
+    >>> import dedup_widgets as dw
+    >>> try:
+    ...     dw.Explorer({"path": 3})
+    ... except dw.DedupError as error:
+    ...     print(type(error).__name__)
+    InputError
     """
 
     _was_shown = False
@@ -62,6 +71,18 @@ class ModelError(DedupError):
 
 class StoreError(DedupError):
     """A file of the store cannot be opened or written."""
+
+
+class EngineError(DedupError):
+    """What runs the work on other machines cannot be started, or lost a job again and again."""
+
+    @classmethod
+    def of(cls, what: str, job: object) -> "EngineError":
+        """Return the error of a job that no process outlives."""
+        return cls(
+            f"{what} ended each process that tried it ({job}): it may need more memory; give jobs "
+            "more of it, dedup_widgets.engines.Ray(memory=…), and run it again"
+        )
 
 
 class DatasetError(DedupError):

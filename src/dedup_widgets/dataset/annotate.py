@@ -28,6 +28,8 @@ from dedup_widgets.dataset.label_studio import (
 from dedup_widgets.dataset.result import Annotation
 from dedup_widgets.dataset.tables import read_table
 from dedup_widgets.errors import AnnotateError, InputError
+from dedup_widgets.frame.annotations import NAME as ANNOTATIONS
+from dedup_widgets.frame.annotations import category_names, is_annotations
 from dedup_widgets.frame.table import require_columns
 
 if TYPE_CHECKING:
@@ -262,16 +264,60 @@ def labelling(server: LabelStudio, metadata: pl.DataFrame) -> str:
     return config
 
 
-def predictions(server: LabelStudio, pictures: pl.DataFrame) -> list[Prediction | None]:
-    """Return the label of each picture as far as the labelling configuration has it as a choice."""
-    column = server.label or "label"
-    control = ElementTree.fromstring(labelling(server, pictures)).find(".//Choices")
+def predictions(server: LabelStudio, pictures: pl.DataFrame) -> list[list[Prediction]]:
+    """Return what is known of each picture as far as the labelling configuration can hold it.
+
+    Its label is a choice, and its annotations are rectangles.
+    """
+    config = ElementTree.fromstring(labelling(server, pictures))
+    labels = _chosen(config.find(".//Choices"), server.label or "label", pictures)
+    boxes = _rectangles(config.find(".//RectangleLabels"), pictures)
+    return [[*label, *its] for label, its in zip(labels, boxes, strict=True)]
+
+
+def _chosen(
+    control: ElementTree.Element | None, column: str, pictures: pl.DataFrame
+) -> list[list[Prediction]]:
     if control is None or column not in pictures.columns or pictures[column].dtype.is_nested():
-        return [None] * len(pictures)
+        return [[] for _ in range(len(pictures))]
     choices = {it.get("value") for it in control.iter("Choice")}
-    where = control.get("name", ""), control.get("toName", "")
+    where = control.get("name", ""), control.get("toName", ""), "choices"
     labels = pictures[column].cast(pl.String, strict=False)
-    return [Prediction(*where, text) if text in choices else None for text in labels]
+    return [[Prediction(*where, {"choices": [it]})] if it in choices else [] for it in labels]
+
+
+def _rectangles(
+    control: ElementTree.Element | None, pictures: pl.DataFrame
+) -> list[list[Prediction]]:
+    needed = {ANNOTATIONS, "width", "height"}
+    if control is None or not needed <= set(pictures.columns):
+        return [[] for _ in range(len(pictures))]
+    if not is_annotations(pictures.schema[ANNOTATIONS]):
+        return [[] for _ in range(len(pictures))]
+    labels = {it.get("value") for it in control.iter("Label")}
+    where = control.get("name", ""), control.get("toName", ""), "rectanglelabels"
+    found = []
+    for objects, width, height in pictures.select(ANNOTATIONS, "width", "height").iter_rows():
+        drawn = []
+        for it in objects or []:
+            if it["category"] in labels and it["bbox"] and width and height:
+                # Shares of the picture in percent.
+                sides = zip(
+                    ("x", "y", "width", "height"), it["bbox"], (width, height) * 2, strict=True
+                )
+                value = {name: 100 * number / of for name, number, of in sides}
+                value |= {"rotation": 0, "rectanglelabels": [it["category"]]}
+                drawn.append(Prediction(*where, value, (width, height)))
+        found.append(drawn)
+    return found
+
+
+def _categories(metadata: pl.DataFrame) -> list[str]:
+    """Return the categories of the annotations, if they are few enough to choose from."""
+    if ANNOTATIONS not in metadata.columns or not is_annotations(metadata.schema[ANNOTATIONS]):
+        return []
+    found = category_names(metadata)
+    return found if len(found) <= MOST_LABELS else []
 
 
 def _choices(label: str | None, metadata: pl.DataFrame) -> str:
@@ -299,6 +345,17 @@ def _choices(label: str | None, metadata: pl.DataFrame) -> str:
             f'  <Choices name="{name}" toName="image" choice="single" layout="{layout}">',
             *(f"    <Choice value={quoteattr(value)}/>" for value in values),
             "  </Choices>",
+            *_boxes(_categories(metadata)),
             "</View>",
         ]
     )
+
+
+def _boxes(names: list[str]) -> list[str]:
+    if not names:
+        return []
+    return [
+        '  <RectangleLabels name="box" toName="image">',
+        *(f"    <Label value={quoteattr(name)}/>" for name in names),
+        "  </RectangleLabels>",
+    ]

@@ -111,17 +111,32 @@ _SHOWN = ("url", "label_config", "label", "root_on_server", "timeout", "tasks_a_
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A choice of a labelling configuration that was made before: of which control, and which."""
+    """What a control of a labelling configuration said before.
+
+    Attributes
+    ----------
+    control, of : str
+        Its name, and that of what it labels.
+    type : str
+        Such as ``"choices"``.
+    value : dict
+        What it said, as Label Studio has it.
+    size : tuple of int or None
+        Width and height of the picture, for what lies somewhere in it.
+    """
 
     control: str
     of: str
-    choice: str
+    type: str
+    value: dict[str, Any]
+    size: tuple[int, int] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return it as Label Studio takes it."""
-        place = {"from_name": self.control, "to_name": self.of, "type": "choices"}
-        result = {**place, "value": {"choices": [self.choice]}}
-        return {"model_version": "labelled before", "result": [result]}
+        place: dict[str, Any] = {"from_name": self.control, "to_name": self.of, "type": self.type}
+        if self.size is not None:
+            place |= {"original_width": self.size[0], "original_height": self.size[1]}
+        return {**place, "value": self.value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,11 +384,11 @@ class Session:
         self,
         project: int,
         tasks: Sequence[dict[str, Any]],
-        predictions: Sequence[Prediction | None],
+        predictions: Sequence[Sequence[Prediction]],
     ) -> None:
         """Add tasks to a project, given the data of each, and what it was labelled before."""
         request: list[dict[str, Any]] = [
-            {"data": data} if known is None else {"data": data, "predictions": [known.as_json()]}
+            {"data": data} | ({"predictions": [_labelled_before(known)]} if known else {})
             for data, known in zip(tasks, predictions, strict=True)
         ]
         with _reasons(self._handover, self._server):
@@ -398,6 +413,10 @@ class Session:
             f"folder above the dataset, such as {self._folder.parent}. Where it sees the dataset "
             "under another path (in a container), pass LabelStudio(root_on_server=…)."
         )
+
+
+def _labelled_before(known: Sequence[Prediction]) -> dict[str, Any]:
+    return {"model_version": "labelled before", "result": [it.as_json() for it in known]}
 
 
 def how_to_start(server: LabelStudio, handover: Handover) -> str:

@@ -92,7 +92,9 @@ def place_companions(spec: DatasetSpec, folder: Path) -> None:
         target.parent.mkdir(exist_ok=True)
         if spec.mode == "symlink":
             os.symlink(native(companion.source), target)  # noqa: PTH211
-        elif spec.mode != "hardlink" or not _could_link(companion.source, target):
+        elif spec.mode == "hardlink":
+            link_or_copy(companion.source, target)
+        else:
             shutil.copyfile(native(companion.source), target)
     for file in spec.coco:
         target = folder / file.split / file.name
@@ -113,6 +115,12 @@ def _place(item: Item, target: Path, mode: Mode) -> str:
         target.write_bytes(read_unchanged(item, Place(item.source)))
         return "copy"
     return mode
+
+
+def link_or_copy(source: str, target: Path) -> None:
+    """Put a further name of a file at its place, or a copy where that is impossible."""
+    if not _could_link(source, target):
+        shutil.copyfile(native(source), target)
 
 
 def _could_link(source: str, target: Path) -> bool:

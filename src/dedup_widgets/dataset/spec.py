@@ -23,6 +23,7 @@ from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
 from dedup_widgets.images.companions import companions_of
 from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.fetching import Files
+from dedup_widgets.images.label_files import names_for
 from dedup_widgets.images.source import source_for
 
 Mode = Literal["hardlink", "copy", "symlink", "paths"]
@@ -257,7 +258,24 @@ def companions_by_name(
             for i, source in enumerate(its.masks)
         ]
         masks.append(put[0] if put else None)
+    texts = [it for it in placed if it.source.lower().endswith(".txt")]
+    if names_file := _names_file({os.path.dirname(it.source) for it in texts}):  # noqa: PTH120
+        for split in dict.fromkeys(it.split for it in texts):
+            place(names_file, split, Path(names_file).name)
     return placed, masks
+
+
+def _names_file(folders: set[str]) -> str | None:
+    """Return what names the categories of YOLO files, if it is the same for all of them."""
+    found = [it for it in map(names_for, sorted(folders)) if it.file is not None]
+    lists = {tuple(sorted(it.of.items())) for it in found}
+    if len(lists) > 1:
+        warnings.warn(
+            f"the YOLO files of this dataset have {len(lists)} lists of categories, by which one "
+            "number means several: go by its column annotations, which has their names",
+            stacklevel=5,
+        )
+    return found[0].file if len(lists) == 1 else None
 
 
 def _splits(frame: pl.DataFrame, sources: list[str], split: str, column: str | None) -> list[str]:

@@ -31,6 +31,7 @@ import polars as pl
 from dedup_widgets.errors import InputError
 from dedup_widgets.filters.facets import Kind, is_tags, wire_expression, wire_type
 from dedup_widgets.frame import table as frames
+from dedup_widgets.frame.annotations import categories, is_annotations
 
 MAX_SEARCH = 1_000
 """Characters of a text to search for."""
@@ -170,6 +171,8 @@ def to_expression(name: str, dtype: pl.DataType, clause: Any, *, single: bool = 
 
 def _tags_expression(column: pl.Expr, dtype: pl.DataType, clause: Any) -> pl.Expr:
     """Return a clause on lists of tags: one of them is enough; an empty list is no value."""
+    if is_annotations(dtype):
+        column = categories(column)
     tags = column.arr.to_list() if isinstance(dtype, pl.Array) else column
     tags = tags.cast(pl.List(pl.String))
     none = (tags.list.len() == 0).fill_null(True)

@@ -6,6 +6,8 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from dedup_widgets.frame.annotations import is_annotations
+
 Kind = Literal["number", "date", "category", "boolean", "text"]
 
 
@@ -60,7 +62,9 @@ def kind_of(dtype: pl.DataType) -> Kind | None:
 
 
 def is_tags(dtype: pl.DataType) -> bool:
-    """Tell whether a column of this type holds lists of tags."""
+    """Tell whether a column of this type holds lists of tags, or annotations by category."""
+    if is_annotations(dtype):
+        return True
     is_list = isinstance(dtype, pl.List | pl.Array)
     return is_list and dtype.inner in (pl.String, pl.Categorical, pl.Enum)  # type: ignore[attr-defined]
 

@@ -1,64 +1,19 @@
-"""A frame as a file for other programs: a table, JSON lines, or a plain list of paths."""
+"""A frame as a file of a table, of JSON lines, or of a plain list of paths."""
 
 import contextlib
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from dedup_widgets.errors import InputError
-from dedup_widgets.frame.collection import Collection
 from dedup_widgets.frame.schema import NESTED
-from dedup_widgets.frame.table import column, require_columns, to_polars
+from dedup_widgets.frame.table import column, require_columns
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".txt", ".parquet")
 """What a name may end in."""
-
-
-def export(data: Any, path: str | os.PathLike[str], *, vectors: bool | None = None) -> Path:
-    r"""Write a frame, a selection, a plan or a collection to a file, by the suffix of its name.
-
-    Parameters
-    ----------
-    data
-        Any table: a frame of scores, ``ex.selection``, ``ex.plan``; or a :class:`Collection`.
-    path
-        Where to write. ``.csv``, ``.tsv``: one line an image; lists are joined by ``|``, other
-        nested values are JSON. ``.jsonl``, ``.ndjson``: a JSON object a line; ``.json``: a list of
-        them. ``.txt``: the paths, one a line. ``.parquet``: everything as it is.
-        A file that is there is replaced, once the new one is whole.
-    vectors
-        Whether the columns for machines, ``embedding`` and ``evidence``, are written. Default: in
-        Parquet only.
-
-    Returns
-    -------
-    Path
-        The file.
-
-    Raises
-    ------
-    InputError
-        When the suffix is none of these, there is no such folder, or it cannot be written.
-
-    Examples
-    --------
-    >>> frame = pl.DataFrame({"path": ["a.jpg"], "tags": [["sea", "sky"]]})
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     export(frame, f"{folder}/list.csv").read_text()
-    'path,tags\na.jpg,sea|sky\n'
-    """
-    target = Path(path).expanduser()
-    paths = "path"
-    if isinstance(data, Collection):
-        data, paths = data.frame, data.path
-    frame = to_polars(data)
-    write = writer(target, paths, vectors=vectors)
-    write(frame)
-    return target
 
 
 def writer(
@@ -79,7 +34,7 @@ def writer(
             hidden = [c for c in NESTED if c in frame.columns and frame.schema[c].is_nested()]
             frame = frame.drop(hidden)
         try:
-            _replace(target, lambda file: _write(frame, file, suffix, path))
+            replace_file(target, lambda file: _write(frame, file, suffix, path))
         except OSError as error:
             reason = error.strerror or error
             raise InputError(f"cannot write {target}: {reason}; name another file") from error
@@ -87,7 +42,7 @@ def writer(
     return write
 
 
-def _replace(target: Path, write: Callable[[str], object]) -> None:
+def replace_file(target: Path, write: Callable[[str], object]) -> None:
     """Write a file beside its place, and put it there when it is whole."""
     handle, partial = tempfile.mkstemp(target.suffix, f".{target.stem}-", target.absolute().parent)
     os.close(handle)

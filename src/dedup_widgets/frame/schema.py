@@ -166,7 +166,12 @@ COLUMNS = {
         Column("format", pl.String(), "fact", "what the file is by its content, such as jpeg"),
         Column("mode", pl.String(), "fact", "its pixels as Pillow calls them, such as RGB"),
         Column("frames", pl.UInt32(), "fact", "frames of an animation, pages of a TIFF"),
-        Column("lossless", pl.Boolean(), "fact", "whether the file keeps every pixel as it was"),
+        Column(
+            "lossless",
+            pl.Boolean(),
+            "fact",
+            "whether the file keeps every pixel as it was; null for a photo in at most 256 colours",
+        ),
         Column(
             "exif",
             pl.Boolean(),
@@ -174,6 +179,12 @@ COLUMNS = {
             "whether it has EXIF data, of more than how it is stored",
         ),
         Column("date_taken", pl.Datetime("us"), "fact", "the camera's local time, by EXIF"),
+        Column(
+            "utc_offset",
+            pl.Int16(),
+            "fact",
+            "minutes that date_taken is ahead of UTC, by EXIF; null where it does not say",
+        ),
         Column("camera", pl.String(), "fact", "maker and model of the camera, by EXIF"),
         Column("gps", pl.String(), "fact", "where it was taken by EXIF: degrees north and east"),
         Column("modified", pl.Datetime("us"), "fact", "when the file was last changed (UTC)"),
@@ -234,7 +245,7 @@ METRICS = (
 """The columns that measure an image, in the order in which they are offered next to the score."""
 
 
-NUMBERED = frozenset({"group", "nearest"})
+NUMBERED = frozenset({"group", "nearest", "sequence"})
 """Columns whose numbers name things and measure nothing."""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from dedup_widgets._text import counted
+from dedup_widgets.frame.annotations import count_annotations
 from dedup_widgets.frame.provenance import Provenance, are_compared, provenances
 from dedup_widgets.frame.scale import NEAR
 from dedup_widgets.frame.schema import NOT_SCORED
@@ -56,6 +57,9 @@ class Summary:
         How many files of the folder were not taken: by reason, and by suffix or name.
     from_folders : dict
         The columns that come from the names of folders, with how many values each has.
+    annotations : dict
+        Of how many ``images`` annotations are known, how many ``objects`` these are, and of how
+        many ``categories``; empty without such a column.
     """
 
     images: int
@@ -75,6 +79,7 @@ class Summary:
     old: int = 0
     not_taken: dict[str, dict[str, int]] = field(default_factory=dict)
     from_folders: dict[str, int] = field(default_factory=dict)
+    annotations: dict[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         parts = [
@@ -95,7 +100,7 @@ class Summary:
         if self.old:
             parts.append(f"{self.old:,} of them there before")
         text = ", ".join(parts)
-        also = [self.about_folders, self.about_not_taken]
+        also = [self.about_folders, self.about_annotations, self.about_not_taken]
         return "; ".join([text, *(it for it in also if it)])
 
     @property
@@ -103,6 +108,17 @@ class Summary:
         """Which columns come from the names of folders, in words; empty for none."""
         named = [f"{name} ({count:,})" for name, count in self.from_folders.items()]
         return f"{' and '.join(named)} by folder" if named else ""
+
+    @property
+    def about_annotations(self) -> str:
+        """How many annotations are known, in words; empty for none."""
+        if not self.annotations:
+            return ""
+        objects, categories, images = (
+            self.annotations[name] for name in ("objects", "categories", "images")
+        )
+        of = f"{categories:,} {'category' if categories == 1 else 'categories'}"
+        return f"{counted(objects, 'annotation')} of {of} on {counted(images, 'image')}"
 
     @property
     def about_not_taken(self) -> str:
@@ -211,6 +227,7 @@ def of_input(frame: pl.DataFrame, made: Sequence[Provenance]) -> dict[str, Any]:
         "old": old,
         "not_taken": not_taken,
         "from_folders": {name: frame[name].drop_nulls().n_unique() for name in columns},
+        "annotations": count_annotations(frame),
     }
 
 

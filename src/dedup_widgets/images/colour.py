@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import threading
 from functools import lru_cache
 
 import numpy as np
@@ -110,10 +111,17 @@ def in_srgb(rgb: Image.Image, original: Image.Image, profile: bytes | None) -> I
             image = rgb
         else:
             return rgb
-        shown = ImageCms.profileToProfile(
-            image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
+        return _transform(profile, image.mode, threading.get_ident()).apply(image)
     except Exception:
         # Viewers ignore a profile that they cannot use.
         return rgb
-    return shown or rgb
+
+
+@lru_cache(maxsize=32)
+def _transform(profile: bytes, mode: str, thread: int) -> ImageCms.ImageCmsTransform:  # noqa: ARG001
+    """Return what converts pictures of a mode from a profile to sRGB, for one thread.
+
+    To make it takes as long as to convert a small picture.
+    """
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")

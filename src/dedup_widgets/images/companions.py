@@ -3,7 +3,7 @@
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -84,6 +84,32 @@ def masks_among(paths: Iterable[str]) -> set[str]:
         return set()
     pictures = {_key(path, _OF_PICTURES) for path in paths if path not in doubtful}
     return {path for path in doubtful if _key_of_mask(path) in pictures}
+
+
+def have_companions(sources: Sequence[str], suffixes: Collection[str]) -> list[int]:
+    """Return which pictures lie in, or beside, a folder that holds files of these suffixes.
+
+    To look at folders is enough for most sets, where there are none.
+    """
+    ends = tuple(suffixes)
+
+    @cache
+    def has(folder: str) -> bool:
+        try:
+            names = os.listdir(native(folder))  # noqa: PTH208
+        except OSError:
+            return False
+        return any(os.fsdecode(name).lower().endswith(ends) for name in names)
+
+    @cache
+    def is_beside(folder: str) -> bool:
+        return any(has(other) for other in (folder, *_parallel(folder)))
+
+    return [
+        row
+        for row, source in enumerate(sources)
+        if "://" not in source and is_beside(os.path.dirname(source))  # noqa: PTH120
+    ]
 
 
 def companions_of(sources: Sequence[str]) -> list[Companions]:

@@ -29,11 +29,12 @@ from dedup_widgets.images.exif import camera, gps
 from dedup_widgets.images.formats import (
     MAX_PIXELS_OF_ALL_FRAMES,
     check_size,
+    has_few_colours,
     is_lossless,
     sniff,
     undecodable,
 )
-from dedup_widgets.images.frames import read_frame
+from dedup_widgets.images.frames import Frame, read_frame
 from dedup_widgets.images.layers import Layer, has_tones_of_a_page, layer
 from dedup_widgets.images.pillow import (
     date_taken,
@@ -50,7 +51,7 @@ from dedup_widgets.images.side_parts import File, mended
 T = TypeVar("T")
 
 
-DECODER_VERSION = 8
+DECODER_VERSION = 10
 """Raised when `decode` or `thumbnail` changes its results: those in a store are then outdated."""
 
 
@@ -89,8 +90,9 @@ class Facts:
     frames : int
         Frames of an animation, pages of a TIFF; 1 for a plain picture. Embedded previews,
         thumbnails and maps of depth or gain are none.
-    lossless : bool
-        True for PNG, BMP, GIF, lossless WebP and TIFF that is not JPEG-compressed.
+    lossless : bool or None
+        True for PNG, BMP, GIF, lossless WebP and TIFF that is not JPEG-compressed. None for a
+        photo of which such a file keeps 256 colours or fewer: that is worse than JPEG.
     brightness, contrast, sharpness : float
         See `dedup_widgets.images.quality`.
     exif : bool
@@ -101,7 +103,8 @@ class Facts:
         Maker and model, and degrees north and east, by its EXIF data; see
         `dedup_widgets.images.exif`.
     date_taken : str or None
-        When it was taken by its EXIF data: the camera's local time, by ISO 8601.
+        When it was taken by its EXIF data: the camera's local time, by ISO 8601, with parts of a
+        second and its offset from UTC as far as they are known.
     spectrum : str
         How fine its detail is, as 62 hexadecimal digits, or empty; see
         `dedup_widgets.images.detail.spectrum`. For comparing copies: no column of a frame.
@@ -115,7 +118,7 @@ class Facts:
     format: str
     mode: str
     frames: int
-    lossless: bool
+    lossless: bool | None
     exif: bool
     brightness: float
     contrast: float
@@ -134,11 +137,9 @@ class Picture:
 
     Attributes
     ----------
-    rgb : PIL.Image.Image
-        The first frame as a viewer shows it: mode RGB, 8 bit, sRGB, oriented, on white.
     reduced : PIL.Image.Image
-        The same for whatever is smaller: of a picture whose sides are twice `REDUCED_SIDE` or
-        more the mean of square blocks, else `rgb` itself.
+        The first frame as a viewer shows it: mode RGB, 8 bit, sRGB, oriented, on white; of a
+        picture whose sides are twice `REDUCED_SIDE` or more the mean of square blocks.
     fingerprint : str
         32 hexadecimal characters; see `decode`.
     facts : Facts
@@ -149,14 +150,21 @@ class Picture:
         of them: if `facts.frames` says that there are more, the others were left out.
     small : NDArray[np.uint8]
         (64, 64): the grey picture, squashed, 0 black to 255 white.
+    frame : Frame
+        The first frame.
     """
 
-    rgb: Image.Image
     reduced: Image.Image
     fingerprint: str
     facts: Facts
     layers: tuple[Layer, ...]
     small: NDArray[np.uint8]
+    frame: Frame
+
+    @property
+    def rgb(self) -> Image.Image:
+        """Make the first frame as a viewer shows it, at its own size."""
+        return self.frame.shown(1)
 
 
 def decode(data: bytes) -> Picture:
@@ -272,7 +280,7 @@ def _opened(file: File, name: str) -> tuple[ImageFile.ImageFile, list[int], list
 def _shown(file: File, name: str) -> Image.Image:
     image, own, doubtful, largest = _opened(file, name)
     with _room_for(image, file.data, name, largest):
-        return read_frame(image, file.data, name, len(own) + len(doubtful)).shown()
+        return read_frame(image, file.data, name, len(own) + len(doubtful)).shown(1)
 
 
 def _decode(file: File, name: str, original: bytes) -> Picture:
@@ -308,28 +316,29 @@ def _read(
 ) -> Picture:
     data, notes, is_whole = file.data, [file.note], not file.lost_frames
     mode, space = image.mode, colour_space(image)
-    frame = read_frame(image, data, name, len(own) + len(doubtful))
-    rgb, exif, taken = frame.shown(), has_exif(image), date_taken(image)
-    made_by, place = camera(image), gps(image)
-    layers = list(frame.further_layers())
+    first = read_frame(image, data, name, len(own) + len(doubtful))
+    width, height = first.size
+    reduced = first.shown(max(1, min(width, height) // REDUCED_SIDE))
+    exif, taken, made_by, place = has_exif(image), date_taken(image), camera(image), gps(image)
+    layers = list(first.further_layers())
     for index in doubtful:
         image.seek(index)
         check_size(image.size)
-        if not is_smaller_version(oriented(image), rgb):
+        if not is_smaller_version(oriented(image), reduced):
             own.append(index)
     frames = len(own)
     digest = hashlib.sha256()
     digest.update(f"dedup_widgets 1, {frames} frames, {space}".encode())
-    for part in frame.parts():
+    for part in first.parts():
         digest.update(part)
-    pixels = rgb.width * rgb.height
+    pixels = width * height
     for number, index in enumerate(sorted(own[1:]), start=1):
         try:
             image.seek(index)
             pixels += image.width * image.height
             _check_frames(image, frames, pixels)
             frame = read_frame(image, data, name, frames)
-            further = frame.shown().convert("L") if number <= MAX_FRAMES_KEPT else None
+            further = frame.shown(1).convert("L") if number <= MAX_FRAMES_KEPT else None
         except (ImageError, MemoryError):
             raise
         except Exception:
@@ -345,38 +354,38 @@ def _read(
     if not is_whole:
         # Nobody knows what the lost frames showed: only identical files are equal.
         digest.update(hashlib.sha256(original).digest())
-    reduced = _reduced(rgb)
     luma = reduced.convert("L")
     measured = grey(luma)
     counts = tones(measured)
-    if has_tones_of_a_page(counts):
+    is_page = has_tones_of_a_page(counts)
+    if is_page:
         layers.insert(0, layer("page", luma))
-    waves = spectrum(rgb)
+    toned = first.toned()
+    lossless: bool | None = is_lossless(data, name, image)
+    if lossless and not is_page and has_few_colours(toned.stored):
+        lossless = None
+    waves = spectrum(toned)
     facts = Facts(
-        width=rgb.width,
-        height=rgb.height,
+        width=width,
+        height=height,
         bytes=len(original),
         format=name.lower(),
         mode=mode,
         frames=frames,
-        lossless=is_lossless(data, name, image),
+        lossless=lossless,
         exif=exif,
         brightness=brightness(counts),
         contrast=contrast(counts),
         sharpness=sharpness(measured),
-        detail=resolved_pixels(waves, rgb.width * rgb.height),
+        detail=resolved_pixels(waves, width * height),
         date_taken=taken,
         camera=made_by,
         gps=place,
         spectrum=waves.hex(),
         note="; ".join(filter(None, notes)) or None,
     )
-    return Picture(rgb, reduced, digest.hexdigest()[:32], facts, tuple(layers), small(measured))
-
-
-def _reduced(rgb: Image.Image) -> Image.Image:
-    factor = min(rgb.size) // REDUCED_SIDE
-    return rgb if factor < 2 else rgb.reduce(factor)
+    fingerprint = digest.hexdigest()[:32]
+    return Picture(reduced, fingerprint, facts, tuple(layers), small(measured), first)
 
 
 def _check_frames(image: Image.Image, frames: int, pixels: int | None = None) -> None:

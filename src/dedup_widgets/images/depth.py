@@ -27,9 +27,9 @@ _A_QUARTER = 2**14
 """Tones of 16 bits; a picture that has no higher one comes from a camera of fewer bits."""
 
 
-def strips(height: int, line_bytes: int) -> Iterator[tuple[int, int]]:
-    """Yield top and bottom of pieces of a picture, a few lines each."""
-    lines = max(1, _STRIP_BYTES // max(1, line_bytes))
+def strips(height: int, line_bytes: int, at_least: int = 1) -> Iterator[tuple[int, int]]:
+    """Yield top and bottom of pieces of a picture, a few lines each, or so many."""
+    lines = max(at_least, _STRIP_BYTES // max(1, line_bytes))
     return ((top, min(top + lines, height)) for top in range(0, height, lines))
 
 

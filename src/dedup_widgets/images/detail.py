@@ -9,10 +9,14 @@ interpolation damps, and has next to nothing above. An original, be it blurred, 
 reduced copy up to there and declines smoothly.
 """
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from dedup_widgets.images.turned import Turned
 
 SEGMENT = 64
 """Pixels of the pieces of lines whose waves are measured."""
@@ -58,7 +62,7 @@ frequencies, and by which it falls from just below to just above them, or more."
 _WINDOW = (np.hanning(SEGMENT + 1)[:SEGMENT] / np.sqrt(SEGMENT * 0.375)).astype(np.float32)
 
 
-def spectrum(picture: Image.Image) -> bytes:
+def spectrum(picture: Image.Image | Turned) -> bytes:
     """Measure the power of the waves along a picture's lines and columns.
 
     It is the mean over pieces of 64 pixels from all over the picture (P. D. Welch, "The use of fast
@@ -77,7 +81,7 @@ def spectrum(picture: Image.Image) -> bytes:
         in tenths of a doubling from 2^-6 squared grey levels; empty if both sides are below 64
         pixels, or there are fewer than 4,096.
     """
-    if max(picture.size) < SEGMENT or picture.width * picture.height < SEGMENT**2:
+    if max(picture.size) < SEGMENT or math.prod(picture.size) < SEGMENT**2:
         return b""
     tiles = _tiles(picture)
     power = np.zeros(len(FREQUENCIES), np.float32)
@@ -173,11 +177,11 @@ def _mean_between(levels: NDArray[np.float64], low: float, high: float) -> float
     return float(np.interp(at, FREQUENCIES, levels).mean())
 
 
-def _tiles(picture: Image.Image) -> list[NDArray[np.uint8]]:
+def _tiles(picture: Image.Image | Turned) -> list[NDArray[np.uint8]]:
     """Return the picture in grey if it is small, else tiles from all over it."""
     width, height = picture.size
     if width * height <= _WHOLE:
-        return [_grey(picture)]
+        return [_grey(picture.crop((0, 0, width, height)))]
     return [
         _grey(picture.crop((x, y, x + min(_TILE, width), y + min(_TILE, height))))
         for y in _starts(height)

@@ -35,6 +35,10 @@ MAX_PIXELS_OF_ALL_FRAMES = 10**9
 """Pixels of all frames or pages of one file together."""
 
 
+PALETTE = 256
+"""Colours of the largest palette that a format has."""
+
+
 def sniff(data: bytes) -> str:
     """Return Pillow's name of the format, or raise an `ImageError` that says what it is."""
     if kind := camera_raw(data):
@@ -189,6 +193,16 @@ def is_lossless(data: bytes, name: str, image: Image.Image) -> bool:
     if name == "JPEG2000":
         return False
     return is_other(name) or name in ("PNG", "BMP", "GIF")
+
+
+def has_few_colours(picture: Image.Image) -> bool:
+    """Tell whether a picture of mode RGB has colours, and no more than a palette holds.
+
+    A photo has thousands: whoever brought it to a palette threw most of them away.
+    """
+    # It stops counting at the first colour too many, in photos within a few lines.
+    counted = picture.getcolors(PALETTE) or ()
+    return any(isinstance(colour, tuple) and len(set(colour)) > 1 for _, colour in counted)
 
 
 def _first_webp_chunk(data: bytes) -> bytes:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,8 @@ from dedup_widgets.images.depth import (
     tone_map,
 )
 from dedup_widgets.images.layers import Layer, layer
-from dedup_widgets.images.pillow import frame_count, oriented
+from dedup_widgets.images.pillow import oriented, turn_of
+from dedup_widgets.images.turned import Turned
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,37 +31,38 @@ class Frame:
 
     Attributes
     ----------
+    size : tuple of 2 ints
+        Width and height, the right way up.
     head : bytes
         Kind and shape of the pixels, which are hashed after it.
-    pixels : PIL.Image.Image, NDArray or bytes
+    pixels : Turned, NDArray or bytes
         As they are hashed: a picture of 8 bits; an array of deeper samples, where grey of 16 bits
         stands for three equal channels; or what stands in for them.
+    toned
+        Makes the 8-bit RGB picture, transparent pixels on white, before its profile is used.
     shown
-        Makes the 8-bit RGB picture, transparent pixels on white.
-    alpha : PIL.Image.Image or None
+        Makes the same in sRGB, or of each square block of so many pixels a side the mean.
+    alpha : Turned or None
         Mode L; None if it is opaque all over.
     band : NDArray[np.uint8] or None
         (height, width): the first band that is neither colour nor alpha, if there is one.
     """
 
+    size: tuple[int, int]
     head: bytes
-    pixels: Image.Image | NDArray[Any] | bytes
-    shown: Callable[[], Image.Image]
-    alpha: Image.Image | None
+    pixels: Turned | NDArray[Any] | bytes
+    toned: Callable[[], Turned]
+    shown: Callable[[int], Image.Image]
+    alpha: Turned | None
     band: NDArray[np.uint8] | None = None
 
     def parts(self) -> Iterator[bytes]:
-        """Yield shape, pixels and further band, to be hashed one after the other.
-
-        Pixels come a few lines at a time: a copy of a whole picture costs more than hashing it.
-        """
+        """Yield shape, pixels and further band, to be hashed one after the other."""
         yield self.head
         if isinstance(self.pixels, bytes):
             yield self.pixels
-        elif isinstance(self.pixels, Image.Image):
-            width, height = self.pixels.size
-            for top, bottom in strips(height, 4 * width):
-                yield self.pixels.crop((0, top, width, bottom)).tobytes()
+        elif isinstance(self.pixels, Turned):
+            yield from self.pixels.lines()
         else:
             yield from _bytes_of(self.pixels)
         if self.band is not None and not isinstance(self.pixels, bytes):
@@ -69,7 +72,7 @@ class Frame:
     def further_layers(self) -> Iterator[Layer]:
         """Yield what the shown picture does not have."""
         if self.alpha is not None:
-            yield layer("alpha", self.alpha)
+            yield layer("alpha", self.alpha.upright())
         if self.band is not None:
             yield layer("band", Image.fromarray(self.band))
 
@@ -93,30 +96,43 @@ def read_frame(image: ImageFile.ImageFile, data: bytes, name: str, frames: int) 
     if not further:
         all_read = deep is not None or not is_too_deep
     profile = image.info.get("icc_profile")
-    upright = oriented(image)
-    if deep is None and mode_bits(upright.mode) > 8:
-        deep = as_array(upright)
-    # A file of one picture is never decoded again, so that its pixels need no copy.
-    is_alone = frame_count(image) == 1
-    frame = _frame(upright, profile, is_alone) if deep is None else _deep_frame(deep, profile)
+    turn = turn_of(image)
+    if deep is None and mode_bits(image.mode) > 8:
+        deep = as_array(oriented(image))
+    # Where nothing else of the file is decoded after it, its pixels need no copy.
+    is_alone = frames == 1
+    frame = _frame(image, turn, profile, is_alone) if deep is None else _deep_frame(deep, profile)
     if not all_read:
         head = b"file " + frame.head.split()[-1]
         return replace(frame, head=head, pixels=hashlib.sha256(data).digest(), band=band)
     return frame if band is None else replace(frame, band=band)
 
 
-def _frame(upright: Image.Image, profile: bytes | None, is_alone: bool) -> Frame:
-    """Return a frame of 8 bits; the picture itself serves as the shown one if it may."""
-    if not is_alone and upright.mode == "RGBA":
-        upright = upright.copy()
-    is_plain = upright.mode == "RGB" and "transparency" not in upright.info
-    rgb, rgba = (upright, None) if is_alone and is_plain else on_white(upright)
+def _frame(
+    image: Image.Image, turn: Image.Transpose | None, profile: bytes | None, is_alone: bool
+) -> Frame:
+    """Return a frame of 8 bits, which changes the picture, or copies it, as little as it may."""
+    if not is_alone:
+        image = image.copy()
+    is_plain = image.mode == "RGB" and "transparency" not in image.info
+    rgb, rgba = (image, None) if is_plain else on_white(image)
     kind = "uint8" if rgba is None else "uint8 with alpha"
+    pixels = Turned(rgba or rgb, turn)
+    width, height = pixels.size
+
+    def shown(factor: int) -> Image.Image:
+        picture, original = Turned(rgb, turn).reduced(factor), image
+        if profile and image.mode == "CMYK":
+            original = Turned(image, turn).reduced(factor).stored
+        return replace(picture, stored=in_srgb(picture.stored, original, profile)).upright()
+
     return Frame(
-        f"{kind} {rgb.height}x{rgb.width}".encode(),
-        rgba or rgb,
-        shown=lambda: in_srgb(rgb, upright, profile),
-        alpha=None if rgba is None else rgba.getchannel("A"),
+        pixels.size,
+        f"{kind} {height}x{width}".encode(),
+        pixels,
+        lambda: Turned(rgb, turn),
+        shown,
+        alpha=None if rgba is None else Turned(rgba.getchannel("A"), turn),
     )
 
 
@@ -126,15 +142,21 @@ def _deep_frame(deep: NDArray[Any], profile: bytes | None) -> Frame:
     has_alpha = deep.ndim == 3 and deep.shape[2] == 4
     kind = f"{deep.dtype} with alpha" if has_alpha else str(deep.dtype)
 
-    def shown() -> Image.Image:
-        mapped = Image.fromarray(tone_map(deep)).convert("RGB")
-        return in_srgb(mapped, mapped, profile)
+    @cache
+    def toned() -> Turned:
+        return Turned(Image.fromarray(tone_map(deep)).convert("RGB"))
+
+    def shown(factor: int) -> Image.Image:
+        picture = toned().reduced(factor).stored
+        return in_srgb(picture, picture, profile)
 
     return Frame(
+        (width, height),
         f"{kind} {height}x{width}".encode(),
         deep,
+        toned,
         shown,
-        alpha=Image.fromarray((deep[..., 3] >> 8).astype(np.uint8)) if has_alpha else None,
+        alpha=Turned(Image.fromarray((deep[..., 3] >> 8).astype(np.uint8))) if has_alpha else None,
     )
 
 

@@ -30,6 +30,7 @@ from dedup_widgets.images.left_out import (
     is_left_out,
 )
 from dedup_widgets.images.object_listing import objects_at
+from dedup_widgets.images.shots import DEVELOPED, PARTS, shot_of
 from dedup_widgets.images.source import first_bytes
 
 BYTES_OF_HEAD = 4096
@@ -41,6 +42,7 @@ SAME_FILE = "further names of listed files"
 
 
 NO_PICTURE, EXCLUDED, MASK = "not pictures", "excluded", "masks of pictures"
+PART = "raw files and live videos of pictures"
 """Why other files are not taken; see also :mod:`dedup_widgets.images.left_out`."""
 
 
@@ -141,6 +143,7 @@ def list_images(
         root, paths = scan.of_one(os.fspath(where))
     else:
         root, paths = None, scan.of_several(where)
+    scan.tell_parts(paths)
     scan.warn_of_pictures()
     not_taken = {why: dict(n.most_common()) for why, n in scan.not_taken.items()}
     return Listing(paths, root, not_taken, scan.entries)
@@ -154,6 +157,7 @@ class _Scan:
         self.not_taken: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._pictures: Counter[str] = Counter()
         self._inodes: dict[str, int] = {}
+        self._parts: list[tuple[str, str]] = []
         self.entries: dict[str, Entry] = {}
 
     def of_one(self, given: str) -> tuple[str | None, list[str]]:
@@ -250,6 +254,20 @@ class _Scan:
             if not (self._exclude and self._excludes(path, "")):
                 first.setdefault(absolute(path), path)
         return self._one_name_each(list(first.values()))
+
+    def tell_parts(self, paths: Sequence[str]) -> None:
+        """Count what is one shot with a picture that is listed as that, not as left out."""
+        if not self._parts:
+            return
+        pictures = {shot_of(absolute(path)) for path in paths if _suffix(path) in DEVELOPED}
+        for path, why in self._parts:
+            if shot_of(path) in pictures:
+                suffix = _suffix(path)
+                self.not_taken[PART][suffix] += 1
+                self.not_taken[why] -= Counter([suffix])
+                if why == UNREAD:
+                    self._pictures -= Counter([suffix])
+        self.not_taken = defaultdict(Counter, {why: n for why, n in self.not_taken.items() if n})
 
     def warn_of_pictures(self) -> None:
         """Warn of files that hold pictures and are not taken."""
@@ -361,7 +379,11 @@ class _Scan:
                 head = file.read(BYTES_OF_HEAD)
         except OSError:
             head = b""
-        return self._is_taken(head, suffix)
+        is_taken = self._is_taken(head, suffix)
+        if not is_taken and suffix in PARTS:
+            why = why_not_taken(head, suffix) or NO_PICTURE
+            self._parts.append((as_unicode(entry.path), why))
+        return is_taken
 
     def _is_taken(self, head: bytes, suffix: str) -> bool:
         """Tell by its first bytes whether a file is a picture that is read; count it if not."""

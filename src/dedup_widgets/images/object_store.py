@@ -120,6 +120,33 @@ class ObjectStore:
                 return
             yield from page
 
+    def ranges(self, path: str, starts: Sequence[int], ends: Sequence[int]) -> list[bytes]:
+        """Return some parts of a file, of which those that lie near each other come together."""
+
+        async def parts(store: Any, key: str) -> list[bytes]:
+            import obstore
+
+            found = await obstore.get_ranges_async(store, key, starts=starts, ends=ends)
+            return [part.to_bytes() for part in found]
+
+        return _answered(_wait(self._answer(path, parts)))
+
+    def write(self, path: str, data: bytes, *, only_new: bool = False) -> bool:
+        """Write a file, whole or not at all; return whether none was there that was to stay."""
+
+        async def put(store: Any, key: str) -> bool:
+            import obstore
+            from obstore.exceptions import AlreadyExistsError
+
+            try:
+                mode: Any = "create" if only_new else "overwrite"
+                await obstore.put_async(store, key, data, mode=mode)
+            except AlreadyExistsError:
+                return False
+            return True
+
+        return _answered(_wait(self._answer(path, put)))
+
     # What is below runs in the thread of the loop.
 
     async def _fetched(self, path: str) -> tuple[Entry, bytes]:
@@ -263,6 +290,12 @@ class ObjectStore:
             if base not in self._stores:
                 self._stores[base] = _opened(base, self._options)
             return self._stores[base]
+
+
+def _answered(answer: Result | ImageError) -> Result:
+    if isinstance(answer, ImageError):
+        raise answer
+    return answer
 
 
 async def _next(stream: AsyncIterator[Result]) -> Result | None:

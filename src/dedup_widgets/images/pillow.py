@@ -3,10 +3,11 @@
 import contextlib
 import ctypes
 import io
+import re
 import threading
 import warnings
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import Any
 
@@ -29,7 +30,14 @@ _ORIENTATION_TAG = 0x0112
 _EXIF_IFD_TAG = 0x8769
 
 
-_DATE_TAKEN_TAG = 0x9003
+_DATE_TAKEN_TAG, _SUBSECONDS_TAG = 0x9003, 0x9291
+
+
+_OFFSET_TAGS = (0x9011, 0x9012, 0x9010)
+"""OffsetTimeOriginal, of the digital picture, and of the last change."""
+
+
+_OFFSET = re.compile(r"(?:([+-])(0\d|1[0-4]):?([0-5]\d)|Z)")
 
 
 _TAGS_OF_STORING = {
@@ -42,8 +50,13 @@ _TAGS_OF_STORING = {
 
 _CORE = Image.core  # type: ignore[attr-defined]
 
-_BLOCKS_A_WORKER, _MOST_BLOCKS = 6, 32
-"""Blocks of 16 megabytes of pictures that are gone: of about one of 24 megapixels a thread."""
+_BLOCK = 2**21
+"""Bytes of a block. A block that serves a picture of another size is cut or grown, and what it
+grows by the system has to clear: so the less it can be, the better."""
+
+
+_BLOCKS_A_WORKER, _MOST_BLOCKS = 48, 256
+"""Blocks of pictures that are gone: of about one of 24 megapixels a thread."""
 
 
 def open_image(data: bytes, name: str, page: int = 0) -> ImageFile.ImageFile:
@@ -144,7 +157,7 @@ class _KeptMemory:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._asked: list[int] = []
-        self._before = 0
+        self._blocks, self._size = 0, 0
 
     @contextlib.contextmanager
     def __call__(self, workers: int) -> Iterator[None]:
@@ -152,29 +165,37 @@ class _KeptMemory:
         blocks = min(_BLOCKS_A_WORKER * workers, _MOST_BLOCKS)
         with self._lock:
             if not self._asked:
-                self._before = _CORE.get_blocks_max()
+                self._blocks, self._size = _CORE.get_blocks_max(), _CORE.get_block_size()
+                _CORE.set_block_size(_BLOCK)
             self._asked.append(blocks)
-            _CORE.set_blocks_max(max(self._before, *self._asked))
+            _CORE.set_blocks_max(max(self._blocks, *self._asked))
         try:
             yield
         finally:
             with self._lock:
                 self._asked.remove(blocks)
-                _CORE.set_blocks_max(max([self._before, *self._asked]))
+                _CORE.set_blocks_max(max([self._blocks, *self._asked]))
+                if not self._asked:
+                    _CORE.set_block_size(self._size)
 
 
 kept_memory = _KeptMemory()
 
 
-def oriented(image: Image.Image) -> Image.Image:
-    """Return a picture the right way up, by its EXIF orientation."""
+def turn_of(image: Image.Image) -> Image.Transpose | None:
+    """Return what brings a picture the right way up, by its EXIF orientation; None if it is."""
     # ImageOps.exif_transpose fails on damaged EXIF data, although the picture is good.
     image.load()
     try:
-        method = _ORIENTATIONS.get(image.getexif().get(_ORIENTATION_TAG, 1))
+        return _ORIENTATIONS.get(image.getexif().get(_ORIENTATION_TAG, 1))
     except Exception:
-        method = None
-    return image if method is None else image.transpose(method)
+        return None
+
+
+def oriented(image: Image.Image) -> Image.Image:
+    """Return a picture the right way up, by its EXIF orientation."""
+    turn = turn_of(image)
+    return image if turn is None else image.transpose(turn)
 
 
 def has_exif(image: Image.Image) -> bool:
@@ -189,13 +210,27 @@ def has_exif(image: Image.Image) -> bool:
 
 
 def date_taken(image: Image.Image) -> str | None:
-    """Return the camera's local time in EXIF (DateTimeOriginal), by ISO 8601; None without it."""
+    """Return the camera's local time in EXIF (DateTimeOriginal), by ISO 8601; None without it.
+
+    With parts of a second and the offset from UTC, where they are there too.
+    """
     try:
         exif = image.getexif()
         if not exif:
             return None
-        text = exif.get_ifd(_EXIF_IFD_TAG).get(_DATE_TAKEN_TAG) or exif.get(_DATE_TAKEN_TAG)
-        return datetime.strptime(str(text).strip("\0 "), "%Y:%m:%d %H:%M:%S").isoformat()
+        tags = dict(exif) | dict(exif.get_ifd(_EXIF_IFD_TAG))
+        text = str(tags.get(_DATE_TAKEN_TAG)).strip("\0 ")
+        moment = datetime.strptime(text, "%Y:%m:%d %H:%M:%S")
+        part = re.fullmatch(r"\d{1,9}", str(tags.get(_SUBSECONDS_TAG)).strip("\0 "))
+        if part:
+            moment = moment.replace(microsecond=int(part[0].ljust(6, "0")[:6]))
+        offsets = (_OFFSET.fullmatch(str(tags.get(tag)).strip("\0 ")) for tag in _OFFSET_TAGS)
+        offset = next(filter(None, offsets), None)
+        if offset:
+            sign, hours, minutes = offset[1] or "+", offset[2] or 0, offset[3] or 0
+            ahead = timedelta(hours=int(hours), minutes=int(minutes))
+            moment = moment.replace(tzinfo=timezone(-ahead if sign == "-" else ahead))
+        return moment.isoformat()
     except Exception:
         # Cameras whose clock is not set write zeros or spaces.
         return None

@@ -15,6 +15,7 @@ from dedup_widgets.errors import ImageError, InputError
 from dedup_widgets.images.entry import MAX_BYTES, Entry
 from dedup_widgets.images.formats import sniff
 from dedup_widgets.images.object_store import ObjectStore
+from dedup_widgets.images.videos import PREFIX, VideoFrames
 
 _BYTES_READ_AT_ONCE, _BYTES_SNIFFED = 2**22, 2**12
 """Length of a file up to which it is read whole before anything is known of it, and the bytes by
@@ -124,6 +125,7 @@ class LocalFiles:
 
 _LOCAL = LocalFiles()
 _FAR = ObjectStore()
+_VIDEOS = VideoFrames()
 _elsewhere: dict[str, Source] = {}
 
 
@@ -151,6 +153,8 @@ def source_for(path: str) -> Source:
     for prefix, source in _elsewhere.items():
         if path.startswith(prefix):
             return source
+    if path.startswith(PREFIX):
+        return _VIDEOS
     return _FAR if is_far(path) else _LOCAL
 
 

@@ -85,6 +85,9 @@ class AllPairs:
         Receives the pairs within the radius, from one thread at a time; None: none are listed.
     wanted
         Mask, (n,), of the rows whose nearest other vector is wanted. Default: all.
+    ties
+        Receives rows, others and exact cosines, among them all pairs in which the other one is as
+        near as the nearest; None: nobody asks, and `rank` alone decides.
     products
         How to multiply; default: chosen by the number of vectors and the machine.
     device
@@ -123,6 +126,7 @@ class AllPairs:
         radius: float = -1.0,
         collector: "PairCollector | None" = None,
         wanted: NDArray[np.bool_] | None = None,
+        ties: Table | None = None,
         products: Products | None = None,
         device: str | None = None,
         dense_min_candidates: int = DENSE_MIN_CANDIDATES_OF_ROW,
@@ -134,6 +138,7 @@ class AllPairs:
         self.cosine = np.full(n, -np.inf)
         self.rank = np.arange(n) if rank is None else rank
         self._products, self._device = products, device
+        self._ties = ties
         self._dense_min_candidates = dense_min_candidates
         self._rescale_min_products = rescale_min_products
         # Lower bound of the cosine of each row's nearest.
@@ -167,6 +172,8 @@ class AllPairs:
         rows: NDArray[np.int64],
         others: NDArray[np.int64] = _NO_ROWS,
         progress: Progress = False,
+        *,
+        across_only: bool = False,
     ) -> None:
         """Compare some rows with each other and with other rows; each pair is computed once.
 
@@ -177,6 +184,8 @@ class AllPairs:
         progress
             Whether to show a bar where it takes more than about a second, or a function that is
             called with the tiles done and in all. An error that it raises stops the work.
+        across_only
+            Whether the rows are compared with the others only.
         """
         if not len(rows):
             return
@@ -188,9 +197,11 @@ class AllPairs:
         block = products.block
         height, width = -(-len(rows) // block), -(-len(others) // block)
         progress = progress if callable(progress) or work > PROGRESS_MIN_WORK else False
-        total = height * (height + 1) // 2 + height * width
+        total = (0 if across_only else height * (height + 1) // 2) + height * width
         with steps(total, "comparing", progress) as report, products.pool() as pool:
-            for row_block, column_block in self._load_blocks(rows, others, products, pool):
+            for row_block, column_block in self._load_blocks(
+                rows, others, products, pool, across_only
+            ):
                 tiles = list(
                     _strips(len(row_block), len(column_block), block, row_block is column_block)
                 )
@@ -205,6 +216,7 @@ class AllPairs:
         others: NDArray[np.int64],
         products: Products,
         pool: ThreadPoolExecutor,
+        across_only: bool,
     ) -> "Iterator[tuple[_LoadedBlock, _LoadedBlock]]":
         """Yield each pair of big blocks, each with itself too; two are in memory at a time."""
         size = products.bytes_at_a_time // (products.itemsize * self.vectors.dimensions)
@@ -213,8 +225,9 @@ class AllPairs:
         across = [others[part] for part in parts(len(others), size)]
         for i, some in enumerate(own):
             row_block = _LoadedBlock(some, products.load(self.vectors, some, pool))
-            yield row_block, row_block
-            for more in (*own[i + 1 :], *across):
+            if not across_only:
+                yield row_block, row_block
+            for more in across if across_only else (*own[i + 1 :], *across):
                 column_block = _LoadedBlock(more, products.load(self.vectors, more, pool))
                 yield row_block, column_block
                 del column_block
@@ -418,6 +431,8 @@ class AllPairs:
             if is_diagonal:
                 cosine[some[:, None] == more] = -np.inf
             best, best_across = cosine.argmax(axis=1), cosine.argmax(axis=0)
+            if self._ties is not None:
+                self._note_ties(some, more, cosine)
             self.update(some, more[best], cosine[np.arange(len(some)), best])
             self.update(more, some[best_across], cosine[best_across, np.arange(len(more))])
 
@@ -465,6 +480,17 @@ class AllPairs:
             self.row[rows], self.cosine[rows] = others, cosine
             self._bound[rows] = np.maximum(self._bound[rows], cosine)
 
+    def _note_ties(
+        self, rows: NDArray[np.int64], others: NDArray[np.int64], cosine: NDArray[np.float64]
+    ) -> None:
+        """Keep of a tile of cosines what is highest in its row or in its column."""
+        with self._lock:
+            assert self._ties is not None
+            at, column = np.nonzero(cosine == cosine.max(axis=1, keepdims=True))
+            self._ties.append(rows[at], others[column], cosine[at, column])
+            at, column = np.nonzero(cosine == cosine.max(axis=0, keepdims=True))
+            self._ties.append(others[column], rows[at], cosine[at, column])
+
     def update_pairs(
         self, rows: NDArray[np.int64], others: NDArray[np.int64], cosine: NDArray[np.float64]
     ) -> None:
@@ -508,7 +534,12 @@ class AllPairs:
 
         for _ in run(score, parts(len(one), SCORED_PAIRS_AT_A_TIME)):
             pass
-        self.update_pairs(np.append(one, other), np.append(other, one), np.append(cosine, cosine))
+        rows, others, both = np.append(one, other), np.append(other, one), np.tile(cosine, 2)
+        if self._ties is not None:
+            with self._lock:
+                as_near = both >= self.cosine[rows]
+                self._ties.append(rows[as_near], others[as_near], both[as_near])
+        self.update_pairs(rows, others, both)
 
     def _rescore_uncertain(self, run: Run) -> None:
         """Compute exactly which of the uncertain pairs are within the radius."""

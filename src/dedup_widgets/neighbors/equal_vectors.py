@@ -27,9 +27,18 @@ class EqualSets:
     """
 
     def __init__(self, vectors: Vectors, rank: NDArray[np.int64] | None = None) -> None:
-        n = len(vectors)
+        self._represent(first_equal(vectors), rank)
+
+    @classmethod
+    def of(cls, first: NDArray[np.int64], rank: NDArray[np.int64] | None = None) -> "EqualSets":
+        """Return the sets of rows, (n,), that have the same first row."""
+        made = cls.__new__(cls)
+        made._represent(first, rank)
+        return made
+
+    def _represent(self, first: NDArray[np.int64], rank: NDArray[np.int64] | None) -> None:
+        n = len(first)
         self._rank = rank = np.arange(n) if rank is None else rank
-        first = first_equal(vectors)
         lowest = np.full(n, np.iinfo(np.int64).max)
         np.minimum.at(lowest, first, rank)
         is_representative = lowest[first] == rank

@@ -1,5 +1,6 @@
 """Labels and splits of duplicates: where they disagree, and how they reach the keeper."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from dedup_widgets.errors import InputError
+from dedup_widgets.frame.annotations import are_same, categories, is_annotations
 from dedup_widgets.frame.table import column as named
 from dedup_widgets.frame.table import require_columns, to_polars
 
@@ -19,8 +21,12 @@ def label_conflicts(df: Any, label: str) -> pl.DataFrame:
     df
         A frame as :func:`dedup_widgets.score` makes it: with ``path``, ``group`` and ``keep``.
     label
-        A column of single values, or of lists of tags, whose order and repetitions do not count.
-        Nulls and empty lists agree with everything.
+        A column of single values, of lists of tags, whose order and repetitions do not count, or of
+        annotations. Nulls and empty lists of tags agree with everything. Annotations disagree by
+        their categories; those of exact copies by their boxes too, where an object of one is none
+        of the other: its box overlaps none of its category by half
+        (:data:`dedup_widgets.frame.annotations.SAME_BOX`). No annotation at all says that there is
+        no object.
 
     Returns
     -------
@@ -99,7 +105,8 @@ def merge_labels(df: Any, plan: pl.DataFrame, columns: Sequence[str]) -> pl.Data
     columns
         What to carry over. In a column of single values, a null of the keeper is filled with the
         value of its best-ranked duplicate that has one; a value that is there stays. In a column
-        of lists, what the keeper's list lacks is added, the best-ranked duplicate's first.
+        of lists, what the keeper's list lacks is added, the best-ranked duplicate's first. Of
+        annotations a null is filled from exact copies only, as boxes fit no other picture.
 
     Returns
     -------
@@ -146,10 +153,15 @@ def merge_labels(df: Any, plan: pl.DataFrame, columns: Sequence[str]) -> pl.Data
         raise InputError(
             f"the plan names {absent} images that this frame does not have; make it of this frame"
         )
-    return frame.with_columns(
-        (_united if isinstance(frame.schema[name], pl.List) else _filled)(frame[name], pairs)
-        for name in columns
-    )
+    return frame.with_columns(_merged(frame[name], pairs) for name in columns)
+
+
+def _merged(column: pl.Series, pairs: pl.DataFrame) -> pl.Series:
+    if is_annotations(column.dtype):
+        require_columns(pairs, ["kind"], "merging annotations by a plan")
+        exact = pairs.filter(pl.col("kind").cast(pl.String) == "exact")
+        return _filled(column, exact)
+    return (_united if isinstance(column.dtype, pl.List) else _filled)(column, pairs)
 
 
 def _filled(column: pl.Series, pairs: pl.DataFrame) -> pl.Series:
@@ -263,6 +275,8 @@ def require_labels(frame: pl.DataFrame, column: str) -> None:
 
 def has_labels(dtype: pl.DataType) -> bool:
     """Tell whether a column of this type can be one of labels or splits."""
+    if is_annotations(dtype):
+        return True
     if isinstance(dtype, pl.List | pl.Array):
         return not (dtype.inner.is_nested() or dtype.inner in (pl.Object, pl.Binary))
     return dtype not in (pl.Object, pl.Binary)
@@ -272,6 +286,10 @@ def _as_text(frame: pl.DataFrame, column: str) -> pl.Expr:
     """Return a column as text: null for no value, equal for equal sets of tags."""
     value, dtype = named(column), frame.schema[column]
     require_labels(frame, column)
+    if is_annotations(dtype):
+        tags = categories(value).list.drop_nulls().list.unique().list.sort().list.join(" + ")
+        text = pl.when(tags == "").then(pl.lit("no objects")).otherwise(tags)
+        return text + pl.lit(_other_boxes(frame, column))
     if isinstance(dtype, pl.Array):
         value, dtype = value.arr.to_list(), pl.List(dtype.inner)
     if dtype.is_float():
@@ -280,3 +298,34 @@ def _as_text(frame: pl.DataFrame, column: str) -> pl.Expr:
         return value.cast(pl.String)
     tags = value.list.eval(pl.element().cast(pl.String).drop_nulls().unique().sort())
     return pl.when(tags.list.len() > 0).then(tags.list.join(" + "))
+
+
+def _other_boxes(frame: pl.DataFrame, column: str) -> pl.Series:
+    """Return what is added to the categories of each row: which of its exact copies' boxes it has.
+
+    Empty but where copies of one picture have the same categories and clearly different boxes.
+    """
+    added = pl.Series([""] * len(frame), dtype=pl.String)
+    if "fingerprint" not in frame.columns:
+        return added
+    print_ = pl.col("fingerprint")
+    copies = (
+        frame.select("fingerprint", said=named(column))
+        .with_row_index("row")
+        .drop_nulls()
+        .filter(pl.col("said").hash().n_unique().over(print_) > 1)
+        .sort("fingerprint", maintain_order=True)
+    )
+    rows, texts = [], []
+    for _, its in copies.group_by("fingerprint", maintain_order=True):
+        by_category: defaultdict[frozenset[str], list[list[Any]]] = defaultdict(list)
+        for row, said in its.select("row", "said").iter_rows():
+            kinds = by_category[frozenset(it["category"] for it in said)]
+            same = (i for i, kind in enumerate(kinds) if are_same(kind, said))
+            number = next(same, len(kinds))
+            if number == len(kinds):
+                kinds.append(said)
+            if number:
+                rows.append(row)
+                texts.append(" (other boxes)" if number == 1 else f" (other boxes {number})")
+    return added.scatter(rows, texts) if rows else added

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -15,6 +16,7 @@ from dedup_widgets.errors import DatasetError, ImageError, InputError
 from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
 from dedup_widgets.images.companions import companions_of
 from dedup_widgets.images.decode import decode
+from dedup_widgets.images.shots import parts_beside
 from dedup_widgets.images.source import source_for
 
 Action = Literal["move", "link", "trash"]
@@ -29,6 +31,7 @@ def script(
     *,
     to: str | os.PathLike[str] | None = None,
     file: str | os.PathLike[str] | None = None,
+    shots: bool = True,
 ) -> Path:
     """Write a Python script that carries out what a plan removes, and can take it back.
 
@@ -51,6 +54,10 @@ def script(
     file
         The script; default ``carry_out_plan.py`` in the current folder, with a number if there is
         one.
+
+    shots
+        Whether the raw file and the live video of a picture that goes go along, where the keeper
+        has the very same beside it. Elsewhere they stay.
 
     Returns
     -------
@@ -87,6 +94,11 @@ def script(
     if goes.is_empty():
         raise InputError("the plan removes nothing; there is nothing to write a script for")
     paths = [absolute(path) for path in checked_paths(goes)]
+    if any("://" in path for path in paths):
+        raise InputError(
+            "a script acts on files of this machine, and the plan removes pictures elsewhere or "
+            "frames of videos; leave them out: plan.filter(~pl.col('path').str.contains('://'))"
+        )
     keepers = [absolute(path) for path in goes["keeper"].cast(pl.String)]
     if kept := set(paths) & set(keepers):
         raise InputError(f"{min(kept)} goes and is a keeper; make the plan again")
@@ -107,7 +119,8 @@ def script(
         if action != "link" or checksum == sums[keeper][1]:
             rows.append(row)
     if action != "link":
-        for path in _companions(paths, stays):
+        along = _parts(paths, keepers, set(stays)) if shots else []
+        for path in dict.fromkeys([*_companions(paths, stays), *along]):
             size, checksum = _sum(path)
             rows.append(
                 (action, path, place(path), "", size, checksum, "", "goes with its picture")
@@ -169,6 +182,19 @@ def _companions(paths: list[str], all_paths: list[str]) -> list[str]:
     }
     of_gone = [n for its in companions_of(paths) for n in (*its.sidecars, *its.masks)]
     return [name for name in dict.fromkeys(of_gone) if name not in needed]
+
+
+def _parts(paths: list[str], keepers: list[str], planned: set[str]) -> list[str]:
+    """Return the other parts of shots that go, where the keeper's shot has the same."""
+    sums = cache(_sum)
+    both = zip(parts_beside(paths), parts_beside(keepers), strict=True)
+    return [
+        part
+        for parts, kept in both
+        for part in parts
+        # What is in the plan itself goes or stays by that.
+        if part not in planned and any(sums(part) == sums(it) for it in kept)
+    ]
 
 
 def _sum(path: str) -> tuple[int, str]:

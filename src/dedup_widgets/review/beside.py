@@ -12,6 +12,7 @@ from humanize import naturalsize
 from numpy.typing import NDArray
 
 from dedup_widgets.alignment.evidence import ROTATED_BY
+from dedup_widgets.frame.annotations import in_words, is_annotations
 from dedup_widgets.frame.relations import EXACT
 from dedup_widgets.frame.schema import COLUMNS
 from dedup_widgets.review.session import Session
@@ -95,10 +96,10 @@ def facts(session: Session, rows: Sequence[int]) -> list[Fact]:
         name
         for name, dtype in frame.schema.items()
         if name not in COLUMNS and name not in (session.path, session.score, *named)
-        if not dtype.is_nested() or dtype == pl.List(pl.String)
+        if not dtype.is_nested() or dtype == pl.List(pl.String) or is_annotations(dtype)
     ][:MAX_OWN]
     for name in named:
-        add(name, [_text(value) for value in some[name].to_list()])
+        add(name, _texts(some[name]))
     width, height = values("width"), values("height")
     sizes = [(w, h) if w and h else None for w, h in zip(width, height, strict=True)]
     add(
@@ -114,7 +115,8 @@ def facts(session: Session, rows: Sequence[int]) -> list[Fact]:
     )
     formats = zip(values("format"), values("lossless"), strict=True)
     add("format", [f and f + (", lossless" if is_lossless else "") for f, is_lossless in formats])
-    add("taken", [_text(value) for value in values("date_taken")])
+    taken = zip(values("date_taken"), values("utc_offset"), strict=True)
+    add("taken", [local and f"{_text(local)}{_zone(ahead)}" for local, ahead in taken])
     add("modified", [_text(value) for value in values("modified")])
     add("folder", _folders([session.paths[row] for row in rows]))
     sharpness = values("sharpness")
@@ -126,7 +128,7 @@ def facts(session: Session, rows: Sequence[int]) -> list[Fact]:
     exif = values("exif")
     add("EXIF", [None if has is None else "yes" if has else "no" for has in exif])
     for name in own:
-        add(name, [_text(value) for value in some[name].to_list()])
+        add(name, _texts(some[name]))
     return found
 
 
@@ -225,6 +227,19 @@ def _scores(session: Session, row: int, rows: NDArray[np.int64]) -> list[float |
         return [None] * len(rows)
     found = session.on_scale(session.searched.distances(row, rows)).tolist()
     return [None if math.isnan(it) else it for it in found]
+
+
+def _texts(column: pl.Series) -> list[str | None]:
+    if is_annotations(column.dtype):
+        return [_text(words) for words in in_words(column)]
+    return [_text(value) for value in column.to_list()]
+
+
+def _zone(ahead: int | None) -> str:
+    """Return an offset from UTC, in minutes, as clocks have it."""
+    if ahead is None:
+        return ""
+    return f" {'-' if ahead < 0 else '+'}{abs(ahead) // 60:02}:{abs(ahead) % 60:02}"
 
 
 def _text(value: Any) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from dedup_widgets.frame.annotations import categories, is_annotations
 from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.frame.summary import kinds
 from dedup_widgets.frame.table import rows_of
@@ -165,6 +166,8 @@ def shown_value(name: str, dtype: pl.DataType) -> pl.Expr:
     match dtype:
         case pl.Date() | pl.Datetime():
             return value.cast(pl.Datetime("ms")).dt.epoch("ms")
+        case pl.List() if is_annotations(dtype):
+            return categories(value).list.unique(maintain_order=True).list.join(", ")
         case pl.List(inner=inner) if not inner.is_nested():
             return value.cast(pl.List(pl.String)).list.join(", ", ignore_nulls=True)
         case pl.Boolean() | pl.String():

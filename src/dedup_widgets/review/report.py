@@ -13,6 +13,7 @@ from humanize import naturalsize
 from dedup_widgets._text import counted
 from dedup_widgets._version import __version__
 from dedup_widgets.errors import DedupError, InputError
+from dedup_widgets.frame.annotations import in_words, is_annotations
 from dedup_widgets.frame.summary import Summary
 from dedup_widgets.frame.table import file_name
 from dedup_widgets.images.decode import shown
@@ -210,6 +211,8 @@ def _figure(review: Review, row: Mapping[str, Any]) -> str:
             facts.append(f"{value:,} × {review.frame['height'][at]:,}")
         elif name == "bytes":
             facts.append(naturalsize(value))
+        elif is_annotations(review.frame.schema[name]):
+            facts += [words or "" for words in in_words(review.frame[name][at : at + 1])]
         else:
             facts.append(str(value))
     goes = row["action"] == "remove"

@@ -18,6 +18,7 @@ from dedup_widgets.dataset.result import Dataset
 from dedup_widgets.dataset.spec import usual_split_column
 from dedup_widgets.errors import InputError
 from dedup_widgets.filters import Context, Expressions
+from dedup_widgets.frame.annotations import NAME as ANNOTATIONS
 from dedup_widgets.frame.collection import Collection
 from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.frame.provenance import provenances
@@ -59,10 +60,11 @@ from dedup_widgets.review.steps import (
 )
 from dedup_widgets.review.view import View, ViewState
 from dedup_widgets.review.watched import Change
+from dedup_widgets.scale.parts import Run
+from dedup_widgets.scale.score import score as score_images
+from dedup_widgets.scoring.add_scores import add_scores
 from dedup_widgets.scoring.job import Job
 from dedup_widgets.scoring.keepers import Rule
-from dedup_widgets.scoring.score import add_scores
-from dedup_widgets.scoring.score import score as score_images
 from dedup_widgets.store.open import Store, open_store
 
 MAX_NOT_DUPLICATE_PAIRS = 200_000
@@ -78,7 +80,9 @@ class Session(View):
         A frame of :func:`dedup_widgets.score`; any other Polars, pandas or pyarrow table with a
         column of paths; or what ``score`` accepts: a directory, a glob, a list of paths. Missing
         scores are computed, from the ``embedding`` column where the frame has one, else from the
-        images. Or a :class:`dedup_widgets.Job`, of which it shows what is scored so far.
+        images. Or a :class:`dedup_widgets.Job`, of which it shows what is scored so far; or a run
+        of :func:`dedup_widgets.scale.open`, of which it shows the images in groups where all would
+        be more than a million.
     path
         The column of paths.
     score
@@ -142,6 +146,8 @@ class Session(View):
         restore: bool = False,
     ) -> None:
         is_job = isinstance(data, Job)
+        if isinstance(data, Run):
+            data = data.to_review()
         store = data.store if is_job and store is None else open_store(store)
 
         def run(images: Any) -> pl.DataFrame:
@@ -163,7 +169,7 @@ class Session(View):
             frame = to_polars(data)
             if score not in frame.columns:
                 frame = add_scores(frame, path, near, run).rename({"uniqueness": score})
-        self.label = _column_of(frame, label, "label")
+        self.label = _column_of(frame, label, "label", ANNOTATIONS)
         self.split = _column_of(frame, split, "split")
         self._disagreeing: dict[str, Mask] = {}
         self._expressions = Expressions()
@@ -319,16 +325,16 @@ class Session(View):
     def _show(self, frame: pl.DataFrame) -> None:
         super()._show(frame)
         self._disagreeing = {
-            column: disagreeing(self.known.select("group", value=frame[column]), "value")
+            column: disagreeing(_in_groups(self.known, frame[column]), "value")
             for column in (self.label, self.split)
             if column is not None and "group" in self.known.columns
         }
 
     def _show_again(self, rows: np.ndarray, part: pl.DataFrame) -> None:
         super()._show_again(rows, part)
-        group = self.known["group"][rows]
+        known = self.known[rows]
         for column, mask in self._disagreeing.items():
-            of_rows = pl.DataFrame({"group": group, "value": self.frame[column][rows]})
+            of_rows = _in_groups(known, self.frame[column][rows])
             later = mask.copy()
             later[rows] = disagreeing(of_rows, "value")
             self._disagreeing = {**self._disagreeing, column: later}
@@ -929,10 +935,17 @@ class Session(View):
         return chosen, self.fact(row, "fingerprint") in self._not_duplicates
 
 
-def _column_of(frame: pl.DataFrame, given: str | None, usual: str) -> str | None:
-    """Return the column that is named, else the one of the usual name if it can be one."""
+def _in_groups(known: pl.DataFrame, values: pl.Series) -> pl.DataFrame:
+    """Return what tells whether values disagree within groups."""
+    there = [name for name in ("group", "fingerprint") if name in known.columns]
+    return known.select(there).with_columns(values.alias("value"))
+
+
+def _column_of(frame: pl.DataFrame, given: str | None, *usual: str) -> str | None:
+    """Return the column that is named, else the first of the usual names if it can be one."""
     if given is not None:
         require_columns(frame, [given], "Explorer")
         require_labels(frame, given)
         return given
-    return usual if usual in frame.columns and has_labels(frame.schema[usual]) else None
+    good = (it for it in usual if it in frame.columns and has_labels(frame.schema[it]))
+    return next(good, None)

@@ -82,21 +82,40 @@ def propose(
         (n,), numbers that order pictures that are equally near, whatever their order here.
     """
     near = _pairs_within(vectors, found, radius)
-    pairs = _once(near if alike is None else np.concatenate([near, alike]))
+    pairs = once(near if alike is None else np.concatenate([near, alike]))
     pairs = pairs[can_be_seen[pairs].all(axis=1)]
-    distance = np.empty(len(pairs))
+    _, distance = distances(vectors, perceptual, pairs, radius)
+    within = distance <= radius
+    return listed(len(vectors), pairs[within], distance[within], tie)
+
+
+def distances(
+    vectors: Vectors, perceptual: NDArray[np.float16], pairs: NDArray[np.int32], radius: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the exact cosine of the embeddings of pairs, (p, 2), and their distance as candidates.
+
+    The parameters are those of :func:`propose`.
+    """
+    cosine, distance = np.empty(len(pairs)), np.empty(len(pairs))
     for part in parts(len(pairs), PAIRS_AT_A_TIME):
         a, b = pairs[part].T
-        by_vectors = np.clip(1 - pair_cosines(vectors, a, b), 0, 1)
+        cosine[part] = pair_cosines(vectors, a, b)
+        by_vectors = np.clip(1 - cosine[part], 0, 1)
         turned = np.clip(1 - best_of_turns(perceptual[a], perceptual[b]), 0, 1)
         by_looks = turned * (radius / PERCEPTUAL_RADIUS)
         # Rounded, so that the order of pairs depends on no last bit.
         distance[part] = np.minimum(by_vectors, by_looks).round(6)
-    pairs, distance = pairs[distance <= radius], distance[distance <= radius]
+    return cosine, distance
+
+
+def listed(
+    n: int, pairs: NDArray[np.int32], distance: NDArray[np.float64], tie: NDArray[np.int64]
+) -> Candidates:
+    """Return pairs of n pictures, (p, 2), each once, as the candidates of both."""
     row, other = np.concatenate([pairs, pairs[:, ::-1]]).T.astype(np.int64)
     both = np.tile(distance, 2)
     order = np.lexsort((tie[other], both, row))
-    start = np.searchsorted(row[order], np.arange(len(vectors) + 1))
+    start = np.searchsorted(row[order], np.arange(n + 1))
     return Candidates(start, other[order], both[order])
 
 
@@ -109,7 +128,7 @@ def _pairs_within(vectors: Vectors, found: Comparison, radius: float) -> NDArray
     return pairs
 
 
-def _once(pairs: NDArray[np.int32]) -> NDArray[np.int32]:
+def once(pairs: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return each pair once, the lower number first."""
     low, high = pairs.min(axis=1).astype(np.int64), pairs.max(axis=1)
     key = np.unique(low << 32 | high)

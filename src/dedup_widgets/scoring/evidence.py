@@ -1,7 +1,8 @@
 """From what was found of pairs of pictures to numbers and columns of images."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 import polars as pl
@@ -46,6 +47,10 @@ LACKS = {"picture": pl.Int64, "lacks": pl.Float64}
 
 DIGITS = 2
 """Decimals of an agreement: more of them would be noise, and order equal copies by it."""
+
+
+PAIRS_AT_A_TIME = 4096
+"""Pairs of pictures that become rows of a frame at a time."""
 
 
 ENLARGED_BY = 1.3
@@ -98,13 +103,16 @@ def completeness(n: int, evidence: EvidenceOfPairs) -> NDArray[np.float32]:
     return complete[picture].round(2).astype(np.float32)
 
 
-def enlarged(n: int, evidence: EvidenceOfPairs, spectra: Sequence[bytes]) -> NDArray[np.bool_]:
+def enlarged(
+    n: int, evidence: EvidenceOfPairs, spectra: Sequence[bytes] | Mapping[int, bytes]
+) -> NDArray[np.bool_]:
     """Tell which of n pictures are enlarged copies of a smaller one.
 
     Parameters
     ----------
     spectra
-        How fine the detail of each picture is; see :func:`dedup_widgets.images.detail.spectrum`.
+        How fine the detail of each confirmed picture is; see
+        :func:`dedup_widgets.images.detail.spectrum`.
 
     Returns
     -------
@@ -138,7 +146,7 @@ def _lacks(found: Evidence) -> float:
 
 
 def evidence_column(
-    fingerprints: Sequence[str], evidence: EvidenceOfPairs, rows: pl.Series
+    fingerprints: Sequence[str] | pl.Series, evidence: EvidenceOfPairs, rows: pl.Series
 ) -> pl.Series:
     """Return the column ``evidence``.
 
@@ -152,13 +160,15 @@ def evidence_column(
         The fingerprint of each row.
     """
     schema = {"fingerprint": pl.String, "of": EVIDENCE.inner}
-    found = [
+    found = (
         {"fingerprint": fingerprints[row], "of": _as_struct(fingerprints[other], it)}
         for (a, b), both in evidence.items()
         for row, other, it in ((a, b, both), (b, a, both.inverse()))
-    ]
+    )
+    # Some at a time: a row of a frame takes a tenth of what it takes as objects.
+    parts = iter(lambda: list(islice(found, PAIRS_AT_A_TIME)), [])
     lists = (
-        pl.DataFrame(found, schema=schema)
+        pl.concat([pl.DataFrame(schema=schema), *(pl.DataFrame(it, schema) for it in parts)])
         .sort("fingerprint", pl.col("of").struct.field("fingerprint"))
         .group_by("fingerprint")
         .agg(evidence="of")

@@ -1,7 +1,9 @@
 """What there is to score: paths from folders, lists, files of tables and frames, with columns."""
 
 import os
-from collections.abc import Callable, Sequence
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -9,14 +11,17 @@ from typing import Any, Literal
 import polars as pl
 
 from dedup_widgets._paths import absolute
+from dedup_widgets._text import counted, listed
 from dedup_widgets._urls import is_far
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.schema import COLUMNS, without_scores
 from dedup_widgets.frame.scope import ROLE
 from dedup_widgets.frame.table import checked_paths, is_frame, to_polars
 from dedup_widgets.frame.tree import columns_of_tree
+from dedup_widgets.images.annotations import annotations_beside
 from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.listing import NotTaken, list_images
+from dedup_widgets.images.shots import shots_of
 
 Labels = Literal["auto", "folders"] | None
 """Whether folders name splits and classes: where that is clear, in any case, or never."""
@@ -49,6 +54,9 @@ class Inputs:
         What of a folder was not taken; see :data:`~dedup_widgets.images.listing.NotTaken`.
     entries
         What is known of files elsewhere than on this disk, by path.
+    annotations
+        What files beside the pictures say is on them, as
+        :data:`dedup_widgets.frame.annotations.FOUND` has it; None where there are none.
     """
 
     paths: list[str]
@@ -56,6 +64,11 @@ class Inputs:
     from_folders: list[str] = field(default_factory=list)
     not_taken: NotTaken = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
+    annotations: pl.DataFrame | None = None
+
+
+DAMAGED = "damaged label files"
+"""Why the annotations of a picture are not taken."""
 
 
 def inputs_of(images: Any, labels: Labels, exclude: Sequence[str]) -> Inputs:
@@ -71,13 +84,41 @@ def inputs_of(images: Any, labels: Labels, exclude: Sequence[str]) -> Inputs:
             raise InputError("exclude is for folders; leave rows of a frame out by a filter")
         if "path" not in frame.columns:
             _name_the_paths(frame)
-        return Inputs(checked_paths(frame), without_scores(frame.drop("path", strict=False)))
+        paths = checked_paths(frame)
+        return Inputs(paths, _with_shots(paths, without_scores(frame.drop("path", strict=False))))
     found = list_images(images, exclude)
-    columns = pl.DataFrame()
-    if labels is not None:
-        columns = columns_of_tree(found.paths, found.root, sure=labels == "folders")
-    given = columns if columns.width else None
-    return Inputs(found.paths, given, columns.columns, found.not_taken, found.entries)
+    if labels is None:
+        shots = _with_shots(found.paths, None)
+        return Inputs(found.paths, shots, [], found.not_taken, found.entries)
+    columns = columns_of_tree(found.paths, found.root, sure=labels == "folders")
+    annotations, damaged = annotations_beside(found.paths)
+    if damaged:
+        problems = [f"{file}: {why}" for file, why in sorted(damaged.items())]
+        warnings.warn(
+            f"{counted(len(damaged), 'label file')} cannot be read, and of their pictures no "
+            f"annotations are known: {listed(problems)}",
+            stacklevel=4,
+        )
+    return Inputs(
+        found.paths,
+        _with_shots(found.paths, columns if columns.width else None),
+        columns.columns,
+        found.not_taken | ({DAMAGED: _by_name(damaged)} if damaged else {}),
+        found.entries,
+        None if annotations.is_empty() else annotations,
+    )
+
+
+def _with_shots(paths: list[str], given: pl.DataFrame | None) -> pl.DataFrame | None:
+    """Return the columns that come along, with ``shot`` where there are any and it is free."""
+    shots = shots_of(paths)
+    if shots is None or (given is not None and shots.name in given.columns):
+        return given
+    return shots.to_frame() if given is None else given.with_columns(shots)
+
+
+def _by_name(files: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(os.path.basename(file) for file in sorted(files)))  # noqa: PTH119
 
 
 def joined(new: Inputs, old: Inputs) -> Inputs:
@@ -106,7 +147,22 @@ def joined(new: Inputs, old: Inputs) -> Inputs:
     }
     from_folders = list(dict.fromkeys([*new.from_folders, *old.from_folders]))
     entries = old.entries | new.entries
-    return Inputs(both["path"].to_list(), both.drop("path"), from_folders, not_taken, entries)
+    return Inputs(
+        both["path"].to_list(),
+        both.drop("path"),
+        from_folders,
+        not_taken,
+        entries,
+        _joined_annotations(new, old),
+    )
+
+
+def _joined_annotations(new: Inputs, old: Inputs) -> pl.DataFrame | None:
+    """Return the annotations of both sets; of a picture in both those of the old one."""
+    parts = [] if old.annotations is None else [old.annotations]
+    if new.annotations is not None:
+        parts.append(new.annotations.filter(~pl.col("path").is_in(old.paths)))
+    return pl.concat(parts) if parts else None
 
 
 def _frame_in_memory(images: Any) -> Any:

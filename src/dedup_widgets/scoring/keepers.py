@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.lookup import Lookup
+from dedup_widgets.frame.moments import in_utc
 from dedup_widgets.frame.table import rows_of, scattered
 from dedup_widgets.scoring.file_names import in_bin, says_copy, stem
 
@@ -69,7 +70,8 @@ def oldest(column: str) -> Rule:
     """Return the rule that prefers the earliest date of a column.
 
     The rule's name alone, ``"oldest"``, stands for the only column of dates that a frame has of
-    its own; without one, for the date in EXIF, and the file's time where there is none.
+    its own; without one, for the date in EXIF, and the file's time where there is none. Dates in
+    EXIF are compared by their offset from UTC, where they have one.
 
     Examples
     --------
@@ -175,6 +177,12 @@ RULES: dict[str, Rule] = {
     "plain_name": Rule("name that does not say copy", ~says_copy(pl.col("path"))),
     "path": Rule("path that sorts first", pl.col("path"), highest_first=False),
     "exif": Rule("EXIF present", pl.col("exif")),
+    "shot": Rule("with its raw file or live video", pl.col("shot").is_not_null()),
+    "copies_shot": Rule(
+        "of exact copies, one with its raw file or live video",
+        pl.col("shot").is_not_null(),
+        among="copies",
+    ),
     "copies_exif": Rule("of exact copies, one with EXIF", pl.col("exif"), among="copies"),
     "copies_taken": Rule(
         "of exact copies, the one taken first", pl.col("date_taken"), False, among="copies"
@@ -207,7 +215,7 @@ _DATES_OF_FILES = ("date_taken", "modified")
 
 
 DEFAULT = (
-    *("copies_exif", "copies_taken", "copies_modified"),
+    *("copies_shot", "copies_exif", "copies_taken", "copies_modified"),
     *("copies_plain_name", "copies_fewest_bytes"),
     *("completeness", "detail", "pixels", "lossless", "bytes", "sharpness"),
     *("plain_name", "path"),
@@ -256,6 +264,16 @@ def check(rules: Sequence[str | Rule]) -> None:
             )
 
 
+def about(rule: str | Rule) -> str:
+    """Return what a rule prefers, in words.
+
+    >>> about("sharpness"), about(highest("votes")), about("oldest")
+    ('sharpest', 'highest votes', 'oldest')
+    """
+    found = RULES.get(rule, rule) if isinstance(rule, str) else rule
+    return found.about if isinstance(found, Rule) else found
+
+
 def applicable(columns: Sequence[str]) -> list[str]:
     """Return the names of the default rules that look at these columns only.
 
@@ -288,6 +306,12 @@ def named(facts: pl.DataFrame) -> dict[str, Rule]:
         with contextlib.suppress(InputError):
             rules[name] = _by_date(facts, name)
     return rules
+
+
+def looked_at(facts: pl.DataFrame, rules: Sequence[str | Rule] = DEFAULT) -> set[str]:
+    """Return the columns of facts that :func:`rank` looks at by these rules."""
+    chosen = _resolve(facts, rules)
+    return {"fingerprint", *(name for rule in chosen for name in rule.value.meta.root_names())}
 
 
 def rank(facts: pl.DataFrame, rules: Sequence[str | Rule] = DEFAULT) -> NDArray[np.int64]:
@@ -376,6 +400,10 @@ class Ranking:
     """
 
     def __init__(self, facts: pl.DataFrame, rules: Sequence[str | Rule] = DEFAULT) -> None:
+        # Which of two pictures was taken first nobody can tell by the clocks on two walls.
+        facts = in_utc(facts)
+        if "shot" not in facts.columns:  # where no picture has further parts
+            facts = facts.with_columns(shot=None)
         self._facts, self._rules = facts, _resolve(facts, rules)
         self._known: dict[int, pl.Series] = {}
         values = self._evaluated(self._rules, _to_check(facts, self._rules))
@@ -557,7 +585,7 @@ def _is_row_by_row(rule: Rule) -> bool:
 def _to_check(facts: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
     """Return the rows that show whether rules can be applied: none, if the types alone do."""
     needed = {name for rule in rules for name in rule.value.meta.root_names()}
-    texts = needed - {"path", "fingerprint"}
+    texts = needed - {"path", "fingerprint", "shot"}
     return facts if any(facts.schema[name] == pl.String for name in texts) else facts.clear()
 
 

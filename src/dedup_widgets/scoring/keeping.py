@@ -1,15 +1,46 @@
 """Keeps what was computed, batch by batch, also where another process writes for long."""
 
 from collections import deque
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
-from dedup_widgets.store.cache import Cache
+import numpy as np
+
+from dedup_widgets.store.cache import FileRecord
 from dedup_widgets.store.database import StoreBusyError
 
 MOST_BATCHES_WAITING = 64
 """More would take too much memory: then the work waits."""
+
+
+class Memory(Protocol):
+    """What keeps records of files and vectors of pictures: a cache, or for a while anything."""
+
+    def files(self, paths: Iterable[str]) -> dict[str, FileRecord]:
+        """Return what is known of paths; see :meth:`Cache.files`."""
+        ...
+
+    def embeddings(self, fingerprints: Iterable[str], model: str) -> dict[str, np.ndarray]:
+        """Return vectors by fingerprint; see :meth:`Cache.embeddings`."""
+        ...
+
+    def wait_for_turn(self) -> None:
+        """Wait for another process that writes."""
+        ...
+
+    def add(
+        self,
+        files: Iterable[FileRecord] = (),
+        thumbnails: Mapping[str, bytes] | None = None,
+        embeddings: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+        layers: Mapping[str, bytes] | None = None,
+        *,
+        wait: bool = True,
+    ) -> None:
+        """Keep a batch; see :meth:`Cache.add`."""
+        ...
 
 
 class Keeper:
@@ -24,7 +55,7 @@ class Keeper:
         Where to keep them.
     """
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Memory) -> None:
         self._cache = cache
         self._waiting: deque[tuple[Any, ...]] = deque()
 

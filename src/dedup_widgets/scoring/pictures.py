@@ -56,14 +56,16 @@ class PictureComparison:
         names = [(self._fingerprints[a], self._fingerprints[b]) for a, b in pairs]
         ordered = [(a, b) if a < b else (b, a) for a, b in names]
         stored = self._cache.evidence(ordered, RULES_VERSION)
-        known = {pair: it for pair, blob in stored.items() if (it := _read(blob)) is not None}
+        known = {
+            pair: it for pair, blob in stored.items() if (it := read_evidence(blob)) is not None
+        }
         todo = sorted(set(ordered) - known.keys())
         if todo:
             with (
                 ThreadPoolExecutor(self._workers, "dedup-widgets") as pool,
                 steps(len(todo), "Comparing pictures", self._progress) as report,
             ):
-                for part in _parts(todo):
+                for part in parts_of_pairs(todo):
                     there = self._comparables({name for pair in part for name in pair})
                     both = [(a, b) for a, b in part if a in there and b in there]
                     found = []
@@ -97,7 +99,7 @@ class PictureComparison:
         }
 
 
-def _read(blob: Any) -> Evidence | None:
+def read_evidence(blob: Any) -> Evidence | None:
     """Return evidence as it was kept; None for what is none."""
     try:
         found = msgspec.msgpack.decode(blob, type=Evidence)
@@ -114,7 +116,7 @@ def _of(
     return ((pictures[a], pictures[b]) for a, b in pairs)
 
 
-def _parts(pairs: Sequence[tuple[str, str]]) -> Iterator[Sequence[tuple[str, str]]]:
+def parts_of_pairs(pairs: Sequence[tuple[str, str]]) -> Iterator[Sequence[tuple[str, str]]]:
     """Cut sorted pairs into parts of which each needs a bounded number of pictures."""
     cuts, held = [0], set[str]()
     for at, pair in enumerate(pairs):

@@ -33,8 +33,8 @@ from dedup_widgets.images.source import SourceFor
 from dedup_widgets.images.thumbnail import thumbnail
 from dedup_widgets.models.base import Embedder
 from dedup_widgets.models.perceptual import PERCEPTUAL_KEY
-from dedup_widgets.scoring.keeping import Keeper
-from dedup_widgets.store.cache import Cache, FileRecord
+from dedup_widgets.scoring.keeping import Keeper, Memory
+from dedup_widgets.store.cache import FileRecord
 
 Item = TypeVar("Item")
 
@@ -79,7 +79,7 @@ class Descriptions:
 def describe(
     paths: Sequence[str],
     embedder: Embedder,
-    cache: Cache,
+    cache: Memory,
     source_for: SourceFor,
     batch_size: int,
     workers: int,
@@ -165,7 +165,7 @@ def describe(
 def look_up(
     paths: Sequence[str],
     embedder: Embedder,
-    cache: Cache,
+    cache: Memory,
     source_for: SourceFor,
     workers: int,
     listed: dict[str, Entry] | None = None,
@@ -377,7 +377,7 @@ def _look_up(
     pool: ThreadPoolExecutor,
     paths: Sequence[str],
     embedder: Embedder,
-    cache: Cache,
+    cache: Memory,
     files: Files,
     *,
     ask: bool = True,
@@ -420,7 +420,7 @@ def _look_up(
 
 
 def _take_stored(
-    vectors: _Vectors, embedder: Embedder, cache: Cache, fingerprints: set[str]
+    vectors: _Vectors, embedder: Embedder, cache: Memory, fingerprints: set[str]
 ) -> int:
     """Add the vectors that the store has of some pictures to `vectors`; return how many."""
     found = cache.embeddings(fingerprints, embedder.key) if embedder.persistent else {}

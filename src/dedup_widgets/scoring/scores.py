@@ -1,6 +1,6 @@
 """The scores of pictures: vectors propose, pictures decide."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +14,8 @@ from dedup_widgets.images.decode import MAX_FRAMES_KEPT
 from dedup_widgets.images.perceptual import without_turn
 from dedup_widgets.models.base import Embedder
 from dedup_widgets.models.perceptual import PERCEPTUAL_KEY
-from dedup_widgets.scoring.candidates import PERCEPTUAL_RADIUS, propose
+from dedup_widgets.neighbors.vectors import Vectors
+from dedup_widgets.scoring.candidates import PERCEPTUAL_RADIUS, Candidates, propose
 from dedup_widgets.scoring.evidence import (
     completeness,
     confirmed_pairs,
@@ -24,8 +25,8 @@ from dedup_widgets.scoring.evidence import (
 )
 from dedup_widgets.scoring.incremental import find_with_store
 from dedup_widgets.scoring.pictures import PictureComparison
-from dedup_widgets.scoring.uniqueness import score_images
-from dedup_widgets.scoring.verify import EvidenceOfPairs, Looked, look_at_pairs
+from dedup_widgets.scoring.uniqueness import Nearest, score_images
+from dedup_widgets.scoring.verify import EvidenceOfPairs, Look, Looked, look_at_pairs
 from dedup_widgets.store.cache import Cache
 
 TURNS_KEY = f"{PERCEPTUAL_KEY}/turns"
@@ -101,30 +102,10 @@ def score_pictures(
     )
     pictures = nearest.rows  # the row of each different picture
     names = [prints[row] for row in pictures]
-    spectra = [bytes.fromhex(it) for it in seen["spectrum"].gather(pictures)]
-
-    def completed(evidence: EvidenceOfPairs) -> pl.DataFrame:
-        """Return the facts with what the evidence says is missing in each picture."""
-        n = len(names)
-        by_name = pl.DataFrame(
-            {
-                "fingerprint": names,
-                "completeness": completeness(n, evidence),
-                "enlarged": enlarged(n, evidence, spectra),
-            },
-            schema_overrides={"fingerprint": pl.String},
-        )
-        rest = seen.drop("completeness", "enlarged")
-        return rest.join(by_name, on="fingerprint", how="left", maintain_order="left")
-
-    def ranked(evidence: EvidenceOfPairs) -> NDArray[np.int64]:
-        return keepers.rank(completed(evidence), keep)[pictures]
-
-    # Of longer animations some frames are not kept, so nobody can look at all of them.
-    is_kept = (seen["frames"].gather(pictures) <= MAX_FRAMES_KEPT + 1).to_numpy()
+    is_kept = can_be_seen(seen["frames"].gather(pictures))
     sizes = dict(zip(prints, seen.select("width", "height").iter_rows(), strict=True))
     candidates = propose(
-        nearest.search.vectors.take(pictures),
+        Vectors(vectors).take(pictures),
         nearest.found,
         embedder.candidate_distance,
         perceptual[pictures],
@@ -135,21 +116,92 @@ def score_pictures(
     before = np.zeros(len(names), np.bool_) if old is None else old[pictures]
     if old is not None:
         candidates = candidates.without(before)
-    looked = look_at_pairs(
-        candidates, PictureComparison(cache, names, sizes, workers, progress), ranked, before
+    scores, looked = decide(
+        seen,
+        nearest,
+        candidates,
+        PictureComparison(cache, names, sizes, workers, progress),
+        near=near,
+        keep=keep,
+        near_distance=embedder.near_distance,
+        spectra=lambda rows: seen["spectrum"].gather(rows).to_list(),
+        old=before,
     )
     looked = replace(looked, left_out=looked.left_out + int((~is_kept).sum()))
+    embedding = pl.Series(vectors, dtype=pl.Array(pl.Float16, vectors.shape[1]))
+    return scores.with_columns(embedding=embedding), looked
+
+
+def can_be_seen(frames: pl.Series) -> NDArray[np.bool_]:
+    """Tell of which pictures all frames are kept: nobody can look at all of longer animations."""
+    return (frames <= MAX_FRAMES_KEPT + 1).to_numpy()
+
+
+def decide(
+    seen: pl.DataFrame,
+    nearest: Nearest,
+    candidates: Candidates,
+    look: Look,
+    *,
+    near: float,
+    keep: Sequence[str | keepers.Rule],
+    near_distance: float,
+    spectra: Callable[[list[int]], Sequence[str]],
+    old: NDArray[np.bool_] | None = None,
+) -> tuple[pl.DataFrame, Looked]:
+    """Score images by their candidates, which are looked at.
+
+    Parameters
+    ----------
+    seen
+        What keeper rules look at, of n images.
+    nearest, candidates
+        What vectors say of their pictures, numbered by rank.
+    look
+        Compares pairs of these.
+    near, keep
+        As :func:`dedup_widgets.score` takes them.
+    near_distance
+        The model's near-duplicate boundary.
+    spectra
+        Returns how fine the detail of some rows is, in hexadecimal digits.
+    old
+        Pictures of which no two are compared.
+
+    Returns
+    -------
+    tuple
+        As :func:`score_pictures` does, without the vectors.
+    """
+    names = seen["fingerprint"].gather(nearest.rows)
+    of_row = np.empty(len(seen), np.int32)  # the picture of each image
+    of_row[nearest.order] = nearest.representative
+
+    def completed(evidence: EvidenceOfPairs) -> pl.DataFrame:
+        """Return the facts with what the evidence says is missing in each picture."""
+        n = len(names)
+        shown = sorted({it for pair, both in evidence.items() if both.is_confirmed for it in pair})
+        fine = map(bytes.fromhex, spectra(nearest.rows[shown].tolist()))
+        is_enlarged = enlarged(n, evidence, dict(zip(shown, fine, strict=True)))
+        return seen.with_columns(
+            completeness=pl.Series(completeness(n, evidence)[of_row]),
+            enlarged=pl.Series(is_enlarged[of_row]),
+        )
+
+    def ranked(evidence: EvidenceOfPairs) -> NDArray[np.int64]:
+        return keepers.rank(completed(evidence), keep)[nearest.rows]
+
+    looked = look_at_pairs(candidates, look, ranked, old)
     facts = completed(looked.evidence)
     scores = score_images(
         nearest,
         near=near,
-        gamma=gamma_of(embedder.near_distance),
-        confirmed=confirmed_pairs(len(names), looked.evidence, embedder.near_distance),
+        gamma=gamma_of(near_distance),
+        confirmed=confirmed_pairs(len(names), looked.evidence, near_distance),
         rank=keepers.rank(facts, keep),
     ).with_columns(
         facts["completeness"],
         facts["enlarged"],
         evidence=evidence_column(names, looked.evidence, seen["fingerprint"]),
-        embedding=pl.Series(vectors, dtype=pl.Array(pl.Float16, vectors.shape[1])),
     )
     return scores.with_columns(of_nearest(scores, seen["fingerprint"])), looked

@@ -2,8 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,32 +17,22 @@ from dedup_widgets._progress import Progress
 from dedup_widgets._threads import processors
 from dedup_widgets._urls import is_far
 from dedup_widgets.errors import InputError
+from dedup_widgets.frame.annotations import with_annotations
 from dedup_widgets.frame.provenance import Provenance
 from dedup_widgets.frame.scale import NEAR, gamma_of
-from dedup_widgets.frame.schema import COLUMNS, types
 from dedup_widgets.frame.scope import part_column, scope_of
 from dedup_widgets.frame.summary import about_not_taken
-from dedup_widgets.images.decode import Facts
 from dedup_widgets.images.object_store import ObjectStore, check_installed
 from dedup_widgets.images.source import source_for
 from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision, check_precision
 from dedup_widgets.models.load import lasting_name, load_embedder
+from dedup_widgets.scoring.columns import facts_of, laid_out, names_of
 from dedup_widgets.scoring.inputs import Inputs, Labels, inputs_of, joined
 from dedup_widgets.scoring.pipeline import Descriptions, describe, look_up
 from dedup_widgets.scoring.scoped import score_in_scope
 from dedup_widgets.scoring.scores import score_pictures
 from dedup_widgets.scoring.verify import Looked
-from dedup_widgets.store.cache import FileRecord
 from dedup_widgets.store.open import Store, open_store, store_paths
-
-SHAPE = {
-    "aspect_ratio": pl.col("width") / pl.col("height"),
-    "area": pl.col("width").cast(pl.UInt64) * pl.col("height"),
-}
-"""Metrics that follow from the facts."""
-
-
-_EPOCH = datetime(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -119,7 +108,7 @@ class ScoringTask:
             rows = [row for row, path in enumerate(paths) if absolute(path) in known]
             paths = [paths[row] for row in rows]
             given = None if given is None else given[rows]
-        facts = _facts(paths, described.records)
+        facts = facts_of(paths, described.records)
         readable = facts["error"].is_null()
         seen = facts.filter(readable)
         of_rows = [described.row_of[name] for name in seen["fingerprint"].to_list()]
@@ -149,20 +138,26 @@ class ScoringTask:
         scope = scope_of(ranked, [Provenance(against=self.against, within=self.within)])
         if scope is None:
             scores, looked = score_rows(np.arange(len(ranked)), None)
-            made = self._provenance(embedder, [looked])
+            made = self.provenance(embedder, [looked])
         else:
             rank = keepers.rank(ranked, self.rules)
             scores, all_looked = score_in_scope(scope, ranked["fingerprint"], rank, score_rows)
-            made = self._provenance(embedder, all_looked)
-        scored = _laid_out(facts, readable, scores, made)
-        return scored if given is None else scored.hstack(given)
+            made = self.provenance(embedder, all_looked)
+        scores = scores.with_columns(names_of(scores["nearest"], seen["path"]))
+        scored = laid_out(facts, scores, made)
+        if given is not None:
+            scored = scored.hstack(given)
+        if (found := self.inputs.annotations) is not None:
+            scored = with_annotations(scored, found)
+        return scored
 
     @property
     def rules(self) -> Sequence[str | keepers.Rule]:
         """The keeper rules, with what was there before first."""
         return [keepers.OLD_FIRST, *self.keep] if self.against else self.keep
 
-    def _provenance(self, embedder: Embedder, looked: Sequence[Looked]) -> Provenance:
+    def provenance(self, embedder: Embedder, looked: Sequence[Looked]) -> Provenance:
+        """Return how the scores were made, by what was looked at."""
         is_named = isinstance(self.model, str | os.PathLike)
         return Provenance(
             model=lasting_name(self.model) if is_named else embedder.name,
@@ -242,7 +237,7 @@ def _positive(name: str, value: int | None, default: int) -> int:
 
 def _check_rules(keep: Sequence[str | keepers.Rule], given: pl.DataFrame | None) -> None:
     """Refuse rules that cannot be applied, before hours are spent on the images to be ranked."""
-    facts = _facts([], [])
+    facts = facts_of([], [])
     keepers.rank(facts if given is None else facts.hstack(given.clear()), keep)
 
 
@@ -262,59 +257,3 @@ def _refuse_store_among_images(
                 f"the store {path} would lie inside the image folder, which dedup_widgets never "
                 "writes to; choose a place outside it"
             )
-
-
-def _laid_out(
-    facts: pl.DataFrame,
-    readable: pl.Series,
-    scores: pl.DataFrame,
-    made: Provenance,
-) -> pl.DataFrame:
-    """Return the columns of a score, with nulls where a file is not readable."""
-    seen = facts["path"].filter(readable)
-    scores = scores.with_columns(
-        pl.lit(seen).gather(pl.col("nearest")).alias("nearest")
-        if len(seen)
-        else pl.lit(None, pl.String).alias("nearest"),
-        row=readable.arg_true(),
-    )
-    return (
-        facts.drop("completeness", "enlarged")
-        .with_row_index("row")
-        .join(scores, on="row", how="left", maintain_order="left")
-        .with_columns(value.cast(COLUMNS[name].dtype).alias(name) for name, value in SHAPE.items())
-        .with_columns(made.column)
-        .select(*COLUMNS)
-    )
-
-
-def _facts(paths: Sequence[str], records: Sequence[FileRecord]) -> pl.DataFrame:
-    """Return the paths with the facts, fingerprint and error of each file, and its spectrum."""
-    measured = [field.name for field in fields(Facts)]
-    columns = {name: [getattr(r.facts, name, None) for r in records] for name in measured}
-    taken = pl.Series(columns.pop("date_taken"), dtype=pl.String)
-    spectrum = pl.Series("spectrum", columns.pop("spectrum"), dtype=pl.String)
-    return pl.DataFrame(
-        {
-            "path": paths,
-            "completeness": [None] * len(paths),
-            "enlarged": [None] * len(paths),
-            **columns,
-            "date_taken": taken.str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False),
-            "modified": [_time(record.entry.version) for record in records],
-            "fingerprint": [record.fingerprint for record in records],
-            "error": [record.error for record in records],
-        },
-        schema=types(
-            *("path", "completeness", "enlarged", *columns),
-            *("date_taken", "modified", "fingerprint", "error"),
-        ),
-    ).with_columns(spectrum)
-
-
-def _time(version: str) -> datetime | None:
-    """Return the time of a file's last change, if that is what its version says."""
-    try:
-        return _EPOCH + timedelta(microseconds=int(version) // 1000)
-    except (ValueError, OverflowError):
-        return None

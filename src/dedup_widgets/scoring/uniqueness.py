@@ -8,7 +8,7 @@ near-duplicates.
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -177,6 +177,25 @@ def compare(
     return score_images(nearest, near=near, gamma=gamma), nearest.found
 
 
+class Searched(Protocol):
+    """Representatives among which was searched; see :class:`Representatives`."""
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The row of each among all images, by rank."""
+        ...
+
+    def greedy_groups(self, compared: Comparison) -> NDArray[np.int64]:
+        """Group them within the radius of the search."""
+        ...
+
+    def greedy_groups_with(
+        self, radius: float, order: NDArray[np.int64], confirmed: ConfirmedPairs
+    ) -> NDArray[np.int64]:
+        """Group them within a radius, and by what was confirmed."""
+        ...
+
+
 @dataclass(frozen=True)
 class Nearest:
     """What a search among different pictures found.
@@ -198,7 +217,7 @@ class Nearest:
 
     order: NDArray[np.int64]
     representative: NDArray[np.int64]
-    search: Representatives
+    search: Searched
     found: Comparison
 
     @property
@@ -340,7 +359,7 @@ def score_images(
 
 
 def _leaders(
-    search: Representatives,
+    search: Searched,
     found: Comparison,
     confirmed: ConfirmedPairs | None,
     order: NDArray[np.int64],

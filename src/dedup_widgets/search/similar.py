@@ -85,6 +85,15 @@ def similar(
         When the model cannot be loaded.
     ImageError
         When the query is a file that cannot be read as a picture.
+
+    Examples
+    --------
+    >>> frame = pl.DataFrame(
+    ...     {"path": ["/a.jpg", "/b.jpg", "/c.jpg"], "embedding": [[1, 0], [0.8, 0.6], [0, 1]]},
+    ...     schema_overrides={"embedding": pl.Array(pl.Float32, 2)},
+    ... )
+    >>> similar(frame, "/a.jpg", k=2).select("path", "distance").rows()
+    [('/b.jpg', 0.20000000298023224), ('/c.jpg', 1.0)]
     """
     if k < 0:
         raise InputError(f"k is {k}; it must be 0 or more")
@@ -95,7 +104,7 @@ def similar(
         return images.frame(text, k)
     embedder = embedder_of(images.made, model, device, precision)
     if pixels is not None:
-        vector = embedder.encode([embedder.prepare(decode(pixels).rgb)])[0]
+        vector = embedder.encode([embedder.prepare(decode(pixels).reduced)])[0]
     elif Path(text).suffix.lower() in IMAGE_SUFFIXES or _is_file(text):
         data = source_for(text).read(text)
         try:

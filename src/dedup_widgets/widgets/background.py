@@ -60,6 +60,17 @@ def score_async(
     >>> job = dw.score_async("photos/")  # doctest: +SKIP
     >>> dw.Explorer(job)  # what is scored so far  # doctest: +SKIP
     >>> df = job.result()  # doctest: +SKIP
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as store:
+    ...     Image.linear_gradient("L").save(f"{folder}/a.png")
+    ...     job = score_async(folder, model="perceptual", store=store, progress=False)
+    ...     df = job.result()
+    >>> job.state, len(df)
+    ('done', 1)
     """
     task = plan_scoring(
         images,

@@ -35,8 +35,9 @@ class Explorer(ImageGrid):
         A frame of :func:`dedup_widgets.score`; any other Polars, pandas or pyarrow table with a
         column of paths; or what ``score`` accepts: a directory, a glob, a list of paths. Missing
         scores are computed, from the ``embedding`` column where the frame has one, else from the
-        images. Or a :class:`dedup_widgets.Job`, of which it shows what is scored so far. Or a
-        :class:`dedup_widgets.Session`, of which it then is a screen.
+        images. Or a :class:`dedup_widgets.Job`, of which it shows what is scored so far; or a run
+        of :func:`dedup_widgets.scale.open`, of which it shows the images in groups where all would
+        be more than a million. Or a :class:`dedup_widgets.Session`, of which it then is a screen.
     path
         The column of paths.
     score

@@ -58,6 +58,16 @@ class ImageGrid(Widget):
     ------
     InputError
         When data is no table or lacks a column; the message lists those there are.
+
+    Examples
+    --------
+    >>> grid = ImageGrid(pl.DataFrame({"path": ["/a.jpg", "/b.jpg"], "votes": [3, 7]}))
+    >>> grid.filters = {"votes": (5, 10)}
+    >>> grid.view["path"].to_list()
+    ['/b.jpg']
+    >>> grid.selection = ["/b.jpg"]
+    >>> grid.selection.rows()
+    [('/b.jpg', 7)]
     """
 
     _esm, _code = front_end("image_grid")

@@ -169,7 +169,7 @@ class Summary(msgspec.Struct):
     not_taken: int
     """Files and folders of the folder that were not taken."""
     about_folder: str
-    """What was not taken of the folder, and which columns its names gave; empty for nothing."""
+    """What was not taken of the folder, and what its names and label files gave; or empty."""
     label_conflicts: int | None
     """Groups whose labels disagree; null without a label column."""
     leakage: int | None

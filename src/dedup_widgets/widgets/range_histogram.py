@@ -33,6 +33,15 @@ class RangeHistogram(Widget):
     ------
     InputError
         When values are no numbers, or lie outside [0, 1].
+
+    Examples
+    --------
+    >>> histogram = RangeHistogram([0.0, 0.01, 0.4, 0.9], label="uniqueness", value=(0, 0.05))
+    >>> histogram
+    RangeHistogram(4 values of uniqueness, 0 … 0.05)
+    >>> histogram.observe(lambda change: print(change["new"]), names="value")
+    >>> histogram.value = (0, 0.5)
+    (0.0, 0.5)
     """
 
     _esm, _code = front_end("range_histogram")

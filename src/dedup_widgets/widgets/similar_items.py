@@ -32,6 +32,16 @@ class SimilarItems(ImageGrid):
     ------
     InputError
         When data lacks a column, or the query is not in it.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> frame = pl.DataFrame(
+    ...     {"path": ["/a.jpg", "/b.jpg"], "embedding": [[1, 0], [0, 1]]},
+    ...     schema_overrides={"embedding": pl.Array(pl.Float32, 2)},
+    ... )
+    >>> items = SimilarItems(frame, "/a.jpg", k=5)
+    >>> items.query = "/b.jpg"
     """
 
     _esm, _code = front_end("similar_items")

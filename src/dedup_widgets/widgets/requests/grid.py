@@ -114,8 +114,9 @@ class GridRequests:
         summary = self._view.summary
         counts = summary.as_dict()
         counts["not_taken"] = sum(sum(names.values()) for names in summary.not_taken.values())
-        del counts["from_folders"]
-        about = "; ".join(filter(None, (summary.about_folders, summary.about_not_taken)))
+        del counts["from_folders"], counts["annotations"]
+        parts = summary.about_folders, summary.about_annotations, summary.about_not_taken
+        about = "; ".join(filter(None, parts))
         return protocol.Summary(**counts, about_folder=about, label_conflicts=None, leakage=None)
 
     def _tiles(

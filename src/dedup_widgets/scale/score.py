@@ -1,25 +1,21 @@
-"""From images to a frame of scores.
-
-The only module that runs all steps; each step is a plain function of another module.
-"""
+"""From images to a frame of scores: here at once, or by jobs over a work folder."""
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 
 import dedup_widgets.scoring.keepers as keepers
 from dedup_widgets._progress import Progress
-from dedup_widgets.frame.provenance import NAME, Provenance, of_one_model, provenances
-from dedup_widgets.frame.scale import NEAR
-from dedup_widgets.frame.schema import without_scores
-from dedup_widgets.frame.table import require_columns
+from dedup_widgets.errors import InputError
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
+from dedup_widgets.scale.jobs import Engine
+from dedup_widgets.scale.over import score_over
+from dedup_widgets.scale.parts import Run
+from dedup_widgets.scale.work import Work
 from dedup_widgets.scoring.inputs import Labels
 from dedup_widgets.scoring.task import plan_scoring
-from dedup_widgets.scoring.uniqueness import uniqueness
 from dedup_widgets.store.open import Store
 
 
@@ -38,6 +34,8 @@ def score(
     exclude: Sequence[str] = (),
     against: Any = None,
     within: str | None = None,
+    work: "str | os.PathLike[str] | None" = None,
+    engine: Engine | None = None,
     progress: Progress = True,
 ) -> pl.DataFrame:
     """Score every image by how unlike the others it is, and suggest what to keep.
@@ -93,6 +91,12 @@ def score(
     within
         ``"folder"``, or a column of the frame: only images of the same folder or value may be
         duplicates of each other. Every part is scored as if it were alone.
+    work
+        A folder, or one of an object store such as ``"s3://bucket/dedup"``, in which all that is
+        computed is kept in place of the store, so that several machines can work on it; see
+        :func:`dedup_widgets.scale.run`. The frame is the same.
+    engine
+        What runs the work, such as :class:`dedup_widgets.engines.Ray`; default: this process.
     progress
         Whether to show a progress bar with images a second, or a function that is called with the
         number of steps done and in all, first of reading and then of comparing. An error that it
@@ -133,6 +137,17 @@ def score(
     --------
     score_async : The same in the background.
     uniqueness : The same rules for vectors of your own.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as store:
+    ...     for name in ("a.png", "b.png"):
+    ...         Image.linear_gradient("L").save(f"{folder}/{name}")
+    ...     df = score(folder, model="perceptual", store=store, progress=False)
+    >>> df["kind"].to_list(), df["keep"].to_list(), df["uniqueness"].to_list()
+    (['exact', 'exact'], [True, False], [1.0, 0.0])
     """
     task = plan_scoring(
         images,
@@ -149,48 +164,40 @@ def score(
         against=against,
         within=within,
     )
+    if work is not None:
+        return score_over(task, Work.at(work), engine, progress).collect()
+    if engine is not None:
+        raise InputError("an engine needs a work folder that all machines see: pass work=…")
     embedder = task.load()
     return task.frame(task.describe(embedder, progress), embedder, progress)
 
 
-def add_scores(
-    frame: pl.DataFrame, path: str, near: float | None, run: Callable[[pl.DataFrame], pl.DataFrame]
-) -> pl.DataFrame:
-    """Add the columns of a score to a frame that lacks them.
+def run(
+    images: Any,
+    *,
+    work: "str | os.PathLike[str]",
+    engine: Engine | None = None,
+    progress: Progress = True,
+    **settings: Any,
+) -> Run:
+    """Score images by jobs over a work folder, and keep the frame there, in parts.
+
+    For more images than fit into memory as a frame. What the folder has is not made again: a run
+    that was ended goes on from where it was, more images cost what is new, and another boundary or
+    other keeper rules read no picture.
 
     Parameters
     ----------
-    frame, path
-        A frame, and its column of paths.
-    near
-        As for :func:`score`; default: what the frame says that it was scored with.
-    run
-        Scores the images of a frame; called unless the frame has a column ``embedding``.
+    images, progress, settings
+        As :func:`dedup_widgets.score` takes them; not ``store``, ``against`` and ``within``.
+    work
+        A folder that all machines see under this name, or one of an object store.
+    engine
+        What runs the jobs, such as :class:`dedup_widgets.engines.Ray`; default: this process.
 
     Returns
     -------
-    pl.DataFrame
-        All columns of the frame, with those of the score.
+    Run
+        Its ``frame`` and its ``near`` are lazy; an Explorer opens on it.
     """
-    require_columns(frame, [path], "Explorer")
-    if "embedding" not in frame.columns:
-        own = without_scores(frame)
-        scored = run(frame.select(path=pl.col(path)))
-        return own.hstack(scored.drop("path"))
-    has_vector = frame["embedding"].is_not_null()
-    part = frame.filter(has_vector)
-    prints = part["fingerprint"].to_list() if "fingerprint" in frame.columns else None
-    made = of_one_model(provenances(part), "scoring") or Provenance(near=NEAR)
-    if near is not None:
-        made = replace(made, near=near)
-    scores = uniqueness(
-        part["embedding"], fingerprints=prints, near=made.near, gamma=made.gamma
-    ).with_columns(nearest=pl.lit(part[path]).gather(pl.col("nearest")), row=has_vector.arg_true())
-    scored = (
-        frame.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"))
-        .join(scores, on="row", how="left", maintain_order="left")
-        .drop("row")
-    )
-    if NAME not in frame.columns or provenances(frame):
-        scored = scored.with_columns(made.column)
-    return frame.drop(scored.columns, strict=False).hstack(scored)
+    return score_over(plan_scoring(images, **settings), Work.at(work), engine, progress)

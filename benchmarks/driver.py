@@ -1,0 +1,127 @@
+"""What the driver of a run holds in memory, a row: `python -m benchmarks.driver 1000000`.
+
+Jobs are played by functions that write what real ones might have found, so that nothing but the
+driver takes memory: a tenth of the images have an exact copy, a tenth a near one.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from dedup_widgets.alignment.evidence import Evidence
+from dedup_widgets.images.decode import Facts
+from dedup_widgets.images.entry import Entry
+from dedup_widgets.scale import over
+from dedup_widgets.scale.blocks import block_file, tile_file
+from dedup_widgets.scale.looks import _FOLDER
+from dedup_widgets.scale.shards import FOLDER
+from dedup_widgets.scale.work import Work, named
+from dedup_widgets.scoring.columns import facts_of
+from dedup_widgets.scoring.task import plan_scoring
+from dedup_widgets.store.cache import FileRecord
+
+
+def main(rows: int, folder: str) -> None:
+    paths = pl.select(
+        pl.format("/data/photos/{}/IMG_{}.jpg", pl.int_range(rows) // 1000, pl.int_range(rows))
+    ).to_series()
+    over._listed = lambda task: pl.DataFrame(
+        {"path": task.paths, "size": 1, "version": "1700000000000000000"},
+        schema_overrides={"size": pl.UInt64},
+    )
+    over.describe_shard, over.compare_blocks = described, compared
+    over.Looks._compare = looked
+    # What is loaded once, whatever the number of images, is loaded by a run of a few.
+    for n in (10, rows):
+        base, start = status("VmRSS"), time.monotonic()
+        task = plan_scoring(pl.DataFrame({"path": paths[:n]}), model="perceptual", store=folder)
+        listed = (status("VmRSS") - base) / n
+        Path("/proc/self/clear_refs").write_text("5")
+        run = over.score_over(task, Work(f"{folder}/{n}"))
+        peak = (status("VmHWM") - base) / n
+    print(
+        f"{run.rows} rows, {run.near.select(pl.len()).collect().item()} of them in groups, in "
+        f"{time.monotonic() - start:.0f} s: {peak:.0f} bytes a row at most, of which the list of "
+        f"paths that was given takes {listed:.0f}"
+    )
+
+
+def status(name: str) -> int:
+    text = Path("/proc/self/status").read_text()
+    return int(text.split(f"{name}:")[1].split()[0]) * 1024
+
+
+def described(work, name, files, model, cores):
+    """Write a shard of which a tenth of the files are exact copies of others in it."""
+    rng = np.random.default_rng(int(name[:8], 16))
+    n = len(files)
+    copied = np.where(rng.random(n) < 0.1, rng.integers(0, n, n), np.arange(n))
+    facts = Facts(
+        4000, 3000, 1, "jpeg", "RGB", 1, False, True, 0.5, 0.2, 100.0, 1e6, None, spectrum="7f" * 31
+    )
+    records = [
+        FileRecord(Entry(path, 1, "1"), named(name, int(at)), facts)
+        for path, at in zip(files["path"], copied, strict=True)
+    ]
+    some = rng.random(n)
+    table = facts_of(files["path"].to_list(), records).with_columns(
+        bytes=pl.Series((some * 1e6).astype(np.uint64)), sharpness=pl.Series(some, dtype=pl.Float32)
+    )
+    first = table["fingerprint"].rank("dense").cast(pl.UInt32) - 1
+    table = table.drop("completeness", "enlarged").with_columns(
+        picture=first, dimensions=pl.lit(512, pl.UInt32)
+    )
+    work.write_table(f"{FOLDER}/{name}.parquet", table)
+
+
+def compared(work, a, b, reach, device):
+    """Write a tile: somebody is nearest to each, and of a tenth of one block the next is a copy."""
+    counts = [int(work.read_table(block_file(it))["picture"].list.len().sum()) for it in (a, b)]
+    n = counts[0] if a == b else sum(counts)
+    rng = np.random.default_rng(int(a[:8], 16))
+    low = np.flatnonzero(rng.random(n - 1) < 0.1) if a == b else np.empty(0, int)
+    work.write_arrays(
+        tile_file(a, b, reach),
+        row=np.arange(n, dtype=np.int32),
+        other=((np.arange(n) + 1) % n).astype(np.int32)
+        if a == b
+        else ((np.arange(n) + counts[0]) % n).astype(np.int32),
+        cosine=rng.random(n) * 0.5,
+        same=np.arange(n if a == b else 0, dtype=np.int32),
+        low=low.astype(np.int32),
+        high=(low + 1).astype(np.int32),
+        pair_cosine=np.full(len(low), 0.97),
+        distance=np.full(len(low), 0.03),
+    )
+
+
+def looked(self, asked):
+    """Find that each pair is one of copies."""
+    found = msgspec.msgpack.encode(
+        Evidence(
+            is_confirmed=True,
+            agreement=0.95,
+            matrix=(1, 0, 0, 0, 1, 0),
+            inverse_matrix=(1, 0, 0, 0, 1, 0),
+            a_size=(4000, 3000),
+            b_size=(4000, 3000),
+        )
+    )
+    table = asked.select("a", "b", found=pl.lit(found))
+    self._work.write_table(f"{_FOLDER}/{named(len(asked), *asked['a'].head(9))}.parquet", table)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        main(int(sys.argv[1]), sys.argv[2])
+    else:
+        # The second time all is there, and no job takes memory in this process.
+        with tempfile.TemporaryDirectory() as folder:
+            for _ in range(2):
+                subprocess.run([sys.executable, "-m", "benchmarks.driver", sys.argv[1], folder])

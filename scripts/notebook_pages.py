@@ -1,0 +1,28 @@
+"""Bring the notebooks into the documentation as pages, with the outputs that they have.
+
+A hook of MkDocs; ``mkdocs.yml`` names it.
+"""
+
+import re
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from nbconvert import MarkdownExporter
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+
+
+def on_files(files: Files, *, config: MkDocsConfig) -> Files:
+    """Add a page for each notebook, and a file for each picture in it."""
+    exporter = MarkdownExporter()
+    for notebook in sorted(NOTEBOOKS.glob("*.ipynb")):
+        text, resources = exporter.from_filename(str(notebook))
+        # A wide table scrolls by itself, and looks as the other tables do.
+        text = re.sub(r"(?s)<div>\s*<style>.*?</style>", '<div style="overflow-x: auto">', text)
+        text = text.replace('<table border="1" class="dataframe">', "<table>")
+        page = f"notebooks/{notebook.stem}.md"
+        files.append(File.generated(config, page, content=text))
+        for name, data in resources["outputs"].items():
+            files.append(File.generated(config, f"notebooks/{name}", content=data))
+    return files

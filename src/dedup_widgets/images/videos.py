@@ -1,0 +1,201 @@
+"""Frames of videos as pictures: sampled by time, and read when they are needed, by PyAV."""
+
+import io
+import math
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from PIL import Image
+
+from dedup_widgets._paths import absolute, as_unicode, native
+from dedup_widgets.errors import ImageError, InputError
+from dedup_widgets.images.entry import Entry
+from dedup_widgets.images.left_out import is_left_out
+
+PREFIX = "video://"
+"""How the path of a frame begins: ``video:///films/a.mp4#t=1.500`` is what is shown at 1.5 s."""
+
+
+SUFFIXES = frozenset(
+    {
+        *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv"),
+        *(".mts", ".m2ts", ".ts", ".3gp", ".ogv"),
+    }
+)
+"""Suffixes of files in a folder that are taken for videos."""
+
+
+MOST_FRAMES = 1_000_000
+
+
+_FRAME = re.compile(r"(?s)video://(.+)#t=(\d+(?:\.\d+)?)")
+
+
+_WITHOUT_EXTRA = 'videos need PyAV: pip install "dedup-widgets[video]"'
+
+
+_BMP_HEADER = 54
+
+
+def frames(videos: Any, every: float = 1.0) -> pl.DataFrame:
+    """List frames of videos, for :func:`dedup_widgets.score`.
+
+    Nothing is unpacked: a frame is decoded when it is needed. The path of one tells of which video
+    and at which time it is, so frames have thumbnails, and go into datasets, as pictures do.
+
+    Parameters
+    ----------
+    videos
+        A file, a folder (searched with its subfolders), or a list of them.
+    every
+        Seconds from one frame to the next.
+
+    Returns
+    -------
+    pl.DataFrame
+        ``path``, ``video`` (the file) and ``time`` (Float64, seconds from its beginning), video by
+        video.
+
+    Raises
+    ------
+    InputError
+        When there is no video, one cannot be read, or the extra ``video`` is missing.
+    """
+    if not (isinstance(every, int | float) and 0 < every < math.inf):
+        raise InputError(f"every is {every!r}; it must be a number of seconds above 0")
+    rows: list[tuple[str, str, float]] = []
+    for file in _files(videos):
+        try:
+            with _opened(file) as (_, stream):
+                length = _seconds(stream)
+        except ImageError as error:
+            raise InputError(str(error)) from error
+        # A thousandth less, as the last moment of a video shows nothing new.
+        count = max(1, math.ceil((length - 1e-3) / every))
+        if len(rows) + count > MOST_FRAMES:
+            raise InputError(f"that makes more than {MOST_FRAMES:,} frames; choose a longer every=")
+        times = (round(number * every, 3) for number in range(count))
+        rows += [(f"{PREFIX}{file}#t={time:.3f}", file, time) for time in times]
+    schema = {"path": pl.String, "video": pl.String, "time": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _files(videos: Any) -> list[str]:
+    given = [videos] if isinstance(videos, str | os.PathLike) else list(videos)
+    found: list[str] = []
+    for name in given:
+        path = Path(absolute(os.fspath(name)))
+        if path.is_dir():
+            below = (it for it in path.rglob("*") if it.suffix.lower() in SUFFIXES and it.is_file())
+            found += sorted(str(it) for it in below if not _is_hidden(it.relative_to(path).parts))
+        elif path.is_file():
+            found.append(str(path))
+        else:
+            raise InputError(f"{os.fspath(name)[:200]}: no such video or folder; check the path")
+    if not found:
+        raise InputError("there is no video; name files or folders that hold some")
+    return [as_unicode(file) for file in dict.fromkeys(found)]
+
+
+def _is_hidden(parts: Sequence[str]) -> bool:
+    return any(part.startswith(".") or is_left_out(part) for part in parts)
+
+
+class VideoFrames:
+    """Frames of videos as a :class:`dedup_widgets.images.source.Source`.
+
+    A frame is given as BMP, whose length follows from its size without compressing it.
+    """
+
+    def read(self, path: str) -> bytes:
+        """Return the frame that is shown at the time that a path names."""
+        file, time = _parts(path)
+        data = io.BytesIO()
+        _at(file, time).save(data, "BMP")
+        return data.getvalue()
+
+    def stat(self, path: str) -> Entry:
+        """Look the video up: a frame is what it was as long as its file is."""
+        file, _ = _parts(path)
+        try:
+            status = os.stat(native(file))  # noqa: PTH116
+        except OSError as error:
+            raise ImageError(
+                f"{file}: cannot be read ({error.strerror}); check the path"
+            ) from error
+        width, height = _size(file, status.st_mtime_ns, status.st_size)
+        size = _BMP_HEADER + -(-3 * width // 4) * 4 * height
+        stamp = f"{status.st_ino} {status.st_nlink} {status.st_ctime_ns}"
+        return Entry(path, size, str(status.st_mtime_ns), None, stamp)
+
+
+def _parts(path: str) -> tuple[str, float]:
+    found = _FRAME.fullmatch(path)
+    if not found:
+        raise ImageError(f"{path[:200]}: no frame of a video; it looks like {PREFIX}FILE#t=SECONDS")
+    return found[1], float(found[2])
+
+
+@lru_cache(maxsize=4096)
+def _size(file: str, _changed: int, _bytes: int) -> tuple[int, int]:
+    """Return width and height of the frames of a video, as they are shown."""
+    return _at(file, 0.0).size
+
+
+def _at(file: str, time: float) -> Image.Image:
+    """Return the frame that a video shows at a time, in seconds from its beginning."""
+    with _opened(file) as (container, stream):
+        start = (stream.start_time or 0) * stream.time_base
+        if time > 0:
+            container.seek(int((start + time) / stream.time_base), stream=stream)
+        shown = None
+        for frame in container.decode(stream):
+            # Times are written in thousandths.
+            if shown is not None and frame.time is not None and frame.time > start + time + 5e-4:
+                break
+            shown = frame
+    if shown is None:
+        raise ImageError(f"{file}: shows nothing at {time:g} s; check the file")
+    picture: Image.Image = shown.to_image()
+    # Phones write how they were held.
+    return picture.rotate(shown.rotation, expand=True) if shown.rotation % 360 else picture
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[tuple[Any, Any]]:
+    """Yield the container and its first video stream; errors of PyAV become ours."""
+    try:
+        import av
+    except ImportError:
+        raise ImageError(_WITHOUT_EXTRA) from None
+    try:
+        with av.open(os.fsdecode(native(file))) as container:
+            if not container.streams.video:
+                raise ImageError(f"{file}: holds no pictures, only sound; take it out of the input")
+            stream = container.streams.video[0]
+            # Several are read at once, each in a thread of its own.
+            stream.codec_context.thread_count = 1
+            yield container, stream
+    except av.error.FFmpegError as error:
+        why = error.strerror or type(error).__name__
+        raise ImageError(f"{file}: cannot be read as a video ({why}); play it to check") from error
+
+
+def _seconds(stream: Any) -> float:
+    """Return how long a video is; where it does not say, by its packets."""
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    if stream.container.duration:
+        return float(stream.container.duration / 1_000_000)
+    ends = [
+        (packet.pts + (packet.duration or 0)) * stream.time_base
+        for packet in stream.container.demux(stream)
+        if packet.pts is not None
+    ]
+    return float(max(ends, default=0))
