@@ -51,8 +51,8 @@ class Figures:
         forms: list[dict[str, Any]],
         runtimes: Mapping[str, Any],
         photos: Mapping[str, Any],
-        *own: Mapping[str, Any],
         elsewhere: Sequence[Mapping[str, Any]] = (),
+        own: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self.machine = (quick or full)["machine"]
         self.forms = forms
@@ -77,8 +77,8 @@ class Figures:
             _read(folder / "forms.json", []),
             _read(folder / "runtimes.json", {}),
             _read(folder / "photos.json", {}),
-            *(_read(folder / f"{name}.json", {}) for name in ("widget", "screen")),
-            elsewhere=[_read(it, {}) for it in sorted((folder / "processors").glob("*.json"))],
+            [_read(file, {}) for file in sorted((folder / "processors").glob("*.json"))],
+            [_read(folder / f"{name}.json", {}) for name in ("widget", "screen")],
         )
 
     def all(self, experiment: str, variant: str | None = None) -> list[Row]:

@@ -737,13 +737,16 @@ def decisions(figures: Figures) -> str:
         "accept": "accept the plan",
     }
     found = figures.all("widget")
+    if not found:
+        return "Not measured yet."
     rows = [
         (name, *(_time(row[f"{key}_cpu"]) for row in found))
         for key, name in steps.items()
         if all(f"{key}_cpu" in row.median for row in found)
     ]
     rows.append(("memory", *(f"{row['bytes_a_row']:,.0f} bytes an image" for row in found)))
-    return _table(("", *(f"{row.n:,} images" for row in found)), rows)
+    table = _table(("", *(f"{row.n:,} images" for row in found)), rows)
+    return f"{_machine(figures.machines['widget'])}\n\n{table}"
 
 
 def _missing(figures: Figures, experiment: str) -> str:

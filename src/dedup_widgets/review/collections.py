@@ -62,6 +62,8 @@ class Collections(MutableMapping[str, Collection]):
         Called with each step that changed something, other than by :meth:`apply`.
     changing
         Entered while something is changed and reported.
+    files
+        The absolute paths of the rows, where they are known already.
 
     Attributes
     ----------
@@ -79,13 +81,14 @@ class Collections(MutableMapping[str, Collection]):
         mask: Callable[[Any], np.ndarray],
         changed: Callable[[CollectionStep | RenameStep], None] = lambda _step: None,
         changing: Callable[[], AbstractContextManager[Any]] | None = None,
+        files: Lookup | None = None,
     ) -> None:
         self.frame = frame
         lock = threading.RLock()
         self._changing = (lambda: lock) if changing is None else changing
         self._path, self._library = path, library
-        self._keys = absolutes(frame[path].cast(pl.String))
-        self._row_of_key = Lookup(self._keys)
+        self._row_of_key = files or Lookup(absolutes(frame[path].cast(pl.String)))
+        self._keys = self._row_of_key.texts
         self._mask, self._changed = mask, changed
         # Those that were changed here stay in sight, even if only other frames' images are left.
         self._used_here: set[str] = set()

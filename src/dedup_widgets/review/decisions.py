@@ -163,16 +163,25 @@ class StoredDecisions:
         Where the decisions are kept.
     path
         The column of paths.
+    files
+        The absolute paths of the rows, where they are known already.
     """
 
-    def __init__(self, frame: pl.DataFrame, library: Library, path: str = "path") -> None:
+    def __init__(
+        self,
+        frame: pl.DataFrame,
+        library: Library,
+        path: str = "path",
+        files: Lookup | None = None,
+    ) -> None:
         self._library = library
         self._version: int | None = None
         self._prints = Lookup(
             frame.get_column("fingerprint", default=pl.Series([], dtype=pl.String))
         )
-        self._paths = frame[path].cast(pl.String) if len(self._prints.texts) else self._prints.texts
-        self._files = Lookup(absolutes(self._paths))
+        keeps = len(self._prints.texts) > 0
+        self._paths = frame[path].cast(pl.String) if keeps else self._prints.texts
+        self._files = files if files and keeps else Lookup(absolutes(self._paths))
 
     def read(self) -> Decisions:
         """Return the keepers and not-duplicates that hold for the frame."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from dedup_widgets._paths import absolutes
 from dedup_widgets._text import counted
 from dedup_widgets.dataset.create import create_dataset
 from dedup_widgets.dataset.result import Dataset
@@ -19,6 +20,7 @@ from dedup_widgets.errors import InputError
 from dedup_widgets.filters import Context, Expressions
 from dedup_widgets.frame.annotations import NAME as ANNOTATIONS
 from dedup_widgets.frame.collection import Collection
+from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.frame.provenance import provenances
 from dedup_widgets.frame.scale import NEAR
 from dedup_widgets.frame.schema import for_planning, recognised
@@ -183,6 +185,8 @@ class Session(View):
             frame, path=path, score=score, near=NEAR if near is None else near, store=store
         )
         self._scored_frame = self.frame
+        files = absolutes(self._lookup.texts)
+        self._files = self._lookup if files is self._lookup.texts else Lookup(files)
         self._following = Following(self.frame, self.path, self.score)
         self.collections = Collections(
             self.frame,
@@ -191,6 +195,7 @@ class Session(View):
             mask=self.mask,
             changed=self._collections_changed,
             changing=self.changing,
+            files=self._files,
         )
         self._start(near, restore)
         self._context = self._filter_context()
@@ -200,7 +205,7 @@ class Session(View):
 
     def _start(self, near: float | None, restore: bool) -> None:
         frame = self.frame
-        self._stored = StoredDecisions(frame, self.store.library, self.path)
+        self._stored = StoredDecisions(frame, self.store.library, self.path, self._files)
         self._decisions = self._stored.read()
         self._reviewed = self._seen_of(frame)
         try:
@@ -354,7 +359,7 @@ class Session(View):
             self._scored_frame = frame
             self._following = Following(frame, self.path, self.score)
             self._search(frame)
-            self._stored = StoredDecisions(frame, self.store.library, self.path)
+            self._stored = StoredDecisions(frame, self.store.library, self.path, self._files)
             found = self._stored.read()
             self._reviewed = self._seen_of(frame)
             self._planner = self._planner_of(frame)
