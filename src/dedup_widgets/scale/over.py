@@ -20,7 +20,6 @@ from dedup_widgets._paths import absolute
 from dedup_widgets._progress import Progress, steps
 from dedup_widgets.errors import EngineError, ImageError, InputError
 from dedup_widgets.frame.annotations import NAME as ANNOTATIONS
-from dedup_widgets.frame.annotations import with_annotations
 from dedup_widgets.frame.provenance import Provenance
 from dedup_widgets.frame.scale import gamma_of, radius_of
 from dedup_widgets.frame.schema import types
@@ -443,18 +442,14 @@ def _write(
         count = int(readable[part].sum())
         own = scores[first : first + count]
         table = laid_out(facts, own.with_columns(names_of(own["nearest"], seen)), made)
-        if given is not None:
-            table = table.hstack(given[order])
-        if drawn is not None:
-            table = with_annotations(table, drawn)
+        table = task.with_given(table, None if given is None else given[order])
         dimensions = max(dimensions, facts["dimensions"][0])
         table = table.with_columns(order.alias(ORDER), facts["picture"].alias(PICTURE))
         file = f"frame/{name}/{len(parts):06}.parquet"
         work.write_table(file, table)
         parts.append((file, shards[shard]))
         start, first = part.stop, first + count
-    further = [] if given is None else given.columns
-    after = next(iter([*further, *([] if drawn is None else [ANNOTATIONS])]), None)
-    run = Run(work, parts, len(place), dimensions, after)
+    further = [*([] if given is None else given.columns), *([] if drawn is None else [ANNOTATIONS])]
+    run = Run(work, parts, len(place), dimensions, after=further[0] if further else None)
     run.write()
     return run

@@ -145,6 +145,10 @@ class ScoringTask:
             made = self.provenance(embedder, all_looked)
         scores = scores.with_columns(names_of(scores["nearest"], seen["path"]))
         scored = laid_out(facts, scores, made)
+        return self.with_given(scored, given)
+
+    def with_given(self, scored: pl.DataFrame, given: pl.DataFrame | None) -> pl.DataFrame:
+        """Add the columns that came along with rows, and the annotations of their files."""
         if given is not None:
             scored = scored.hstack(given)
         if (found := self.inputs.annotations) is not None:
