@@ -84,38 +84,50 @@ export function displayOrder(
   grouped: boolean,
   bands: Bands = bandsOf(band, place),
 ): Uint32Array {
-  const { rows, ranks, bandAt } = inOrder(rank, band, descending);
+  const { rows, bandAt, tieEnd } = inOrder(rank, band, descending);
   const order = new Uint32Array(rows.length);
   const isPlaced = new Uint8Array(grouped ? bands.start.length : 0);
   let position = 0;
-  for (let i = 0; i < rows.length; ) {
-    const row = rows[i];
-    if (!grouped || ranks[i + 1] !== ranks[i]) {
-      const b = grouped ? bandAt[i] : 0;
-      i++;
-      if (!mask[row]) continue;
-      if (b === 0) order[position++] = row;
-      else if (!isPlaced[b]) {
-        isPlaced[b] = 1;
-        position = putBand(order, position, bands, b, mask);
+  for (let i = 0; i < rows.length; i++) {
+    if (grouped && tieEnd[i] !== 0) {
+      for (const unit of unitsOf(rows, bandAt, i, tieEnd[i], mask, isPlaced, bands)) {
+        if (band[unit] === 0) order[position++] = unit;
+        else position = putBand(order, position, bands, band[unit], mask);
       }
+      i = tieEnd[i] - 1;
       continue;
     }
-    // Of those at one rank, the one stands first that has the first visible row.
-    const units: number[] = [];
-    for (const equal = ranks[i]; ranks[i] === equal; i++) {
-      const b = bandAt[i];
-      if (!mask[rows[i]] || (b !== 0 && isPlaced[b])) continue;
-      if (b !== 0) isPlaced[b] = 1;
-      units.push(b === 0 ? rows[i] : firstOf(bands, b, mask));
-    }
-    units.sort((a, z) => a - z);
-    for (const unit of units) {
-      if (band[unit] === 0) order[position++] = unit;
-      else position = putBand(order, position, bands, band[unit], mask);
+    const row = rows[i];
+    if (!mask[row]) continue;
+    const b = grouped ? bandAt[i] : 0;
+    if (b === 0) order[position++] = row;
+    else if (!isPlaced[b]) {
+      isPlaced[b] = 1;
+      position = putBand(order, position, bands, b, mask);
     }
   }
   return order.slice(0, position);
+}
+
+/** The units at one rank that are not placed yet, by the first visible row of each. */
+function unitsOf(
+  rows: Uint32Array,
+  bandAt: Uint32Array,
+  from: number,
+  to: number,
+  mask: Uint8Array,
+  isPlaced: Uint8Array,
+  bands: Bands,
+): Uint32Array {
+  const units = new Uint32Array(to - from);
+  let count = 0;
+  for (let i = from; i < to; i++) {
+    const b = bandAt[i];
+    if (!mask[rows[i]] || (b !== 0 && isPlaced[b])) continue;
+    if (b !== 0) isPlaced[b] = 1;
+    units[count++] = b === 0 ? rows[i] : firstOf(bands, b, mask);
+  }
+  return units.subarray(0, count).sort();
 }
 
 /** Write down the visible rows of a band; return the position after them. */
@@ -139,11 +151,15 @@ function firstOf({ start, members }: Bands, b: number, mask: Uint8Array): number
   return first;
 }
 
-/** All rows in their order, with the rank and the band of each: read one after the other. */
+/** All rows in their order, with the band of each: read one after the other. */
 interface Ordered {
   rows: Uint32Array;
-  ranks: Uint32Array;
   bandAt: Uint32Array;
+  /**
+   * Where rows of one rank begin of which some are in a band: where they end. Else 0: rows of one
+   * rank that are in none are in order already.
+   */
+  tieEnd: Uint32Array;
   /** Which bands these are. */
   band: Uint32Array;
 }
@@ -158,7 +174,8 @@ function inOrder(rank: Uint32Array, band: Uint32Array, descending: boolean): Ord
   let found = known[+descending];
   if (found?.band !== band) {
     const rows = found?.rows ?? sortedBy(rank, descending);
-    found = { rows, ranks: found?.ranks ?? of(rank, rows), bandAt: of(band, rows), band };
+    const bandAt = of(band, rows);
+    found = { rows, bandAt, tieEnd: tiesOf(of(rank, rows), bandAt), band };
     known[+descending] = found;
   }
   return found;
@@ -168,6 +185,17 @@ function of(values: Uint32Array, rows: Uint32Array): Uint32Array {
   const taken = new Uint32Array(rows.length);
   for (let i = 0; i < rows.length; i++) taken[i] = values[rows[i]];
   return taken;
+}
+
+function tiesOf(ranks: Uint32Array, bandAt: Uint32Array): Uint32Array {
+  const tieEnd = new Uint32Array(ranks.length);
+  for (let i = 0; i < ranks.length; ) {
+    const from = i;
+    let banded = false;
+    for (; i < ranks.length && ranks[i] === ranks[from]; i++) banded ||= bandAt[i] !== 0;
+    if (banded && i - from > 1) tieEnd[from] = i;
+  }
+  return tieEnd;
 }
 
 function sortedBy(rank: Uint32Array, descending: boolean): Uint32Array {
