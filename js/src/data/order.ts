@@ -28,32 +28,49 @@ export function bandsOf(band: Uint32Array, place: Uint32Array): Bands {
 
 /** Dense ranks of the scores, ascending; NaN ranks last as null. */
 export function denseRank(scores: Float32Array): Uint32Array {
-  const n = scores.length;
-  const keys = sortableBits(scores);
-  // Two rounds of a radix sort, 16 bits each, order the rows by key.
-  let rows = new Uint32Array(n);
-  for (let row = 0; row < n; row++) rows[row] = row;
-  for (const shift of [0, 16]) {
-    const next = new Uint32Array(0x10001);
-    for (let i = 0; i < n; i++) next[((keys[i] >>> shift) & 0xffff) + 1]++;
-    for (let digit = 1; digit < next.length; digit++) next[digit] += next[digit - 1];
-    const sorted = new Uint32Array(n);
-    for (let i = 0; i < n; i++) {
-      const row = rows[i];
-      sorted[next[(keys[row] >>> shift) & 0xffff]++] = row;
-    }
-    rows = sorted;
-  }
-  const rank = new Uint32Array(n);
+  const { rows, keys } = sortedKeys(sortableBits(scores));
+  const rank = new Uint32Array(rows.length);
   let distinct = -1;
   let previous = -1;
-  for (let i = 0; i < n; i++) {
-    const key = keys[rows[i]];
+  for (let i = 0; i < rows.length; i++) {
+    const key = keys[i];
     if (key !== previous) distinct++;
     previous = key;
     rank[rows[i]] = key === NULL_RANK ? NULL_RANK : distinct;
   }
+  ascending.set(rank, rows);
   return rank;
+}
+
+/** Orders that are known from ranking. */
+const ascending = new WeakMap<Uint32Array, Uint32Array>();
+
+const DIGIT = 11;
+
+interface Sorted {
+  rows: Uint32Array;
+  keys: Uint32Array;
+}
+
+/** Keys in ascending order, and the rows that had them: a radix sort, 11 bits a round. */
+function sortedKeys(keys: Uint32Array): Sorted {
+  const n = keys.length;
+  let from: Sorted = { rows: new Uint32Array(n), keys };
+  let to: Sorted = { rows: new Uint32Array(n), keys: new Uint32Array(n) };
+  for (let row = 0; row < n; row++) from.rows[row] = row;
+  for (let shift = 0; shift < 32; shift += DIGIT) {
+    const next = new Uint32Array(2 ** DIGIT + 1);
+    const digitOf = (key: number) => (key >>> shift) & (2 ** DIGIT - 1);
+    for (let i = 0; i < n; i++) next[digitOf(from.keys[i]) + 1]++;
+    for (let digit = 1; digit < next.length; digit++) next[digit] += next[digit - 1];
+    for (let i = 0; i < n; i++) {
+      const place = next[digitOf(from.keys[i])]++;
+      to.rows[place] = from.rows[i];
+      to.keys[place] = from.keys[i];
+    }
+    [from, to] = [to, from];
+  }
+  return from;
 }
 
 /** Unsigned integers in the order of the floats; all NaN become the last. */
@@ -199,6 +216,8 @@ function tiesOf(ranks: Uint32Array, bandAt: Uint32Array): Uint32Array {
 }
 
 function sortedBy(rank: Uint32Array, descending: boolean): Uint32Array {
+  const known = descending ? undefined : ascending.get(rank);
+  if (known) return known;
   let highest = -1;
   for (const key of rank) if (key !== NULL_RANK && key > highest) highest = key;
   // Ranks are dense, so one counting sort places every row.
