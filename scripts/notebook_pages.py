@@ -26,3 +26,8 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
         for name, data in resources["outputs"].items():
             files.append(File.generated(config, f"notebooks/{name}", content=data))
     return files
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """Lead from a page to the notebooks' pages; on a code host its links open the notebooks."""
+    return re.sub(r"\]\(\.\./notebooks/(\w+)\.ipynb\)", r"](notebooks/\1.md)", markdown)

@@ -122,8 +122,8 @@ def score(
     model: Annotated[
         str,
         typer.Option(
-            help="A sentence-transformers model, by name or folder, or efficientnet-lite0, "
-            "which needs no model hub."
+            help="A sentence-transformers model, by name or folder, or efficientnet-lite0 or "
+            "perceptual, which need no model hub."
         ),
     ] = "clip-ViT-B-32",
     near: Annotated[
