@@ -99,6 +99,7 @@ def test_the_site_is_built_without_a_broken_link_and_needs_no_other_host(tmp_pat
         r'(?:<script|<img|<iframe)[^>]+src="https?:|<link[^>]+stylesheet[^>]+https?:'
     )
     assert [page.name for page in pages if loads.search(page.read_text(encoding="utf-8"))] == []
+    assert ":func:" not in (tmp_path / "reference.html").read_text(encoding="utf-8")
     assert (tmp_path / "search/search_index.js").exists(), "opened from a folder it is searched too"
 
 
