@@ -338,6 +338,7 @@ def demo(
         for notebook in _notebooks():
             if not (notebooks / notebook.name).exists():
                 shutil.copyfile(notebook, notebooks / notebook.name)
+        typer.echo(f"photos and notebooks are in {folder}")
         _open_lab(folder, "notebooks/quickstart.ipynb", lab)
 
 
@@ -352,18 +353,19 @@ def _images(given: list[str]) -> str | list[str]:
 
 
 def _report(frame: pl.DataFrame, seconds: float, near: float = 0.05) -> None:
+    from dedup_widgets._text import counted
     from dedup_widgets.frame.summary import summarize
 
     summary = summarize(frame, near=near)
     rows = {
         "images": summary.images,
-        "exact groups": f"{summary.exact_groups:,} ({summary.exact:,} images can go)",
-        "near groups": f"{summary.near_groups:,} ({summary.near:,} images are near-duplicates)",
+        "exact groups": f"{summary.exact_groups:,} ({counted(summary.exact, 'image')} can go)",
+        "near groups": f"{summary.near_groups:,} ({counted(summary.near, 'near-duplicate')})",
         "unreadable": summary.unreadable,
         "seconds": f"{seconds:.1f}",
     }
     if summary.left_out:
-        rows["may be missed"] = summary.about_left_out
+        rows["looked at"] = summary.about_left_out
     if summary.old:
         rows["there before"] = summary.old
     if summary.from_folders:
