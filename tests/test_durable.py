@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import warnings
 from contextlib import closing
 from datetime import date
@@ -316,6 +317,24 @@ def test_reading_does_not_wait_for_a_thread_that_waits_to_write(library, locked)
     assert set(library.collections()) == {"Before", "After"}
 
 
+@pytest.mark.parametrize("of", [Library, Cache])
+def test_opening_waits_for_a_commit_that_takes_long(library, cache, of, monkeypatch):
+    path = {Library: library, Cache: cache}[of].path
+    check_kind, commits = of._check_kind, []
+
+    def checked_while_another_commits(it):
+        check_kind(it)
+        # As while a commit is synced: in the rollback journal's mode readers are kept out too.
+        other.execute("BEGIN EXCLUSIVE")
+        commits.append(threading.Timer(3 * database.SLICE_SECONDS, other.execute, ["COMMIT"]))
+        commits[-1].start()
+
+    monkeypatch.setattr(of, "_check_kind", checked_while_another_commits)
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        of(path).close()
+        commits[-1].join()
+
+
 def test_who_waits_too_long_is_told_what_to_do(library, locked, monkeypatch):
     monkeypatch.setattr(database, "WAIT_SECONDS", 0.0)
     monkeypatch.setattr(database._patiently, "__defaults__", (0.0,))
@@ -622,7 +641,8 @@ def test_a_library_is_written_to_on_both_sides_of_a_fork(library):
             for number in range(20):
                 library.change_collection(f"child {number}", add=["/a"])
             os._exit(0)
-        finally:
+        except BaseException:
+            traceback.print_exc()  # nobody else would tell why
             os._exit(1)
     for number in range(20):
         library.change_collection(f"parent {number}", add=["/a"])
