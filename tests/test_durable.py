@@ -23,6 +23,7 @@ from dedup_widgets.images import decoders
 from dedup_widgets.images.entry import Entry
 from dedup_widgets.scale.score import score
 from dedup_widgets.scoring import incremental
+from dedup_widgets.store import cache as cache_of_store
 from dedup_widgets.store import copies, database, seal
 from dedup_widgets.store.cache import Cache, FileRecord
 from dedup_widgets.store.copies import copies_of
@@ -135,6 +136,54 @@ def test_what_sqlite_left_beside_a_lost_file_is_set_aside(tmp_path):
         (tmp_path / f"cache.sqlite{ending}").write_bytes(os.urandom(40_000))
     Cache(tmp_path / "cache.sqlite").add(thumbnails={"new": b"jpeg"})
     assert len(list(tmp_path.glob("cache.sqlite-*.left-*"))) == 2
+
+
+# SQLite's fault of the two writers
+
+AFFECTED = [(3, 7, 0), (3, 40, 1), (3, 44, 5), (3, 45, 0), (3, 50, 6), (3, 51, 2)]
+MENDED = [(3, 6, 23), (3, 44, 6), (3, 50, 7), (3, 51, 3), (3, 52, 0), (4, 0, 0)]
+
+
+def told_when_opened(path, version, monkeypatch):
+    """Open a cache under a version of SQLite; return what another process is told of it."""
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
+    monkeypatch.setattr(sqlite3, "sqlite_version", ".".join(map(str, version)))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        Cache(path).close()
+    return [str(it.message) for it in told]
+
+
+@pytest.fixture
+def _nobody_was_told():
+    cache_of_store._warn_once.cache_clear()
+
+
+@pytest.mark.usefixtures("_nobody_was_told")
+@pytest.mark.parametrize("version", AFFECTED)
+def test_who_shares_a_cache_is_told_once_of_a_version_that_may_damage_it(
+    cache, version, monkeypatch
+):
+    (told,) = told_when_opened(cache.path, version, monkeypatch)
+    assert f"SQLite {'.'.join(map(str, version))}, which this Python uses, can damage" in told
+    assert not told_when_opened(cache.path, version, monkeypatch)
+
+
+@pytest.mark.usefixtures("_nobody_was_told")
+@pytest.mark.parametrize("version", MENDED)
+def test_nobody_is_told_of_a_version_without_the_fault(cache, version, monkeypatch):
+    assert not told_when_opened(cache.path, version, monkeypatch)
+
+
+@pytest.mark.usefixtures("_nobody_was_told")
+def test_who_is_alone_with_a_cache_is_told_nothing(cache, tmp_path, monkeypatch):
+    for ending in ("", "-wal", "-shm"):
+        # As a kernel leaves it that was killed.
+        shutil.copy(f"{cache.path}{ending}", tmp_path / f"left.sqlite{ending}")
+    assert not told_when_opened(tmp_path / "left.sqlite", (3, 40, 1), monkeypatch)
+    assert len(Cache(tmp_path / "left.sqlite").thumbnails(["1", "2"])) == 2
+    cache.close()
+    assert not told_when_opened(cache.path, (3, 40, 1), monkeypatch)
 
 
 # Copies
