@@ -17,6 +17,7 @@ from dedup_widgets.scoring import keepers
 from dedup_widgets.store.cache import Cache
 from dedup_widgets.store.library import Library
 from dedup_widgets.store.open import Store
+from page import Page
 
 N = 30
 
@@ -122,16 +123,56 @@ def test_the_log_in_the_library_is_the_one_of_all_kernels(notebook, frame):
     assert replayed.decisions == session.decisions
 
 
-def test_what_is_gone_on_with_is_said_once(notebook, monkeypatch):
+def said(session):
+    return Page(dw.Explorer(session)).open()["review"]["went_on"]
+
+
+def test_the_page_is_told_what_is_gone_on_with(notebook):
     STEPS["boundary"](notebook())
-    shown = []
-    monkeypatch.setattr("IPython.display.publish_display_data", lambda it, *_: shown.append(it))
-    for session, said in ((notebook(restore=False), 0), (notebook(), 1)):
-        shown.clear()
-        dw.Explorer(session)._ipython_display_()
-        texts = [it["text/plain"] for it in shown if "Gone on with the review" in str(it)]
-        assert len(texts) == said
-    assert texts[0].endswith(": 1 step. Explorer(…, restore=False) begins anew.")
+    assert said(notebook(restore=False)) == ""
+    assert said(notebook()).startswith("Gone on with the review of 20")
+    assert said(notebook()).endswith(": 1 step.")
+
+
+def test_a_review_begins_anew_in_steps_that_can_be_undone(notebook):
+    session = notebook()
+    start = state(session)
+    for step in STEPS.values():
+        step(session)
+    again = notebook()
+    before, steps = state(again), len(again.log)
+    page = Page(dw.Explorer(again))
+    assert page.ask("begin_anew")["ok"]
+    assert page.events("review")[-1]["review"]["went_on"] == ""
+    after = state(again)
+    for name in ("selection", "filters"):
+        assert after[name] == start[name]
+    for name in ("near", "rules"):
+        assert after["decisions"][name] == start["decisions"][name]
+    for name in ("keepers", "not_duplicates"):
+        assert after["decisions"][name] == before["decisions"][name] != []
+    for name in ("collections", "reviewed"):
+        assert after[name] == before[name] != start[name]
+    assert state(notebook())["decisions"] == after["decisions"]
+    for _ in range(len(again.log) - steps):
+        again.undo()
+    for name in ("decisions", "selection", "filters", "plan", "collections"):
+        assert state(again)[name] == before[name]
+
+
+def test_a_review_that_begins_anew_twice_makes_no_step_of_it(notebook):
+    session = notebook()
+    session.begin_anew()
+    assert len(session.log) == 1
+    assert session.next_steps == (None, None)
+
+
+def test_what_has_no_plan_begins_anew_too(notebook, frame):
+    session = notebook(frame.select("path", "uniqueness"))
+    session.selection = [path(1)]
+    session.filters = {"uniqueness": (0, 0.1)}
+    session.begin_anew()
+    assert len(session.selection) == len(session.filters) == 0
 
 
 def test_who_only_looks_leaves_no_review(notebook):

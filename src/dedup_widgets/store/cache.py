@@ -164,7 +164,7 @@ CREATE TABLE evidence (
 
     def _choose_journal(self) -> None:
         if self._others_had_it_open and (fault := known_fault()) and not self._is_alone():
-            _warn_once(f"another process has the cache {self.path} open, too. {fault}")
+            _warn_once(f"another kernel has the cache open, too. {fault}")
         super()._choose_journal()
 
     def _is_alone(self) -> bool:
