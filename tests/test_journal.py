@@ -1,22 +1,29 @@
 """A review outlives its kernel, and notebooks on one library see what the others decide."""
 
+import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import dedup_widgets as dw
+from dedup_widgets.review import journal
 from dedup_widgets.scoring import keepers
 from dedup_widgets.store.cache import Cache
 from dedup_widgets.store.library import Library
 from dedup_widgets.store.open import Store
+from effort import examples
 from page import Page
 
 N = 30
@@ -195,12 +202,87 @@ def test_two_that_go_on_with_one_review_lose_nothing_of_each_other(notebook):
     assert state(notebook()) == state(one)
 
 
-def test_a_review_of_other_images_or_of_another_order_begins_anew(notebook, frame):
+def test_a_review_of_other_images_begins_anew(notebook, frame):
     STEPS["boundary"](notebook())
-    for other in (frame.head(20), frame.reverse(), frame_of(N + 3)):
+    others = frame.head(20), frame_of(N + 3), frame.with_columns(pl.col("path") + "x")
+    for other in others:
         assert len(notebook(other).log) == 1
     assert notebook(restore=False).near != 0.3
     assert notebook().near == 0.3
+
+
+def in_any_order(session):
+    """The state of a review, whatever the order of its frame."""
+    found = state(session)
+    found["plan"] = sorted(found["plan"])
+    found["reviewed"] = sorted(found["reviewed"])
+    found["collections"] = {name: sorted(paths) for name, paths in found["collections"].items()}
+    found["log"] = [
+        (time, action, step, json.loads(value, object_hook=sorted_lists))
+        for time, action, step, value in found["log"]
+    ]
+    return found
+
+
+def sorted_lists(value):
+    return {
+        key: sorted(it) if isinstance(it, list) and key != "rules" else it
+        for key, it in value.items()
+    }
+
+
+@pytest.fixture
+def many_are_three(monkeypatch):
+    """Write more than three rows as bits."""
+    monkeypatch.setattr(journal, "ROWS_BY_PATH", 3)
+
+
+@pytest.mark.usefixtures("many_are_three")
+@examples(10)
+@given(seeds=st.lists(st.integers(0, 99), min_size=1, max_size=3), data=st.data())
+def test_a_review_is_gone_on_with_whatever_the_order_of_its_frame(frame, seeds, data):
+    with tempfile.TemporaryDirectory() as place:
+
+        def notebook(order):
+            store = Store(Cache(Path(place) / "c.sqlite"), Library(Path(place) / "l.sqlite"))
+            return dw.Session(frame[list(order)], store=store, restore=True)
+
+        last = notebook(range(N))
+        STEPS["boundary"](last)
+        for seed in seeds:
+            session = notebook(np.random.default_rng(seed).permutation(N))
+            assert in_any_order(session) == in_any_order(last)
+            names = data.draw(st.lists(st.sampled_from(sorted(STEPS)), max_size=5), "steps")
+            for name in names:
+                if name != "rename" or "A" in session.collections.keys() - {"B"}:
+                    with suppress(dw.errors.InputError):
+                        STEPS[name](session)
+            some = data.draw(st.sets(st.integers(0, N - 1)), "selection")
+            session.selection = [path(row) for row in some]
+            last = session
+        assert in_any_order(notebook(range(N)[::-1])) == in_any_order(last)
+
+
+@pytest.mark.usefixtures("many_are_three")
+def test_a_review_that_was_kept_by_the_order_of_its_rows_is_gone_on_with(
+    notebook, frame, monkeypatch
+):
+    mixed = frame[np.random.default_rng(0).permutation(N)]
+    with monkeypatch.context() as earlier:
+        earlier.setattr(journal.Journal, "_order", np.arange(N))
+        earlier.setattr(journal.Journal, "_images", property(lambda it: it._images_in_order))
+        session = notebook(mixed)
+        for step in STEPS.values():
+            step(session)
+        session.selection = [path(row) for row in range(2, 20)]
+    before = in_any_order(session)
+    assert in_any_order(notebook(mixed)) == before
+    assert len(notebook(frame).log) == 1  # nobody knows it in another order yet
+    notebook(mixed).near = 0.11
+    again = notebook(frame)
+    assert again.near == 0.11
+    assert again.undo() is not None
+    assert {**in_any_order(again), "log": 0, "next": 0} == {**before, "log": 0, "next": 0}
 
 
 def test_a_boundary_that_is_asked_for_wins_unless_it_was_asked_for_before(notebook):
