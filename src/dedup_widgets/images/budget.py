@@ -51,10 +51,10 @@ _OF_A_DEEP_BYTE = 5
 """What a byte took at most in samples of 16 bits: most of them are noise, which is stored as such.
 """
 
-_OF_DEEP_GREY, _OF_DEEP_COLOUR, _OF_DECODING_TWICE = 12, 40, 25
-"""What a pixel took more in samples of 16 or 32 bits; Pillow decodes such colours twice."""
+_OF_DEEP, _OF_DEEP_AND_WIDE, _OF_DECODING_TWICE = 30, 48, 15
+"""What a pixel took more in samples of 16 or 32 bits; Pillow decodes colours of 16 bits twice."""
 
-_OF_ALPHA, _OF_DEEP_ALPHA = 15, 65
+_OF_ALPHA, _OF_DEEP_ALPHA = 40, 65
 """What a pixel took more with transparency."""
 
 
@@ -138,7 +138,7 @@ def seconds_to_decode(
     size: int,
     *,
     deep: bool = False,
-    colours: bool = True,
+    wide: bool = True,
     alpha: bool = False,
 ) -> float:
     """Estimate what decoding a file takes, by counts: the same on every machine.
@@ -149,8 +149,9 @@ def seconds_to_decode(
         A format by Pillow's name, or a way in which it is stored, as in `_NANOSECONDS`.
     pixels, size
         Pixels of all that is decoded of it, and its bytes.
-    deep, colours, alpha
-        Whether its pixels have more than 8 bits a sample, have colours, may be transparent.
+    deep, wide, alpha
+        Whether its pixels have more than 8 bits a sample; have colours, or more than 16 bits; may
+        be transparent.
 
     Examples
     --------
@@ -162,8 +163,8 @@ def seconds_to_decode(
     a_pixel, a_byte = _NANOSECONDS.get(coding, _OF_OTHERS)
     if deep and coding != "raw":
         a_byte = min(a_byte, _OF_A_DEEP_BYTE)
-        a_pixel += _OF_DEEP_COLOUR if colours else _OF_DEEP_GREY
-        a_pixel += _OF_DECODING_TWICE if colours and coding != "PNG" else 0
+        a_pixel += _OF_DEEP_AND_WIDE if wide else _OF_DEEP
+        a_pixel += _OF_DECODING_TWICE if wide and coding != "PNG" else 0
     if alpha:
         a_pixel += _OF_DEEP_ALPHA if deep else _OF_ALPHA
     return (a_pixel * pixels + a_byte * size) / 1e9

@@ -396,13 +396,14 @@ def _check_time(
     check_size(image.size)
     if pixels is None:
         pixels = frames * image.width * image.height
+    bits = bits_per_sample(image, file.data, name)
     seconds = seconds_to_decode(
         _coding(image, file.data, name),
         pixels,
         len(file.data),
         # Of several frames Pillow's 8 bits are taken.
-        deep=frames == 1 and bits_per_sample(image, file.data, name) > 8,
-        colours=len(image.getbands()) > 2,
+        deep=frames == 1 and bits > 8,
+        wide=len(image.getbands()) > 2 or bits > 16,
         alpha="A" in image.mode or "transparency" in image.info,
     )
     many = f"{frames:,} frames, " if frames > 1 else ""
