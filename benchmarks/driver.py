@@ -113,8 +113,9 @@ def looked(self, asked):
             b_size=(4000, 3000),
         )
     )
-    table = asked.select("a", "b", found=pl.lit(found))
-    self._work.write_table(f"{_FOLDER}/{named(len(asked), *asked['a'].head(9))}.parquet", table)
+    # As many in a file as of a thousand pictures.
+    for table in asked.select("a", "b", found=pl.lit(found)).iter_slices(512):
+        self._work.write_table(f"{_FOLDER}/{named(*table['a'], *table['b'])}.parquet", table)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ class Found:
         return Comparison((), self.nearest.astype(np.int64), distance, radius, None)
 
     def candidates(
-        self, radius: float, can_be_seen: NDArray[np.bool_], tie: NDArray[np.int64]
+        self, radius: float, can_be_seen: NDArray[np.bool_], tie: NDArray[np.integer]
     ) -> Candidates:
         """Return the pairs that are to be looked at; see :func:`scoring.candidates.propose`."""
         kept = (self.distance <= radius) & can_be_seen[self.pairs].all(axis=1)
@@ -60,7 +60,7 @@ class Pictures:
         What was found of them.
     """
 
-    rows: NDArray[np.int64]
+    rows: NDArray[np.integer]
     found: Found
 
     def greedy_groups(self, compared: Comparison) -> NDArray[np.int64]:

@@ -1,7 +1,8 @@
 """Laying pictures over each other, wherever their thumbnails lie."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,15 +14,20 @@ from dedup_widgets.alignment.comparable import comparable
 from dedup_widgets.alignment.confirm import RULES_VERSION, confirm
 from dedup_widgets.alignment.evidence import Evidence
 from dedup_widgets.errors import EngineError, StoreError
-from dedup_widgets.scale.jobs import Runner
+from dedup_widgets.scale.copies import texts
+from dedup_widgets.scale.jobs import Job, Runner
 from dedup_widgets.scale.shards import read_looks
 from dedup_widgets.scale.work import Work, named
+from dedup_widgets.scoring.pair_evidence import FOUND, PairEvidence, as_columns
 from dedup_widgets.scoring.pictures import parts_of_pairs, read_evidence
-from dedup_widgets.scoring.verify import Pair
 
 _FOLDER = f"evidence/{RULES_VERSION}"
 
 _PAIRS = {"a": pl.String, "b": pl.String}
+
+
+_PAIRS_AT_A_TIME = 32_768
+"""Pairs that are cut into jobs at a time."""
 
 
 class Looks:
@@ -29,8 +35,8 @@ class Looks:
 
     Parameters
     ----------
-    names
-        Fingerprints of n pictures.
+    prints
+        Fingerprints of n pictures, as :func:`dedup_widgets.scale.copies.texts` takes them.
     shard, picture
         (n,), in which shard each lies, by its number, and its number there.
     shards
@@ -41,76 +47,83 @@ class Looks:
         self,
         work: Work,
         runner: Runner,
-        names: pl.Series,
-        shard: NDArray[np.int32],
-        picture: NDArray[np.int32],
+        prints: NDArray[np.uint64],
+        shard: NDArray[np.integer],
+        picture: NDArray[np.integer],
         shards: Sequence[str],
         progress: Progress = False,
     ) -> None:
         self._work, self._runner, self._progress = work, runner, progress
-        self._names, self._shard, self._picture = names, shard, picture
+        self._prints, self._shard, self._picture = prints, shard, picture
         self._shards = shards
 
-    def __call__(self, pairs: Sequence[Pair]) -> list[Evidence]:
+    def __call__(self, pairs: NDArray[np.int32]) -> PairEvidence:
         """Compare pairs of pictures, given as their numbers; a is the first of each."""
-        asked = pl.DataFrame(
-            {"first": [a for a, _ in pairs], "second": [b for _, b in pairs]},
-            schema={"first": pl.UInt32, "second": pl.UInt32},
-        )
-        first, second = (self._names.gather(asked[name]) for name in asked.columns)
+        asked = pl.DataFrame(pairs, schema={"first": pl.Int32, "second": pl.Int32})
+        first, second = (texts(self._prints[row]) for row in pairs.T)
         is_lower = first < second
         asked = asked.with_columns(
-            a=pl.Series(first).zip_with(is_lower, second),
-            b=pl.Series(second).zip_with(is_lower, first),
+            a=first.zip_with(is_lower, second),
+            b=second.zip_with(is_lower, first),
             is_lower=is_lower,
-        )
-        known = self._known(asked.select("a", "b").unique())
-        left = asked.join(known, on=["a", "b"], how="anti")
-        if len(left):
-            self._compare(left)
-            known = self._known(asked.select("a", "b").unique())
-        blobs = asked.join(known, on=["a", "b"], how="left", maintain_order="left")
-        return [
-            evidence if is_lower else evidence.inverse()
-            for evidence, is_lower in zip(
-                map(_evidence, blobs["found"]), asked["is_lower"], strict=True
-            )
-        ]
+        ).with_row_index("at")
+        found, is_known = np.zeros(len(pairs), FOUND), np.zeros(len(pairs), np.bool_)
+        self._take_known(asked, found, is_known)
+        if not is_known.all():
+            self._compare(asked.filter(~is_known))
+            self._take_known(asked.filter(~is_known), found, is_known)
+        if not is_known.all():
+            raise StoreError(f"{self._work.place} has lost a file of {_FOLDER}; score again")
+        return PairEvidence(pairs, found)
 
-    def _known(self, wanted: pl.DataFrame) -> pl.DataFrame:
-        """Return what the work folder has of some pairs."""
-        files = sorted(self._work.names(_FOLDER))
-        parts = [
-            wanted.join(self._work.read_table(f"{_FOLDER}/{file}"), on=["a", "b"]) for file in files
-        ]
-        nothing = pl.DataFrame(schema={**_PAIRS, "found": pl.Binary})
-        return pl.concat([nothing, *parts]).unique(["a", "b"])
+    def _take_known(
+        self, asked: pl.DataFrame, found: NDArray[Any], is_known: NDArray[np.bool_]
+    ) -> None:
+        """Take what the work folder has of some pairs, a file at a time."""
+        for file in sorted(self._work.names(_FOLDER)):
+            name = f"{_FOLDER}/{file}"
+            here = self._work.read_table(name, [*_PAIRS])
+            if not len(asked.join(here, on=[*_PAIRS], how="semi").head(1)):
+                continue
+            its = asked.join(self._work.read_table(name), on=[*_PAIRS])
+            at = its["at"].to_numpy()
+            evidence = zip(map(_evidence, its["found"]), its["is_lower"], strict=True)
+            found[at] = as_columns(
+                (it if is_lower else it.inverse() for it, is_lower in evidence), len(its)
+            )
+            is_known[at] = True
 
     def _compare(self, asked: pl.DataFrame) -> None:
-        numbers = {
-            (a, b): (first, second) if lower else (second, first)
-            for first, second, a, b, lower in asked.sort("a", "b").iter_rows()
-        }
-        jobs = []
-        for part in parts_of_pairs(list(numbers)):
-            rows = np.unique([numbers[pair] for pair in part])
-            # The number of each picture among those of this job.
-            at = [np.searchsorted(rows, numbers[pair]).tolist() for pair in part]
-            places = [
-                (self._shards[shard], picture)
-                for shard, picture in zip(
-                    self._shard[rows].tolist(), self._picture[rows].tolist(), strict=True
-                )
-            ]
-            jobs.append((self._work, list(part), at, places, self._runner.cores))
-        with steps(len(numbers), "Comparing pictures", self._progress) as report:
+        with steps(len(asked), "Comparing pictures", self._progress) as report:
+            jobs = self._jobs(asked)
             for job, is_done in self._runner.run(compare_pictures, jobs, "comparing pictures"):
                 if not is_done:
                     raise EngineError.of("comparing pictures", job[1][0])
                 report(len(job[1]))
 
+    def _jobs(self, asked: pl.DataFrame) -> Iterator[Job]:
+        asked = asked.sort("a", "b")
+        for some in asked.iter_slices(_PAIRS_AT_A_TIME):
+            names = list(some.select("a", "b").iter_rows())
+            numbers = some.select("first", "second").to_numpy()
+            start = 0
+            for part in parts_of_pairs(names):
+                its = numbers[start : start + len(part)]
+                its = np.where(some["is_lower"][start : start + len(part)], its.T, its.T[::-1])
+                start += len(part)
+                # The number of each picture among those of this job.
+                rows, at = np.unique(its.T, return_inverse=True)
+                places = [
+                    (self._shards[shard], picture)
+                    for shard, picture in zip(
+                        self._shard[rows].tolist(), self._picture[rows].tolist(), strict=True
+                    )
+                ]
+                pairs = at.reshape(-1, 2).tolist()
+                yield self._work, list(part), pairs, places, self._runner.cores
 
-def _evidence(blob: bytes | None) -> Evidence:
+
+def _evidence(blob: bytes) -> Evidence:
     found = read_evidence(blob)
     if found is None:
         raise StoreError(f"a file below {_FOLDER} of the work folder is damaged; delete it")
@@ -120,7 +133,7 @@ def _evidence(blob: bytes | None) -> Evidence:
 def compare_pictures(
     work: Work,
     names: Sequence[tuple[str, str]],
-    pairs: Sequence[tuple[int, int]],
+    pairs: Sequence[Sequence[int]],
     places: Sequence[tuple[str, int]],
     cores: int,
 ) -> None:

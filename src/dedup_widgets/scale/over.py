@@ -7,7 +7,7 @@ boundary or other keeper rules does only what is new.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,6 +37,7 @@ from dedup_widgets.scale.blocks import (
     tile_file,
     tiles,
 )
+from dedup_widgets.scale.copies import by_shard, read_copies, texts
 from dedup_widgets.scale.found import Pictures, fold
 from dedup_widgets.scale.jobs import Engine, Here, Runner
 from dedup_widgets.scale.looks import Looks
@@ -52,7 +53,9 @@ from dedup_widgets.scale.shards import (
     write_lost,
 )
 from dedup_widgets.scale.work import Work, named
-from dedup_widgets.scoring.columns import facts_of, laid_out, names_of
+from dedup_widgets.scoring.columns import facts_of, laid_out
+from dedup_widgets.scoring.evidence import evidence_column
+from dedup_widgets.scoring.pair_evidence import PairEvidence
 from dedup_widgets.scoring.scores import can_be_seen, decide
 from dedup_widgets.scoring.task import ScoringTask
 from dedup_widgets.scoring.uniqueness import Nearest
@@ -252,6 +255,33 @@ def _placed(
 # Scoring
 
 
+@dataclass(frozen=True)
+class _Told:
+    """What is told of the rows that are readable.
+
+    Attributes
+    ----------
+    scores
+        As :func:`decide` returns them.
+    picture
+        The number of the picture of each.
+    evidence, prints
+        Of the pictures.
+    """
+
+    scores: pl.DataFrame
+    picture: NDArray[np.int32]
+    evidence: PairEvidence
+    prints: NDArray[np.uint64]
+
+    def part(self, rows: slice) -> pl.DataFrame:
+        """Return some rows, with all columns."""
+        column = evidence_column(
+            self.picture[rows], self.evidence, lambda some: texts(self.prints[some])
+        )
+        return self.scores[rows].with_columns(evidence=column)
+
+
 def _scored(
     task: ScoringTask,
     work: Work,
@@ -264,115 +294,96 @@ def _scored(
 ) -> Run:
     """Compare what was described, score it, and write the frame."""
     names = [name for name, _ in shards]
-    facts = _facts_to_rank(task, work, names, place)
-    paths, readable = facts["path"], facts["fingerprint"].is_not_null()
-    # What it takes to decide is let go of before anything is written.
-    scores, made = _decided(task, work, runner, embedder, shards, place, facts, progress, sizes)
-    del facts
-    return _write(task, work, names, place, paths, readable, scores, made)
-
-
-def _decided(
-    task: ScoringTask,
-    work: Work,
-    runner: Runner,
-    embedder: Embedder,
-    shards: Sequence[tuple[str, int]],
-    place: pl.DataFrame,
-    facts: pl.DataFrame,
-    progress: Progress,
-    sizes: Sizes,
-) -> tuple[pl.DataFrame, Provenance]:
-    """Score the images that are readable; return that, and how it was done."""
-    names = [name for name, _ in shards]
-    readable = facts["fingerprint"].is_not_null()
-    seen = facts.filter(readable).drop("picture")
-    pictures, of_row = _pictures(place.filter(readable), facts.filter(readable))
-    # Ranks by facts alone, as on one machine: what vectors say depends on no evidence.
-    number, rows, order, representative = _by_rank(keepers.rank(seen, task.rules), of_row)
-    blocks = cut_blocks(work, pictures, shards, sizes.block_pictures)
+    copies = read_copies(work, names, place)
+    readable = copies.is_readable
+    seen = place.filter(readable)
+    number, order, kept, ranking = _ranked(task, work, names, seen, copies.of_row)
+    blocks = cut_blocks(work, copies.place, shards, sizes.block_pictures)
     reach = Reach(
         embedder.candidate_distance,
         max(embedder.candidate_distance, radius_of(task.near, gamma_of(embedder.near_distance))),
     )
     _compare(work, runner, blocks, reach, task.device, progress)
-    found = fold(work, blocks, reach, number)
+    # From here on pictures are numbered by rank, as on one machine.
+    picture = number[copies.of_row]
     by_rank = np.argsort(number)
-    kept = can_be_seen(seen["frames"].gather(rows))
-    prints = seen["fingerprint"].gather(rows)
-    shard, picture = (pictures[it].to_numpy()[by_rank] for it in ("shard", "picture"))
+    shard, at, prints, tie = (
+        it[by_rank] for it in (*copies.place.to_numpy().T, copies.prints, copies.rank)
+    )
+    del copies, by_rank
+    of_order = picture[order]
+    _, best = np.unique(of_order, return_index=True)
+    found = fold(work, blocks, reach, number)
+    nearest = Nearest(order, of_order, Pictures(order[best], found), found.comparison(reach.near))
     scores, looked = decide(
-        seen,
-        Nearest(order, representative, Pictures(rows, found), found.comparison(reach.near)),
-        found.candidates(
-            embedder.candidate_distance, kept, prints.rank("ordinal").to_numpy().astype(np.int64)
-        ),
-        Looks(work, runner, prints, shard, picture, names, progress),
+        nearest,
+        found.candidates(embedder.candidate_distance, kept, tie),
+        Looks(work, runner, prints, shard, at, names, progress),
+        ranking=ranking,
         near=task.near,
-        keep=task.rules,
         near_distance=embedder.near_distance,
-        spectra=_Spectra(work, names, place.filter(readable)),
+        spectra=lambda rows: _spectra(work, names, seen, rows),
     )
     looked = replace(looked, left_out=looked.left_out + int((~kept).sum()))
-    return scores, task.provenance(embedder, [looked])
+    made = task.provenance(embedder, [looked])
+    told = _Told(scores, picture, looked.evidence, prints)
+    del nearest, found, ranking
+    return _write(task, work, names, place, readable, told, made)
 
 
-def _facts_to_rank(
-    task: ScoringTask, work: Work, shards: Sequence[str], place: pl.DataFrame
-) -> pl.DataFrame:
-    """Return what keeper rules look at, and of each row the number of its picture in the shard."""
-    given = task.given
-    known = facts_of([], [])
-    needed = keepers.looked_at(known if given is None else known.hstack(given.clear()), task.rules)
-    later = {"path", "completeness", "enlarged"}
-    needed |= {"frames"}
-    columns = [name for name in known.columns if name in needed - later] + ["picture"]
-    parts = [read_facts(work, shards[shard], columns)[at] for shard, at in _by_shard(place)]
-    nothing = known.select(columns[:-1]).with_columns(picture=pl.lit(None, pl.UInt32))
-    order = place["order"]
-    facts = pl.concat([nothing, *parts]).with_columns(
-        pl.Series("path", task.paths, pl.String).gather(order),
-        *(pl.lit(None, dtype).alias(it) for it, dtype in types("completeness", "enlarged").items()),
-    )
-    ranked = [] if given is None else [given[it].gather(order) for it in needed & {*given.columns}]
-    return facts.hstack(ranked)
-
-
-def _by_shard(place: pl.DataFrame) -> Iterator[tuple[int, pl.Series]]:
-    """Yield each shard, and which of its rows are in this run."""
-    for (shard,), part in place.group_by("shard", maintain_order=True):
-        yield int(str(shard)), part["at"]
-
-
-def _pictures(place: pl.DataFrame, facts: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.int64]]:
-    """Return where the pictures of readable rows lie, and the picture of each row."""
-    first = facts.with_row_index("row").select(pl.min("row").over("fingerprint"))
-    of_row = first.to_series().to_numpy()
-    rows = np.unique(of_row)
-    pictures = pl.DataFrame(
-        {"shard": place["shard"].gather(rows), "picture": facts["picture"].gather(rows)}
-    )
-    return pictures, np.searchsorted(rows, of_row)
-
-
-def _by_rank(
-    rank: NDArray[np.int64], of_row: NDArray[np.int64]
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return numbers of pictures by the rank of their best copy.
+def _ranked(
+    task: ScoringTask,
+    work: Work,
+    shards: Sequence[str],
+    place: pl.DataFrame,
+    of_row: NDArray[np.int32],
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_], keepers.PictureRanking]:
+    """Rank rows and their pictures by facts alone: what vectors say depends on no evidence.
 
     Returns
     -------
     tuple
-        The number of each picture, and the row of its best copy by number; and the rows in order of
-        rank, with the number of the picture of each.
+        The rank of each picture; the rows, the best first; and by the ranks of pictures, which of
+        them can be seen, and how evidence ranks them.
     """
-    order = np.argsort(rank)
-    in_order = of_row[order]
-    _, best = np.unique(in_order, return_index=True)
-    by_rank = np.argsort(best)
-    number = np.empty(len(best), np.int32)
-    number[by_rank] = np.arange(len(best))
-    return number, order[best[by_rank]], order, number[in_order].astype(np.int64)
+    facts = _facts_to_rank(task, work, shards, place, of_row)
+    ranking = keepers.Ranking(facts, task.rules)
+    order = np.empty(len(facts), np.int32)
+    order[ranking.ranks()] = np.arange(len(facts), dtype=np.int32)
+    pictures, best = np.unique(of_row[order], return_index=True)
+    number = np.empty(len(pictures), np.int32)
+    best.sort()
+    rows = order[best]
+    number[of_row[rows]] = np.arange(len(rows))
+    kept = can_be_seen(facts["frames"].gather(rows))
+    return number, order, kept, ranking.of_pictures(rows)
+
+
+def _facts_to_rank(
+    task: ScoringTask,
+    work: Work,
+    shards: Sequence[str],
+    place: pl.DataFrame,
+    of_row: NDArray[np.int32],
+) -> pl.DataFrame:
+    """Return what keeper rules look at of some rows, with the numbers of their pictures."""
+    given, order = task.given, place["order"]
+    known = facts_of([], [])
+    needed = keepers.looked_at(known if given is None else known.hstack(given.clear()), task.rules)
+    needed |= {"frames"}
+    own = {"path", "fingerprint", *keepers.OF_EVIDENCE}
+    columns = [name for name in known.columns if name in needed - own]
+    parts = [read_facts(work, shards[shard], columns)[at] for shard, at in by_shard(place)]
+    facts = pl.concat([known.select(columns), *parts])
+    del parts
+    paths = task.paths
+    facts = pl.DataFrame([it.rechunk() for it in facts.iter_columns()]).with_columns(
+        pl.Series("path", [paths[row] for row in order], pl.String),
+        pl.Series("fingerprint", of_row),
+        *(pl.lit(None, it).alias(name) for name, it in types(*keepers.OF_EVIDENCE).items()),
+    )
+    ranked = [] if given is None else [given[it].gather(order) for it in needed & {*given.columns}]
+    return facts.hstack(ranked)
 
 
 def _compare(
@@ -397,21 +408,16 @@ def _compare(
             report(1)
 
 
-class _Spectra:
-    """How fine the detail of rows is, read from their shards and remembered."""
-
-    def __init__(self, work: Work, shards: Sequence[str], place: pl.DataFrame) -> None:
-        self._work, self._shards, self._place = work, shards, place
-        self._known: dict[int, str] = {}
-
-    def __call__(self, rows: list[int]) -> list[str]:
-        left = np.array([row for row in rows if row not in self._known], np.int64)
-        shard, at = (self._place[name].to_numpy()[left] for name in ("shard", "at"))
-        for number in np.unique(shard):
-            some = shard == number
-            spectrum = read_facts(self._work, self._shards[number], ["spectrum"])["spectrum"]
-            self._known.update(zip(left[some].tolist(), spectrum.gather(at[some]), strict=True))
-        return [self._known[row] for row in rows]
+def _spectra(
+    work: Work, shards: Sequence[str], place: pl.DataFrame, rows: NDArray[np.integer]
+) -> list[bytes]:
+    """Return how fine the detail of some readable rows is, from their shards."""
+    some = place[rows].with_row_index("asked").sort("shard")
+    found = [read_facts(work, shards[shard], ["spectrum"])[at] for shard, at in by_shard(some)]
+    if not found:
+        return []
+    spectra = pl.concat(found).to_series().gather(some["asked"].arg_sort())
+    return [*map(bytes.fromhex, spectra)]
 
 
 def _write(
@@ -419,14 +425,15 @@ def _write(
     work: Work,
     shards: Sequence[str],
     place: pl.DataFrame,
-    paths: pl.Series,
-    readable: pl.Series,
-    scores: pl.DataFrame,
+    readable: NDArray[np.bool_],
+    told: _Told,
     made: Provenance,
 ) -> Run:
     """Write the frame, a part a shard."""
-    seen = paths.filter(readable)
-    numbers = scores.select("uniqueness", "group", "keep", "nearest", "completeness", "enlarged")
+    seen = place["order"].filter(readable)
+    numbers = told.scores.select(
+        "uniqueness", "group", "keep", "nearest", "completeness", "enlarged"
+    )
     given = task.given if task.given is not None and task.given.width else None
     drawn = task.inputs.annotations
     extra = [it.hash_rows().to_numpy().tobytes() for it in (given, drawn) if it is not None]
@@ -435,14 +442,16 @@ def _write(
     name = named(name, *extra, *contents)
     parts: list[tuple[str, str]] = []
     start = first = dimensions = 0
-    for shard, at in _by_shard(place):
+    for shard, at in by_shard(place):
         part = slice(start, start + len(at))
         order = place["order"][part]
-        facts = read_facts(work, shards[shard])[at].with_columns(path=paths[part])
+        paths = pl.Series("path", [task.paths[row] for row in order], pl.String)
+        facts = read_facts(work, shards[shard])[at].with_columns(paths)
         count = int(readable[part].sum())
-        own = scores[first : first + count]
-        table = laid_out(facts, own.with_columns(names_of(own["nearest"], seen)), made)
-        table = task.with_given(table, None if given is None else given[order])
+        own = told.part(slice(first, first + count))
+        nearest = [None if row is None else task.paths[row] for row in seen.gather(own["nearest"])]
+        own = own.with_columns(pl.Series("nearest", nearest, pl.String))
+        table = task.with_given(laid_out(facts, own, made), None if given is None else given[order])
         dimensions = max(dimensions, facts["dimensions"][0])
         table = table.with_columns(order.alias(ORDER), facts["picture"].alias(PICTURE))
         file = f"frame/{name}/{len(parts):06}.parquet"

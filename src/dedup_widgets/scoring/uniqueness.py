@@ -8,6 +8,7 @@ near-duplicates.
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,7 +21,7 @@ from dedup_widgets.errors import InputError
 from dedup_widgets.frame.scale import NEAR, radius_of, scale
 from dedup_widgets.frame.schema import KIND
 from dedup_widgets.neighbors.confirmed import ConfirmedPairs
-from dedup_widgets.neighbors.greedy import group_greedily
+from dedup_widgets.neighbors.grouping import greedy_groups_of_pairs
 from dedup_widgets.neighbors.search import Method, check_method
 from dedup_widgets.neighbors.vectors import Vectors, first_equal
 from dedup_widgets.scoring.comparison import Comparison, Representatives
@@ -181,7 +182,7 @@ class Searched(Protocol):
     """Representatives among which was searched; see :class:`Representatives`."""
 
     @property
-    def rows(self) -> NDArray[np.int64]:
+    def rows(self) -> NDArray[np.integer]:
         """The row of each among all images, by rank."""
         ...
 
@@ -215,15 +216,22 @@ class Nearest:
         The nearest of each, and the pairs within a radius.
     """
 
-    order: NDArray[np.int64]
-    representative: NDArray[np.int64]
+    order: NDArray[np.integer]
+    representative: NDArray[np.integer]
     search: Searched
     found: Comparison
 
     @property
-    def rows(self) -> NDArray[np.int64]:
+    def rows(self) -> NDArray[np.integer]:
         """The row of each representative."""
         return self.search.rows
+
+    @cached_property
+    def of_row(self) -> NDArray[np.int32]:
+        """(n,), the number of the representative of each image, by row."""
+        of_row = np.empty(len(self.order), np.int32)
+        of_row[self.order] = self.representative
+        return of_row
 
 
 def find_nearest(
@@ -284,7 +292,7 @@ def score_images(
     near: float,
     gamma: float,
     confirmed: ConfirmedPairs | None = None,
-    rank: NDArray[np.int64] | None = None,
+    rank: NDArray[np.integer] | None = None,
 ) -> pl.DataFrame:
     """Score images by the nearest of each, group the duplicates and suggest keepers.
 
@@ -298,8 +306,8 @@ def score_images(
         The pairs of representatives that were laid over each other. Only those that were confirmed
         are near-duplicates; the others are beyond the boundary, by their vectors.
     rank
-        (n,), different numbers by which images are ranked as keepers. Default: as they were in the
-        search. Exact copies must have the same order in both.
+        Different numbers by which representatives are ranked as keepers. Default: as they were in
+        the search. Exact copies have the order of the search.
 
     Returns
     -------
@@ -315,39 +323,41 @@ def score_images(
 
     # Rules 5 and 6: the best representative that is in no group becomes the keeper of a new one,
     # which all others within near of it join that are in none.
-    place = np.arange(len(nearest.order)) if rank is None else rank[nearest.order]
-    rows, of_row = np.empty_like(nearest.order), np.empty_like(nearest.order)
-    rows[place], of_row[place] = nearest.order, nearest.representative
+    rows, of_row = nearest.order, nearest.representative
+    if rank is not None:
+        order = np.argsort(rank[of_row], kind="stable")
+        rows, of_row = rows[order], of_row[order]
     # From here on `rows` are images, and `of_row` their representatives, in keeper order.
     _, first = np.unique(of_row, return_index=True)
+    first = first.astype(np.int32)
     leader = _leaders(search, found, confirmed, np.argsort(first), radius_of(near, gamma))
 
-    is_first = first[of_row] == np.arange(len(rows))
-    keeper = first[leader[of_row]]
-    keep = keeper == np.arange(len(rows))
-    grouped = _set_sizes(keeper) > 1
-    group_number = np.cumsum(grouped & keep)
-    score = np.where(is_first, scale(distance, gamma)[of_row], np.float32(0))
-    decided_by = np.where(is_first, np.append(first, -1)[closest[of_row]], first[of_row])
+    n = len(rows)
+    is_first, keeper = np.zeros(n, np.bool_), first[leader[of_row]]
+    is_first[first] = True
+    keep = keeper == np.arange(n, dtype=np.int32)
+    grouped = _are_shared(keeper)
+    number = np.cumsum(grouped & keep, dtype=np.int32)[keeper]
+    decided_by = np.where(is_first, np.append(first, np.int32(-1))[closest[of_row]], first[of_row])
     by_keeper_order = pl.DataFrame(
         {
-            "row": rows,
-            "uniqueness": score,
-            "exact": _set_sizes(of_row) > 1,
-            "near": score <= np.float32(near),
+            "uniqueness": np.where(is_first, scale(distance, gamma)[of_row], np.float32(0)),
+            "exact": _are_shared(of_row),
             "grouped": grouped,
-            "group": group_number[keeper],
+            "group": number,
             "keep": keep,
             "compared": decided_by >= 0,
-            "nearest": rows[decided_by],
-            "distance": np.where(is_first, distance[of_row], 0.0).astype(np.float32),
+            "nearest": rows[decided_by].astype(np.uint32),
+            "distance": np.where(is_first, distance.astype(np.float32)[of_row], np.float32(0)),
         }
     )
-    return by_keeper_order.sort("row").select(
+    place = np.empty(n, np.int32)
+    place[rows] = np.arange(n, dtype=np.int32)
+    return by_keeper_order[place].select(
         "uniqueness",
         kind=pl.when("exact")
         .then(pl.lit("exact"))
-        .when("near")
+        .when(pl.col("uniqueness") <= pl.lit(near, pl.Float32))
         .then(pl.lit("near"))
         .otherwise(pl.lit("unique"))
         .cast(KIND),
@@ -369,9 +379,10 @@ def _leaders(
     if confirmed is None:
         return search.greedy_groups(found)
     if radius < confirmed.boundary:
-        return group_greedily(
-            order.tolist(), len(order), lambda item: confirmed.within(item, radius)
-        )
+        place = np.empty(len(order), np.int32)
+        place[order] = np.arange(len(order))
+        pairs = place[confirmed.pairs(radius)]
+        return order[greedy_groups_of_pairs(len(order), pairs)[place]]
     return search.greedy_groups_with(radius, order, confirmed)
 
 
@@ -424,9 +435,10 @@ def _keeper_order(rank: ArrayLike | None, n: int) -> NDArray[np.int64]:
     return np.argsort(ranks, kind="stable")
 
 
-def _set_sizes(label: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return, for each row, how many rows share its label."""
-    return np.bincount(label, minlength=len(label))[label]
+def _are_shared(label: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Tell of each row whether another one has its label."""
+    shared: NDArray[np.bool_] = (np.bincount(label, minlength=len(label)) > 1)[label]
+    return shared
 
 
 def _as_list(values: Any) -> list[Any]:
