@@ -7,8 +7,9 @@ boundary or other keeper rules does only what is new.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ from dedup_widgets.scale.copies import by_shard, read_copies, texts
 from dedup_widgets.scale.found import Pictures, fold
 from dedup_widgets.scale.jobs import Engine, Here, Runner
 from dedup_widgets.scale.looks import Looks
-from dedup_widgets.scale.manifest import FILE, SHARD_FILES, Manifest
+from dedup_widgets.scale.manifest import FILE, SHARD_FILES, Manifest, keys_of
 from dedup_widgets.scale.parts import ORDER, PICTURE, Run
 from dedup_widgets.scale.shards import (
     AGAIN,
@@ -120,7 +121,7 @@ def score_over(
     with (engine or Here(task.workers)).started() as runner:
         if runner.is_elsewhere:
             model = replace(model, key=_key_elsewhere(work, runner, replace(model, key="")))
-        shards, place = _described(work, runner, model, _listed(task), progress, sizes)
+        shards, place = _described(task, work, runner, model, progress, sizes)
         return _scored(task, work, runner, embedder, shards, place, progress, sizes)
 
 
@@ -134,28 +135,30 @@ def _key_elsewhere(work: Work, runner: Runner, model: Model) -> str:
     return work.read(file).decode()
 
 
-def _listed(task: ScoringTask) -> pl.DataFrame:
-    """Look all files up, and return what is known of them."""
+def _listed(task: ScoringTask) -> Iterator[pl.DataFrame]:
+    """Look all files up, and yield what is known of them, some at a time."""
     files = Files(source_for, task.inputs.entries)
-    pieces = []
-    for start in range(0, len(task.paths), _FILES_AT_A_TIME):
-        paths = [absolute(path) for path in task.paths[start : start + _FILES_AT_A_TIME]]
+    for paths in _paths(task):
         found = [
             (path, 0, "") if isinstance(entry, ImageError) else (path, entry.size, entry.version)
             for path, entry in zip(paths, files.look_up(paths), strict=True)
         ]
-        pieces.append(pl.DataFrame(found, schema=FILE, orient="row"))
-    return pl.concat([pl.DataFrame(schema=FILE), *pieces])
+        yield pl.DataFrame(found, schema=FILE, orient="row")
+
+
+def _paths(task: ScoringTask) -> Iterator[list[str]]:
+    for start in range(0, len(task.paths), _FILES_AT_A_TIME):
+        yield [absolute(path) for path in task.paths[start : start + _FILES_AT_A_TIME]]
 
 
 # Describing
 
 
 def _described(
+    task: ScoringTask,
     work: Work,
     runner: Runner,
     model: Model,
-    listed: pl.DataFrame,
     progress: Progress,
     sizes: Sizes,
 ) -> tuple[list[tuple[str, int]], pl.DataFrame]:
@@ -167,42 +170,44 @@ def _described(
         Name and round of the shards that have files of this run; and ``shard``, a number of these,
         ``at``, the place in it, and ``order``, the place in the list, ascending by the first two.
     """
-    how = named(model.key, model.decoder, PERCEPTUAL_KEY)
-    manifest = Manifest.read(work, how)
-    names = work.names(AGAIN)
-    of_how = {f"{name}.parquet" for name in manifest.files["shard"].unique()}
-    again = [
-        work.read_table(f"{AGAIN}/{name}").with_columns(
-            shard=pl.lit(name.partition(".")[0], pl.Categorical())
-        )
-        for name in sorted(names & of_how)
-    ]
-    schema: dict[str, Any] = {"path": pl.String, "shard": pl.Categorical()}
-    unread = pl.concat([pl.DataFrame(schema=schema), *again])
-    unread = unread.join(manifest.current, on=["path", "shard"], how="semi").select("path")
-    once = (
-        listed
-        if listed["path"].n_unique() == len(listed)
-        else listed.unique("path", maintain_order=True)
-    )
-    manifest = manifest.with_listed(once, unread, sizes.shard_files)
+    manifest = Manifest.read(work, named(model.key, model.decoder, PERCEPTUAL_KEY))
+    keys = np.concatenate([keys_of([]), *map(keys_of, _paths(task))])
+    again = _to_read_again(work, manifest)
+    manifest = manifest.with_listed(keys, partial(_listed, task), again, sizes.shard_files)
     shared = runner.share(model)
     while True:
-        current = _of_run(listed, manifest.current)
-        wanted = current["shard"].unique(maintain_order=True)
+        entries = manifest.find(keys)
+        shard = manifest.shard_of(entries)
         done = work.names(FOLDER)
-        missing = wanted.filter([f"{name}.parquet" not in done for name in wanted])
-        if not len(missing):
+        wanted = np.unique(shard)
+        names = [manifest.shards[number][0] for number in wanted]
+        missing = [name for name in names if f"{name}.parquet" not in done]
+        if not missing:
             break
         manifest = _describe(work, runner, shared, manifest, missing, progress)
-    return _placed(listed, current)
+    # Halves of a shard belong to the round in which it came in.
+    rounds = np.array([manifest.shards[number][1] for number in wanted], np.int64)
+    by_round = wanted[np.argsort(rounds, kind="stable")]
+    number = np.zeros(len(manifest.shards), np.int32)
+    number[by_round] = np.arange(len(by_round))
+    at = entries - manifest.starts[shard].astype(np.int32)
+    place = pl.DataFrame(
+        {"order": np.arange(len(keys), dtype=np.uint32), "at": at, "shard": number[shard]},
+        schema_overrides={"at": pl.UInt32, "shard": pl.UInt32},
+    )
+    shards = [manifest.shards[number] for number in by_round]
+    return shards, place.sort("shard", "at", "order")
 
 
-def _of_run(listed: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
-    """Return what the manifest has of the files of a run."""
-    if current["path"].equals(listed["path"]):
-        return current
-    return current.join(listed.select("path"), on="path", how="semi")
+def _to_read_again(work: Work, manifest: Manifest) -> NDArray[np.bool_]:
+    """Return which entries are to be read again: they could not be read for now."""
+    again = np.zeros(len(manifest.keys), np.bool_)
+    names = work.names(AGAIN)
+    for number, (shard, _) in enumerate(manifest.shards):
+        if (file := f"{shard}.parquet") in names:
+            entries = manifest.find(keys_of(work.read_table(f"{AGAIN}/{file}")["path"]))
+            again[entries[manifest.shard_of(entries) == number]] = True
+    return again
 
 
 def _describe(
@@ -210,46 +215,23 @@ def _describe(
     runner: Runner,
     model: Any,
     manifest: Manifest,
-    missing: pl.Series,
+    missing: Sequence[str],
     progress: Progress,
 ) -> Manifest:
     """Describe the shards that are missing; those that end their workers are halved."""
-    files = manifest.files.filter(pl.col("shard").is_in(missing.to_list()))
-    by_name = {
-        str(name): part.select(*FILE)
-        for (name,), part in files.group_by("shard", maintain_order=True)
-    }
-    jobs = ((work, name, part, model, runner.cores) for name, part in by_name.items())
-    with steps(len(files), "Reading and embedding", progress) as report:
+    jobs = ((work, name, manifest.files(name), model, runner.cores) for name in missing)
+    halved = manifest
+    with steps(manifest.count(missing), "Reading and embedding", progress) as report:
         for job, is_done in runner.run(describe_shard, jobs, "reading and embedding"):
             _, name, part, *_ = job
             if is_done:
                 report(len(part))
             elif len(part) > 1:
-                manifest = manifest.with_halves(name)
+                halved = halved.with_halves(name)
             else:
                 write_lost(work, name, part)
                 report(1)
-    return manifest
-
-
-def _placed(
-    listed: pl.DataFrame, current: pl.DataFrame
-) -> tuple[list[tuple[str, int]], pl.DataFrame]:
-    # Halves of a shard belong to the round in which it came in.
-    shards = current.select("shard", "round").unique("shard", maintain_order=True)
-    shards = shards.sort("round", maintain_order=True).with_row_index("number")
-    if current["path"].equals(listed["path"]):
-        files = current.select("shard", "at").with_row_index("order")
-    else:
-        files = listed.select("path").with_row_index("order")
-        files = files.join(current.select("path", "shard", "at"), on="path")
-    place = (
-        files.join(shards.select("shard", "number"), on="shard")
-        .select("order", "at", shard="number")
-        .sort("shard", "at", "order")
-    )
-    return list(shards.select("shard", "round").iter_rows()), place
+    return halved
 
 
 # Scoring
