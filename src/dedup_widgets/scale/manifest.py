@@ -18,6 +18,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from dedup_widgets.neighbors.pair_list import Table
+from dedup_widgets.neighbors.vectors import parts
 from dedup_widgets.scale.work import Work, named
 
 SHARD_FILES = 8192
@@ -32,6 +34,10 @@ FILE = {"path": pl.String, "size": pl.UInt64, "version": pl.String}
 _SHARD: dict[str, Any] = {"shard": pl.String, "round": pl.UInt32}
 
 _KEY = np.dtype("S16")
+
+
+_AT_A_TIME = 65_536
+"""Files that are looked up at a time, to bound memory."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +72,14 @@ class Manifest:
         names = sorted(work.names(f"{_FOLDER}/{how}"))
         tables = [_generation(work, f"{_FOLDER}/{how}/{name}") for name in names]
         shards = list(pl.concat([pl.DataFrame(schema=_SHARD), *tables]).iter_rows())
-        digests = [_digests(_read_list(work, name)) for name, _ in shards]
-        keys = np.concatenate([np.empty(0, _KEY), *(it[0] for it in digests)])
-        states = np.concatenate([np.empty(0, np.uint64), *(it[1] for it in digests)])
-        starts = np.cumsum([0, *(len(it[0]) for it in digests)])
+        counts: list[int] = []
+        table = Table(_KEY, np.uint64)
+        for name, _ in shards:
+            files = _read_list(work, name)
+            table.append(keys_of(files["path"]), _states(files))
+            counts.append(len(files))
+        keys, states = table.columns()
+        starts = np.cumsum([0, *counts])
         return cls(work, how, shards, len(names), starts, keys, states)
 
     def find(self, keys: NDArray[np.bytes_]) -> NDArray[np.int32]:
@@ -78,14 +88,16 @@ class Manifest:
             return np.full(len(keys), -1, np.int32)
         order = np.argsort(self.keys, kind="stable").astype(np.int32)
         in_order = self.keys[order]
-        place = np.searchsorted(in_order, keys, "right").astype(np.int32) - 1
-        found = order[place]
-        found[in_order[place] != keys] = -1
+        found = np.empty(len(keys), np.int32)
+        for part in parts(len(keys), _AT_A_TIME):
+            place = np.searchsorted(in_order, keys[part], "right") - 1
+            found[part] = np.where(in_order[place] == keys[part], order[place], -1)
         return found
 
     def shard_of(self, entries: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return the number of the shard of each entry."""
-        return (np.searchsorted(self.starts, entries, "right") - 1).astype(np.int32)
+        starts = self.starts.astype(np.int32)
+        return np.searchsorted(starts, entries, "right").astype(np.int32) - np.int32(1)
 
     def count(self, names: Sequence[str]) -> int:
         """Return how many files some shards have."""
@@ -116,12 +128,12 @@ class Manifest:
         shard_files
             Files of a new shard.
         """
+        is_first = np.zeros(len(keys), np.bool_)
+        is_first[np.unique(keys, return_index=True)[1]] = True
         known = self.find(keys)
         again, states = np.append(again, True), np.append(self.states, np.uint64(0))
         # What is read again has the name of a shard that is there but for this.
         attempt = self.generations if again[known[known >= 0]].any() else 0
-        is_first = np.zeros(len(keys), np.bool_)
-        is_first[np.unique(keys, return_index=True)[1]] = True
         names: list[str] = []
         start, new = 0, pl.DataFrame(schema=FILE)
         for part in listed():
@@ -169,22 +181,18 @@ class Manifest:
 
 def keys_of(paths: Iterable[str]) -> NDArray[np.bytes_]:
     """Return digests of paths."""
-    digests = [_digest(path.encode("utf-8", "surrogateescape"), 16) for path in paths]
-    return np.frombuffer(b"".join(digests), _KEY)
+    digests = (_digest(path.encode("utf-8", "surrogateescape"), 16) for path in paths)
+    return np.fromiter(digests, _KEY)
 
 
 def _states(files: pl.DataFrame) -> NDArray[np.uint64]:
     both = files.select("size", "version").iter_rows()
-    digests = [_digest(f"{size} {version}".encode(), 8) for size, version in both]
-    return np.frombuffer(b"".join(digests), np.uint64)
+    digests = (_digest(f"{size} {version}".encode(), 8) for size, version in both)
+    return np.fromiter(digests, "S8").view(np.uint64)
 
 
 def _digest(data: bytes, size: int) -> bytes:
     return blake2b(data, digest_size=size).digest()
-
-
-def _digests(files: pl.DataFrame) -> tuple[NDArray[np.bytes_], NDArray[np.uint64]]:
-    return keys_of(files["path"]), _states(files)
 
 
 def _list(shard: str) -> str:

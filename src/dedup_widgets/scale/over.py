@@ -171,7 +171,7 @@ def _described(
         ``at``, the place in it, and ``order``, the place in the list, ascending by the first two.
     """
     manifest = Manifest.read(work, named(model.key, model.decoder, PERCEPTUAL_KEY))
-    keys = np.concatenate([keys_of([]), *map(keys_of, _paths(task))])
+    keys = keys_of(path for paths in _paths(task) for path in paths)
     again = _to_read_again(work, manifest)
     manifest = manifest.with_listed(keys, partial(_listed, task), again, sizes.shard_files)
     shared = runner.share(model)
@@ -278,7 +278,7 @@ def _scored(
     names = [name for name, _ in shards]
     copies = read_copies(work, names, place)
     readable = copies.is_readable
-    seen = place.filter(readable)
+    seen = place if readable.all() else place.filter(readable)
     number, order, kept, ranking = _ranked(task, work, names, seen, copies.of_row)
     blocks = cut_blocks(work, copies.place, shards, sizes.block_pictures)
     reach = Reach(
@@ -329,7 +329,8 @@ def _ranked(
         them can be seen, and how evidence ranks them.
     """
     facts = _facts_to_rank(task, work, shards, place, of_row)
-    ranking = keepers.Ranking(facts, task.rules)
+    of_task = place["order"].to_numpy()
+    ranking = keepers.Ranking(facts, task.rules, lambda rows: task.paths_of(of_task[rows]))
     order = np.empty(len(facts), np.int32)
     order[ranking.ranks()] = np.arange(len(facts), dtype=np.int32)
     pictures, best = np.unique(of_row[order], return_index=True)
@@ -358,9 +359,7 @@ def _facts_to_rank(
     parts = [read_facts(work, shards[shard], columns)[at] for shard, at in by_shard(place)]
     facts = pl.concat([known.select(columns), *parts])
     del parts
-    paths = task.paths
     facts = pl.DataFrame([it.rechunk() for it in facts.iter_columns()]).with_columns(
-        pl.Series("path", [paths[row] for row in order], pl.String),
         pl.Series("fingerprint", of_row),
         *(pl.lit(None, it).alias(name) for name, it in types(*keepers.OF_EVIDENCE).items()),
     )
@@ -427,12 +426,10 @@ def _write(
     for shard, at in by_shard(place):
         part = slice(start, start + len(at))
         order = place["order"][part]
-        paths = pl.Series("path", [task.paths[row] for row in order], pl.String)
-        facts = read_facts(work, shards[shard])[at].with_columns(paths)
+        facts = read_facts(work, shards[shard])[at].with_columns(path=task.paths_of(order))
         count = int(readable[part].sum())
         own = told.part(slice(first, first + count))
-        nearest = [None if row is None else task.paths[row] for row in seen.gather(own["nearest"])]
-        own = own.with_columns(pl.Series("nearest", nearest, pl.String))
+        own = own.with_columns(nearest=task.paths_of(seen.gather(own["nearest"])))
         table = task.with_given(laid_out(facts, own, made), None if given is None else given[order])
         dimensions = max(dimensions, facts["dimensions"][0])
         table = table.with_columns(order.alias(ORDER), facts["picture"].alias(PICTURE))

@@ -7,7 +7,7 @@ copies decides.
 
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -406,16 +406,25 @@ class Ranking:
     ----------
     facts, rules
         As :func:`rank` takes them.
+    paths
+        Returns the paths of some rows, where they are not among the facts: texts of a million rows
+        take more memory than all else.
     """
 
-    def __init__(self, facts: pl.DataFrame, rules: Sequence[str | Rule] = DEFAULT) -> None:
+    def __init__(
+        self,
+        facts: pl.DataFrame,
+        rules: Sequence[str | Rule] = DEFAULT,
+        paths: "Callable[[NDArray[np.integer]], pl.Series] | None" = None,
+    ) -> None:
         # Which of two pictures was taken first nobody can tell by the clocks on two walls.
         facts = in_utc(facts)
         if "shot" not in facts.columns:  # where no picture has further parts
             facts = facts.with_columns(shot=None)
-        self._facts, self._rules = facts, _resolve(facts, rules)
+        self._facts, self._paths = facts, paths
+        self._rules = _resolve(self._rows(slice(0)), rules)
         self._known: dict[int, pl.Series] = {}
-        values = _evaluated(self._rules, _to_check(facts, self._rules))
+        values = _evaluated(self._rules, self._to_check())
         for rule, value in zip(self._rules, values, strict=True):
             if value.dtype.is_nested() or value.dtype == pl.Object:
                 raise InputError(
@@ -432,6 +441,24 @@ class Ranking:
         self._place = np.zeros(len(facts), np.int32)
         self._best_copy[best_first] = best_first[starts]
         self._place[best_first] = np.arange(len(best_first)) - starts
+
+    def _rows(
+        self, rows: NDArray[np.integer] | slice, names: Iterable[str] | None = None
+    ) -> pl.DataFrame:
+        """Return some rows of some columns, by default of all."""
+        wanted = self._facts.columns if names is None else list(names)
+        if self._paths is None or (names is not None and "path" not in wanted):
+            return rows_of(self._facts, rows, wanted)
+        numbers = np.arange(len(self._facts))[rows] if isinstance(rows, slice) else rows
+        its = rows_of(self._facts, numbers, [name for name in wanted if name != "path"])
+        return pl.DataFrame([*its, self._paths(numbers).alias("path")])
+
+    def _to_check(self) -> pl.DataFrame:
+        """Return the rows that show whether rules can be applied: none, if types alone do."""
+        needed = {name for rule in self._rules for name in rule.value.meta.root_names()}
+        texts = needed - {"path", "fingerprint", "shot"}
+        has_text = any(self._facts.schema[name] == pl.String for name in texts)
+        return self._rows(slice(None) if has_text else slice(0), sorted(needed))
 
     @cached_property
     def _of_pictures(self) -> NDArray[np.int32]:
@@ -467,7 +494,7 @@ class Ranking:
             names |= looked_at - set(OF_EVIDENCE)
             known = []
         keys.append(self._tied(rows, known, place))
-        return PictureRanking(keys, rows_of(self._facts, rows, sorted(names)))
+        return PictureRanking(keys, self._rows(rows, sorted(names)))
 
     def _tied(
         self, rows: NDArray[np.int32], rules: Sequence[int], place: NDArray[np.int32]
@@ -513,7 +540,7 @@ class Ranking:
         numbers = [i for i, rule in enumerate(self._rules) if _is_row_by_row(rule)]
         rules = [self._rules[i] for i in numbers]
         names = dict.fromkeys(name for rule in rules for name in rule.value.meta.root_names())
-        values = _evaluated(rules, rows_of(self._facts, rows, names))
+        values = _evaluated(rules, self._rows(rows, names))
         known = dict(zip(numbers, values, strict=True))
         return pl.DataFrame(
             [
@@ -565,14 +592,14 @@ class Ranking:
         if _is_row_by_row(rule):
             names = list(dict.fromkeys(rule.value.meta.root_names()))
             parts = [
-                _evaluated([rule], rows_of(self._facts, rows[start:end], names))[0]
+                _evaluated([rule], self._rows(rows[start:end], names))[0]
                 for start, end in pairwise([*range(0, len(rows), _ROWS_AT_A_TIME), len(rows)])
             ]
-            return pl.concat(parts or _evaluated([rule], self._facts.clear()))
+            return pl.concat(parts or _evaluated([rule], self._rows(slice(0))))
         if number not in self._known:
             if rule is _PLAIN_COPY:
                 copied = np.flatnonzero(self._is_copied)
-                some = rows_of(self._facts, copied, ["path", "fingerprint"]).with_columns(
+                some = self._rows(copied, ["path", "fingerprint"]).with_columns(
                     name=stem(pl.col("path"))
                 )
                 none = pl.Series([None], dtype=pl.Boolean).new_from_index(0, len(self._facts))
@@ -581,7 +608,8 @@ class Ranking:
                 values = some.select(is_plain).to_series()
                 self._known[number] = scattered(none, copied, values)
             else:
-                (self._known[number],) = _evaluated([rule], self._facts)
+                names = sorted(set(rule.value.meta.root_names()))
+                (self._known[number],) = _evaluated([rule], self._rows(slice(None), names))
         return self._known[number].gather(rows)
 
 
@@ -681,13 +709,6 @@ def _by_date(facts: pl.DataFrame, name: str) -> Rule:
 
 def _is_row_by_row(rule: Rule) -> bool:
     return any(rule is known for known in _ROW_BY_ROW)
-
-
-def _to_check(facts: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
-    """Return the rows that show whether rules can be applied: none, if the types alone do."""
-    needed = {name for rule in rules for name in rule.value.meta.root_names()}
-    texts = needed - {"path", "fingerprint", "shot"}
-    return facts if any(facts.schema[name] == pl.String for name in texts) else facts.clear()
 
 
 def _first_copies(facts: pl.DataFrame) -> NDArray[np.int32]:

@@ -26,6 +26,10 @@ from dedup_widgets.neighbors.search import Method, check_method
 from dedup_widgets.neighbors.vectors import Vectors, first_equal
 from dedup_widgets.scoring.comparison import Comparison, Representatives
 
+_EXACT, _NEAR, _UNIQUE = map(np.uint8, range(3))
+"""The kinds by their numbers."""
+
+
 SAME = 1e-5
 """Cosine distance within which vectors without fingerprints count as identical."""
 
@@ -323,49 +327,37 @@ def score_images(
 
     # Rules 5 and 6: the best representative that is in no group becomes the keeper of a new one,
     # which all others within near of it join that are in none.
-    rows, of_row = nearest.order, nearest.representative
-    if rank is not None:
-        order = np.argsort(rank[of_row], kind="stable")
-        rows, of_row = rows[order], of_row[order]
-    # From here on `rows` are images, and `of_row` their representatives, in keeper order.
-    _, first = np.unique(of_row, return_index=True)
-    first = first.astype(np.int32)
-    leader = _leaders(search, found, confirmed, np.argsort(first), radius_of(near, gamma))
+    n = len(nearest.rows)
+    order = np.arange(n) if rank is None else np.argsort(rank)
+    leader = _leaders(search, found, confirmed, order, radius_of(near, gamma))
+    is_leader = leader == np.arange(n)
+    of_row, best = nearest.of_row, nearest.rows.astype(np.int32)
+    leads_others = is_leader & (np.bincount(leader[of_row], minlength=n) > 1)
+    number = np.zeros(n, np.uint32)
+    number[order[leads_others[order]]] = np.arange(leads_others.sum()) + 1
 
-    n = len(rows)
-    is_first, keeper = np.zeros(n, np.bool_), first[leader[of_row]]
-    is_first[first] = True
-    keep = keeper == np.arange(n, dtype=np.int32)
-    grouped = _are_shared(keeper)
-    number = np.cumsum(grouped & keep, dtype=np.int32)[keeper]
-    decided_by = np.where(is_first, np.append(first, np.int32(-1))[closest[of_row]], first[of_row])
-    by_keeper_order = pl.DataFrame(
+    is_best = np.zeros(len(of_row), np.bool_)
+    is_best[best] = True
+    decided_by = np.where(is_best, np.append(best, np.int32(-1))[closest][of_row], best[of_row])
+    is_alone, is_compared = (number[leader] == 0)[of_row], decided_by >= 0
+    score = np.where(is_best, scale(distance, gamma)[of_row], np.float32(0))
+    kind = np.where(score <= np.float32(near), _NEAR, _UNIQUE)
+    kind[_are_shared(of_row)] = _EXACT
+    apart = np.where(is_best, distance.astype(np.float32)[of_row], np.float32(0))
+    return pl.DataFrame(
         {
-            "uniqueness": np.where(is_first, scale(distance, gamma)[of_row], np.float32(0)),
-            "exact": _are_shared(of_row),
-            "grouped": grouped,
-            "group": number,
-            "keep": keep,
-            "compared": decided_by >= 0,
-            "nearest": rows[decided_by].astype(np.uint32),
-            "distance": np.where(is_first, distance.astype(np.float32)[of_row], np.float32(0)),
+            "uniqueness": score,
+            "kind": pl.Series(kind).cat.to(KIND),
+            "group": _null_where(is_alone, number[leader][of_row]),
+            "keep": is_best & is_leader[of_row],
+            "nearest": _null_where(~is_compared, decided_by.astype(np.uint32)),
+            "distance": _null_where(~is_compared, apart),
         }
     )
-    place = np.empty(n, np.int32)
-    place[rows] = np.arange(n, dtype=np.int32)
-    return by_keeper_order[place].select(
-        "uniqueness",
-        kind=pl.when("exact")
-        .then(pl.lit("exact"))
-        .when(pl.col("uniqueness") <= pl.lit(near, pl.Float32))
-        .then(pl.lit("near"))
-        .otherwise(pl.lit("unique"))
-        .cast(KIND),
-        group=pl.when("grouped").then("group").cast(pl.UInt32),
-        keep="keep",
-        nearest=pl.when("compared").then("nearest").cast(pl.UInt32),
-        distance=pl.when("compared").then("distance"),
-    )
+
+
+def _null_where(is_null: NDArray[np.bool_], values: NDArray[Any]) -> pl.Series:
+    return pl.Series(values).set(pl.Series(is_null), None)
 
 
 def _leaders(
