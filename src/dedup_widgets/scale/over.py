@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,6 @@ from dedup_widgets.errors import EngineError, ImageError, InputError
 from dedup_widgets.frame.annotations import NAME as ANNOTATIONS
 from dedup_widgets.frame.provenance import Provenance
 from dedup_widgets.frame.scale import gamma_of, radius_of
-from dedup_widgets.frame.schema import types
 from dedup_widgets.images.fetching import Files
 from dedup_widgets.images.source import source_for
 from dedup_widgets.models.base import Embedder
@@ -39,6 +40,7 @@ from dedup_widgets.scale.blocks import (
     tiles,
 )
 from dedup_widgets.scale.copies import by_shard, read_copies, texts
+from dedup_widgets.scale.facts import Facts
 from dedup_widgets.scale.found import Pictures, fold
 from dedup_widgets.scale.jobs import Engine, Here, Runner
 from dedup_widgets.scale.looks import Looks
@@ -237,6 +239,10 @@ def _describe(
 # Scoring
 
 
+_KEPT_ELSEWHERE = {"path", "fingerprint", *keepers.OF_EVIDENCE}
+"""Columns that keeper rules look at and facts of shards do not have, or in another form."""
+
+
 @dataclass(frozen=True)
 class _Told:
     """What is told of the rows that are readable.
@@ -328,43 +334,45 @@ def _ranked(
         The rank of each picture; the rows, the best first; and by the ranks of pictures, which of
         them can be seen, and how evidence ranks them.
     """
-    facts = _facts_to_rank(task, work, shards, place, of_row)
-    of_task = place["order"].to_numpy()
-    ranking = keepers.Ranking(facts, task.rules, lambda rows: task.paths_of(of_task[rows]))
-    order = np.empty(len(facts), np.int32)
-    order[ranking.ranks()] = np.arange(len(facts), dtype=np.int32)
-    pictures, best = np.unique(of_row[order], return_index=True)
-    number = np.empty(len(pictures), np.int32)
-    best.sort()
-    rows = order[best]
-    number[of_row[rows]] = np.arange(len(rows))
-    kept = can_be_seen(facts["frames"].gather(rows))
-    return number, order, kept, ranking.of_pictures(rows)
-
-
-def _facts_to_rank(
-    task: ScoringTask,
-    work: Work,
-    shards: Sequence[str],
-    place: pl.DataFrame,
-    of_row: NDArray[np.int32],
-) -> pl.DataFrame:
-    """Return what keeper rules look at of some rows, with the numbers of their pictures."""
-    given, order = task.given, place["order"]
+    given, in_list = task.given, place["order"].to_numpy()
     known = facts_of([], [])
-    needed = keepers.looked_at(known if given is None else known.hstack(given.clear()), task.rules)
-    needed |= {"frames"}
-    own = {"path", "fingerprint", *keepers.OF_EVIDENCE}
-    columns = [name for name in known.columns if name in needed - own]
-    parts = [read_facts(work, shards[shard], columns)[at] for shard, at in by_shard(place)]
-    facts = pl.concat([known.select(columns), *parts])
-    del parts
-    facts = pl.DataFrame([it.rechunk() for it in facts.iter_columns()]).with_columns(
-        pl.Series("fingerprint", of_row),
-        *(pl.lit(None, it).alias(name) for name, it in types(*keepers.OF_EVIDENCE).items()),
-    )
-    ranked = [] if given is None else [given[it].gather(order) for it in needed & {*given.columns}]
-    return facts.hstack(ranked)
+    types = known if given is None else known.hstack(given.clear())
+    needed = keepers.looked_at(types, task.rules) | {"utc_offset"}
+    columns = [name for name in known.columns if name in needed - _KEPT_ELSEWHERE]
+    whole: list[NDArray[np.bool_]] = [np.empty(0, np.bool_)]
+
+    def parts() -> Iterator[pl.DataFrame]:
+        for shard, at in by_shard(place):
+            part = read_facts(work, shards[shard], {*columns, "frames"})[at]
+            whole.append(can_be_seen(part["frames"]))
+            yield part.select(columns)
+
+    def others(rows: NDArray[np.integer], names: Sequence[str]) -> pl.DataFrame:
+        found = {"fingerprint": pl.Series(of_row[rows])}
+        if "path" in names:
+            found["path"] = task.paths_of(in_list[rows])
+        for name in names:
+            if given is not None and name in given.columns:
+                found[name] = given[name].gather(in_list[rows])
+        nothing = {
+            name: pl.repeat(None, len(rows), dtype=types.schema.get(name, pl.Null), eager=True)
+            for name in set(names) - found.keys()
+        }
+        return pl.DataFrame(found | nothing).select(names)
+
+    types = types.with_columns(fingerprint=pl.Series(of_row[:0]))
+    if "shot" not in types.columns:
+        types = types.with_columns(shot=pl.lit(None))
+    with TemporaryDirectory() as folder:
+        ranking = keepers.Ranking(Facts(Path(folder), parts(), others, types), task.rules)
+        order = np.empty(len(of_row), np.int32)
+        order[ranking.ranks()] = np.arange(len(of_row), dtype=np.int32)
+        pictures, best = np.unique(of_row[order], return_index=True)
+        best.sort()
+        rows = order[best]
+        number = np.empty(len(pictures), np.int32)
+        number[of_row[rows]] = np.arange(len(rows))
+        return number, order, np.concatenate(whole)[rows], ranking.of_pictures(rows)
 
 
 def _compare(

@@ -7,11 +7,11 @@ copies decides.
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import polars as pl
@@ -397,6 +397,40 @@ def decided_by(
     return Ranking(facts, rules).decided_by(keepers, others)
 
 
+class FactsOfRows(Protocol):
+    """Facts of n images, of which some rows are asked for at a time."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def types(self) -> pl.DataFrame:
+        """All columns, without rows."""
+        ...
+
+    def rows(self, rows: NDArray[np.integer], names: Iterable[str]) -> pl.DataFrame:
+        """Return some columns of some rows."""
+        ...
+
+
+class _Held:
+    """Facts that are held in memory."""
+
+    def __init__(self, facts: pl.DataFrame) -> None:
+        # Which of two pictures was taken first nobody can tell by the clocks on two walls.
+        facts = in_utc(facts)
+        if "shot" not in facts.columns:  # where no picture has further parts
+            facts = facts.with_columns(shot=None)
+        self._facts, self.types = facts, facts.clear()
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+    def rows(self, rows: NDArray[np.integer], names: Iterable[str]) -> pl.DataFrame:
+        return rows_of(self._facts, rows, names)
+
+
 class Ranking:
     """What keeper rules say of images: :func:`rank` and :func:`decided_by`.
 
@@ -405,24 +439,14 @@ class Ranking:
     Parameters
     ----------
     facts, rules
-        As :func:`rank` takes them.
-    paths
-        Returns the paths of some rows, where they are not among the facts: texts of a million rows
-        take more memory than all else.
+        As :func:`rank` takes them; or facts of which some rows are asked for at a time.
     """
 
     def __init__(
-        self,
-        facts: pl.DataFrame,
-        rules: Sequence[str | Rule] = DEFAULT,
-        paths: "Callable[[NDArray[np.integer]], pl.Series] | None" = None,
+        self, facts: "pl.DataFrame | FactsOfRows", rules: Sequence[str | Rule] = DEFAULT
     ) -> None:
-        # Which of two pictures was taken first nobody can tell by the clocks on two walls.
-        facts = in_utc(facts)
-        if "shot" not in facts.columns:  # where no picture has further parts
-            facts = facts.with_columns(shot=None)
-        self._facts, self._paths = facts, paths
-        self._rules = _resolve(self._rows(slice(0)), rules)
+        self._facts = _Held(facts) if isinstance(facts, pl.DataFrame) else facts
+        self._rules = _resolve(self._facts.types, rules)
         self._known: dict[int, pl.Series] = {}
         values = _evaluated(self._rules, self._to_check())
         for rule, value in zip(self._rules, values, strict=True):
@@ -431,7 +455,7 @@ class Ranking:
                     f"the keeper rule {rule.about!r} compares {value.dtype}, which has no order; "
                     "choose a column of numbers, dates or text"
                 )
-        first = _first_copies(facts)
+        first = _first_copies(self._facts)
         self._is_copied = (np.bincount(first, minlength=len(facts)) > 1)[first]
         copied = np.flatnonzero(self._is_copied).astype(np.int32)
         copied = copied[np.argsort(first[copied], kind="stable")]
@@ -442,23 +466,14 @@ class Ranking:
         self._best_copy[best_first] = best_first[starts]
         self._place[best_first] = np.arange(len(best_first)) - starts
 
-    def _rows(
-        self, rows: NDArray[np.integer] | slice, names: Iterable[str] | None = None
-    ) -> pl.DataFrame:
-        """Return some rows of some columns, by default of all."""
-        wanted = self._facts.columns if names is None else list(names)
-        if self._paths is None or (names is not None and "path" not in wanted):
-            return rows_of(self._facts, rows, wanted)
-        numbers = np.arange(len(self._facts))[rows] if isinstance(rows, slice) else rows
-        its = rows_of(self._facts, numbers, [name for name in wanted if name != "path"])
-        return pl.DataFrame([*its, self._paths(numbers).alias("path")])
-
     def _to_check(self) -> pl.DataFrame:
         """Return the rows that show whether rules can be applied: none, if types alone do."""
         needed = {name for rule in self._rules for name in rule.value.meta.root_names()}
         texts = needed - {"path", "fingerprint", "shot"}
-        has_text = any(self._facts.schema[name] == pl.String for name in texts)
-        return self._rows(slice(None) if has_text else slice(0), sorted(needed))
+        types = self._facts.types
+        if all(types.schema[name] != pl.String for name in texts):
+            return types
+        return self._facts.rows(np.arange(len(self._facts)), sorted(needed))
 
     @cached_property
     def _of_pictures(self) -> NDArray[np.int32]:
@@ -494,7 +509,7 @@ class Ranking:
             names |= looked_at - set(OF_EVIDENCE)
             known = []
         keys.append(self._tied(rows, known, place))
-        return PictureRanking(keys, self._rows(rows, sorted(names)))
+        return PictureRanking(keys, self._facts.rows(rows, sorted(names)))
 
     def _tied(
         self, rows: NDArray[np.int32], rules: Sequence[int], place: NDArray[np.int32]
@@ -540,7 +555,7 @@ class Ranking:
         numbers = [i for i, rule in enumerate(self._rules) if _is_row_by_row(rule)]
         rules = [self._rules[i] for i in numbers]
         names = dict.fromkeys(name for rule in rules for name in rule.value.meta.root_names())
-        values = _evaluated(rules, self._rows(rows, names))
+        values = _evaluated(rules, self._facts.rows(rows, names))
         known = dict(zip(numbers, values, strict=True))
         return pl.DataFrame(
             [
@@ -591,15 +606,19 @@ class Ranking:
         rule = self._rules[number]
         if _is_row_by_row(rule):
             names = list(dict.fromkeys(rule.value.meta.root_names()))
+            # In the order of rows, for where they are not in memory those nearby come together.
+            order = np.argsort(rows, kind="stable")
             parts = [
-                _evaluated([rule], self._rows(rows[start:end], names))[0]
+                _evaluated([rule], self._facts.rows(rows[order[start:end]], names))[0]
                 for start, end in pairwise([*range(0, len(rows), _ROWS_AT_A_TIME), len(rows)])
             ]
-            return pl.concat(parts or _evaluated([rule], self._rows(slice(0))))
+            place = np.empty(len(rows), np.int32)
+            place[order] = np.arange(len(rows), dtype=np.int32)
+            return pl.concat(parts, rechunk=True).gather(place)
         if number not in self._known:
             if rule is _PLAIN_COPY:
                 copied = np.flatnonzero(self._is_copied)
-                some = self._rows(copied, ["path", "fingerprint"]).with_columns(
+                some = self._facts.rows(copied, ["path", "fingerprint"]).with_columns(
                     name=stem(pl.col("path"))
                 )
                 none = pl.Series([None], dtype=pl.Boolean).new_from_index(0, len(self._facts))
@@ -609,7 +628,8 @@ class Ranking:
                 self._known[number] = scattered(none, copied, values)
             else:
                 names = sorted(set(rule.value.meta.root_names()))
-                (self._known[number],) = _evaluated([rule], self._rows(slice(None), names))
+                everything = self._facts.rows(np.arange(len(self._facts)), names)
+                (self._known[number],) = _evaluated([rule], everything)
         return self._known[number].gather(rows)
 
 
@@ -711,16 +731,20 @@ def _is_row_by_row(rule: Rule) -> bool:
     return any(rule is known for known in _ROW_BY_ROW)
 
 
-def _first_copies(facts: pl.DataFrame) -> NDArray[np.int32]:
+def _first_copies(facts: "FactsOfRows") -> NDArray[np.int32]:
     """Return for each row the first row of its fingerprint, (n,)."""
-    if "fingerprint" not in facts.columns:
-        return np.arange(len(facts), dtype=np.int32)
-    if (prints := facts["fingerprint"]).dtype.is_integer():
-        first = np.full(int(str(prints.max() or 0)) + 1, len(facts), np.int32)
-        np.minimum.at(first, prints.to_numpy(), np.arange(len(facts), dtype=np.int32))
-        of_row: NDArray[np.int32] = first[prints.to_numpy()]
+    rows = np.arange(len(facts), dtype=np.int32)
+    if "fingerprint" not in facts.types.columns:
+        return rows
+    if facts.types.schema["fingerprint"].is_integer():
+        numbers = facts.rows(rows, ["fingerprint"]).to_series().to_numpy()
+        first = np.full(numbers.max(initial=0) + 1, len(rows), np.int32)
+        np.minimum.at(first, numbers, rows)
+        of_row: NDArray[np.int32] = first[numbers]
         return of_row
-    pictures = facts.select(pl.coalesce(pl.col("fingerprint").cast(pl.String), "path"))
+    pictures = facts.rows(rows, ["fingerprint", "path"]).select(
+        pl.coalesce(pl.col("fingerprint").cast(pl.String), "path")
+    )
     return Lookup(pictures.to_series()).equals
 
 
