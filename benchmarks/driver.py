@@ -107,7 +107,7 @@ def compared(work, a, b, reach, device):
     )
 
 
-def looked(self, asked):
+def looked(self, pairs):
     """Find that each pair is one of copies."""
     found = msgspec.msgpack.encode(
         Evidence(
@@ -120,8 +120,9 @@ def looked(self, asked):
         )
     )
     # As many in a file as of a thousand pictures.
-    for table in asked.select("a", "b", found=pl.lit(found)).iter_slices(512):
-        self._work.write_table(f"{_FOLDER}/{named(*table['a'], *table['b'])}.parquet", table)
+    for _, table in self.named(pairs, 512):
+        name = named(*table["a"], *table["b"])
+        self._work.write_table(f"{_FOLDER}/{name}.parquet", table.with_columns(found=pl.lit(found)))
 
 
 if __name__ == "__main__":

@@ -141,8 +141,8 @@ class ConfirmedPairs:
         return found
 
     def decide(
-        self, nearest: NDArray[np.int64], distance: NDArray[np.float64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        self, nearest: NDArray[np.integer], distance: NDArray[np.float64]
+    ) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
         """Return the nearest of each picture and its distance, now that pairs were compared.
 
         Parameters

@@ -14,12 +14,14 @@ from dedup_widgets.alignment.comparable import comparable
 from dedup_widgets.alignment.confirm import RULES_VERSION, confirm
 from dedup_widgets.alignment.evidence import Evidence
 from dedup_widgets.errors import EngineError, StoreError
-from dedup_widgets.scale.copies import texts
+from dedup_widgets.neighbors.vectors import parts
+from dedup_widgets.scale.copies import Prints
 from dedup_widgets.scale.jobs import Job, Runner
 from dedup_widgets.scale.shards import read_looks
 from dedup_widgets.scale.work import Work, named
 from dedup_widgets.scoring.pair_evidence import FOUND, PairEvidence, as_columns
 from dedup_widgets.scoring.pictures import parts_of_pairs, read_evidence
+from dedup_widgets.scoring.verify import pairs_of
 
 _FOLDER = f"evidence/{RULES_VERSION}"
 
@@ -36,9 +38,9 @@ class Looks:
     Parameters
     ----------
     prints
-        Fingerprints of n pictures, as :func:`dedup_widgets.scale.copies.texts` takes them.
+        Fingerprints of those that are compared.
     shard, picture
-        (n,), in which shard each lies, by its number, and its number there.
+        (n,), of all pictures: in which shard each lies, by its number, and its number there.
     shards
         The names of all shards.
     """
@@ -47,7 +49,7 @@ class Looks:
         self,
         work: Work,
         runner: Runner,
-        prints: NDArray[np.uint64],
+        prints: Prints,
         shard: NDArray[np.integer],
         picture: NDArray[np.integer],
         shards: Sequence[str],
@@ -56,71 +58,86 @@ class Looks:
         self._work, self._runner, self._progress = work, runner, progress
         self._prints, self._shard, self._picture = prints, shard, picture
         self._shards = shards
+        # A pair is asked for once: whoever has no pairs left need not be read again.
+        self._left: dict[str, int] = {}
 
     def __call__(self, pairs: NDArray[np.int32]) -> PairEvidence:
         """Compare pairs of pictures, given as their numbers; a is the first of each."""
-        asked = pl.DataFrame(pairs, schema={"first": pl.Int32, "second": pl.Int32})
-        first, second = (texts(self._prints[row]) for row in pairs.T)
-        is_lower = first < second
-        asked = asked.with_columns(
-            a=first.zip_with(is_lower, second),
-            b=second.zip_with(is_lower, first),
-            is_lower=is_lower,
-        ).with_row_index("at")
         found, is_known = np.zeros(len(pairs), FOUND), np.zeros(len(pairs), np.bool_)
-        self._take_known(asked, found, is_known)
+        self._take_known(pairs, found, is_known)
         if not is_known.all():
-            self._compare(asked.filter(~is_known))
-            self._take_known(asked.filter(~is_known), found, is_known)
+            self._compare(pairs[~is_known])
+            self._take_known(pairs, found, is_known)
         if not is_known.all():
             raise StoreError(f"{self._work.place} has lost a file of {_FOLDER}; score again")
         return PairEvidence(pairs, found)
 
     def _take_known(
-        self, asked: pl.DataFrame, found: NDArray[Any], is_known: NDArray[np.bool_]
+        self, pairs: NDArray[np.int32], found: NDArray[Any], is_known: NDArray[np.bool_]
     ) -> None:
         """Take what the work folder has of some pairs, a file at a time."""
+        asked = PairEvidence(pairs, found)
         for file in sorted(self._work.names(_FOLDER)):
-            name = f"{_FOLDER}/{file}"
-            here = self._work.read_table(name, [*_PAIRS])
-            if not len(asked.join(here, on=[*_PAIRS], how="semi").head(1)):
+            if self._left.get(file) == 0:
                 continue
-            its = asked.join(self._work.read_table(name), on=[*_PAIRS])
-            at = its["at"].to_numpy()
-            evidence = zip(map(_evidence, its["found"]), its["is_lower"], strict=True)
-            found[at] = as_columns(
-                (it if is_lower else it.inverse() for it, is_lower in evidence), len(its)
+            name = f"{_FOLDER}/{file}"
+            names = self._work.read_table(name, [*_PAIRS])
+            a, b = (self._prints.find(names[column]) for column in _PAIRS)
+            at = asked.places(pairs_of(a, b))
+            here = np.flatnonzero((at >= 0) & (a >= 0) & (b >= 0))
+            here = here[~is_known[at[here]]]
+            self._left[file] = self._left.get(file, len(names)) - len(here)
+            if not len(here):
+                continue
+            blobs = self._work.read_table(name, ["found"]).to_series().gather(here)
+            evidence = zip(map(_evidence, blobs), a[here] < b[here], strict=True)
+            found[at[here]] = as_columns(
+                (it if is_lower else it.inverse() for it, is_lower in evidence), len(here)
             )
-            is_known[at] = True
+            is_known[at[here]] = True
 
-    def _compare(self, asked: pl.DataFrame) -> None:
-        with steps(len(asked), "Comparing pictures", self._progress) as report:
-            jobs = self._jobs(asked)
+    def _compare(self, pairs: NDArray[np.int32]) -> None:
+        with steps(len(pairs), "Comparing pictures", self._progress) as report:
+            jobs = self._jobs(pairs)
             for job, is_done in self._runner.run(compare_pictures, jobs, "comparing pictures"):
                 if not is_done:
                     raise EngineError.of("comparing pictures", job[1][0])
                 report(len(job[1]))
 
-    def _jobs(self, asked: pl.DataFrame) -> Iterator[Job]:
-        asked = asked.sort("a", "b")
-        for some in asked.iter_slices(_PAIRS_AT_A_TIME):
-            names = list(some.select("a", "b").iter_rows())
-            numbers = some.select("first", "second").to_numpy()
+    def _jobs(self, pairs: NDArray[np.int32]) -> Iterator[Job]:
+        for numbers, table in self.named(pairs):
             start = 0
-            for part in parts_of_pairs(names):
-                its = numbers[start : start + len(part)]
-                its = np.where(some["is_lower"][start : start + len(part)], its.T, its.T[::-1])
-                start += len(part)
+            for part in parts_of_pairs(list(table.iter_rows())):
                 # The number of each picture among those of this job.
-                rows, at = np.unique(its.T, return_inverse=True)
+                its = numbers[start : start + len(part)]
+                start += len(part)
+                rows, at = np.unique(its, return_inverse=True)
                 places = [
                     (self._shards[shard], picture)
                     for shard, picture in zip(
                         self._shard[rows].tolist(), self._picture[rows].tolist(), strict=True
                     )
                 ]
-                pairs = at.reshape(-1, 2).tolist()
-                yield self._work, list(part), pairs, places, self._runner.cores
+                both = at.reshape(-1, 2).tolist()
+                yield self._work, list(part), both, places, self._runner.cores
+
+    def named(
+        self, pairs: NDArray[np.int32], at_a_time: int = _PAIRS_AT_A_TIME
+    ) -> Iterator[tuple[NDArray[np.int32], pl.DataFrame]]:
+        """Yield pairs by fingerprint, the lower one first, in ascending order, some at a time.
+
+        Yields
+        ------
+        tuple
+            The numbers of the pictures, (p, 2), and their fingerprints as ``a`` and ``b``.
+        """
+        ranks = self._prints.ranks(pairs)
+        pairs = np.where((ranks[:, 0] < ranks[:, 1])[:, None], pairs, pairs[:, ::-1])
+        ranks.sort(axis=1)
+        pairs = pairs[np.lexsort((ranks[:, 1], ranks[:, 0]))]
+        for part in parts(len(pairs), at_a_time):
+            a, b = (self._prints.texts(its) for its in pairs[part].T)
+            yield pairs[part], pl.DataFrame({"a": a, "b": b})
 
 
 def _evidence(blob: bytes) -> Evidence:

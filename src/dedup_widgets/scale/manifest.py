@@ -205,7 +205,7 @@ def _read_list(work: Work, shard: str) -> pl.DataFrame:
 
 def _generation(work: Work, name: str) -> pl.DataFrame:
     """Return the shards of a generation, each with a list."""
-    shards = work.read_table(name, [*_SHARD]).cast(_SHARD)
+    shards = work.read_table(name, [*_SHARD]).cast(pl.Schema(_SHARD))
     if shards["shard"].is_unique().all() and work.has(_list(shards["shard"][0])):
         return shards
     # Before there were lists, a generation had the files themselves.

@@ -39,7 +39,7 @@ from dedup_widgets.scale.blocks import (
     tile_file,
     tiles,
 )
-from dedup_widgets.scale.copies import by_shard, read_copies, texts
+from dedup_widgets.scale.copies import Prints, by_shard, read_copies
 from dedup_widgets.scale.facts import Facts
 from dedup_widgets.scale.found import Pictures, fold
 from dedup_widgets.scale.jobs import Engine, Here, Runner
@@ -260,13 +260,11 @@ class _Told:
     scores: pl.DataFrame
     picture: NDArray[np.int32]
     evidence: PairEvidence
-    prints: NDArray[np.uint64]
+    prints: Prints
 
     def part(self, rows: slice) -> pl.DataFrame:
         """Return some rows, with all columns."""
-        column = evidence_column(
-            self.picture[rows], self.evidence, lambda some: texts(self.prints[some])
-        )
+        column = evidence_column(self.picture[rows], self.evidence, self.prints.texts)
         return self.scores[rows].with_columns(evidence=column)
 
 
@@ -295,17 +293,19 @@ def _scored(
     # From here on pictures are numbered by rank, as on one machine.
     picture = number[copies.of_row]
     by_rank = np.argsort(number)
-    shard, at, prints, tie = (
-        it[by_rank] for it in (*copies.place.to_numpy().T, copies.prints, copies.rank)
-    )
+    shard, at, tie = (it[by_rank] for it in (*copies.place.to_numpy().T, copies.rank))
     del copies, by_rank
     of_order = picture[order]
     _, best = np.unique(of_order, return_index=True)
     found = fold(work, blocks, reach, number)
     nearest = Nearest(order, of_order, Pictures(order[best], found), found.comparison(reach.near))
+    candidates = found.candidates(embedder.candidate_distance, kept, tie)
+    # Only they are compared.
+    some = np.flatnonzero(np.diff(candidates.start))
+    prints = Prints.read(work, names, some, shard[some], at[some])
     scores, looked = decide(
         nearest,
-        found.candidates(embedder.candidate_distance, kept, tie),
+        candidates,
         Looks(work, runner, prints, shard, at, names, progress),
         ranking=ranking,
         near=task.near,
@@ -315,7 +315,7 @@ def _scored(
     looked = replace(looked, left_out=looked.left_out + int((~kept).sum()))
     made = task.provenance(embedder, [looked])
     told = _Told(scores, picture, looked.evidence, prints)
-    del nearest, found, ranking
+    del nearest, found, candidates, ranking, shard, at, tie
     return _write(task, work, names, place, readable, told, made)
 
 
