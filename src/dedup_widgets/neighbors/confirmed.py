@@ -190,9 +190,9 @@ class _Lists:
         return self.other[part], self.agreement[part]
 
 
-def starts(rows: NDArray[np.integer], n: int) -> NDArray[np.int64]:
+def starts(rows: NDArray[np.integer], n: int) -> NDArray[np.integer]:
     """Return where in ascending numbers each of n begins, and the end, (n + 1,)."""
-    start = np.zeros(n + 1, np.int64)
+    start = np.zeros(n + 1, np.int32 if len(rows) < 2**31 else np.int64)
     np.cumsum(np.bincount(rows, minlength=n), out=start[1:])
     return start
 

@@ -291,14 +291,14 @@ def _scored(
     )
     _compare(work, runner, blocks, reach, task.device, progress)
     # From here on pictures are numbered by rank, as on one machine.
-    picture = number[copies.of_row]
+    of_order = number[copies.of_row][order]
     by_rank = np.argsort(number)
     shard, at, tie = (it[by_rank] for it in (*copies.place.to_numpy().T, copies.rank))
     del copies, by_rank
-    of_order = picture[order]
-    _, best = np.unique(of_order, return_index=True)
     found = fold(work, blocks, reach, number)
-    nearest = Nearest(order, of_order, Pictures(order[best], found), found.comparison(reach.near))
+    best = order[np.unique(of_order, return_index=True)[1]]
+    nearest = Nearest(order, of_order, Pictures(best, found), found.comparison(reach.near))
+    del number, order, of_order, best
     candidates = found.candidates(embedder.candidate_distance, kept, tie)
     # Only they are compared.
     some = np.flatnonzero(np.diff(candidates.start))
@@ -314,7 +314,7 @@ def _scored(
     )
     looked = replace(looked, left_out=looked.left_out + int((~kept).sum()))
     made = task.provenance(embedder, [looked])
-    told = _Told(scores, picture, looked.evidence, prints)
+    told = _Told(scores, nearest.of_row, looked.evidence, prints)
     del nearest, found, candidates, ranking, shard, at, tie
     return _write(task, work, names, place, readable, told, made)
 
@@ -426,9 +426,12 @@ def _write(
     given = task.given if task.given is not None and task.given.width else None
     drawn = task.inputs.annotations
     extra = [it.hash_rows().to_numpy().tobytes() for it in (given, drawn) if it is not None]
-    contents = [named(it.cast(pl.Float64).fill_null(0).to_numpy().tobytes()) for it in numbers]
-    name = named(made.text, *shards, *(place[it].to_numpy().tobytes() for it in place.columns))
-    name = named(name, *extra, *contents)
+    contents = [
+        named(*(it.cast(pl.Float64).fill_null(0).to_numpy().tobytes() for it in part))
+        for table in (place, numbers)
+        for part in table.iter_slices(_FILES_AT_A_TIME)
+    ]
+    name = named(made.text, *shards, *extra, *contents)
     parts: list[tuple[str, str]] = []
     start = first = dimensions = 0
     for shard, at in by_shard(place):

@@ -31,7 +31,7 @@ class Candidates:
         The other picture of each, and how far it is by vectors.
     """
 
-    start: NDArray[np.int64]
+    start: NDArray[np.integer]
     other: NDArray[np.int32]
     distance: NDArray[np.float64]
 

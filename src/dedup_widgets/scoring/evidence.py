@@ -11,7 +11,7 @@ from dedup_widgets.alignment.evidence import RELATIONS
 from dedup_widgets.frame.schema import EVIDENCE, RELATION
 from dedup_widgets.neighbors.confirmed import ConfirmedPairs
 from dedup_widgets.scoring.pair_evidence import PairEvidence
-from dedup_widgets.scoring.verify import connected
+from dedup_widgets.scoring.verify import connected, pairs_of
 
 SHOWS_BESIDE = 0.25
 """The quantile of its pairs that tells what a picture lacks itself."""
@@ -135,12 +135,17 @@ def of_nearest(
     nearest
         The row that is nearest to each; null for none.
     """
-    own = picture.astype(np.int32)
+    own = np.asarray(picture, np.int32)
     other = np.append(own, -1)[nearest.cast(pl.Int32).fill_null(-1).to_numpy()]
-    at = evidence.places(np.stack([np.minimum(own, other), np.maximum(own, other)], axis=1))
-    is_known = at >= 0
-    is_known[is_known] = evidence.is_confirmed[at[is_known]]
-    rows, at = np.flatnonzero(is_known), at[is_known]
+    is_copy = np.zeros(own.max(initial=-1) + 2, np.bool_)
+    is_copy[evidence.copies] = True
+    rows = np.flatnonzero(is_copy[own] & is_copy[other])
+    at = evidence.places(pairs_of(own[rows], other[rows]))
+    known = at >= 0
+    known[known] = evidence.is_confirmed[at[known]]
+    rows, at = rows[known], at[known]
+    is_known = np.zeros(len(own), np.bool_)
+    is_known[rows] = True
     found = evidence.found[at]
     side = (own > other)[rows].astype(np.int64)
     relation = np.zeros(len(own), np.int8)

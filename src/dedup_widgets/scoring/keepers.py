@@ -660,12 +660,22 @@ class PictureRanking:
         completeness, enlarged
             (n,), as the columns of these names.
         """
-        told = {"completeness": completeness, "enlarged": enlarged}
+        # Most lack nothing: rules are asked about one of these, and about all others.
+        rows = np.flatnonzero((completeness != 1) | enlarged)
+        whole = np.flatnonzero((completeness == 1) & ~enlarged)[:1]
+        if self._facts.width:
+            rows, whole = np.arange(len(completeness)), whole[:0]
+        asked = np.append(rows, whole)
+        told = {"completeness": completeness[asked], "enlarged": enlarged[asked]}
         facts = pl.DataFrame(told | self._facts.to_dict())
-        keys = [
-            _key(_evaluated([key], facts)[0], key) if isinstance(key, Rule) else key
-            for key in self._keys
-        ]
+
+        def key(rule: Rule) -> NDArray[np.int32]:
+            some = _key(_evaluated([rule], facts)[0], rule)
+            of_all = np.full(len(completeness), some[-1] if whole.size else 0, np.int32)
+            of_all[asked] = some
+            return of_all
+
+        keys = [key(it) if isinstance(it, Rule) else it for it in self._keys]
         order = np.lexsort(keys[::-1])
         ranks = np.empty(len(order), np.int32)
         ranks[order] = np.arange(len(order))

@@ -184,14 +184,14 @@ def decide(
         return ranking.ranks(completeness(n, evidence), enlarged(n, evidence))
 
     looked = look_at_pairs(candidates, look_closely, ranked, old)
+    complete, is_enlarged = completeness(n, looked.evidence), enlarged(n, looked.evidence)
     scores = score_images(
         nearest,
         near=near,
         gamma=gamma_of(near_distance),
         confirmed=confirmed_pairs(n, looked.evidence, near_distance),
-        rank=ranked(looked.evidence),
+        rank=ranking.ranks(complete, is_enlarged),
     ).with_columns(
-        completeness=pl.Series(completeness(n, looked.evidence)[of_row]),
-        enlarged=pl.Series(enlarged(n, looked.evidence)[of_row]),
+        completeness=pl.Series(complete[of_row]), enlarged=pl.Series(is_enlarged[of_row])
     )
     return scores.hstack(of_nearest(of_row, scores["nearest"], looked.evidence)), looked
