@@ -9,7 +9,7 @@ shares in which they agree with it: more cannot be missing than is missing of bo
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 LEAST_AGREEMENT = 0.3
 """The lowest agreement of a confirmed pair; it lies at the near-duplicate boundary."""
@@ -192,7 +192,8 @@ class _Lists:
 
 def starts(rows: NDArray[np.integer], n: int) -> NDArray[np.integer]:
     """Return where in ascending numbers each of n begins, and the end, (n + 1,)."""
-    start = np.zeros(n + 1, np.int32 if len(rows) < 2**31 else np.int64)
+    dtype: DTypeLike = np.int32 if len(rows) < 2**31 else np.int64
+    start: NDArray[np.integer] = np.zeros(n + 1, dtype)
     np.cumsum(np.bincount(rows, minlength=n), out=start[1:])
     return start
 
