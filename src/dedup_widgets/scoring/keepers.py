@@ -595,6 +595,7 @@ class Ranking:
             key = run[left].astype(np.int64)
             key *= len(order) + 2
             key += _key(values, rule)
+            del values
             sort = np.argsort(key, kind="stable")
             order[left] = order[left][sort]
             run = run.copy()
@@ -614,7 +615,9 @@ class Ranking:
             ]
             place = np.empty(len(rows), np.int32)
             place[order] = np.arange(len(rows), dtype=np.int32)
-            return pl.concat(parts, rechunk=True).gather(place)
+            values = pl.concat(parts, rechunk=True)
+            del parts, order
+            return values.gather(place)
         if number not in self._known:
             if rule is _PLAIN_COPY:
                 copied = np.flatnonzero(self._is_copied)

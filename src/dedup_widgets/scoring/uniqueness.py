@@ -328,9 +328,9 @@ def score_images(
     # Rules 5 and 6: the best representative that is in no group becomes the keeper of a new one,
     # which all others within near of it join that are in none.
     n = len(nearest.rows)
-    order = np.arange(n) if rank is None else np.argsort(rank)
+    order = np.arange(n, dtype=np.int32) if rank is None else np.argsort(rank).astype(np.int32)
     leader = _leaders(search, found, confirmed, order, radius_of(near, gamma))
-    is_leader = leader == np.arange(n)
+    is_leader = leader == np.arange(n, dtype=np.int32)
     of_row, best = nearest.of_row, nearest.rows.astype(np.int32)
     leads_others = is_leader & (np.bincount(leader[of_row], minlength=n) > 1)
     number = np.zeros(n, np.uint32)
@@ -364,9 +364,9 @@ def _leaders(
     search: Searched,
     found: Comparison,
     confirmed: ConfirmedPairs | None,
-    order: NDArray[np.int64],
+    order: NDArray[np.int32],
     radius: float,
-) -> NDArray[np.int64]:
+) -> NDArray[np.integer]:
     """Return the representative that leads the group of each; `order` has the best first."""
     if confirmed is None:
         return search.greedy_groups(found)
@@ -375,7 +375,7 @@ def _leaders(
         place[order] = np.arange(len(order))
         pairs = place[confirmed.pairs(radius)]
         return order[greedy_groups_of_pairs(len(order), pairs)[place]]
-    return search.greedy_groups_with(radius, order, confirmed)
+    return search.greedy_groups_with(radius, order.astype(np.int64), confirmed)
 
 
 def _checked(fingerprints: Iterable[Hashable], order: NDArray[np.int64]) -> list[Hashable]:
