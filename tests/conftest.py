@@ -17,20 +17,20 @@ settings.register_profile("here", deadline=None, derandomize="CI" in os.environ)
 settings.register_profile("fast", settings.get_profile("here"), max_examples=10)
 settings.load_profile("here")
 
-collect_ignore = ["fixtures"]
+collect_ignore = ["fixtures", "on_screen.py"]
 if find_spec("playwright") is None and "DEDUP_WIDGETS_TEST_ALL" not in os.environ:
     warnings.warn("NO PLAYWRIGHT: the browser tests are left out", stacklevel=1)
-    collect_ignore += ["browser", "on_screen.py"]
+    collect_ignore += ["browser"]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs CLIP as slow: to import what it runs on takes seconds."""
+    """Mark what runs CLIP, or S3, as slow: to import what it runs on takes seconds."""
     for item in items:
         if isinstance(item, pytest.Function):
             parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
             names = {*item.fixturenames, *filter(lambda it: isinstance(it, str), parameters)}
-            if names & {"tiny_clip", "clip", "exact_clip"}:
+            if names & {"tiny_clip", "clip", "exact_clip", "moto_server"}:
                 item.add_marker("slow")
 
 
