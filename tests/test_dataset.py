@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,11 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any
         )
 
 
+@lru_cache
+def fingerprint_of(file: bytes) -> str:
+    return decode(file).fingerprint
+
+
 @pytest.fixture
 def frame(photo_folder: Callable[..., Path]) -> pl.DataFrame:
     """Return five scored photos, one a row, with columns of many types."""
@@ -69,7 +75,7 @@ def frame(photo_folder: Callable[..., Path]) -> pl.DataFrame:
             "kind": pl.Series(["unique"] * 5, dtype=pl.Enum(["exact", "near", "unique"])),
             "group": pl.Series([None, None, None, None, 7], dtype=pl.UInt32),
             "bytes": pl.Series([len(file) for file in files], dtype=pl.UInt64),
-            "fingerprint": [decode(file).fingerprint for file in files],
+            "fingerprint": [fingerprint_of(file) for file in files],
             "error": pl.Series([None] * 5, dtype=pl.String),
             "label": ["cat", "dog", None, "cat", "dog"],
             "embedding": pl.Series([[1.0, 0.0]] * 5, dtype=pl.Array(pl.Float16, 2)),

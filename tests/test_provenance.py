@@ -29,14 +29,18 @@ def score(images, model=None, **arguments):
     return dw.score(images, model=model or Pixels(), progress=False, **arguments)
 
 
-@pytest.fixture
-def photos(photo_folder):
-    return photo_folder(5, copies=1)
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory, make_photo):
+    folder = tmp_path_factory.mktemp("photos")
+    for seed in range(5):
+        make_photo(seed).save(folder / f"photo-{seed:03}.png")
+    make_photo(0).save(folder / "copy-000.bmp")
+    return folder
 
 
-@pytest.fixture
-def scored(photos):
-    return score(photos, Calibrated(), near=0.1)
+@pytest.fixture(scope="module")
+def scored(photos, tmp_path_factory):
+    return score(photos, Calibrated(), near=0.1, store=tmp_path_factory.mktemp("scored"))
 
 
 MADE = Provenance("calibrated", is_named=False, gamma=gamma_of(0.25), near=0.1)
