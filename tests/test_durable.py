@@ -566,23 +566,23 @@ def test_evidence_that_is_none_is_looked_for_again(photos, tmp_path, harm):
 @pytest.mark.slow
 def test_a_kept_search_of_a_stranger_is_not_believed(photos, tmp_path, monkeypatch):
     before = scored(photos, tmp_path)
-    mine = seal._secret()
-    monkeypatch.setattr(seal, "_secret", lambda: b"of a stranger")
+    mine = seal.secret()
+    monkeypatch.setattr(seal, "secret", lambda: b"of a stranger")
     cache = open_store(tmp_path).cache
     change(cache, "DELETE FROM search")
     scored(photos, tmp_path)
     ((number, keys), *_) = cache._query("SELECT id, keys FROM search")
-    assert incremental._unpack([], keys, cache.search(number)) is not None
-    monkeypatch.setattr(seal, "_secret", lambda: mine)
-    assert incremental._unpack([], keys, cache.search(number)) is None
+    assert incremental.unpack([], keys, cache.search(number)) is not None
+    monkeypatch.setattr(seal, "secret", lambda: mine)
+    assert incremental.unpack([], keys, cache.search(number)) is None
     monkeypatch.undo()
     assert scored(photos, tmp_path).equals(before)
 
 
 def test_the_seal_of_a_user_is_one_and_nobody_elses(tmp_path, monkeypatch):
     monkeypatch.setattr(seal.platformdirs, "user_data_path", lambda *_, **__: tmp_path / "data")
-    one = seal._secret.__wrapped__()
-    assert one == seal._secret.__wrapped__()
+    one = seal.secret.__wrapped__()
+    assert one == seal.secret.__wrapped__()
     assert len(one) == seal.SEAL_BYTES
     assert (tmp_path / "data" / "seal").stat().st_mode & 0o077 == 0
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["seal"]
