@@ -322,9 +322,8 @@ def test_reading_does_not_wait_for_a_thread_that_waits_to_write(library, locked)
     assert set(library.collections()) == {"Before", "After"}
 
 
-def test_who_waits_too_long_is_told_what_to_do(library, locked, monkeypatch):
-    monkeypatch.setattr(database, "WAIT_SECONDS", 0.0)
-    monkeypatch.setattr(database._patiently, "__defaults__", (0.0,))
+def test_who_waits_too_long_is_told_what_to_do(library, locked):
+    library.wait_seconds = 0.0
     for write in (lambda: library.change_collection("After"), library.wait_for_turn):
         with pytest.raises(StoreBusyError, match="another process has been writing to it for long"):
             write()
@@ -542,9 +541,9 @@ def test_a_run_that_cannot_write_for_a_while_keeps_what_it_has(photos, tmp_path,
     assert len(cache.files(str(path) for path in photos.iterdir())) == 6
 
 
-def test_a_run_that_can_never_write_says_so(photos, tmp_path, monkeypatch):
+def test_a_run_that_can_never_write_says_so(photos, tmp_path):
     cache = open_store(tmp_path).cache
-    monkeypatch.setattr(database, "WAIT_SECONDS", 0.0)
+    cache.wait_seconds = 0.0
     with closing(sqlite3.connect(cache.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreBusyError, match="has been writing to it for long"):

@@ -274,12 +274,11 @@ def test_the_frame_is_read_as_far_as_it_is_asked_for(photos, tmp_path):
     assert_frame_equal(run.near.drop("embedding").collect(), grouped.drop("embedding"))
 
 
-def test_an_explorer_opens_on_a_run(photos, tmp_path, monkeypatch):
+def test_an_explorer_opens_on_a_run(photos, tmp_path):
     frame = score(photos, work=tmp_path / "work")
     run = dw.scale.open(tmp_path / "work")
     assert len(dw.Explorer(run).frame) == len(frame)
-    monkeypatch.setattr("dedup_widgets.scale.parts.FITS_ROWS", 10)
-    assert len(dw.Explorer(run).frame) == frame["group"].count()
+    assert len(dw.Explorer(run.to_review(fits=10)).frame) == frame["group"].count()
 
 
 def test_what_does_not_fit_a_work_folder_is_refused(photos, tmp_path):

@@ -72,6 +72,8 @@ class Database:
     synchronous: ClassVar[str]
     """SQLite's setting: EXTRA, and what is committed outlives a power cut too; or NORMAL."""
 
+    wait_seconds = WAIT_SECONDS
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.times_opened = 0
@@ -129,7 +131,7 @@ class Database:
             return
         address = f"{self.path.absolute().as_uri()}?mode=ro"
         try:
-            with closing(sqlite3.connect(address, timeout=WAIT_SECONDS, uri=True)) as db:
+            with closing(sqlite3.connect(address, timeout=self.wait_seconds, uri=True)) as db:
                 (version,) = db.execute("PRAGMA user_version").fetchone()
                 (application,) = db.execute("PRAGMA application_id").fetchone()
                 if application == self.application_id:
@@ -225,7 +227,7 @@ class Database:
         with self._turn(wait):
             self._keep_in_place()
             try:
-                with self._begun(WAIT_SECONDS if wait else 0.0) as db:
+                with self._begun(self.wait_seconds if wait else 0.0) as db:
                     yield db
             except sqlite3.Error as error:
                 if self._took_damage(error):
@@ -260,13 +262,14 @@ class Database:
             self._writing.release()
 
     @contextmanager
-    def _begun(self, seconds: float = WAIT_SECONDS) -> Iterator[sqlite3.Connection]:
+    def _begun(self, seconds: float | None = None) -> Iterator[sqlite3.Connection]:
+        seconds = self.wait_seconds if seconds is None else seconds
         with self._writing:
             try:
                 _patiently(lambda: self._db.execute("BEGIN IMMEDIATE"), seconds)
                 self._writer = threading.get_ident()
                 yield self._db
-                _patiently(lambda: self._db.execute("COMMIT"))
+                _patiently(lambda: self._db.execute("COMMIT"), self.wait_seconds)
             except BaseException:
                 with suppress(sqlite3.Error):
                     if self._db.in_transaction:
@@ -285,7 +288,7 @@ class Database:
         StoreBusyError
             When another process writes for too long.
         """
-        give_up = time.monotonic() + WAIT_SECONDS
+        give_up = time.monotonic() + self.wait_seconds
         while self._writer != threading.get_ident():
             try:
                 with self._writing, whole():
@@ -308,7 +311,9 @@ class Database:
             return self._db.execute(sql, parameters).fetchall()
         try:
             with self._reading:
-                return _patiently(lambda: self._reader.execute(sql, parameters).fetchall())
+                return _patiently(
+                    lambda: self._reader.execute(sql, parameters).fetchall(), self.wait_seconds
+                )
         except sqlite3.Error as error:
             if self._took_damage(error):
                 self._open()
@@ -347,7 +352,7 @@ class Database:
         return REMEDY
 
 
-def _patiently(act: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
+def _patiently(act: Callable[[], T], seconds: float) -> T:
     """Act, again as long as another process is in the way."""
     give_up = time.monotonic() + seconds
     while True:
