@@ -55,7 +55,8 @@ def prepare(data: Path, n: int) -> None:
             number // PHOTOS,
             (number % PHOTOS).cast(pl.String).str.zfill(6),
         )
-        frame = widget.frame(n)
+        # Without fingerprints a thumbnail is remembered for its file; the made-up ones are of none.
+        frame = widget.frame(n).drop("fingerprint")
         named = frame.select("path", file=file)
         nearest = frame.select(path="nearest").join(named, on="path", maintain_order="left")
         frame.with_columns(path=named["file"], nearest=nearest["file"]).write_parquet(

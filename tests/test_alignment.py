@@ -289,6 +289,24 @@ def test_a_logo_over_a_copy_is_said():
     assert confirm(seen(copy), seen(photo())).relation == "overlaid"
 
 
+def signed(picture, x, y):
+    """Put a sign of three tones over a picture: a disc with a rim, and a mark on it."""
+    picture = picture.copy()
+    draw = ImageDraw.Draw(picture)
+    draw.ellipse((x, y, x + 100, y + 100), (30, 90, 200), (250, 220, 40), 9)
+    draw.polygon([(x + 50, y + 20), (x + 80, y + 75), (x + 20, y + 75)], "white")
+    return picture
+
+
+@pytest.mark.parametrize("place", [(10, 10), (20, 280), (270, 20), (250, 250)])
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea", "rocket"])
+def test_a_sign_over_a_copy_is_said_and_on_which_side(name, place):
+    original = photo(name)
+    found = confirm(seen(signed(original, *place)), seen(original))
+    assert found.relation == "overlaid"
+    assert found.over_a > found.over_b == 0
+
+
 def test_a_calibration_board_in_another_pose_is_refused():
     squares = (np.indices((7, 10)).sum(axis=0) % 2 * 255).astype(np.uint8)
     board = Image.fromarray(np.pad(np.kron(squares, np.ones((32, 32), np.uint8)), 20)).convert(

@@ -28,32 +28,49 @@ export function bandsOf(band: Uint32Array, place: Uint32Array): Bands {
 
 /** Dense ranks of the scores, ascending; NaN ranks last as null. */
 export function denseRank(scores: Float32Array): Uint32Array {
-  const n = scores.length;
-  const keys = sortableBits(scores);
-  // Two rounds of a radix sort, 16 bits each, order the rows by key.
-  let rows = new Uint32Array(n);
-  for (let row = 0; row < n; row++) rows[row] = row;
-  for (const shift of [0, 16]) {
-    const next = new Uint32Array(0x10001);
-    for (let i = 0; i < n; i++) next[((keys[i] >>> shift) & 0xffff) + 1]++;
-    for (let digit = 1; digit < next.length; digit++) next[digit] += next[digit - 1];
-    const sorted = new Uint32Array(n);
-    for (let i = 0; i < n; i++) {
-      const row = rows[i];
-      sorted[next[(keys[row] >>> shift) & 0xffff]++] = row;
-    }
-    rows = sorted;
-  }
-  const rank = new Uint32Array(n);
+  const { rows, keys } = sortedKeys(sortableBits(scores));
+  const rank = new Uint32Array(rows.length);
   let distinct = -1;
   let previous = -1;
-  for (let i = 0; i < n; i++) {
-    const key = keys[rows[i]];
+  for (let i = 0; i < rows.length; i++) {
+    const key = keys[i];
     if (key !== previous) distinct++;
     previous = key;
     rank[rows[i]] = key === NULL_RANK ? NULL_RANK : distinct;
   }
+  ascending.set(rank, rows);
   return rank;
+}
+
+/** Orders that are known from ranking. */
+const ascending = new WeakMap<Uint32Array, Uint32Array>();
+
+const DIGIT = 11;
+
+interface Sorted {
+  rows: Uint32Array;
+  keys: Uint32Array;
+}
+
+/** Keys in ascending order, and the rows that had them: a radix sort, 11 bits a round. */
+function sortedKeys(keys: Uint32Array): Sorted {
+  const n = keys.length;
+  let from: Sorted = { rows: new Uint32Array(n), keys };
+  let to: Sorted = { rows: new Uint32Array(n), keys: new Uint32Array(n) };
+  for (let row = 0; row < n; row++) from.rows[row] = row;
+  for (let shift = 0; shift < 32; shift += DIGIT) {
+    const next = new Uint32Array(2 ** DIGIT + 1);
+    const digitOf = (key: number) => (key >>> shift) & (2 ** DIGIT - 1);
+    for (let i = 0; i < n; i++) next[digitOf(from.keys[i]) + 1]++;
+    for (let digit = 1; digit < next.length; digit++) next[digit] += next[digit - 1];
+    for (let i = 0; i < n; i++) {
+      const place = next[digitOf(from.keys[i])]++;
+      to.rows[place] = from.rows[i];
+      to.keys[place] = from.keys[i];
+    }
+    [from, to] = [to, from];
+  }
+  return from;
 }
 
 /** Unsigned integers in the order of the floats; all NaN become the last. */
@@ -84,38 +101,50 @@ export function displayOrder(
   grouped: boolean,
   bands: Bands = bandsOf(band, place),
 ): Uint32Array {
-  const { rows, ranks, bandAt } = inOrder(rank, band, descending);
+  const { rows, bandAt, tieEnd } = inOrder(rank, band, descending);
   const order = new Uint32Array(rows.length);
   const isPlaced = new Uint8Array(grouped ? bands.start.length : 0);
   let position = 0;
-  for (let i = 0; i < rows.length; ) {
-    const row = rows[i];
-    if (!grouped || ranks[i + 1] !== ranks[i]) {
-      const b = grouped ? bandAt[i] : 0;
-      i++;
-      if (!mask[row]) continue;
-      if (b === 0) order[position++] = row;
-      else if (!isPlaced[b]) {
-        isPlaced[b] = 1;
-        position = putBand(order, position, bands, b, mask);
+  for (let i = 0; i < rows.length; i++) {
+    if (grouped && tieEnd[i] !== 0) {
+      for (const unit of unitsOf(rows, bandAt, i, tieEnd[i], mask, isPlaced, bands)) {
+        if (band[unit] === 0) order[position++] = unit;
+        else position = putBand(order, position, bands, band[unit], mask);
       }
+      i = tieEnd[i] - 1;
       continue;
     }
-    // Of those at one rank, the one stands first that has the first visible row.
-    const units: number[] = [];
-    for (const equal = ranks[i]; ranks[i] === equal; i++) {
-      const b = bandAt[i];
-      if (!mask[rows[i]] || (b !== 0 && isPlaced[b])) continue;
-      if (b !== 0) isPlaced[b] = 1;
-      units.push(b === 0 ? rows[i] : firstOf(bands, b, mask));
-    }
-    units.sort((a, z) => a - z);
-    for (const unit of units) {
-      if (band[unit] === 0) order[position++] = unit;
-      else position = putBand(order, position, bands, band[unit], mask);
+    const row = rows[i];
+    if (!mask[row]) continue;
+    const b = grouped ? bandAt[i] : 0;
+    if (b === 0) order[position++] = row;
+    else if (!isPlaced[b]) {
+      isPlaced[b] = 1;
+      position = putBand(order, position, bands, b, mask);
     }
   }
   return order.slice(0, position);
+}
+
+/** The units at one rank that are not placed yet, by the first visible row of each. */
+function unitsOf(
+  rows: Uint32Array,
+  bandAt: Uint32Array,
+  from: number,
+  to: number,
+  mask: Uint8Array,
+  isPlaced: Uint8Array,
+  bands: Bands,
+): Uint32Array {
+  const units = new Uint32Array(to - from);
+  let count = 0;
+  for (let i = from; i < to; i++) {
+    const b = bandAt[i];
+    if (!mask[rows[i]] || (b !== 0 && isPlaced[b])) continue;
+    if (b !== 0) isPlaced[b] = 1;
+    units[count++] = b === 0 ? rows[i] : firstOf(bands, b, mask);
+  }
+  return units.subarray(0, count).sort();
 }
 
 /** Write down the visible rows of a band; return the position after them. */
@@ -139,11 +168,15 @@ function firstOf({ start, members }: Bands, b: number, mask: Uint8Array): number
   return first;
 }
 
-/** All rows in their order, with the rank and the band of each: read one after the other. */
+/** All rows in their order, with the band of each: read one after the other. */
 interface Ordered {
   rows: Uint32Array;
-  ranks: Uint32Array;
   bandAt: Uint32Array;
+  /**
+   * Where rows of one rank begin of which some are in a band: where they end. Else 0: rows of one
+   * rank that are in none are in order already.
+   */
+  tieEnd: Uint32Array;
   /** Which bands these are. */
   band: Uint32Array;
 }
@@ -158,7 +191,8 @@ function inOrder(rank: Uint32Array, band: Uint32Array, descending: boolean): Ord
   let found = known[+descending];
   if (found?.band !== band) {
     const rows = found?.rows ?? sortedBy(rank, descending);
-    found = { rows, ranks: found?.ranks ?? of(rank, rows), bandAt: of(band, rows), band };
+    const bandAt = of(band, rows);
+    found = { rows, bandAt, tieEnd: tiesOf(of(rank, rows), bandAt), band };
     known[+descending] = found;
   }
   return found;
@@ -170,7 +204,20 @@ function of(values: Uint32Array, rows: Uint32Array): Uint32Array {
   return taken;
 }
 
+function tiesOf(ranks: Uint32Array, bandAt: Uint32Array): Uint32Array {
+  const tieEnd = new Uint32Array(ranks.length);
+  for (let i = 0; i < ranks.length; ) {
+    const from = i;
+    let banded = false;
+    for (; i < ranks.length && ranks[i] === ranks[from]; i++) banded ||= bandAt[i] !== 0;
+    if (banded && i - from > 1) tieEnd[from] = i;
+  }
+  return tieEnd;
+}
+
 function sortedBy(rank: Uint32Array, descending: boolean): Uint32Array {
+  const known = descending ? undefined : ascending.get(rank);
+  if (known) return known;
   let highest = -1;
   for (const key of rank) if (key !== NULL_RANK && key > highest) highest = key;
   // Ranks are dense, so one counting sort places every row.

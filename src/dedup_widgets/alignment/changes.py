@@ -27,6 +27,15 @@ LETTERS, OUTLINED = 0.42, 180
 """The same for letters with an outline, which JPEG blurs, and the grey levels between the two."""
 
 
+SIGN, BEYOND = 0.7, 0.5
+"""Share of what changed that must be of three tones, those of a sign with a rim, and of what lies
+about it that may be of them: a wall behind a thing that moved goes on beyond it."""
+
+
+APART, ABOUT = 5, 13
+"""Pixels, at `FINE`, of the discs that what changed is widened by, to get at what lies about it."""
+
+
 STROKES, MORE_STROKES = 20.0, 2.5
 """Grey levels a pixel by which a picture changes on average where letters or lines were laid over
 it, and how many times as much as the other picture does there. Measured: letters 31 to 54 and
@@ -63,8 +72,8 @@ def cover(
     """Measure what was laid over one of two grey pictures; None if something else changed.
 
     What was laid over a picture (a logo, a box) has few tones, or is all strokes (letters, lines),
-    and lies over one picture alone. Of things that moved, either picture shows some, and beside
-    them what they uncovered.
+    and lies over one picture alone: that in which it stands out from what lies about it. Of things
+    that moved, either picture shows some, and beside them what they uncovered.
 
     Parameters
     ----------
@@ -82,33 +91,80 @@ def cover(
     differs = (there > 0) & (np.abs(laid.a - as_bright(laid.b, laid.a, laid.shown)) > CHANGED)
     if not differs.any():
         return None
-    slopes = [_slope(p, differs) for p in (laid.a, laid.b)]
-    if max(slopes) >= max(STROKES, MORE_STROKES * min(slopes)):
-        return Cover(share, 0.0) if slopes[0] > slopes[1] else Cover(0.0, share)
-    shares = []
-    for p in (laid.a, laid.b):
-        flat, apart = _two_tones(p[differs])
-        shares.append(flat if flat >= (LETTERS if apart >= OUTLINED else FLAT) else 0.0)
-    if max(shares) == 0:
+    pictures = laid.a, laid.b
+    about = _about(differs, laid.shown)
+    tones = [_Tones.of(p[differs], p[about]) for p in pictures]
+    slopes = [_slope(p, differs) for p in pictures]
+    has_strokes = max(slopes) >= max(STROKES, MORE_STROKES * min(slopes))
+    first, second = slopes if has_strokes else (tone.standing_out for tone in tones)
+    is_over_a = first > second
+    covered, bare = tones if is_over_a else tones[::-1]
+    is_sign = covered.three >= SIGN and covered.beyond < min(BEYOND, bare.beyond)
+    if not (has_strokes or is_sign or any(tone.are_flat for tone in tones)):
         return None
-    return Cover(share, 0.0) if shares[0] > shares[1] else Cover(0.0, share)
+    return Cover(share, 0.0) if is_over_a else Cover(0.0, share)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tones:
+    """The commonest tones of what changed, in one of the pictures.
+
+    Attributes
+    ----------
+    two, three : float
+        Share of it near the two, and the three, commonest tones.
+    apart : int
+        Grey levels between the two.
+    beyond : float
+        Share of what lies about it near the three.
+    """
+
+    two: float
+    three: float
+    apart: int
+    beyond: float
+
+    @classmethod
+    def of(cls, changed: Grey, about: Grey) -> "_Tones":
+        counts = _counts(changed)
+        beyond = _counts(about)
+        total, outside = max(1, int(counts.sum())), max(1, int(beyond.sum()))
+        tones, shares = list[int](), list[float]()
+        for _ in range(3):
+            tones.append(int(np.convolve(counts, np.ones(2 * NEAR + 1), "same").argmax()))
+            near = slice(max(0, tones[-1] - NEAR), tones[-1] + NEAR + 1)
+            counts[near] = beyond[near] = 0
+            shares.append(1 - int(counts.sum()) / total)
+        return cls(shares[1], shares[2], abs(tones[0] - tones[1]), 1 - int(beyond.sum()) / outside)
+
+    @property
+    def are_flat(self) -> bool:
+        """Whether they may be those of a box and its text, or of letters with an outline."""
+        return self.two >= (LETTERS if self.apart >= OUTLINED else FLAT)
+
+    @property
+    def standing_out(self) -> float:
+        """How flat it is, and how unlike what lies about it."""
+        return self.three - self.beyond
+
+
+def _counts(values: Grey) -> NDArray[np.int64]:
+    return np.bincount(values.clip(0, 255).astype(np.intp), minlength=256)
+
+
+def _about(there: Mask, shown: Mask) -> Mask:
+    """Return the pixels that lie about a region, its gaps closed, but do not touch it."""
+    discs = [cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)) for side in (APART, ABOUT)]
+    closed = cv2.morphologyEx(there.astype(np.uint8), cv2.MORPH_CLOSE, discs[1])
+    near, far = (np.asarray(cv2.dilate(closed, disc)) > 0 for disc in discs)
+    around: Mask = far & ~near & shown
+    return around
 
 
 def _slope(p: Grey, there: Mask) -> float:
     """Return how steep a picture is on average at some pixels, in grey levels a pixel."""
     down, across = np.gradient(blurred(p, 0.7))
     return float(np.hypot(down, across)[there].mean())
-
-
-def _two_tones(values: Grey) -> tuple[float, int]:
-    """Return which share of grey values lies near the two commonest tones, and their distance."""
-    counts = np.bincount(values.clip(0, 255).astype(np.intp), minlength=256)
-    total = max(1, int(counts.sum()))
-    tones = []
-    for _ in range(2):
-        tones.append(int(np.convolve(counts, np.ones(2 * NEAR + 1), "same").argmax()))
-        counts[max(0, tones[-1] - NEAR) : tones[-1] + NEAR + 1] = 0
-    return 1 - int(counts.sum()) / total, abs(tones[0] - tones[1])
 
 
 def is_recoloured(a: NDArray[np.float32], b: NDArray[np.float32], m: Map) -> bool:

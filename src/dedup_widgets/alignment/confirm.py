@@ -14,7 +14,7 @@ from dedup_widgets.alignment.geometry import IDENTITY, TURNS, Map, after, invers
 from dedup_widgets.alignment.overlay import Grey, lay, refine
 from dedup_widgets.alignment.points import agree
 
-RULES_VERSION = 6
+RULES_VERSION = 7
 """Raised when `confirm` changes its results: what a store holds of them is then outdated."""
 
 

@@ -2,13 +2,15 @@
 
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from dedup_widgets._paths import absolute
+from dedup_widgets._threads import processors
 from dedup_widgets.errors import ImageError, StoreError
 from dedup_widgets.images.decode import decode
 from dedup_widgets.images.entry import Entry
-from dedup_widgets.images.fetching import Files
+from dedup_widgets.images.fetching import Files, Reading
 from dedup_widgets.images.source import SourceFor, source_for
 from dedup_widgets.images.thumbnail import thumbnail
 from dedup_widgets.store.cache import Cache, FileRecord
@@ -82,17 +84,20 @@ def _read(paths: Sequence[str], files: Files) -> "dict[str, _Made | ImageError]"
         path: it for path, it in looked_up.items() if isinstance(it, ImageError)
     }
     entries = [it for it in looked_up.values() if isinstance(it, Entry)]
-    with files.reading(entries) as readings:
-        for wanted, reading in zip(entries, readings, strict=True):
-            try:
-                entry, data = reading()
-                picture = decode(data)
-            except ImageError as error:
-                found[wanted.path] = error
-                continue
-            record = FileRecord(entry, picture.fingerprint, picture.facts)
-            found[wanted.path] = _Made(record, thumbnail(picture.reduced))
+    with files.reading(entries) as readings, ThreadPoolExecutor(processors()) as pool:
+        made = pool.map(_make, readings)
+        found |= zip((it.path for it in entries), made, strict=True)
     return found
+
+
+def _make(reading: Reading) -> "_Made | ImageError":
+    try:
+        entry, data = reading()
+        picture = decode(data)
+    except ImageError as error:
+        return error
+    record = FileRecord(entry, picture.fingerprint, picture.facts)
+    return _Made(record, thumbnail(picture.reduced))
 
 
 def _keep(cache: Cache, records: list[FileRecord], made: dict[str, bytes]) -> None:
