@@ -10,7 +10,7 @@ import dedup_widgets as dw
 from dedup_widgets.widgets.protocol import ARRAYS
 
 CLIENT = 7
-PATIENCE = 300
+PATIENCE = 120
 """Seconds until an answer is taken for none."""
 
 
