@@ -26,13 +26,15 @@ if find_spec("playwright") is None and "DEDUP_WIDGETS_TEST_ALL" not in os.enviro
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs CLIP, or S3, as slow: to import what it runs on takes seconds."""
+    """Mark what runs CLIP as slow, S3 as lengthy: to import what it runs on takes seconds."""
     for item in items:
         if isinstance(item, pytest.Function):
             parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
             names = {*item.fixturenames, *filter(lambda it: isinstance(it, str), parameters)}
-            if names & {"tiny_clip", "clip", "exact_clip", "moto_server"}:
+            if names & {"tiny_clip", "clip", "exact_clip"}:
                 item.add_marker("slow")
+            if "moto_server" in names:
+                item.add_marker("lengthy")
 
 
 @pytest.fixture(autouse=True)

@@ -439,7 +439,7 @@ def test_a_brush_filters_the_explorer_and_leaves_its_other_filters(ex):
     assert dict(ex.filters) == {"width": (641, 648)}
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_the_range_follows_the_explorers_filter(ex):
     analytics = ex.analytics
     ex.filters = {"uniqueness": (0, 0.01), "brightness": (0.2, None)}

@@ -210,7 +210,7 @@ def test_the_fingerprint_is_of_all_bytes_in_one_piece(make_photo, monkeypatch, s
         assert decode.decode(file.getvalue()).fingerprint == digest.hexdigest()[:32]
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_all_that_is_smaller_than_a_large_picture_is_made_of_its_blocks():
     side = 2 * decode.REDUCED_SIDE
     blocks = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)

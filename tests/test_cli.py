@@ -25,7 +25,7 @@ def run(*arguments):
     return runner.invoke(app, [str(argument) for argument in arguments])
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_score_writes_the_frame_and_sums_it_up(photo_folder, tmp_path):
     out = tmp_path / "scores.parquet"
     result = run("score", photo_folder(3, copies=2), "-o", out, "--model", "efficientnet-lite0")
@@ -38,7 +38,7 @@ def test_score_writes_the_frame_and_sums_it_up(photo_folder, tmp_path):
     assert f"dedup-widgets explore {out}" in result.output.replace("\n", "")
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", ["scores.parquet", "scores.csv"])
 def test_what_was_asked_of_score_is_known_to_those_who_open_its_file(photo_folder, tmp_path, name):
     out = tmp_path / name
@@ -50,7 +50,7 @@ def test_what_was_asked_of_score_is_known_to_those_who_open_its_file(photo_folde
     assert (made.model, made.precision) == ("efficientnet-lite0", "exact")
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_score_writes_csv_without_embeddings(photo_folder, tmp_path):
     out = tmp_path / "scores.csv"
     assert (
@@ -120,7 +120,7 @@ def _count(store):
         db.close()
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_several_folders_are_scored_together_and_from_anywhere(photo_folder, tmp_path, monkeypatch):
     folder = photo_folder(2)
     (tmp_path / "more").mkdir()
@@ -132,7 +132,7 @@ def test_several_folders_are_scored_together_and_from_anywhere(photo_folder, tmp
     assert paths == [str(folder / "photo-001.png"), str(tmp_path / "more" / "x.png")]
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_nothing_readable_is_an_error(tmp_path):
     (tmp_path / "junk.jpg").write_text("junk")
     out = tmp_path / "x.parquet"
@@ -141,7 +141,7 @@ def test_nothing_readable_is_an_error(tmp_path):
     assert "none of the 1 files could be read" in result.output
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_an_empty_folder_is_an_error(tmp_path):
     (tmp_path / "empty").mkdir()
     out = tmp_path / "x.parquet"
@@ -181,7 +181,7 @@ def test_help_and_version_read_well():
     assert run("--version").output == f"dedup-widgets {__version__}\n"
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_the_command_is_installed():
     result = subprocess.run(
         [sys.executable, "-m", "dedup_widgets", "--version"],

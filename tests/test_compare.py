@@ -54,7 +54,7 @@ def row_of(explorer, name):
 # Pictures
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_picture_comes_in_the_size_in_which_it_is_shown(explorer):
     page = Page(explorer)
     reply = page.ask("picture", row=row_of(explorer, "a.png"), side=300)
@@ -77,7 +77,7 @@ def test_a_part_comes_with_the_pixels_of_the_file(explorer):
     assert np.abs(np.asarray(picture_of(reply), float) - wanted).mean() < 2
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_no_message_has_a_megabyte_whatever_the_picture(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (2200, 2600, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.bmp")

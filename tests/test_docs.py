@@ -55,7 +55,7 @@ def test_the_schemas_are_those_of_the_code():
         assert json.loads((DOCS / name).read_text(encoding="utf-8")) == schema
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_rows_as_other_tools_read_them_follow_the_schemas(photo_folder):
     import jsonschema  # takes seconds
 
@@ -90,7 +90,7 @@ def test_workflows_run_what_was_looked_at():
     assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", it) for it in used)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_workflows_are_what_the_code_host_reads():
     files = sorted(map(str, (ROOT / ".github/workflows").glob("*.yml")))
     assert files

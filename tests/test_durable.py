@@ -466,7 +466,7 @@ PASSING = [
 LASTING = [OSError("image file is truncated"), ValueError("odd"), SyntaxError("broken PNG file")]
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("error", [*PASSING, *LASTING], ids=repr)
 def test_only_errors_about_the_bytes_are_remembered(photos, tmp_path, monkeypatch, error):
     def fails(*_):
@@ -551,7 +551,7 @@ def test_a_run_that_can_never_write_says_so(photos, tmp_path):
     assert scored(photos, tmp_path)["uniqueness"].null_count() == 0
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("harm", ["x'00'", "x'81a1'", "'text'", "7"])
 def test_evidence_that_is_none_is_looked_for_again(photos, tmp_path, harm):
     for path in list(photos.iterdir())[:2]:
@@ -562,7 +562,7 @@ def test_evidence_that_is_none_is_looked_for_again(photos, tmp_path, harm):
     assert scored(photos, tmp_path).equals(before)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_kept_search_of_a_stranger_is_not_believed(photos, tmp_path, monkeypatch):
     before = scored(photos, tmp_path)
     mine = seal.secret()
@@ -601,7 +601,7 @@ def test_pictures_are_shown_where_the_cache_cannot_grow(photos, tmp_path):
 # Forks
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")
 @pytest.mark.parametrize("used", [True, False])
 def test_a_forked_process_says_that_it_cannot_compute(tmp_path, used):

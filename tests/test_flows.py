@@ -15,7 +15,7 @@ from dedup_widgets.images.decode import decode
 from dedup_widgets.widgets.requests.wording import CONTROLS
 from effort import examples
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.lengthy
 
 PICTURES, COPIES = 7, 4
 

@@ -6,7 +6,7 @@ import pytest
 
 import hardships
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.lengthy
 
 
 @pytest.mark.parametrize("name", hardships.ALL)

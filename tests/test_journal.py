@@ -89,7 +89,7 @@ STEPS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_after_each_step_another_kernel_goes_on_where_this_one_was(notebook):
     session = notebook()
     for name, step in STEPS.items():
@@ -97,7 +97,7 @@ def test_after_each_step_another_kernel_goes_on_where_this_one_was(notebook):
         assert state(notebook()) == state(session), name
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_what_was_done_before_the_kernel_died_can_be_undone(notebook):
     session = notebook()
     start = state(session)
@@ -113,7 +113,7 @@ def test_what_was_done_before_the_kernel_died_can_be_undone(notebook):
     assert again.redo() == "near-duplicate threshold as scored → 0.3"
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_the_log_in_the_library_is_the_one_of_all_kernels(notebook, frame):
     for number, step in enumerate(STEPS.values(), 1):
         session = notebook()
@@ -125,7 +125,7 @@ def test_the_log_in_the_library_is_the_one_of_all_kernels(notebook, frame):
     assert replayed.decisions == session.decisions
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_what_is_gone_on_with_is_said_once(notebook, monkeypatch):
     STEPS["boundary"](notebook())
     shown = []
@@ -138,7 +138,7 @@ def test_what_is_gone_on_with_is_said_once(notebook, monkeypatch):
     assert texts[0].endswith(": 1 step. Explorer(…, restore=False) begins anew.")
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_who_only_looks_leaves_no_review(notebook):
     STEPS["boundary"](notebook())
     for _ in range(3):
@@ -147,7 +147,7 @@ def test_who_only_looks_leaves_no_review(notebook):
         assert db.execute("SELECT count(*) FROM review").fetchone() == (1,)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_two_that_go_on_with_one_review_lose_nothing_of_each_other(notebook):
     STEPS["boundary"](notebook())
     one, two = notebook(), notebook()
@@ -160,7 +160,7 @@ def test_two_that_go_on_with_one_review_lose_nothing_of_each_other(notebook):
     assert state(notebook()) == state(one)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_review_of_other_images_or_of_another_order_begins_anew(notebook, frame):
     STEPS["boundary"](notebook())
     for other in (frame.head(20), frame.reverse(), frame_of(N + 3)):
@@ -169,7 +169,7 @@ def test_a_review_of_other_images_or_of_another_order_begins_anew(notebook, fram
     assert notebook().near == 0.3
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_boundary_that_is_asked_for_wins_unless_it_was_asked_for_before(notebook):
     session = notebook(near=0.2)
     session.near = 0.3
@@ -178,7 +178,7 @@ def test_a_boundary_that_is_asked_for_wins_unless_it_was_asked_for_before(notebo
     assert notebook(near=0.25).near == 0.25
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_steps_over_many_rows_are_small_and_come_back(tmp_path):
     frame = frame_of(6_000)
     store = dw.Session(frame, store=tmp_path, restore=True).store
@@ -225,7 +225,7 @@ def test_what_is_named_by_number_is_read_in_the_library_only(frame):
         dw.replay(frame, log)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
 def test_each_step_is_kept_when_it_returns(tmp_path, frame):
     frame.write_parquet(tmp_path / "frame.parquet")
@@ -266,7 +266,7 @@ def test_what_does_not_go_to_the_library_waits_for_nobody(notebook):
 # Several notebooks
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_decisions_of_one_notebook_are_seen_in_the_other(notebook):
     one, two = notebook(), notebook()
     one.choose_keepers([path(1)])
@@ -279,7 +279,7 @@ def test_decisions_of_one_notebook_are_seen_in_the_other(notebook):
     assert two.reviewed.is_empty()
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("seen", [False, True])
 def test_of_two_notebooks_the_later_choice_is_the_keeper(notebook, seen):
     one, two = notebook(), notebook()
@@ -292,7 +292,7 @@ def test_of_two_notebooks_the_later_choice_is_the_keeper(notebook, seen):
         assert session.plan["keeper"][0] == path(1)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_of_choices_at_the_same_moment_one_is_the_keeper(notebook):
     sessions = [notebook() for _ in range(3)]
     threads = [
@@ -307,7 +307,7 @@ def test_of_choices_at_the_same_moment_one_is_the_keeper(notebook):
     assert len({it.decisions.keepers for it in sessions}) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_the_log_leads_to_the_plan_whoever_decided(notebook, frame):
     one, two = notebook(), notebook()
     one.choose_keepers([path(1)])
@@ -336,7 +336,7 @@ def test_keepers_of_a_frame_without_contents_stay_beside_what_others_decide(note
 # Ctrl-C
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs signals of POSIX")
 @pytest.mark.parametrize(
     "name", ["boundary", "keeper", "collection", "accept", "undo", "selection"]

@@ -6,7 +6,7 @@ import pytest
 import notebooks
 from dedup_widgets.store.open import open_store
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.lengthy
 
 
 def outputs(book, kind):
@@ -14,6 +14,7 @@ def outputs(book, kind):
     return [it[kind] if isinstance(it[kind], str) else it for it in data if kind in it]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("notebook", notebooks.NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_notebook_shows_what_it_makes_runs_twice_and_leaves_nothing_behind(notebook, tmp_path):
     with notebooks.started(notebook, tmp_path) as client:

@@ -103,7 +103,7 @@ def through_csv(frame):
 # What is said
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_score_says_how_it_was_made(scored):
     (made,) = provenances(scored)
     assert made.compared == scored["evidence"].list.len().sum() / 2
@@ -175,13 +175,13 @@ def test_a_folder_is_named_so_that_it_is_found_from_elsewhere(photos, tiny_clip,
     assert (made.model, made.precision, made.is_named) == (str(tiny_clip), "exact", True)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_an_embedded_model_is_named_as_it_is(photos):
     (made,) = provenances(score(photos, "efficientnet-lite0"))
     assert (made.model, made.precision) == ("efficientnet-lite0", "fast")
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_scoring_again_says_how_it_was_done_then(scored):
     again = score(scored, near=0.2)
     assert again.columns == scored.columns
@@ -318,7 +318,7 @@ def test_an_object_must_be_brought_again(scored, tmp_path, make_photo):
 # What a person sees
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_it_is_offered_neither_as_filter_nor_as_metric(scored):
     ex = dw.Explorer(scored)
     offered = [column["name"] for column in Page(ex).open()["columns"]]
@@ -330,7 +330,7 @@ def test_a_printed_frame_does_not_show_it(scored):
     assert NAME not in str(scored)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_dataset_says_it_on_its_card(scored, tmp_path):
     stays = scored.filter("keep")
     made = dw.create_dataset(stays, "clean", root=tmp_path, mode="copy", progress=False)
@@ -339,7 +339,7 @@ def test_a_dataset_says_it_on_its_card(scored, tmp_path):
     assert NAME not in pl.read_parquet(made.path / "train" / "metadata.parquet").columns
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_dataset_with_embeddings_says_it_in_its_metadata(scored, tmp_path):
     made = dw.create_dataset(
         scored.filter("keep"), "clean", root=tmp_path, embedding=True, progress=False

@@ -202,7 +202,7 @@ class Clock:
         return self.now
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @examples(150)
 @given(st.lists(moves, max_size=25), st.lists(st.sampled_from([0.1, 0.7, 3]), max_size=25))
 def test_replay_leads_to_the_live_state_and_undo_back_to_the_start(sequence, waits):
@@ -450,7 +450,7 @@ def test_a_crafted_rule_is_refused_before_it_is_read(history, text):
         replay(FRAME, [START, entry(step="rules", value=value)])
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_rules_of_another_process_come_back(tmp_path):
     rule = 'keepers.prefer("source", ["scanner", "phone", None])'
     code = f"""

@@ -102,7 +102,7 @@ def do_something(ex, page, chance):
     )()
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 8))]
 )
@@ -176,7 +176,7 @@ def test_several_threads_leave_one_history(frame):
     assert ex.decisions == dw.Decisions()
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_change_happens_whole_or_not_at_all(frame):
     ex = dw.Explorer(frame)
     ex.choose_keepers(frame["path"][:1])
@@ -342,7 +342,7 @@ def test_paths_and_scores_under_a_name_that_is_a_pattern_are_refused(frame, colu
         dw.Explorer(frame.rename({usual[k]: v for k, v in columns.items()}), **columns)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_parting_a_huge_group_is_refused_before_it_fills_the_memory():
     n = 2_000
     rows = pl.DataFrame({"path": [f"/p/{row}.jpg" for row in range(n)]}).with_columns(

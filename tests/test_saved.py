@@ -11,7 +11,7 @@ import dedup_widgets as dw
 from dedup_widgets.widgets.saved import saved_html
 from page import Pixels
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.lengthy
 
 
 class Parser(HTMLParser):
@@ -68,6 +68,7 @@ def test_frames_without_groups_have_one_too(frame_):
     assert "image" in Parser(saved_html(dw.ImageGrid(frame_).session, "here")).text
 
 
+@pytest.mark.slow
 def test_html_that_is_made_of_a_notebook_shows_it(frame, tmp_path):
     import nbformat
     from nbclient import NotebookClient

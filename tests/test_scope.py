@@ -9,7 +9,7 @@ import pytest
 import dedup_widgets as dw
 from dedup_widgets.errors import InputError
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.lengthy
 
 
 def score(images, **options):

@@ -38,7 +38,7 @@ def session(frame, tmp_path):
     return dw.Session(frame, store=tmp_path / "store", progress=False)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_script_reviews_undoes_and_makes_a_dataset(photos, tmp_path):
     session = dw.Session(photos, model=Pixels(), store=tmp_path / "store", progress=False)
     session.filters = {"plan": "remove"}
@@ -53,7 +53,7 @@ def test_a_script_reviews_undoes_and_makes_a_dataset(photos, tmp_path):
     assert session.log["action"].to_list()[-2:] == ["undo", "undo"]
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_no_widget_is_imported_for_a_review(photos, tmp_path):
     program = f"""
 import sys, numpy as np, polars as pl, dedup_widgets as dw
@@ -69,7 +69,7 @@ print(*{{"ipywidgets", "anywidget", "bqplot", "traitlets"}} & set(sys.modules))
     assert said.stdout == "\n"
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_those_who_watch_hear_of_each_change_once_with_all_that_changed(session):
     heard = []
     stop = session.watch(lambda changes: heard.append([change.what for change in changes]))
@@ -157,7 +157,7 @@ def shown_by(session):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @given(st.integers(0, 2**32 - 1), st.sampled_from([None, 0.05]), st.booleans())
 @examples(20)
 def test_after_each_decision_a_review_is_as_if_begun_anew(seed, near, has_vectors):

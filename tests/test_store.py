@@ -80,7 +80,7 @@ def test_embeddings_are_kept_apart_by_model(cache):
     assert cache.embeddings(["f"], "three") == {}
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_more_keys_than_sqlite_takes_parameters_are_looked_up(cache):
     cache.add(thumbnails={str(i): bytes([i % 256]) for i in range(40_000)})
     assert len(cache.thumbnails(str(i) for i in range(50_000))) == 40_000
@@ -475,7 +475,7 @@ def folder_of_somebody():
     shutil.rmtree(folder)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("what", ["file", "folder"])
 def test_a_store_that_cannot_be_written_stays_as_it_is(folder_of_somebody, what):
     old = folder_of_somebody / "store.sqlite"
@@ -495,7 +495,7 @@ def test_a_store_that_cannot_be_written_stays_as_it_is(folder_of_somebody, what)
 # What is written is there
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @needs_kill
 def test_what_was_acknowledged_survives_kill_9_in_mid_write(tmp_path):
     path = tmp_path / "cache.sqlite"

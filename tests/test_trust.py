@@ -9,7 +9,7 @@ import dedup_widgets as dw
 from dedup_widgets.frame.provenance import provenances
 from dedup_widgets.images.decode import MAX_FRAMES_KEPT
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.lengthy
 
 
 def score(images, store=None, **options):

@@ -312,7 +312,7 @@ def test_vectors_of_ones_own_are_scored_without_reading_an_image():
     assert ex.frame["nearest"][1] == "a"
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_frames_with_columns_in_the_way_still_open(photos, frame):
     other = frame.rename({"path": "file"}).drop("uniqueness", "kind", "group", "keep", "embedding")
     for data in (

@@ -59,7 +59,7 @@ def test_what_is_no_text_is_refused(frame, nothing):
         dw.Session(frame).filters = {"words": nothing}
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_model_without_words_is_named(photo_folder):
     frame = dw.score(photo_folder(3), model="perceptual", progress=False)
     review = dw.Session(frame)

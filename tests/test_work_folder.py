@@ -24,7 +24,7 @@ from dedup_widgets.scale.shards import LOST, Model, describe_shard
 from dedup_widgets.scale.work import Work
 from dedup_widgets.scoring.task import plan_scoring
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.lengthy
 
 SMALL = Sizes(shard_files=7, block_pictures=10)
 
@@ -100,6 +100,7 @@ def test_the_frame_is_that_of_score_however_the_work_is_cut(photos, tmp_path, si
     assert_frame_equal(over(photos, tmp_path / "work", sizes=sizes).collect(), score(photos))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [Sizes(), SMALL], ids=str)
 def test_the_frame_of_a_network_is_that_of_score(photos, tmp_path, sizes):
     run = over(photos, tmp_path / "work", sizes=sizes, model="efficientnet-lite0")
@@ -112,6 +113,7 @@ def test_score_takes_a_work_folder(photos, tmp_path):
     assert_frame_equal(dw.scale.open(tmp_path / "work").collect(), frame)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("near", [0.0, 0.4])
 def test_of_equal_vectors_and_equally_near_ones_the_same_is_nearest(photos, tmp_path, near):
     photos = sorted(photos.glob("*[02468].*"))
