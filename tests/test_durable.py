@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import warnings
 from contextlib import closing
 from datetime import date
@@ -22,6 +23,7 @@ from dedup_widgets.images import decoders
 from dedup_widgets.images.entry import Entry
 from dedup_widgets.scale.score import score
 from dedup_widgets.scoring import incremental
+from dedup_widgets.store import cache as cache_of_store
 from dedup_widgets.store import copies, database, seal
 from dedup_widgets.store.cache import Cache, FileRecord
 from dedup_widgets.store.copies import copies_of
@@ -140,6 +142,54 @@ def test_what_sqlite_left_beside_a_lost_file_is_set_aside(tmp_path):
         (tmp_path / f"cache.sqlite{ending}").write_bytes(os.urandom(40_000))
     Cache(tmp_path / "cache.sqlite").add(thumbnails={"new": b"jpeg"})
     assert len(list(tmp_path.glob("cache.sqlite-*.left-*"))) == 2
+
+
+# SQLite's fault of the two writers
+
+AFFECTED = [(3, 7, 0), (3, 40, 1), (3, 44, 5), (3, 45, 0), (3, 50, 6), (3, 51, 2)]
+MENDED = [(3, 6, 23), (3, 44, 6), (3, 50, 7), (3, 51, 3), (3, 52, 0), (4, 0, 0)]
+
+
+def told_when_opened(path, version, monkeypatch):
+    """Open a cache under a version of SQLite; return what another process is told of it."""
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
+    monkeypatch.setattr(sqlite3, "sqlite_version", ".".join(map(str, version)))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        Cache(path).close()
+    return [str(it.message) for it in told]
+
+
+@pytest.fixture
+def _nobody_was_told():
+    cache_of_store._warn_once.cache_clear()
+
+
+@pytest.mark.usefixtures("_nobody_was_told")
+@pytest.mark.parametrize("version", AFFECTED)
+def test_who_shares_a_cache_is_told_once_of_a_version_that_may_damage_it(
+    cache, version, monkeypatch
+):
+    (told,) = told_when_opened(cache.path, version, monkeypatch)
+    assert f"SQLite {'.'.join(map(str, version))}, which this Python uses, can damage" in told
+    assert not told_when_opened(cache.path, version, monkeypatch)
+
+
+@pytest.mark.usefixtures("_nobody_was_told")
+@pytest.mark.parametrize("version", MENDED)
+def test_nobody_is_told_of_a_version_without_the_fault(cache, version, monkeypatch):
+    assert not told_when_opened(cache.path, version, monkeypatch)
+
+
+@pytest.mark.usefixtures("_nobody_was_told")
+def test_who_is_alone_with_a_cache_is_told_nothing(cache, tmp_path, monkeypatch):
+    for ending in ("", "-wal", "-shm"):
+        # As a kernel leaves it that was killed.
+        shutil.copy(f"{cache.path}{ending}", tmp_path / f"left.sqlite{ending}")
+    assert not told_when_opened(tmp_path / "left.sqlite", (3, 40, 1), monkeypatch)
+    assert len(Cache(tmp_path / "left.sqlite").thumbnails(["1", "2"])) == 2
+    cache.close()
+    assert not told_when_opened(cache.path, (3, 40, 1), monkeypatch)
 
 
 # Copies
@@ -322,8 +372,27 @@ def test_reading_does_not_wait_for_a_thread_that_waits_to_write(library, locked)
     assert set(library.collections()) == {"Before", "After"}
 
 
-def test_who_waits_too_long_is_told_what_to_do(library, locked):
-    library.wait_seconds = 0.0
+@pytest.mark.parametrize("of", [Library, Cache])
+def test_opening_waits_for_a_commit_that_takes_long(library, cache, of, monkeypatch):
+    path = {Library: library, Cache: cache}[of].path
+    check_kind, commits = of._check_kind, []
+
+    def checked_while_another_commits(it):
+        check_kind(it)
+        # As while a commit is synced: in the rollback journal's mode readers are kept out too.
+        other.execute("BEGIN EXCLUSIVE")
+        commits.append(threading.Timer(3 * database.SLICE_SECONDS, other.execute, ["COMMIT"]))
+        commits[-1].start()
+
+    monkeypatch.setattr(of, "_check_kind", checked_while_another_commits)
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        of(path).close()
+        commits[-1].join()
+
+
+def test_who_waits_too_long_is_told_what_to_do(library, locked, monkeypatch):
+    monkeypatch.setattr(database, "WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(database._patiently, "__defaults__", (0.0,))
     for write in (lambda: library.change_collection("After"), library.wait_for_turn):
         with pytest.raises(StoreBusyError, match="another process has been writing to it for long"):
             write()
@@ -541,9 +610,9 @@ def test_a_run_that_cannot_write_for_a_while_keeps_what_it_has(photos, tmp_path,
     assert len(cache.files(str(path) for path in photos.iterdir())) == 6
 
 
-def test_a_run_that_can_never_write_says_so(photos, tmp_path):
+def test_a_run_that_can_never_write_says_so(photos, tmp_path, monkeypatch):
     cache = open_store(tmp_path).cache
-    cache.wait_seconds = 0.0
+    monkeypatch.setattr(database, "WAIT_SECONDS", 0.0)
     with closing(sqlite3.connect(cache.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreBusyError, match="has been writing to it for long"):
@@ -631,7 +700,8 @@ def test_a_library_is_written_to_on_both_sides_of_a_fork(library):
             for number in range(20):
                 library.change_collection(f"child {number}", add=["/a"])
             os._exit(0)
-        finally:
+        except BaseException:
+            traceback.print_exc()  # nobody else would tell why
             os._exit(1)
     for number in range(20):
         library.change_collection(f"parent {number}", add=["/a"])

@@ -1,22 +1,30 @@
 """A review outlives its kernel, and notebooks on one library see what the others decide."""
 
+import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import dedup_widgets as dw
+from dedup_widgets.review import journal
 from dedup_widgets.scoring import keepers
 from dedup_widgets.store.cache import Cache
 from dedup_widgets.store.library import Library
 from dedup_widgets.store.open import Store
+from effort import examples
+from page import Page
 
 N = 30
 
@@ -125,17 +133,56 @@ def test_the_log_in_the_library_is_the_one_of_all_kernels(notebook, frame):
     assert replayed.decisions == session.decisions
 
 
-@pytest.mark.lengthy
-def test_what_is_gone_on_with_is_said_once(notebook, monkeypatch):
+def said(session):
+    return Page(dw.Explorer(session)).open()["review"]["went_on"]
+
+
+def test_the_page_is_told_what_is_gone_on_with(notebook):
     STEPS["boundary"](notebook())
-    shown = []
-    monkeypatch.setattr("IPython.display.publish_display_data", lambda it, *_: shown.append(it))
-    for session, said in ((notebook(restore=False), 0), (notebook(), 1)):
-        shown.clear()
-        dw.Explorer(session)._ipython_display_()
-        texts = [it["text/plain"] for it in shown if "Gone on with the review" in str(it)]
-        assert len(texts) == said
-    assert texts[0].endswith(": 1 step. Explorer(…, restore=False) begins anew.")
+    assert said(notebook(restore=False)) == ""
+    assert said(notebook()).startswith("Gone on with the review of 20")
+    assert said(notebook()).endswith(": 1 step.")
+
+
+def test_a_review_begins_anew_in_steps_that_can_be_undone(notebook):
+    session = notebook()
+    start = state(session)
+    for step in STEPS.values():
+        step(session)
+    again = notebook()
+    before, steps = state(again), len(again.log)
+    page = Page(dw.Explorer(again))
+    assert page.ask("begin_anew")["ok"]
+    assert page.events("review")[-1]["review"]["went_on"] == ""
+    after = state(again)
+    for name in ("selection", "filters"):
+        assert after[name] == start[name]
+    for name in ("near", "rules"):
+        assert after["decisions"][name] == start["decisions"][name]
+    for name in ("keepers", "not_duplicates"):
+        assert after["decisions"][name] == before["decisions"][name] != []
+    for name in ("collections", "reviewed"):
+        assert after[name] == before[name] != start[name]
+    assert state(notebook())["decisions"] == after["decisions"]
+    for _ in range(len(again.log) - steps):
+        again.undo()
+    for name in ("decisions", "selection", "filters", "plan", "collections"):
+        assert state(again)[name] == before[name]
+
+
+def test_a_review_that_begins_anew_twice_makes_no_step_of_it(notebook):
+    session = notebook()
+    session.begin_anew()
+    assert len(session.log) == 1
+    assert session.next_steps == (None, None)
+
+
+def test_what_has_no_plan_begins_anew_too(notebook, frame):
+    session = notebook(frame.select("path", "uniqueness"))
+    session.selection = [path(1)]
+    session.filters = {"uniqueness": (0, 0.1)}
+    session.begin_anew()
+    assert len(session.selection) == len(session.filters) == 0
 
 
 @pytest.mark.lengthy
@@ -161,12 +208,88 @@ def test_two_that_go_on_with_one_review_lose_nothing_of_each_other(notebook):
 
 
 @pytest.mark.lengthy
-def test_a_review_of_other_images_or_of_another_order_begins_anew(notebook, frame):
+def test_a_review_of_other_images_begins_anew(notebook, frame):
     STEPS["boundary"](notebook())
-    for other in (frame.head(20), frame.reverse(), frame_of(N + 3)):
+    others = frame.head(20), frame_of(N + 3), frame.with_columns(pl.col("path") + "x")
+    for other in others:
         assert len(notebook(other).log) == 1
     assert notebook(restore=False).near != 0.3
     assert notebook().near == 0.3
+
+
+def in_any_order(session):
+    """The state of a review, whatever the order of its frame."""
+    found = state(session)
+    found["plan"] = sorted(found["plan"])
+    found["reviewed"] = sorted(found["reviewed"])
+    found["collections"] = {name: sorted(paths) for name, paths in found["collections"].items()}
+    found["log"] = [
+        (time, action, step, json.loads(value, object_hook=sorted_lists))
+        for time, action, step, value in found["log"]
+    ]
+    return found
+
+
+def sorted_lists(value):
+    return {
+        key: sorted(it) if isinstance(it, list) and key != "rules" else it
+        for key, it in value.items()
+    }
+
+
+@pytest.fixture
+def many_are_three(monkeypatch):
+    """Write more than three rows as bits."""
+    monkeypatch.setattr(journal, "ROWS_BY_PATH", 3)
+
+
+@pytest.mark.lengthy
+@pytest.mark.usefixtures("many_are_three")
+@examples(10)
+@given(seeds=st.lists(st.integers(0, 99), min_size=1, max_size=3), data=st.data())
+def test_a_review_is_gone_on_with_whatever_the_order_of_its_frame(frame, seeds, data):
+    with tempfile.TemporaryDirectory() as place:
+
+        def notebook(order):
+            store = Store(Cache(Path(place) / "c.sqlite"), Library(Path(place) / "l.sqlite"))
+            return dw.Session(frame[list(order)], store=store, restore=True)
+
+        last = notebook(range(N))
+        STEPS["boundary"](last)
+        for seed in seeds:
+            session = notebook(np.random.default_rng(seed).permutation(N))
+            assert in_any_order(session) == in_any_order(last)
+            names = data.draw(st.lists(st.sampled_from(sorted(STEPS)), max_size=5), "steps")
+            for name in names:
+                if name != "rename" or "A" in session.collections.keys() - {"B"}:
+                    with suppress(dw.errors.InputError):
+                        STEPS[name](session)
+            some = data.draw(st.sets(st.integers(0, N - 1)), "selection")
+            session.selection = [path(row) for row in some]
+            last = session
+        assert in_any_order(notebook(range(N)[::-1])) == in_any_order(last)
+
+
+@pytest.mark.usefixtures("many_are_three")
+def test_a_review_that_was_kept_by_the_order_of_its_rows_is_gone_on_with(
+    notebook, frame, monkeypatch
+):
+    mixed = frame[np.random.default_rng(0).permutation(N)]
+    with monkeypatch.context() as earlier:
+        earlier.setattr(journal.Journal, "_order", np.arange(N))
+        earlier.setattr(journal.Journal, "_images", property(lambda it: it._images_in_order))
+        session = notebook(mixed)
+        for step in STEPS.values():
+            step(session)
+        session.selection = [path(row) for row in range(2, 20)]
+    before = in_any_order(session)
+    assert in_any_order(notebook(mixed)) == before
+    assert len(notebook(frame).log) == 1  # nobody knows it in another order yet
+    notebook(mixed).near = 0.11
+    again = notebook(frame)
+    assert again.near == 0.11
+    assert again.undo() is not None
+    assert {**in_any_order(again), "log": 0, "next": 0} == {**before, "log": 0, "next": 0}
 
 
 @pytest.mark.lengthy

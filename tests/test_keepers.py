@@ -427,3 +427,30 @@ def test_by_the_rule_that_decided_alone_the_keeper_ranks_first_too(rows):
     for keeper, other, about in zip(best_first, best_first[1:], words, strict=False):
         alone = keepers.rank(images, [name_of[about]])
         assert alone[keeper] < alone[other]
+
+
+@given(
+    st.integers(0, 2**32 - 1), st.permutations(["completeness", "detail", "pixels", "sharpness"])
+)
+def test_evidence_ranks_pictures_anew_as_ranking_with_it_does(seed, rules):
+    rng = np.random.default_rng(seed)
+    n = 12
+    of_pictures = {
+        "width": rng.integers(1, 4, n),
+        "height": np.full(n, 100),
+        "sharpness": rng.integers(3, size=n),
+        "completeness": rng.integers(3, size=n).astype(np.float32) / 2,
+        "enlarged": rng.integers(2, size=n).astype(np.bool_),
+    }
+    picture = rng.integers(n, size=20)
+    facts = pl.DataFrame({name: it[picture] for name, it in of_pictures.items()}).with_columns(
+        path=pl.Series([f"/{i:02}.jpg" for i in rng.permutation(20)]), fingerprint=picture
+    )
+    before = keepers.Ranking(
+        facts.with_columns(completeness=None, enlarged=pl.lit(None, pl.Boolean)), rules
+    )
+    best = np.unique(before.best_copy)
+    told = (of_pictures[name][picture[best]] for name in ("completeness", "enlarged"))
+    again = before.of_pictures(best).ranks(*told)
+    expected = keepers.rank(facts, rules)[best]
+    assert again.tolist() == np.argsort(np.argsort(expected)).tolist()

@@ -502,6 +502,21 @@ class Review(View):
 
     # Undo, redo, and the log
 
+    def begin_anew(self) -> None:
+        """Look at all images again, at the boundary and by the rules that they were scored with.
+
+        Filters and selection are given up, each in a step that can be undone. What was decided by
+        hand stays, for it holds in any review: chosen keepers, what is no duplicate, what was
+        reviewed, and collections.
+        """
+        with self.changing(Change("review")):
+            self.went_on = ""
+            self.filters = None
+            self.selection = np.zeros(len(self), np.bool_)
+            if self.planner is not None:
+                self.near = None
+                self.rules = None
+
     def undo(self) -> str | None:
         """Take the last review step back; return what it was, None when there is none."""
         return self._step_through(self._steps.undo)

@@ -72,8 +72,6 @@ class Database:
     synchronous: ClassVar[str]
     """SQLite's setting: EXTRA, and what is committed outlives a power cut too; or NORMAL."""
 
-    wait_seconds = WAIT_SECONDS
-
     def __init__(self, path: Path) -> None:
         self.path = path
         self.times_opened = 0
@@ -99,8 +97,8 @@ class Database:
                 self._choose_journal()
                 self._reader = self._connected()
                 self._migrate()
-                self._reader.execute("PRAGMA query_only = ON")
-                self._reader.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+                _read(self._reader, "PRAGMA query_only = ON")
+                _read(self._reader, "SELECT count(*) FROM sqlite_schema")
             except BaseException:
                 self.close()
                 raise
@@ -117,9 +115,9 @@ class Database:
             self.path, timeout=SLICE_SECONDS, check_same_thread=False, isolation_level=None
         )
         try:
-            db.execute(f"PRAGMA synchronous = {self.synchronous}")
-            db.execute("PRAGMA fullfsync = ON")  # macOS syncs to the disk only when told twice
-            db.execute("PRAGMA foreign_keys = ON")
+            _read(db, f"PRAGMA synchronous = {self.synchronous}")
+            _read(db, "PRAGMA fullfsync = ON")  # macOS syncs to the disk only when told twice
+            _read(db, "PRAGMA foreign_keys = ON")
         except BaseException:
             db.close()
             raise
@@ -131,9 +129,9 @@ class Database:
             return
         address = f"{self.path.absolute().as_uri()}?mode=ro"
         try:
-            with closing(sqlite3.connect(address, timeout=self.wait_seconds, uri=True)) as db:
-                (version,) = db.execute("PRAGMA user_version").fetchone()
-                (application,) = db.execute("PRAGMA application_id").fetchone()
+            with closing(sqlite3.connect(address, timeout=SLICE_SECONDS, uri=True)) as db:
+                [(version,)] = _read(db, "PRAGMA user_version")
+                [(application,)] = _read(db, "PRAGMA application_id")
                 if application == self.application_id:
                     self._is_ours = True
                     return
@@ -154,7 +152,7 @@ class Database:
 
     def _choose_journal(self) -> None:
         wanted = "DELETE" if is_on_network(self.path.parent) else self.journal_mode
-        (mode,) = self._db.execute("PRAGMA journal_mode").fetchone()
+        [(mode,)] = _read(self._db, "PRAGMA journal_mode")
         if mode.upper() == wanted:
             return
         with suppress(sqlite3.OperationalError):
@@ -167,7 +165,7 @@ class Database:
     def _migrate(self) -> None:
         newest = len(self.schemas)
         # Only who has something to change waits for who writes.
-        if self._db.execute("PRAGMA user_version").fetchone()[0] == newest:
+        if _read(self._db, "PRAGMA user_version") == [(newest,)]:
             return
         with self._begun() as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()
@@ -227,7 +225,7 @@ class Database:
         with self._turn(wait):
             self._keep_in_place()
             try:
-                with self._begun(self.wait_seconds if wait else 0.0) as db:
+                with self._begun(WAIT_SECONDS if wait else 0.0) as db:
                     yield db
             except sqlite3.Error as error:
                 if self._took_damage(error):
@@ -262,14 +260,13 @@ class Database:
             self._writing.release()
 
     @contextmanager
-    def _begun(self, seconds: float | None = None) -> Iterator[sqlite3.Connection]:
-        seconds = self.wait_seconds if seconds is None else seconds
+    def _begun(self, seconds: float = WAIT_SECONDS) -> Iterator[sqlite3.Connection]:
         with self._writing:
             try:
                 _patiently(lambda: self._db.execute("BEGIN IMMEDIATE"), seconds)
                 self._writer = threading.get_ident()
                 yield self._db
-                _patiently(lambda: self._db.execute("COMMIT"), self.wait_seconds)
+                _patiently(lambda: self._db.execute("COMMIT"))
             except BaseException:
                 with suppress(sqlite3.Error):
                     if self._db.in_transaction:
@@ -288,7 +285,7 @@ class Database:
         StoreBusyError
             When another process writes for too long.
         """
-        give_up = time.monotonic() + self.wait_seconds
+        give_up = time.monotonic() + WAIT_SECONDS
         while self._writer != threading.get_ident():
             try:
                 with self._writing, whole():
@@ -311,9 +308,7 @@ class Database:
             return self._db.execute(sql, parameters).fetchall()
         try:
             with self._reading:
-                return _patiently(
-                    lambda: self._reader.execute(sql, parameters).fetchall(), self.wait_seconds
-                )
+                return _read(self._reader, sql, parameters)
         except sqlite3.Error as error:
             if self._took_damage(error):
                 self._open()
@@ -352,7 +347,7 @@ class Database:
         return REMEDY
 
 
-def _patiently(act: Callable[[], T], seconds: float) -> T:
+def _patiently(act: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
     """Act, again as long as another process is in the way."""
     give_up = time.monotonic() + seconds
     while True:
@@ -363,6 +358,11 @@ def _patiently(act: Callable[[], T], seconds: float) -> T:
                 raise
         # Where waiting cannot help, SQLite says so at once.
         time.sleep(0.01)
+
+
+def _read(db: sqlite3.Connection, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+    """Read, also where another process commits, which for a moment keeps readers out too."""
+    return _patiently(lambda: db.execute(sql, parameters).fetchall())
 
 
 def json_pieces(values: Sequence[str]) -> Iterator[str]:

@@ -116,6 +116,7 @@ class Explorer(ImageGrid):
     unmark_not_duplicates = method_of(Session.unmark_not_duplicates)
     mark_reviewed = method_of(Session.mark_reviewed)
     unmark_reviewed = method_of(Session.unmark_reviewed)
+    begin_anew = method_of(Session.begin_anew)
     undo = method_of(Session.undo)
     redo = method_of(Session.redo)
     accept_plan = method_of(Session.accept_plan)
