@@ -48,6 +48,12 @@ def cache(tmp_path):
     return cache
 
 
+def change(database, sql):
+    """Change what a database holds as another program would."""
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as db:
+        db.execute(sql)
+
+
 def collections_on_disk(path):
     with closing(Library(path)) as another:
         return set(another.collections())
@@ -248,7 +254,7 @@ def test_a_damaged_cache_is_set_aside_when_it_is_opened_or_read(cache, first):
 
 
 def test_damage_that_shows_while_the_cache_is_open_stops_nothing(cache):
-    cache._query("PRAGMA wal_checkpoint(TRUNCATE)")
+    change(cache, "PRAGMA wal_checkpoint(TRUNCATE)")
     cache.close()
     cache = Cache(cache.path)
     spoil(cache.path)
@@ -296,7 +302,7 @@ def test_what_no_version_writes_is_not_known(tmp_path, harm):
     cache = Cache(tmp_path / "cache.sqlite")
     cache.add([FileRecord(Entry("/b", 1, "1"), error="x")], embeddings={"m": {"f": np.ones(2)}})
     cache.add([FileRecord(Entry("/a", 1, "1"), error="x")])
-    cache._db.execute(f"{harm} WHERE rowid = 1")
+    change(cache, f"{harm} WHERE rowid = 1")
     assert "/a" in cache.files(["/a", "/b"])
     known = {**cache.embeddings(["f"], "m"), **cache.files(["/b"])}
     assert len(known) == 1
@@ -529,6 +535,7 @@ PASSING = [
 LASTING = [OSError("image file is truncated"), ValueError("odd"), SyntaxError("broken PNG file")]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("error", [*PASSING, *LASTING], ids=repr)
 def test_only_errors_about_the_bytes_are_remembered(photos, tmp_path, monkeypatch, error):
     def fails(*_):
@@ -613,35 +620,37 @@ def test_a_run_that_can_never_write_says_so(photos, tmp_path, monkeypatch):
     assert scored(photos, tmp_path)["uniqueness"].null_count() == 0
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("harm", ["x'00'", "x'81a1'", "'text'", "7"])
 def test_evidence_that_is_none_is_looked_for_again(photos, tmp_path, harm):
     for path in list(photos.iterdir())[:2]:
         shutil.copy(path, path.with_name(f"again {path.name}"))
     before = scored(photos, tmp_path)
     cache = open_store(tmp_path).cache
-    cache._db.execute(f"UPDATE evidence SET found = {harm}")
+    change(cache, f"UPDATE evidence SET found = {harm}")
     assert scored(photos, tmp_path).equals(before)
 
 
+@pytest.mark.lengthy
 def test_a_kept_search_of_a_stranger_is_not_believed(photos, tmp_path, monkeypatch):
     before = scored(photos, tmp_path)
-    mine = seal._secret()
-    monkeypatch.setattr(seal, "_secret", lambda: b"of a stranger")
+    mine = seal.secret()
+    monkeypatch.setattr(seal, "secret", lambda: b"of a stranger")
     cache = open_store(tmp_path).cache
-    cache._db.execute("DELETE FROM search")
+    change(cache, "DELETE FROM search")
     scored(photos, tmp_path)
     ((number, keys), *_) = cache._query("SELECT id, keys FROM search")
-    assert incremental._unpack([], keys, cache.search(number)) is not None
-    monkeypatch.setattr(seal, "_secret", lambda: mine)
-    assert incremental._unpack([], keys, cache.search(number)) is None
+    assert incremental.unpack([], keys, cache.search(number)) is not None
+    monkeypatch.setattr(seal, "secret", lambda: mine)
+    assert incremental.unpack([], keys, cache.search(number)) is None
     monkeypatch.undo()
     assert scored(photos, tmp_path).equals(before)
 
 
 def test_the_seal_of_a_user_is_one_and_nobody_elses(tmp_path, monkeypatch):
     monkeypatch.setattr(seal.platformdirs, "user_data_path", lambda *_, **__: tmp_path / "data")
-    one = seal._secret.__wrapped__()
-    assert one == seal._secret.__wrapped__()
+    one = seal.secret.__wrapped__()
+    assert one == seal.secret.__wrapped__()
     assert len(one) == seal.SEAL_BYTES
     assert (tmp_path / "data" / "seal").stat().st_mode & 0o077 == 0
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["seal"]
@@ -661,6 +670,7 @@ def test_pictures_are_shown_where_the_cache_cannot_grow(photos, tmp_path):
 # Forks
 
 
+@pytest.mark.lengthy
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")
 @pytest.mark.parametrize("used", [True, False])
 def test_a_forked_process_says_that_it_cannot_compute(tmp_path, used):

@@ -172,9 +172,9 @@ def seconds_to_decode(
 
 def check_counts(data: bytes, name: str) -> None:
     """Refuse a file of too many frames or pages, by counting them without reading any."""
-    if name == "TIFF" and _tiff_pages(data) > MAX_PAGES:
+    if name == "TIFF" and tiff_pages(data) > MAX_PAGES:
         raise ImageError(f"too large: more than {MAX_PAGES:,} pages; split it")
-    if name == "GIF" and _gif_frames(data) > MAX_FRAMES:
+    if name == "GIF" and gif_frames(data) > MAX_FRAMES:
         raise ImageError(_too_many_frames())
 
 
@@ -198,7 +198,7 @@ def _too_many_frames() -> str:
     return f"too large: more than {MAX_FRAMES:,} frames; split it"
 
 
-def _tiff_pages(data: bytes) -> int:
+def tiff_pages(data: bytes) -> int:
     """Return how many pages a TIFF lists, or one more than are read."""
     order = "little" if data[:2] == b"II" else "big"
     is_big = data[2:4] in (b"+\0", b"\0+")
@@ -216,7 +216,7 @@ def _tiff_pages(data: bytes) -> int:
     return len(seen)
 
 
-def _gif_frames(data: bytes) -> int:
+def gif_frames(data: bytes) -> int:
     """Return how many frames a GIF has, or one more than are read."""
 
     def after_table(at: int) -> int:

@@ -113,7 +113,7 @@ class ImageGrid(Widget):
             _sort=data.sort,
             _saved=f"dw-saved-{uuid.uuid4().hex}",
         )
-        self._handlers |= self._requests.handlers
+        self.handlers |= self._requests.handlers
         if self._stop_following is None:
             self._start_following()
 
