@@ -31,30 +31,36 @@ def main(rows: int, folder: str) -> None:
     paths = pl.select(
         pl.format("/data/photos/{}/IMG_{}.jpg", pl.int_range(rows) // 1000, pl.int_range(rows))
     ).to_series()
-    over._listed = lambda task: pl.DataFrame(
-        {"path": task.paths, "size": 1, "version": "1700000000000000000"},
-        schema_overrides={"size": pl.UInt64},
-    )
+    over._listed = listed
     over.describe_shard, over.compare_blocks = described, compared
     over.Looks._compare = looked
     # What is loaded once, whatever the number of images, is loaded by a run of a few.
     for n in (10, rows):
         base, start = status("VmRSS"), time.monotonic()
         task = plan_scoring(pl.DataFrame({"path": paths[:n]}), model="perceptual", store=folder)
-        listed = (status("VmRSS") - base) / n
+        given = (status("VmRSS") - base) / n
         Path("/proc/self/clear_refs").write_text("5")
         run = over.score_over(task, Work(f"{folder}/{n}"))
         peak = (status("VmHWM") - base) / n
     print(
         f"{run.rows} rows, {run.near.select(pl.len()).collect().item()} of them in groups, in "
         f"{time.monotonic() - start:.0f} s: {peak:.0f} bytes a row at most, of which the list of "
-        f"paths that was given takes {listed:.0f}"
+        f"paths that was given takes {given:.0f}"
     )
 
 
 def status(name: str) -> int:
     text = Path("/proc/self/status").read_text()
     return int(text.split(f"{name}:")[1].split()[0]) * 1024
+
+
+def listed(task):
+    """Say of each file that it is there."""
+    for paths in over._paths(task):
+        yield pl.DataFrame(
+            {"path": paths, "size": 1, "version": "1700000000000000000"},
+            schema_overrides={"size": pl.UInt64},
+        )
 
 
 def described(work, name, files, model, cores):
@@ -101,7 +107,7 @@ def compared(work, a, b, reach, device):
     )
 
 
-def looked(self, asked):
+def looked(self, pairs):
     """Find that each pair is one of copies."""
     found = msgspec.msgpack.encode(
         Evidence(
@@ -113,8 +119,10 @@ def looked(self, asked):
             b_size=(4000, 3000),
         )
     )
-    table = asked.select("a", "b", found=pl.lit(found))
-    self._work.write_table(f"{_FOLDER}/{named(len(asked), *asked['a'].head(9))}.parquet", table)
+    # As many in a file as of a thousand pictures.
+    for _, table in self.named(pairs, 512):
+        name = named(*table["a"], *table["b"])
+        self._work.write_table(f"{_FOLDER}/{name}.parquet", table.with_columns(found=pl.lit(found)))
 
 
 if __name__ == "__main__":

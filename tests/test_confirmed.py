@@ -1,5 +1,7 @@
 """Pairs of pictures that were compared: near-duplicates, groups and plans follow from them."""
 
+from functools import partial
+
 import numpy as np
 import polars as pl
 import pytest
@@ -28,6 +30,7 @@ from dedup_widgets.scoring.evidence import (
     of_nearest,
 )
 from dedup_widgets.scoring.keepers import rank
+from dedup_widgets.scoring.pair_evidence import PairEvidence
 from dedup_widgets.scoring.uniqueness import find_nearest, score_images
 from dedup_widgets.scoring.verify import CANDIDATES, KEEPERS, look_at_pairs
 
@@ -51,6 +54,10 @@ def random_evidence(rng, n):
         else Evidence(False)
         for pair in sorted(pairs)
     }
+
+
+def pairs_of(n, evidence):
+    return confirmed_pairs(n, PairEvidence.of(evidence), NEAR_DISTANCE)
 
 
 def agreement_by_the_rules(evidence, n):
@@ -81,7 +88,7 @@ def test_copies_are_those_that_were_confirmed_or_follow_from_two_that_were(seed)
     n = int(rng.integers(2, 12))
     evidence = random_evidence(rng, n)
     pairs, expected = (
-        confirmed_pairs(n, evidence, NEAR_DISTANCE),
+        pairs_of(n, evidence),
         agreement_by_the_rules(evidence, n),
     )
     radius = float(rng.uniform(0, NEAR_DISTANCE))
@@ -100,12 +107,12 @@ def test_copies_are_those_that_were_confirmed_or_follow_from_two_that_were(seed)
 
 def test_a_pair_that_was_refused_does_not_follow_from_others():
     evidence = {(0, 1): confirmed(1.0), (0, 2): confirmed(1.0), (1, 2): Evidence(False)}
-    assert confirmed_pairs(3, evidence, NEAR_DISTANCE).within(1, NEAR_DISTANCE).tolist() == [0]
+    assert pairs_of(3, evidence).within(1, NEAR_DISTANCE).tolist() == [0]
 
 
 def test_two_crops_of_a_picture_that_share_too_little_are_no_copies():
     left, right = confirmed(0.7), confirmed(0.75)
-    pairs = confirmed_pairs(3, {(0, 1): left, (0, 2): right}, NEAR_DISTANCE)
+    pairs = pairs_of(3, {(0, 1): left, (0, 2): right})
     assert pairs.within(1, NEAR_DISTANCE).tolist() == [0]
 
 
@@ -131,7 +138,7 @@ def candidates_of(lists):
 
 
 def confirmed_of(looked):
-    return [pair for pair, found in looked.evidence.items() if found.is_confirmed]
+    return [tuple(pair) for pair in looked.evidence.copies.tolist()]
 
 
 def looking(copies):
@@ -139,9 +146,13 @@ def looking(copies):
     asked = []
 
     def look(pairs):
-        asked.extend(pairs)
-        same = [any(a in s and b in s for s in copies) for a, b in pairs]
-        return [confirmed(1.0) if it else Evidence(False) for it in same]
+        asked.extend(map(tuple, pairs.tolist()))
+        return PairEvidence.of(
+            {
+                (a, b): confirmed(1.0) if any({a, b} <= s for s in copies) else Evidence(False)
+                for a, b in pairs.tolist()
+            }
+        )
 
     return look, asked
 
@@ -226,23 +237,25 @@ def random_frame(seed):
 
 def scored(facts, vectors, order, nearest, names, evidence, near):
     gamma = gamma_of(NEAR_DISTANCE)
+    of_pairs, picture = PairEvidence.of(evidence), nearest.of_row
     scores = score_images(
         nearest,
         near=near,
         gamma=gamma,
-        confirmed=confirmed_pairs(len(names), evidence, NEAR_DISTANCE),
-        rank=order,
+        confirmed=pairs_of(len(names), evidence),
+        rank=order[nearest.rows],
     ).with_columns(
-        evidence=evidence_column(names, evidence, facts["fingerprint"]),
+        evidence=evidence_column(picture, of_pairs, pl.Series(names).gather),
         embedding=pl.Series(vectors, dtype=pl.Array(pl.Float16, 6)),
     )
     made = Provenance(gamma=gamma, near=near, compared=len(evidence))
-    both = scores.with_columns(of_nearest(scores, facts["fingerprint"]))
+    both = scores.with_columns(of_nearest(picture, scores["nearest"], of_pairs))
     return facts.hstack(
         both.with_columns(nearest=pl.lit(facts["path"]).gather(pl.col("nearest")))
     ).with_columns(made.column)
 
 
+@pytest.mark.lengthy
 @given(seeds, st.sampled_from([0.0, 0.001, 0.01, 0.05]))
 def test_no_image_is_near_on_the_word_of_vectors(seed, near):
     _, facts, *rest, names, evidence = random_frame(seed)
@@ -262,6 +275,7 @@ def test_no_image_is_near_on_the_word_of_vectors(seed, near):
         )
 
 
+@pytest.mark.lengthy
 @given(seeds)
 @pytest.mark.parametrize("near", [0.001, 0.01, 0.05, 0.1, 0.4, 1.0])
 def test_a_plan_at_another_boundary_is_that_of_scoring_with_it(near, seed):
@@ -289,14 +303,16 @@ def test_a_crop_a_frame_and_an_overlay_are_less_complete():
     framed = confirmed(0.9, border_b=0.1)
     covered = confirmed(0.95, over_b=0.05)
     found = {(0, 1): cropped, (0, 2): framed, (0, 3): covered, (0, 4): confirmed(1.0)}
-    assert completeness(5, found).tolist() == pytest.approx([1.0, 0.8, 0.9, 0.95, 1.0])
+    assert completeness(5, PairEvidence.of(found)).tolist() == pytest.approx(
+        [1.0, 0.8, 0.9, 0.95, 1.0]
+    )
 
 
 def test_copies_that_are_equal_are_equally_complete_whichever_was_compared():
     # 1 is equal to 0 but was never compared with the crops, beside which 0 has a plain border.
     crop = confirmed(0.8, inside_a=0.8, border_a=0.1)
     found = {(0, 1): confirmed(1.0), (0, 2): crop, (0, 3): crop}
-    whole, equal, *crops = completeness(4, found).tolist()
+    whole, equal, *crops = completeness(4, PairEvidence.of(found)).tolist()
     assert whole == equal > max(crops)
 
 
@@ -304,7 +320,7 @@ def test_an_overlay_is_told_by_all_copies_of_which_one_has_it():
     # By mistake the overlay of 3 seems to lie over 0 and 1.
     covered = confirmed(0.9, over_a=0.1)
     found = {(0, 1): confirmed(1.0), (0, 2): confirmed(1.0), (0, 3): covered, (1, 3): covered}
-    assert completeness(4, found).tolist() == pytest.approx([1.0, 1.0, 1.0, 0.91])
+    assert completeness(4, PairEvidence.of(found)).tolist() == pytest.approx([1.0, 1.0, 1.0, 0.91])
 
 
 SHARP = bytes(np.rint(10 * (18 - 2 * np.log2(FREQUENCIES))).astype(np.uint8).tolist())
@@ -315,6 +331,10 @@ INTERPOLATED = bytes(
     round(10 * max(0, 19 - 2 * np.log2(k) - 2 * (k / 16) ** 4 - 3 * (k > 16))) for k in FREQUENCIES
 )
 """That of a copy in twice the size: damped towards half of the frequencies, and little above."""
+
+
+def spectra_of(spectra, pictures):
+    return [spectra[picture] for picture in pictures]
 
 
 @pytest.mark.parametrize(
@@ -334,7 +354,8 @@ def test_the_larger_of_two_copies_is_enlarged_if_its_added_frequencies_are_empty
         place = 0 if found.a_size == size else 1
         spectra = [SHARP, SHARP, SHARP]
         spectra[place] = spectrum
-        told = enlarged(3, {(0, 1): found, (1, 2): Evidence(False)}, spectra)
+        of_pairs = PairEvidence.of({(0, 1): found, (1, 2): Evidence(False)})
+        told = enlarged(3, of_pairs.with_detail(partial(spectra_of, spectra)))
         assert told.tolist() == [i == place and expected for i in range(3)]
 
 

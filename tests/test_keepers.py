@@ -93,6 +93,7 @@ def test_many_pixels_do_not_overflow():
     assert best_of(BEST | {"width": 60_000, "height": 60_000}, huge) == 1
 
 
+@pytest.mark.lengthy
 @given(st.lists(facts, max_size=12), st.randoms(use_true_random=False))
 def test_ranks_are_a_total_order_that_no_shuffle_changes(rows, random):
     named = [row | {"path": f"{i}.jpg"} for i, row in enumerate(rows)]
@@ -296,6 +297,7 @@ def test_default_rules_without_their_columns_are_silent():
 COPY_FREE = pl.DataFrame({"path": ["b.jpg", "a.jpg"]})
 
 
+@pytest.mark.lengthy
 @given(
     st.lists(
         st.tuples(st.sampled_from("fgh"), st.booleans(), st.integers(0, 2), st.integers(0, 2)),
@@ -425,3 +427,30 @@ def test_by_the_rule_that_decided_alone_the_keeper_ranks_first_too(rows):
     for keeper, other, about in zip(best_first, best_first[1:], words, strict=False):
         alone = keepers.rank(images, [name_of[about]])
         assert alone[keeper] < alone[other]
+
+
+@given(
+    st.integers(0, 2**32 - 1), st.permutations(["completeness", "detail", "pixels", "sharpness"])
+)
+def test_evidence_ranks_pictures_anew_as_ranking_with_it_does(seed, rules):
+    rng = np.random.default_rng(seed)
+    n = 12
+    of_pictures = {
+        "width": rng.integers(1, 4, n),
+        "height": np.full(n, 100),
+        "sharpness": rng.integers(3, size=n),
+        "completeness": rng.integers(3, size=n).astype(np.float32) / 2,
+        "enlarged": rng.integers(2, size=n).astype(np.bool_),
+    }
+    picture = rng.integers(n, size=20)
+    facts = pl.DataFrame({name: it[picture] for name, it in of_pictures.items()}).with_columns(
+        path=pl.Series([f"/{i:02}.jpg" for i in rng.permutation(20)]), fingerprint=picture
+    )
+    before = keepers.Ranking(
+        facts.with_columns(completeness=None, enlarged=pl.lit(None, pl.Boolean)), rules
+    )
+    best = np.unique(before.best_copy)
+    told = (of_pictures[name][picture[best]] for name in ("completeness", "enlarged"))
+    again = before.of_pictures(best).ranks(*told)
+    expected = keepers.rank(facts, rules)[best]
+    assert again.tolist() == np.argsort(np.argsort(expected)).tolist()

@@ -15,7 +15,9 @@ from dedup_widgets.frame.scale import gamma_of
 from dedup_widgets.frame.schema import EVIDENCE, NESTED
 from dedup_widgets.frame.summary import summarize
 from dedup_widgets.scoring.evidence import confirmed_pairs, evidence_column, of_nearest
+from dedup_widgets.scoring.pair_evidence import PairEvidence
 from dedup_widgets.scoring.uniqueness import find_nearest, score_images
+from dedup_widgets.widgets.analytics.charts import Pointer
 from page import Page
 
 NEAR_DISTANCE = 0.25
@@ -41,7 +43,9 @@ NAMES = ["original.jpg", "part.jpg", "page.jpg", "saved.jpg", "sea.jpg", "same.j
 PRINTS = ["original", "crop", "page", "saved", "sea", "original"]
 DEGREES = [0, 80, 1, 30, 50, 0]
 # The vector of the crop misses it, and that of a page of the same layout does not tell it apart.
-EVIDENCE_OF_PAIRS = {(0, 1): CROP.inverse(), (0, 2): Evidence(False), (0, 3): WHOLE}
+EVIDENCE_OF_PAIRS = PairEvidence.of(
+    {(0, 1): CROP.inverse(), (0, 2): Evidence(False), (0, 3): WHOLE}
+)
 
 
 def scored(compared=True, left_out=0):
@@ -53,13 +57,13 @@ def scored(compared=True, left_out=0):
     names = [PRINTS[row] for row in nearest.rows]
     assert names == PRINTS[:5]
     pairs = confirmed_pairs(len(names), EVIDENCE_OF_PAIRS, NEAR_DISTANCE) if compared else None
-    scores = score_images(
-        nearest, near=0.05, gamma=GAMMA, confirmed=pairs, rank=np.arange(len(NAMES))
-    )
+    scores = score_images(nearest, near=0.05, gamma=GAMMA, confirmed=pairs)
     prints = pl.Series("fingerprint", PRINTS)
     if compared:
-        scores = scores.with_columns(evidence=evidence_column(names, EVIDENCE_OF_PAIRS, prints))
-        scores = scores.with_columns(of_nearest(scores, prints))
+        picture = nearest.of_row
+        column = evidence_column(picture, EVIDENCE_OF_PAIRS, pl.Series(names).gather)
+        told = of_nearest(picture, scores["nearest"], EVIDENCE_OF_PAIRS)
+        scores = scores.with_columns(told, evidence=column)
     made = Provenance(
         "some-model", gamma=GAMMA, compared=3 if compared else None, left_out=left_out
     )
@@ -267,15 +271,21 @@ def test_a_summary_counts_what_lies_beyond_and_what_was_left_out():
     assert "missed" not in str(summarize(scored()))
 
 
+def inside(widget):
+    """Yield all that a widget shows."""
+    for child in getattr(widget, "children", ()):
+        yield child
+        yield from inside(child)
+
+
 @pytest.mark.parametrize("compared", [True, False])
 def test_the_curve_of_boundaries_says_what_nobody_has_confirmed(compared):
     curve = dw.Analytics(scored(compared), near=0.05)
-    curve._complete_curve()
+    assert 0.2 in curve.curve["near"]
+    (pointer,) = (it for it in inside(curve) if isinstance(it, Pointer) and it.values)
     beyond = {
         near: "confirmed by nobody" in text
-        for near, text in zip(
-            curve._curve._pointer.values, curve._curve._pointer.texts, strict=True
-        )
+        for near, text in zip(pointer.values, pointer.texts, strict=True)
     }
     assert beyond[0.05] is False
     assert beyond[0.2] is compared

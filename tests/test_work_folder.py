@@ -1,6 +1,7 @@
 """Scoring by jobs over a work folder: the frame of score, and never the same work twice."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from dedup_widgets.scale.parts import Run
 from dedup_widgets.scale.shards import LOST, Model, describe_shard
 from dedup_widgets.scale.work import Work
 from dedup_widgets.scoring.task import plan_scoring
+
+pytestmark = pytest.mark.lengthy
 
 SMALL = Sizes(shard_files=7, block_pictures=10)
 
@@ -274,12 +277,39 @@ def test_the_frame_is_read_as_far_as_it_is_asked_for(photos, tmp_path):
     assert_frame_equal(run.near.drop("embedding").collect(), grouped.drop("embedding"))
 
 
-def test_an_explorer_opens_on_a_run(photos, tmp_path, monkeypatch):
+def test_an_explorer_opens_on_a_run(photos, tmp_path):
     frame = score(photos, work=tmp_path / "work")
     run = dw.scale.open(tmp_path / "work")
     assert len(dw.Explorer(run).frame) == len(frame)
-    monkeypatch.setattr("dedup_widgets.scale.parts.FITS_ROWS", 10)
-    assert len(dw.Explorer(run).frame) == frame["group"].count()
+    assert len(dw.Explorer(run.to_review(fits=10)).frame) == frame["group"].count()
+
+
+def test_dates_are_compared_with_their_offsets(make_photo, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for name, hour, offset in [("east.jpg", 12, "+09:00"), ("west.jpg", 11, "-05:00")]:
+        exif = Image.Exif()
+        exif.get_ifd(0x8769).update({36867: f"2024:05:01 {hour}:00:00", 36881: offset})
+        make_photo(1).save(tmp_path / "photos" / name, exif=exif, quality=len(offset) * 10 + hour)
+    frame = over(tmp_path / "photos", tmp_path / "work", keep=["oldest"]).collect()
+    assert frame.filter("keep")["path"].to_list() == [str(tmp_path / "photos" / "east.jpg")]
+    assert_frame_equal(frame, score(tmp_path / "photos", keep=["oldest"]))
+
+
+def test_a_folder_whose_generations_list_files_is_taken_on(photos, tmp_path):
+    frame = over(photos, tmp_path / "work").collect()
+    (generation,) = (tmp_path / "work" / "manifest").glob("*/*.parquet")
+    lists = tmp_path / "work" / "lists"
+    files = [
+        pl.read_parquet(lists / f"{shard}.parquet").with_columns(
+            shard=pl.lit(shard, pl.Categorical()), round=pl.lit(number, pl.UInt32)
+        )
+        for shard, number in pl.read_parquet(generation).iter_rows()
+    ]
+    pl.concat(files).write_parquet(generation)
+    shutil.rmtree(lists)
+    engine = Counting()
+    assert_frame_equal(over(photos, tmp_path / "work", engine).collect(), frame)
+    assert engine.ran == {}
 
 
 def test_what_does_not_fit_a_work_folder_is_refused(photos, tmp_path):

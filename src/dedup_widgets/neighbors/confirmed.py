@@ -9,7 +9,7 @@ shares in which they agree with it: more cannot be missing than is missing of bo
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 LEAST_AGREEMENT = 0.3
 """The lowest agreement of a confirmed pair; it lies at the near-duplicate boundary."""
@@ -70,16 +70,16 @@ class ConfirmedPairs:
     def __init__(
         self,
         n: int,
-        first: NDArray[np.int64],
-        second: NDArray[np.int64],
+        first: NDArray[np.integer],
+        second: NDArray[np.integer],
         agreement: NDArray[np.float64],
         near_distance: float,
     ) -> None:
         self.near_distance = near_distance
-        row = np.concatenate([first, second]).astype(np.int64)
-        other = np.concatenate([second, first]).astype(np.int64)
+        row = np.concatenate([first, second]).astype(np.int32)
+        other = np.concatenate([second, first]).astype(np.int32)
         both = np.tile(np.asarray(agreement, np.float64), 2)
-        self._compared = row * n + other
+        self._compared = _keys(row, other)
         is_confirmed = ~np.isnan(both)
         self._direct = _Lists(n, row[is_confirmed], other[is_confirmed], both[is_confirmed])
 
@@ -96,15 +96,16 @@ class ConfirmedPairs:
         """The confirmed pairs, and those that follow from two of them."""
         direct, n = self._direct, len(self)
         # Through a hub with a thousand copies would follow a million pairs.
-        middles = np.flatnonzero(direct.counts[direct.other] <= MOST_COPIES)
-        times = direct.counts[direct.other[middles]]
+        counts = np.diff(direct.start)
+        middles = np.flatnonzero(counts[direct.other] <= MOST_COPIES)
+        times = counts[direct.other[middles]]
         first = np.repeat(middles, times)
         begin = np.repeat(direct.start[direct.other[middles]] - (np.cumsum(times) - times), times)
         second = begin + np.arange(times.sum())
         row, other = direct.row[first], direct.other[second]
         agreement = direct.agreement[first] + direct.agreement[second] - 1
         follows = (agreement >= LEAST_IMPLIED) & (row != other)
-        follows[follows] = ~np.isin(row[follows] * n + other[follows], self._compared)
+        follows[follows] = ~np.isin(_keys(row[follows], other[follows]), self._compared)
         return _Lists(
             n,
             np.append(direct.row, row[follows]),
@@ -112,26 +113,27 @@ class ConfirmedPairs:
             np.append(direct.agreement, agreement[follows]),
         )
 
-    def of(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def of(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """Return the pictures that were confirmed to be copies of one, and their agreement."""
         return self._direct.of(row)
 
-    def agreements(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def agreements(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """Return the same, with those of which it follows, in ascending order."""
         return self._all.of(row)
 
-    def within(self, row: int, radius: float) -> NDArray[np.int64]:
+    def within(self, row: int, radius: float) -> NDArray[np.int32]:
         """Return the pictures that are copies of one within a distance below the boundary."""
         other, agreement = self._all.of(row)
         return other[distance_of(agreement, self.near_distance) <= radius]
 
-    def pairs(self) -> NDArray[np.int64]:
-        """Return all pairs of copies, (p, 2), each in both orders."""
-        return np.stack([self._all.row, self._all.other], axis=1)
+    def pairs(self, radius: float = 1.0) -> NDArray[np.int32]:
+        """Return all pairs of copies within a distance, (p, 2), each in both orders."""
+        is_within = distance_of(self._all.agreement, self.near_distance) <= radius
+        return np.stack([self._all.row[is_within], self._all.other[is_within]], axis=1)
 
     def distances(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the distance of each pair, NaN where nothing says that they are copies."""
-        known, wanted = self._all.row * len(self) + self._all.other, rows * len(self) + others
+        known, wanted = _keys(self._all.row, self._all.other), _keys(rows, others)
         place = np.searchsorted(known, wanted)
         is_known = np.append(known, -1)[place] == wanted
         found = np.full(len(rows), np.nan)
@@ -139,8 +141,8 @@ class ConfirmedPairs:
         return found
 
     def decide(
-        self, nearest: NDArray[np.int64], distance: NDArray[np.float64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        self, nearest: NDArray[np.integer], distance: NDArray[np.float64]
+    ) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
         """Return the nearest of each picture and its distance, now that pairs were compared.
 
         Parameters
@@ -174,17 +176,29 @@ class _Lists:
     def __init__(
         self,
         n: int,
-        row: NDArray[np.int64],
-        other: NDArray[np.int64],
+        row: NDArray[np.int32],
+        other: NDArray[np.int32],
         agreement: NDArray[np.float64],
     ) -> None:
         order = np.lexsort((-agreement, other, row))
-        key = row[order] * n + other[order]
-        order = order[np.diff(key, prepend=-1) > 0]
+        order = order[np.diff(_keys(row[order], other[order]), prepend=-1) > 0]
         self.row, self.other, self.agreement = row[order], other[order], agreement[order]
-        self.start = np.searchsorted(self.row, np.arange(n + 1))
-        self.counts = np.diff(self.start)
+        self.start = starts(self.row, n)
 
-    def of(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def of(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         part = slice(self.start[row], self.start[row + 1])
         return self.other[part], self.agreement[part]
+
+
+def starts(rows: NDArray[np.integer], n: int) -> NDArray[np.integer]:
+    """Return where in ascending numbers each of n begins, and the end, (n + 1,)."""
+    dtype: DTypeLike = np.int32 if len(rows) < 2**31 else np.int64
+    start: NDArray[np.integer] = np.zeros(n + 1, dtype)
+    np.cumsum(np.bincount(rows, minlength=n), out=start[1:])
+    return start
+
+
+def _keys(rows: NDArray[np.integer], others: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return one number for each pair, in the order of pairs."""
+    keys: NDArray[np.int64] = rows.astype(np.int64) << 32 | others
+    return keys

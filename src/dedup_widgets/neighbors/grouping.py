@@ -3,20 +3,21 @@
 The rows are the preferred representatives in their order.
 """
 
-from itertools import pairwise
-
 import numpy as np
 from numpy.typing import NDArray
 
 from dedup_widgets._progress import Progress
 from dedup_widgets.neighbors.all_pairs import AllPairs
 from dedup_widgets.neighbors.equal_vectors import EqualSets
-from dedup_widgets.neighbors.greedy import group_greedily
 from dedup_widgets.neighbors.pair_list import MAX_PAIRS, PairCollector, PairList
 from dedup_widgets.neighbors.vectors import BLOCK_ROWS, Vectors, cosines, float32_error, parts
 
 GROUPED_ROWS_AT_A_TIME = (32_768, 2_048)
 """Rows that are grouped among themselves at a time; the lower number where pairs are too many."""
+
+
+PAIRS_AT_A_TIME = 65_536
+"""Pairs that are gone through at a time."""
 
 
 def pairs_among(
@@ -205,11 +206,17 @@ def greedy_groups_of_pairs(n: int, pairs: NDArray[np.int32]) -> NDArray[np.int64
     >>> greedy_groups_of_pairs(2, np.empty((0, 2), np.int32)).tolist()
     [0, 1]
     """
-    first, later = ordered(pairs).T.astype(np.int64)
-    rows, begin = np.unique(first, return_index=True)
-    ends = pairwise([*begin, len(later)])
-    part = {row: slice(*both) for row, both in zip(rows.tolist(), ends, strict=True)}
-    return group_greedily(part, n, lambda row: later[part[row]])
+    pairs = ordered(pairs)
+    is_member = bytearray(n)
+    for part in parts(len(pairs), PAIRS_AT_A_TIME):
+        # When a row comes first, all better ones have said whether it is a member.
+        for row, later in pairs[part].tolist():
+            if not is_member[row]:
+                is_member[later] = 1
+    first, later = pairs[np.frombuffer(is_member, np.bool_)[pairs[:, 0]] == 0].T
+    representative = np.arange(n)
+    np.minimum.at(representative, later, first.astype(np.int64))
+    return representative
 
 
 def ordered(pairs: NDArray[np.int32]) -> NDArray[np.int32]:

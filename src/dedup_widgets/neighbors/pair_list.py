@@ -3,7 +3,7 @@
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 MAX_PAIRS = 8_000_000
 """Pairs in a list, at most: 64 MB."""
@@ -40,7 +40,7 @@ class PairList:
 class Table:
     """Columns that grow, each in one array: many small arrays would fragment memory."""
 
-    def __init__(self, *types: type) -> None:
+    def __init__(self, *types: DTypeLike) -> None:
         self._types = types
         self.clear()
 

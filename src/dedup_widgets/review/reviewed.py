@@ -53,8 +53,11 @@ class Reviewed:
         rows = contents.rows(print_ for pair in self.pairs for print_ in pair)
         number = {name: at for at, name in enumerate(rows)}
         names = list(rows)
-        sets = connected(len(names), ((number[a], number[b]) for a, b in self.pairs))
-        for one in sets:
+        pairs = np.array([(number[a], number[b]) for a, b in self.pairs])
+        sets: dict[int, list[int]] = {}
+        for at, first in zip(*(it.tolist() for it in connected(pairs)), strict=True):
+            sets.setdefault(first, []).append(at)
+        for one in sets.values():
             members = np.concatenate([rows[names[at]] for at in one])
             # The first row of a set names it, so that other sets leave it its number.
             labels[members] = members.min() + 1

@@ -20,9 +20,9 @@ class Found:
 
     Attributes
     ----------
-    nearest, cosine
+    nearest, apart
         (n,), the nearest of each, of equally near ones the one of the lowest rank, -1 for none; and
-        the cosine of both.
+        the cosine distance of both.
     pairs
         (p, 2), each once.
     pair_cosine, distance
@@ -30,18 +30,17 @@ class Found:
     """
 
     nearest: NDArray[np.int32]
-    cosine: NDArray[np.float64]
+    apart: NDArray[np.float64]
     pairs: NDArray[np.int32]
     pair_cosine: NDArray[np.float64]
     distance: NDArray[np.float64]
 
     def comparison(self, radius: float) -> Comparison:
         """Return the nearest of each as a search returns them."""
-        distance = np.clip(1.0 - self.cosine, 0.0, 1.0)
-        return Comparison((), self.nearest.astype(np.int64), distance, radius, None)
+        return Comparison((), self.nearest, self.apart, radius, None)
 
     def candidates(
-        self, radius: float, can_be_seen: NDArray[np.bool_], tie: NDArray[np.int64]
+        self, radius: float, can_be_seen: NDArray[np.bool_], tie: NDArray[np.integer]
     ) -> Candidates:
         """Return the pairs that are to be looked at; see :func:`scoring.candidates.propose`."""
         kept = (self.distance <= radius) & can_be_seen[self.pairs].all(axis=1)
@@ -60,7 +59,7 @@ class Pictures:
         What was found of them.
     """
 
-    rows: NDArray[np.int64]
+    rows: NDArray[np.integer]
     found: Found
 
     def greedy_groups(self, compared: Comparison) -> NDArray[np.int64]:
@@ -115,10 +114,10 @@ def fold(work: Work, blocks: Sequence[Block], reach: Reach, number: NDArray[np.i
     _take_nearest(best, cosine, mates, mate, np.ones(len(mates)), number)
     nearest = np.full(n, -1, np.int32)
     nearest[number] = np.append(number, np.int32(-1))[best]
-    by_rank = np.empty_like(cosine)
-    by_rank[number] = cosine
+    apart = np.empty_like(cosine)
+    apart[number] = np.clip(1.0 - cosine, 0.0, 1.0)
     both = np.concatenate(near)
-    return Found(nearest, by_rank, np.concatenate(pairs), both[:, 0], both[:, 1])
+    return Found(nearest, apart, np.concatenate(pairs), both[:, 0], both[:, 1])
 
 
 def _in_run(numbers: NDArray[np.int32], a: Block, b: Block) -> NDArray[np.int32]:

@@ -1,7 +1,8 @@
 """Laying pictures over each other, wherever their thumbnails lie."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,15 +14,22 @@ from dedup_widgets.alignment.comparable import comparable
 from dedup_widgets.alignment.confirm import RULES_VERSION, confirm
 from dedup_widgets.alignment.evidence import Evidence
 from dedup_widgets.errors import EngineError, StoreError
-from dedup_widgets.scale.jobs import Runner
+from dedup_widgets.neighbors.vectors import parts
+from dedup_widgets.scale.copies import Prints
+from dedup_widgets.scale.jobs import Job, Runner
 from dedup_widgets.scale.shards import read_looks
 from dedup_widgets.scale.work import Work, named
+from dedup_widgets.scoring.pair_evidence import FOUND, PairEvidence, as_columns
 from dedup_widgets.scoring.pictures import parts_of_pairs, read_evidence
-from dedup_widgets.scoring.verify import Pair
+from dedup_widgets.scoring.verify import pairs_of
 
 _FOLDER = f"evidence/{RULES_VERSION}"
 
 _PAIRS = {"a": pl.String, "b": pl.String}
+
+
+_PAIRS_AT_A_TIME = 32_768
+"""Pairs that are cut into jobs at a time."""
 
 
 class Looks:
@@ -29,10 +37,10 @@ class Looks:
 
     Parameters
     ----------
-    names
-        Fingerprints of n pictures.
+    prints
+        Fingerprints of those that are compared.
     shard, picture
-        (n,), in which shard each lies, by its number, and its number there.
+        (n,), of all pictures: in which shard each lies, by its number, and its number there.
     shards
         The names of all shards.
     """
@@ -41,76 +49,98 @@ class Looks:
         self,
         work: Work,
         runner: Runner,
-        names: pl.Series,
-        shard: NDArray[np.int32],
-        picture: NDArray[np.int32],
+        prints: Prints,
+        shard: NDArray[np.integer],
+        picture: NDArray[np.integer],
         shards: Sequence[str],
         progress: Progress = False,
     ) -> None:
         self._work, self._runner, self._progress = work, runner, progress
-        self._names, self._shard, self._picture = names, shard, picture
+        self._prints, self._shard, self._picture = prints, shard, picture
         self._shards = shards
+        # A pair is asked for once: whoever has no pairs left need not be read again.
+        self._left: dict[str, int] = {}
 
-    def __call__(self, pairs: Sequence[Pair]) -> list[Evidence]:
+    def __call__(self, pairs: NDArray[np.int32]) -> PairEvidence:
         """Compare pairs of pictures, given as their numbers; a is the first of each."""
-        asked = pl.DataFrame(
-            {"first": [a for a, _ in pairs], "second": [b for _, b in pairs]},
-            schema={"first": pl.UInt32, "second": pl.UInt32},
-        )
-        first, second = (self._names.gather(asked[name]) for name in asked.columns)
-        is_lower = first < second
-        asked = asked.with_columns(
-            a=pl.Series(first).zip_with(is_lower, second),
-            b=pl.Series(second).zip_with(is_lower, first),
-            is_lower=is_lower,
-        )
-        known = self._known(asked.select("a", "b").unique())
-        left = asked.join(known, on=["a", "b"], how="anti")
-        if len(left):
-            self._compare(left)
-            known = self._known(asked.select("a", "b").unique())
-        blobs = asked.join(known, on=["a", "b"], how="left", maintain_order="left")
-        return [
-            evidence if is_lower else evidence.inverse()
-            for evidence, is_lower in zip(
-                map(_evidence, blobs["found"]), asked["is_lower"], strict=True
+        found, is_known = np.zeros(len(pairs), FOUND), np.zeros(len(pairs), np.bool_)
+        self._take_known(pairs, found, is_known)
+        if not is_known.all():
+            self._compare(pairs[~is_known])
+            self._take_known(pairs, found, is_known)
+        if not is_known.all():
+            raise StoreError(f"{self._work.place} has lost a file of {_FOLDER}; score again")
+        return PairEvidence(pairs, found)
+
+    def _take_known(
+        self, pairs: NDArray[np.int32], found: NDArray[Any], is_known: NDArray[np.bool_]
+    ) -> None:
+        """Take what the work folder has of some pairs, a file at a time."""
+        asked = PairEvidence(pairs, found)
+        for file in sorted(self._work.names(_FOLDER)):
+            if self._left.get(file) == 0:
+                continue
+            name = f"{_FOLDER}/{file}"
+            names = self._work.read_table(name, [*_PAIRS])
+            a, b = (self._prints.find(names[column]) for column in _PAIRS)
+            at = asked.places(pairs_of(a, b))
+            here = np.flatnonzero((at >= 0) & (a >= 0) & (b >= 0))
+            here = here[~is_known[at[here]]]
+            self._left[file] = self._left.get(file, len(names)) - len(here)
+            if not len(here):
+                continue
+            blobs = self._work.read_table(name, ["found"]).to_series().gather(here)
+            evidence = zip(map(_evidence, blobs), a[here] < b[here], strict=True)
+            found[at[here]] = as_columns(
+                (it if is_lower else it.inverse() for it, is_lower in evidence), len(here)
             )
-        ]
+            is_known[at[here]] = True
 
-    def _known(self, wanted: pl.DataFrame) -> pl.DataFrame:
-        """Return what the work folder has of some pairs."""
-        files = sorted(self._work.names(_FOLDER))
-        parts = [
-            wanted.join(self._work.read_table(f"{_FOLDER}/{file}"), on=["a", "b"]) for file in files
-        ]
-        nothing = pl.DataFrame(schema={**_PAIRS, "found": pl.Binary})
-        return pl.concat([nothing, *parts]).unique(["a", "b"])
-
-    def _compare(self, asked: pl.DataFrame) -> None:
-        numbers = {
-            (a, b): (first, second) if lower else (second, first)
-            for first, second, a, b, lower in asked.sort("a", "b").iter_rows()
-        }
-        jobs = []
-        for part in parts_of_pairs(list(numbers)):
-            rows = np.unique([numbers[pair] for pair in part])
-            # The number of each picture among those of this job.
-            at = [np.searchsorted(rows, numbers[pair]).tolist() for pair in part]
-            places = [
-                (self._shards[shard], picture)
-                for shard, picture in zip(
-                    self._shard[rows].tolist(), self._picture[rows].tolist(), strict=True
-                )
-            ]
-            jobs.append((self._work, list(part), at, places, self._runner.cores))
-        with steps(len(numbers), "Comparing pictures", self._progress) as report:
+    def _compare(self, pairs: NDArray[np.int32]) -> None:
+        with steps(len(pairs), "Comparing pictures", self._progress) as report:
+            jobs = self._jobs(pairs)
             for job, is_done in self._runner.run(compare_pictures, jobs, "comparing pictures"):
                 if not is_done:
                     raise EngineError.of("comparing pictures", job[1][0])
                 report(len(job[1]))
 
+    def _jobs(self, pairs: NDArray[np.int32]) -> Iterator[Job]:
+        for numbers, table in self.named(pairs):
+            start = 0
+            for part in parts_of_pairs(list(table.iter_rows())):
+                # The number of each picture among those of this job.
+                its = numbers[start : start + len(part)]
+                start += len(part)
+                rows, at = np.unique(its, return_inverse=True)
+                places = [
+                    (self._shards[shard], picture)
+                    for shard, picture in zip(
+                        self._shard[rows].tolist(), self._picture[rows].tolist(), strict=True
+                    )
+                ]
+                both = at.reshape(-1, 2).tolist()
+                yield self._work, list(part), both, places, self._runner.cores
 
-def _evidence(blob: bytes | None) -> Evidence:
+    def named(
+        self, pairs: NDArray[np.int32], at_a_time: int = _PAIRS_AT_A_TIME
+    ) -> Iterator[tuple[NDArray[np.int32], pl.DataFrame]]:
+        """Yield pairs by fingerprint, the lower one first, in ascending order, some at a time.
+
+        Yields
+        ------
+        tuple
+            The numbers of the pictures, (p, 2), and their fingerprints as ``a`` and ``b``.
+        """
+        ranks = self._prints.ranks(pairs)
+        pairs = np.where((ranks[:, 0] < ranks[:, 1])[:, None], pairs, pairs[:, ::-1])
+        ranks.sort(axis=1)
+        pairs = pairs[np.lexsort((ranks[:, 1], ranks[:, 0]))]
+        for part in parts(len(pairs), at_a_time):
+            a, b = (self._prints.texts(its) for its in pairs[part].T)
+            yield pairs[part], pl.DataFrame({"a": a, "b": b})
+
+
+def _evidence(blob: bytes) -> Evidence:
     found = read_evidence(blob)
     if found is None:
         raise StoreError(f"a file below {_FOLDER} of the work folder is damaged; delete it")
@@ -120,7 +150,7 @@ def _evidence(blob: bytes | None) -> Evidence:
 def compare_pictures(
     work: Work,
     names: Sequence[tuple[str, str]],
-    pairs: Sequence[tuple[int, int]],
+    pairs: Sequence[Sequence[int]],
     places: Sequence[tuple[str, int]],
     cores: int,
 ) -> None:

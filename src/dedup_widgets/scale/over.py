@@ -9,6 +9,9 @@ boundary or other keeper rules does only what is new.
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -22,7 +25,6 @@ from dedup_widgets.errors import EngineError, ImageError, InputError
 from dedup_widgets.frame.annotations import NAME as ANNOTATIONS
 from dedup_widgets.frame.provenance import Provenance
 from dedup_widgets.frame.scale import gamma_of, radius_of
-from dedup_widgets.frame.schema import types
 from dedup_widgets.images.fetching import Files
 from dedup_widgets.images.source import source_for
 from dedup_widgets.models.base import Embedder
@@ -37,10 +39,12 @@ from dedup_widgets.scale.blocks import (
     tile_file,
     tiles,
 )
+from dedup_widgets.scale.copies import Prints, by_shard, read_copies
+from dedup_widgets.scale.facts import Facts
 from dedup_widgets.scale.found import Pictures, fold
 from dedup_widgets.scale.jobs import Engine, Here, Runner
 from dedup_widgets.scale.looks import Looks
-from dedup_widgets.scale.manifest import FILE, SHARD_FILES, Manifest
+from dedup_widgets.scale.manifest import FILE, SHARD_FILES, Manifest, keys_of
 from dedup_widgets.scale.parts import ORDER, PICTURE, Run
 from dedup_widgets.scale.shards import (
     AGAIN,
@@ -52,7 +56,9 @@ from dedup_widgets.scale.shards import (
     write_lost,
 )
 from dedup_widgets.scale.work import Work, named
-from dedup_widgets.scoring.columns import facts_of, laid_out, names_of
+from dedup_widgets.scoring.columns import facts_of, laid_out
+from dedup_widgets.scoring.evidence import evidence_column
+from dedup_widgets.scoring.pair_evidence import PairEvidence
 from dedup_widgets.scoring.scores import can_be_seen, decide
 from dedup_widgets.scoring.task import ScoringTask
 from dedup_widgets.scoring.uniqueness import Nearest
@@ -117,7 +123,7 @@ def score_over(
     with (engine or Here(task.workers)).started() as runner:
         if runner.is_elsewhere:
             model = replace(model, key=_key_elsewhere(work, runner, replace(model, key="")))
-        shards, place = _described(work, runner, model, _listed(task), progress, sizes)
+        shards, place = _described(task, work, runner, model, progress, sizes)
         return _scored(task, work, runner, embedder, shards, place, progress, sizes)
 
 
@@ -131,28 +137,30 @@ def _key_elsewhere(work: Work, runner: Runner, model: Model) -> str:
     return work.read(file).decode()
 
 
-def _listed(task: ScoringTask) -> pl.DataFrame:
-    """Look all files up, and return what is known of them."""
+def _listed(task: ScoringTask) -> Iterator[pl.DataFrame]:
+    """Look all files up, and yield what is known of them, some at a time."""
     files = Files(source_for, task.inputs.entries)
-    pieces = []
-    for start in range(0, len(task.paths), _FILES_AT_A_TIME):
-        paths = [absolute(path) for path in task.paths[start : start + _FILES_AT_A_TIME]]
+    for paths in _paths(task):
         found = [
             (path, 0, "") if isinstance(entry, ImageError) else (path, entry.size, entry.version)
             for path, entry in zip(paths, files.look_up(paths), strict=True)
         ]
-        pieces.append(pl.DataFrame(found, schema=FILE, orient="row"))
-    return pl.concat([pl.DataFrame(schema=FILE), *pieces])
+        yield pl.DataFrame(found, schema=FILE, orient="row")
+
+
+def _paths(task: ScoringTask) -> Iterator[list[str]]:
+    for start in range(0, len(task.paths), _FILES_AT_A_TIME):
+        yield [absolute(path) for path in task.paths[start : start + _FILES_AT_A_TIME]]
 
 
 # Describing
 
 
 def _described(
+    task: ScoringTask,
     work: Work,
     runner: Runner,
     model: Model,
-    listed: pl.DataFrame,
     progress: Progress,
     sizes: Sizes,
 ) -> tuple[list[tuple[str, int]], pl.DataFrame]:
@@ -164,42 +172,44 @@ def _described(
         Name and round of the shards that have files of this run; and ``shard``, a number of these,
         ``at``, the place in it, and ``order``, the place in the list, ascending by the first two.
     """
-    how = named(model.key, model.decoder, PERCEPTUAL_KEY)
-    manifest = Manifest.read(work, how)
-    names = work.names(AGAIN)
-    of_how = {f"{name}.parquet" for name in manifest.files["shard"].unique()}
-    again = [
-        work.read_table(f"{AGAIN}/{name}").with_columns(
-            shard=pl.lit(name.partition(".")[0], pl.Categorical())
-        )
-        for name in sorted(names & of_how)
-    ]
-    schema: dict[str, Any] = {"path": pl.String, "shard": pl.Categorical()}
-    unread = pl.concat([pl.DataFrame(schema=schema), *again])
-    unread = unread.join(manifest.current, on=["path", "shard"], how="semi").select("path")
-    once = (
-        listed
-        if listed["path"].n_unique() == len(listed)
-        else listed.unique("path", maintain_order=True)
-    )
-    manifest = manifest.with_listed(once, unread, sizes.shard_files)
+    manifest = Manifest.read(work, named(model.key, model.decoder, PERCEPTUAL_KEY))
+    keys = keys_of(path for paths in _paths(task) for path in paths)
+    again = _to_read_again(work, manifest)
+    manifest = manifest.with_listed(keys, partial(_listed, task), again, sizes.shard_files)
     shared = runner.share(model)
     while True:
-        current = _of_run(listed, manifest.current)
-        wanted = current["shard"].unique(maintain_order=True)
+        entries = manifest.find(keys)
+        shard = manifest.shard_of(entries)
         done = work.names(FOLDER)
-        missing = wanted.filter([f"{name}.parquet" not in done for name in wanted])
-        if not len(missing):
+        wanted = np.unique(shard)
+        names = [manifest.shards[number][0] for number in wanted]
+        missing = [name for name in names if f"{name}.parquet" not in done]
+        if not missing:
             break
         manifest = _describe(work, runner, shared, manifest, missing, progress)
-    return _placed(listed, current)
+    # Halves of a shard belong to the round in which it came in.
+    rounds = np.array([manifest.shards[number][1] for number in wanted], np.int64)
+    by_round = wanted[np.argsort(rounds, kind="stable")]
+    number = np.zeros(len(manifest.shards), np.int32)
+    number[by_round] = np.arange(len(by_round))
+    at = entries - manifest.starts[shard].astype(np.int32)
+    place = pl.DataFrame(
+        {"order": np.arange(len(keys), dtype=np.uint32), "at": at, "shard": number[shard]},
+        schema_overrides={"at": pl.UInt32, "shard": pl.UInt32},
+    )
+    shards = [manifest.shards[number] for number in by_round]
+    return shards, place.sort("shard", "at", "order")
 
 
-def _of_run(listed: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
-    """Return what the manifest has of the files of a run."""
-    if current["path"].equals(listed["path"]):
-        return current
-    return current.join(listed.select("path"), on="path", how="semi")
+def _to_read_again(work: Work, manifest: Manifest) -> NDArray[np.bool_]:
+    """Return which entries are to be read again: they could not be read for now."""
+    again = np.zeros(len(manifest.keys), np.bool_)
+    names = work.names(AGAIN)
+    for number, (shard, _) in enumerate(manifest.shards):
+        if (file := f"{shard}.parquet") in names:
+            entries = manifest.find(keys_of(work.read_table(f"{AGAIN}/{file}")["path"]))
+            again[entries[manifest.shard_of(entries) == number]] = True
+    return again
 
 
 def _describe(
@@ -207,49 +217,55 @@ def _describe(
     runner: Runner,
     model: Any,
     manifest: Manifest,
-    missing: pl.Series,
+    missing: Sequence[str],
     progress: Progress,
 ) -> Manifest:
     """Describe the shards that are missing; those that end their workers are halved."""
-    files = manifest.files.filter(pl.col("shard").is_in(missing.to_list()))
-    by_name = {
-        str(name): part.select(*FILE)
-        for (name,), part in files.group_by("shard", maintain_order=True)
-    }
-    jobs = ((work, name, part, model, runner.cores) for name, part in by_name.items())
-    with steps(len(files), "Reading and embedding", progress) as report:
+    jobs = ((work, name, manifest.files(name), model, runner.cores) for name in missing)
+    halved = manifest
+    with steps(manifest.count(missing), "Reading and embedding", progress) as report:
         for job, is_done in runner.run(describe_shard, jobs, "reading and embedding"):
             _, name, part, *_ = job
             if is_done:
                 report(len(part))
             elif len(part) > 1:
-                manifest = manifest.with_halves(name)
+                halved = halved.with_halves(name)
             else:
                 write_lost(work, name, part)
                 report(1)
-    return manifest
-
-
-def _placed(
-    listed: pl.DataFrame, current: pl.DataFrame
-) -> tuple[list[tuple[str, int]], pl.DataFrame]:
-    # Halves of a shard belong to the round in which it came in.
-    shards = current.select("shard", "round").unique("shard", maintain_order=True)
-    shards = shards.sort("round", maintain_order=True).with_row_index("number")
-    if current["path"].equals(listed["path"]):
-        files = current.select("shard", "at").with_row_index("order")
-    else:
-        files = listed.select("path").with_row_index("order")
-        files = files.join(current.select("path", "shard", "at"), on="path")
-    place = (
-        files.join(shards.select("shard", "number"), on="shard")
-        .select("order", "at", shard="number")
-        .sort("shard", "at", "order")
-    )
-    return list(shards.select("shard", "round").iter_rows()), place
+    return halved
 
 
 # Scoring
+
+
+_KEPT_ELSEWHERE = {"path", "fingerprint", *keepers.OF_EVIDENCE}
+"""Columns that keeper rules look at and facts of shards do not have, or in another form."""
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What is told of the rows that are readable.
+
+    Attributes
+    ----------
+    scores
+        As :func:`decide` returns them.
+    picture
+        The number of the picture of each.
+    evidence, prints
+        Of the pictures.
+    """
+
+    scores: pl.DataFrame
+    picture: NDArray[np.int32]
+    evidence: PairEvidence
+    prints: Prints
+
+    def part(self, rows: slice) -> pl.DataFrame:
+        """Return some rows, with all columns."""
+        column = evidence_column(self.picture[rows], self.evidence, self.prints.texts)
+        return self.scores[rows].with_columns(evidence=column)
 
 
 def _scored(
@@ -264,115 +280,99 @@ def _scored(
 ) -> Run:
     """Compare what was described, score it, and write the frame."""
     names = [name for name, _ in shards]
-    facts = _facts_to_rank(task, work, names, place)
-    paths, readable = facts["path"], facts["fingerprint"].is_not_null()
-    # What it takes to decide is let go of before anything is written.
-    scores, made = _decided(task, work, runner, embedder, shards, place, facts, progress, sizes)
-    del facts
-    return _write(task, work, names, place, paths, readable, scores, made)
-
-
-def _decided(
-    task: ScoringTask,
-    work: Work,
-    runner: Runner,
-    embedder: Embedder,
-    shards: Sequence[tuple[str, int]],
-    place: pl.DataFrame,
-    facts: pl.DataFrame,
-    progress: Progress,
-    sizes: Sizes,
-) -> tuple[pl.DataFrame, Provenance]:
-    """Score the images that are readable; return that, and how it was done."""
-    names = [name for name, _ in shards]
-    readable = facts["fingerprint"].is_not_null()
-    seen = facts.filter(readable).drop("picture")
-    pictures, of_row = _pictures(place.filter(readable), facts.filter(readable))
-    # Ranks by facts alone, as on one machine: what vectors say depends on no evidence.
-    number, rows, order, representative = _by_rank(keepers.rank(seen, task.rules), of_row)
-    blocks = cut_blocks(work, pictures, shards, sizes.block_pictures)
+    copies = read_copies(work, names, place)
+    readable = copies.is_readable
+    seen = place if readable.all() else place.filter(readable)
+    number, order, kept, ranking = _ranked(task, work, names, seen, copies.of_row)
+    blocks = cut_blocks(work, copies.place, shards, sizes.block_pictures)
     reach = Reach(
         embedder.candidate_distance,
         max(embedder.candidate_distance, radius_of(task.near, gamma_of(embedder.near_distance))),
     )
     _compare(work, runner, blocks, reach, task.device, progress)
-    found = fold(work, blocks, reach, number)
+    # From here on pictures are numbered by rank, as on one machine.
+    of_order = number[copies.of_row][order]
     by_rank = np.argsort(number)
-    kept = can_be_seen(seen["frames"].gather(rows))
-    prints = seen["fingerprint"].gather(rows)
-    shard, picture = (pictures[it].to_numpy()[by_rank] for it in ("shard", "picture"))
+    shard, at, tie = (it[by_rank] for it in (*copies.place.to_numpy().T, copies.rank))
+    del copies, by_rank
+    found = fold(work, blocks, reach, number)
+    best = order[np.unique(of_order, return_index=True)[1]]
+    nearest = Nearest(order, of_order, Pictures(best, found), found.comparison(reach.near))
+    del number, order, of_order, best
+    candidates = found.candidates(embedder.candidate_distance, kept, tie)
+    # Only they are compared.
+    some = np.flatnonzero(np.diff(candidates.start))
+    prints = Prints.read(work, names, some, shard[some], at[some])
     scores, looked = decide(
-        seen,
-        Nearest(order, representative, Pictures(rows, found), found.comparison(reach.near)),
-        found.candidates(
-            embedder.candidate_distance, kept, prints.rank("ordinal").to_numpy().astype(np.int64)
-        ),
-        Looks(work, runner, prints, shard, picture, names, progress),
+        nearest,
+        candidates,
+        Looks(work, runner, prints, shard, at, names, progress),
+        ranking=ranking,
         near=task.near,
-        keep=task.rules,
         near_distance=embedder.near_distance,
-        spectra=_Spectra(work, names, place.filter(readable)),
+        spectra=lambda rows: _spectra(work, names, seen, rows),
     )
     looked = replace(looked, left_out=looked.left_out + int((~kept).sum()))
-    return scores, task.provenance(embedder, [looked])
+    made = task.provenance(embedder, [looked])
+    told = _Told(scores, nearest.of_row, looked.evidence, prints)
+    del nearest, found, candidates, ranking, shard, at, tie
+    return _write(task, work, names, place, readable, told, made)
 
 
-def _facts_to_rank(
-    task: ScoringTask, work: Work, shards: Sequence[str], place: pl.DataFrame
-) -> pl.DataFrame:
-    """Return what keeper rules look at, and of each row the number of its picture in the shard."""
-    given = task.given
-    known = facts_of([], [])
-    needed = keepers.looked_at(known if given is None else known.hstack(given.clear()), task.rules)
-    later = {"path", "completeness", "enlarged"}
-    needed |= {"frames"}
-    columns = [name for name in known.columns if name in needed - later] + ["picture"]
-    parts = [read_facts(work, shards[shard], columns)[at] for shard, at in _by_shard(place)]
-    nothing = known.select(columns[:-1]).with_columns(picture=pl.lit(None, pl.UInt32))
-    order = place["order"]
-    facts = pl.concat([nothing, *parts]).with_columns(
-        pl.Series("path", task.paths, pl.String).gather(order),
-        *(pl.lit(None, dtype).alias(it) for it, dtype in types("completeness", "enlarged").items()),
-    )
-    ranked = [] if given is None else [given[it].gather(order) for it in needed & {*given.columns}]
-    return facts.hstack(ranked)
-
-
-def _by_shard(place: pl.DataFrame) -> Iterator[tuple[int, pl.Series]]:
-    """Yield each shard, and which of its rows are in this run."""
-    for (shard,), part in place.group_by("shard", maintain_order=True):
-        yield int(str(shard)), part["at"]
-
-
-def _pictures(place: pl.DataFrame, facts: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.int64]]:
-    """Return where the pictures of readable rows lie, and the picture of each row."""
-    first = facts.with_row_index("row").select(pl.min("row").over("fingerprint"))
-    of_row = first.to_series().to_numpy()
-    rows = np.unique(of_row)
-    pictures = pl.DataFrame(
-        {"shard": place["shard"].gather(rows), "picture": facts["picture"].gather(rows)}
-    )
-    return pictures, np.searchsorted(rows, of_row)
-
-
-def _by_rank(
-    rank: NDArray[np.int64], of_row: NDArray[np.int64]
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return numbers of pictures by the rank of their best copy.
+def _ranked(
+    task: ScoringTask,
+    work: Work,
+    shards: Sequence[str],
+    place: pl.DataFrame,
+    of_row: NDArray[np.int32],
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_], keepers.PictureRanking]:
+    """Rank rows and their pictures by facts alone: what vectors say depends on no evidence.
 
     Returns
     -------
     tuple
-        The number of each picture, and the row of its best copy by number; and the rows in order of
-        rank, with the number of the picture of each.
+        The rank of each picture; the rows, the best first; and by the ranks of pictures, which of
+        them can be seen, and how evidence ranks them.
     """
-    order = np.argsort(rank)
-    in_order = of_row[order]
-    _, best = np.unique(in_order, return_index=True)
-    by_rank = np.argsort(best)
-    number = np.empty(len(best), np.int32)
-    number[by_rank] = np.arange(len(best))
-    return number, order[best[by_rank]], order, number[in_order].astype(np.int64)
+    given, in_list = task.given, place["order"].to_numpy()
+    known = facts_of([], [])
+    types = known if given is None else known.hstack(given.clear())
+    needed = keepers.looked_at(types, task.rules) | {"utc_offset"}
+    columns = [name for name in known.columns if name in needed - _KEPT_ELSEWHERE]
+    whole: list[NDArray[np.bool_]] = [np.empty(0, np.bool_)]
+
+    def parts() -> Iterator[pl.DataFrame]:
+        for shard, at in by_shard(place):
+            part = read_facts(work, shards[shard], {*columns, "frames"})[at]
+            whole.append(can_be_seen(part["frames"]))
+            yield part.select(columns)
+
+    def others(rows: NDArray[np.integer], names: Sequence[str]) -> pl.DataFrame:
+        found = {"fingerprint": pl.Series(of_row[rows])}
+        if "path" in names:
+            found["path"] = task.paths_of(in_list[rows])
+        for name in names:
+            if given is not None and name in given.columns:
+                found[name] = given[name].gather(in_list[rows])
+        nothing = {
+            name: pl.repeat(None, len(rows), dtype=types.schema.get(name, pl.Null), eager=True)
+            for name in set(names) - found.keys()
+        }
+        return pl.DataFrame(found | nothing).select(names)
+
+    types = types.with_columns(fingerprint=pl.Series(of_row[:0]))
+    if "shot" not in types.columns:
+        types = types.with_columns(shot=pl.lit(None))
+    with TemporaryDirectory() as folder:
+        ranking = keepers.Ranking(Facts(Path(folder), parts(), others, types), task.rules)
+        order = np.empty(len(of_row), np.int32)
+        order[ranking.ranks()] = np.arange(len(of_row), dtype=np.int32)
+        pictures, best = np.unique(of_row[order], return_index=True)
+        best.sort()
+        rows = order[best]
+        number = np.empty(len(pictures), np.int32)
+        number[of_row[rows]] = np.arange(len(rows))
+        return number, order, np.concatenate(whole)[rows], ranking.of_pictures(rows)
 
 
 def _compare(
@@ -397,21 +397,16 @@ def _compare(
             report(1)
 
 
-class _Spectra:
-    """How fine the detail of rows is, read from their shards and remembered."""
-
-    def __init__(self, work: Work, shards: Sequence[str], place: pl.DataFrame) -> None:
-        self._work, self._shards, self._place = work, shards, place
-        self._known: dict[int, str] = {}
-
-    def __call__(self, rows: list[int]) -> list[str]:
-        left = np.array([row for row in rows if row not in self._known], np.int64)
-        shard, at = (self._place[name].to_numpy()[left] for name in ("shard", "at"))
-        for number in np.unique(shard):
-            some = shard == number
-            spectrum = read_facts(self._work, self._shards[number], ["spectrum"])["spectrum"]
-            self._known.update(zip(left[some].tolist(), spectrum.gather(at[some]), strict=True))
-        return [self._known[row] for row in rows]
+def _spectra(
+    work: Work, shards: Sequence[str], place: pl.DataFrame, rows: NDArray[np.integer]
+) -> list[bytes]:
+    """Return how fine the detail of some readable rows is, from their shards."""
+    some = place[rows].with_row_index("asked").sort("shard")
+    found = [read_facts(work, shards[shard], ["spectrum"])[at] for shard, at in by_shard(some)]
+    if not found:
+        return []
+    spectra = pl.concat(found).to_series().gather(some["asked"].arg_sort())
+    return [*map(bytes.fromhex, spectra)]
 
 
 def _write(
@@ -419,30 +414,34 @@ def _write(
     work: Work,
     shards: Sequence[str],
     place: pl.DataFrame,
-    paths: pl.Series,
-    readable: pl.Series,
-    scores: pl.DataFrame,
+    readable: NDArray[np.bool_],
+    told: _Told,
     made: Provenance,
 ) -> Run:
     """Write the frame, a part a shard."""
-    seen = paths.filter(readable)
-    numbers = scores.select("uniqueness", "group", "keep", "nearest", "completeness", "enlarged")
+    seen = place["order"].filter(readable)
+    numbers = told.scores.select(
+        "uniqueness", "group", "keep", "nearest", "completeness", "enlarged"
+    )
     given = task.given if task.given is not None and task.given.width else None
     drawn = task.inputs.annotations
     extra = [it.hash_rows().to_numpy().tobytes() for it in (given, drawn) if it is not None]
-    contents = [named(it.cast(pl.Float64).fill_null(0).to_numpy().tobytes()) for it in numbers]
-    name = named(made.text, *shards, *(place[it].to_numpy().tobytes() for it in place.columns))
-    name = named(name, *extra, *contents)
+    contents = [
+        named(*(it.cast(pl.Float64).fill_null(0).to_numpy().tobytes() for it in part))
+        for table in (place, numbers)
+        for part in table.iter_slices(_FILES_AT_A_TIME)
+    ]
+    name = named(made.text, *shards, *extra, *contents)
     parts: list[tuple[str, str]] = []
     start = first = dimensions = 0
-    for shard, at in _by_shard(place):
+    for shard, at in by_shard(place):
         part = slice(start, start + len(at))
         order = place["order"][part]
-        facts = read_facts(work, shards[shard])[at].with_columns(path=paths[part])
+        facts = read_facts(work, shards[shard])[at].with_columns(path=task.paths_of(order))
         count = int(readable[part].sum())
-        own = scores[first : first + count]
-        table = laid_out(facts, own.with_columns(names_of(own["nearest"], seen)), made)
-        table = task.with_given(table, None if given is None else given[order])
+        own = told.part(slice(first, first + count))
+        own = own.with_columns(nearest=task.paths_of(seen.gather(own["nearest"])))
+        table = task.with_given(laid_out(facts, own, made), None if given is None else given[order])
         dimensions = max(dimensions, facts["dimensions"][0])
         table = table.with_columns(order.alias(ORDER), facts["picture"].alias(PICTURE))
         file = f"frame/{name}/{len(parts):06}.parquet"

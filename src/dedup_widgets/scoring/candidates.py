@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup_widgets.images.perceptual import best_of_turns
+from dedup_widgets.neighbors.confirmed import starts
 from dedup_widgets.neighbors.grouping import pairs_among
 from dedup_widgets.neighbors.vectors import Vectors, pair_cosines, parts
 from dedup_widgets.scoring.comparison import Comparison
@@ -30,14 +31,14 @@ class Candidates:
         The other picture of each, and how far it is by vectors.
     """
 
-    start: NDArray[np.int64]
-    other: NDArray[np.int64]
+    start: NDArray[np.integer]
+    other: NDArray[np.int32]
     distance: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.start) - 1
 
-    def of(self, row: int) -> NDArray[np.int64]:
+    def of(self, row: int) -> NDArray[np.int32]:
         """Return the candidates of a picture, the nearest first."""
         return self.other[self.start[row] : self.start[row + 1]]
 
@@ -45,7 +46,7 @@ class Candidates:
         """Return the pairs of which not both are old, (n,)."""
         row = np.repeat(np.arange(len(self)), np.diff(self.start))
         left = ~(old[row] & old[self.other])
-        start = np.searchsorted(row[left], np.arange(len(self) + 1))
+        start = starts(row[left], len(self))
         return Candidates(start, self.other[left], self.distance[left])
 
 
@@ -109,14 +110,13 @@ def distances(
 
 
 def listed(
-    n: int, pairs: NDArray[np.int32], distance: NDArray[np.float64], tie: NDArray[np.int64]
+    n: int, pairs: NDArray[np.int32], distance: NDArray[np.float64], tie: NDArray[np.integer]
 ) -> Candidates:
     """Return pairs of n pictures, (p, 2), each once, as the candidates of both."""
-    row, other = np.concatenate([pairs, pairs[:, ::-1]]).T.astype(np.int64)
+    row, other = np.concatenate([pairs, pairs[:, ::-1]]).T
     both = np.tile(distance, 2)
     order = np.lexsort((tie[other], both, row))
-    start = np.searchsorted(row[order], np.arange(n + 1))
-    return Candidates(start, other[order], both[order])
+    return Candidates(starts(row, n), other[order], both[order])
 
 
 def _pairs_within(vectors: Vectors, found: Comparison, radius: float) -> NDArray[np.int32]:

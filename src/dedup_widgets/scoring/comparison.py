@@ -45,7 +45,7 @@ class Comparison:
     """
 
     fingerprints: Sequence[Hashable]
-    nearest: NDArray[np.int64]
+    nearest: NDArray[np.integer]
     distance: NDArray[np.float64]
     radius: float
     pairs: NDArray[np.int32] | None

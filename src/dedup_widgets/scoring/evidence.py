@@ -1,71 +1,34 @@
 """From what was found of pairs of pictures to numbers and columns of images."""
 
-import math
-from collections.abc import Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from dedup_widgets.alignment.evidence import (
-    FRAMED_SHARE,
-    OVERLAID_SHARE,
-    ROTATED_BY,
-    SEEN_SHARE,
-    Evidence,
-)
-from dedup_widgets.frame.schema import EVIDENCE
-from dedup_widgets.images.detail import is_enlarged
+from dedup_widgets.alignment.evidence import RELATIONS
+from dedup_widgets.frame.schema import EVIDENCE, RELATION
 from dedup_widgets.neighbors.confirmed import ConfirmedPairs
-from dedup_widgets.scoring.verify import EvidenceOfPairs, Pair, connected
-
-FINER = 1.4
-"""Pixels of a picture per pixel of a copy, along a line, from which on it lacks nothing that the
-copy shows more of: neither of the two is as good as the other."""
-
+from dedup_widgets.scoring.pair_evidence import PairEvidence
+from dedup_widgets.scoring.verify import connected, pairs_of
 
 SHOWS_BESIDE = 0.25
 """The quantile of its pairs that tells what a picture lacks itself."""
-
-
-BENT, TURNED = 0.05, 0.01
-"""What it counts to be rotated or stretched, and to be turned, mirrored or recoloured, beside most
-copies."""
-
-
-STRETCHED_BY = 1.04
-"""Ratio of the scales of both directions from which a picture is stretched."""
-
-
-ALSO_COVERED = 0.9
-"""What an overlay counts for the picture that seems to be the uncovered one."""
-
-
-LACKS = {"picture": pl.Int64, "lacks": pl.Float64}
 
 
 DIGITS = 2
 """Decimals of an agreement: more of them would be noise, and order equal copies by it."""
 
 
-PAIRS_AT_A_TIME = 4096
-"""Pairs of pictures that become rows of a frame at a time."""
-
-
-ENLARGED_BY = 1.3
-"""Ratio of pixels from which on a picture may be an enlarged copy."""
-
-
-def confirmed_pairs(n: int, evidence: EvidenceOfPairs, near_distance: float) -> ConfirmedPairs:
+def confirmed_pairs(n: int, evidence: PairEvidence, near_distance: float) -> ConfirmedPairs:
     """Return what was found of pairs of n pictures, by their numbers."""
-    pairs = np.array(list(evidence), np.int64).reshape(-1, 2)
-    found = [it.agreement if it.is_confirmed else np.nan for it in evidence.values()]
-    shares = np.array(found, np.float64).round(DIGITS).astype(np.float64)
-    return ConfirmedPairs(n, pairs[:, 0], pairs[:, 1], shares, near_distance)
+    shares = np.where(evidence.is_confirmed, evidence.found["agreement"], np.nan).round(DIGITS)
+    first, second = evidence.pairs.T
+    return ConfirmedPairs(n, first, second, shares, near_distance)
 
 
-def completeness(n: int, evidence: EvidenceOfPairs) -> NDArray[np.float32]:
+def completeness(n: int, evidence: PairEvidence) -> NDArray[np.float32]:
     """Return how much there is in each of n pictures of what its copies show.
 
     Evidence is of pairs and a ranking is of images. Of two pictures one may lack what the other
@@ -80,142 +43,127 @@ def completeness(n: int, evidence: EvidenceOfPairs) -> NDArray[np.float32]:
     NDArray[np.float32]
         (n,), in [0, 1], in steps of 0.01; 1 where nothing is missing, or nothing was confirmed.
     """
-    rows: list[int] = []
-    lacks: list[float] = []
-    equal: list[Pair] = []
-    for pair, found in evidence.items():
-        if found.is_confirmed:
-            of_both = _lacks(found), _lacks(found.inverse())
-            rows += pair
-            lacks += of_both
-            if not any(of_both):
-                equal.append(pair)
-    picture = np.arange(n)
-    for same in connected(n, equal):
-        picture[same] = same[0]
+    pairs, lacks = evidence.copies, evidence.found["lacks"][evidence.is_confirmed]
+    stands_for = np.arange(n, dtype=np.int32)
+    same, first = connected(pairs[~lacks.any(axis=1)])
+    stands_for[same] = first
     lacking = (
-        pl.DataFrame({"picture": picture[rows], "lacks": lacks}, schema_overrides=LACKS)
+        pl.DataFrame({"picture": stands_for[pairs.ravel()], "lacks": lacks.ravel()})
         .group_by("picture")
         .agg(pl.col("lacks").quantile(SHOWS_BESIDE, "linear"))
     )
-    complete = np.ones(n)
-    complete[lacking["picture"].to_numpy()] -= lacking["lacks"].clip(0, 1).to_numpy()
-    return complete[picture].round(2).astype(np.float32)
+    complete = np.ones(n, np.float32)
+    missing = lacking["lacks"].clip(0, 1).to_numpy()
+    complete[lacking["picture"].to_numpy()] = (1 - missing).round(2)
+    return complete[stands_for]
 
 
-def enlarged(
-    n: int, evidence: EvidenceOfPairs, spectra: Sequence[bytes] | Mapping[int, bytes]
-) -> NDArray[np.bool_]:
-    """Tell which of n pictures are enlarged copies of a smaller one.
-
-    Parameters
-    ----------
-    spectra
-        How fine the detail of each confirmed picture is; see
-        :func:`dedup_widgets.images.detail.spectrum`.
+def enlarged(n: int, evidence: PairEvidence) -> NDArray[np.bool_]:
+    """Tell which of n pictures are enlarged copies of a smaller one, by their detail.
 
     Returns
     -------
     NDArray[np.bool_]
         (n,).
     """
-    found = np.zeros(n, np.bool_)
-    for (a, b), both in evidence.items():
-        if both.is_confirmed and both.agreement >= SEEN_SHARE:
-            of_a, of_b = (width * height for width, height in (both.a_size, both.b_size))
-            large, small = (a, b) if of_a > of_b else (b, a)
-            ratio = max(of_a, of_b) / min(of_a, of_b)
-            found[large] |= ratio >= ENLARGED_BY and is_enlarged(
-                spectra[large], spectra[small], math.sqrt(ratio)
-            )
-    return found
-
-
-def _lacks(found: Evidence) -> float:
-    """Return the share that picture a lacks beside b, or hides."""
-    missing = 1 - found.inside_b if found.inside_b < SEEN_SHARE and found.scale < FINER else 0.0
-    border = found.border_a - found.border_b
-    over = found.over_a + found.over_b
-    if over >= OVERLAID_SHARE:
-        # Which of both is covered is told rightly more often than not.
-        missing += over * (1 if found.over_a > found.over_b else ALSO_COVERED)
-    missing += border if border >= FRAMED_SHARE else 0.0
-    is_turned = found.is_mirrored or abs(found.angle) > ROTATED_BY
-    is_bent = found.stretch > STRETCHED_BY or found.is_rotated
-    return missing + BENT * is_bent + TURNED * (is_turned or found.is_recoloured)
+    told = np.zeros(n, np.bool_)
+    some = np.flatnonzero(evidence.found["is_enlarged"])
+    told[evidence.pairs[some, evidence.found["larger"][some]]] = True
+    return told
 
 
 def evidence_column(
-    fingerprints: Sequence[str] | pl.Series, evidence: EvidenceOfPairs, rows: pl.Series
+    picture: NDArray[np.integer],
+    evidence: PairEvidence,
+    fingerprints: Callable[[NDArray[np.integer]], pl.Series],
 ) -> pl.Series:
-    """Return the column ``evidence``.
+    """Return the column ``evidence`` of some rows.
 
     Parameters
     ----------
-    fingerprints
-        Of the n pictures.
+    picture
+        The number of the picture of each row.
     evidence
-        By pair of their numbers.
-    rows
-        The fingerprint of each row.
+        Of pairs of pictures.
+    fingerprints
+        Returns those of some pictures.
     """
-    schema = {"fingerprint": pl.String, "of": EVIDENCE.inner}
-    found = (
-        {"fingerprint": fingerprints[row], "of": _as_struct(fingerprints[other], it)}
-        for (a, b), both in evidence.items()
-        for row, other, it in ((a, b, both), (b, a, both.inverse()))
+    shown, of_row = np.unique(picture, return_inverse=True)
+    place, at, side = evidence.beside(shown)
+    found = evidence.found[at]
+    is_confirmed = pl.Series(found["is_confirmed"])
+
+    def seen(values: NDArray[Any], dtype: Any) -> pl.Series:
+        return pl.Series(values, dtype=dtype).set(~is_confirmed, None)
+
+    row = np.arange(len(at))
+    of_pair = pl.DataFrame(
+        {
+            "fingerprint": fingerprints(evidence.pairs[at, 1 - side]),
+            "agreement": seen(found["agreement"].round(DIGITS), pl.Float32),
+            "relation": _relation(found["relation"][row, side], found["is_confirmed"]),
+            "mirrored": seen(found["mirrored"][row, side], pl.Boolean),
+            "angle": seen(found["angle"][row, side], pl.Float32),
+            "scale": seen(found["scale"][row, side], pl.Float32),
+        }
     )
-    # Some at a time: a row of a frame takes a tenth of what it takes as objects.
-    parts = iter(lambda: list(islice(found, PAIRS_AT_A_TIME)), [])
+    box = pl.Series("box", found["box"][row, side], dtype=pl.Array(pl.Float32, 4))
+    of_pair = of_pair.with_columns(box=pl.when(is_confirmed).then(box))
     lists = (
-        pl.concat([pl.DataFrame(schema=schema), *(pl.DataFrame(it, schema) for it in parts)])
-        .sort("fingerprint", pl.col("of").struct.field("fingerprint"))
-        .group_by("fingerprint")
+        of_pair.select(place=place, of=pl.struct(pl.all()))
+        .sort("place", pl.col("of").struct.field("fingerprint"))
+        .group_by("place", maintain_order=True)
         .agg(evidence="of")
     )
     return (
-        rows.alias("fingerprint")
-        .to_frame()
-        .join(lists, on="fingerprint", how="left", maintain_order="left")
+        pl.DataFrame({"place": of_row})
+        .join(lists, on="place", how="left", maintain_order="left")
         .select(pl.col("evidence").fill_null([]).cast(EVIDENCE))
         .to_series()
     )
 
 
-def _as_struct(other: str, found: Evidence) -> dict[str, object]:
-    if not found.is_confirmed:
-        return {"fingerprint": other}
-    return {
-        "fingerprint": other,
-        "agreement": round(found.agreement, DIGITS),
-        "relation": found.relation,
-        "mirrored": found.is_mirrored,
-        "angle": found.angle,
-        "scale": found.scale,
-        "box": found.box,
-    }
-
-
-def of_nearest(scores: pl.DataFrame, fingerprints: pl.Series) -> pl.DataFrame:
+def of_nearest(
+    picture: NDArray[np.integer], nearest: pl.Series, evidence: PairEvidence
+) -> pl.DataFrame:
     """Return the columns ``relation`` and ``agreement``: what was found of the nearest of each.
 
     Parameters
     ----------
-    scores
-        With ``nearest`` as row numbers, and ``evidence``.
-    fingerprints
-        Of the rows.
+    picture
+        The number of the picture of each row.
+    nearest
+        The row that is nearest to each; null for none.
     """
-    of_pair = pl.col("evidence").struct
-    found = (
-        scores.select("evidence", nearest=pl.lit(fingerprints).gather(pl.col("nearest")))
-        .with_row_index("row")
-        .explode("evidence", empty_as_null=False)
-        .filter(of_pair.field("fingerprint") == pl.col("nearest"))
-        .select("row", of_pair.field("relation"), of_pair.field("agreement"))
+    own = np.asarray(picture, np.int32)
+    other = np.append(own, -1)[nearest.cast(pl.Int32).fill_null(-1).to_numpy()]
+    is_copy = np.zeros(own.max(initial=-1) + 2, np.bool_)
+    is_copy[evidence.copies] = True
+    rows = np.flatnonzero(is_copy[own] & is_copy[other])
+    at = evidence.places(pairs_of(own[rows], other[rows]))
+    known = at >= 0
+    known[known] = evidence.is_confirmed[at[known]]
+    rows, at = rows[known], at[known]
+    is_known = np.zeros(len(own), np.bool_)
+    is_known[rows] = True
+    found = evidence.found[at]
+    side = (own > other)[rows].astype(np.int64)
+    relation = np.zeros(len(own), np.int8)
+    relation[rows] = found["relation"][np.arange(len(rows)), side]
+    agreement = np.zeros(len(own), np.float32)
+    agreement[rows] = found["agreement"].round(DIGITS)
+    return pl.DataFrame(
+        {
+            "relation": _relation(relation, is_known),
+            "agreement": pl.Series(agreement).set(pl.Series(~is_known), None),
+        }
     )
-    rows = pl.DataFrame({"row": range(len(scores))}, schema={"row": pl.UInt32})
-    return rows.join(found, on="row", how="left", maintain_order="left").drop("row")
+
+
+def _relation(numbers: NDArray[np.int8], is_known: NDArray[np.bool_]) -> pl.Series:
+    """Return relations by their numbers, null where none is known."""
+    names = pl.Series([*RELATIONS, None], dtype=RELATION)
+    return names.gather(np.where(is_known, numbers, len(RELATIONS)).astype(np.uint32))
 
 
 def pairs_of_frame(

@@ -7,10 +7,11 @@ copies decides.
 
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from itertools import pairwise
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import polars as pl
@@ -227,6 +228,14 @@ _NOT_IN_BIN = Rule("not in a recycle bin", ~in_bin(pl.col("path")))
 """Comes before all others: what lies in a bin is never keeper of what does not."""
 
 
+OF_EVIDENCE = ("completeness", "enlarged")
+"""Columns that only evidence tells."""
+
+
+_ROWS_AT_A_TIME = 65_536
+"""Rows of which a rule is evaluated at a time, to bound memory."""
+
+
 OLD_FIRST = Rule("there before", pl.col("role").cast(pl.String) == "old")
 """Of a set that was scored against another: what was there before comes before all else."""
 
@@ -327,7 +336,7 @@ def rank(facts: pl.DataFrame, rules: Sequence[str | Rule] = DEFAULT) -> NDArray[
     ----------
     facts
         One row an image, with ``path`` and the columns that the rules look at; the default rules
-        whose columns it does not have are silent.
+        whose columns it does not have are silent. For fingerprints may stand numbers from 0 on.
     rules
         Names from :data:`RULES` or :data:`BY_DATE`, or rules, strongest first.
 
@@ -388,6 +397,40 @@ def decided_by(
     return Ranking(facts, rules).decided_by(keepers, others)
 
 
+class FactsOfRows(Protocol):
+    """Facts of n images, of which some rows are asked for at a time."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def types(self) -> pl.DataFrame:
+        """All columns, without rows."""
+        ...
+
+    def rows(self, rows: NDArray[np.integer], names: Iterable[str]) -> pl.DataFrame:
+        """Return some columns of some rows."""
+        ...
+
+
+class _Held:
+    """Facts that are held in memory."""
+
+    def __init__(self, facts: pl.DataFrame) -> None:
+        # Which of two pictures was taken first nobody can tell by the clocks on two walls.
+        facts = in_utc(facts)
+        if "shot" not in facts.columns:  # where no picture has further parts
+            facts = facts.with_columns(shot=None)
+        self._facts, self.types = facts, facts.clear()
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+    def rows(self, rows: NDArray[np.integer], names: Iterable[str]) -> pl.DataFrame:
+        return rows_of(self._facts, rows, names)
+
+
 class Ranking:
     """What keeper rules say of images: :func:`rank` and :func:`decided_by`.
 
@@ -396,37 +439,47 @@ class Ranking:
     Parameters
     ----------
     facts, rules
-        As :func:`rank` takes them.
+        As :func:`rank` takes them; or facts of which some rows are asked for at a time.
     """
 
-    def __init__(self, facts: pl.DataFrame, rules: Sequence[str | Rule] = DEFAULT) -> None:
-        # Which of two pictures was taken first nobody can tell by the clocks on two walls.
-        facts = in_utc(facts)
-        if "shot" not in facts.columns:  # where no picture has further parts
-            facts = facts.with_columns(shot=None)
-        self._facts, self._rules = facts, _resolve(facts, rules)
+    def __init__(
+        self, facts: "pl.DataFrame | FactsOfRows", rules: Sequence[str | Rule] = DEFAULT
+    ) -> None:
+        self._facts = _Held(facts) if isinstance(facts, pl.DataFrame) else facts
+        self._rules = _resolve(self._facts.types, rules)
         self._known: dict[int, pl.Series] = {}
-        values = self._evaluated(self._rules, _to_check(facts, self._rules))
+        values = _evaluated(self._rules, self._to_check())
         for rule, value in zip(self._rules, values, strict=True):
             if value.dtype.is_nested() or value.dtype == pl.Object:
                 raise InputError(
                     f"the keeper rule {rule.about!r} compares {value.dtype}, which has no order; "
                     "choose a column of numbers, dates or text"
                 )
-        first = _first_copies(facts)
+        first = _first_copies(self._facts)
         self._is_copied = (np.bincount(first, minlength=len(facts)) > 1)[first]
-        copied = np.flatnonzero(self._is_copied)
+        copied = np.flatnonzero(self._is_copied).astype(np.int32)
         copied = copied[np.argsort(first[copied], kind="stable")]
-        best_first, starts = self._best_first(copied, first[copied], "copies")
-        self._best_copy, self._place = np.arange(len(facts)), np.zeros(len(facts), np.int64)
+        starts = _starts(first[copied])
+        best_first, _ = self._best_first(copied, starts, "copies", range(len(self._rules)))
+        self._best_copy = np.arange(len(facts), dtype=np.int32)
+        self._place = np.zeros(len(facts), np.int32)
         self._best_copy[best_first] = best_first[starts]
         self._place[best_first] = np.arange(len(best_first)) - starts
 
+    def _to_check(self) -> pl.DataFrame:
+        """Return the rows that show whether rules can be applied: none, if types alone do."""
+        needed = {name for rule in self._rules for name in rule.value.meta.root_names()}
+        texts = needed - {"path", "fingerprint", "shot"}
+        types = self._facts.types
+        if all(types.schema[name] != pl.String for name in texts):
+            return types
+        return self._facts.rows(np.arange(len(self._facts)), sorted(needed))
+
     @cached_property
-    def _of_pictures(self) -> NDArray[np.int64]:
+    def _of_pictures(self) -> NDArray[np.int32]:
         """The best copy of each picture, the best picture first."""
         pictures = np.flatnonzero(self._best_copy == np.arange(len(self._best_copy)))
-        return self._best_first(pictures, np.zeros(len(pictures), np.int64), "pictures")[0]
+        return self._in_order(pictures.astype(np.int32), range(len(self._rules)))[0]
 
     def ranks(self) -> NDArray[np.int64]:
         """Return the rank of each image, as :func:`rank` does."""
@@ -436,10 +489,45 @@ class Ranking:
         ranks: NDArray[np.int64] = start[self._best_copy] + self._place
         return ranks
 
+    def of_pictures(self, pictures: NDArray[np.integer]) -> "PictureRanking":
+        """Return how pictures, each given as the row of its best copy, are ranked by evidence."""
+        rows = pictures.astype(np.int32)
+        place = np.empty(len(self._best_copy), np.int32)
+        keys: list[NDArray[np.int32] | Rule] = []
+        names: set[str] = set()
+        known: list[int] = []
+        for number, rule in enumerate(self._rules):
+            looked_at = set(rule.value.meta.root_names())
+            if rule.among == "copies":
+                continue
+            if looked_at.isdisjoint(OF_EVIDENCE):
+                known.append(number)
+                continue
+            if known:
+                keys.append(self._tied(rows, known, place))
+            keys.append(rule)
+            names |= looked_at - set(OF_EVIDENCE)
+            known = []
+        keys.append(self._tied(rows, known, place))
+        return PictureRanking(keys, self._facts.rows(rows, sorted(names)))
+
+    def _tied(
+        self, rows: NDArray[np.int32], rules: Sequence[int], place: NDArray[np.int32]
+    ) -> NDArray[np.int32]:
+        """Return numbers by which some rules order pictures, equal where they decide nothing."""
+        order, run = self._in_order(rows, rules)
+        place[order] = run
+        return place[rows]
+
+    def _in_order(
+        self, pictures: NDArray[np.int32], rules: Sequence[int]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        return self._best_first(pictures, np.zeros(len(pictures), np.int32), "pictures", rules)
+
     @property
     def best_copy(self) -> NDArray[np.int64]:
         """For each image the best copy of its picture, by its row."""
-        return self._best_copy
+        return self._best_copy.astype(np.int64)
 
     def decided_by(self, keepers: ArrayLike, others: ArrayLike) -> list[str | None]:
         """Return the rule that decided for each pair, as :func:`decided_by` does."""
@@ -467,7 +555,7 @@ class Ranking:
         numbers = [i for i, rule in enumerate(self._rules) if _is_row_by_row(rule)]
         rules = [self._rules[i] for i in numbers]
         names = dict.fromkeys(name for rule in rules for name in rule.value.meta.root_names())
-        values = self._evaluated(rules, rows_of(self._facts, rows, names))
+        values = _evaluated(rules, self._facts.rows(rows, names))
         known = dict(zip(numbers, values, strict=True))
         return pl.DataFrame(
             [
@@ -477,19 +565,23 @@ class Ranking:
         )
 
     def _best_first(
-        self, rows: NDArray[np.int64], sets: NDArray[np.int64], among: Literal["pictures", "copies"]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Order rows, which are ordered by sets, within each set by the rules.
+        self,
+        rows: NDArray[np.int32],
+        run: NDArray[np.int32],
+        among: Literal["pictures", "copies"],
+        rules: Sequence[int],
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Order rows by some rules, within sets: `run` says where the set of each begins.
 
         Returns
         -------
         tuple
-            The rows, and for each where its set begins.
+            The rows, and where those begin between which the rules do not decide.
         """
         order = rows.copy()
-        run = starts = _starts(sets)
-        left = np.arange(len(order))
-        for number, rule in enumerate(self._rules):
+        left = np.arange(len(order), dtype=np.int32)
+        for number in rules:
+            rule = self._rules[number]
             if rule.among not in ("all", among):
                 continue
             is_tied = np.bincount(run, minlength=len(order))[run] > 1
@@ -499,27 +591,37 @@ class Ranking:
             values = self._values(number, order[left])
             if values.n_unique() == 1:
                 continue
-            place = values.rank("dense", descending=rule.highest_first)
-            key = place.cast(pl.Int64).fill_null(len(order) + 1).to_numpy()
             # One number for both, which sorts much faster than two.
-            key = run[left] * (len(order) + 2) + key
+            key = run[left].astype(np.int64)
+            key *= len(order) + 2
+            key += _key(values, rule)
+            del values
             sort = np.argsort(key, kind="stable")
             order[left] = order[left][sort]
             run = run.copy()
             run[left] = left[_starts(key[sort])]
-        return order, starts
+        return order, run
 
-    def _values(self, number: int, rows: NDArray[np.int64]) -> pl.Series:
+    def _values(self, number: int, rows: NDArray[np.integer]) -> pl.Series:
         """Return what a rule compares of some rows."""
         rule = self._rules[number]
         if _is_row_by_row(rule):
             names = list(dict.fromkeys(rule.value.meta.root_names()))
-            (values,) = self._evaluated([rule], rows_of(self._facts, rows, names))
-            return values
+            # In the order of rows, for where they are not in memory those nearby come together.
+            order = np.argsort(rows, kind="stable")
+            parts = [
+                _evaluated([rule], self._facts.rows(rows[order[start:end]], names))[0]
+                for start, end in pairwise([*range(0, len(rows), _ROWS_AT_A_TIME), len(rows)])
+            ]
+            place = np.empty(len(rows), np.int32)
+            place[order] = np.arange(len(rows), dtype=np.int32)
+            values = pl.concat(parts, rechunk=True)
+            del parts, order
+            return values.gather(place)
         if number not in self._known:
             if rule is _PLAIN_COPY:
                 copied = np.flatnonzero(self._is_copied)
-                some = rows_of(self._facts, copied, ["path", "fingerprint"]).with_columns(
+                some = self._facts.rows(copied, ["path", "fingerprint"]).with_columns(
                     name=stem(pl.col("path"))
                 )
                 none = pl.Series([None], dtype=pl.Boolean).new_from_index(0, len(self._facts))
@@ -528,18 +630,78 @@ class Ranking:
                 values = some.select(is_plain).to_series()
                 self._known[number] = scattered(none, copied, values)
             else:
-                (self._known[number],) = self._evaluated([rule], self._facts)
+                names = sorted(set(rule.value.meta.root_names()))
+                everything = self._facts.rows(np.arange(len(self._facts)), names)
+                (self._known[number],) = _evaluated([rule], everything)
         return self._known[number].gather(rows)
 
-    def _evaluated(self, rules: Sequence[Rule], facts: pl.DataFrame) -> list[pl.Series]:
-        try:
-            values = facts.select(rule.value.alias(str(i)) for i, rule in enumerate(rules))
-        except pl.exceptions.PolarsError as error:
-            raise InputError(
-                f"the keeper rules cannot be applied to these facts ({error}); check the types of "
-                "the columns that they look at"
-            ) from error
-        return [it.fill_nan(None) if it.dtype.is_float() else it for it in values]
+
+class PictureRanking:
+    """How pictures are ranked as keepers by what evidence says of them.
+
+    What other rules say of them does not change, and is kept as a number a picture.
+
+    Parameters
+    ----------
+    keys
+        In the order of the rules: numbers by which those order the n pictures that look at no
+        evidence, (n,), and the rules that do.
+    facts
+        What else these look at.
+    """
+
+    def __init__(self, keys: Sequence[NDArray[np.int32] | Rule], facts: pl.DataFrame) -> None:
+        self._keys, self._facts = keys, facts
+
+    def ranks(
+        self, completeness: NDArray[np.float32], enlarged: NDArray[np.bool_]
+    ) -> NDArray[np.int32]:
+        """Return the rank of each picture, 0 for the best.
+
+        Parameters
+        ----------
+        completeness, enlarged
+            (n,), as the columns of these names.
+        """
+        # Most lack nothing: rules are asked about one of these, and about all others.
+        rows = np.flatnonzero((completeness != 1) | enlarged)
+        whole = np.flatnonzero((completeness == 1) & ~enlarged)[:1]
+        if self._facts.width:
+            rows, whole = np.arange(len(completeness)), whole[:0]
+        asked = np.append(rows, whole)
+        told = {"completeness": completeness[asked], "enlarged": enlarged[asked]}
+        facts = pl.DataFrame(told | self._facts.to_dict())
+
+        def key(rule: Rule) -> NDArray[np.int32]:
+            some = _key(_evaluated([rule], facts)[0], rule)
+            of_all = np.full(len(completeness), some[-1] if whole.size else 0, np.int32)
+            of_all[asked] = some
+            return of_all
+
+        keys = [key(it) if isinstance(it, Rule) else it for it in self._keys]
+        order = np.lexsort(keys[::-1])
+        ranks = np.empty(len(order), np.int32)
+        ranks[order] = np.arange(len(order))
+        return ranks
+
+
+def _evaluated(rules: Sequence[Rule], facts: pl.DataFrame) -> list[pl.Series]:
+    """Return what rules compare."""
+    try:
+        values = facts.select(rule.value.alias(str(i)) for i, rule in enumerate(rules))
+    except pl.exceptions.PolarsError as error:
+        raise InputError(
+            f"the keeper rules cannot be applied to these facts ({error}); check the types of "
+            "the columns that they look at"
+        ) from error
+    return [it.fill_nan(None) if it.dtype.is_float() else it for it in values]
+
+
+def _key(values: pl.Series, rule: Rule) -> NDArray[np.int32]:
+    """Return numbers that order the values of a rule, the best first, and null last."""
+    place = values.rank("dense", descending=rule.highest_first).cast(pl.Int32)
+    key: NDArray[np.int32] = place.fill_null(len(values) + 1).to_numpy()
+    return key
 
 
 def _resolve(facts: pl.DataFrame, rules: Sequence[str | Rule]) -> list[Rule]:
@@ -582,22 +744,24 @@ def _is_row_by_row(rule: Rule) -> bool:
     return any(rule is known for known in _ROW_BY_ROW)
 
 
-def _to_check(facts: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
-    """Return the rows that show whether rules can be applied: none, if the types alone do."""
-    needed = {name for rule in rules for name in rule.value.meta.root_names()}
-    texts = needed - {"path", "fingerprint", "shot"}
-    return facts if any(facts.schema[name] == pl.String for name in texts) else facts.clear()
-
-
-def _first_copies(facts: pl.DataFrame) -> NDArray[np.int64]:
+def _first_copies(facts: "FactsOfRows") -> NDArray[np.int32]:
     """Return for each row the first row of its fingerprint, (n,)."""
-    if "fingerprint" not in facts.columns:
-        return np.arange(len(facts))
-    pictures = facts.select(pl.coalesce(pl.col("fingerprint").cast(pl.String), "path"))
-    return Lookup(pictures.to_series()).equals.astype(np.int64)
+    rows = np.arange(len(facts), dtype=np.int32)
+    if "fingerprint" not in facts.types.columns:
+        return rows
+    if facts.types.schema["fingerprint"].is_integer():
+        numbers = facts.rows(rows, ["fingerprint"]).to_series().to_numpy()
+        first = np.full(numbers.max(initial=0) + 1, len(rows), np.int32)
+        np.minimum.at(first, numbers, rows)
+        of_row: NDArray[np.int32] = first[numbers]
+        return of_row
+    pictures = facts.rows(rows, ["fingerprint", "path"]).select(
+        pl.coalesce(pl.col("fingerprint").cast(pl.String), "path")
+    )
+    return Lookup(pictures.to_series()).equals
 
 
-def _starts(label: NDArray[np.int64]) -> NDArray[np.int64]:
+def _starts(label: NDArray[np.integer]) -> NDArray[np.int32]:
     """Return for each place where the run of equal labels begins that it is in."""
-    begins = np.flatnonzero(np.diff(label, prepend=label[:1] - 1))
+    begins = np.flatnonzero(np.diff(label, prepend=label[:1] - 1)).astype(np.int32)
     return np.repeat(begins, np.diff(begins, append=len(label)))

@@ -7,13 +7,15 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from dedup_widgets._progress import Progress, steps
 from dedup_widgets.alignment.comparable import Comparable, comparable
 from dedup_widgets.alignment.confirm import RULES_VERSION, confirm
 from dedup_widgets.alignment.evidence import Evidence
 from dedup_widgets.errors import StoreError
-from dedup_widgets.scoring.verify import Pair
+from dedup_widgets.scoring.pair_evidence import PairEvidence, as_columns
 from dedup_widgets.store.cache import Cache
 
 PICTURES_AT_A_TIME = 1024
@@ -48,12 +50,12 @@ class PictureComparison:
         self._cache, self._fingerprints, self._sizes = cache, fingerprints, sizes
         self._workers, self._progress = workers, progress
 
-    def __call__(self, pairs: Sequence[Pair]) -> list[Evidence]:
+    def __call__(self, pairs: NDArray[np.int32]) -> PairEvidence:
         """Compare pairs of pictures, given as their numbers; a is the first of each.
 
         A picture of which the store has no thumbnail is refused, and asked for again next time.
         """
-        names = [(self._fingerprints[a], self._fingerprints[b]) for a, b in pairs]
+        names = [(self._fingerprints[a], self._fingerprints[b]) for a, b in pairs.tolist()]
         ordered = [(a, b) if a < b else (b, a) for a, b in names]
         stored = self._cache.evidence(ordered, RULES_VERSION)
         known = {
@@ -78,11 +80,12 @@ class PictureComparison:
                     known |= new
                     report(len(part) - len(both))
         refused = Evidence(is_confirmed=False)
-        found_in_order = [known.get(pair, refused) for pair in ordered]
-        return [
-            evidence if asked == pair else evidence.inverse()
-            for evidence, asked, pair in zip(found_in_order, names, ordered, strict=True)
-        ]
+        in_order = (
+            (asked == pair, known.get(pair, refused))
+            for asked, pair in zip(names, ordered, strict=True)
+        )
+        found_in_order = (it if as_asked else it.inverse() for as_asked, it in in_order)
+        return PairEvidence(pairs, as_columns(found_in_order, len(pairs)))
 
     def _comparables(self, fingerprints: set[str]) -> dict[str, Comparable]:
         thumbnails = self._cache.thumbnails(fingerprints)

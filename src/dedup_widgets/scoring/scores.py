@@ -24,9 +24,10 @@ from dedup_widgets.scoring.evidence import (
     of_nearest,
 )
 from dedup_widgets.scoring.incremental import find_with_store
+from dedup_widgets.scoring.pair_evidence import PairEvidence
 from dedup_widgets.scoring.pictures import PictureComparison
 from dedup_widgets.scoring.uniqueness import Nearest, score_images
-from dedup_widgets.scoring.verify import EvidenceOfPairs, Look, Looked, look_at_pairs
+from dedup_widgets.scoring.verify import Look, Looked, look_at_pairs
 from dedup_widgets.store.cache import Cache
 
 TURNS_KEY = f"{PERCEPTUAL_KEY}/turns"
@@ -77,7 +78,8 @@ def score_pictures(
     """
     prints = seen["fingerprint"].to_list()
     # Ranks by facts alone: a search that is kept must not depend on evidence found later.
-    rank = keepers.rank(seen, keep)
+    ranking = keepers.Ranking(seen, keep)
+    rank = ranking.ranks()
     nearest = find_with_store(
         cache if embedder.persistent and keep_searches else None,
         embedder.key,
@@ -100,7 +102,7 @@ def score_pictures(
         progress=progress,
         old=old,
     )
-    pictures = nearest.rows  # the row of each different picture
+    pictures = nearest.rows.astype(np.int64)  # the row of each different picture
     names = [prints[row] for row in pictures]
     is_kept = can_be_seen(seen["frames"].gather(pictures))
     sizes = dict(zip(prints, seen.select("width", "height").iter_rows(), strict=True))
@@ -117,19 +119,20 @@ def score_pictures(
     if old is not None:
         candidates = candidates.without(before)
     scores, looked = decide(
-        seen,
         nearest,
         candidates,
         PictureComparison(cache, names, sizes, workers, progress),
+        ranking=ranking.of_pictures(pictures),
         near=near,
-        keep=keep,
         near_distance=embedder.near_distance,
-        spectra=lambda rows: seen["spectrum"].gather(rows).to_list(),
+        spectra=lambda rows: [*map(bytes.fromhex, seen["spectrum"].gather(rows))],
         old=before,
     )
     looked = replace(looked, left_out=looked.left_out + int((~is_kept).sum()))
-    embedding = pl.Series(vectors, dtype=pl.Array(pl.Float16, vectors.shape[1]))
-    return scores.with_columns(embedding=embedding), looked
+    return scores.with_columns(
+        evidence=evidence_column(nearest.of_row, looked.evidence, pl.Series(names).gather),
+        embedding=pl.Series(vectors, dtype=pl.Array(pl.Float16, vectors.shape[1])),
+    ), looked
 
 
 def can_be_seen(frames: pl.Series) -> NDArray[np.bool_]:
@@ -138,70 +141,57 @@ def can_be_seen(frames: pl.Series) -> NDArray[np.bool_]:
 
 
 def decide(
-    seen: pl.DataFrame,
     nearest: Nearest,
     candidates: Candidates,
     look: Look,
     *,
+    ranking: keepers.PictureRanking,
     near: float,
-    keep: Sequence[str | keepers.Rule],
     near_distance: float,
-    spectra: Callable[[list[int]], Sequence[str]],
+    spectra: Callable[[NDArray[np.integer]], Sequence[bytes]],
     old: NDArray[np.bool_] | None = None,
 ) -> tuple[pl.DataFrame, Looked]:
     """Score images by their candidates, which are looked at.
 
     Parameters
     ----------
-    seen
-        What keeper rules look at, of n images.
     nearest, candidates
-        What vectors say of their pictures, numbered by rank.
+        What vectors say of the pictures of n images, numbered by rank.
     look
         Compares pairs of these.
-    near, keep
-        As :func:`dedup_widgets.score` takes them.
+    ranking
+        Ranks them by evidence.
+    near
+        As :func:`dedup_widgets.score` takes it.
     near_distance
         The model's near-duplicate boundary.
     spectra
-        Returns how fine the detail of some rows is, in hexadecimal digits.
+        Returns how fine the detail of some rows is.
     old
         Pictures of which no two are compared.
 
     Returns
     -------
     tuple
-        As :func:`score_pictures` does, without the vectors.
+        As :func:`score_pictures` does, without the vectors and the column ``evidence``.
     """
-    names = seen["fingerprint"].gather(nearest.rows)
-    of_row = np.empty(len(seen), np.int32)  # the picture of each image
-    of_row[nearest.order] = nearest.representative
+    n, of_row = len(nearest.rows), nearest.of_row
 
-    def completed(evidence: EvidenceOfPairs) -> pl.DataFrame:
-        """Return the facts with what the evidence says is missing in each picture."""
-        n = len(names)
-        shown = sorted({it for pair, both in evidence.items() if both.is_confirmed for it in pair})
-        fine = map(bytes.fromhex, spectra(nearest.rows[shown].tolist()))
-        is_enlarged = enlarged(n, evidence, dict(zip(shown, fine, strict=True)))
-        return seen.with_columns(
-            completeness=pl.Series(completeness(n, evidence)[of_row]),
-            enlarged=pl.Series(is_enlarged[of_row]),
-        )
+    def look_closely(pairs: NDArray[np.int32]) -> PairEvidence:
+        return look(pairs).with_detail(lambda pictures: spectra(nearest.rows[pictures]))
 
-    def ranked(evidence: EvidenceOfPairs) -> NDArray[np.int64]:
-        return keepers.rank(completed(evidence), keep)[nearest.rows]
+    def ranked(evidence: PairEvidence) -> NDArray[np.int32]:
+        return ranking.ranks(completeness(n, evidence), enlarged(n, evidence))
 
-    looked = look_at_pairs(candidates, look, ranked, old)
-    facts = completed(looked.evidence)
+    looked = look_at_pairs(candidates, look_closely, ranked, old)
+    complete, is_enlarged = completeness(n, looked.evidence), enlarged(n, looked.evidence)
     scores = score_images(
         nearest,
         near=near,
         gamma=gamma_of(near_distance),
-        confirmed=confirmed_pairs(len(names), looked.evidence, near_distance),
-        rank=keepers.rank(facts, keep),
+        confirmed=confirmed_pairs(n, looked.evidence, near_distance),
+        rank=ranking.ranks(complete, is_enlarged),
     ).with_columns(
-        facts["completeness"],
-        facts["enlarged"],
-        evidence=evidence_column(names, looked.evidence, seen["fingerprint"]),
+        completeness=pl.Series(complete[of_row]), enlarged=pl.Series(is_enlarged[of_row])
     )
-    return scores.with_columns(of_nearest(scores, seen["fingerprint"])), looked
+    return scores.hstack(of_nearest(of_row, scores["nearest"], looked.evidence)), looked

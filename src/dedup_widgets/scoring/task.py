@@ -1,7 +1,7 @@
 """One scoring run: its checked arguments, its steps, and the frame that it makes."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,11 @@ class ScoringTask:
     def paths(self) -> list[str]:
         """As they are spelled in the frame."""
         return self.inputs.paths
+
+    def paths_of(self, rows: Iterable[int | None]) -> pl.Series:
+        """Return the paths of some rows, null for none."""
+        paths = self.paths
+        return pl.Series([None if row is None else paths[row] for row in rows], dtype=pl.String)
 
     @property
     def given(self) -> pl.DataFrame | None:

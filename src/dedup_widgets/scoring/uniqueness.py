@@ -8,6 +8,7 @@ near-duplicates.
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,10 +21,14 @@ from dedup_widgets.errors import InputError
 from dedup_widgets.frame.scale import NEAR, radius_of, scale
 from dedup_widgets.frame.schema import KIND
 from dedup_widgets.neighbors.confirmed import ConfirmedPairs
-from dedup_widgets.neighbors.greedy import group_greedily
+from dedup_widgets.neighbors.grouping import greedy_groups_of_pairs
 from dedup_widgets.neighbors.search import Method, check_method
 from dedup_widgets.neighbors.vectors import Vectors, first_equal
 from dedup_widgets.scoring.comparison import Comparison, Representatives
+
+_EXACT, _NEAR, _UNIQUE = map(np.uint8, range(3))
+"""The kinds by their numbers."""
+
 
 SAME = 1e-5
 """Cosine distance within which vectors without fingerprints count as identical."""
@@ -181,7 +186,7 @@ class Searched(Protocol):
     """Representatives among which was searched; see :class:`Representatives`."""
 
     @property
-    def rows(self) -> NDArray[np.int64]:
+    def rows(self) -> NDArray[np.integer]:
         """The row of each among all images, by rank."""
         ...
 
@@ -215,15 +220,22 @@ class Nearest:
         The nearest of each, and the pairs within a radius.
     """
 
-    order: NDArray[np.int64]
-    representative: NDArray[np.int64]
+    order: NDArray[np.integer]
+    representative: NDArray[np.integer]
     search: Searched
     found: Comparison
 
     @property
-    def rows(self) -> NDArray[np.int64]:
+    def rows(self) -> NDArray[np.integer]:
         """The row of each representative."""
         return self.search.rows
+
+    @cached_property
+    def of_row(self) -> NDArray[np.int32]:
+        """(n,), the number of the representative of each image, by row."""
+        of_row = np.empty(len(self.order), np.int32)
+        of_row[self.order] = self.representative
+        return of_row
 
 
 def find_nearest(
@@ -284,7 +296,7 @@ def score_images(
     near: float,
     gamma: float,
     confirmed: ConfirmedPairs | None = None,
-    rank: NDArray[np.int64] | None = None,
+    rank: NDArray[np.integer] | None = None,
 ) -> pl.DataFrame:
     """Score images by the nearest of each, group the duplicates and suggest keepers.
 
@@ -298,8 +310,8 @@ def score_images(
         The pairs of representatives that were laid over each other. Only those that were confirmed
         are near-duplicates; the others are beyond the boundary, by their vectors.
     rank
-        (n,), different numbers by which images are ranked as keepers. Default: as they were in the
-        search. Exact copies must have the same order in both.
+        Different numbers by which representatives are ranked as keepers. Default: as they were in
+        the search. Exact copies have the order of the search.
 
     Returns
     -------
@@ -315,64 +327,55 @@ def score_images(
 
     # Rules 5 and 6: the best representative that is in no group becomes the keeper of a new one,
     # which all others within near of it join that are in none.
-    place = np.arange(len(nearest.order)) if rank is None else rank[nearest.order]
-    rows, of_row = np.empty_like(nearest.order), np.empty_like(nearest.order)
-    rows[place], of_row[place] = nearest.order, nearest.representative
-    # From here on `rows` are images, and `of_row` their representatives, in keeper order.
-    _, first = np.unique(of_row, return_index=True)
-    leader = _leaders(search, found, confirmed, np.argsort(first), radius_of(near, gamma))
+    n = len(nearest.rows)
+    order = np.arange(n, dtype=np.int32) if rank is None else np.argsort(rank).astype(np.int32)
+    leader = _leaders(search, found, confirmed, order, radius_of(near, gamma))
+    is_leader = leader == np.arange(n, dtype=np.int32)
+    of_row, best = nearest.of_row, nearest.rows.astype(np.int32)
+    leads_others = is_leader & (np.bincount(leader[of_row], minlength=n) > 1)
+    number = np.zeros(n, np.uint32)
+    number[order[leads_others[order]]] = np.arange(leads_others.sum()) + 1
 
-    is_first = first[of_row] == np.arange(len(rows))
-    keeper = first[leader[of_row]]
-    keep = keeper == np.arange(len(rows))
-    grouped = _set_sizes(keeper) > 1
-    group_number = np.cumsum(grouped & keep)
-    score = np.where(is_first, scale(distance, gamma)[of_row], np.float32(0))
-    decided_by = np.where(is_first, np.append(first, -1)[closest[of_row]], first[of_row])
-    by_keeper_order = pl.DataFrame(
+    is_best = np.zeros(len(of_row), np.bool_)
+    is_best[best] = True
+    decided_by = np.where(is_best, np.append(best, np.int32(-1))[closest][of_row], best[of_row])
+    is_alone, is_compared = (number[leader] == 0)[of_row], decided_by >= 0
+    score = np.where(is_best, scale(distance, gamma)[of_row], np.float32(0))
+    kind = np.where(score <= np.float32(near), _NEAR, _UNIQUE)
+    kind[_are_shared(of_row)] = _EXACT
+    apart = np.where(is_best, distance.astype(np.float32)[of_row], np.float32(0))
+    return pl.DataFrame(
         {
-            "row": rows,
             "uniqueness": score,
-            "exact": _set_sizes(of_row) > 1,
-            "near": score <= np.float32(near),
-            "grouped": grouped,
-            "group": group_number[keeper],
-            "keep": keep,
-            "compared": decided_by >= 0,
-            "nearest": rows[decided_by],
-            "distance": np.where(is_first, distance[of_row], 0.0).astype(np.float32),
+            "kind": pl.Series(kind).cat.to(KIND),
+            "group": _null_where(is_alone, number[leader][of_row]),
+            "keep": is_best & is_leader[of_row],
+            "nearest": _null_where(~is_compared, decided_by.astype(np.uint32)),
+            "distance": _null_where(~is_compared, apart),
         }
     )
-    return by_keeper_order.sort("row").select(
-        "uniqueness",
-        kind=pl.when("exact")
-        .then(pl.lit("exact"))
-        .when("near")
-        .then(pl.lit("near"))
-        .otherwise(pl.lit("unique"))
-        .cast(KIND),
-        group=pl.when("grouped").then("group").cast(pl.UInt32),
-        keep="keep",
-        nearest=pl.when("compared").then("nearest").cast(pl.UInt32),
-        distance=pl.when("compared").then("distance"),
-    )
+
+
+def _null_where(is_null: NDArray[np.bool_], values: NDArray[Any]) -> pl.Series:
+    return pl.Series(values).set(pl.Series(is_null), None)
 
 
 def _leaders(
     search: Searched,
     found: Comparison,
     confirmed: ConfirmedPairs | None,
-    order: NDArray[np.int64],
+    order: NDArray[np.int32],
     radius: float,
-) -> NDArray[np.int64]:
+) -> NDArray[np.integer]:
     """Return the representative that leads the group of each; `order` has the best first."""
     if confirmed is None:
         return search.greedy_groups(found)
     if radius < confirmed.boundary:
-        return group_greedily(
-            order.tolist(), len(order), lambda item: confirmed.within(item, radius)
-        )
-    return search.greedy_groups_with(radius, order, confirmed)
+        place = np.empty(len(order), np.int32)
+        place[order] = np.arange(len(order))
+        pairs = place[confirmed.pairs(radius)]
+        return order[greedy_groups_of_pairs(len(order), pairs)[place]]
+    return search.greedy_groups_with(radius, order.astype(np.int64), confirmed)
 
 
 def _checked(fingerprints: Iterable[Hashable], order: NDArray[np.int64]) -> list[Hashable]:
@@ -424,9 +427,10 @@ def _keeper_order(rank: ArrayLike | None, n: int) -> NDArray[np.int64]:
     return np.argsort(ranks, kind="stable")
 
 
-def _set_sizes(label: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return, for each row, how many rows share its label."""
-    return np.bincount(label, minlength=len(label))[label]
+def _are_shared(label: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Tell of each row whether another one has its label."""
+    shared: NDArray[np.bool_] = (np.bincount(label, minlength=len(label)) > 1)[label]
+    return shared
 
 
 def _as_list(values: Any) -> list[Any]:

@@ -11,14 +11,14 @@ Whether two pictures are copies depends on these two alone. Which pairs are look
    with the rest, and so on: each is compared with at most :data:`KEEPERS` of them.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup_widgets.alignment.evidence import Evidence
 from dedup_widgets.scoring.candidates import Candidates
+from dedup_widgets.scoring.pair_evidence import NOTHING, PairEvidence
 
 CANDIDATES = 4
 """Candidates of a picture that are looked at until one is confirmed."""
@@ -36,16 +36,12 @@ RANKINGS = 3
 """Times that keepers are chosen anew after evidence has shown what is missing in them."""
 
 
-Pair = tuple[int, int]
-
-Look = Callable[[Sequence[Pair]], Sequence[Evidence]]
-"""Compares pairs of pictures, given as their numbers, the lower one first."""
-
-EvidenceOfPairs = Mapping[Pair, Evidence]
-"""What was found of pairs, the lower number first."""
+Look = Callable[[NDArray[np.int32]], PairEvidence]
+"""Compares pairs of pictures, (p, 2), given as their numbers, the lower one first, in ascending
+order."""
 
 
-Ranked = Callable[[EvidenceOfPairs], NDArray[np.int64]]
+Ranked = Callable[[PairEvidence], NDArray[np.integer]]
 """Ranks n pictures as keepers by what was found, (n,), the lowest for the best."""
 
 
@@ -56,13 +52,37 @@ class Looked:
     Attributes
     ----------
     evidence
-        By pair, the lower number first.
+        Of the pairs that were looked at.
     left_out
         Pictures of which no copy was confirmed while candidates were left that were not looked at.
     """
 
-    evidence: dict[Pair, Evidence]
+    evidence: PairEvidence
     left_out: int
+
+
+class _Looking:
+    """What was found so far of the pairs of n pictures that were looked at."""
+
+    def __init__(self, look: Look, old: NDArray[np.bool_]) -> None:
+        self._look, self._old = look, old
+        self.evidence = NOTHING
+
+    def compare(self, rows: NDArray[np.integer], others: NDArray[np.integer]) -> None:
+        """Look at the pairs of pictures of which nothing is known; they may occur repeatedly."""
+        wanted = pairs_of(rows, others)
+        keys = np.unique(wanted[:, 0].astype(np.int64) << 32 | wanted[:, 1])
+        new = np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1).astype(np.int32)
+        new = new[(self.evidence.places(new) < 0) & ~self._old[new].all(axis=1)]
+        if len(new):
+            self.evidence = self.evidence.joined(self._look(new))
+
+    def are_copies(
+        self, rows: NDArray[np.integer], others: NDArray[np.integer]
+    ) -> NDArray[np.bool_]:
+        """Tell which pairs were confirmed."""
+        places = self.evidence.places(pairs_of(rows, others))
+        return np.append(self.evidence.is_confirmed, False)[places]
 
 
 def look_at_pairs(
@@ -81,106 +101,95 @@ def look_at_pairs(
     old
         (n,), pictures of which no two are looked at; None for none.
     """
-    old = np.zeros(len(candidates), np.bool_) if old is None else old
-    evidence: dict[Pair, Evidence] = {}
-
-    def compare(pairs: Iterable[Pair]) -> None:
-        new = sorted(pair for pair in set(pairs) - evidence.keys() if not old[list(pair)].all())
-        evidence.update(zip(new, look(new), strict=True))
-
-    left_out = _compare_with_nearest(candidates, evidence, compare)
+    looking = _Looking(look, np.zeros(len(candidates), np.bool_) if old is None else old)
+    left_out = _compare_with_nearest(candidates, looking)
     for _ in range(RANKINGS):
-        before = len(evidence)
-        rank = ranked(evidence)
-        _compare_sets(candidates, _copies(candidates, evidence), rank, compare)
-        _compare_with_keepers(_copies(candidates, evidence), evidence, rank, compare)
-        if len(evidence) == before:
+        before = len(looking.evidence)
+        rank = ranked(looking.evidence)
+        _compare_sets(candidates, looking, rank)
+        _compare_with_keepers(looking, rank)
+        if len(looking.evidence) == before:
             break
-    return Looked(evidence, left_out)
+    return Looked(looking.evidence, left_out)
 
 
-def _compare_with_nearest(
-    candidates: Candidates,
-    evidence: dict[Pair, Evidence],
-    compare: Callable[[Iterable[Pair]], None],
-) -> int:
+def _compare_with_nearest(candidates: Candidates, looking: _Looking) -> int:
     """Compare each picture with its candidates until one is confirmed; return who has more."""
-    left = np.flatnonzero(np.diff(candidates.start)).tolist()
+    counts = np.diff(candidates.start)
+    left = np.flatnonzero(counts)
     for place in range(CANDIDATES):
-        nearest = {row: _pair(row, int(candidates.of(row)[place])) for row in left}
-        compare(nearest.values())
-        settled = {row for pair, found in evidence.items() if found.is_confirmed for row in pair}
-        left = [row for row in left if row not in settled and len(candidates.of(row)) > place + 1]
+        looking.compare(left, candidates.other[candidates.start[left] + place])
+        settled = np.zeros(len(candidates), np.bool_)
+        settled[looking.evidence.copies] = True
+        left = left[~settled[left] & (counts[left] > place + 1)]
     return len(left)
 
 
-def _compare_sets(
-    candidates: Candidates,
-    sets: list[list[int]],
-    rank: NDArray[np.int64],
-    compare: Callable[[Iterable[Pair]], None],
-) -> None:
+def _compare_sets(candidates: Candidates, looking: _Looking, rank: NDArray[np.integer]) -> None:
     """Compare the best picture of each set with the best of others, and with single pictures."""
-    best = np.arange(len(candidates))
-    for rows in sets:
-        best[rows] = min(rows, key=rank.__getitem__)
-    pairs: list[Pair] = []
-    for rows in sets:
-        own = int(best[rows[0]])
-        near = [slice(candidates.start[row], candidates.start[row + 1]) for row in rows]
-        others = best[np.concatenate([candidates.other[part] for part in near])]
-        distance = np.concatenate([candidates.distance[part] for part in near])
-        order = np.argsort(distance, kind="stable")
-        different = dict.fromkeys(others[order].tolist())
-        different.pop(own, None)
-        pairs += [_pair(own, other) for other in list(different)[:OTHER_SETS]]
-    compare(pairs)
+    rows, first = connected(looking.evidence.copies)
+    order = np.lexsort((rank[rows], first))
+    which, starts = np.unique(first[order], return_index=True)
+    best = np.arange(len(candidates), dtype=np.int32)
+    best[rows] = rows[order[starts]][np.searchsorted(which, first)]
+    own = best[rows]
+    # All candidates of a set, the nearest first, each best of another set once.
+    counts = np.diff(candidates.start)[rows]
+    near = np.repeat(candidates.start[rows] - (np.cumsum(counts) - counts), counts)
+    near += np.arange(counts.sum())
+    own, others = np.repeat(own, counts), best[candidates.other[near]]
+    order = np.lexsort((np.repeat(rows, counts), candidates.distance[near], own))
+    order = order[(own != others)[order]]
+    own, others = own[order], others[order]
+    _, once = np.unique(own.astype(np.int64) << 32 | others, return_index=True)
+    once.sort()
+    own, others = own[once], others[once]
+    _, starts, counts = np.unique(own, return_index=True, return_counts=True)
+    place = np.arange(len(own)) - np.repeat(starts, counts)
+    looking.compare(own[place < OTHER_SETS], others[place < OTHER_SETS])
 
 
-def _compare_with_keepers(
-    sets: list[list[int]],
-    evidence: dict[Pair, Evidence],
-    rank: NDArray[np.int64],
-    compare: Callable[[Iterable[Pair]], None],
-) -> None:
+def _compare_with_keepers(looking: _Looking, rank: NDArray[np.integer]) -> None:
     """Compare each connected set with the best of it, and what is no copy with the next best."""
-
-    def is_confirmed(pair: Pair) -> bool:
-        return pair in evidence and evidence[pair].is_confirmed
-
-    left = [sorted(rows, key=rank.__getitem__) for rows in sets]
+    rows, first = connected(looking.evidence.copies)
+    order = np.lexsort((rank[rows], first))
+    rows, first = rows[order], first[order]
     for _ in range(KEEPERS):
-        left = [rows for rows in left if len(rows) > 1]
-        compare(_pair(rows[0], other) for rows in left for other in rows[1:])
-        left = [[row for row in rows[1:] if not is_confirmed(_pair(rows[0], row))] for rows in left]
+        _, starts, counts = np.unique(first, return_index=True, return_counts=True)
+        best = np.repeat(rows[starts], counts)
+        is_other = rows != best
+        rows, first, best = rows[is_other], first[is_other], best[is_other]
+        looking.compare(best, rows)
+        is_left = ~looking.are_copies(best, rows)
+        rows, first = rows[is_left], first[is_left]
 
 
-def _copies(candidates: Candidates, evidence: EvidenceOfPairs) -> list[list[int]]:
-    """Return the sets of pictures that confirmed pairs connect."""
-    return connected(
-        len(candidates), (pair for pair, found in evidence.items() if found.is_confirmed)
-    )
+def connected(
+    pairs: NDArray[np.integer],
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the sets of pictures that pairs, (p, 2), connect.
+
+    Returns
+    -------
+    tuple
+        The pictures that have a pair, in ascending order, and the lowest of the set of each.
+
+    Examples
+    --------
+    >>> [it.tolist() for it in connected(np.array([[5, 1], [2, 3], [5, 7]]))]
+    [[1, 2, 3, 5, 7], [1, 2, 2, 1, 1]]
+    """
+    rows, at = np.unique(pairs.astype(np.int32), return_inverse=True)
+    a, b = at.reshape(-1, 2).T
+    root = np.arange(len(rows), dtype=np.int32)
+    while (root[a] != root[b]).any():
+        both = root[a], root[b]
+        np.minimum.at(root, np.maximum(*both), np.minimum(*both))
+        while (root != root[root]).any():
+            root = root[root]
+    return rows, rows[root]
 
 
-def connected(n: int, pairs: Iterable[Pair]) -> list[list[int]]:
-    """Return the sets of two and more of n pictures that pairs connect."""
-    parent = list(range(n))
-
-    def root(row: int) -> int:
-        while parent[row] != row:
-            parent[row] = parent[parent[row]]
-            row = parent[row]
-        return row
-
-    paired = set[int]()
-    for a, b in pairs:
-        parent[root(a)] = root(b)
-        paired |= {a, b}
-    sets: dict[int, list[int]] = {}
-    for row in sorted(paired):
-        sets.setdefault(root(row), []).append(row)
-    return list(sets.values())
-
-
-def _pair(row: int, other: int) -> Pair:
-    return (row, other) if row < other else (other, row)
+def pairs_of(rows: NDArray[np.integer], others: NDArray[np.integer]) -> NDArray[np.int32]:
+    """Return pairs, (p, 2), with the lower number of each first."""
+    return np.stack([np.minimum(rows, others), np.maximum(rows, others)], axis=1).astype(np.int32)

@@ -1,0 +1,224 @@
+"""What was found of pairs of pictures, as columns: of a million pairs there are no objects."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup_widgets.alignment.evidence import (
+    FRAMED_SHARE,
+    OVERLAID_SHARE,
+    RELATIONS,
+    ROTATED_BY,
+    SEEN_SHARE,
+    Evidence,
+)
+from dedup_widgets.images.detail import is_enlarged
+
+FINER = 1.4
+"""Pixels of a picture per pixel of a copy, along a line, from which on it lacks nothing that the
+copy shows more of: neither of the two is as good as the other."""
+
+
+BENT, TURNED = 0.05, 0.01
+"""What it counts to be rotated or stretched, and to be turned, mirrored or recoloured, beside most
+copies."""
+
+
+STRETCHED_BY = 1.04
+"""Ratio of the scales of both directions from which a picture is stretched."""
+
+
+ALSO_COVERED = 0.9
+"""What an overlay counts for the picture that seems to be the uncovered one."""
+
+
+ENLARGED_BY = 1.3
+"""Ratio of pixels from which on a picture may be an enlarged copy."""
+
+
+Pair = tuple[int, int]
+
+
+FOUND = np.dtype(
+    [
+        ("is_confirmed", "?"),
+        ("agreement", "f8"),
+        ("lacks", "f8", 2),
+        ("larger", "i1"),
+        ("ratio", "f8"),
+        ("is_enlarged", "?"),
+        ("relation", "i1", 2),
+        ("mirrored", "?", 2),
+        ("angle", "f4", 2),
+        ("scale", "f4", 2),
+        ("box", "f4", (2, 4)),
+    ]
+)
+"""What is kept of a pair. Of two numbers the first is of the first picture beside the second, and
+the other the other way round: what it lacks, its relation by number, and how it lies there;
+``larger`` says which has more pixels, ``ratio`` how many times as many, and ``is_enlarged`` whether
+it is an enlarged copy. All but the first is 0 where the pair was refused."""
+
+
+@dataclass(frozen=True)
+class PairEvidence:
+    """What was found of p pairs of pictures.
+
+    Attributes
+    ----------
+    pairs
+        (p, 2), their numbers, the lower one first; in ascending order, each once.
+    found
+        (p,), what was found, of the type :data:`FOUND`.
+    """
+
+    pairs: NDArray[np.int32]
+    found: NDArray[Any]
+
+    @classmethod
+    def of(cls, evidence: Mapping[Pair, Evidence]) -> "PairEvidence":
+        """Return that of some pairs, the lower number of each first."""
+        pairs = np.array(list(evidence), np.int32).reshape(-1, 2)
+        return cls.unordered(pairs, as_columns(evidence.values(), len(pairs)))
+
+    @classmethod
+    def unordered(cls, pairs: NDArray[np.int32], found: NDArray[Any]) -> "PairEvidence":
+        """Return that of pairs in any order, the lower number of each first."""
+        order = np.argsort(_keys(pairs))
+        return cls(pairs[order], found[order])
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @property
+    def is_confirmed(self) -> NDArray[np.bool_]:
+        """(p,), whether the two are copies."""
+        is_confirmed: NDArray[np.bool_] = self.found["is_confirmed"]
+        return is_confirmed
+
+    @property
+    def copies(self) -> NDArray[np.int32]:
+        """The pairs of copies."""
+        return self.pairs[self.is_confirmed]
+
+    def places(self, pairs: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Return where pairs are, the lower number of each first; -1 for those that are not."""
+        wanted = _keys(pairs)
+        place = np.searchsorted(self._key, wanted)
+        return np.where(np.append(self._key, -1)[place] == wanted, place, -1)
+
+    def joined(self, more: "PairEvidence") -> "PairEvidence":
+        """Return this with that of other pairs."""
+        pairs = np.concatenate([self.pairs, more.pairs])
+        return self.unordered(pairs, np.concatenate([self.found, more.found]))
+
+    def with_detail(
+        self, spectra: Callable[[NDArray[np.int32]], Sequence[bytes]]
+    ) -> "PairEvidence":
+        """Return this with what the detail of pictures says: whether one is an enlarged copy.
+
+        Parameters
+        ----------
+        spectra
+            Returns how fine the detail of some pictures is; see
+            :func:`dedup_widgets.images.detail.spectrum`.
+        """
+        found = self.found.copy()
+        may_be = found["is_confirmed"] & (found["agreement"] >= SEEN_SHARE)
+        some = np.flatnonzero(may_be & (found["ratio"] >= ENLARGED_BY))
+        pictures, of_pair = np.unique(self.pairs[some], return_inverse=True)
+        fine = spectra(pictures)
+        larger = found["larger"][some].tolist()
+        factors = np.sqrt(found["ratio"][some]).tolist()
+        found["is_enlarged"][some] = [
+            is_enlarged(fine[pair[large]], fine[pair[1 - large]], factor)
+            for pair, large, factor in zip(
+                of_pair.reshape(-1, 2).tolist(), larger, factors, strict=True
+            )
+        ]
+        return PairEvidence(self.pairs, found)
+
+    def beside(
+        self, pictures: NDArray[np.integer]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return what some pictures, each once, were laid over.
+
+        Returns
+        -------
+        tuple
+            A row for each picture and each other one, ordered by the place of the picture: that
+            place, where the pair is, and which of its two the picture is.
+        """
+        first, at = self._both_ways
+        wanted = pictures.astype(np.int32)
+        start, end = (np.searchsorted(first, wanted, side) for side in ("left", "right"))
+        counts = end - start
+        place = np.repeat(np.arange(len(pictures)), counts)
+        offset = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        side, pair = np.divmod(at[np.repeat(start, counts) + offset].astype(np.int64), len(self))
+        return place, pair, side
+
+    @cached_property
+    def _key(self) -> NDArray[np.int64]:
+        return _keys(self.pairs)
+
+    @cached_property
+    def _both_ways(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The first picture of each pair both ways, in ascending order, and where it was."""
+        both = self.pairs.T.ravel()
+        order = np.argsort(both, kind="stable").astype(np.int32)
+        return both[order], order
+
+
+NOTHING = PairEvidence(np.empty((0, 2), np.int32), np.empty(0, FOUND))
+
+
+def as_columns(evidence: Iterable[Evidence], count: int) -> NDArray[Any]:
+    """Return what is kept of evidence of that many pairs."""
+    found = np.zeros(count, FOUND)
+    for row, it in enumerate(evidence):
+        if it.is_confirmed:
+            found[row] = _columns(it)
+    return found
+
+
+def _columns(found: Evidence) -> tuple[Any, ...]:
+    other = found.inverse()
+    both = (found, other)
+    of_a, of_b = (width * height for width, height in (found.a_size, found.b_size))
+    return (
+        True,
+        found.agreement,
+        tuple(map(_lacks, both)),
+        0 if of_a > of_b else 1,
+        max(of_a, of_b) / max(1, min(of_a, of_b)),
+        False,
+        tuple(RELATIONS.index(it.relation) for it in both if it.relation),
+        tuple(it.is_mirrored for it in both),
+        tuple(it.angle for it in both),
+        tuple(it.scale for it in both),
+        tuple(it.box for it in both),
+    )
+
+
+def _lacks(found: Evidence) -> float:
+    """Return the share that picture a lacks beside b, or hides."""
+    missing = 1 - found.inside_b if found.inside_b < SEEN_SHARE and found.scale < FINER else 0.0
+    border = found.border_a - found.border_b
+    over = found.over_a + found.over_b
+    if over >= OVERLAID_SHARE:
+        # Which of both is covered is told rightly more often than not.
+        missing += over * (1 if found.over_a > found.over_b else ALSO_COVERED)
+    missing += border if border >= FRAMED_SHARE else 0.0
+    is_turned = found.is_mirrored or abs(found.angle) > ROTATED_BY
+    is_bent = found.stretch > STRETCHED_BY or found.is_rotated
+    return missing + BENT * is_bent + TURNED * (is_turned or found.is_recoloured)
+
+
+def _keys(pairs: NDArray[np.int32]) -> NDArray[np.int64]:
+    keys: NDArray[np.int64] = pairs[:, 0].astype(np.int64) << 32 | pairs[:, 1]
+    return keys
