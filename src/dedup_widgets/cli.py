@@ -303,7 +303,9 @@ def explore(
         try:
             columns = pl.read_parquet_schema(scores)
         except pl.exceptions.PolarsError as error:
-            raise InputError(f"{scores} is no Parquet file: {error}") from error
+            raise InputError(
+                f"{scores} is no Parquet file; make one with: dedup-widgets score -o scores.parquet"
+            ) from error
         if "path" not in columns:
             raise InputError(f"{scores} has no column 'path'; make one with: dedup-widgets score")
         notebook = scores.with_suffix(".ipynb")
