@@ -23,9 +23,11 @@ test: .make/test .make/js lint
 	$(BIN)/pytest -m browser
 	cd js && $(NPM) test
 
-# Python without a browser, a server or anything slow: each process has one core.
+# Python without a browser, a server or anything lengthy: each process has one core. What the ignored
+# tests import takes seconds.
 test-fast: .make/test .make/js
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not slow and not browser' --ignore tests/browser \
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not slow and not lengthy and not browser' \
+		--ignore tests/browser --ignore tests/test_notebooks.py \
 		--hypothesis-profile=fast -n auto --dist worksteal
 
 # What held against kills, changing files, hostile pages and threads, over and over: make soak SECONDS=3600.

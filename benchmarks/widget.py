@@ -105,7 +105,7 @@ def review(data: Path, n: int) -> Values:
         gc.collect()
         bytes_a_row = (memory() - before) / n
         request = OpenReviewRequest(seq=1, client=1)
-        timed("open", lambda: ex._handlers[OpenReviewRequest](request, [], Buffers()))
+        timed("open", lambda: ex.handlers[OpenReviewRequest](request, [], Buffers()))
         # Once after it was opened, a thread looks for files that went missing.
         for thread in threading.enumerate():
             if isinstance(thread, threading.Timer):

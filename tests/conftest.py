@@ -4,6 +4,7 @@ import io
 import os
 import warnings
 from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,21 +18,23 @@ settings.register_profile("here", deadline=None, derandomize="CI" in os.environ)
 settings.register_profile("fast", settings.get_profile("here"), max_examples=10)
 settings.load_profile("here")
 
-collect_ignore = ["fixtures"]
+collect_ignore = ["fixtures", "on_screen.py"]
 if find_spec("playwright") is None and "DEDUP_WIDGETS_TEST_ALL" not in os.environ:
     warnings.warn("NO PLAYWRIGHT: the browser tests are left out", stacklevel=1)
-    collect_ignore += ["browser", "on_screen.py"]
+    collect_ignore += ["browser"]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs CLIP as slow: to import what it runs on takes seconds."""
+    """Mark what runs CLIP as slow, S3 as lengthy: to import what it runs on takes seconds."""
     for item in items:
         if isinstance(item, pytest.Function):
             parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
             names = {*item.fixturenames, *filter(lambda it: isinstance(it, str), parameters)}
             if names & {"tiny_clip", "clip", "exact_clip"}:
                 item.add_marker("slow")
+            if "moto_server" in names:
+                item.add_marker("lengthy")
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +46,11 @@ def own_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 
 def _photo(seed: int, size: tuple[int, int] = (160, 120)) -> Image.Image:
+    return _made(seed, size).copy()
+
+
+@cache
+def _made(seed: int, size: tuple[int, int]) -> Image.Image:
     rng = np.random.default_rng(seed)
     layers = np.zeros((size[1], size[0], 3))
     for cells, weight in ((3, 1.0), (8, 0.6), (24, 0.35)):
@@ -50,6 +58,13 @@ def _photo(seed: int, size: tuple[int, int] = (160, 120)) -> Image.Image:
         layer = Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC)
         layers += weight * (np.asarray(layer) - 128.0)
     return Image.fromarray(np.clip(128 + 0.8 * layers, 0, 255).astype(np.uint8))
+
+
+@cache
+def _file(seed: int, kind: str) -> bytes:
+    file = io.BytesIO()
+    _photo(seed).save(file, kind)
+    return file.getvalue()
 
 
 @pytest.fixture(scope="session")
@@ -78,9 +93,9 @@ def photo_folder(tmp_path: Path) -> Callable[..., Path]:
         folder = tmp_path / "photos"
         folder.mkdir(exist_ok=True)
         for seed in range(n):
-            _photo(seed).save(folder / f"photo-{seed:03}.png")
+            (folder / f"photo-{seed:03}.png").write_bytes(_file(seed, "PNG"))
         for copy in range(copies):
-            _photo(0).save(folder / f"copy-{copy:03}.bmp")
+            (folder / f"copy-{copy:03}.bmp").write_bytes(_file(0, "BMP"))
         return folder
 
     return make

@@ -1,5 +1,7 @@
 """Plays the browser to a widget, without one."""
 
+import itertools
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,8 @@ import dedup_widgets as dw
 from dedup_widgets.widgets.protocol import ARRAYS
 
 CLIENT = 7
+PATIENCE = 120
+"""Seconds until an answer is taken for none."""
 
 
 class Page:
@@ -16,13 +20,20 @@ class Page:
     def __init__(self, widget):
         self.widget = widget
         self.sent = []
-        widget.send = lambda content, buffers=None: self.sent.append((content, buffers or []))
+        self.heard = threading.Condition()
+        self.numbers = itertools.count(1)
+        widget.send = self.hear
+
+    def hear(self, content, buffers=None):
+        with self.heard:
+            self.sent.append((content, buffers or []))
+            self.heard.notify_all()
 
     def ask(self, kind, arrays=None, **arguments):
         return self.reply(self.request(kind, arrays, **arguments))
 
     def request(self, kind, arrays=None, **arguments):
-        seq = len(self.sent) + 1
+        seq = next(self.numbers)
         arrays = arrays or {}
         wires = {
             name: {"dtype": array.dtype.name, "shape": list(array.shape), "buffer": number}
@@ -30,16 +41,22 @@ class Page:
         }
         message = {"seq": seq, "client": CLIENT, "kind": kind, **arguments, **wires}
         buffers = [memoryview(array) for array in arrays.values()]
-        self.widget._receive(self.widget, message, buffers)
+        self.send(message, buffers)
         return seq
 
+    def send(self, content, buffers=()):
+        """Send what may be no request."""
+        told(self.widget, {"method": "custom", "content": content}, buffers)
+
     def reply(self, seq):
-        for future in list(self.widget._running.values()):
-            future.result()
-        for content, buffers in self.sent:
-            if content.get("seq") == seq:
-                return Reply(content, buffers)
-        return None
+        """Wait for the answer to a request."""
+
+        def answers():
+            return [Reply(*sent) for sent in self.sent if sent[0].get("seq") == seq]
+
+        with self.heard:
+            assert self.heard.wait_for(answers, PATIENCE), "no answer"
+            return answers()[0]
 
     def open(self):
         """Ask for all that a page of this widget needs to start."""
@@ -55,6 +72,11 @@ class Page:
             for event in content["events"]
             if event["event"] == kind
         ]
+
+
+def told(widget, data, buffers=()):
+    """Let a widget be told something as its host tells it."""
+    widget.comm.handle_msg({"content": {"data": data}, "buffers": list(buffers)})
 
 
 class Told(dict):

@@ -208,6 +208,7 @@ def test_the_order_of_two_pictures_changes_nothing():
     assert confirm(b, a) == confirm(a, b).inverse()
 
 
+@pytest.mark.lengthy
 def test_threads_and_repetition_change_nothing():
     def found(_):
         return confirm(seen(photo("chelsea").rotate(20)), seen(photo("chelsea")))
@@ -216,6 +217,7 @@ def test_threads_and_repetition_change_nothing():
         assert len(set(pool.map(found, range(8)))) == 1
 
 
+@pytest.mark.lengthy
 def test_copies_of_a_page_are_confirmed():
     original = page()
     copies = [

@@ -184,6 +184,7 @@ def test_captions_and_keypoints_of_coco_count_no_object_twice(put):
     assert boxes(score(put.root)) == [[DOG]]
 
 
+@pytest.mark.lengthy
 def test_no_frame_of_the_user_is_changed_and_an_old_set_keeps_its_own(put, make_photo, tmp_path):
     put(**{"1.jpg": 1, "1.xml": voc(DOG)})
     mine = pl.DataFrame({"path": [str(put.root / "1.jpg")], "annotations": ["by hand"]})
@@ -272,6 +273,7 @@ def test_categories_filter_like_tags(copies):
         assert len(review.view) == count
 
 
+@pytest.mark.lengthy
 def test_annotations_reach_tables_and_the_dataset(copies, tmp_path):
     df = copies(voc(DOG), voc(DOG))
     listed = pl.read_csv(dw.export(df, tmp_path / "list.csv"))
@@ -288,6 +290,7 @@ def test_annotations_reach_tables_and_the_dataset(copies, tmp_path):
             assert boxes(table)[:2] == [[DOG]] * count
 
 
+@pytest.mark.lengthy
 def test_names_of_categories_follow_the_texts_that_need_them(put, tmp_path, make_photo):
     put(**{"a/1.png": 1, "a/1.txt": "1 0.5 0.5 0.5 0.5", "a/classes.txt": "cat\ndog\n"})
     made = dw.create_dataset(score(put.root), "one", root=tmp_path, progress=False)
@@ -302,6 +305,7 @@ def test_names_of_categories_follow_the_texts_that_need_them(put, tmp_path, make
     assert not list(made.path.rglob("classes.txt"))
 
 
+@pytest.mark.lengthy
 def test_the_set_that_was_made_is_read_again(copies, tmp_path):
     df = copies(voc(DOG), voc(DOG))
     keep = df.filter(pl.col("keep"))

@@ -1,16 +1,14 @@
 """What a page sends has bounds, and all of it is answered."""
 
 import threading
-from concurrent.futures import wait
 
 import numpy as np
 import polars as pl
 import pytest
 
 import dedup_widgets as dw
-from dedup_widgets.widgets import base
 from dedup_widgets.widgets.protocol import TilesRequest
-from page import Page
+from page import Page, told
 
 
 @pytest.fixture
@@ -39,18 +37,16 @@ def test_many_similar_images_at_once_are_refused(ex):
         assert not Page(ex).ask("similar", row=0, k=k)["ok"]
 
 
-def test_no_endless_queue_of_requests_is_worked_off(ex, monkeypatch):
-    monkeypatch.setattr(base, "MAX_WAITING", 5)
+def test_no_endless_queue_of_requests_is_worked_off(ex):
+    ex.max_waiting = 5
     go_on = threading.Event()
-    ex._handlers[TilesRequest] = lambda *_: go_on.wait(60) and None
+    ex.handlers[TilesRequest] = lambda *_: go_on.wait(60) and None
     page = Page(ex)
     asked = [page.request("tiles", rows=[0], thumbs=True, facts=[]) for _ in range(6)]
     (refused, _), *_ = page.sent
     assert refused["error"]["message"].startswith("5 requests wait for an answer already")
     go_on.set()
-    page.reply(asked[0])
-    wait(ex._waiting)
-    assert ["reply" in content for content, _ in page.sent] == [False, *[True] * 5]
+    assert sorted(page.reply(seq)["ok"] for seq in asked) == [False, *[True] * 5]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +56,7 @@ def test_whatever_goes_wrong_is_answered(ex, error):
     def fail(*_):
         raise error
 
-    ex._handlers[TilesRequest] = fail
+    ex.handlers[TilesRequest] = fail
     reply = Page(ex).ask("tiles", rows=[0], thumbs=True, facts=[])
     assert reply["error"]["type"] == type(error).__name__
 
@@ -92,10 +88,10 @@ def test_what_is_no_request_is_answered(ex, wrong):
 @pytest.mark.parametrize("state", [{"height": 3}, {"height": "high"}, {"_sort": {"column": "no"}}])
 def test_a_page_that_sets_what_cannot_be_is_sent_what_holds(ex, state, caplog):
     sent = []
-    ex._send = lambda message, **_: sent.append(message)
+    ex.comm.send = lambda data, **_: sent.append(data)
     before = {name: getattr(ex, name) for name in state}
     message = {"method": "update", "state": state, "buffer_paths": []}
-    ex._handle_msg({"content": {"data": message}, "buffers": []})
+    told(ex, message)
     assert {name: getattr(ex, name) for name in state} == before
     assert {"method": "update", "state": before, "buffer_paths": []} in sent
     assert "cannot be taken" in caplog.text
@@ -114,5 +110,5 @@ def test_a_page_that_sets_what_cannot_be_is_sent_what_holds(ex, state, caplog):
     ids=str,
 )
 def test_what_is_no_message_does_no_harm(ex, data):
-    ex._handle_msg({"content": {"data": data}, "buffers": []})
+    told(ex, data)
     assert Page(ex).ask("ping")["ok"]

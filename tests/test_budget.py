@@ -99,24 +99,83 @@ def test_the_frames_of_a_gif_are_counted_as_they_are_read(make_photo, options):
         file = io.BytesIO()
         frames[0].save(file, "GIF", save_all=True, append_images=frames[1:n], **options)
         file.write(b"after the end\x2c" * 9)
-        assert budget._gif_frames(file.getvalue()) == n == Image.open(file).n_frames
+        assert budget.gif_frames(file.getvalue()) == n == Image.open(file).n_frames
 
 
 @pytest.mark.parametrize(("order", "big"), [("<", False), (">", False), ("<", True)])
 def test_the_pages_of_a_tiff_are_counted_as_they_are_read(order, big):
     for n in (1, 2, 9):
         data = tiff(n, order, big=big)
-        assert budget._tiff_pages(data) == n == Image.open(io.BytesIO(data)).n_frames
+        assert budget.tiff_pages(data) == n == Image.open(io.BytesIO(data)).n_frames
 
 
 def test_counting_ends_where_a_file_leads_back_or_out():
-    assert budget._tiff_pages(tiff(5, ends=False)) == 5
-    assert budget._tiff_pages(b"II*\0") == 0
-    assert budget._tiff_pages(b"II*\0\xff\xff\xff\x7f") == 0
+    assert budget.tiff_pages(tiff(5, ends=False)) == 5
+    assert budget.tiff_pages(b"II*\0") == 0
+    assert budget.tiff_pages(b"II*\0\xff\xff\xff\x7f") == 0
     for data in (gif(3), tiff(3)):
         for end in range(len(data)):
-            assert budget._gif_frames(data[:end]) <= 3
-            assert budget._tiff_pages(data[:end]) <= 4
+            assert budget.gif_frames(data[:end]) <= 3
+            assert budget.tiff_pages(data[:end]) <= 4
+
+
+def deep_png(side: int, colour: int) -> bytes:
+    """A PNG of 16 bits that claims a size, and has nothing of it."""
+    head = struct.pack(">IIBBBBB", side, side, 16, colour, 0, 0, 0)
+    parts = chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(b"")), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def test_what_would_take_too_long_is_refused_by_what_it_claims_with_what_to_do(monkeypatch):
+    words = (
+        r"too large: 400 megapixels in a PNG of this kind would take about 24 s to decode, limit "
+        r"10; shrink or split it, take it out of the input, or set how many megapixels are read, "
+        r"however long that takes, by the environment variable DEDUP_WIDGETS_MAX_MEGAPIXELS"
+    )
+    with pytest.raises(ImageError, match=words) as refused:
+        decode.decode(deep_png(20_000, 2))
+    assert refused.value.is_about_the_bytes
+    monkeypatch.setenv("DEDUP_WIDGETS_MAX_MEGAPIXELS", "400")
+    monkeypatch.setattr(decode, "IN_WORK", ByteBudget(1000))
+    for colour in (0, 2, 6):
+        with pytest.raises(NoRoomError):
+            decode.decode(deep_png(20_000, colour))
+
+
+@pytest.mark.parametrize("count", [2, 400])
+def test_frames_that_take_too_long_together_are_refused(monkeypatch, count):
+    data = bytearray(gif(count))
+    data[6:10] = struct.pack("<HH", 20_000, 20_000)
+    with pytest.raises(ImageError, match=rf"too large: {count} frames, .* of this kind would take"):
+        decode.decode(bytes(data))
+
+
+@pytest.mark.parametrize(
+    ("coding", "megapixels", "bytes_a_pixel", "kind"),
+    [
+        ("JPEG", 400, 1.2, {}),
+        ("progressive JPEG", 250, 0.5, {}),
+        ("PNG", 170, 2.0, {}),
+        ("PNG", 400, 0.1, {}),
+        ("PNG", 190, 2.0, {"deep": True, "wide": False}),
+        ("PNG", 110, 5.6, {"deep": True}),
+        ("raw", 600, 3.0, {}),
+        ("raw", 280, 6.0, {"deep": True}),
+        ("TIFF", 100, 5.6, {"deep": True}),
+        ("WEBP", 230, 0.2, {}),
+        ("HEIF", 200, 0.15, {}),
+        ("AVIF", 230, 0.18, {}),
+        ("JPEG2000", 100, 0.3, {}),
+    ],
+)
+def test_the_estimate_lets_through_what_was_measured_to_take_ten_seconds(
+    coding, megapixels, bytes_a_pixel, kind
+):
+    def seconds(count: float) -> float:
+        pixels = int(count * 1e6)
+        return budget.seconds_to_decode(coding, pixels, int(bytes_a_pixel * pixels), **kind)
+
+    assert seconds(megapixels) <= budget.MAX_SECONDS < seconds(4 * megapixels)
 
 
 def test_threads_together_never_hold_more_than_the_budget():
@@ -210,6 +269,7 @@ def test_the_fingerprint_is_of_all_bytes_in_one_piece(make_photo, monkeypatch, s
         assert decode.decode(file.getvalue()).fingerprint == digest.hexdigest()[:32]
 
 
+@pytest.mark.lengthy
 def test_all_that_is_smaller_than_a_large_picture_is_made_of_its_blocks():
     side = 2 * decode.REDUCED_SIDE
     blocks = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)

@@ -25,6 +25,7 @@ def run(*arguments):
     return runner.invoke(app, [str(argument) for argument in arguments])
 
 
+@pytest.mark.lengthy
 def test_score_writes_the_frame_and_sums_it_up(photo_folder, tmp_path):
     out = tmp_path / "scores.parquet"
     result = run("score", photo_folder(3, copies=2), "-o", out, "--model", "efficientnet-lite0")
@@ -37,6 +38,7 @@ def test_score_writes_the_frame_and_sums_it_up(photo_folder, tmp_path):
     assert f"dedup-widgets explore {out}" in result.output.replace("\n", "")
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", ["scores.parquet", "scores.csv"])
 def test_what_was_asked_of_score_is_known_to_those_who_open_its_file(photo_folder, tmp_path, name):
     out = tmp_path / name
@@ -48,6 +50,7 @@ def test_what_was_asked_of_score_is_known_to_those_who_open_its_file(photo_folde
     assert (made.model, made.precision) == ("efficientnet-lite0", "exact")
 
 
+@pytest.mark.lengthy
 def test_score_writes_csv_without_embeddings(photo_folder, tmp_path):
     out = tmp_path / "scores.csv"
     assert (
@@ -117,6 +120,7 @@ def _count(store):
         db.close()
 
 
+@pytest.mark.lengthy
 def test_several_folders_are_scored_together_and_from_anywhere(photo_folder, tmp_path, monkeypatch):
     folder = photo_folder(2)
     (tmp_path / "more").mkdir()
@@ -128,6 +132,7 @@ def test_several_folders_are_scored_together_and_from_anywhere(photo_folder, tmp
     assert paths == [str(folder / "photo-001.png"), str(tmp_path / "more" / "x.png")]
 
 
+@pytest.mark.lengthy
 def test_nothing_readable_is_an_error(tmp_path):
     (tmp_path / "junk.jpg").write_text("junk")
     out = tmp_path / "x.parquet"
@@ -136,6 +141,7 @@ def test_nothing_readable_is_an_error(tmp_path):
     assert "none of the 1 files could be read" in result.output
 
 
+@pytest.mark.lengthy
 def test_an_empty_folder_is_an_error(tmp_path):
     (tmp_path / "empty").mkdir()
     out = tmp_path / "x.parquet"
@@ -175,6 +181,7 @@ def test_help_and_version_read_well():
     assert run("--version").output == f"dedup-widgets {__version__}\n"
 
 
+@pytest.mark.lengthy
 def test_the_command_is_installed():
     result = subprocess.run(
         [sys.executable, "-m", "dedup_widgets", "--version"],

@@ -109,6 +109,7 @@ def test_what_a_format_has_no_place_for_is_counted_as_left_behind(yolo, make):
         assert "3 files of labels" in (made.path / "README.md").read_text()
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "mask", ["masks/{}.png", "in/{}_mask.png", "in/{}.mask.png", "SegmentationClass/{}.png"]
 )
@@ -148,6 +149,7 @@ def tree(tmp_path, make_photo):
     return tmp_path / "in"
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("options", [{}, {"mode": "copy"}, {"mode": "paths"}])
 def test_splits_and_classes_of_folders_are_given_back_by_the_loaders(tree, make, load, options):
     made = make(score(tree), **options)
@@ -164,6 +166,7 @@ def test_splits_and_classes_of_folders_are_given_back_by_the_loaders(tree, make,
                 assert f"/{name}/" in row["source_path"]
 
 
+@pytest.mark.lengthy
 def test_what_an_explorer_knows_of_splits_and_labels_reaches_its_dataset(tree, tmp_path):
     df = score(tree, labels=None)
     parts = pl.col("path").str.split("/").list
@@ -177,6 +180,7 @@ def test_what_an_explorer_knows_of_splits_and_labels_reaches_its_dataset(tree, t
     assert sorted(table["species"]) == ["cat", "dog"]
 
 
+@pytest.mark.lengthy
 def test_a_split_column_that_cannot_be_gone_by_is_told(tree, make):
     df = score(tree)
     holes = df.with_columns(split=pl.when(pl.col("label") == "cat").then("split"))
@@ -194,6 +198,7 @@ def test_texts_that_do_not_repeat_are_no_classes(tree, make):
     assert table.schema["label"] == pl.String
 
 
+@pytest.mark.lengthy
 def test_names_that_a_loader_would_expand_block_nothing(tmp_path, make_photo, make, load):
     names = ["$HOME.jpg", "a%20b.jpg", "~.jpg", "~x.jpg", "100%.jpg", "a#b.jpg", "${PATH}.jpg"]
     (tmp_path / "in").mkdir()
@@ -226,6 +231,7 @@ def coco(tmp_path, make_photo):
     return tmp_path / "in"
 
 
+@pytest.mark.lengthy
 def test_what_a_coco_file_says_of_the_pictures_goes_along_under_their_names(coco, make, load):
     df = score(coco)
     made = make(df.filter(~pl.col("path").str.ends_with("train2017/1.png")))

@@ -28,17 +28,23 @@ def picture_of(reply):
     return Image.open(io.BytesIO(reply.array("jpeg").tobytes()))
 
 
-@pytest.fixture
-def explorer(tmp_path, make_photo):
+@pytest.fixture(scope="module")
+def frame(tmp_path_factory, make_photo):
     """Two sizes of one picture, a copy of it, another picture, and a file that is none."""
+    folder, store = (tmp_path_factory.mktemp(name) for name in ("photos", "scored"))
     whole = make_photo(0, (900, 600))
-    whole.save(tmp_path / "a.png")
-    whole.save(tmp_path / "copy.bmp")
-    whole.resize((450, 300)).save(tmp_path / "half.png")
-    make_photo(1, (300, 400)).save(tmp_path / "other.png")
-    (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    df = dw.score(tmp_path, model="perceptual", progress=False)
-    return dw.Explorer(df.with_columns(label=pl.lit("sea"), stars=pl.lit(3)))
+    whole.save(folder / "a.png")
+    whole.save(folder / "copy.bmp")
+    whole.resize((450, 300)).save(folder / "half.png")
+    make_photo(1, (300, 400)).save(folder / "other.png")
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    df = dw.score(folder, model="perceptual", store=store, progress=False)
+    return df.with_columns(label=pl.lit("sea"), stars=pl.lit(3))
+
+
+@pytest.fixture
+def explorer(frame):
+    return dw.Explorer(frame)
 
 
 def row_of(explorer, name):
@@ -48,6 +54,7 @@ def row_of(explorer, name):
 # Pictures
 
 
+@pytest.mark.lengthy
 def test_a_picture_comes_in_the_size_in_which_it_is_shown(explorer):
     page = Page(explorer)
     reply = page.ask("picture", row=row_of(explorer, "a.png"), side=300)
@@ -70,6 +77,7 @@ def test_a_part_comes_with_the_pixels_of_the_file(explorer):
     assert np.abs(np.asarray(picture_of(reply), float) - wanted).mean() < 2
 
 
+@pytest.mark.lengthy
 def test_no_message_has_a_megabyte_whatever_the_picture(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (2200, 2600, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.bmp")
@@ -96,11 +104,12 @@ def test_what_is_no_picture_of_the_frame_is_refused(explorer, arguments, why):
     assert why in Page(explorer).ask("picture", **arguments)["error"]["message"]
 
 
-def test_a_file_that_is_gone_or_broken_says_so(explorer):
+def test_a_file_that_is_gone_or_broken_says_so(frame):
+    moved = pl.col("path", "nearest").str.replace("other.png", "gone.png", literal=True)
+    explorer = dw.Explorer(frame.with_columns(moved))
     page = Page(explorer)
-    Path(explorer.session.paths[row_of(explorer, "other.png")]).unlink()
-    gone = page.ask("picture", row=row_of(explorer, "other.png"), side=100)
-    assert "other.png: does not exist" in gone["error"]["message"]
+    gone = page.ask("picture", row=row_of(explorer, "gone.png"), side=100)
+    assert "gone.png: does not exist" in gone["error"]["message"]
     broken = page.ask("picture", row=row_of(explorer, "broken.jpg"), side=100)
     assert "not an image" in broken["error"]["message"]
 

@@ -255,6 +255,7 @@ def scored(facts, vectors, order, nearest, names, evidence, near):
     ).with_columns(made.column)
 
 
+@pytest.mark.lengthy
 @given(seeds, st.sampled_from([0.0, 0.001, 0.01, 0.05]))
 def test_no_image_is_near_on_the_word_of_vectors(seed, near):
     _, facts, *rest, names, evidence = random_frame(seed)
@@ -274,6 +275,7 @@ def test_no_image_is_near_on_the_word_of_vectors(seed, near):
         )
 
 
+@pytest.mark.lengthy
 @given(seeds)
 @pytest.mark.parametrize("near", [0.001, 0.01, 0.05, 0.1, 0.4, 1.0])
 def test_a_plan_at_another_boundary_is_that_of_scoring_with_it(near, seed):

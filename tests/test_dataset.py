@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,11 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any
         )
 
 
+@lru_cache
+def fingerprint_of(file: bytes) -> str:
+    return decode(file).fingerprint
+
+
 @pytest.fixture
 def frame(photo_folder: Callable[..., Path]) -> pl.DataFrame:
     """Return five scored photos, one a row, with columns of many types."""
@@ -69,7 +75,7 @@ def frame(photo_folder: Callable[..., Path]) -> pl.DataFrame:
             "kind": pl.Series(["unique"] * 5, dtype=pl.Enum(["exact", "near", "unique"])),
             "group": pl.Series([None, None, None, None, 7], dtype=pl.UInt32),
             "bytes": pl.Series([len(file) for file in files], dtype=pl.UInt64),
-            "fingerprint": [decode(file).fingerprint for file in files],
+            "fingerprint": [fingerprint_of(file) for file in files],
             "error": pl.Series([None] * 5, dtype=pl.String),
             "label": ["cat", "dog", None, "cat", "dog"],
             "embedding": pl.Series([[1.0, 0.0]] * 5, dtype=pl.Array(pl.Float16, 2)),
@@ -114,6 +120,7 @@ def names(dataset: Dataset, split: str = "train") -> list[str]:
     return pl.read_parquet(dataset.path / split / "metadata.parquet")["file_name"].to_list()
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("mode", MODES)
 def test_datasets_loads_every_picture_with_its_columns(
     mode: str, frame: pl.DataFrame, root: Path, load: Callable[..., Any]
@@ -150,6 +157,7 @@ def test_paths_only_writes_no_picture_and_loads_from_the_sources(
         assert shown(loaded[3]["source_path"]) == shown(original)
 
 
+@pytest.mark.lengthy
 def test_webdataset_shards_load_with_all_columns_although_the_first_rows_are_null(
     frame: pl.DataFrame, root: Path, load: Callable[..., Any]
 ) -> None:
@@ -197,6 +205,7 @@ def test_pictures_whose_suffix_datasets_does_not_know_load_as_the_card_says(
             assert shown(as_the_card_says(dataset, load)[split][0]["image"]) == shown(original)
 
 
+@pytest.mark.lengthy
 def test_a_dataset_made_again_under_its_name_is_not_taken_from_the_cache(
     frame: pl.DataFrame, root: Path, load: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -223,6 +232,7 @@ def test_a_webdataset_of_several_formats_has_one_field(
     assert [row["__key__"] for row in loaded] == ["photo_0", "photo_1", "photo_2"]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("layout", ["imagefolder", "webdataset"])
 def test_rows_go_to_the_split_that_a_column_names(
     layout: str, frame: pl.DataFrame, root: Path, load: Callable[..., Any]
@@ -234,6 +244,7 @@ def test_rows_go_to_the_split_that_a_column_names(
         assert {name: len(part) for name, part in loaded.items()} == dataset.splits
 
 
+@pytest.mark.lengthy
 def test_every_column_type_survives_or_is_named_as_left_out(
     frame: pl.DataFrame, root: Path, load: Callable[..., Any]
 ) -> None:
@@ -277,6 +288,7 @@ def test_every_column_type_survives_or_is_named_as_left_out(
     assert "raw" not in loaded
 
 
+@pytest.mark.lengthy
 def test_the_embedding_is_written_only_when_asked_for(
     frame: pl.DataFrame, root: Path, load: Callable[..., Any]
 ) -> None:
@@ -468,6 +480,7 @@ def test_sources_of_one_file_name_are_numbered_whatever_the_order_of_the_rows(
     assert not (root / "four").exists()
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("layout", ["imagefolder", "webdataset"])
 def test_hostile_file_names_stay_inside_and_load(
     layout: str,
@@ -496,6 +509,7 @@ def test_hostile_file_names_stay_inside_and_load(
         assert shown(row[image]) == shown(make_photo(hostile.index(Path(source).name)))
 
 
+@pytest.mark.lengthy
 @examples(300)
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
 def test_a_file_name_is_safe_whatever_the_source_is_called(name: str) -> None:
@@ -716,6 +730,7 @@ def test_a_root_that_is_an_address_is_refused(
         make(frame, "x", address)  # type: ignore[arg-type]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("below", ["", "datasets", "deep/er"])
 def test_scans_leave_out_a_dataset_among_its_sources(below: str, frame: pl.DataFrame) -> None:
     photos = Path(frame["path"][0]).parent
@@ -737,6 +752,7 @@ class Pixels:
         return np.stack([np.asarray(i.resize((8, 8)), np.float32).ravel() - 100 for i in images])
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("mode", MODES)
 def test_scored_again_a_dataset_of_what_stays_has_no_exact_duplicate(
     mode: str, photo_folder: Callable[..., Path], root: Path

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jsonschema
 import pytest
 
 import dedup_widgets as dw
@@ -56,7 +55,10 @@ def test_the_schemas_are_those_of_the_code():
         assert json.loads((DOCS / name).read_text(encoding="utf-8")) == schema
 
 
+@pytest.mark.lengthy
 def test_rows_as_other_tools_read_them_follow_the_schemas(photo_folder):
+    import jsonschema  # takes seconds
+
     df = dw.score(photo_folder(4, copies=2), model="perceptual", progress=False)
     made = schemas.documents()
     for name, frame in (("frame.schema.json", df), ("plan.schema.json", dw.plan(df))):
@@ -88,6 +90,7 @@ def test_workflows_run_what_was_looked_at():
     assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", it) for it in used)
 
 
+@pytest.mark.lengthy
 def test_workflows_are_what_the_code_host_reads():
     files = sorted(map(str, (ROOT / ".github/workflows").glob("*.yml")))
     assert files

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import warnings
 from contextlib import closing
 from datetime import date
@@ -22,6 +23,7 @@ from dedup_widgets.images import decoders
 from dedup_widgets.images.entry import Entry
 from dedup_widgets.scale.score import score
 from dedup_widgets.scoring import incremental
+from dedup_widgets.store import cache as cache_of_store
 from dedup_widgets.store import copies, database, seal
 from dedup_widgets.store.cache import Cache, FileRecord
 from dedup_widgets.store.copies import copies_of
@@ -44,6 +46,12 @@ def cache(tmp_path):
     cache = Cache(tmp_path / "cache.sqlite")
     cache.add(thumbnails={f"{i}": bytes(3000) for i in range(100)})
     return cache
+
+
+def change(database, sql):
+    """Change what a database holds as another program would."""
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as db:
+        db.execute(sql)
 
 
 def collections_on_disk(path):
@@ -136,6 +144,54 @@ def test_what_sqlite_left_beside_a_lost_file_is_set_aside(tmp_path):
     assert len(list(tmp_path.glob("cache.sqlite-*.left-*"))) == 2
 
 
+# SQLite's fault of the two writers
+
+AFFECTED = [(3, 7, 0), (3, 40, 1), (3, 44, 5), (3, 45, 0), (3, 50, 6), (3, 51, 2)]
+MENDED = [(3, 6, 23), (3, 44, 6), (3, 50, 7), (3, 51, 3), (3, 52, 0), (4, 0, 0)]
+
+
+def told_when_opened(path, version, monkeypatch):
+    """Open a cache under a version of SQLite; return what another process is told of it."""
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
+    monkeypatch.setattr(sqlite3, "sqlite_version", ".".join(map(str, version)))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        Cache(path).close()
+    return [str(it.message) for it in told]
+
+
+@pytest.fixture
+def _nobody_was_told():
+    cache_of_store._warn_once.cache_clear()
+
+
+@pytest.mark.usefixtures("_nobody_was_told")
+@pytest.mark.parametrize("version", AFFECTED)
+def test_who_shares_a_cache_is_told_once_of_a_version_that_may_damage_it(
+    cache, version, monkeypatch
+):
+    (told,) = told_when_opened(cache.path, version, monkeypatch)
+    assert f"SQLite {'.'.join(map(str, version))}, which this Python uses, can damage" in told
+    assert not told_when_opened(cache.path, version, monkeypatch)
+
+
+@pytest.mark.usefixtures("_nobody_was_told")
+@pytest.mark.parametrize("version", MENDED)
+def test_nobody_is_told_of_a_version_without_the_fault(cache, version, monkeypatch):
+    assert not told_when_opened(cache.path, version, monkeypatch)
+
+
+@pytest.mark.usefixtures("_nobody_was_told")
+def test_who_is_alone_with_a_cache_is_told_nothing(cache, tmp_path, monkeypatch):
+    for ending in ("", "-wal", "-shm"):
+        # As a kernel leaves it that was killed.
+        shutil.copy(f"{cache.path}{ending}", tmp_path / f"left.sqlite{ending}")
+    assert not told_when_opened(tmp_path / "left.sqlite", (3, 40, 1), monkeypatch)
+    assert len(Cache(tmp_path / "left.sqlite").thumbnails(["1", "2"])) == 2
+    cache.close()
+    assert not told_when_opened(cache.path, (3, 40, 1), monkeypatch)
+
+
 # Copies
 
 
@@ -198,7 +254,7 @@ def test_a_damaged_cache_is_set_aside_when_it_is_opened_or_read(cache, first):
 
 
 def test_damage_that_shows_while_the_cache_is_open_stops_nothing(cache):
-    cache._query("PRAGMA wal_checkpoint(TRUNCATE)")
+    change(cache, "PRAGMA wal_checkpoint(TRUNCATE)")
     cache.close()
     cache = Cache(cache.path)
     spoil(cache.path)
@@ -246,7 +302,7 @@ def test_what_no_version_writes_is_not_known(tmp_path, harm):
     cache = Cache(tmp_path / "cache.sqlite")
     cache.add([FileRecord(Entry("/b", 1, "1"), error="x")], embeddings={"m": {"f": np.ones(2)}})
     cache.add([FileRecord(Entry("/a", 1, "1"), error="x")])
-    cache._db.execute(f"{harm} WHERE rowid = 1")
+    change(cache, f"{harm} WHERE rowid = 1")
     assert "/a" in cache.files(["/a", "/b"])
     known = {**cache.embeddings(["f"], "m"), **cache.files(["/b"])}
     assert len(known) == 1
@@ -314,6 +370,24 @@ def test_reading_does_not_wait_for_a_thread_that_waits_to_write(library, locked)
     locked()
     writer.join(30)
     assert set(library.collections()) == {"Before", "After"}
+
+
+@pytest.mark.parametrize("of", [Library, Cache])
+def test_opening_waits_for_a_commit_that_takes_long(library, cache, of, monkeypatch):
+    path = {Library: library, Cache: cache}[of].path
+    check_kind, commits = of._check_kind, []
+
+    def checked_while_another_commits(it):
+        check_kind(it)
+        # As while a commit is synced: in the rollback journal's mode readers are kept out too.
+        other.execute("BEGIN EXCLUSIVE")
+        commits.append(threading.Timer(3 * database.SLICE_SECONDS, other.execute, ["COMMIT"]))
+        commits[-1].start()
+
+    monkeypatch.setattr(of, "_check_kind", checked_while_another_commits)
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        of(path).close()
+        commits[-1].join()
 
 
 def test_who_waits_too_long_is_told_what_to_do(library, locked, monkeypatch):
@@ -461,6 +535,7 @@ PASSING = [
 LASTING = [OSError("image file is truncated"), ValueError("odd"), SyntaxError("broken PNG file")]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("error", [*PASSING, *LASTING], ids=repr)
 def test_only_errors_about_the_bytes_are_remembered(photos, tmp_path, monkeypatch, error):
     def fails(*_):
@@ -545,35 +620,37 @@ def test_a_run_that_can_never_write_says_so(photos, tmp_path, monkeypatch):
     assert scored(photos, tmp_path)["uniqueness"].null_count() == 0
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("harm", ["x'00'", "x'81a1'", "'text'", "7"])
 def test_evidence_that_is_none_is_looked_for_again(photos, tmp_path, harm):
     for path in list(photos.iterdir())[:2]:
         shutil.copy(path, path.with_name(f"again {path.name}"))
     before = scored(photos, tmp_path)
     cache = open_store(tmp_path).cache
-    cache._db.execute(f"UPDATE evidence SET found = {harm}")
+    change(cache, f"UPDATE evidence SET found = {harm}")
     assert scored(photos, tmp_path).equals(before)
 
 
+@pytest.mark.lengthy
 def test_a_kept_search_of_a_stranger_is_not_believed(photos, tmp_path, monkeypatch):
     before = scored(photos, tmp_path)
-    mine = seal._secret()
-    monkeypatch.setattr(seal, "_secret", lambda: b"of a stranger")
+    mine = seal.secret()
+    monkeypatch.setattr(seal, "secret", lambda: b"of a stranger")
     cache = open_store(tmp_path).cache
-    cache._db.execute("DELETE FROM search")
+    change(cache, "DELETE FROM search")
     scored(photos, tmp_path)
     ((number, keys), *_) = cache._query("SELECT id, keys FROM search")
-    assert incremental._unpack([], keys, cache.search(number)) is not None
-    monkeypatch.setattr(seal, "_secret", lambda: mine)
-    assert incremental._unpack([], keys, cache.search(number)) is None
+    assert incremental.unpack([], keys, cache.search(number)) is not None
+    monkeypatch.setattr(seal, "secret", lambda: mine)
+    assert incremental.unpack([], keys, cache.search(number)) is None
     monkeypatch.undo()
     assert scored(photos, tmp_path).equals(before)
 
 
 def test_the_seal_of_a_user_is_one_and_nobody_elses(tmp_path, monkeypatch):
     monkeypatch.setattr(seal.platformdirs, "user_data_path", lambda *_, **__: tmp_path / "data")
-    one = seal._secret.__wrapped__()
-    assert one == seal._secret.__wrapped__()
+    one = seal.secret.__wrapped__()
+    assert one == seal.secret.__wrapped__()
     assert len(one) == seal.SEAL_BYTES
     assert (tmp_path / "data" / "seal").stat().st_mode & 0o077 == 0
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["seal"]
@@ -593,6 +670,7 @@ def test_pictures_are_shown_where_the_cache_cannot_grow(photos, tmp_path):
 # Forks
 
 
+@pytest.mark.lengthy
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")
 @pytest.mark.parametrize("used", [True, False])
 def test_a_forked_process_says_that_it_cannot_compute(tmp_path, used):
@@ -622,7 +700,8 @@ def test_a_library_is_written_to_on_both_sides_of_a_fork(library):
             for number in range(20):
                 library.change_collection(f"child {number}", add=["/a"])
             os._exit(0)
-        finally:
+        except BaseException:
+            traceback.print_exc()  # nobody else would tell why
             os._exit(1)
     for number in range(20):
         library.change_collection(f"parent {number}", add=["/a"])

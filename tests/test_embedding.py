@@ -100,6 +100,7 @@ def test_copies_are_looked_for_from_the_boundary_on_and_not_everywhere(distance)
         load_embedder(Colours(candidate_distance=distance))
 
 
+@pytest.mark.lengthy
 def test_networks_give_unit_rows(network, photos):
     rows = embed(network, photos)
     assert_unit_rows(rows, len(photos))
@@ -321,7 +322,7 @@ def test_the_vision_tower_is_that_of_the_model_in_each_form(
     elif dtype != "float32":
         needs_bfloat16()
     processor = exact_clip.model[0].processor.image_processor
-    colours = sentence_transformer._colours(processor, (64, 64))
+    colours = sentence_transformer.colours_of(processor, (64, 64))
     network = exact_clip.model[0].model
     tower = clip.VisionTower(network, colours, getattr(torch, dtype), "cpu", len(photos))
     pixels = torch.from_numpy(np.stack([np.asarray(to_square(photo, 64)) for photo in photos]))
@@ -361,6 +362,7 @@ def test_what_lies_near_the_margin_counts(network, photos):
     assert before @ after < 1 - 1e-4
 
 
+@pytest.mark.lengthy
 def test_prepared_pictures_are_small(network, make_photo):
     prepared = network.prepare(make_photo(1, (2000, 1500)))
     assert np.asarray(prepared).nbytes <= 224 * 224 * 3
@@ -467,6 +469,7 @@ def test_any_object_with_encode_is_a_model(photos):
     assert not embedder.can_embed_text
 
 
+@pytest.mark.lengthy
 def test_an_object_gets_whole_pictures_that_fit_into_memory(make_photo):
     model = Colours()
     small, large = make_photo(1, (90, 60)), make_photo(2, (3000, 1000))
@@ -579,6 +582,7 @@ def test_a_model_for_texts_only_is_refused(tmp_path):
         load_embedder(tmp_path, device="cpu")
 
 
+@pytest.mark.lengthy
 def test_importing_loads_no_network_library():
     code = (
         "import sys, dedup_widgets.models.load; "
@@ -645,6 +649,7 @@ def assert_tells_the_remedies(message: str, cause: str) -> None:
     assert 'model="efficientnet-lite0"' in message
 
 
+@pytest.mark.lengthy
 def test_without_a_hub_clip_fails_at_the_first_question_and_names_the_remedies(tmp_path):
     closed = "http://127.0.0.1:9"
     answer = load_elsewhere("clip-ViT-B-32", tmp_path, HF_ENDPOINT=closed)
@@ -688,6 +693,7 @@ def test_a_host_name_that_never_resolves_counts_as_out_of_reach(monkeypatch, tmp
     given_up.set()
 
 
+@pytest.mark.lengthy
 def test_offline_mode_is_respected(tmp_path):
     answer = load_elsewhere("clip-ViT-B-32", tmp_path, HF_HUB_OFFLINE="1")
     assert_tells_the_remedies(answer, "HF_HUB_OFFLINE")

@@ -13,10 +13,8 @@ from dedup_widgets.widgets.protocol import pack_bits
 from page import Page, Pixels, names
 
 
-@pytest.fixture
-def photos(tmp_path, make_photo):
-    """Two exact groups, of three and of two, a brightened copy, two on their own, one broken."""
-    folder = tmp_path / "photos"
+def fill(folder, make_photo):
+    """Two exact groups, of three and of two, a smaller copy, two on their own, one broken."""
     folder.mkdir()
     cat, dog = make_photo(0, (80, 60)), make_photo(1, (80, 60))
     for name in ("cat", "cat copy", "cat too"):
@@ -31,8 +29,15 @@ def photos(tmp_path, make_photo):
 
 
 @pytest.fixture
-def frame(photos):
-    return dw.score(photos, model=Pixels(), progress=False)
+def photos(tmp_path, make_photo):
+    return fill(tmp_path / "photos", make_photo)
+
+
+@pytest.fixture(scope="module")
+def frame(tmp_path_factory, make_photo):
+    folder = tmp_path_factory.mktemp("scored")
+    photos = fill(folder / "photos", make_photo)
+    return dw.score(photos, model=Pixels(), store=folder / "store", progress=False)
 
 
 @pytest.fixture
@@ -49,6 +54,7 @@ def fate(ex, name):
     return row.select("action", "reason").row(0)
 
 
+@pytest.mark.lengthy
 def test_the_explorer_shows_exactly_the_plan(ex, frame):
     plan = dw.plan(frame)
     assert ex.plan.equals(plan)
@@ -78,6 +84,7 @@ def test_a_keeper_chosen_by_hand_moves_the_band_on_screen_and_no_rule_overrides_
     assert fate(ex, "dog copy.bmp") == ("keep", "keeper: most bytes")
 
 
+@pytest.mark.lengthy
 def test_another_choice_in_a_group_takes_the_place_of_the_first(ex):
     ex.choose_keepers([path_of(ex.frame, "cat too.png")])
     ex.choose_keepers([path_of(ex.frame, "cat copy.png")])
@@ -95,7 +102,9 @@ def test_another_choice_in_a_group_takes_the_place_of_the_first(ex):
     assert ex.plan.equals(dw.plan(ex.frame))
 
 
-def test_not_duplicates_stick_to_contents_and_survive_scoring_again(ex, photos):
+@pytest.mark.lengthy
+def test_not_duplicates_stick_to_contents_and_survive_scoring_again(photos):
+    ex = dw.Explorer(dw.score(photos, model=Pixels(), progress=False))
     ex.mark_not_duplicates([path_of(ex.frame, "cat small.png")])
     assert fate(ex, "cat small.png") == ("keep", "not a duplicate: decided by hand")
     assert ex.frame.filter(pl.col("path") == path_of(ex.frame, "cat small.png"))["group"][0] is None
@@ -152,6 +161,7 @@ def test_a_frame_without_groups_has_no_plan_and_says_why(frame):
         ex.accept_plan()
 
 
+@pytest.mark.lengthy
 def test_undo_and_redo_walk_through_every_kind_of_step(ex, frame):
     page = Page(ex)
     start = (ex.plan, ex.frame)
@@ -184,6 +194,7 @@ def test_undo_and_redo_walk_through_every_kind_of_step(ex, frame):
     assert ex.redo() is None
 
 
+@pytest.mark.lengthy
 def test_the_log_replayed_on_the_frame_gives_the_same_result(ex, frame, tmp_path):
     ex.selection = frame.head(3)
     ex.collections["A"] = frame.head(2)
@@ -197,7 +208,7 @@ def test_the_log_replayed_on_the_frame_gives_the_same_result(ex, frame, tmp_path
     assert again.plan.equals(ex.plan)
     assert set(again.selection["path"]) == set(ex.selection["path"])
     assert again.collections["A"].paths == ex.collections["A"].paths
-    assert again.filters == ex._filters
+    assert again.filters == ex.session.clauses
 
 
 def test_a_rename_takes_the_filter_along(ex, frame):
@@ -325,6 +336,7 @@ def dataset(source, folder, **changes):
     }
 
 
+@pytest.mark.lengthy
 def test_accepting_the_plan_makes_a_dataset_with_every_picture_once(ex, tmp_path):
     ex.filters = {"uniqueness": (0, 0)}
     unique = ex.accept_plan("Unique")
@@ -372,6 +384,7 @@ def test_labels_of_what_is_left_out_reach_the_keeper_in_the_dataset(frame, tmp_p
     assert ex.frame["label"].to_list() == labels
 
 
+@pytest.mark.lengthy
 def test_a_group_that_a_dataset_would_lose_is_counted(ex, frame, tmp_path):
     ex.selection = frame.filter(pl.col("path").str.contains("dog"))
     preview = Page(ex).ask("preview", dataset=dataset({"kind": "selection"}, tmp_path))
@@ -427,6 +440,7 @@ def test_the_log_is_one_line_a_step(ex, frame):
     assert json.loads(row["value"]) == {"add": [frame["path"][0]], "remove": []}
 
 
+@pytest.mark.lengthy
 def test_rules_made_on_the_page_are_read_in_python_logged_undone_and_replayed(frame):
     votes = frame.with_columns(
         votes=pl.int_range(pl.len()), source=pl.lit("web"), day=pl.date(2024, 1, 1)

@@ -35,6 +35,7 @@ def odd():
     )
 
 
+@pytest.mark.lengthy
 def test_selection_plan_and_collections_are_written_alike(review, tmp_path):
     review.selection = review.frame.head(2)
     review.collections["Best"] = review.frame.tail(1)
@@ -57,6 +58,7 @@ def test_selection_plan_and_collections_are_written_alike(review, tmp_path):
         assert listed.splitlines() == expected
 
 
+@pytest.mark.lengthy
 def test_vectors_are_in_parquet_unless_asked_for(review, tmp_path):
     assert "embedding" not in pl.read_csv(dw.export(review.frame, tmp_path / "a.csv")).columns
     assert "embedding" in pl.read_parquet(dw.export(review.frame, tmp_path / "a.parquet")).columns
@@ -119,6 +121,7 @@ def test_what_cannot_be_written_is_refused_at_once(odd, tmp_path, name, says):
         dw.export(odd, tmp_path / name)
 
 
+@pytest.mark.lengthy
 def test_a_list_of_paths_is_read_again(review, tmp_path):
     file = dw.export(review.frame, tmp_path / "list.txt")
     again = dw.score(file, model="perceptual", progress=False)

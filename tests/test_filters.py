@@ -183,6 +183,7 @@ anything = st.recursive(
 )
 
 
+@pytest.mark.lengthy
 @given(
     st.dictionaries(st.sampled_from(["x", "d", "t", "b", "path", "?", *filters.RESERVED]), anything)
 )

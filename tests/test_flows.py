@@ -15,6 +15,8 @@ from dedup_widgets.images.decode import decode
 from dedup_widgets.widgets.requests.wording import CONTROLS
 from effort import examples
 
+pytestmark = pytest.mark.lengthy
+
 PICTURES, COPIES = 7, 4
 
 

@@ -30,6 +30,7 @@ def test_a_less_common_format_is_read_and_named(make_photo, name):
         assert found.fingerprint == decode(saved(picture, "PNG")).fingerprint
 
 
+@pytest.mark.lengthy
 def test_icons_are_read(make_photo):
     assert decode(saved(make_photo(1, (64, 64)), "ICNS")).facts.format == "icns"
     assert decode(saved(make_photo(1, (64, 64)), "ICO", sizes=[(64, 64)])).facts.width == 64

@@ -6,6 +6,8 @@ import pytest
 
 import hardships
 
+pytestmark = pytest.mark.lengthy
+
 
 @pytest.mark.parametrize("name", hardships.ALL)
 def test_it_holds(name):

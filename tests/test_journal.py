@@ -1,22 +1,30 @@
 """A review outlives its kernel, and notebooks on one library see what the others decide."""
 
+import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import dedup_widgets as dw
+from dedup_widgets.review import journal
 from dedup_widgets.scoring import keepers
 from dedup_widgets.store.cache import Cache
 from dedup_widgets.store.library import Library
 from dedup_widgets.store.open import Store
+from effort import examples
+from page import Page
 
 N = 30
 
@@ -89,6 +97,7 @@ STEPS = {
 }
 
 
+@pytest.mark.lengthy
 def test_after_each_step_another_kernel_goes_on_where_this_one_was(notebook):
     session = notebook()
     for name, step in STEPS.items():
@@ -96,6 +105,7 @@ def test_after_each_step_another_kernel_goes_on_where_this_one_was(notebook):
         assert state(notebook()) == state(session), name
 
 
+@pytest.mark.lengthy
 def test_what_was_done_before_the_kernel_died_can_be_undone(notebook):
     session = notebook()
     start = state(session)
@@ -111,6 +121,7 @@ def test_what_was_done_before_the_kernel_died_can_be_undone(notebook):
     assert again.redo() == "near-duplicate threshold as scored → 0.3"
 
 
+@pytest.mark.lengthy
 def test_the_log_in_the_library_is_the_one_of_all_kernels(notebook, frame):
     for number, step in enumerate(STEPS.values(), 1):
         session = notebook()
@@ -122,18 +133,59 @@ def test_the_log_in_the_library_is_the_one_of_all_kernels(notebook, frame):
     assert replayed.decisions == session.decisions
 
 
-def test_what_is_gone_on_with_is_said_once(notebook, monkeypatch):
+def said(session):
+    return Page(dw.Explorer(session)).open()["review"]["went_on"]
+
+
+def test_the_page_is_told_what_is_gone_on_with(notebook):
     STEPS["boundary"](notebook())
-    shown = []
-    monkeypatch.setattr("IPython.display.publish_display_data", lambda it, *_: shown.append(it))
-    for session, said in ((notebook(restore=False), 0), (notebook(), 1)):
-        shown.clear()
-        dw.Explorer(session)._ipython_display_()
-        texts = [it["text/plain"] for it in shown if "Gone on with the review" in str(it)]
-        assert len(texts) == said
-    assert texts[0].endswith(": 1 step. Explorer(…, restore=False) begins anew.")
+    assert said(notebook(restore=False)) == ""
+    assert said(notebook()).startswith("Gone on with the review of 20")
+    assert said(notebook()).endswith(": 1 step.")
 
 
+def test_a_review_begins_anew_in_steps_that_can_be_undone(notebook):
+    session = notebook()
+    start = state(session)
+    for step in STEPS.values():
+        step(session)
+    again = notebook()
+    before, steps = state(again), len(again.log)
+    page = Page(dw.Explorer(again))
+    assert page.ask("begin_anew")["ok"]
+    assert page.events("review")[-1]["review"]["went_on"] == ""
+    after = state(again)
+    for name in ("selection", "filters"):
+        assert after[name] == start[name]
+    for name in ("near", "rules"):
+        assert after["decisions"][name] == start["decisions"][name]
+    for name in ("keepers", "not_duplicates"):
+        assert after["decisions"][name] == before["decisions"][name] != []
+    for name in ("collections", "reviewed"):
+        assert after[name] == before[name] != start[name]
+    assert state(notebook())["decisions"] == after["decisions"]
+    for _ in range(len(again.log) - steps):
+        again.undo()
+    for name in ("decisions", "selection", "filters", "plan", "collections"):
+        assert state(again)[name] == before[name]
+
+
+def test_a_review_that_begins_anew_twice_makes_no_step_of_it(notebook):
+    session = notebook()
+    session.begin_anew()
+    assert len(session.log) == 1
+    assert session.next_steps == (None, None)
+
+
+def test_what_has_no_plan_begins_anew_too(notebook, frame):
+    session = notebook(frame.select("path", "uniqueness"))
+    session.selection = [path(1)]
+    session.filters = {"uniqueness": (0, 0.1)}
+    session.begin_anew()
+    assert len(session.selection) == len(session.filters) == 0
+
+
+@pytest.mark.lengthy
 def test_who_only_looks_leaves_no_review(notebook):
     STEPS["boundary"](notebook())
     for _ in range(3):
@@ -142,6 +194,7 @@ def test_who_only_looks_leaves_no_review(notebook):
         assert db.execute("SELECT count(*) FROM review").fetchone() == (1,)
 
 
+@pytest.mark.lengthy
 def test_two_that_go_on_with_one_review_lose_nothing_of_each_other(notebook):
     STEPS["boundary"](notebook())
     one, two = notebook(), notebook()
@@ -154,14 +207,92 @@ def test_two_that_go_on_with_one_review_lose_nothing_of_each_other(notebook):
     assert state(notebook()) == state(one)
 
 
-def test_a_review_of_other_images_or_of_another_order_begins_anew(notebook, frame):
+@pytest.mark.lengthy
+def test_a_review_of_other_images_begins_anew(notebook, frame):
     STEPS["boundary"](notebook())
-    for other in (frame.head(20), frame.reverse(), frame_of(N + 3)):
+    others = frame.head(20), frame_of(N + 3), frame.with_columns(pl.col("path") + "x")
+    for other in others:
         assert len(notebook(other).log) == 1
     assert notebook(restore=False).near != 0.3
     assert notebook().near == 0.3
 
 
+def in_any_order(session):
+    """The state of a review, whatever the order of its frame."""
+    found = state(session)
+    found["plan"] = sorted(found["plan"])
+    found["reviewed"] = sorted(found["reviewed"])
+    found["collections"] = {name: sorted(paths) for name, paths in found["collections"].items()}
+    found["log"] = [
+        (time, action, step, json.loads(value, object_hook=sorted_lists))
+        for time, action, step, value in found["log"]
+    ]
+    return found
+
+
+def sorted_lists(value):
+    return {
+        key: sorted(it) if isinstance(it, list) and key != "rules" else it
+        for key, it in value.items()
+    }
+
+
+@pytest.fixture
+def many_are_three(monkeypatch):
+    """Write more than three rows as bits."""
+    monkeypatch.setattr(journal, "ROWS_BY_PATH", 3)
+
+
+@pytest.mark.lengthy
+@pytest.mark.usefixtures("many_are_three")
+@examples(10)
+@given(seeds=st.lists(st.integers(0, 99), min_size=1, max_size=3), data=st.data())
+def test_a_review_is_gone_on_with_whatever_the_order_of_its_frame(frame, seeds, data):
+    with tempfile.TemporaryDirectory() as place:
+
+        def notebook(order):
+            store = Store(Cache(Path(place) / "c.sqlite"), Library(Path(place) / "l.sqlite"))
+            return dw.Session(frame[list(order)], store=store, restore=True)
+
+        last = notebook(range(N))
+        STEPS["boundary"](last)
+        for seed in seeds:
+            session = notebook(np.random.default_rng(seed).permutation(N))
+            assert in_any_order(session) == in_any_order(last)
+            names = data.draw(st.lists(st.sampled_from(sorted(STEPS)), max_size=5), "steps")
+            for name in names:
+                if name != "rename" or "A" in session.collections.keys() - {"B"}:
+                    with suppress(dw.errors.InputError):
+                        STEPS[name](session)
+            some = data.draw(st.sets(st.integers(0, N - 1)), "selection")
+            session.selection = [path(row) for row in some]
+            last = session
+        assert in_any_order(notebook(range(N)[::-1])) == in_any_order(last)
+
+
+@pytest.mark.usefixtures("many_are_three")
+def test_a_review_that_was_kept_by_the_order_of_its_rows_is_gone_on_with(
+    notebook, frame, monkeypatch
+):
+    mixed = frame[np.random.default_rng(0).permutation(N)]
+    with monkeypatch.context() as earlier:
+        earlier.setattr(journal.Journal, "_order", np.arange(N))
+        earlier.setattr(journal.Journal, "_images", property(lambda it: it._images_in_order))
+        session = notebook(mixed)
+        for step in STEPS.values():
+            step(session)
+        session.selection = [path(row) for row in range(2, 20)]
+    before = in_any_order(session)
+    assert in_any_order(notebook(mixed)) == before
+    assert len(notebook(frame).log) == 1  # nobody knows it in another order yet
+    notebook(mixed).near = 0.11
+    again = notebook(frame)
+    assert again.near == 0.11
+    assert again.undo() is not None
+    assert {**in_any_order(again), "log": 0, "next": 0} == {**before, "log": 0, "next": 0}
+
+
+@pytest.mark.lengthy
 def test_a_boundary_that_is_asked_for_wins_unless_it_was_asked_for_before(notebook):
     session = notebook(near=0.2)
     session.near = 0.3
@@ -170,6 +301,7 @@ def test_a_boundary_that_is_asked_for_wins_unless_it_was_asked_for_before(notebo
     assert notebook(near=0.25).near == 0.25
 
 
+@pytest.mark.lengthy
 def test_steps_over_many_rows_are_small_and_come_back(tmp_path):
     frame = frame_of(6_000)
     store = dw.Session(frame, store=tmp_path, restore=True).store
@@ -201,7 +333,8 @@ def test_steps_over_many_rows_are_small_and_come_back(tmp_path):
 def test_a_review_that_cannot_be_read_is_told_and_a_new_one_begins(notebook, harm):
     session = notebook()
     STEPS["boundary"](session)
-    session.store.library._db.execute(harm)
+    with closing(sqlite3.connect(session.store.library.path, isolation_level=None)) as db:
+        db.execute(harm)
     with pytest.warns(UserWarning, match="cannot be gone on with"):
         assert len(notebook().log) == 1
 
@@ -215,6 +348,7 @@ def test_what_is_named_by_number_is_read_in_the_library_only(frame):
         dw.replay(frame, log)
 
 
+@pytest.mark.lengthy
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
 def test_each_step_is_kept_when_it_returns(tmp_path, frame):
     frame.write_parquet(tmp_path / "frame.parquet")
@@ -248,13 +382,14 @@ def test_what_does_not_go_to_the_library_waits_for_nobody(notebook):
         other.execute("ROLLBACK")
         writer.join(60)
     assert session.decisions.keepers == {path(1)}
-    session._journal.write(session._steps)
+    session.selection = [path(5)]  # the next step keeps all before it too
     assert state(notebook()) == state(session)
 
 
 # Several notebooks
 
 
+@pytest.mark.lengthy
 def test_decisions_of_one_notebook_are_seen_in_the_other(notebook):
     one, two = notebook(), notebook()
     one.choose_keepers([path(1)])
@@ -267,6 +402,7 @@ def test_decisions_of_one_notebook_are_seen_in_the_other(notebook):
     assert two.reviewed.is_empty()
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("seen", [False, True])
 def test_of_two_notebooks_the_later_choice_is_the_keeper(notebook, seen):
     one, two = notebook(), notebook()
@@ -279,6 +415,7 @@ def test_of_two_notebooks_the_later_choice_is_the_keeper(notebook, seen):
         assert session.plan["keeper"][0] == path(1)
 
 
+@pytest.mark.lengthy
 def test_of_choices_at_the_same_moment_one_is_the_keeper(notebook):
     sessions = [notebook() for _ in range(3)]
     threads = [
@@ -293,6 +430,7 @@ def test_of_choices_at_the_same_moment_one_is_the_keeper(notebook):
     assert len({it.decisions.keepers for it in sessions}) == 1
 
 
+@pytest.mark.lengthy
 def test_the_log_leads_to_the_plan_whoever_decided(notebook, frame):
     one, two = notebook(), notebook()
     one.choose_keepers([path(1)])
@@ -321,6 +459,7 @@ def test_keepers_of_a_frame_without_contents_stay_beside_what_others_decide(note
 # Ctrl-C
 
 
+@pytest.mark.lengthy
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs signals of POSIX")
 @pytest.mark.parametrize(
     "name", ["boundary", "keeper", "collection", "accept", "undo", "selection"]

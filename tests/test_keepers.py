@@ -93,6 +93,7 @@ def test_many_pixels_do_not_overflow():
     assert best_of(BEST | {"width": 60_000, "height": 60_000}, huge) == 1
 
 
+@pytest.mark.lengthy
 @given(st.lists(facts, max_size=12), st.randoms(use_true_random=False))
 def test_ranks_are_a_total_order_that_no_shuffle_changes(rows, random):
     named = [row | {"path": f"{i}.jpg"} for i, row in enumerate(rows)]
@@ -296,6 +297,7 @@ def test_default_rules_without_their_columns_are_silent():
 COPY_FREE = pl.DataFrame({"path": ["b.jpg", "a.jpg"]})
 
 
+@pytest.mark.lengthy
 @given(
     st.lists(
         st.tuples(st.sampled_from("fgh"), st.booleans(), st.integers(0, 2), st.integers(0, 2)),

@@ -75,6 +75,7 @@ def test_pages_of_a_document_are_each_kept_in_readable_size():
     assert max(document.layers[1].pixels.shape) == PAGE_SIDE
 
 
+@pytest.mark.lengthy
 def test_of_very_many_frames_the_first_are_kept_and_the_number_tells_that_some_are_not():
     frames = [Image.new("L", (8, 8), i % 256) for i in range(MAX_FRAMES_KEPT + 10)]
     long = picture(frames[0], "TIFF", save_all=True, append_images=frames[1:])

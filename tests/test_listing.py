@@ -119,6 +119,7 @@ def test_folders_in_a_list_are_searched(tmp_path, jpeg):
     assert names(found, tmp_path) == ["one/a.jpg", "two/a.jpg"]
 
 
+@pytest.mark.lengthy
 def test_a_list_in_a_text_file_and_a_table_in_a_file_are_read(photo_folder, tmp_path):
     photos = photo_folder(2)
     (tmp_path / "list.txt").write_text("photos/photo-000.png\n\nphotos/photo-001.png\n")

@@ -112,6 +112,7 @@ class Unneeded:
 # Scores
 
 
+@pytest.mark.lengthy
 def test_files_have_the_fingerprints_and_facts_that_they_had(scored, photos):
     again = dw.score(scored.select("path"), model=Pixels(), progress=False)
     facts = ["path", "width", "height", "bytes", "format", "mode", "frames"]
@@ -198,6 +199,7 @@ def test_nothing_that_a_person_decided_is_lost(in_folder, folder, store, version
     assert sorted(map(list, ex.decisions.not_duplicates)) == there["not_duplicates"]
 
 
+@pytest.mark.lengthy
 def test_what_is_decided_in_an_old_store_is_there_the_next_time(in_folder, folder, store):
     keeper = f"{folder}/photos/palette.png"
     ex = dw.Explorer(in_folder, store=store)
@@ -226,6 +228,7 @@ def test_thumbnails_are_not_made_again(in_folder, folder, store, version):
     assert found.items() <= before.items()
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("version", [3], indirect=True)
 def test_no_picture_that_the_store_knows_is_embedded_again(in_folder, store):
     # A transparent picture has another fingerprint today, and is new.
@@ -254,6 +257,7 @@ def test_a_decision_log_leads_to_the_same(scored):
     assert_frame_equal(found.plan.select(PLANNED), plan.select(PLANNED), check_exact=True)
 
 
+@pytest.mark.lengthy
 def test_the_same_review_writes_the_same_log(scored, tmp_path, monkeypatch):
     # Its second Explorer did not go on with the first one then.
     monkeypatch.setattr(dw.Session, "_went_on", lambda _session: False)

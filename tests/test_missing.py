@@ -31,6 +31,7 @@ def by_name(review):
     return {row["name"]: row for row in plan.iter_rows(named=True)}
 
 
+@pytest.mark.lengthy
 def test_only_files_that_are_gone_are_missing(frame, tmp_path):
     paths = [*frame["path"], "s3://bucket/a.jpg", str(tmp_path / "no folder" / "a.jpg")]
     missing = find_missing(paths)
@@ -38,6 +39,7 @@ def test_only_files_that_are_gone_are_missing(frame, tmp_path):
     assert missing.tolist() == [False] * len(frame) + [False, True]
 
 
+@pytest.mark.lengthy
 def test_a_missing_keeper_leaves_its_place_to_a_copy_that_is_there(frame):
     keeper = frame.filter(pl.col("kind") == "exact", pl.col("keep"))
     review = dw.Session(frame)
@@ -57,6 +59,7 @@ def test_a_missing_keeper_leaves_its_place_to_a_copy_that_is_there(frame):
     assert keeper["path"].item() not in review.accept_plan("Unique").paths
 
 
+@pytest.mark.lengthy
 def test_a_group_without_its_keeper_and_without_copies_falls_apart(frame):
     near = frame.filter(pl.col("kind") == "near", pl.col("group").is_not_null())
     keeper = near.filter("keep")
@@ -68,6 +71,7 @@ def test_a_group_without_its_keeper_and_without_copies_falls_apart(frame):
     assert (plan["action"], plan["group"]) == ("keep", None)
 
 
+@pytest.mark.lengthy
 def test_no_plan_removes_the_last_copy_whatever_was_chosen(frame):
     copies = frame.filter(pl.col("kind") == "exact")["path"].to_list()
     review = dw.Session(frame)
@@ -81,6 +85,7 @@ def test_no_plan_removes_the_last_copy_whatever_was_chosen(frame):
     assert review.summary.unreadable == 3
 
 
+@pytest.mark.lengthy
 def test_where_nothing_is_missing_or_nothing_is_there_the_plan_stays(frame):
     review = dw.Session(frame)
     plan = review.plan
@@ -89,6 +94,7 @@ def test_where_nothing_is_missing_or_nothing_is_there_the_plan_stays(frame):
     assert review.plan is plan
 
 
+@pytest.mark.lengthy
 def test_the_explorer_looks_once_and_shows_what_is_missing(frame, monkeypatch):
     from dedup_widgets.widgets.requests import review as requests
 

@@ -6,6 +6,8 @@ import pytest
 import notebooks
 from dedup_widgets.store.open import open_store
 
+pytestmark = pytest.mark.lengthy
+
 
 def outputs(book, kind):
     data = [out.get("data", {}) for cell in book.cells for out in cell.get("outputs", [])]

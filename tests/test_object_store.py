@@ -28,8 +28,6 @@ from dedup_widgets.scale.work import Work
 from page import Page, Pixels
 
 pytest.importorskip("obstore")
-moto = pytest.importorskip("moto.server")
-boto3 = pytest.importorskip("boto3")
 
 KEY_ID, SECRET = "AKIDNOBODYMAYSEE", "secret/that+nobody/may/see"
 
@@ -118,6 +116,7 @@ class Proxy(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def moto_server():
+    moto = pytest.importorskip("moto.server")
     server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     yield server.get_host_and_port()[1]
@@ -139,6 +138,7 @@ def s3(moto_server, monkeypatch):
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("dedup_widgets.images.source._FAR", ObjectStore())
 
+    boto3 = pytest.importorskip("boto3")
     straight = f"http://127.0.0.1:{moto_server}"
     urllib.request.urlopen(f"{straight}/moto-api/reset", b"")
     client = boto3.client("s3", endpoint_url=straight)
@@ -191,6 +191,7 @@ def same(far, here, prefix):
 # Listing
 
 
+@pytest.mark.lengthy
 def test_the_frame_over_a_bucket_is_the_one_over_files(s3, photos):
     here = score(photos)
     far = score("s3://box/photos")
@@ -198,6 +199,7 @@ def test_the_frame_over_a_bucket_is_the_one_over_files(s3, photos):
     assert far["error"].drop_nulls().len() == 1
 
 
+@pytest.mark.lengthy
 def test_listing_looks_up_and_each_object_is_read_once(s3, photos):
     far = score("s3://box/photos")
     gets = Counter(path for method, path in s3.asked if method == "GET")
@@ -209,6 +211,7 @@ def test_listing_looks_up_and_each_object_is_read_once(s3, photos):
     assert len(gets) == len(far) + 1
 
 
+@pytest.mark.lengthy
 def test_what_was_scored_is_listed_and_not_read_again(s3, photos):
     first = score("s3://box/photos")
     s3.asked.clear()
@@ -221,6 +224,7 @@ def test_what_was_scored_is_listed_and_not_read_again(s3, photos):
     assert s3.count("GET", "photo-") == s3.count("GET", "photo-002.png") == 1
 
 
+@pytest.mark.lengthy
 def test_a_list_of_objects_is_read_once_and_then_looked_up_by_listing(s3, photo_folder):
     upload(s3, photo_folder(12))
     paths = [f"s3://box/photos/photo-{seed:03}.png" for seed in range(12)]
@@ -234,6 +238,7 @@ def test_a_list_of_objects_is_read_once_and_then_looked_up_by_listing(s3, photo_
     assert (s3.count("GET"), s3.count("HEAD")) == (0, 3)
 
 
+@pytest.mark.lengthy
 def test_more_than_a_page_is_listed_and_looked_up(s3, monkeypatch):
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "20")
     monkeypatch.setattr(object_store, "_PAGE", 20)
@@ -255,6 +260,7 @@ def test_more_than_a_page_is_listed_and_looked_up(s3, monkeypatch):
     assert (s3.count("GET"), s3.count("HEAD")) == (1, 7)
 
 
+@pytest.mark.lengthy
 def test_a_pattern_matches_in_a_bucket_what_it_matches_on_disk(s3, photos):
     for pattern in ("*.png", "**/*.png", "deep/*/*", "**/[[]x*", "**", "photo-00[01].*", "no*"):
         here = list_images(photos / pattern)
@@ -264,6 +270,7 @@ def test_a_pattern_matches_in_a_bucket_what_it_matches_on_disk(s3, photos):
         assert far.root is None
 
 
+@pytest.mark.lengthy
 def test_what_is_left_out_of_folders_is_left_out_of_buckets(s3, photo_folder):
     folder = photo_folder(2)
     data = (folder / "photo-000.png").read_bytes()
@@ -324,6 +331,7 @@ def test_one_object_and_an_empty_bucket_are_what_they_are(s3, as_file, make_phot
 # What the network does
 
 
+@pytest.mark.lengthy
 def test_refusals_and_cut_connections_are_repeated(s3, photos):
     calm = score("s3://box/photos")
 
@@ -336,6 +344,7 @@ def test_refusals_and_cut_connections_are_repeated(s3, photos):
     assert_frame_equal(score("s3://box/photos", store=str(photos.parent / "other")), calm)
 
 
+@pytest.mark.lengthy
 def test_what_stays_refused_is_a_row_and_is_tried_again(s3, photos, monkeypatch):
     monkeypatch.setitem(object_store._RETRY, "max_retries", 1)
     s3.fault = lambda _, path, __: 503 if "photo-00" in path else None
@@ -351,6 +360,7 @@ def test_what_stays_refused_is_a_row_and_is_tried_again(s3, photos, monkeypatch)
     assert s3.count("GET", "photo-") == 6
 
 
+@pytest.mark.lengthy
 def test_what_is_read_is_remembered_as_it_was_read(s3, photos):
     listed = list_images("s3://box/photos")
     changed = "s3://box/photos/photo-002.png"
@@ -361,6 +371,7 @@ def test_what_is_read_is_remembered_as_it_was_read(s3, photos):
     assert entry == source_for(changed).stat(changed)
 
 
+@pytest.mark.lengthy
 def test_no_more_requests_are_under_way_than_may_be(s3, photos, monkeypatch):
     monkeypatch.setattr(object_store, "CONCURRENCY", 3)
     monkeypatch.setattr("dedup_widgets.images.source._FAR", ObjectStore())
@@ -380,6 +391,7 @@ def test_no_more_requests_are_under_way_than_may_be(s3, photos, monkeypatch):
     assert most <= 3
 
 
+@pytest.mark.lengthy
 def test_an_interrupt_is_not_held_up_by_a_server_that_hangs(s3, photos):
     release = threading.Event()
 
@@ -411,6 +423,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.lengthy
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal of POSIX")
 def test_an_interrupt_ends_a_listing_that_hangs_and_the_process(s3):
     release = threading.Event()
@@ -431,6 +444,7 @@ def test_an_interrupt_ends_a_listing_that_hangs_and_the_process(s3):
 # What is done with pictures
 
 
+@pytest.mark.lengthy
 def test_thumbnails_and_large_pictures_come_from_a_bucket(s3, photos):
     paths = list_images("s3://box/photos/photo*").paths
     page = Page(dw.ImageGrid(pl.DataFrame({"path": paths})))
@@ -440,6 +454,7 @@ def test_thumbnails_and_large_pictures_come_from_a_bucket(s3, photos):
     assert s3.count("HEAD") == 0
 
 
+@pytest.mark.lengthy
 def test_what_is_similar_to_an_object_is_found(s3, photos):
     frame = score("s3://box/photos")
     s3.put("elsewhere/query.png", (photos / "photo-002.png").read_bytes())
@@ -447,6 +462,7 @@ def test_what_is_similar_to_an_object_is_found(s3, photos):
     assert found["path"].to_list() == ["s3://box/photos/photo-002.png"]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("how", [{"mode": "hardlink"}, {"mode": "copy"}, {"format": "webdataset"}])
 def test_a_dataset_of_objects_is_a_copy_of_them(s3, photos, tmp_path, how):
     frame = score("s3://box/photos/photo*")
@@ -461,6 +477,7 @@ def test_a_dataset_of_objects_is_a_copy_of_them(s3, photos, tmp_path, how):
     assert s3.count("GET", "photo-0") == 6
 
 
+@pytest.mark.lengthy
 def test_sets_in_a_bucket_and_on_disk_are_scored_against_each_other(s3, photos, tmp_path):
     new = tmp_path / "new"
     new.mkdir()
@@ -469,11 +486,13 @@ def test_sets_in_a_bucket_and_on_disk_are_scored_against_each_other(s3, photos, 
     assert frame.filter(role="new")["uniqueness"].to_list() == [0]
 
 
+@pytest.mark.lengthy
 def test_the_store_is_a_folder_of_this_machine(s3, photos):
     with pytest.raises(InputError, match="folder of this machine"):
         score("s3://box/photos", store="s3://box/store")
 
 
+@pytest.mark.lengthy
 def test_a_frame_of_objects_is_reviewed(s3, photos):
     ex = dw.Explorer(score("s3://box/photos"))
     assert len(ex.view) == len(ex.frame)
@@ -506,6 +525,7 @@ def web(photos):
     server.close()
 
 
+@pytest.mark.lengthy
 def test_a_list_of_urls_is_scored_and_each_is_asked_for_once_a_run(web, photos):
     names = ["photo-000.png", "copy-000.bmp", "%C3%BC%20%23%3F%25%2B.png", "photo-002.png?w=640"]
     urls = [f"{web.url}/{name}" for name in names]
@@ -521,6 +541,7 @@ def test_a_list_of_urls_is_scored_and_each_is_asked_for_once_a_run(web, photos):
     assert score(f"{web.url}/photo-000.png")["path"].to_list() == urls[:1]
 
 
+@pytest.mark.lengthy
 def test_a_url_that_leads_nowhere_is_a_row(web):
     frame = score([f"{web.url}/photo-000.png", f"{web.url}/gone.png", f"{web.url}/notes.txt"])
     assert frame["error"].to_list()[0] is None
@@ -528,6 +549,7 @@ def test_a_url_that_leads_nowhere_is_a_row(web):
     assert "looks like text" in frame["error"][2]
 
 
+@pytest.mark.lengthy
 def test_a_list_of_urls_may_be_a_file_of_text(web, tmp_path):
     (tmp_path / "urls.txt").write_text(f"{web.url}/photo-000.png\n{web.url}/photo-001.png\n")
     assert score(tmp_path / "urls.txt")["error"].null_count() == 2
@@ -565,6 +587,7 @@ def test_no_way_to_the_bytes_shows_a_password(url):
         assert "hunter2pass" not in "".join(traceback.format_exception(raised.value))
 
 
+@pytest.mark.lengthy
 def test_credentials_are_in_no_frame_error_or_log(
     s3, photos, caplog, capfd, monkeypatch, own_store
 ):
@@ -599,6 +622,7 @@ def test_without_the_extra_the_command_that_installs_it_is_named(monkeypatch):
             score(images)
 
 
+@pytest.mark.lengthy
 def test_a_frame_of_objects_is_shown_without_the_extra(s3, photos, monkeypatch):
     frame = score("s3://box/photos")
     monkeypatch.setitem(sys.modules, "obstore", None)
@@ -609,6 +633,7 @@ def test_a_frame_of_objects_is_shown_without_the_extra(s3, photos, monkeypatch):
 # A work folder in a bucket
 
 
+@pytest.mark.lengthy
 def test_a_run_over_a_bucket_with_its_work_in_another_is_the_one_over_files(s3, photos):
     far = dw.score("s3://box/photos", model="perceptual", work="s3://box/work", progress=False)
     here = dw.score(photos, model="perceptual", progress=False)
@@ -621,6 +646,7 @@ def test_a_run_over_a_bucket_with_its_work_in_another_is_the_one_over_files(s3, 
     assert s3.count("GET", "/box/photos/photo-") == 0
 
 
+@pytest.mark.lengthy
 def test_a_work_folder_in_a_bucket_outlasts_refusals_and_cut_connections(s3, photos):
     here = dw.score(photos, model="perceptual", progress=False)
 

@@ -218,6 +218,7 @@ def test_what_makes_no_sense_in_the_next_frame_is_left_out():
     assert len(later.filters) == 1
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("make", [dw.Explorer, dw.ImageGrid])
 def test_one_that_refuses_its_input_leaves_no_warning(make, recwarn):
     import gc

@@ -45,6 +45,7 @@ def test_an_error_prints_under_the_name_to_catch_it_by(error):
     assert type(pickle.loads(pickle.dumps(error("no")))) is error
 
 
+@pytest.mark.lengthy
 def test_modules_are_reached_as_attributes():
     program = (
         "import dedup_widgets as dw; "
@@ -60,6 +61,7 @@ def test_importing_the_package_pulls_in_nothing_heavy():
     assert said.stdout.split() == []
 
 
+@pytest.mark.lengthy
 def test_scoring_own_vectors_pulls_in_no_torch():
     program = (
         "import sys, dedup_widgets as d; d.uniqueness([[1]]); sys.exit('torch' in sys.modules)"

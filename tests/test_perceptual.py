@@ -90,6 +90,7 @@ def test_flat_pictures_have_a_vector_too_and_all_the_same():
     assert best_of_turns(flat[0], flat[2])[0] == pytest.approx(1)
 
 
+@pytest.mark.lengthy
 def test_a_folder_is_scored_without_torch(tmp_path):
     for seed in range(3):
         picture(seed).save(tmp_path / f"{seed}.png")

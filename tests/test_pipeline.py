@@ -111,6 +111,7 @@ def test_copies_are_embedded_once(paths, cache, fixed_batch):
     assert sum(embedder.calls) == 30
 
 
+@pytest.mark.lengthy
 def test_a_network_with_portions_runs_in_the_threads_that_decode(paths, cache, tmp_path):
     run(paths, embedder := Pixels(4), cache)
     assert all(name.startswith("dedup-widgets") for name in embedder.threads)
@@ -120,6 +121,7 @@ def test_a_network_with_portions_runs_in_the_threads_that_decode(paths, cache, t
     assert max(embedder.calls) == 8
 
 
+@pytest.mark.lengthy
 @batches
 @pytest.mark.parametrize(("batch_size", "workers"), [(1, 1), (3, 4), (100, 2)])
 def test_batches_workers_and_order_change_nothing(
@@ -141,6 +143,7 @@ def test_what_the_store_knows_is_not_read_again(paths, cache, fixed_batch):
     assert again.records == first.records
 
 
+@pytest.mark.lengthy
 @batches
 def test_a_moved_or_touched_file_is_read_and_not_embedded_again(folder, paths, cache, fixed_batch):
     before = run(paths, Pixels(fixed_batch), cache)
@@ -255,6 +258,7 @@ def test_stopping_waits_for_no_picture_that_takes_long(paths, cache, stop, monke
     Stuck.go_on.set()
 
 
+@pytest.mark.lengthy
 def test_comparing_pictures_can_be_stopped_after_each_pair(tmp_path, make_photo):
     folder = tmp_path / "photos"
     folder.mkdir()
@@ -354,6 +358,7 @@ def test_vectors_of_another_length_are_told(paths, cache, fixed_batch):
         run(paths, Longer(fixed_batch), cache)
 
 
+@pytest.mark.lengthy
 def test_few_prepared_pictures_wait_in_memory(folder, paths, cache):
     alive = []
     most = 0

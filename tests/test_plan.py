@@ -126,6 +126,7 @@ def staying(planned):
 # What holds for every plan
 
 
+@pytest.mark.lengthy
 @many
 @given(seeds, nears, kinds, st.booleans(), st.booleans(), st.sampled_from([1.0, 2.16]))
 def test_every_row_that_goes_has_a_keeper_that_stays_and_is_within_near_or_a_copy(
@@ -152,6 +153,7 @@ def test_every_row_that_goes_has_a_keeper_that_stays_and_is_within_near_or_a_cop
     assert unreadable.select("action", "reason").rows() == [("keep", "unreadable")]
 
 
+@pytest.mark.lengthy
 @many
 @given(seeds, nears, kinds, st.booleans())
 def test_no_plan_removes_a_whole_group_of_the_frame_or_of_the_plan(seed, near, remove, embeddings):
@@ -168,6 +170,7 @@ def test_no_plan_removes_a_whole_group_of_the_frame_or_of_the_plan(seed, near, r
         assert of_kept == set(frame["fingerprint"])
 
 
+@pytest.mark.lengthy
 @many
 @given(seeds, nears, kinds, st.booleans())
 def test_shuffling_the_rows_changes_nothing(seed, near, remove, other_rules):
@@ -181,6 +184,7 @@ def test_shuffling_the_rows_changes_nothing(seed, near, remove, other_rules):
     assert_frame_equal(plan(frame[shuffle], **arguments), plan(frame, **arguments)[shuffle])
 
 
+@pytest.mark.lengthy
 @many
 @given(seeds, st.sampled_from([0.7, 1.0, 2.16]), st.sampled_from([0.01, 0.05, 0.2]))
 def test_without_decisions_what_stays_is_what_the_frame_suggests(seed, gamma, near):
@@ -194,6 +198,7 @@ def test_without_decisions_what_stays_is_what_the_frame_suggests(seed, gamma, ne
     assert_frame_equal(as_it_is, anew)
 
 
+@pytest.mark.lengthy
 @many
 @given(seeds, st.sampled_from([0.7, 1.0, 2.16]), st.sampled_from([0.0, 0.02, 0.1, 0.5]))
 def test_another_boundary_or_other_rules_give_what_scoring_with_them_gives(seed, gamma, near):
@@ -212,6 +217,7 @@ def test_another_boundary_or_other_rules_give_what_scoring_with_them_gives(seed,
     assert (planned["action"] == "keep").to_list() == again["keep"].to_list()
 
 
+@pytest.mark.lengthy
 @many
 @given(seeds, nears)
 def test_a_decision_changes_only_the_group_it_was_made_in(seed, near):
@@ -227,6 +233,7 @@ def test_a_decision_changes_only_the_group_it_was_made_in(seed, near):
     assert_frame_equal(before.filter(elsewhere), after.filter(elsewhere))
 
 
+@pytest.mark.lengthy
 @many
 @given(seeds, st.sampled_from([0.05, 0.3]))
 def test_of_two_near_images_of_a_group_both_stay_only_by_decision(seed, near):
@@ -247,6 +254,7 @@ def test_of_two_near_images_of_a_group_both_stay_only_by_decision(seed, near):
                 assert distances[one["path"], other["path"]] > near - 1e-5
 
 
+@pytest.mark.lengthy
 @many
 @given(seeds, nears)
 def test_what_was_chosen_by_hand_stays_whatever_the_rules_say(seed, near):

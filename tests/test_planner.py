@@ -89,6 +89,7 @@ limited = pytest.mark.parametrize(
 # One planner, many plans
 
 
+@pytest.mark.lengthy
 @limited
 @given(seeds, gammas)
 @examples(25)
@@ -99,6 +100,7 @@ def test_each_plan_of_a_planner_is_the_plan_of_the_frame(limits, seed, gamma):
         assert_frame_equal(planner.plan(**call), plan(frame, **call))
 
 
+@pytest.mark.lengthy
 @limited
 @given(seeds, gammas)
 @examples(25)
@@ -121,6 +123,7 @@ def test_groups_at_any_boundary_are_those_of_scoring_with_it(limits, seed, gamma
         assert (planned["action"] == "keep").to_list() == again["keep"].to_list()
 
 
+@pytest.mark.lengthy
 @many
 @given(seeds, gammas, st.sampled_from([0.0, 0.02, 0.3]))
 def test_a_frame_scored_at_one_boundary_is_planned_at_another_as_if_scored_there(seed, gamma, near):
@@ -129,6 +132,7 @@ def test_a_frame_scored_at_one_boundary_is_planned_at_another_as_if_scored_there
     assert_frame_equal(plan(narrow, near=near), plan(wide, near=near))
 
 
+@pytest.mark.lengthy
 @many
 @given(seeds, gammas)
 def test_no_group_goes_whole_and_every_keeper_stays(seed, gamma):
@@ -143,6 +147,7 @@ def test_no_group_goes_whole_and_every_keeper_stays(seed, gamma):
         assert groups.agg((pl.col("action") == "keep").any())["action"].all()
 
 
+@pytest.mark.lengthy
 @many
 @given(seeds)
 def test_the_order_of_rows_changes_no_plan_of_a_planner(seed):
@@ -154,6 +159,7 @@ def test_the_order_of_rows_changes_no_plan_of_a_planner(seed):
     assert_frame_equal(shuffled.curve(), planner.curve())
 
 
+@pytest.mark.lengthy
 def test_threads_share_a_planner():
     rng, frame = random_frame(0, n=400)
     calls = [random_call(rng, frame) for _ in range(8)]
@@ -165,6 +171,7 @@ def test_threads_share_a_planner():
         assert_frame_equal(one, expected[i % 8])
 
 
+@pytest.mark.lengthy
 def test_a_crowd_of_nearly_identical_images_is_planned_at_any_boundary():
     rng = np.random.default_rng(0)
     blank = rng.standard_normal(16) + 0.02 * rng.standard_normal((1_200, 16))
@@ -182,6 +189,7 @@ def test_columns_of_any_name_stand_in_nobodys_way():
     assert_frame_equal(plan(frame.with_columns(pl.lit(7).alias(n) for n in names)), plan(frame))
 
 
+@pytest.mark.lengthy
 def test_a_planner_tells_the_boundary_of_its_frame():
     assert Planner(random_frame(3, near=0.05)[1]).near == 0.05
     for seed in range(20):
@@ -268,6 +276,7 @@ def test_without_embeddings_a_keeper_names_the_rule_that_chose_it_among_its_copi
 # Threshold curves
 
 
+@pytest.mark.lengthy
 @given(
     seeds, gammas, st.sampled_from([None, 0.05, 0.4]), st.sampled_from([0.05, 1.0]), st.booleans()
 )
@@ -324,6 +333,7 @@ def test_a_decision_concerns_its_own_group_and_no_other():
     assert planner.replan(first)[1] is None
 
 
+@pytest.mark.lengthy
 @many
 @given(seeds, gammas, st.sampled_from([0, 2]))
 def test_a_curve_counts_what_plans_at_its_boundaries_say(seed, gamma, rules):

@@ -190,6 +190,7 @@ def test_a_picture_that_only_the_index_still_names_is_no_frame(make_photo):
     assert decode(stripped).fingerprint == decode(saved(photo, "JPEG")).fingerprint
 
 
+@pytest.mark.lengthy
 def test_the_thumbnail_of_a_heif_is_no_frame(make_photo):
     photo = make_photo(1, (320, 240))
     plain, with_thumbnail = (

@@ -87,6 +87,7 @@ def test_neighbours_do_not_depend_on_the_type(monkeypatch):
     np.testing.assert_array_equal(found[0].distance, found[1].distance)
 
 
+@pytest.mark.lengthy
 def test_products_are_measured_once_a_machine(own_store, monkeypatch):
     kind = fastest("cpu")
     kept = json.loads((own_store.parent / "measured.json").read_text())

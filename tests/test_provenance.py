@@ -29,14 +29,18 @@ def score(images, model=None, **arguments):
     return dw.score(images, model=model or Pixels(), progress=False, **arguments)
 
 
-@pytest.fixture
-def photos(photo_folder):
-    return photo_folder(5, copies=1)
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory, make_photo):
+    folder = tmp_path_factory.mktemp("photos")
+    for seed in range(5):
+        make_photo(seed).save(folder / f"photo-{seed:03}.png")
+    make_photo(0).save(folder / "copy-000.bmp")
+    return folder
 
 
-@pytest.fixture
-def scored(photos):
-    return score(photos, Calibrated(), near=0.1)
+@pytest.fixture(scope="module")
+def scored(photos, tmp_path_factory):
+    return score(photos, Calibrated(), near=0.1, store=tmp_path_factory.mktemp("scored"))
 
 
 MADE = Provenance("calibrated", is_named=False, gamma=gamma_of(0.25), near=0.1)
@@ -99,6 +103,7 @@ def through_csv(frame):
 # What is said
 
 
+@pytest.mark.lengthy
 def test_a_score_says_how_it_was_made(scored):
     (made,) = provenances(scored)
     assert made.compared == scored["evidence"].list.len().sum() / 2
@@ -170,11 +175,13 @@ def test_a_folder_is_named_so_that_it_is_found_from_elsewhere(photos, tiny_clip,
     assert (made.model, made.precision, made.is_named) == (str(tiny_clip), "exact", True)
 
 
+@pytest.mark.lengthy
 def test_an_embedded_model_is_named_as_it_is(photos):
     (made,) = provenances(score(photos, "efficientnet-lite0"))
     assert (made.model, made.precision) == ("efficientnet-lite0", "fast")
 
 
+@pytest.mark.lengthy
 def test_scoring_again_says_how_it_was_done_then(scored):
     again = score(scored, near=0.2)
     assert again.columns == scored.columns
@@ -311,6 +318,7 @@ def test_an_object_must_be_brought_again(scored, tmp_path, make_photo):
 # What a person sees
 
 
+@pytest.mark.lengthy
 def test_it_is_offered_neither_as_filter_nor_as_metric(scored):
     ex = dw.Explorer(scored)
     offered = [column["name"] for column in Page(ex).open()["columns"]]
@@ -322,6 +330,7 @@ def test_a_printed_frame_does_not_show_it(scored):
     assert NAME not in str(scored)
 
 
+@pytest.mark.lengthy
 def test_a_dataset_says_it_on_its_card(scored, tmp_path):
     stays = scored.filter("keep")
     made = dw.create_dataset(stays, "clean", root=tmp_path, mode="copy", progress=False)
@@ -330,6 +339,7 @@ def test_a_dataset_says_it_on_its_card(scored, tmp_path):
     assert NAME not in pl.read_parquet(made.path / "train" / "metadata.parquet").columns
 
 
+@pytest.mark.lengthy
 def test_a_dataset_with_embeddings_says_it_in_its_metadata(scored, tmp_path):
     made = dw.create_dataset(
         scored.filter("keep"), "clean", root=tmp_path, embedding=True, progress=False

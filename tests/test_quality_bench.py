@@ -26,6 +26,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.lengthy
 def test_every_edit_is_made_and_no_name_says_which_is_which(photos: Path, tmp_path: Path) -> None:
     table = truth.make(photos, tmp_path / "made", truth.Size(photos=1, each=1, share=0.01))
     assert set(table["edit"]) >= {edit.name for edit in ALL}

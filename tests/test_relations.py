@@ -17,6 +17,7 @@ from dedup_widgets.frame.summary import summarize
 from dedup_widgets.scoring.evidence import confirmed_pairs, evidence_column, of_nearest
 from dedup_widgets.scoring.pair_evidence import PairEvidence
 from dedup_widgets.scoring.uniqueness import find_nearest, score_images
+from dedup_widgets.widgets.analytics.charts import Pointer
 from page import Page
 
 NEAR_DISTANCE = 0.25
@@ -270,15 +271,21 @@ def test_a_summary_counts_what_lies_beyond_and_what_was_left_out():
     assert "missed" not in str(summarize(scored()))
 
 
+def inside(widget):
+    """Yield all that a widget shows."""
+    for child in getattr(widget, "children", ()):
+        yield child
+        yield from inside(child)
+
+
 @pytest.mark.parametrize("compared", [True, False])
 def test_the_curve_of_boundaries_says_what_nobody_has_confirmed(compared):
     curve = dw.Analytics(scored(compared), near=0.05)
-    curve._complete_curve()
+    assert 0.2 in curve.curve["near"]
+    (pointer,) = (it for it in inside(curve) if isinstance(it, Pointer) and it.values)
     beyond = {
         near: "confirmed by nobody" in text
-        for near, text in zip(
-            curve._curve._pointer.values, curve._curve._pointer.texts, strict=True
-        )
+        for near, text in zip(pointer.values, pointer.texts, strict=True)
     }
     assert beyond[0.05] is False
     assert beyond[0.2] is compared

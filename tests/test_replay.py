@@ -1,5 +1,7 @@
 import io
 import json
+import subprocess
+import sys
 import tempfile
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -13,7 +15,6 @@ from hypothesis import strategies as st
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.planning.plan import plan
-from dedup_widgets.review import expressions
 from dedup_widgets.review.collections import Collections, Members
 from dedup_widgets.review.decisions import Decisions, StoredDecisions
 from dedup_widgets.review.history import History, State
@@ -201,6 +202,7 @@ class Clock:
         return self.now
 
 
+@pytest.mark.lengthy
 @examples(150)
 @given(st.lists(moves, max_size=25), st.lists(st.sampled_from([0.1, 0.7, 3]), max_size=25))
 def test_replay_leads_to_the_live_state_and_undo_back_to_the_start(sequence, waits):
@@ -448,13 +450,21 @@ def test_a_crafted_rule_is_refused_before_it_is_read(history, text):
         replay(FRAME, [START, entry(step="rules", value=value)])
 
 
-def test_rules_of_another_process_come_back(history):
-    rule = keepers.prefer("source", ["camera", "web", None])
-    history.record(RulesStep(None, (rule,)))
-    log = history.log
-    expressions._written.clear()
-    expressions._check_list.cache_clear()
-    assert replay(FRAME, log).decisions == Decisions(rules=(rule,))
+@pytest.mark.lengthy
+def test_rules_of_another_process_come_back(tmp_path):
+    rule = 'keepers.prefer("source", ["scanner", "phone", None])'
+    code = f"""
+import numpy as np
+from dedup_widgets.review.history import History, State
+from dedup_widgets.review.steps import RulesStep
+from dedup_widgets.scoring import keepers
+history = History({PATHS}, State(np.zeros({N}, bool)))
+history.record(RulesStep(None, ({rule},)))
+history.log.write_ndjson({str(tmp_path / "log.jsonl")!r})
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    again = replay(FRAME, tmp_path / "log.jsonl").decisions
+    assert again == Decisions(rules=(keepers.prefer("source", ["scanner", "phone", None]),))
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000])

@@ -11,6 +11,8 @@ import dedup_widgets as dw
 from dedup_widgets.widgets.saved import saved_html
 from page import Pixels
 
+pytestmark = pytest.mark.lengthy
+
 
 class Parser(HTMLParser):
     def __init__(self, html):

@@ -74,6 +74,7 @@ def test_vectors_in_a_file_are_not_copied(tmp_path):
     assert taken < 2.5 * rows.nbytes
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("spread", [1e-6, 1e-3, 1e-2, 0.1])
 def test_in_a_crowd_beside_others_all_nearest_are_exact(spread):
     rng = np.random.default_rng(1)

@@ -26,6 +26,7 @@ def test_a_score_has_the_columns_of_the_table_in_their_order_and_types(scored):
         assert dtype == COLUMNS[name].dtype, name
 
 
+@pytest.mark.lengthy
 def test_each_column_of_a_score_is_recognised_as_what_it_is(scored):
     for name, column in COLUMNS.items():
         assert column.fits(scored[name]), name

@@ -9,6 +9,8 @@ import pytest
 import dedup_widgets as dw
 from dedup_widgets.errors import InputError
 
+pytestmark = pytest.mark.lengthy
+
 
 def score(images, **options):
     return dw.score(images, model="perceptual", progress=False, **options)

@@ -16,6 +16,8 @@ from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.source import LocalFiles, set_source, source_for
 from page import Page, Pixels
 
+pytestmark = pytest.mark.lengthy
+
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
 
 PREFIX = "memory://"

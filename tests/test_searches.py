@@ -209,6 +209,7 @@ def test_a_store_that_cannot_be_written_costs_no_scores(cache, monkeypatch):
         assert len(score(cache, range(10))) == 10
 
 
+@pytest.mark.lengthy
 @given(st.data())
 def test_whatever_was_scored_before_the_frame_is_that_of_a_fresh_start(tmp_path_factory, data):
     cache = Cache(tmp_path_factory.mktemp("searches") / "store.sqlite")

@@ -77,6 +77,7 @@ def test_the_token_of_the_environment_goes_to_no_other_server(made, environment,
     assert server.heard == []
 
 
+@pytest.mark.lengthy
 def test_nor_does_it_by_a_page(photo_folder, tmp_path, environment):
     ex = dw.Explorer(photo_folder(3), model="perceptual", progress=False)
     with Server() as server:

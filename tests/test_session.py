@@ -17,10 +17,9 @@ from effort import examples
 from page import Page, Pixels, names
 
 
-@pytest.fixture
-def photos(tmp_path, make_photo):
-    folder = tmp_path / "photos"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory, make_photo):
+    folder = tmp_path_factory.mktemp("photos")
     for name, seed in (("cat", 1), ("dog", 2), ("owl", 3)):
         make_photo(seed).save(folder / f"{name}.png")
     make_photo(1).save(folder / "cat copy.png")
@@ -28,12 +27,20 @@ def photos(tmp_path, make_photo):
     return folder
 
 
+@pytest.fixture(scope="module")
+def frame(photos, tmp_path_factory):
+    store = tmp_path_factory.mktemp("scored")
+    return dw.score(photos, model=Pixels(), store=store, progress=False)
+
+
 @pytest.fixture
-def session(photos, tmp_path):
-    return dw.Session(photos, model=Pixels(), store=tmp_path / "store", progress=False)
+def session(frame, tmp_path):
+    return dw.Session(frame, store=tmp_path / "store", progress=False)
 
 
-def test_a_script_reviews_undoes_and_makes_a_dataset(session, tmp_path):
+@pytest.mark.lengthy
+def test_a_script_reviews_undoes_and_makes_a_dataset(photos, tmp_path):
+    session = dw.Session(photos, model=Pixels(), store=tmp_path / "store", progress=False)
     session.filters = {"plan": "remove"}
     removed = names(session.view)
     assert session.accept_plan("Unique").frame.height == len(session) - len(removed)
@@ -46,6 +53,7 @@ def test_a_script_reviews_undoes_and_makes_a_dataset(session, tmp_path):
     assert session.log["action"].to_list()[-2:] == ["undo", "undo"]
 
 
+@pytest.mark.lengthy
 def test_no_widget_is_imported_for_a_review(photos, tmp_path):
     program = f"""
 import sys, numpy as np, polars as pl, dedup_widgets as dw
@@ -61,6 +69,7 @@ print(*{{"ipywidgets", "anywidget", "bqplot", "traitlets"}} & set(sys.modules))
     assert said.stdout == "\n"
 
 
+@pytest.mark.lengthy
 def test_those_who_watch_hear_of_each_change_once_with_all_that_changed(session):
     heard = []
     stop = session.watch(lambda changes: heard.append([change.what for change in changes]))
@@ -99,7 +108,7 @@ def test_two_screens_over_one_session_show_the_same(session):
     assert other.selection.equals(one.selection)
     assert heard == [2]
     one.filters = {"kind": ["unique"]}
-    assert other._filters == one._filters != {}
+    assert other.get_state("_filters") == one.get_state("_filters") != {"_filters": {}}
 
 
 def test_a_screen_that_is_closed_no_longer_follows_its_session(session):
@@ -119,7 +128,7 @@ def test_what_is_no_set_of_images_is_refused(wrong):
         dw.Session(wrong)
 
 
-def many_groups(rng, n=300):
+def many_groups(rng, n=150):
     """A scored frame of many small groups, with exact copies, images beside groups and labels."""
     vectors = rng.standard_normal((n // 3, 6))[rng.integers(n // 3, size=n)]
     source = np.where(rng.random(n) < 0.3, rng.integers(n, size=n), np.arange(n))
@@ -148,6 +157,7 @@ def shown_by(session):
     )
 
 
+@pytest.mark.lengthy
 @given(st.integers(0, 2**32 - 1), st.sampled_from([None, 0.05]), st.booleans())
 @examples(20)
 def test_after_each_decision_a_review_is_as_if_begun_anew(seed, near, has_vectors):

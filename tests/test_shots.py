@@ -105,6 +105,7 @@ def backup(put):
     )
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("shots", [True, False])
 def test_a_raw_file_goes_with_its_picture_where_the_keeper_has_the_same(backup, tmp_path, shots):
     df = score(backup)

@@ -186,6 +186,7 @@ def test_a_graph_is_built_the_same_each_time_whatever_the_blocks(vectors):
     assert bytes(build_graph(Vectors(vectors), dtype="f16", block=7).save()) == once
 
 
+@pytest.mark.lengthy
 def test_among_nearly_equal_frames_of_a_video_few_neighbours_are_missed():
     rng = np.random.default_rng(0)
     rows = clustered(2000, 32).astype(np.float32)
@@ -352,6 +353,7 @@ def test_pieces_are_told_apart():
     assert len(digest(numbers)) == 32
 
 
+@pytest.mark.lengthy
 def test_a_flipped_bit_anywhere_is_noticed(vectors, saved):
     whole = saved.read_bytes()
     key = saved.stem.encode()

@@ -80,6 +80,7 @@ def test_embeddings_are_kept_apart_by_model(cache):
     assert cache.embeddings(["f"], "three") == {}
 
 
+@pytest.mark.lengthy
 def test_more_keys_than_sqlite_takes_parameters_are_looked_up(cache):
     cache.add(thumbnails={str(i): bytes([i % 256]) for i in range(40_000)})
     assert len(cache.thumbnails(str(i) for i in range(50_000))) == 40_000
@@ -121,8 +122,9 @@ def test_a_change_of_collections_that_others_changed_meanwhile_changes_nothing(l
 def test_a_library_from_before_keeps_many_paths_one_by_one_and_takes_many_at_once(tmp_path):
     library = Library(tmp_path / "library.sqlite")
     library.change_collection("x", add=["/first", "/second"])
-    library._db.executescript("DROP TABLE collection_part; PRAGMA user_version = 3")
     library.close()
+    with closing(sqlite3.connect(library.path)) as db:
+        db.executescript("DROP TABLE collection_part; PRAGMA user_version = 3")
     library, many = Library(library.path), [f"/{number}" for number in range(MANY_PATHS)]
     assert library.collections() == {"x": StoredCollection({"/first", "/second"})}
     library.change_collection("x", add=many, remove=["/first"])
@@ -181,9 +183,10 @@ def test_pairs_of_any_text_are_ordered_as_python_orders_them(library):
 
 def test_decisions_say_when_they_were_made(library):
     library.decide(add_keepers={"/a": "f"}, add_not_duplicates=[("f", "g")])
-    for table in ("chosen_keeper", "not_duplicates"):
-        (created,) = library._query(f"SELECT created FROM {table}")[0]
-        assert created.startswith("20")
+    with closing(sqlite3.connect(library.path)) as db:
+        for table in ("chosen_keeper", "not_duplicates"):
+            (created,) = db.execute(f"SELECT created FROM {table}").fetchone()
+            assert created.startswith("20")
 
 
 def test_the_version_of_collections_changes_with_them_alone(tmp_path):
@@ -347,8 +350,9 @@ def test_the_store_that_a_user_has_stays_the_cache(old, user_folders):
 
 def test_a_store_that_was_brought_up_has_the_schema_of_a_new_one(old, tmp_path):
     def columns(database):
-        tables = database._query("SELECT name FROM sqlite_schema WHERE type = 'table'")
-        return {name: database._query(f"PRAGMA table_info({name})") for (name,) in tables}
+        with closing(sqlite3.connect(database.path)) as db:
+            tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+            return {name: db.execute(f"PRAGMA table_info({name})").fetchall() for (name,) in tables}
 
     assert columns(open_store(old).cache) == columns(Cache(tmp_path / "new.sqlite"))
 
@@ -471,6 +475,7 @@ def folder_of_somebody():
     shutil.rmtree(folder)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("what", ["file", "folder"])
 def test_a_store_that_cannot_be_written_stays_as_it_is(folder_of_somebody, what):
     old = folder_of_somebody / "store.sqlite"
@@ -490,6 +495,7 @@ def test_a_store_that_cannot_be_written_stays_as_it_is(folder_of_somebody, what)
 # What is written is there
 
 
+@pytest.mark.lengthy
 @needs_kill
 def test_what_was_acknowledged_survives_kill_9_in_mid_write(tmp_path):
     path = tmp_path / "cache.sqlite"

@@ -82,6 +82,7 @@ def score(images, **options):
     return dw.score(images, model="perceptual", progress=False, **options)
 
 
+@pytest.mark.lengthy
 def test_splits_and_labels_of_folders_are_columns_and_said(tree):
     df = score(tree)
     assert df["split"].value_counts().sort("split").rows() == [("test", 5), ("train", 6)]
@@ -92,6 +93,7 @@ def test_splits_and_labels_of_folders_are_columns_and_said(tree):
     assert len(dw.leakage(df, "split")) == len(dw.label_conflicts(df, "label")) == 2
 
 
+@pytest.mark.lengthy
 def test_labels_can_be_asked_for_and_refused(tree):
     assert {"split", "label"}.isdisjoint(score(tree, labels=None).columns)
     assert score(tree / "train", labels="folders")["label"].to_list() == ["cat"] * 3 + ["dog"] * 3
@@ -99,6 +101,7 @@ def test_labels_can_be_asked_for_and_refused(tree):
         score(tree, labels="yes")
 
 
+@pytest.mark.lengthy
 def test_a_frame_keeps_its_own_columns_and_gets_none_of_its_folders(tree):
     df = score(tree)
     mine = df.select("path", split=pl.lit("all"))

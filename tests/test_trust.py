@@ -9,6 +9,8 @@ import dedup_widgets as dw
 from dedup_widgets.frame.provenance import provenances
 from dedup_widgets.images.decode import MAX_FRAMES_KEPT
 
+pytestmark = pytest.mark.lengthy
+
 
 def score(images, store=None, **options):
     return dw.score(images, model="perceptual", store=store, progress=False, **options)

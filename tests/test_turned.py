@@ -64,6 +64,7 @@ def test_lines_are_the_same_however_many_are_read_at_a_time(make_photo, monkeypa
         assert b"".join(Turned(stored, turn).lines()) == whole
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("turn", TURNS[1:])
 @pytest.mark.parametrize("size", [(700, 530), (2 * REDUCED_SIDE + 5, 2 * REDUCED_SIDE + 3)])
 def test_a_turned_file_tells_the_same_as_its_pixels_the_right_way_up(make_photo, size, turn):
@@ -95,6 +96,7 @@ def test_detail_is_told_of_a_turned_picture_as_of_a_turned_copy(make_photo):
         assert spectrum(Turned(stored, turn)) == spectrum(upright(stored, turn))
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "make",
     [

@@ -427,6 +427,7 @@ def test_each_row_may_have_a_length_of_its_own(factors):
     np.testing.assert_allclose(stretched["uniqueness"], scores["uniqueness"], atol=1e-6)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("planted", ["none", "copies", "blob", "close blob"])
 def test_exact_and_graph_search_agree(planted):
     rng = np.random.default_rng(5)

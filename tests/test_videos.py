@@ -55,6 +55,7 @@ def test_a_frame_is_what_is_shown_at_its_time(film):
         assert np.array_equal(np.asarray(seen), np.asarray(scenes[scene].convert("RGB")))
 
 
+@pytest.mark.lengthy
 def test_frames_are_scored_grouped_and_made_a_dataset(film, tmp_path):
     path, _ = film
     df = dw.score(dw.frames(path), model="perceptual", progress=False)

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import dedup_widgets as dw
-from dedup_widgets.widgets import base, protocol
+from dedup_widgets.widgets import protocol
 from page import CLIENT, Page
 
 ROWS = 100_000
@@ -40,6 +40,7 @@ def size(message):
     return len(json.dumps(content)) + sum(memoryview(buffer).nbytes for buffer in buffers)
 
 
+@pytest.mark.lengthy
 def test_one_decision_among_100_000_images_is_one_small_message(large, tmp_path):
     ex = dw.Explorer(large, store=tmp_path)
     page = Page(ex)
@@ -53,6 +54,7 @@ def test_one_decision_among_100_000_images_is_one_small_message(large, tmp_path)
     assert size(page.sent[0]) < 5_000
 
 
+@pytest.mark.lengthy
 def test_what_python_decides_is_one_message_too(large, tmp_path):
     ex = dw.Explorer(large, store=tmp_path)
     page = Page(ex)
@@ -61,6 +63,7 @@ def test_what_python_decides_is_one_message_too(large, tmp_path):
     assert size(page.sent[0]) < 5_000
 
 
+@pytest.mark.lengthy
 def test_the_rows_that_changed_make_the_plan_of_before_that_of_now(tmp_path):
     vectors = np.random.default_rng(0).normal(size=(20, 8)).repeat(5, axis=0)
     vectors += np.random.default_rng(1).normal(size=vectors.shape) * 0.1
@@ -118,6 +121,7 @@ def test_a_widget_refuses_what_another_one_answers():
     assert "RangeHistogram does not answer" in reply["error"]["message"]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("host", ["COLAB_RELEASE_TAG", "VSCODE_PID"])
 def test_no_message_is_over_a_megabyte_where_the_host_takes_no_larger_ones(
     large, monkeypatch, host
@@ -139,6 +143,7 @@ def test_no_message_is_over_a_megabyte_where_the_host_takes_no_larger_ones(
     assert together[start:end] == expected.array("scores").tobytes()
 
 
+@pytest.mark.lengthy
 def test_what_is_sent_when_a_widget_is_first_shown_is_small(large):
     state = dw.Explorer(large).get_state()
     assert len(json.dumps({key: value for key, value in state.items() if key != "layout"})) < 1e6
@@ -152,9 +157,9 @@ def test_the_page_asks_nobody_but_the_kernel():
         assert "--vscode-editor-background" in code
 
 
-def test_a_page_hears_that_its_request_is_worked_on_until_it_is_answered(monkeypatch):
-    monkeypatch.setattr(base, "SECONDS_BETWEEN_SIGNS", 0.01)
+def test_a_page_hears_that_its_request_is_worked_on_until_it_is_answered():
     grid = dw.ImageGrid(pl.DataFrame({"path": ["a.jpg"]}))
+    grid.seconds_between_signs = 0.01
     page = Page(grid)
 
     def work(_request, _arrays, _out):
@@ -162,7 +167,7 @@ def test_a_page_hears_that_its_request_is_worked_on_until_it_is_answered(monkeyp
         while len(page.events("working")) < 2 and time.monotonic() < give_up:
             time.sleep(0.01)
 
-    grid._handlers[protocol.OpenGridRequest] = work
+    grid.handlers[protocol.OpenGridRequest] = work
     seq = page.request("open_grid")
     assert page.reply(seq)["ok"]
     signs = page.events("working")

@@ -3,17 +3,22 @@
 import pytest
 
 import dedup_widgets as dw
-from dedup_widgets.search import words
 
 
 @pytest.fixture
-def frame(tiny_clip, photo_folder, monkeypatch):
-    monkeypatch.setattr(words, "MOST", 3)
+def frame(tiny_clip, photo_folder):
     return dw.score(photo_folder(8), model=str(tiny_clip), progress=False)
 
 
-def test_images_are_found_by_words_nearest_first(frame):
+def review_of(frame):
+    """Return a review in which three images are found for a text."""
     review = dw.Session(frame)
+    review.words.most = 3
+    return review
+
+
+def test_images_are_found_by_words_nearest_first(frame):
+    review = review_of(frame)
     review.filters = {"words": "a red car"}
     review.sort = {"column": "words", "grouped": False}
     nearest = dw.similar(frame, "a red car", k=3)
@@ -21,7 +26,7 @@ def test_images_are_found_by_words_nearest_first(frame):
 
 
 def test_words_and_other_filters_must_both_hold(frame):
-    review = dw.Session(frame)
+    review = review_of(frame)
     review.filters = {"words": "a red car"}
     first = review.view["path"][0]
     review.filters = {"words": "a red car", "path": [first]}
@@ -30,7 +35,7 @@ def test_words_and_other_filters_must_both_hold(frame):
 
 
 def test_other_words_find_anew(frame):
-    review = dw.Session(frame)
+    review = review_of(frame)
     review.sort = {"column": "words", "grouped": False}
     for text in ("a red car", "snow"):
         review.filters = {"words": text}
@@ -38,9 +43,10 @@ def test_other_words_find_anew(frame):
 
 
 def test_words_can_be_taken_back_and_given_again(frame):
-    review = dw.Session(frame)
+    review = review_of(frame)
     review.filters = {"words": "a red car"}
     found = review.view
+    assert len(found) == 3
     review.undo()
     assert len(review.view) == 8
     review.redo()
@@ -53,6 +59,7 @@ def test_what_is_no_text_is_refused(frame, nothing):
         dw.Session(frame).filters = {"words": nothing}
 
 
+@pytest.mark.lengthy
 def test_a_model_without_words_is_named(photo_folder):
     frame = dw.score(photo_folder(3), model="perceptual", progress=False)
     review = dw.Session(frame)

@@ -25,6 +25,8 @@ from dedup_widgets.scale.shards import LOST, Model, describe_shard
 from dedup_widgets.scale.work import Work
 from dedup_widgets.scoring.task import plan_scoring
 
+pytestmark = pytest.mark.lengthy
+
 SMALL = Sizes(shard_files=7, block_pictures=10)
 
 
@@ -275,12 +277,11 @@ def test_the_frame_is_read_as_far_as_it_is_asked_for(photos, tmp_path):
     assert_frame_equal(run.near.drop("embedding").collect(), grouped.drop("embedding"))
 
 
-def test_an_explorer_opens_on_a_run(photos, tmp_path, monkeypatch):
+def test_an_explorer_opens_on_a_run(photos, tmp_path):
     frame = score(photos, work=tmp_path / "work")
     run = dw.scale.open(tmp_path / "work")
     assert len(dw.Explorer(run).frame) == len(frame)
-    monkeypatch.setattr("dedup_widgets.scale.parts.FITS_ROWS", 10)
-    assert len(dw.Explorer(run).frame) == frame["group"].count()
+    assert len(dw.Explorer(run.to_review(fits=10)).frame) == frame["group"].count()
 
 
 def test_dates_are_compared_with_their_offsets(make_photo, tmp_path):

@@ -255,5 +255,6 @@ export function smallReview(): ReviewInfo {
     not_duplicates: 0,
     undo: null,
     redo: null,
+    went_on: "",
   };
 }

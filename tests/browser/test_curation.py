@@ -1,5 +1,6 @@
 """From duplicates to a clean dataset, in a real JupyterLab; checked in the kernel and on disk."""
 
+import re
 from pathlib import Path
 
 import polars as pl
@@ -186,3 +187,41 @@ def test_collections_are_renamed_described_shown_and_deleted(demo, shots):
         expect(widget.locator("[role=gridcell]:not(.context)").first).to_contain_text("Near")
         page.screenshot(path=shots / "collection-shown.png")
         notebook.kernel("ex.collections.clear()\nsetattr(ex, 'filters', None)\n0")
+
+
+BEFORE = """
+before = dw.Session(df)
+before.near = 0.1
+before.filters = {"kind": ["exact"]}
+before.selection = df.head(3)
+before.choose_keepers(df.filter(pl.col("kind") == "exact")["path"].to_list()[:1])
+"""
+"""A cell that does what a kernel did that is gone."""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_review_that_goes_on_is_begun_anew_by_keyboard_and_undone(demo, shots, theme):
+    cells = BEFORE, "ex = dw.Explorer(df)\nex"
+    with demo(f"anew-{theme}", *cells, dark=theme == "dark", height=1100) as notebook:
+        page, widget = notebook.page, app(notebook.page)
+        show(widget)
+        note = widget.get_by_role("note")
+        expect(note).to_contain_text(re.compile(r"Gone on with the review of 20.*: 4 steps\."))
+        for width in (1200, 760, 420):
+            widget.evaluate(
+                "(it, width) => { it.getRootNode().host.parentElement.style.width = width }",
+                f"{width}px",
+            )
+            page.screenshot(path=shots / f"anew-{theme}-{width}.png")
+        begin = note.get_by_role("button", name="Begin anew")
+        begin.focus()
+        page.keyboard.press("Enter")
+        expect(note).to_have_count(0)
+        expect(widget.get_by_role("grid")).to_be_focused()
+        counted = ", ".join(f"len(ex.{it})" for it in ("filters", "selection", "decisions.keepers"))
+        now = f"[ex.near == ex.scored_near, {counted}]"
+        eventually(notebook, now, [True, 0, 0, 1])
+        for _ in range(3):
+            page.keyboard.press("Control+z")
+        eventually(notebook, now, [False, 1, 3, 1])
+        expect(note).to_have_count(0)

@@ -273,8 +273,8 @@ big = big.with_columns(fingerprint=pl.Series([prints[i % len(prints)] for i in r
 ex = dw.Explorer(big)
 asked = []
 from dedup_widgets.widgets.protocol import TilesRequest
-answer = ex._handlers[TilesRequest]
-ex._handlers[TilesRequest] = lambda m, i, o: (asked.append(len(m.rows)), answer(m, i, o))[1]
+answer = ex.handlers[TilesRequest]
+ex.handlers[TilesRequest] = lambda m, i, o: (asked.append(len(m.rows)), answer(m, i, o))[1]
 ex
 """,
     )

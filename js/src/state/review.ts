@@ -92,6 +92,8 @@ export class Review {
   readonly offer: Signal<Offer | null> = signal(null);
   /** Why the last request came to nothing. */
   readonly error: Signal<string | null> = signal(null);
+  /** Whether it was taken note of that this goes on with an earlier review. */
+  readonly wentOnSeen = signal(false);
   /** Whether there is a plan that decisions can change. */
   readonly on = computed(() => this.info.value !== null && this.info.value.off === null);
   /** The near threshold as it is being moved. */
@@ -183,7 +185,12 @@ export class Review {
     return this.#step("redo");
   }
 
-  async #step(kind: "undo" | "redo"): Promise<void> {
+  /** Look at all images again; what was decided by hand stays. */
+  beginAnew(): Promise<void> {
+    return this.#step("begin_anew");
+  }
+
+  async #step(kind: "undo" | "redo" | "begin_anew"): Promise<void> {
     this.offer.value = null;
     this.#outbox.flush();
     try {

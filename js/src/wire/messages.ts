@@ -21,6 +21,7 @@ export interface Requests {
   folders: FoldersRequest;
   undo: UndoRequest;
   redo: RedoRequest;
+  begin_anew: BeginAnewRequest;
   collect: CollectRequest;
   collection: CollectionRequest;
   picture: PictureRequest;
@@ -231,6 +232,14 @@ export interface RedoRequest {
   client: number;
 }
 /**
+ * Look at all images again, at the boundary and by the rules that they were scored with.
+ */
+export interface BeginAnewRequest {
+  kind: "begin_anew";
+  seq: number;
+  client: number;
+}
+/**
  * Keep the selection, or every readable image that is not selected, under a name.
  */
 export interface CollectRequest {
@@ -383,6 +392,7 @@ export interface Replies {
   folders: FoldersReply;
   undo: Reply;
   redo: Reply;
+  begin_anew: Reply;
   collect: CollectReply;
   collection: Reply;
   picture: PictureReply;
@@ -588,6 +598,7 @@ export interface ReviewInfo {
   not_duplicates: number;
   undo: string | null;
   redo: string | null;
+  went_on: string;
 }
 /**
  * A keeper rule in words.

@@ -25,6 +25,39 @@ MAX_SCANNED_PIXELS = 8 * 10**9
 about ten."""
 
 
+MAX_SECONDS = 10
+"""Seconds that decoding one file may take, as `seconds_to_decode` estimates it."""
+
+
+_NANOSECONDS = {
+    "raw": (0, 5),
+    "PNG": (12, 23),
+    "TIFF": (12, 4),
+    "fax": (9, 60),
+    "JPEG": (10, 11),
+    "progressive JPEG": (10, 36),
+    "GIF": (20, 20),
+    "WEBP": (22, 90),
+    "lossless WEBP": (22, 13),
+    "AVIF": (20, 125),
+    "HEIF": (20, 145),
+    "JPEG2000": (40, 190),
+}
+"""What a pixel and what a byte of a file took to decode, by its coding, on a core of a server."""
+
+_OF_OTHERS = (15, 10)
+
+_OF_A_DEEP_BYTE = 5
+"""What a byte took at most in samples of 16 bits: most of them are noise, which is stored as such.
+"""
+
+_OF_DEEP, _OF_DEEP_AND_WIDE, _OF_DECODING_TWICE = 30, 48, 15
+"""What a pixel took more in samples of 16 or 32 bits; Pillow decodes colours of 16 bits twice."""
+
+_OF_ALPHA, _OF_DEEP_ALPHA = 40, 65
+"""What a pixel took more with transparency."""
+
+
 _OF_MEMORY = 0.5
 """Share of the machine's memory that pictures may take while they are decoded."""
 
@@ -99,11 +132,49 @@ def memory() -> int:
     return min(found)
 
 
+def seconds_to_decode(
+    coding: str,
+    pixels: int,
+    size: int,
+    *,
+    deep: bool = False,
+    wide: bool = True,
+    alpha: bool = False,
+) -> float:
+    """Estimate what decoding a file takes, by counts: the same on every machine.
+
+    Parameters
+    ----------
+    coding
+        A format by Pillow's name, or a way in which it is stored, as in `_NANOSECONDS`.
+    pixels, size
+        Pixels of all that is decoded of it, and its bytes.
+    deep, wide, alpha
+        Whether its pixels have more than 8 bits a sample; have colours, or more than 16 bits; may
+        be transparent.
+
+    Examples
+    --------
+    >>> seconds_to_decode("JPEG", 200_000_000, 60_000_000) < MAX_SECONDS
+    True
+    >>> seconds_to_decode("PNG", 200_000_000, 1_200_000_000, deep=True) < MAX_SECONDS
+    False
+    """
+    a_pixel, a_byte = _NANOSECONDS.get(coding, _OF_OTHERS)
+    if deep and coding != "raw":
+        a_byte = min(a_byte, _OF_A_DEEP_BYTE)
+        a_pixel += _OF_DEEP_AND_WIDE if wide else _OF_DEEP
+        a_pixel += _OF_DECODING_TWICE if wide and coding != "PNG" else 0
+    if alpha:
+        a_pixel += _OF_DEEP_ALPHA if deep else _OF_ALPHA
+    return (a_pixel * pixels + a_byte * size) / 1e9
+
+
 def check_counts(data: bytes, name: str) -> None:
     """Refuse a file of too many frames or pages, by counting them without reading any."""
-    if name == "TIFF" and _tiff_pages(data) > MAX_PAGES:
+    if name == "TIFF" and tiff_pages(data) > MAX_PAGES:
         raise ImageError(f"too large: more than {MAX_PAGES:,} pages; split it")
-    if name == "GIF" and _gif_frames(data) > MAX_FRAMES:
+    if name == "GIF" and gif_frames(data) > MAX_FRAMES:
         raise ImageError(_too_many_frames())
 
 
@@ -127,7 +198,7 @@ def _too_many_frames() -> str:
     return f"too large: more than {MAX_FRAMES:,} frames; split it"
 
 
-def _tiff_pages(data: bytes) -> int:
+def tiff_pages(data: bytes) -> int:
     """Return how many pages a TIFF lists, or one more than are read."""
     order = "little" if data[:2] == b"II" else "big"
     is_big = data[2:4] in (b"+\0", b"\0+")
@@ -145,7 +216,7 @@ def _tiff_pages(data: bytes) -> int:
     return len(seen)
 
 
-def _gif_frames(data: bytes) -> int:
+def gif_frames(data: bytes) -> int:
     """Return how many frames a GIF has, or one more than are read."""
 
     def after_table(at: int) -> int:

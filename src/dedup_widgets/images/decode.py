@@ -21,14 +21,15 @@ from dedup_widgets.images.budget import (
     check_counts,
     check_frame_count,
     check_scans,
+    seconds_to_decode,
 )
 from dedup_widgets.images.colour import colour_space
 from dedup_widgets.images.depth import bits_per_sample, mode_bits
 from dedup_widgets.images.detail import resolved_pixels, spectrum
 from dedup_widgets.images.exif import camera, gps
 from dedup_widgets.images.formats import (
-    MAX_PIXELS_OF_ALL_FRAMES,
     check_size,
+    check_time,
     has_few_colours,
     is_lossless,
     sniff,
@@ -203,7 +204,7 @@ def decode(data: bytes) -> Picture:
     ------
     ImageError
         If the bytes are empty, no image, damaged or truncated, or larger than `MAX_PIXELS`
-        (`MAX_PIXELS_OF_ALL_FRAMES`) or than :mod:`dedup_widgets.images.budget` allows; a
+        or than :mod:`dedup_widgets.images.budget` allows; a
         `NoRoomError` if only this machine's memory is too small. No other error is raised and no
         warning issued, whatever the bytes.
 
@@ -286,7 +287,7 @@ def _shown(file: File, name: str) -> Image.Image:
 def _decode(file: File, name: str, original: bytes) -> Picture:
     """Decode a file of a format by Pillow's name, as :func:`decode` does."""
     image, own, doubtful, largest = _opened(file, name)
-    _check_frames(image, len(own))
+    _check_time(image, file, name, len(own))
     with _room_for(image, file.data, name, largest):
         return _read(image, file, name, own, doubtful, original)
 
@@ -336,7 +337,7 @@ def _read(
         try:
             image.seek(index)
             pixels += image.width * image.height
-            _check_frames(image, frames, pixels)
+            _check_time(image, file, name, frames, pixels)
             frame = read_frame(image, data, name, frames)
             further = frame.shown(1).convert("L") if number <= MAX_FRAMES_KEPT else None
         except (ImageError, MemoryError):
@@ -388,13 +389,39 @@ def _read(
     return Picture(reduced, fingerprint, facts, tuple(layers), small(measured), first)
 
 
-def _check_frames(image: Image.Image, frames: int, pixels: int | None = None) -> None:
-    """Refuse a file whose frames have too many pixels: by now, or if all are as large as this."""
+def _check_time(
+    image: ImageFile.ImageFile, file: File, name: str, frames: int, pixels: int | None = None
+) -> None:
+    """Refuse a file whose frames would take long: by now, or if all are as large as this."""
     check_size(image.size)
-    if (frames * image.width * image.height if pixels is None else pixels) > (
-        MAX_PIXELS_OF_ALL_FRAMES
-    ):
-        raise ImageError(
-            f"too large: {frames} frames of {image.width}x{image.height} pixels, limit "
-            f"{MAX_PIXELS_OF_ALL_FRAMES / 1e6:.0f} megapixels together; split or shrink it"
-        )
+    if pixels is None:
+        pixels = frames * image.width * image.height
+    bits = bits_per_sample(image, file.data, name)
+    seconds = seconds_to_decode(
+        _coding(image, file.data, name),
+        pixels,
+        len(file.data),
+        # Of several frames Pillow's 8 bits are taken.
+        deep=frames == 1 and bits > 8,
+        wide=len(image.getbands()) > 2 or bits > 16,
+        alpha="A" in image.mode or "transparency" in image.info,
+    )
+    many = f"{frames:,} frames, " if frames > 1 else ""
+    check_time(seconds, f"{many}{pixels / 1e6:,.0f} megapixels in a {name} of this kind")
+
+
+def _coding(image: ImageFile.ImageFile, data: bytes, name: str) -> str:
+    """Return how the pixels of an open file are stored, as `seconds_to_decode` has it."""
+    compression = image.info.get("compression", "")
+    match name:
+        case "JPEG" if image.info.get("progressive"):
+            return "progressive JPEG"
+        case "WEBP" if is_lossless(data, name, image):
+            return "lossless WEBP"
+        case "TIFF" if compression == "raw":
+            return "raw"
+        case "TIFF" if "jpeg" in compression:
+            return "JPEG"
+        case "TIFF" if image.mode == "1":
+            return "fax"
+    return name

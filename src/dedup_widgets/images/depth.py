@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
+from dedup_widgets.images.deep_png import deep_png
 from dedup_widgets.images.other_formats import bits_of_other, is_other
 from dedup_widgets.images.pillow import open_image, oriented
 
@@ -59,7 +60,7 @@ def bits_per_sample(image: Image.Image, data: bytes, name: str) -> int:
             return 8
 
 
-def deep_pixels(image: Image.Image, data: bytes, name: str) -> NDArray[np.uint16] | None:
+def deep_pixels(image: ImageFile.ImageFile, data: bytes, name: str) -> NDArray[np.uint16] | None:
     """Return the 16-bit pixels that Pillow would cut to 8 bits; None if it is impossible.
 
     (height, width, 3): red, green and blue; or with alpha (height, width, 4), see `with_alpha`.
@@ -86,12 +87,13 @@ def deep_pixels(image: Image.Image, data: bytes, name: str) -> NDArray[np.uint16
     other = {";16B": ";16L", ";16L": ";16B", ";16N": ";16" + native_order}.get(raw_mode[-4:])
     if other is None or raw_mode[:-4] not in ("RGB", "RGBA", "RGBX"):
         return None
-    high = np.array(oriented(image))
-    low = _samples(reopened, raw_mode[:-4] + other)
-    samples = _joined(high, low)
-    rgb = samples[..., :3]
+    samples = deep_png(image, data) if name == "PNG" else None
+    if samples is None:
+        high = np.array(oriented(image))
+        samples = _joined(high, _samples(reopened, raw_mode[:-4] + other))
     if samples.shape[2] == 4 and image.mode == "RGBA":
-        return with_alpha(rgb, samples[..., 3])
+        return _white_where_hidden(samples)
+    rgb = samples[..., :3]
     key = image.info.get("transparency")
     if isinstance(key, tuple):
         return with_alpha(rgb, _all_but((rgb == np.array(key, dtype=np.uint16)).all(axis=2)))
@@ -124,9 +126,7 @@ def _deep_heif_pixels(data: bytes) -> NDArray[np.uint16] | None:
     if image.mode not in ("RGB;16", "RGBA;16"):
         return None
     samples = np.asarray(image)
-    if image.mode == "RGB;16":
-        return samples
-    return with_alpha(samples[..., :3], samples[..., 3])
+    return samples if image.mode == "RGB;16" else with_alpha(samples[..., :3], samples[..., 3])
 
 
 def with_alpha(rgb: NDArray[np.uint16], alpha: NDArray[np.uint16]) -> NDArray[np.uint16]:
@@ -138,9 +138,14 @@ def with_alpha(rgb: NDArray[np.uint16], alpha: NDArray[np.uint16]) -> NDArray[np
         The colours alone if alpha is opaque all over; else (height, width, 4), where pixels that
         cannot be seen at all are white.
     """
+    return _white_where_hidden(np.dstack([rgb, alpha]))
+
+
+def _white_where_hidden(samples: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Do what :func:`with_alpha` does, to colours and alpha in one array, in place."""
+    alpha = samples[..., 3]
     if alpha.min(initial=65535) == 65535:
-        return rgb
-    samples = np.dstack([rgb, alpha])
+        return samples[..., :3]
     samples[alpha == 0, :3] = 65535
     return samples
 

@@ -5,6 +5,7 @@ import os
 from PIL import Image, UnidentifiedImageError
 
 from dedup_widgets.errors import ImageError
+from dedup_widgets.images.budget import MAX_SECONDS
 from dedup_widgets.images.other_formats import (
     ARCHIVE_SUFFIXES,
     RAW_SUFFIXES,
@@ -23,16 +24,12 @@ IMAGE_SUFFIXES = frozenset(
 
 
 MAX_PIXELS = 400 * 10**6
-"""Pixels of the largest picture that is read, unless `MEGAPIXELS_VARIABLE` says otherwise: what
-decodes in ten seconds. Whether it fits into memory is asked of `dedup_widgets.images.budget`."""
+"""Pixels of the largest picture that is read, unless `MEGAPIXELS_VARIABLE` says otherwise. What
+decoding takes of memory and time is asked of `dedup_widgets.images.budget`."""
 
 
 MEGAPIXELS_VARIABLE = "DEDUP_WIDGETS_MAX_MEGAPIXELS"
-"""The environment variable that sets another limit."""
-
-
-MAX_PIXELS_OF_ALL_FRAMES = 10**9
-"""Pixels of all frames or pages of one file together."""
+"""The environment variable that sets another limit; decoding may then take any time."""
 
 
 PALETTE = 256
@@ -218,8 +215,31 @@ def _first_webp_chunk(data: bytes) -> bytes:
     return b""
 
 
+def check_time(seconds: float, what: str) -> None:
+    """Refuse a file that takes long to decode, unless a limit of pixels was set by hand.
+
+    Parameters
+    ----------
+    seconds
+        By :func:`dedup_widgets.images.budget.seconds_to_decode`.
+    what
+        What takes so long, such as its pixels.
+    """
+    if seconds > MAX_SECONDS and _limit_by_hand() is None:
+        raise ImageError(
+            f"too large: {what} would take about {seconds:.0f} s to decode, limit {MAX_SECONDS}; "
+            "shrink or split it, take it out of the input, or set how many megapixels are read, "
+            f"however long that takes, by the environment variable {MEGAPIXELS_VARIABLE}"
+        )
+
+
 def _max_pixels() -> int:
+    by_hand = _limit_by_hand()
+    return MAX_PIXELS if by_hand is None else by_hand
+
+
+def _limit_by_hand() -> int | None:
     try:
         return int(float(os.environ.get(MEGAPIXELS_VARIABLE, "")) * 1e6)
     except (ValueError, OverflowError):
-        return MAX_PIXELS
+        return None

@@ -123,7 +123,7 @@ class _FastClip:
         )
         if low is None or not only_clip or model.truncate_dim is not None or exact.size is None:
             return None
-        colours = _colours(model[0].processor.image_processor, exact.size)
+        colours = colours_of(model[0].processor.image_processor, exact.size)
         return None if colours is None else cls(exact, network, colours, low)
 
     def prepare(self, rgb: Image.Image) -> NDArray[np.uint8]:
@@ -136,7 +136,7 @@ class _FastClip:
         return self._exact.encode_text(text)
 
 
-def _colours(processor: Any, size: tuple[int, int]) -> "Colours | None":
+def colours_of(processor: Any, size: tuple[int, int]) -> "Colours | None":
     """Return how an image processor scales colours, if that is all it does."""
     from dedup_widgets.models.vision_tower import Colours
 

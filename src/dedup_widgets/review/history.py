@@ -12,6 +12,7 @@ import polars as pl
 from dedup_widgets.review.collections import Members
 from dedup_widgets.review.decisions import Decisions
 from dedup_widgets.review.steps import (
+    Bits,
     CollectionStep,
     FiltersStep,
     Mask,
@@ -279,21 +280,21 @@ class History:
         """
         return pl.DataFrame(self.lines(), schema=LOG_SCHEMA, orient="row")
 
-    def lines(self, first: int = 0, *, most: int | None = None) -> list[Line]:
+    def lines(self, first: int = 0, *, bits: Bits | None = None) -> list[Line]:
         """Return the lines of the log.
 
         Parameters
         ----------
         first
             The number of the first one, from 0.
-        most
-            From how many rows on these are numbers and not paths; None for never.
+        bits
+            How many rows are written; None for paths in any case.
         """
         rows: list[tuple[datetime, str, str | None, Any]] = []
         if first == 0:
-            rows.append((self._started, "start", None, self._start(most)))
+            rows.append((self._started, "start", None, self._start(bits)))
         rows += [
-            (entry.time, entry.action, entry.step.kind, entry.step.value(self._paths, most))
+            (entry.time, entry.action, entry.step.kind, entry.step.value(self._paths, bits))
             for entry in self._entries[max(first - 1, 0) :]
         ]
         return [
@@ -305,15 +306,15 @@ class History:
         """Return how many lines the log has."""
         return len(self._entries) + 1
 
-    def _start(self, most: int | None) -> dict[str, Any]:
+    def _start(self, bits: Bits | None) -> dict[str, Any]:
         return {
             "version": LOG_VERSION,
-            "selection": self._start_selection.named(self._paths, most),
+            "selection": self._start_selection.named(self._paths, bits),
             "filters": self._start_filters,
             **self._start_decisions.as_json(),
             "reviewed": [list(pair) for pair in sorted(self._start_reviewed)],
             "collections": {
-                name: {"paths": rows.named(self._paths, most), "description": description}
+                name: {"paths": rows.named(self._paths, bits), "description": description}
                 for name, (rows, description) in self._start_collections.items()
             },
         }

@@ -4,13 +4,19 @@ import hashlib
 import threading
 import uuid
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
 
 from dedup_widgets.errors import InputError, StoreError
 from dedup_widgets.review.history import History, State
 from dedup_widgets.review.log import LogReader
+from dedup_widgets.review.steps import Bits
 from dedup_widgets.store.database import StoreBusyError
 from dedup_widgets.store.library import Library, ReviewLine
 
@@ -47,7 +53,6 @@ class Journal:
         self._library, self._paths, self._about = library, paths, about
         self._name = uuid.uuid4().hex
         self._goes_on: str | None = None
-        self._of: str | None = None
         self._lock = threading.Lock()
         self._later: threading.Timer | None = None
         self._warned = False
@@ -58,17 +63,19 @@ class Journal:
             # To know which images they are takes a moment, where there are many.
             if not self._library.has_review(len(self._paths)):
                 return None
-            found = self._library.last_review(self._images)
+            found = self._library.last_review(self._images, self._images_in_order)
         except StoreError as error:
             self._warn(error)
             return None
-        if found is None or not found[1]:
+        if found is None or not found[2]:
             return None
-        name, ((started, *_), *_) = found
+        name, of, lines = found
+        started, is_current = lines[0][0], of == self._images
+        order = self._order if is_current else np.arange(len(self._paths))
         try:
-            reader = LogReader(self._paths, same_rows=True)
+            reader = LogReader(self._paths, order=order)
             history: History | None = None
-            for number, (time, action, kind, value) in enumerate(found[1], 1):
+            for number, (time, action, kind, value) in enumerate(lines, 1):
                 step = reader.take(number, {"action": action, "step": kind, "value": value})
                 if history is None:
                     start = datetime.fromisoformat(started)
@@ -79,7 +86,7 @@ class Journal:
             warnings.warn(f"the review of {started} cannot be gone on with: {error}", stacklevel=2)
             return None
         assert history is not None
-        history.first_unkept = len(history)
+        history.first_unkept = len(history) if is_current else 0
         self._goes_on = name
         return Earlier(history, reader.start, reader.state)
 
@@ -94,7 +101,7 @@ class Journal:
                     len(self._paths),
                     self._images,
                     history.first_unkept,
-                    lambda first: _lines(history, first),
+                    lambda first: self._lines(history, first),
                     goes_on=self._goes_on,
                 )
             except StoreBusyError:
@@ -115,22 +122,34 @@ class Journal:
         self._later = None
         self.write(history)
 
-    @property
+    def _lines(self, history: History, first: int) -> list[ReviewLine]:
+        bits = Bits(ROWS_BY_PATH, self._order)
+        return [
+            (time.isoformat(), action, kind, value)
+            for time, action, kind, value in history.lines(first, bits=bits)
+        ]
+
+    @cached_property
+    def _order(self) -> NDArray[np.integer]:
+        """The rows by their paths: so that a review is found however the frame is sorted."""
+        return pl.Series(self._paths, dtype=pl.String).arg_sort().to_numpy()
+
+    @cached_property
     def _images(self) -> str:
-        if self._of is None:
-            digest = hashlib.blake2b(self._about.encode(), digest_size=16)
-            digest.update("\0".join(self._paths).encode("utf-8", "surrogatepass"))
-            self._of = digest.hexdigest()
-        return self._of
+        """A text that tells which images they are."""
+        return self._digest("in any order", (self._paths[row] for row in self._order.tolist()))
+
+    @cached_property
+    def _images_in_order(self) -> str:
+        """What it was before it told nothing of their order; bits then stood for the rows."""
+        return self._digest("", self._paths)
+
+    def _digest(self, kind: str, paths: Iterable[str]) -> str:
+        digest = hashlib.blake2b((self._about + kind).encode(), digest_size=16)
+        digest.update("\0".join(paths).encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
 
     def _warn(self, error: StoreError) -> None:
         if not self._warned:
             self._warned = True
             warnings.warn(f"the steps of this review are not kept: {error}", stacklevel=2)
-
-
-def _lines(history: History, first: int) -> list[ReviewLine]:
-    return [
-        (time.isoformat(), action, kind, value)
-        for time, action, kind, value in history.lines(first, most=ROWS_BY_PATH)
-    ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.table import is_frame, require_columns, to_polars
@@ -63,8 +64,9 @@ class LogReader:
     ----------
     paths
         The paths of the frame's rows.
-    same_rows
-        Whether the log is known to be of exactly these rows: then it may name them by number.
+    order
+        The row that each bit of a set of rows stands for, where the log is known to be of exactly
+        these rows; None for a log that names rows by their paths.
 
     Attributes
     ----------
@@ -76,8 +78,8 @@ class LogReader:
         Paths that the frame lacks, each with the line that it is first found in.
     """
 
-    def __init__(self, paths: Sequence[str], *, same_rows: bool = False) -> None:
-        self._same_rows = same_rows
+    def __init__(self, paths: Sequence[str], *, order: NDArray[np.integer] | None = None) -> None:
+        self._order = order
         self._row_of = {path: row for row, path in enumerate(paths)}
         self._line = 0
         self.unknown: dict[str, int] = {}
@@ -168,10 +170,10 @@ class LogReader:
         )
 
     def _rows(self, value: Any, key: str) -> Rows:
-        packed = value.get(key) if self._same_rows and isinstance(value, dict) else None
-        if isinstance(packed, dict):
+        packed = value.get(key) if isinstance(value, dict) else None
+        if self._order is not None and isinstance(packed, dict):
             try:
-                return Rows.packed(_field(packed, "bits", str), len(self._row_of))
+                return Rows.packed(_field(packed, "bits", str), self._order)
             except (ValueError, zlib.error) as error:
                 raise InputError(f"its value has no rows in {key!r} ({error})") from error
         return Rows(self._mask(_texts(value, key)))

@@ -2,10 +2,10 @@
 
 import base64
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import polars as pl
 from humanize import naturalsize
@@ -14,12 +14,11 @@ from dedup_widgets._text import counted
 from dedup_widgets._version import __version__
 from dedup_widgets.errors import DedupError, InputError
 from dedup_widgets.frame.annotations import in_words, is_annotations
-from dedup_widgets.frame.summary import Summary
 from dedup_widgets.frame.table import file_name
 from dedup_widgets.images.decode import shown
 from dedup_widgets.images.source import source_for
 from dedup_widgets.images.thumbnail import thumbnail
-from dedup_widgets.store.open import Store
+from dedup_widgets.review.review import Review
 
 FINDINGS = {
     "exact": "exact copies that can go",
@@ -37,32 +36,6 @@ MOST_GROUPS = 200
 
 MOST_IN_GROUP = 24
 """Images of one group that a report shows."""
-
-
-class Review(Protocol):
-    """What a report tells of: a :class:`~dedup_widgets.review.session.Session`."""
-
-    frame: pl.DataFrame
-    path: str
-    label: str | None
-    split: str | None
-    summary: Summary
-    store: Store
-
-    @property
-    def paths(self) -> Sequence[str]: ...  # noqa: D102
-
-    @property
-    def plan(self) -> pl.DataFrame | None: ...  # noqa: D102
-
-    @property
-    def why_no_plan(self) -> str | None: ...  # noqa: D102
-
-    @property
-    def near(self) -> float: ...  # noqa: D102
-
-    @property
-    def disagreements(self) -> dict[str, int | None]: ...  # noqa: D102
 
 
 def findings(review: Review) -> dict[str, int | None]:

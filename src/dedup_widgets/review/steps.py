@@ -30,6 +30,22 @@ Pair = tuple[str, str]
 """Two fingerprints, in their order."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bits:
+    """How the library keeps many rows: as bits, in an order that is not that of a frame.
+
+    Attributes
+    ----------
+    most
+        Rows of one step that are written as paths; more are written as bits.
+    order
+        The row that each bit stands for, shape (n,).
+    """
+
+    most: int
+    order: NDArray[np.integer]
+
+
 class Rows:
     """Some rows of a frame, in little memory: their numbers, or a bit for each row of the frame.
 
@@ -71,24 +87,27 @@ class Rows:
         """Return those of the frame's paths that stand in these rows."""
         return [paths[row] for row in self.numbers.tolist()]
 
-    def named(self, paths: Sequence[str], most: int | None) -> Any:
-        """Return the paths of these rows; of more than `most`, a bitset of their numbers as text.
+    def named(self, paths: Sequence[str], bits: Bits | None) -> Any:
+        """Return the paths of these rows; of many, a bitset as text.
 
         :meth:`packed` leads back, on a frame of the same rows.
         """
-        if most is None or len(self) <= most:
+        if bits is None or len(self) <= bits.most:
             return self.paths(paths)
-        bits = zlib.compress(np.packbits(self.mask()).tobytes(), 1)
-        return {"bits": base64.b64encode(bits).decode()}
+        packed = zlib.compress(np.packbits(self.mask()[bits.order]).tobytes(), 1)
+        return {"bits": base64.b64encode(packed).decode()}
 
     @classmethod
-    def packed(cls, bits: str, total: int) -> Self:
-        """Return the rows of a bitset as text; raise a ValueError where it is none for `total`."""
+    def packed(cls, bits: str, order: NDArray[np.integer]) -> Self:
+        """Return the rows of a bitset as text; raise a ValueError where it is of other rows."""
+        total = len(order)
         size = -(-total // 8)
         unpacked = zlib.decompressobj().decompress(base64.b64decode(bits, validate=True), size + 1)
         if len(unpacked) != size:
             raise ValueError(f"it has {len(unpacked)} bytes for {total} rows")
-        return cls(np.unpackbits(np.frombuffer(unpacked, np.uint8), count=total).astype(np.bool_))
+        mask = np.zeros(total, np.bool_)
+        mask[order] = np.unpackbits(np.frombuffer(unpacked, np.uint8), count=total)
+        return cls(mask)
 
     def __len__(self) -> int:
         return self._count
@@ -129,16 +148,16 @@ class Step(ABC):
         """Return the step that takes this one back."""
 
     @abstractmethod
-    def value(self, paths: Sequence[str], most: int | None = None) -> Any:
+    def value(self, paths: Sequence[str], bits: Bits | None = None) -> Any:
         """Return what a log writes of it, as JSON.
 
         Parameters
         ----------
         paths
             Those of the frame's rows.
-        most
-            From how many rows on they are numbers and not paths, for the library, which also keeps
-            what is only for the text; None for a log.
+        bits
+            How many rows are written, for the library, which also keeps what is only for the text;
+            None for a log, which has paths.
         """
 
     @abstractmethod
@@ -188,8 +207,8 @@ class SelectionStep(Step):
     def inverse(self) -> "SelectionStep":
         return replace(self, add=self.remove, remove=self.add)
 
-    def value(self, paths: Sequence[str], most: int | None = None) -> Any:
-        return {"add": self.add.named(paths, most), "remove": self.remove.named(paths, most)}
+    def value(self, paths: Sequence[str], bits: Bits | None = None) -> Any:
+        return {"add": self.add.named(paths, bits), "remove": self.remove.named(paths, bits)}
 
     def __bool__(self) -> bool:
         return bool(self.add or self.remove)
@@ -240,7 +259,7 @@ class FiltersStep(Step):
     def inverse(self) -> "FiltersStep":
         return FiltersStep(self.after, self.before)
 
-    def value(self, paths: Sequence[str], most: int | None = None) -> Any:
+    def value(self, paths: Sequence[str], bits: Bits | None = None) -> Any:
         return dict(self.after)
 
     def __bool__(self) -> bool:
@@ -269,7 +288,7 @@ class NearStep(Step):
     def inverse(self) -> "NearStep":
         return NearStep(self.after, self.before)
 
-    def value(self, paths: Sequence[str], most: int | None = None) -> Any:
+    def value(self, paths: Sequence[str], bits: Bits | None = None) -> Any:
         return self.after
 
     def __bool__(self) -> bool:
@@ -297,7 +316,7 @@ class RulesStep(Step):
     def inverse(self) -> "RulesStep":
         return RulesStep(self.after, self.before)
 
-    def value(self, paths: Sequence[str], most: int | None = None) -> Any:
+    def value(self, paths: Sequence[str], bits: Bits | None = None) -> Any:
         return rules_as_json(self.after)
 
     def __bool__(self) -> bool:
@@ -337,7 +356,7 @@ class KeepersStep(Step):
     def inverse(self) -> "KeepersStep":
         return KeepersStep(self.remove, self.add)
 
-    def value(self, paths: Sequence[str], most: int | None = None) -> Any:
+    def value(self, paths: Sequence[str], bits: Bits | None = None) -> Any:
         return {"add": sorted(self.add), "remove": sorted(self.remove)}
 
     def __bool__(self) -> bool:
@@ -376,12 +395,12 @@ class PairsStep(Step):
     def inverse(self) -> Self:
         return replace(self, add=self.remove, remove=self.add)
 
-    def value(self, paths: Sequence[str], most: int | None = None) -> Any:
+    def value(self, paths: Sequence[str], bits: Bits | None = None) -> Any:
         return {
             "add": [list(pair) for pair in sorted(self.add)],
             "remove": [list(pair) for pair in sorted(self.remove)],
             # Only for the text, which a log does without.
-            **({"about": self.about} if self.about and most is not None else {}),
+            **({"about": self.about} if self.about and bits is not None else {}),
         }
 
     def __bool__(self) -> bool:
@@ -450,11 +469,11 @@ class CollectionStep(Step):
             (self.exists[1], self.exists[0]),
         )
 
-    def value(self, paths: Sequence[str], most: int | None = None) -> Any:
+    def value(self, paths: Sequence[str], bits: Bits | None = None) -> Any:
         return {
             "name": self.name,
-            "add": self.add.named(paths, most),
-            "remove": self.remove.named(paths, most),
+            "add": self.add.named(paths, bits),
+            "remove": self.remove.named(paths, bits),
             "description": self.description[1],
             "made": not self.exists[0],
             "deleted": not self.exists[1],
@@ -481,7 +500,7 @@ class RenameStep(Step):
     def inverse(self) -> "RenameStep":
         return RenameStep(self.new, self.old)
 
-    def value(self, paths: Sequence[str], most: int | None = None) -> Any:
+    def value(self, paths: Sequence[str], bits: Bits | None = None) -> Any:
         return {"from": self.old, "to": self.new}
 
     def in_filters(self, filters: Mapping[str, Any]) -> dict[str, Any]:

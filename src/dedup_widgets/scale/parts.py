@@ -98,9 +98,9 @@ class Run:
         place = pl.concat(order)
         return frame if place.is_sorted() else frame[place.arg_sort()]
 
-    def to_review(self) -> pl.DataFrame:
-        """Return the rows that a screen shows: all while they are few, else those in groups."""
-        return self.collect() if self.rows <= FITS_ROWS else self.near.collect()
+    def to_review(self, fits: int = FITS_ROWS) -> pl.DataFrame:
+        """Return the rows that a screen shows: all up to so many, else those in groups."""
+        return self.collect() if self.rows <= fits else self.near.collect()
 
     @cached_property
     def _schema(self) -> dict[str, Any]:

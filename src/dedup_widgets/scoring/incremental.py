@@ -160,7 +160,7 @@ def find_search(
     names = [
         fingerprints[rank] if rank >= 0 else f"gone {i}" for i, rank in enumerate(ranks.tolist())
     ]
-    compared = _unpack(names, blob, cache.search(number))
+    compared = unpack(names, blob, cache.search(number))
     return None if compared is None else StoredSearch(number, compared, most[0] == len(ranks))
 
 
@@ -238,7 +238,7 @@ def _pack(compared: Comparison, keys: bytes) -> bytes:
     return seal(keys, found) + found
 
 
-def _unpack(names: list[str], keys: bytes, blob: Any) -> Comparison | None:
+def unpack(names: list[str], keys: bytes, blob: Any) -> Comparison | None:
     """Return a result from the bytes of :func:`_pack`; None if damaged or a stranger's."""
     try:
         if not is_sealed(blob[:SEAL_BYTES], keys, blob[SEAL_BYTES:]):

@@ -21,10 +21,16 @@ class WordSearch:
     ----------
     images
         Whose embeddings are of a model with a text tower, such as CLIP.
+
+    Attributes
+    ----------
+    most : int
+        How many images are found for a text, at most.
     """
 
     def __init__(self, images: SimilarImages) -> None:
         self._images = images
+        self.most = MOST
         self._lock = threading.Lock()
         self._last: tuple[str, NDArray[np.int64]] | None = None
 
@@ -42,7 +48,7 @@ class WordSearch:
         )
 
     def find(self, words: str) -> NDArray[np.int64]:
-        """Return the rows of the images nearest to a text, nearest first: :data:`MOST` at most.
+        """Return the rows of the images nearest to a text, nearest first: :attr:`most` at most.
 
         Raises
         ------
@@ -59,6 +65,6 @@ class WordSearch:
                         f"{embedder.name} does not embed text; score with CLIP to find images by "
                         "words"
                     )
-                rows, _ = self._images.nearest(embedder.encode_text(words), MOST)
+                rows, _ = self._images.nearest(embedder.encode_text(words), self.most)
                 self._last = words, rows
             return self._last[1]

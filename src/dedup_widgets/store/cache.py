@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,22 @@ CREATE TABLE evidence (
     ) -> None:
         self._carry_over = carry_over
         self._searches, self._search_bytes = searches, search_bytes
+        # Who was killed leaves this file, too.
+        self._others_had_it_open = path.with_name(f"{path.name}-wal").exists()
         super().__init__(path)
+
+    def _choose_journal(self) -> None:
+        if self._others_had_it_open and (fault := known_fault()) and not self._is_alone():
+            _warn_once(f"another kernel has the cache open, too. {fault}")
+        super()._choose_journal()
+
+    def _is_alone(self) -> bool:
+        """Tell whether nobody else has the file open: then its journal can be changed."""
+        try:
+            self._db.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.OperationalError:
+            return False
+        return True
 
     def _before_schema(self, number: int, db: sqlite3.Connection) -> None:
         if number != _WITHOUT_DECISIONS:
@@ -190,7 +206,7 @@ CREATE TABLE evidence (
             ) from error
         warnings.warn(
             f"the cache {self.path} was damaged ({error}); it is now {aside.name}, which may be "
-            f"deleted, and what was in it is computed again{_known_fault()}",
+            f"deleted, and what was in it is computed again. {known_fault()}".strip(),
             stacklevel=2,
         )
         return True
@@ -427,17 +443,26 @@ def _with_facts(rows: Sequence[Any]) -> list[tuple[Any, Facts | None]]:
     return found
 
 
-def _known_fault() -> str:
-    """Name a fault of SQLite that damages what two processes write at once, where it has it."""
+def known_fault() -> str:
+    """Name a fault of SQLite that damages what two processes write at once, where it has it.
+
+    It is called WAL reset (https://sqlite.org/wal.html, "The WAL-Reset Bug").
+    """
     version = sqlite3.sqlite_version_info
     if version < (3, 7) or version >= (3, 51, 3) or version[:2] in ((3, 44), (3, 50)):
         least = {(3, 44): (3, 44, 6), (3, 50): (3, 50, 7)}.get(version[:2])
         if least is None or version >= least:
             return ""
     return (
-        f". SQLite {sqlite3.sqlite_version}, which this Python uses, can damage a file that two "
-        "processes write at once; 3.44.6, 3.50.7, 3.51.3 and later do not"
+        f"SQLite {sqlite3.sqlite_version}, which this Python uses, can damage a cache that two "
+        "processes write at once; it would be made anew, and decisions are not in it. 3.44.6, "
+        "3.50.7, 3.51.3 and later do not: use a newer Python, or end one of the two"
     )
+
+
+@cache
+def _warn_once(text: str) -> None:
+    warnings.warn(text, stacklevel=2)
 
 
 def _holds_decisions(db: sqlite3.Connection) -> bool:

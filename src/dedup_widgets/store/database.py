@@ -97,8 +97,8 @@ class Database:
                 self._choose_journal()
                 self._reader = self._connected()
                 self._migrate()
-                self._reader.execute("PRAGMA query_only = ON")
-                self._reader.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+                _read(self._reader, "PRAGMA query_only = ON")
+                _read(self._reader, "SELECT count(*) FROM sqlite_schema")
             except BaseException:
                 self.close()
                 raise
@@ -115,9 +115,9 @@ class Database:
             self.path, timeout=SLICE_SECONDS, check_same_thread=False, isolation_level=None
         )
         try:
-            db.execute(f"PRAGMA synchronous = {self.synchronous}")
-            db.execute("PRAGMA fullfsync = ON")  # macOS syncs to the disk only when told twice
-            db.execute("PRAGMA foreign_keys = ON")
+            _read(db, f"PRAGMA synchronous = {self.synchronous}")
+            _read(db, "PRAGMA fullfsync = ON")  # macOS syncs to the disk only when told twice
+            _read(db, "PRAGMA foreign_keys = ON")
         except BaseException:
             db.close()
             raise
@@ -129,9 +129,9 @@ class Database:
             return
         address = f"{self.path.absolute().as_uri()}?mode=ro"
         try:
-            with closing(sqlite3.connect(address, timeout=WAIT_SECONDS, uri=True)) as db:
-                (version,) = db.execute("PRAGMA user_version").fetchone()
-                (application,) = db.execute("PRAGMA application_id").fetchone()
+            with closing(sqlite3.connect(address, timeout=SLICE_SECONDS, uri=True)) as db:
+                [(version,)] = _read(db, "PRAGMA user_version")
+                [(application,)] = _read(db, "PRAGMA application_id")
                 if application == self.application_id:
                     self._is_ours = True
                     return
@@ -152,7 +152,7 @@ class Database:
 
     def _choose_journal(self) -> None:
         wanted = "DELETE" if is_on_network(self.path.parent) else self.journal_mode
-        (mode,) = self._db.execute("PRAGMA journal_mode").fetchone()
+        [(mode,)] = _read(self._db, "PRAGMA journal_mode")
         if mode.upper() == wanted:
             return
         with suppress(sqlite3.OperationalError):
@@ -165,7 +165,7 @@ class Database:
     def _migrate(self) -> None:
         newest = len(self.schemas)
         # Only who has something to change waits for who writes.
-        if self._db.execute("PRAGMA user_version").fetchone()[0] == newest:
+        if _read(self._db, "PRAGMA user_version") == [(newest,)]:
             return
         with self._begun() as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()
@@ -308,7 +308,7 @@ class Database:
             return self._db.execute(sql, parameters).fetchall()
         try:
             with self._reading:
-                return _patiently(lambda: self._reader.execute(sql, parameters).fetchall())
+                return _read(self._reader, sql, parameters)
         except sqlite3.Error as error:
             if self._took_damage(error):
                 self._open()
@@ -358,6 +358,11 @@ def _patiently(act: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
                 raise
         # Where waiting cannot help, SQLite says so at once.
         time.sleep(0.01)
+
+
+def _read(db: sqlite3.Connection, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+    """Read, also where another process commits, which for a moment keeps readers out too."""
+    return _patiently(lambda: db.execute(sql, parameters).fetchall())
 
 
 def json_pieces(values: Sequence[str]) -> Iterator[str]:

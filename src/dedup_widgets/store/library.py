@@ -451,18 +451,26 @@ CREATE INDEX IF NOT EXISTS part_of_collection ON collection_part (collection);
         """Tell whether there is a review of so many images."""
         return bool(self._query("SELECT 1 FROM review WHERE images = ? LIMIT 1", (images,)))
 
-    def last_review(self, of: str) -> tuple[str, list[ReviewLine]] | None:
-        """Return the last review of some images: its name, and the lines of its log."""
+    def last_review(self, *of: str) -> tuple[str, str, list[ReviewLine]] | None:
+        """Return the last review of some images, which any of some texts stands for.
+
+        Returns
+        -------
+        tuple or None
+            Its name, the text by which it was found, and the lines of its log.
+        """
         found = self._query(
-            "SELECT id FROM review WHERE of = ? ORDER BY changed DESC LIMIT 1", (of,)
+            f"SELECT id, of FROM review WHERE of IN ({', '.join('?' * len(of))})"
+            " ORDER BY changed DESC LIMIT 1",
+            of,
         )
         if not found:
             return None
         lines = self._query(
             "SELECT time, action, step, value FROM review_step WHERE review = ? ORDER BY number",
-            found[0],
+            found[0][:1],
         )
-        return found[0][0], lines
+        return (*found[0], lines)
 
     def write_review(
         self,
@@ -499,7 +507,7 @@ CREATE INDEX IF NOT EXISTS part_of_collection ON collection_part (collection);
                 db.execute("UPDATE review SET id = ? WHERE id = ?", (name, goes_on))
             db.execute(
                 "INSERT INTO review VALUES (?, ?, ?, strftime('%Y-%m-%d %H:%M:%f', 'now'))"
-                " ON CONFLICT (id) DO UPDATE SET changed = excluded.changed",
+                " ON CONFLICT (id) DO UPDATE SET of = excluded.of, changed = excluded.changed",
                 (name, images, of),
             )
             there = db.execute("SELECT count(*) FROM review_step WHERE review = ?", (name,))

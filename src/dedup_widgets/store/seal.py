@@ -14,7 +14,7 @@ SEAL_BYTES = 32
 
 def seal(*parts: bytes) -> bytes:
     """Return the seal of some bytes."""
-    made = hashlib.blake2b(key=_secret(), digest_size=SEAL_BYTES)
+    made = hashlib.blake2b(key=secret(), digest_size=SEAL_BYTES)
     for part in parts:
         made.update(len(part).to_bytes(8, "little"))
         made.update(part)
@@ -27,7 +27,7 @@ def is_sealed(sealed: bytes, *parts: bytes) -> bool:
 
 
 @cache
-def _secret() -> bytes:
+def secret() -> bytes:
     """Return this user's secret; where it cannot be kept, it is of this process alone."""
     path = platformdirs.user_data_path("dedup-widgets", appauthor=False) / "seal"
     made = secrets.token_bytes(SEAL_BYTES)

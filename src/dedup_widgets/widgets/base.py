@@ -114,6 +114,10 @@ class Widget(Shown, anywidget.AnyWidget):
 
     slow: ClassVar[tuple[type[Request], ...]] = ()
     """Requests that are answered in a thread."""
+    max_waiting = MAX_WAITING
+    seconds_between_signs = SECONDS_BETWEEN_SIGNS
+    handlers: dict[type[Request], Handler[Any]]
+    """What answers which request."""
     _is_made = False
 
     def __init__(self, **traits: Any) -> None:
@@ -122,9 +126,7 @@ class Widget(Shown, anywidget.AnyWidget):
         self._cancelled: set[tuple[int, int]] = set()
         self._answering = threading.local()
         self._numbers = itertools.count(1)
-        self._handlers: dict[type[Request], Handler[Any]] = {
-            PingRequest: lambda _request, _in, _out: None
-        }
+        self.handlers = {PingRequest: lambda _request, _in, _out: None}
         super().__init__(**traits)
         self._is_made = True
         # Where there is no IPython, hosts ask for what is open.
@@ -162,8 +164,8 @@ class Widget(Shown, anywidget.AnyWidget):
             if running is not None and not running.cancel():
                 self._cancelled.add(target)
         elif self._is_slow(request):
-            if len(self._waiting) >= MAX_WAITING:
-                refusal = f"{MAX_WAITING} requests wait for an answer already; ask again"
+            if len(self._waiting) >= self.max_waiting:
+                refusal = f"{self.max_waiting} requests wait for an answer already; ask again"
                 self._reply(seq, client, DedupError(refusal), News())
                 return
             future = _pool.submit(self._answer, request, buffers)
@@ -200,7 +202,7 @@ class Widget(Shown, anywidget.AnyWidget):
         news = self._answering.news = News()
         outcome: Reply | BaseException
         try:
-            handler = self._handlers.get(type(request))
+            handler = self.handlers.get(type(request))
             if handler is None:
                 raise ValueError(f"{type(self).__name__} does not answer {type(request).__name__}")
             with self._signs_of_life(request):
@@ -228,9 +230,9 @@ class Widget(Shown, anywidget.AnyWidget):
                 news = News()
                 news.events.append(WorkingEvent(client=request.client, target=request.seq))
                 self._send_message({}, news)
-                answered.wait(SECONDS_BETWEEN_SIGNS)
+                answered.wait(self.seconds_between_signs)
 
-        first = threading.Timer(SECONDS_BETWEEN_SIGNS, tell)
+        first = threading.Timer(self.seconds_between_signs, tell)
         first.daemon = True
         first.start()
         try:

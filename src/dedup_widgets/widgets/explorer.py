@@ -116,6 +116,7 @@ class Explorer(ImageGrid):
     unmark_not_duplicates = method_of(Session.unmark_not_duplicates)
     mark_reviewed = method_of(Session.mark_reviewed)
     unmark_reviewed = method_of(Session.unmark_reviewed)
+    begin_anew = method_of(Session.begin_anew)
     undo = method_of(Session.undo)
     redo = method_of(Session.redo)
     accept_plan = method_of(Session.accept_plan)
@@ -158,9 +159,9 @@ class Explorer(ImageGrid):
                 restore=restore,
             )
         super().__init__(data, height=height, restore=restore and is_own)
-        self._handlers |= DatasetRequests(data, self._report_progress, roots).handlers
-        self._handlers |= CompareRequests(data, self._check_wanted).handlers
-        self._handlers[AnalyticsRequest] = self._make_analytics
+        self.handlers |= DatasetRequests(data, self._report_progress, roots).handlers
+        self.handlers |= CompareRequests(data, self._check_wanted).handlers
+        self.handlers[AnalyticsRequest] = self._make_analytics
 
     def _make_requests(self) -> ReviewRequests:
         return ReviewRequests(self.session)

@@ -1,6 +1,5 @@
 """The image grid: a view of a frame as tiles on the screen."""
 
-import html
 import os
 import uuid
 from collections.abc import Callable, Sequence
@@ -114,7 +113,7 @@ class ImageGrid(Widget):
             _sort=data.sort,
             _saved=f"dw-saved-{uuid.uuid4().hex}",
         )
-        self._handlers |= self._requests.handlers
+        self.handlers |= self._requests.handlers
         if self._stop_following is None:
             self._start_following()
 
@@ -170,9 +169,6 @@ class ImageGrid(Widget):
         from IPython.display import publish_display_data
 
         publish: Callable[..., None] = publish_display_data
-        if said := self.session.went_on:
-            said += " Explorer(…, restore=False) begins anew."
-            publish({"text/html": f"<small>{html.escape(said)}</small>", "text/plain": said})
         publish({"text/html": saved_html(self.session, self._saved)})
         publish(*self._repr_mimebundle_())
 

@@ -391,6 +391,8 @@ class ReviewInfo(msgspec.Struct):
     undo: str | None
     """What the next undo does, in words; null for nothing."""
     redo: str | None
+    went_on: str
+    """Which earlier review this one goes on with, in words; empty where it begins anew."""
 
 
 class CollectionInfo(msgspec.Struct):
@@ -488,6 +490,10 @@ class UndoRequest(Request, frozen=True, tag="undo"):
 
 class RedoRequest(Request, frozen=True, tag="redo"):
     """Do the step again that was taken back last."""
+
+
+class BeginAnewRequest(Request, frozen=True, tag="begin_anew"):
+    """Look at all images again, at the boundary and by the rules that they were scored with."""
 
 
 class CollectReply(Reply):

@@ -72,7 +72,7 @@ class RangeHistogram(Widget):
             )
         self._values = array
         super().__init__(value=value, log=log, label=str(name or "value"))
-        self._handlers[OpenHistogramRequest] = self._open
+        self.handlers[OpenHistogramRequest] = self._open
 
     @traitlets.validate("value")
     def _valid_range(self, proposal: Any) -> tuple[float, float]:

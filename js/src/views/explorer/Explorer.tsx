@@ -22,6 +22,7 @@ import { Analytics } from "./Analytics";
 import { Headline } from "./Headline";
 import { isSelecting, SelectionBar } from "./SelectionBar";
 import { type Tab, Tabs } from "./Tabs";
+import { WentOn } from "./WentOn";
 
 export function Explorer({ state, signal }: { state: ExplorerState; signal: AbortSignal }) {
   const view = useMemo(() => new GridView(state, signal), [state, signal]);
@@ -42,11 +43,13 @@ export function Explorer({ state, signal }: { state: ExplorerState; signal: Abor
     tab.value = next;
   };
   compare.room = () => stayTall(true);
+  const focusGrid = () =>
+    panel.current?.querySelector<HTMLElement>(".grid")?.focus({ preventScroll: true });
   const comparing = compare.course.value !== null;
   useLayoutEffect(() => {
     if (!comparing) return;
     return () => {
-      panel.current?.querySelector<HTMLElement>(".grid")?.focus({ preventScroll: true });
+      focusGrid();
       stayTall(false);
     };
   }, [comparing]);
@@ -89,6 +92,7 @@ export function Explorer({ state, signal }: { state: ExplorerState; signal: Abor
         {tab.value === "images" && comparing && <Compare compare={compare} />}
         {tab.value === "images" && !comparing && (
           <>
+            <WentOn review={state.review} onGone={focusGrid} />
             <FirstLine state={state} onReview={() => reviewNear(state, view)} />
             <div class="bar counts">
               <Overview state={state} view={view} />

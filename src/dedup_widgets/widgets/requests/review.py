@@ -57,6 +57,7 @@ class ReviewRequests(GridRequests):
             protocol.FoldersRequest: self._folders,
             protocol.UndoRequest: self._undo,
             protocol.RedoRequest: self._redo,
+            protocol.BeginAnewRequest: self._begin_anew,
             protocol.CollectRequest: self._collect,
             protocol.CollectionRequest: self._change_collection,
         }
@@ -174,6 +175,7 @@ class ReviewRequests(GridRequests):
             not_duplicates=len(decisions.not_duplicates),
             undo=undo,
             redo=redo,
+            went_on=session.went_on,
         )
 
     def _collections(self, out: Buffers) -> dict[str, Any]:
@@ -245,6 +247,11 @@ class ReviewRequests(GridRequests):
 
     def _redo(self, _request: protocol.RedoRequest, _in: list[Any], _out: Buffers) -> None:
         self._session.redo()
+
+    def _begin_anew(
+        self, _request: protocol.BeginAnewRequest, _in: list[Any], _out: Buffers
+    ) -> None:
+        self._session.begin_anew()
 
     def _collect(
         self, request: protocol.CollectRequest, _in: list[Any], _out: Buffers
