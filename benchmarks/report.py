@@ -112,7 +112,7 @@ def speed(figures: Figures) -> str:
     )
     return (
         f"{what}: {ours}; {others} as long, on {seen['cores']} cores{units}. "
-        "Each pair looked at adds 30 ms. Every row: [performance](docs/performance.md)."
+        "Each pair looked at adds 30 ms (AVX2). Every row: [performance](docs/performance.md)."
     )
 
 

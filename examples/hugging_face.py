@@ -17,5 +17,6 @@ rows = pl.DataFrame({"path": [file["path"] for file in files], "label": data["la
 df = dw.score(rows, model="efficientnet-lite0", progress=False)
 ex = dw.Explorer(df, label="label")
 
-clean = data.select((ex.plan["action"] == "keep").arg_true())
+stays = (ex.plan["action"] == "keep") & df["error"].is_null()
+clean = data.select(stays.arg_true())
 print(f"{len(data)} images, {len(clean)} without copies")

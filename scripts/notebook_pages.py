@@ -12,6 +12,9 @@ from nbconvert import MarkdownExporter
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
+ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):<code>(?:dedup_widgets\.)?([\w.]+)</code>")
+"""A name in a docstring, as Sphinx writes it and Markdown renders it."""
+
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     """Add a page for each notebook, and a file for each picture in it."""
@@ -26,3 +29,14 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
         for name, data in resources["outputs"].items():
             files.append(File.generated(config, f"notebooks/{name}", content=data))
     return files
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """Lead from a page to the notebooks' pages; on a code host its links open the notebooks."""
+    return re.sub(r"\]\(\.\./notebooks/(\w+)\.ipynb\)", r"](notebooks/\1.md)", markdown)
+
+
+def on_page_content(html: str, **_: object) -> str:
+    """Lead from the names in docstrings to where the reference has them."""
+    link = r'<autoref optional identifier="dedup_widgets.\1"><code>\1</code></autoref>'
+    return ROLE.sub(link, html)

@@ -171,7 +171,7 @@ def test_a_file_that_is_no_parquet_is_refused(tmp_path):
     (tmp_path / "x.parquet").write_text("hello")
     result = run("explore", tmp_path / "x.parquet", "--no-lab")
     assert result.exit_code == 1
-    assert "no Parquet file" in result.output
+    assert "no Parquet file; make one with: dedup-widgets score" in result.output
 
 
 def test_help_and_version_read_well():

@@ -7,12 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 import dedup_widgets as dw
 import schemas
+from dedup_widgets.cli import app
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+PACKAGE = ROOT / "src/dedup_widgets"
 
 
 def test_the_readme_is_read_in_a_minute():
@@ -24,6 +27,24 @@ def test_the_readme_is_read_in_a_minute():
 def test_links_of_the_repository_lead_somewhere(name):
     links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / name).read_text(encoding="utf-8"))
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.stem)
+def test_links_of_a_page_lead_somewhere_on_a_code_host_too(page):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_option_and_environment_variable_is_explained():
+    page = (DOCS / "command_line.md").read_text(encoding="utf-8")
+    commands = typer.main.get_command(app).commands.values()
+    options = {name for it in commands for param in it.params for name in param.opts}
+    source = "".join(file.read_text(encoding="utf-8") for file in PACKAGE.rglob("*.py"))
+    variables = set(re.findall(r'"(DEDUP_WIDGETS_[A-Z_]+)"', source))
+    assert "--near" in options
+    assert "DEDUP_WIDGETS_STORE" in variables
+    missing = {name for name in options | variables if f"`{name}`" not in page}
+    assert {name for name in missing if not name.islower() or name.startswith("-")} == set()
 
 
 def test_every_public_name_is_in_the_reference():
@@ -80,6 +101,8 @@ def test_the_site_is_built_without_a_broken_link_and_needs_no_other_host(tmp_pat
         r'(?:<script|<img|<iframe)[^>]+src="https?:|<link[^>]+stylesheet[^>]+https?:'
     )
     assert [page.name for page in pages if loads.search(page.read_text(encoding="utf-8"))] == []
+    assert ":func:" not in (tmp_path / "reference.html").read_text(encoding="utf-8")
+    assert (tmp_path / "search/search_index.js").exists(), "opened from a folder it is searched too"
 
 
 def test_workflows_run_what_was_looked_at():
@@ -108,7 +131,7 @@ def test_workflows_are_what_the_code_host_reads():
 @pytest.mark.parametrize(
     ("example", "said"),
     [
-        ("hugging_face", "80 images, 21 without copies"),
+        ("hugging_face", "80 images, 19 without copies"),
         ("jupyter_scatter", "2 images selected on the map"),
         ("marimo_app", "80 images, 0 selected"),
     ],

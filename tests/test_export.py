@@ -112,6 +112,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(odd, tmp_path, monkeypatch):
     ("name", "says"),
     [
         ("a.xlsx", r"must end in one of \.csv"),
+        ("for-yolo", "a folder for YOLO, which needs a column .annotations"),
         ("no/a.csv", "there is no folder"),
         ("a", "must end"),
     ],

@@ -53,6 +53,15 @@ def test_a_script_reviews_undoes_and_makes_a_dataset(photos, tmp_path):
     assert session.log["action"].to_list()[-2:] == ["undo", "undo"]
 
 
+def test_a_path_may_begin_at_the_working_folder(session, monkeypatch):
+    path = Path(session.frame["path"][0])
+    monkeypatch.chdir(path.parent.parent)
+    session.selection = [f"{path.parent.name}/{path.name}"]
+    assert session.selection["path"].to_list() == [str(path)]
+    with pytest.raises(dw.InputError, match=r"'a\.png' and 1 more path: not in this frame"):
+        session.selection = ["a.png", "b.png", path]
+
+
 @pytest.mark.lengthy
 def test_no_widget_is_imported_for_a_review(photos, tmp_path):
     program = f"""

@@ -203,7 +203,7 @@ def test_a_mask_with_nulls_picks_what_is_true(ex, frame):
 
 def test_a_selection_of_unknown_paths_changes_nothing_and_says_which(ex, frame):
     ex.selection = frame.head(1)
-    with pytest.raises(dw.InputError, match=r"1 paths are not in this frame, 'none\.jpg'"):
+    with pytest.raises(dw.InputError, match=r"'none\.jpg': not in this frame"):
         ex.selection = [frame["path"][1], "none.jpg"]
     assert ex.selection["path"].to_list() == [frame["path"][0]]
 

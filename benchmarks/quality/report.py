@@ -102,12 +102,17 @@ def chart(results: Results) -> str:
     for name, one in beside(results).items():
         negatives = one["negatives"][-1]
         bars[name] = {
-            "F1 of copies found (higher is better)": 100 * one[STANDARD_SET]["pairs"]["f1"],
+            "F1 of copies found (higher is better)": _shown(one[STANDARD_SET]["pairs"]["f1"]),
             "look-alikes called copies (lower is better)": (
                 100 * negatives["called"] / negatives["images"]
             ),
         }
     return grouped_bars(bars)
+
+
+def _shown(share: float) -> float:
+    """Return the percentage that the tables show, which round down."""
+    return float(tables.percent(share, 1))
 
 
 def short(results: Results) -> str:

@@ -122,8 +122,8 @@ def score(
     model: Annotated[
         str,
         typer.Option(
-            help="A sentence-transformers model, by name or folder, or efficientnet-lite0, "
-            "which needs no model hub."
+            help="A sentence-transformers model, by name or folder, or efficientnet-lite0 or "
+            "perceptual, which need no model hub."
         ),
     ] = "clip-ViT-B-32",
     near: Annotated[
@@ -303,7 +303,9 @@ def explore(
         try:
             columns = pl.read_parquet_schema(scores)
         except pl.exceptions.PolarsError as error:
-            raise InputError(f"{scores} is no Parquet file: {error}") from error
+            raise InputError(
+                f"{scores} is no Parquet file; make one with: dedup-widgets score -o scores.parquet"
+            ) from error
         if "path" not in columns:
             raise InputError(f"{scores} has no column 'path'; make one with: dedup-widgets score")
         notebook = scores.with_suffix(".ipynb")
@@ -338,6 +340,7 @@ def demo(
         for notebook in _notebooks():
             if not (notebooks / notebook.name).exists():
                 shutil.copyfile(notebook, notebooks / notebook.name)
+        typer.echo(f"photos and notebooks are in {folder}")
         _open_lab(folder, "notebooks/quickstart.ipynb", lab)
 
 
@@ -352,18 +355,19 @@ def _images(given: list[str]) -> str | list[str]:
 
 
 def _report(frame: pl.DataFrame, seconds: float, near: float = 0.05) -> None:
+    from dedup_widgets._text import counted
     from dedup_widgets.frame.summary import summarize
 
     summary = summarize(frame, near=near)
     rows = {
         "images": summary.images,
-        "exact groups": f"{summary.exact_groups:,} ({summary.exact:,} images can go)",
-        "near groups": f"{summary.near_groups:,} ({summary.near:,} images are near-duplicates)",
+        "exact groups": f"{summary.exact_groups:,} ({counted(summary.exact, 'image')} can go)",
+        "near groups": f"{summary.near_groups:,} ({counted(summary.near, 'near-duplicate')})",
         "unreadable": summary.unreadable,
         "seconds": f"{seconds:.1f}",
     }
     if summary.left_out:
-        rows["may be missed"] = summary.about_left_out
+        rows["looked at"] = summary.about_left_out
     if summary.old:
         rows["there before"] = summary.old
     if summary.from_folders:

@@ -12,7 +12,7 @@ from dedup_widgets.dataset.yolo import write_yolo
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.annotations import NAME, is_annotations
 from dedup_widgets.frame.collection import Collection
-from dedup_widgets.frame.export import replace_file, writer
+from dedup_widgets.frame.export import SUFFIXES, replace_file, writer
 from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
 
 Layout = Literal["coco", "yolo"]
@@ -80,6 +80,11 @@ def export(
         format = "coco"  # noqa: A001
     elif format is None and not target.suffix and is_annotated:
         format = "yolo"  # noqa: A001
+    if format is None and not target.suffix:
+        raise InputError(
+            f"cannot write {target.name}: its name must end in one of {', '.join(SUFFIXES)}; one "
+            f"without a suffix is a folder for YOLO, which needs a column {NAME!r}"
+        )
     if format is None:
         writer(target, paths, vectors=vectors)(frame)
         return target

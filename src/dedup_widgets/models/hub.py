@@ -124,7 +124,8 @@ def _as_unavailable(name: str) -> Iterator[None]:
 def _unavailable(name: str, cause: str) -> ModelError:
     return ModelError(
         f"{name}: the model cannot be loaded ({cause}). Pass the path of a local folder that "
-        f'holds it, or choose the embedded network with model="{EMBEDDED_MODEL}".'
+        f'holds it, or choose model="{EMBEDDED_MODEL}", the embedded network, or '
+        'model="perceptual", which needs no weights.'
     )
 
 

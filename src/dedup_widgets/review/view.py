@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 
 from dedup_widgets import filters as filtering
-from dedup_widgets._paths import as_unicode
+from dedup_widgets._paths import absolute, as_unicode
+from dedup_widgets._text import counted
 from dedup_widgets.errors import InputError
 from dedup_widgets.filters import Context, Filters
 from dedup_widgets.filters.facets import Facet, Kind
@@ -535,10 +536,14 @@ class View(Watched):
             if len(values) != n:
                 raise InputError(f"the mask has {len(values)} values for {n} rows")
             return np.array(values, bool)
-        rows = self._lookup.first(map(_as_text, values))
+        texts = [_as_text(value) for value in values]
+        rows = self._lookup.first(texts)
+        if (rows < 0).any():  # Written by hand, a path often begins at the working folder.
+            rows = np.where(rows < 0, self._lookup.first(map(absolute, texts)), rows)
         if unknown := [value for value, row in zip(values, rows, strict=True) if row < 0]:
+            more = f" and {counted(len(unknown) - 1, 'more path')}" if len(unknown) > 1 else ""
             raise InputError(
-                f"{len(unknown)} paths are not in this frame, {str(unknown[0])!r} first; "
+                f"{str(unknown[0])!r}{more}: not in this frame; "
                 f"give values of its column {self.path!r}"
             )
         return self.mask_of(rows)
