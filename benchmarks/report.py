@@ -466,7 +466,7 @@ def hashing(figures: Figures) -> str:
         "imagehash phash": "decodes; 64-bit hash of a small grey copy",
         "imagehash dhash": "decodes; 64-bit hash of a small grey copy",
         "imagededup PHash": "decodes; 64-bit hash of a small grey copy; worker processes",
-        "CleanVision": "hash of the file and perceptual hash, and duplicates by them",
+        "CleanVision": "hash of the decoded pixels and perceptual hash, and duplicates by them",
     }
     ours = figures.one("hashing", OURS)
     rows = [
@@ -495,7 +495,7 @@ def photos(figures: Figures) -> str:
         "czkawka": "perceptual hash",
         "imagehash phash": "perceptual hash, threads",
         "imagededup PHash": "perceptual hash, worker processes",
-        "CleanVision": "hash of the file and perceptual hash, worker processes",
+        "CleanVision": "hash of the decoded pixels and perceptual hash, worker processes",
     }
     kept = figures.photos
     if not kept:

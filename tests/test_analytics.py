@@ -551,7 +551,7 @@ def test_near_is_the_explorers_both_ways(ex):
     assert ex.near == analytics.near == 0.001234567891
     ex.near = 0.1
     assert analytics.near == 0.1
-    assert field(analytics, "Near-duplicate threshold").value == 0.1
+    assert field(analytics, "Near-duplicate boundary").value == 0.1
 
 
 def test_a_new_boundary_draws_what_goes_then(ex):
@@ -607,7 +607,7 @@ def test_a_boundary_picked_on_the_curve_is_near(frame):
     assert drawn(analytics, Pointer)[1].values == CURVE["near"].to_list()
     hold(analytics, 0.01)
     assert analytics.near == 0.05
-    shown = field(analytics, "Near-duplicate threshold")
+    shown = field(analytics, "Near-duplicate boundary")
     assert shown.value == 0.01, "it shows what it would be before it is let go"
     pick(analytics, 0.01)
     assert analytics.near == 0.01
@@ -620,7 +620,7 @@ def test_a_boundary_picked_on_the_curve_is_near(frame):
 def test_what_a_boundary_between_the_points_does_is_computed_too(frame):
     analytics = Analytics(frame, curve=curve)
     assert len(analytics.curve) == 4
-    field(analytics, "Near-duplicate threshold").value = 0.0333
+    field(analytics, "Near-duplicate boundary").value = 0.0333
     assert analytics.near == 0.0333
     eventually(lambda: len(analytics.curve) == 5)
     assert analytics.curve["near"].to_list() == [0.0, 0.01, 0.0333, 0.05, 0.2]
@@ -662,9 +662,9 @@ def test_what_goes_wrong_on_a_click_is_shown(frame):
     eventually(lambda: "No curve" in said(analytics))
     assert "no room for &lt;b&gt;this" in said(analytics)
     assert error_of(analytics) == ""
-    field(analytics, "Near-duplicate threshold").value = 7.0
+    field(analytics, "Near-duplicate boundary").value = 7.0
     assert "near is 7.0; it must lie in [0, 1]" in error_of(analytics)
-    assert field(analytics, "Near-duplicate threshold").value == analytics.near == 0.05
+    assert field(analytics, "Near-duplicate boundary").value == analytics.near == 0.05
     brush(analytics, "width", 641, 643)
     assert error_of(analytics) == "", "the next step clears it"
 

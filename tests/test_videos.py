@@ -88,7 +88,7 @@ def test_frames_in_a_row_are_a_sequence_that_is_thinned(tmp_path, make_photo):
 def test_what_is_no_video_is_named(tmp_path):
     with pytest.raises(InputError, match="no such video"):
         dw.frames(tmp_path / "no.mp4")
-    with pytest.raises(InputError, match="there is no video"):
+    with pytest.raises(InputError, match=f"{tmp_path}: there is no video"):
         dw.frames(tmp_path)
     (tmp_path / "bad.mp4").write_bytes(b"\0" * 100)
     with pytest.raises(InputError, match=r"bad\.mp4: cannot be read as a video"):

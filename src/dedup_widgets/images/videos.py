@@ -106,7 +106,8 @@ def _files(videos: Any) -> list[str]:
         else:
             raise InputError(f"{os.fspath(name)[:200]}: no such video or folder; check the path")
     if not found:
-        raise InputError("there is no video; name files or folders that hold some")
+        where = ", ".join(os.fspath(name) for name in given)[:200] or "[]"
+        raise InputError(f"{where}: there is no video; name files or folders that hold some")
     return [as_unicode(file) for file in dict.fromkeys(found)]
 
 

@@ -15,7 +15,7 @@ export function NearControl({ review, info, summary }: NearControlProps) {
   const near = review.near.value;
   const { left_out: leftOut, compared } = summary;
   return (
-    <section aria-label="Near-duplicate threshold">
+    <section aria-label="Near-duplicate boundary">
       {info.near_max === null ? (
         <p class="reason">
           Near-duplicates are up to {format.bound(near)} from the image that stays. Without a column
@@ -66,7 +66,7 @@ function Threshold({ review, info, near, hint, max }: ThresholdProps) {
             max={last}
             step={1}
             value={stopOf(stops, near)}
-            aria-label="Near-duplicate threshold"
+            aria-label="Near-duplicate boundary"
             aria-valuetext={text}
             onInput={(event) => review.setNear(stops[event.currentTarget.valueAsNumber])}
           />
@@ -83,7 +83,7 @@ function Threshold({ review, info, near, hint, max }: ThresholdProps) {
         <input
           type="number"
           class="bound"
-          aria-label="Near-duplicate threshold, as a number"
+          aria-label="Near-duplicate boundary, as a number"
           min={0}
           max={max}
           step="any"

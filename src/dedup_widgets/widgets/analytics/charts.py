@@ -216,7 +216,7 @@ def bin_text(bounds: Bounds, counts: Sequence[int]) -> str:
 
 
 class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
-    """What stays, and how many groups there are, against the near-duplicate threshold.
+    """What stays, and how many groups there are, against the near-duplicate boundary.
 
     The boundary has a square-root axis, on which 0.001 is distinct from 0.002 and 0.1 from 0.2.
 
@@ -264,8 +264,8 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
             key("var(--dw-accent)", "images that stay") + key("var(--dw-exact)", "groups")
         )
         self._near = ipywidgets.FloatText(
-            description="Near-duplicate threshold",
-            tooltip="Near-duplicate threshold, on the uniqueness scale",
+            description="Near-duplicate boundary",
+            tooltip="Near-duplicate boundary, on the uniqueness scale",
         )
         self._near.add_class("dw-titled")
         self._near.observe(self._typed, "value")
