@@ -4,7 +4,7 @@ import hashlib
 import threading
 import uuid
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dedup_widgets.errors import InputError, StoreError
+from dedup_widgets.frame.table import Texts
 from dedup_widgets.review.history import History, State
 from dedup_widgets.review.log import LogReader
 from dedup_widgets.review.steps import Bits
@@ -132,21 +133,29 @@ class Journal:
     @cached_property
     def _order(self) -> NDArray[np.integer]:
         """The rows by their paths: so that a review is found however the frame is sorted."""
-        return pl.Series(self._paths, dtype=pl.String).arg_sort().to_numpy()
+        paths = self._column
+        # As folders are listed, where sorting a million would take a second.
+        return np.arange(len(paths)) if paths.is_sorted() else paths.arg_sort().to_numpy()
+
+    @property
+    def _column(self) -> pl.Series:
+        if isinstance(self._paths, Texts):
+            return self._paths.column
+        return pl.Series(self._paths, dtype=pl.String)
 
     @cached_property
     def _images(self) -> str:
         """A text that tells which images they are."""
-        return self._digest("in any order", (self._paths[row] for row in self._order.tolist()))
+        return self._digest("in any order", self._column.gather(self._order))
 
     @cached_property
     def _images_in_order(self) -> str:
         """What it was before it told nothing of their order; bits then stood for the rows."""
-        return self._digest("", self._paths)
+        return self._digest("", self._column)
 
-    def _digest(self, kind: str, paths: Iterable[str]) -> str:
+    def _digest(self, kind: str, paths: pl.Series) -> str:
         digest = hashlib.blake2b((self._about + kind).encode(), digest_size=16)
-        digest.update("\0".join(paths).encode("utf-8", "surrogatepass"))
+        digest.update(paths.str.join("\0").item().encode())
         return digest.hexdigest()
 
     def _warn(self, error: StoreError) -> None:
