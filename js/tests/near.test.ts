@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { nearStops, stopOf } from "../src/data/near";
 
-describe("the stops of the near threshold", () => {
+describe("the stops of the near boundary", () => {
   it("go from 0 to the most there is, finer near 0, and are short to read", () => {
     const stops = nearStops(0.2);
     expect(stops[0]).toBe(0);

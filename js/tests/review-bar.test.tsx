@@ -176,7 +176,7 @@ describe("decisions on a tile", () => {
   });
 });
 
-describe("the near threshold", () => {
+describe("the near boundary", () => {
   it("moves by slider and by number, and says what changed", async () => {
     const { root, click, changes, popover } = await show({
       review: { changes: "31 groups (+7), 40 images go (+12)", keepers: 3, not_duplicates: 1 },
@@ -184,11 +184,11 @@ describe("the near threshold", () => {
     await click("Plan");
     expect(popover()?.textContent).toContain("31 groups (+7), 40 images go (+12)");
     expect(popover()?.textContent).toContain("Hand-made choices stay: 3 keepers, 1 not-duplicate.");
-    const slider = root.querySelector<HTMLInputElement>('.threshold [type="range"]')!;
+    const slider = root.querySelector<HTMLInputElement>('.boundary [type="range"]')!;
     slider.value = slider.max;
     slider.dispatchEvent(new Event("input", { bubbles: true }));
     await painted();
-    const number = root.querySelector<HTMLInputElement>(".threshold .bound")!;
+    const number = root.querySelector<HTMLInputElement>(".boundary .bound")!;
     number.value = "0.033";
     number.dispatchEvent(new Event("change", { bubbles: true }));
     await painted();
@@ -227,13 +227,13 @@ describe("the near threshold", () => {
     const { root, click, popover } = await show({ review: { near_max: null } });
     await click("Plan");
     expect(popover()?.textContent).toContain("Without a column “embedding”");
-    expect(root.querySelector(".threshold")).toBeNull();
+    expect(root.querySelector(".boundary")).toBeNull();
   });
 
   it("Escape closes it and gives the focus back; its keys do not reach the grid", async () => {
     const { root, button, click, popover, changes } = await show();
     await click("Plan");
-    press(root.querySelector(".threshold .bound")!, "k");
+    press(root.querySelector(".boundary .bound")!, "k");
     press(popover()!, "Escape");
     await painted();
     expect(popover()).toBeNull();
@@ -342,7 +342,7 @@ describe("undo and redo", () => {
     press(root.querySelector(".grid")!, "z", { ctrlKey: true });
     press(button("Accept plan"), "Z", { ctrlKey: true, shiftKey: true });
     press(root.querySelector(".grid")!, "y", { ctrlKey: true });
-    press(root.querySelector(".threshold .bound")!, "z", { ctrlKey: true });
+    press(root.querySelector(".boundary .bound")!, "z", { ctrlKey: true });
     await painted();
     expect(model.ofKind("undo")).toHaveLength(1);
     expect(model.ofKind("redo")).toHaveLength(2);

@@ -36,7 +36,7 @@ async function make(answers: TestModel["answers"] = {}) {
   return { model, state, review: state.review, decided };
 }
 
-describe("moving the near threshold", () => {
+describe("moving the near boundary", () => {
   it("sends one value at a time, and always the last one", async () => {
     const { model, review } = await make();
     review.setNear(0.01);
@@ -97,7 +97,7 @@ describe("moving the near threshold", () => {
 });
 
 describe("undo", () => {
-  it("comes after all that is on screen: selection, filters and a threshold still moving", async () => {
+  it("comes after all that is on screen: selection, filters and a boundary still moving", async () => {
     const { model, state, review } = await make();
     review.setNear(0.01);
     await vi.advanceTimersByTimeAsync(0);
@@ -149,7 +149,7 @@ describe("a decision", () => {
   });
 });
 
-describe("a connection that breaks while the threshold is moved", () => {
+describe("a connection that breaks while the boundary is moved", () => {
   it("comes back to the value that was set last", async () => {
     const { model, review } = await make();
     review.setNear(0.01);
@@ -182,7 +182,7 @@ describe("another plan", () => {
     await settle();
   };
 
-  it("moves the near threshold of the frame, and what the tiles say is asked for anew", async () => {
+  it("moves the near boundary of the frame, and what the tiles say is asked for anew", async () => {
     const { model, state } = await make({
       tiles: () => ({ tiles: [], blob: new Uint8Array(0) }),
     });

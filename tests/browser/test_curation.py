@@ -110,18 +110,18 @@ def test_decisions_by_keyboard_and_their_undo(demo, shots):
         notebook.kernel("ex.unchoose_keepers(ex.frame)\n0")
 
 
-def test_the_threshold_regroups_live(demo, shots):
+def test_the_boundary_regroups_live(demo, shots):
     with demo("near", EXPLORER, height=1100) as notebook:
         page, widget = notebook.page, app(notebook.page)
         show(widget)
         menu(widget, "Plan")
-        slider = widget.get_by_role("slider", name="threshold")
+        slider = widget.get_by_role("slider", name="boundary")
         slider.focus()
         for _ in range(3):
             page.keyboard.press("PageDown")
         eventually(notebook, "ex.near < 0.05", True)
         eventually(notebook, "ex.plan.equals(dw.plan(df, near=ex.near))", True)
-        page.screenshot(path=shots / "threshold.png")
+        page.screenshot(path=shots / "boundary.png")
         notebook.kernel("setattr(ex, 'near', None)\n0")
         expect(widget.get_by_role("button", name="Plan", exact=True)).to_be_visible()
 

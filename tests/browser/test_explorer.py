@@ -311,8 +311,8 @@ def test_what_a_copy_is_stands_below_it_and_beside_similar_items(demo, shots):
 
         notebook.kernel("setattr(ex, 'near', 0.12)\n0")
         widget.get_by_role("button", name=re.compile("^Plan")).click()
-        threshold = widget.get_by_role("dialog", name="Plan")
-        expect(threshold).to_contain_text("nobody has confirmed them")
+        plan = widget.get_by_role("dialog", name="Plan")
+        expect(plan).to_contain_text("nobody has confirmed them")
         notebook.page.screenshot(path=shots / "beyond-confirmed.png")
 
 

@@ -1,4 +1,4 @@
-/** Steps of the threshold up to each bound: finer near 0, and all short to read. */
+/** Steps of the boundary up to each bound: finer near 0, and all short to read. */
 const STEPS: readonly [step: number, upTo: number][] = [
   [0.0001, 0.001],
   [0.0005, 0.01],
@@ -6,7 +6,7 @@ const STEPS: readonly [step: number, upTo: number][] = [
   [0.005, 1],
 ];
 
-/** Where the slider of the near threshold can stand, from 0 to `max`. */
+/** Where the slider of the near boundary can stand, from 0 to `max`. */
 export function nearStops(max: number): number[] {
   const stops = [0];
   let from = 0;

@@ -85,7 +85,7 @@ export interface Offer {
   rows: number[];
 }
 
-/** What the plan follows: decisions by hand, the near threshold, the keeper rules; and undo. */
+/** What the plan follows: decisions by hand, the near boundary, the keeper rules; and undo. */
 export class Review {
   readonly info: Signal<ReviewInfo | null> = signal(null);
   /** What can be done instead of what was asked for; until the next decision. */
@@ -96,7 +96,7 @@ export class Review {
   readonly wentOnSeen = signal(false);
   /** Whether there is a plan that decisions can change. */
   readonly on = computed(() => this.info.value !== null && this.info.value.off === null);
-  /** The near threshold as it is being moved. */
+  /** The near boundary as it is being moved. */
   readonly near: ReadonlySignal<number> = computed(() => {
     const wanted = this.#near.wanted.value;
     const info = this.info.value;
@@ -149,7 +149,7 @@ export class Review {
     return this.decide({ what: "keepers", add: rows, remove: [] });
   }
 
-  /** Move the near threshold; null for where the frame was scored. */
+  /** Move the near boundary; null for where the frame was scored. */
   setNear(near: number | null): void {
     this.#near.set(near);
   }

@@ -1,7 +1,7 @@
 import * as format from "../../data/format";
 import type { ReviewInfo } from "../../wire/protocol";
 
-/** What no rule and no threshold overrides. */
+/** What no rule and no boundary overrides. */
 export function HandMade({ info }: { info: ReviewInfo }) {
   const parts: string[] = [];
   const add = (n: number, one: string) => {

@@ -10,7 +10,7 @@ interface NearControlProps {
   summary: Pick<Summary, "compared" | "left_out">;
 }
 
-/** Moves the near threshold; the groups follow at once. */
+/** Moves the near boundary; the groups follow at once. */
 export function NearControl({ review, info, summary }: NearControlProps) {
   const near = review.near.value;
   const { left_out: leftOut, compared } = summary;
@@ -22,7 +22,7 @@ export function NearControl({ review, info, summary }: NearControlProps) {
           “embedding”, images cannot be grouped anew.
         </p>
       ) : (
-        <Threshold
+        <Boundary
           review={review}
           info={info}
           near={near}
@@ -40,7 +40,7 @@ export function NearControl({ review, info, summary }: NearControlProps) {
   );
 }
 
-interface ThresholdProps {
+interface BoundaryProps {
   review: Review;
   info: ReviewInfo;
   near: number;
@@ -49,7 +49,7 @@ interface ThresholdProps {
   max: number;
 }
 
-function Threshold({ review, info, near, hint, max }: ThresholdProps) {
+function Boundary({ review, info, near, hint, max }: BoundaryProps) {
   const stops = nearStops(max);
   const last = stops.length - 1;
   const scored = info.scored_near;
@@ -58,7 +58,7 @@ function Threshold({ review, info, near, hint, max }: ThresholdProps) {
   return (
     <>
       <p>Near-duplicates are up to this far from the image that stays:</p>
-      <div class="threshold">
+      <div class="boundary">
         <div class="slide">
           <input
             type="range"
