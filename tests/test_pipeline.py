@@ -1,12 +1,14 @@
 import shutil
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import dedup_widgets as dw
+from dedup_widgets._threads import in_order
 from dedup_widgets.errors import ImageError, ModelError
 from dedup_widgets.images.budget import ByteBudget
 from dedup_widgets.images.decode import decode as images_decode
@@ -396,3 +398,20 @@ def test_the_default_network_gives_the_same_bits_in_any_batch(paths, cache, tmp_
     other = Cache(tmp_path / "other.sqlite")
     backwards = run(paths[:11][::-1], embedder, other, batch_size=3, workers=3)
     assert by_path(backwards) == expected
+
+
+@pytest.mark.parametrize("ahead", [1, 4])
+def test_no_more_is_taken_ahead_than_may_wait_in_memory(ahead):
+    taken = []
+
+    def items():
+        for number in range(50):
+            taken.append(number)
+            yield number
+
+    with ThreadPoolExecutor(3) as pool:
+        results = in_order(pool, lambda number: number, items(), ahead)
+        for number, result in enumerate(results):
+            assert result == number
+            assert len(taken) - number <= ahead + 1
+    assert len(taken) == 50

@@ -1,4 +1,4 @@
-"""The number of processor cores, threads that run a network on one core each, and interrupts.
+"""The number of processor cores, threads that keep them busy, and interrupts.
 
 torch spreads each operation over the cores by threads of its own, which wait for each other in a
 busy loop after every operation: while other threads decode pictures, that wastes cores. Threads
@@ -8,10 +8,22 @@ that each compute whole pictures never wait, and their results do not depend on 
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from types import FrameType
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+Result = TypeVar("Result")
+
+
+_SECONDS_BETWEEN_LOOKS = 0.5
+"""Time after which a wait for a result asks whether the work is to go on."""
+
 
 _lease: int | None = None
 
@@ -46,6 +58,36 @@ def _stay_on_one_core() -> None:
     # Asked first in a thread, torch sets its own number there, and would undo the limit later.
     torch.get_num_threads()
     threadpool_limits(1, user_api="openmp")
+
+
+def in_order(
+    pool: ThreadPoolExecutor,
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    ahead: int,
+    ask: Callable[[], None] = lambda: None,
+) -> Iterator[Result]:
+    """Map over items in threads, in order, with at most ``ahead`` results waiting in memory.
+
+    While it waits, `ask` may raise.
+
+    >>> with ThreadPoolExecutor(2) as pool:
+    ...     list(in_order(pool, len, ["a", "bc"], ahead=1))
+    [1, 2]
+    """
+    waiting: deque[Future[Result]] = deque()
+    for item in items:
+        waiting.append(pool.submit(function, item))
+        if len(waiting) > ahead:
+            yield _result(waiting.popleft(), ask)
+    while waiting:
+        yield _result(waiting.popleft(), ask)
+
+
+def _result(future: "Future[Result]", ask: Callable[[], None]) -> Result:
+    while not wait([future], _SECONDS_BETWEEN_LOOKS).done:
+        ask()
+    return future.result()
 
 
 @contextmanager

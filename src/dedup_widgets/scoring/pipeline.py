@@ -9,11 +9,11 @@ import hashlib
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 
 from dedup_widgets._progress import Progress
 from dedup_widgets._secrets import without_secrets
-from dedup_widgets._threads import single_core_threads
+from dedup_widgets._threads import in_order, single_core_threads
 from dedup_widgets.errors import ImageError, ModelError
 from dedup_widgets.images.decode import decode
 from dedup_widgets.images.entry import Entry
@@ -35,16 +35,6 @@ from dedup_widgets.models.base import Embedder
 from dedup_widgets.models.perceptual import PERCEPTUAL_KEY
 from dedup_widgets.scoring.keeping import Keeper, Memory
 from dedup_widgets.store.cache import FileRecord
-
-Item = TypeVar("Item")
-
-
-Result = TypeVar("Result")
-
-
-_SECONDS_BETWEEN_LOOKS = 0.5
-"""Time after which a wait for a picture asks whether the work is to go on."""
-
 
 _PATIENCE = 2.0
 """Seconds that work which was stopped waits for what is being decoded."""
@@ -132,7 +122,7 @@ def describe(
             size = embedder.fixed_batch or batch_size
             ahead = max(batch_size, 2 * workers)
             once = _Once(todo)
-            reads = _in_order(
+            reads = in_order(
                 pool,
                 lambda item: _read(*item, embedder, once),
                 zip(todo, readings, strict=True),
@@ -454,32 +444,6 @@ def _decoded(entry: Entry, data: bytes, embedder: Embedder) -> _ReadFile:
         vector.astype(np.float16),
         prepared,
     )
-
-
-def _in_order(
-    pool: ThreadPoolExecutor,
-    function: Callable[[Item], Result],
-    items: Iterable[Item],
-    ahead: int,
-    ask: Callable[[], None],
-) -> Iterator[Result]:
-    """Map over items in threads, in order, with at most ``ahead`` results waiting in memory.
-
-    While it waits, `ask` may raise.
-    """
-    waiting: deque[Future[Result]] = deque()
-    for item in items:
-        waiting.append(pool.submit(function, item))
-        if len(waiting) > ahead:
-            yield _result(waiting.popleft(), ask)
-    while waiting:
-        yield _result(waiting.popleft(), ask)
-
-
-def _result(future: "Future[Result]", ask: Callable[[], None]) -> Result:
-    while not wait([future], _SECONDS_BETWEEN_LOOKS).done:
-        ask()
-    return future.result()
 
 
 def _batches(

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from dedup_widgets._paths import absolute
-from dedup_widgets._threads import processors
+from dedup_widgets._threads import in_order, processors
 from dedup_widgets.errors import ImageError, StoreError
 from dedup_widgets.images.decode import decode
 from dedup_widgets.images.entry import Entry
@@ -85,7 +85,7 @@ def _read(paths: Sequence[str], files: Files) -> "dict[str, _Made | ImageError]"
     }
     entries = [it for it in looked_up.values() if isinstance(it, Entry)]
     with files.reading(entries) as readings, ThreadPoolExecutor(processors()) as pool:
-        made = pool.map(_make, readings)
+        made = in_order(pool, _make, readings, ahead=2 * processors())
         found |= zip((it.path for it in entries), made, strict=True)
     return found
 
