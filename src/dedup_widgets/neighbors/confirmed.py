@@ -11,6 +11,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from dedup_widgets.neighbors.pair_list import pair_keys
+
 LEAST_AGREEMENT = 0.3
 """The lowest agreement of a confirmed pair; it lies at the near-duplicate boundary."""
 
@@ -79,7 +81,7 @@ class ConfirmedPairs:
         row = np.concatenate([first, second]).astype(np.int32)
         other = np.concatenate([second, first]).astype(np.int32)
         both = np.tile(np.asarray(agreement, np.float64), 2)
-        self._compared = _keys(row, other)
+        self._compared = pair_keys(row, other)
         is_confirmed = ~np.isnan(both)
         self._direct = _Lists(n, row[is_confirmed], other[is_confirmed], both[is_confirmed])
 
@@ -100,12 +102,11 @@ class ConfirmedPairs:
         middles = np.flatnonzero(counts[direct.other] <= MOST_COPIES)
         times = counts[direct.other[middles]]
         first = np.repeat(middles, times)
-        begin = np.repeat(direct.start[direct.other[middles]] - (np.cumsum(times) - times), times)
-        second = begin + np.arange(times.sum())
+        second = spans(direct.start[direct.other[middles]], times)
         row, other = direct.row[first], direct.other[second]
         agreement = direct.agreement[first] + direct.agreement[second] - 1
         follows = (agreement >= LEAST_IMPLIED) & (row != other)
-        follows[follows] = ~np.isin(_keys(row[follows], other[follows]), self._compared)
+        follows[follows] = ~np.isin(pair_keys(row[follows], other[follows]), self._compared)
         return _Lists(
             n,
             np.append(direct.row, row[follows]),
@@ -133,7 +134,7 @@ class ConfirmedPairs:
 
     def distances(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the distance of each pair, NaN where nothing says that they are copies."""
-        known, wanted = _keys(self._all.row, self._all.other), _keys(rows, others)
+        known, wanted = pair_keys(self._all.row, self._all.other), pair_keys(rows, others)
         place = np.searchsorted(known, wanted)
         is_known = np.append(known, -1)[place] == wanted
         found = np.full(len(rows), np.nan)
@@ -181,7 +182,7 @@ class _Lists:
         agreement: NDArray[np.float64],
     ) -> None:
         order = np.lexsort((-agreement, other, row))
-        order = order[np.diff(_keys(row[order], other[order]), prepend=-1) > 0]
+        order = order[np.diff(pair_keys(row[order], other[order]), prepend=-1) > 0]
         self.row, self.other, self.agreement = row[order], other[order], agreement[order]
         self.start = starts(self.row, n)
 
@@ -198,7 +199,11 @@ def starts(rows: NDArray[np.integer], n: int) -> NDArray[np.integer]:
     return start
 
 
-def _keys(rows: NDArray[np.integer], others: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Return one number for each pair, in the order of pairs."""
-    keys: NDArray[np.int64] = rows.astype(np.int64) << 32 | others
-    return keys
+def spans(begin: NDArray[np.integer], counts: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return the places of lists, one list after the other: where each begins, and on from there.
+
+    >>> spans(np.array([5, 0, 8]), np.array([2, 0, 3])).tolist()
+    [5, 6, 8, 9, 10]
+    """
+    places: NDArray[np.int64] = np.repeat(begin - (np.cumsum(counts) - counts), counts)
+    return places + np.arange(len(places))

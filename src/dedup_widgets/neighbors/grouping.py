@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 from dedup_widgets._progress import Progress
 from dedup_widgets.neighbors.all_pairs import AllPairs
 from dedup_widgets.neighbors.equal_vectors import EqualSets
-from dedup_widgets.neighbors.pair_list import MAX_PAIRS, PairCollector, PairList
+from dedup_widgets.neighbors.pair_list import (
+    MAX_PAIRS,
+    PairCollector,
+    PairList,
+    pair_keys,
+    pairs_of_keys,
+)
 from dedup_widgets.neighbors.vectors import BLOCK_ROWS, Vectors, cosines, float32_error, parts
 
 GROUPED_ROWS_AT_A_TIME = (32_768, 2_048)
@@ -221,7 +227,6 @@ def greedy_groups_of_pairs(n: int, pairs: NDArray[np.int32]) -> NDArray[np.int64
 
 def ordered(pairs: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return pairs, (p, 2), with the lower number of each first, in ascending order."""
-    # One key of both, quicker to sort.
-    key = pairs.min(axis=1).astype(np.int64) << 32 | pairs.max(axis=1)
-    key.sort()
-    return np.stack([key >> 32, key & 0xFFFFFFFF], axis=1).astype(np.int32)
+    keys = pair_keys(pairs.min(axis=1), pairs.max(axis=1))
+    keys.sort()
+    return pairs_of_keys(keys)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from dedup_widgets.images.perceptual import best_of_turns
 from dedup_widgets.neighbors.confirmed import starts
 from dedup_widgets.neighbors.grouping import pairs_among
+from dedup_widgets.neighbors.pair_list import pair_keys, pairs_of_keys
 from dedup_widgets.neighbors.vectors import Vectors, pair_cosines, parts
 from dedup_widgets.scoring.comparison import Comparison
 
@@ -130,6 +131,4 @@ def _pairs_within(vectors: Vectors, found: Comparison, radius: float) -> NDArray
 
 def once(pairs: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return each pair once, the lower number first."""
-    low, high = pairs.min(axis=1).astype(np.int64), pairs.max(axis=1)
-    key = np.unique(low << 32 | high)
-    return np.stack([key >> 32, key & 0xFFFFFFFF], axis=1).astype(np.int32)
+    return pairs_of_keys(np.unique(pair_keys(pairs.min(axis=1), pairs.max(axis=1))))

@@ -17,6 +17,8 @@ from dedup_widgets.alignment.evidence import (
     Evidence,
 )
 from dedup_widgets.images.detail import is_enlarged
+from dedup_widgets.neighbors.confirmed import spans
+from dedup_widgets.neighbors.pair_list import pair_keys
 
 FINER = 1.4
 """Pixels of a picture per pixel of a copy, along a line, from which on it lacks nothing that the
@@ -88,7 +90,7 @@ class PairEvidence:
     @classmethod
     def unordered(cls, pairs: NDArray[np.int32], found: NDArray[Any]) -> "PairEvidence":
         """Return that of pairs in any order, the lower number of each first."""
-        order = np.argsort(_keys(pairs))
+        order = np.argsort(pair_keys(*pairs.T))
         return cls(pairs[order], found[order])
 
     def __len__(self) -> int:
@@ -107,7 +109,7 @@ class PairEvidence:
 
     def places(self, pairs: NDArray[np.int32]) -> NDArray[np.int64]:
         """Return where pairs are, the lower number of each first; -1 for those that are not."""
-        wanted = _keys(pairs)
+        wanted = pair_keys(*pairs.T)
         place = np.searchsorted(self._key, wanted)
         return np.where(np.append(self._key, -1)[place] == wanted, place, -1)
 
@@ -158,13 +160,12 @@ class PairEvidence:
         start, end = (np.searchsorted(first, wanted, side) for side in ("left", "right"))
         counts = end - start
         place = np.repeat(np.arange(len(pictures)), counts)
-        offset = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        side, pair = np.divmod(at[np.repeat(start, counts) + offset].astype(np.int64), len(self))
+        side, pair = np.divmod(at[spans(start, counts)].astype(np.int64), len(self))
         return place, pair, side
 
     @cached_property
     def _key(self) -> NDArray[np.int64]:
-        return _keys(self.pairs)
+        return pair_keys(*self.pairs.T)
 
     @cached_property
     def _both_ways(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -217,8 +218,3 @@ def _lacks(found: Evidence) -> float:
     is_turned = found.is_mirrored or abs(found.angle) > ROTATED_BY
     is_bent = found.stretch > STRETCHED_BY or found.is_rotated
     return missing + BENT * is_bent + TURNED * (is_turned or found.is_recoloured)
-
-
-def _keys(pairs: NDArray[np.int32]) -> NDArray[np.int64]:
-    keys: NDArray[np.int64] = pairs[:, 0].astype(np.int64) << 32 | pairs[:, 1]
-    return keys

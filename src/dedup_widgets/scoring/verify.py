@@ -17,7 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup_widgets.scoring.candidates import Candidates
+from dedup_widgets.neighbors.confirmed import spans
+from dedup_widgets.neighbors.pair_list import pair_keys
+from dedup_widgets.scoring.candidates import Candidates, once
 from dedup_widgets.scoring.pair_evidence import NOTHING, PairEvidence
 
 CANDIDATES = 4
@@ -70,9 +72,7 @@ class _Looking:
 
     def compare(self, rows: NDArray[np.integer], others: NDArray[np.integer]) -> None:
         """Look at the pairs of pictures of which nothing is known; they may occur repeatedly."""
-        wanted = pairs_of(rows, others)
-        keys = np.unique(wanted[:, 0].astype(np.int64) << 32 | wanted[:, 1])
-        new = np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1).astype(np.int32)
+        new = once(pairs_of(rows, others))
         new = new[(self.evidence.places(new) < 0) & ~self._old[new].all(axis=1)]
         if len(new):
             self.evidence = self.evidence.joined(self._look(new))
@@ -135,15 +135,14 @@ def _compare_sets(candidates: Candidates, looking: _Looking, rank: NDArray[np.in
     own = best[rows]
     # All candidates of a set, the nearest first, each best of another set once.
     counts = np.diff(candidates.start)[rows]
-    near = np.repeat(candidates.start[rows] - (np.cumsum(counts) - counts), counts)
-    near += np.arange(counts.sum())
+    near = spans(candidates.start[rows], counts)
     own, others = np.repeat(own, counts), best[candidates.other[near]]
     order = np.lexsort((np.repeat(rows, counts), candidates.distance[near], own))
     order = order[(own != others)[order]]
     own, others = own[order], others[order]
-    _, once = np.unique(own.astype(np.int64) << 32 | others, return_index=True)
-    once.sort()
-    own, others = own[once], others[once]
+    first_seen = np.unique(pair_keys(own, others), return_index=True)[1]
+    first_seen.sort()
+    own, others = own[first_seen], others[first_seen]
     _, starts, counts = np.unique(own, return_index=True, return_counts=True)
     place = np.arange(len(own)) - np.repeat(starts, counts)
     looking.compare(own[place < OTHER_SETS], others[place < OTHER_SETS])
