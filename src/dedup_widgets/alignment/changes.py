@@ -92,15 +92,15 @@ def cover(
     if not differs.any():
         return None
     pictures = laid.a, laid.b
+    slopes = [_slope(p, differs) for p in pictures]
+    if max(slopes) >= max(STROKES, MORE_STROKES * min(slopes)):
+        return Cover(share, 0.0) if slopes[0] > slopes[1] else Cover(0.0, share)
     about = _about(differs, laid.shown)
     tones = [_Tones.of(p[differs], p[about]) for p in pictures]
-    slopes = [_slope(p, differs) for p in pictures]
-    has_strokes = max(slopes) >= max(STROKES, MORE_STROKES * min(slopes))
-    first, second = slopes if has_strokes else (tone.standing_out for tone in tones)
-    is_over_a = first > second
+    is_over_a = tones[0].standing_out > tones[1].standing_out
     covered, bare = tones if is_over_a else tones[::-1]
     is_sign = covered.three >= SIGN and covered.beyond < min(BEYOND, bare.beyond)
-    if not (has_strokes or is_sign or any(tone.are_flat for tone in tones)):
+    if not (is_sign or any(tone.are_flat for tone in tones)):
         return None
     return Cover(share, 0.0) if is_over_a else Cover(0.0, share)
 

@@ -4,7 +4,6 @@ import hashlib
 import threading
 import uuid
 import warnings
-from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
@@ -50,7 +49,7 @@ class Journal:
         What else tells a review of these images from others, such as what they were scored with.
     """
 
-    def __init__(self, library: Library, paths: Sequence[str], about: str) -> None:
+    def __init__(self, library: Library, paths: Texts, about: str) -> None:
         self._library, self._paths, self._about = library, paths, about
         self._name = uuid.uuid4().hex
         self._goes_on: str | None = None
@@ -133,25 +132,19 @@ class Journal:
     @cached_property
     def _order(self) -> NDArray[np.integer]:
         """The rows by their paths: so that a review is found however the frame is sorted."""
-        paths = self._column
+        paths = self._paths.column
         # As folders are listed, where sorting a million would take a second.
         return np.arange(len(paths)) if paths.is_sorted() else paths.arg_sort().to_numpy()
-
-    @property
-    def _column(self) -> pl.Series:
-        if isinstance(self._paths, Texts):
-            return self._paths.column
-        return pl.Series(self._paths, dtype=pl.String)
 
     @cached_property
     def _images(self) -> str:
         """A text that tells which images they are."""
-        return self._digest("in any order", self._column.gather(self._order))
+        return self._digest("in any order", self._paths.column.gather(self._order))
 
     @cached_property
     def _images_in_order(self) -> str:
         """What it was before it told nothing of their order; bits then stood for the rows."""
-        return self._digest("", self._column)
+        return self._digest("", self._paths.column)
 
     def _digest(self, kind: str, paths: pl.Series) -> str:
         digest = hashlib.blake2b((self._about + kind).encode(), digest_size=16)

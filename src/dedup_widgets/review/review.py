@@ -19,10 +19,7 @@ from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.frame.provenance import provenances
 from dedup_widgets.frame.scale import NEAR
 from dedup_widgets.frame.schema import recognised
-from dedup_widgets.frame.table import (
-    file_name,
-    require_columns,
-)
+from dedup_widgets.frame.table import file_name, require_columns
 from dedup_widgets.planning.labels import has_labels, require_labels
 from dedup_widgets.planning.left_out import left_out, one_of_each
 from dedup_widgets.planning.planner import Planner

@@ -125,7 +125,7 @@ class View(Watched):
         paths = path_column(frame, path)
         if frame.schema[path] == pl.Object:
             frame = frame.with_columns(paths)
-        self.paths: Sequence[str] = Texts(paths)
+        self.paths = Texts(paths)
         self.path = path
         self.score = score if score in frame.columns else None
         self.store = open_store(store)
