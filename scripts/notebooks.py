@@ -74,7 +74,7 @@ def differences(run: nbformat.NotebookNode, committed: nbformat.NotebookNode) ->
 
 def _compared(outputs: list[Any]) -> str:
     text = json.dumps(outputs, sort_keys=True)
-    text = re.sub(r"data:image/[\w/;,+=]*", "picture", text)
+    text = re.sub(r'data:image/[\w/;,+=]*|(?<="image/png": )"[^"]*"', "picture", text)
     return re.sub(r"\d+\.\d+(e-?\d+)?", "decimal", text)
 
 

@@ -45,5 +45,9 @@ def test_what_is_committed_can_be_read_without_a_kernel(notebook):
     assert "widgets" not in book.metadata
     assert outputs(book, notebooks.OF_A_WIDGET) == []
     assert len(outputs(book, "text/html")) >= 2
+    shows = re.compile(r"dw\.Explorer|Scatter\(")
+    empty = [cell.source for cell in book.cells if shows.search(cell.source) and not cell.outputs]
+    assert empty == [], "a screen of which nothing is seen"
+    assert notebook.stem != "map" or outputs(book, "image/png"), "a map of which nothing is seen"
     assert not re.search(r"/(tmp|home|root|Users)/", notebook.read_text(encoding="utf-8"))
     assert notebook.stat().st_size < 150_000
