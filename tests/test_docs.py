@@ -52,6 +52,37 @@ def test_every_public_name_is_in_the_reference():
     assert sorted(named) == sorted(dw.__all__)
 
 
+def members_in_the_reference():
+    """What the reference has of each module."""
+    text = (DOCS / "reference.md").read_text(encoding="utf-8")
+    found = re.findall(
+        r"(?m)^::: dedup_widgets\.(\w+)\n    options:\n      members: \[(.*)\]$", text
+    )
+    return {module: names.split(", ") for module, names in found}
+
+
+def test_the_reference_has_of_each_module_what_users_call_and_no_more():
+    members = members_in_the_reference()
+    assert sorted(members) == sorted(MODULES)
+    missing = [
+        f"{module}.{name}"
+        for module, names in members.items()
+        for name in names
+        if not hasattr(getattr(dw, module), name)
+    ]
+    assert missing == []
+    pages = [ROOT / "README.md", *DOCS.rglob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
+    called = {
+        (module, name)
+        for page in pages
+        for module, name in re.findall(
+            rf"\bdw\.({'|'.join(MODULES)})\.(\w+)", page.read_text(encoding="utf-8")
+        )
+    }
+    assert len(called) > 5
+    assert {(module, name) for module, name in called if name not in members[module]} == set()
+
+
 ERRORS = [name for name in dw.__all__ if name.endswith("Error")]
 MODULES = ["dataset", "filters", "keepers", "scale", "engines"]
 

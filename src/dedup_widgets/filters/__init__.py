@@ -1,4 +1,4 @@
-"""Filtering rows by clauses on their columns; ``dw.filters.present`` and ``absent`` are of here."""
+"""Filtering rows by clauses on their columns."""
 
 from dedup_widgets.filters.clauses import absent, present
 from dedup_widgets.filters.filters import (

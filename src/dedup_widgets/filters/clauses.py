@@ -51,9 +51,11 @@ class Presence(enum.Enum):
 
 
 present = Presence.present
+"""As a clause: rows with a value in the column."""
 
 
 absent = Presence.absent
+"""As a clause: rows without a value in the column; NaN is none."""
 
 
 def to_json(name: str, dtype: pl.DataType, kind: Kind | None, value: Any) -> Any:

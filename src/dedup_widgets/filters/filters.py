@@ -125,7 +125,7 @@ class Context:
 
 
 class Filters(Mapping[str, Any]):
-    """The filters of a view, as Python users write them.
+    """The filters of a view, as Python users write them: what ``ex.filters`` is.
 
     Equal to any mapping that means the same, whatever the order of its lists.
 

@@ -319,8 +319,8 @@ class View(Watched):
     def filters(self) -> Filters:
         """The filters of the view, by column.
 
-        Set them to a mapping, to a Polars expression, or to None for none;
-        :func:`dedup_widgets.filters.parse` lists what each type of column takes. As an expression,
+        Set them to a mapping, to a Polars expression, or to None for none; the page "Filters" of
+        the documentation lists what each type of column takes. As an expression,
         ``frame.filter(grid.filters.expression)`` has the rows of :attr:`view`.
 
         >>> grid.filters = {"uniqueness": (0, 0.05), "kind": ["near"]}  # doctest: +SKIP
