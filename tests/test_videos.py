@@ -1,6 +1,7 @@
 """Frames of videos are pictures: sampled by time, read when needed, compared and thinned."""
 
 import io
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -53,6 +54,109 @@ def test_a_frame_is_what_is_shown_at_its_time(film):
         assert source.stat(where).size == len(data)
         seen = Image.open(io.BytesIO(data))
         assert np.array_equal(np.asarray(seen), np.asarray(scenes[scene].convert("RGB")))
+
+
+def starts_of(path, **options):
+    return dw.frames(path, every="scene", progress=False, **options)["time"].to_list()
+
+
+def test_of_each_scene_there_is_one_frame(film):
+    path, scenes = film
+    found = dw.frames(path, every="scene", progress=False)
+    assert found.columns == dw.frames(path).columns
+    assert [int(time) for time in found["time"]] == [0, 1, 2], "the same place twice is two scenes"
+    for where, scene in zip(found["path"], scenes, strict=True):
+        seen = Image.open(io.BytesIO(source_for(where).read(where)))
+        assert np.array_equal(np.asarray(seen), np.asarray(scene.convert("RGB")))
+
+
+def test_a_fade_is_between_two_scenes_and_none_itself(tmp_path, make_photo):
+    one, other = make_photo(1, (96, 54)), make_photo(2, (96, 54))
+    fade = [Image.blend(one, other, i / 10) for i in range(11)]
+    path = write(tmp_path / "fade.mkv", [one] * 10 + fade + [other] * 10)
+    first, second = starts_of(path)
+    assert first < 1 < second
+    black = Image.new("RGB", (96, 54))
+    dark = [Image.blend(one, black, i / 10) for i in range(11)]
+    path = write(tmp_path / "dark.mkv", [one] * 10 + dark + [black] * 10 + [other] * 10)
+    assert len(starts_of(path)) == 3
+
+
+def test_what_never_changes_is_one_scene_however_short(tmp_path, make_photo):
+    photo = make_photo(1, (96, 54))
+    for count in (1, 2, 50):
+        assert len(starts_of(write(tmp_path / f"{count}.mkv", [photo] * count))) == 1
+
+
+def test_a_flash_and_noise_begin_no_scene(tmp_path, make_photo):
+    photo, white = make_photo(1, (96, 54)), Image.new("RGB", (96, 54), "white")
+    rng = np.random.default_rng(0)
+    noisy = [
+        Image.fromarray(
+            np.clip(np.asarray(photo) + rng.normal(0, 6, (54, 96, 3)), 0, 255).astype("u1")
+        )
+        for _ in range(10)
+    ]
+    path = write(tmp_path / "flash.mkv", [*noisy, white, *noisy, white, white, *noisy])
+    assert len(starts_of(path)) == 1
+
+
+def test_a_pan_that_does_not_rest_is_taken_now_and_then(tmp_path, make_photo):
+    wide = make_photo(1, (960, 54))
+    views = [wide.crop((x, 0, x + 96, 54)) for x in range(0, 864, 9)]
+    times = starts_of(write(tmp_path / "pan.mkv", views))
+    assert 3 <= len(times) <= 10
+    assert all(later - earlier >= 0.5 for earlier, later in pairwise(times))
+
+
+def test_how_much_has_to_change_is_chosen(tmp_path):
+    page = Image.new("RGB", (320, 180), "white")
+    line = page.copy()
+    line.paste("black", (40, 60, 200, 80))
+    path = write(tmp_path / "slides.mkv", [page] * 10 + [line] * 10)
+    assert len(starts_of(path)) == 1
+    assert len(starts_of(path, change=0.02)) == 2
+
+
+def test_a_screen_recording_has_a_frame_only_where_something_happens(tmp_path, make_photo):
+    """Times of frames are far apart: each is shown until the next one."""
+    one, other = make_photo(1, (96, 54)), make_photo(2, (96, 54))
+    path = tmp_path / "screen.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 96, 54, "bgr0"
+        for picture, time in ((one, 0), (other, 80), (one, 81), (one, 120)):
+            frame = av.VideoFrame.from_image(picture)
+            frame.pts = time
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    assert starts_of(path) == [0.0]
+    assert starts_of(write(tmp_path / "twice.mkv", [one, other], fps=1)) == [0.0, 1.0]
+
+
+def test_wrong_values_of_scenes_are_named(film):
+    path, _ = film
+    for every in ("scenes", "", None, -1, float("nan"), float("inf")):
+        with pytest.raises(InputError, match=r"every is .*'scene'"):
+            dw.frames(path, every=every)
+    for change in (0, 1, -0.1, 2, "much", None, float("nan")):
+        with pytest.raises(InputError, match=r"change is .*between 0 and 1"):
+            dw.frames(path, every="scene", change=change)
+
+
+def test_of_a_damaged_video_the_scenes_before_the_damage_are_found(tmp_path, make_photo):
+    scenes = [make_photo(seed, (96, 54)) for seed in range(4)]
+    path = write(tmp_path / "a.mkv", [scene for scene in scenes for _ in range(10)])
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 5 // 8])
+    assert 1 < len(starts_of(path)) < 4
+
+
+def test_the_progress_of_finding_scenes_is_told(film):
+    path, _ = film
+    told = []
+    dw.frames([path], every="scene", progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (3, 3)
 
 
 @pytest.mark.lengthy

@@ -1,22 +1,27 @@
-"""Frames of videos as pictures: sampled by time, and read when they are needed, by PyAV."""
+"""Frames of videos as pictures: sampled by time or scene, and read when needed, by PyAV."""
 
 import io
 import math
 import os
 import re
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from PIL import Image
 
 from dedup_widgets._paths import absolute, as_unicode, native
+from dedup_widgets._progress import Progress, steps
 from dedup_widgets.errors import ImageError, InputError
 from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.left_out import is_left_out
+from dedup_widgets.images.scenes import VIEW, scenes
 
 PREFIX = "video://"
 """How the path of a frame begins: ``video:///films/a.mp4#t=1.500`` is what is shown at 1.5 s."""
@@ -43,7 +48,13 @@ _WITHOUT_EXTRA = 'videos need PyAV: pip install "dedup-widgets[video]"'
 _BMP_HEADER = 54
 
 
-def frames(videos: Any, every: float = 1.0) -> pl.DataFrame:
+def frames(
+    videos: Any,
+    every: float | Literal["scene"] = 1.0,
+    *,
+    change: float = 0.3,
+    progress: Progress = True,
+) -> pl.DataFrame:
     """List frames of videos, for :func:`dedup_widgets.score`.
 
     Nothing is unpacked: a frame is decoded when it is needed. The path of one tells of which video
@@ -54,7 +65,15 @@ def frames(videos: Any, every: float = 1.0) -> pl.DataFrame:
     videos
         A file, a folder (searched with its subfolders), or a list of them.
     every
-        Seconds from one frame to the next.
+        Seconds from one frame to the next; or ``"scene"``: one frame of each scene. A scene begins
+        where the picture has become another than that of the last scene, by a cut, a fade or a
+        pan, and stays for half a second; where it does not come to rest, one frame is taken every
+        two seconds. The whole video is decoded for that.
+    change
+        Of scenes: the share of the picture that has to look different, between 0 and 1. Slides
+        that differ in a few lines of text need about 0.02.
+    progress
+        Of scenes: whether to show a bar, or a function of seconds done and in all.
 
     Returns
     -------
@@ -69,28 +88,44 @@ def frames(videos: Any, every: float = 1.0) -> pl.DataFrame:
 
     Examples
     --------
+    >>> frames("films/", every="scene")  # doctest: +SKIP
     >>> frames("no-such.mp4")
     Traceback (most recent call last):
     ...
     dedup_widgets.InputError: no-such.mp4: no such video or folder; check the path
     """
-    if not (isinstance(every, int | float) and 0 < every < math.inf):
-        raise InputError(f"every is {every!r}; it must be a number of seconds above 0")
+    by_scene = every == "scene"
+    if not by_scene and not (isinstance(every, int | float) and 0 < every < math.inf):
+        raise InputError(
+            f"every is {every!r}; it must be a number of seconds above 0, or 'scene' for one "
+            "frame of each scene"
+        )
+    if not (isinstance(change, int | float) and 0 < change < 1):
+        raise InputError(f"change is {change!r}; it is a share of the picture, between 0 and 1")
+    files = _files(videos)
     rows: list[tuple[str, str, float]] = []
-    for file in _files(videos):
-        try:
-            with _opened(file) as (_, stream):
-                length = _seconds(stream)
-        except ImageError as error:
-            raise InputError(str(error)) from error
-        # A thousandth less, as the last moment of a video shows nothing new.
-        count = max(1, math.ceil((length - 1e-3) / every))
-        if len(rows) + count > MOST_FRAMES:
-            raise InputError(f"that makes more than {MOST_FRAMES:,} frames; choose a longer every=")
-        times = (round(number * every, 3) for number in range(count))
-        rows += [(f"{PREFIX}{file}#t={time:.3f}", file, time) for time in times]
+    try:
+        lengths = [_length(file) for file in files]
+        seconds = sum(math.ceil(length) for length in lengths)
+        with steps(seconds, "finding scenes", progress if by_scene else False) as report:
+            for file, length in zip(files, lengths, strict=True):
+                if by_scene:
+                    times = list(scenes(_views(file, length, report), change)) or [0.0]
+                else:
+                    times = _moments(length, float(every), MOST_FRAMES - len(rows))
+                rows += [(f"{PREFIX}{file}#t={time:.3f}", file, time) for time in times]
+    except ImageError as error:
+        raise InputError(str(error)) from error
     schema = {"path": pl.String, "video": pl.String, "time": pl.Float64}
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _moments(length: float, every: float, most: int) -> list[float]:
+    """Return every so many seconds of a video, but for its last moment, which shows nothing new."""
+    count = max(1, math.ceil((length - 1e-3) / every))
+    if count > most:
+        raise InputError(f"that makes more than {MOST_FRAMES:,} frames; choose a longer every=")
+    return [round(number * every, 3) for number in range(count)]
 
 
 def _files(videos: Any) -> list[str]:
@@ -173,6 +208,46 @@ def _at(file: str, time: float) -> Image.Image:
     picture: Image.Image = shown.to_image()
     # Phones write how they were held.
     return picture.rotate(shown.rotation, expand=True) if shown.rotation % 360 else picture
+
+
+def _length(file: str) -> float:
+    with _opened(file) as (_, stream):
+        return _seconds(stream)
+
+
+def _views(
+    file: str, length: float, report: Callable[[int], object]
+) -> Iterator[tuple[float, float, NDArray[np.uint8]]]:
+    """Yield of each frame when it begins and ends to be shown, and a small view of it."""
+    last: tuple[float, NDArray[np.uint8]] | None = None
+    reported = 0
+    try:
+        for time, view in _decoded(file):
+            if last:
+                yield last[0], time, last[1]
+            last = time, view
+            if (whole := min(int(time), math.ceil(length))) > reported:
+                report(whole - reported)
+                reported = whole
+    except ImageError as error:
+        if last is None:
+            raise
+        warnings.warn(f"after {last[0]:.0f} s no scene is found: {error}", stacklevel=3)
+    if last:
+        yield last[0], max(length, last[0]), last[1]
+    report(math.ceil(length) - reported)
+
+
+def _decoded(file: str) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    """Yield all frames of a video, small, and their times from its beginning."""
+    width, height = VIEW
+    with _opened(file) as (container, stream):
+        stream.codec_context.thread_count = 0  # One video at a time, by all cores.
+        start = float((stream.start_time or 0) * stream.time_base)
+        for frame in container.decode(stream):
+            if frame.time is not None:
+                small = frame.reformat(width, height, "rgb24", interpolation="AREA")
+                yield round(max(0.0, frame.time - start), 3), small.to_ndarray()
 
 
 @contextmanager
