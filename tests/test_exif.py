@@ -73,6 +73,30 @@ def test_a_date_has_its_offset_and_parts_of_a_second(make_photo, as_file, format
     assert decode(data).facts.date_taken == expected
 
 
+@pytest.mark.parametrize(
+    ("when", "digitized"),
+    [
+        ("2024-05-01 12:00:00", ""),
+        ("2024-05-01T12:00:00", ""),
+        ("2024/05/01 12:00:00", ""),
+        ("2024:05:01 12:00:00\0\0", ""),
+        ("", "2024:05:01 12:00:00"),
+        ("    :  :     :  :  ", "2024:05:01 12:00:00"),
+        ("2024:05:01 12:00:00", "2025:01:01 00:00:00"),
+    ],
+)
+def test_a_date_is_read_as_programs_and_scanners_write_it(make_photo, as_file, when, digitized):
+    data = taken_at(make_photo(1), as_file, when, {0x9004: digitized})
+    assert decode(data).facts.date_taken == "2024-05-01T12:00:00"
+
+
+@pytest.mark.parametrize(
+    "when", ["0000:00:00 00:00:00", "2024:13:01 12:00:00", "2024:05:01", "12:00:00", "yesterday"]
+)
+def test_what_is_no_date_is_none(make_photo, as_file, when):
+    assert decode(taken_at(make_photo(1), as_file, when, {})).facts.date_taken is None
+
+
 def taken_at(picture, as_file, when, tags, format="JPEG"):  # noqa: A002
     exif = Image.Exif()
     ifd = exif.get_ifd(0x8769)

@@ -122,6 +122,15 @@ def test_what_cannot_be_written_is_refused_at_once(odd, tmp_path, name, says):
         dw.export(odd, tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["a\nb.jpg", "a\rb.jpg"])
+def test_a_path_of_several_lines_is_in_no_list_but_in_a_table(tmp_path, name):
+    frame = pl.DataFrame({"path": ["1.jpg", name]})
+    with pytest.raises(InputError, match=r"one path a line.*\.csv"):
+        dw.export(frame, tmp_path / "list.txt")
+    assert not (tmp_path / "list.txt").exists()
+    assert pl.read_csv(dw.export(frame, tmp_path / "list.csv"))["path"].to_list()[1] == name
+
+
 @pytest.mark.lengthy
 def test_a_list_of_paths_is_read_again(review, tmp_path):
     file = dw.export(review.frame, tmp_path / "list.txt")

@@ -1,15 +1,19 @@
 """What a folder holds is taken or counted; content decides, and one file is one file."""
 
+import io
 import os
 import shutil
 import warnings
+from pathlib import Path
 
+import polars as pl
 import pytest
 
 import dedup_widgets as dw
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.provenance import provenances
 from dedup_widgets.frame.summary import about_not_taken
+from dedup_widgets.images.formats import ARCHIVES
 from dedup_widgets.images.listing import SAME_FILE, list_images
 
 
@@ -44,12 +48,33 @@ def test_what_is_not_taken_is_counted_by_suffix_and_reason(tmp_path, jpeg):
     assert "1 hidden files: 1 .jpg" in text
 
 
-def test_pictures_that_are_not_read_are_told_by_a_warning(tmp_path, jpeg):
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("b.nef", b"II*\0"),
+        ("b.jxl", b"\xff\x0a"),
+        ("b.psd", b"8BPS\0\1"),
+        ("b.xcf", b"gimp xcf v011"),
+        ("b.exr", b"\x76\x2f\x31\x01"),
+        ("b.hdr", b"#?RADIANCE\n"),
+        ("b.dcm", bytes(128) + b"DICM"),
+        ("b", b"SIMPLE  =                    T"),
+    ],
+)
+def test_pictures_that_are_not_read_are_told_by_a_warning(tmp_path, jpeg, name, data):
     (tmp_path / "a.jpg").write_bytes(jpeg)
-    (tmp_path / "b.nef").write_bytes(b"II*\0" + bytes(60))
-    (tmp_path / "c.jxl").write_bytes(b"\xff\x0a" + bytes(60))
-    with pytest.warns(UserWarning, match=r"left out.*\.nef 1, \.jxl 1|left out.*\.jxl 1, \.nef 1"):
+    (tmp_path / name).write_bytes(data + bytes(60))
+    with pytest.warns(UserWarning, match=r"left out, as these formats are not read: .* 1;"):
         assert names(list_images(tmp_path), tmp_path) == ["a.jpg"]
+    error = dw.score([tmp_path / name], model="perceptual", progress=False)["error"][0]
+    assert "export" in error
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar.zst", ".txz", ".tar.bz2", ".cb7", ".lz4"])
+def test_archives_are_counted_as_such(tmp_path, suffix):
+    (tmp_path / f"a{suffix}").write_bytes(bytes(100))
+    (counted,) = list_images(tmp_path).not_taken
+    assert counted == ARCHIVES
 
 
 @pytest.mark.parametrize(
@@ -74,15 +99,44 @@ def test_bins_and_folders_of_systems_are_left_out_and_said(tmp_path, jpeg, bin_)
         (["b"], ["a.gif"]),
         (["b/"], ["a.gif"]),
         (["nothing"], ["a.gif", "b/c.jpg", "b/thumbs/d.jpg"]),
+        ([Path("b", "thumbs")], ["a.gif", "b/c.jpg"]),
+        (["{root}/b"], ["a.gif"]),
+        (["{root}/b/*.jpg"], ["a.gif"]),
+        (["{root}/*.gif"], ["b/c.jpg", "b/thumbs/d.jpg"]),
     ],
 )
 def test_patterns_leave_files_and_folders_out(tmp_path, patterns, left):
     for name in ("a.gif", "b/c.jpg", "b/thumbs/d.jpg"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
+    patterns = [it.format(root=tmp_path) if isinstance(it, str) else it for it in patterns]
     found = list_images(tmp_path, patterns)
     assert names(found, tmp_path) == left
     assert sum(found.not_taken.get("excluded", {}).values()) == 3 - len(left)
+
+
+@pytest.mark.parametrize("exclude", ["thumbs", [3], [None], [["thumbs"]]])
+def test_what_is_no_pattern_is_refused(tmp_path, exclude):
+    with pytest.raises(InputError, match="exclude is a list of patterns"):
+        list_images(tmp_path, exclude)
+
+
+def test_patterns_in_a_list_are_filled_in(tmp_path):
+    for name in ("a/1.jpg", "a/2.jpg", "b[1].jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    given = [f"{tmp_path}/a/*.jpg", tmp_path / "b[1].jpg", f"{tmp_path}/no*.jpg"]
+    assert names(list_images(given), tmp_path) == ["a/1.jpg", "a/2.jpg", "b[1].jpg", "no*.jpg"]
+
+
+def test_contents_of_files_are_no_names(tmp_path, jpeg):
+    (tmp_path / "a.jpg").write_bytes(jpeg)
+    with (tmp_path / "a.jpg").open("rb") as file:
+        for what in (jpeg, [jpeg], file, [file], io.BytesIO(jpeg)):
+            with pytest.raises(InputError, match="pictures that are in memory"):
+                list_images(what)
+    with pytest.raises(InputError, match="contents of files"):
+        dw.score(pl.DataFrame({"path": ["a.jpg", "\0\1"]}), model="perceptual", progress=False)
 
 
 def test_hard_links_are_one_file_with_two_names(tmp_path, jpeg):

@@ -62,6 +62,7 @@ LONG = zlib.compress(b"x" * 1_200_000)
         chunk(b"sRGB", b""),
         chunk(b"pHYs", b"12"),
         chunk(b"acTL", b"12"),
+        chunk(b"tRNS", b"12"),
     ],
     ids=lambda part: part[4:8].decode(),
 )

@@ -33,6 +33,12 @@ def columns(*names, sure=False):
         (["train2017/1.jpg", "val2017/2.jpg"], "train2017 val2017", None),
         (["train-set/a/1.jpg", "test-set/b/2.jpg"], "train_set test_set", "a b"),
         (["seg_train/sea/1.jpg", "seg_test/sky/2.jpg"], "seg_train seg_test", "sea sky"),
+        (
+            ["cat/train/1.jpg", "dog/train/2.jpg", "cat/test/3.jpg"],
+            "train train test",
+            "cat dog cat",
+        ),
+        (["jar/train/good/1.jpg", "nut/test/bad/2.jpg"], "train test", None),
         (["trains/1.jpg", "trainers/2.jpg"], None, "trains trainers"),
         # Not clear:
         (["1.jpg", "cat/1.jpg"], None, None),
@@ -46,6 +52,8 @@ def columns(*names, sure=False):
         (["cat/old/1.jpg", "dog/2.jpg"], None, None),
         (["train/1.jpg", "cat/2.jpg"], None, None),
         (["1.jpg", "2.jpg"], None, None),
+        (["holiday/test/1.jpg", "party/test/2.jpg"], None, None),
+        (["cat/train/1.jpg", "dog/2.jpg"], None, None),
         ([], None, None),
     ],
 )

@@ -74,7 +74,14 @@ def _write(frame: pl.DataFrame, file: str, suffix: str, path: str) -> None:
             frame.write_parquet(file)
         case ".txt":
             require_columns(frame, [path], "a list of paths")
-            lines = "".join(f"{name}\n" for name in frame[path].cast(pl.String))
+            paths = frame[path].cast(pl.String)
+            broken = paths.filter(paths.str.contains(r"[\r\n]"))
+            if not broken.is_empty():
+                raise InputError(
+                    f"a list has one path a line, and {broken[0][:100]!r} is of several; write a "
+                    ".csv or .jsonl"
+                )
+            lines = "".join(f"{name}\n" for name in paths)
             Path(file).write_text(lines, encoding="utf-8", newline="\n")
         case ".csv" | ".tsv":
             flat = frame.select(_flat(name, dtype) for name, dtype in frame.schema.items())

@@ -141,6 +141,11 @@ def path_column(frame: pl.DataFrame, column: str = "path") -> pl.Series:
             f"column {column!r} is null in {paths.null_count()} rows, row {row} first; "
             f"drop them: frame.drop_nulls({column!r})"
         )
+    if paths.str.contains("\0", literal=True).any():
+        raise InputError(
+            f"column {column!r} holds contents of files, and no names; write pictures that are in "
+            "memory to files first"
+        )
     for url in paths.filter(paths.str.contains("://", literal=True)):
         refuse_secrets(url)
     files = absolutes(paths)

@@ -34,8 +34,8 @@ def columns_of_tree(paths: Sequence[str], root: str | None, *, sure: bool = Fals
     """Return the splits and the classes that the folders of images name.
 
     The tree is clear where every image lies in a folder of a split (``train/cat/1.jpg``,
-    ``train/1.jpg``, ``images/train/1.jpg``), or where every image lies in a folder of a class and
-    no folder is called by a date, a device or the like.
+    ``train/1.jpg``, ``images/train/1.jpg``, ``cat/train/1.jpg``), or where every image lies in
+    a folder of a class and no folder is called by a date, a device or the like.
 
     Parameters
     ----------
@@ -64,11 +64,11 @@ def columns_of_tree(paths: Sequence[str], root: str | None, *, sure: bool = Fals
     below = [[name for name in parts if name.lower() not in _OF_PICTURES] for parts in below]
     below = _without_common(below)
     columns = {}
-    if all(parts and _SPLIT.fullmatch(parts[0]) for parts in below):
+    if (level := _level_of_splits(below)) is not None:
         # Names of splits are words.
-        splits = [re.sub(r"\W", "_", parts[0]) for parts in below]
+        splits = [re.sub(r"\W", "_", parts[level]) for parts in below]
         columns["split"] = pl.Series(splits, dtype=pl.String)
-        below = [parts[1:] for parts in below]
+        below = [parts[:level] + parts[level + 1 :] for parts in below]
     if sure:
         labels = [parts[-1] if parts else None for parts in below]
         columns["label"] = pl.Series(labels, dtype=pl.String)
@@ -82,6 +82,15 @@ def columns_of_tree(paths: Sequence[str], root: str | None, *, sure: bool = Fals
             labels = [parts[0] if parts else None for parts in below]
             columns["label"] = pl.Series(labels, dtype=pl.String)
     return pl.DataFrame(columns)
+
+
+def _level_of_splits(below: list[list[str]]) -> int | None:
+    """Return at which level all folders are called by splits: the first, or the second."""
+    for level in (0, 1):
+        if all(len(parts) > level and _SPLIT.fullmatch(parts[level]) for parts in below):
+            # Below other folders one name alone, such as `test`, may mean anything.
+            return level if level == 0 or len({parts[level] for parts in below}) > 1 else None
+    return None
 
 
 def _without_common(below: list[list[str]]) -> list[list[str]]:

@@ -9,8 +9,10 @@ from dedup_widgets.images.budget import MAX_SECONDS
 from dedup_widgets.images.other_formats import (
     ARCHIVE_SUFFIXES,
     RAW_SUFFIXES,
+    is_archive,
     is_other,
     other_format,
+    unread_picture,
 )
 from dedup_widgets.images.raw import camera_raw
 
@@ -88,7 +90,7 @@ def why_not_taken(head: bytes, suffix: str) -> str | None:
     >>> why_not_taken(b"II*\0", ".nef")
     'pictures in formats that are not read'
     """
-    if head.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
+    if unread_picture(head):
         return UNREAD
     is_jpeg = head.startswith(b"\xff\xd8\xff")
     if (suffix in RAW_SUFFIXES and not is_jpeg) or camera_raw(head):
@@ -106,9 +108,9 @@ def why_not_taken(head: bytes, suffix: str) -> str | None:
 
 def _why_no_image(data: bytes) -> str:
     """Say what bytes are that are no image, and what to do."""
-    if data.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
-        return "JPEG XL, which is not read; export it as JPEG or PNG"
-    if data.startswith((b"PK\3\4", b"7z\xbc\xaf", b"Rar!")) or data[257:262] == b"ustar":
+    if name := unread_picture(data):
+        return f"{name}, which is not read; export it as JPEG or PNG"
+    if is_archive(data):
         return "an archive (zip, tar or the like); unpack it, and pass the folder"
     if not data:
         return "empty file (0 bytes); fetch or copy it again"

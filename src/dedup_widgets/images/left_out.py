@@ -1,6 +1,7 @@
 """What a scan leaves out unless it is asked for: bins, thumbnails of systems, and patterns."""
 
 import fnmatch
+import os
 import re
 from collections.abc import Sequence
 
@@ -67,3 +68,13 @@ def is_excluded(path: str, patterns: Sequence[str]) -> bool:
         if fits:
             return True
     return False
+
+
+def is_below(path: str, patterns: Sequence[str]) -> bool:
+    """Tell whether an absolute path fits one of the patterns that are absolute too.
+
+    >>> is_below("/d/thumbs/1.jpg", ["/d/thumbs"]), is_below("/d/1.jpg", ["thumbs", "/d/*.gif"])
+    (True, False)
+    """
+    absolute = [it.replace("\\", "/").rstrip("/") for it in patterns if os.path.isabs(it)]  # noqa: PTH117
+    return any(fnmatch.fnmatch(path, it) or fnmatch.fnmatch(path, f"{it}/*") for it in absolute)

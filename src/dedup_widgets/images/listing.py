@@ -26,6 +26,7 @@ from dedup_widgets.images.left_out import (
     HIDDEN_FOLDER,
     MADE_BY_US,
     fits,
+    is_below,
     is_excluded,
     is_left_out,
 )
@@ -139,7 +140,10 @@ def list_images(
     """List images as :func:`find_images` does, and count what is not taken."""
     if isinstance(exclude, str):
         raise InputError(f"exclude is a list of patterns; pass [{exclude!r}], not {exclude!r}")
-    scan = _Scan(exclude)
+    try:
+        scan = _Scan([os.fspath(pattern) for pattern in exclude])
+    except TypeError as error:
+        raise InputError(f"exclude is a list of patterns ({error}); pass texts or paths") from error
     if isinstance(where, (str, os.PathLike)):
         root, paths = scan.of_one(os.fspath(where))
     else:
@@ -233,15 +237,23 @@ class _Scan:
         """Return the images of files and folders, in their order, each once."""
         paths: list[str] = []
         try:
-            if isinstance(where, bytes | bytearray | Mapping):
+            if isinstance(where, bytes | bytearray | Mapping) or hasattr(where, "read"):
                 raise TypeError(type(where).__name__)
             for item in where:
                 name = _local(os.fsdecode(item))
+                if "\0" in name:  # The content of a file, and no name.
+                    raise TypeError(type(item).__name__)
                 refuse_secrets(name)
                 if is_far(name):
                     paths += self._of_far(name)[1] if name.endswith("/") else [name]
                 elif "://" not in name and os.path.isdir(native(name)):  # noqa: PTH112
                     paths += self.of_one(name)[1]
+                elif (
+                    "://" not in name
+                    and glob.has_magic(name)
+                    and not os.path.lexists(native(absolute(name)))
+                ):
+                    paths += self.of_one(name)[1] or [as_unicode(name)]
                 else:
                     paths.append(as_unicode(name))
         except TypeError as error:
@@ -286,7 +298,9 @@ class _Scan:
             return False
         below = path[len(root) :] if root and path.startswith(root) else path
         below = below.replace(os.sep, "/").lstrip("/")
-        if not is_excluded(below, self._exclude):
+        # A whole path is meant as it is; whoever writes "/b" may mean it below the folder, too.
+        whole = absolute(path).replace(os.sep, "/")
+        if not is_excluded(below, self._exclude) and not is_below(whole, self._exclude):
             return False
         self.not_taken[EXCLUDED][_suffix(path)] += 1
         return True

@@ -34,7 +34,55 @@ RAW_SUFFIXES = frozenset(
 """Suffixes of cameras' raw files, which hold no finished picture."""
 
 
-ARCHIVE_SUFFIXES = frozenset({".zip", ".cbz", ".cbr", ".tar", ".tgz", ".gz", ".7z", ".rar"})
+ARCHIVE_SUFFIXES = frozenset(
+    {
+        *(".zip", ".cbz", ".cbr", ".cb7", ".cbt", ".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tzst"),
+        *(".gz", ".bz2", ".xz", ".zst", ".lz4", ".lzma", ".7z", ".rar"),
+    }
+)
+
+
+_ARCHIVES = (
+    *(b"PK\3\4", b"PK\5\6", b"7z\xbc\xaf", b"Rar!", b"\x1f\x8b", b"BZh", b"\xfd7zXZ"),
+    *(b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18"),
+)
+
+
+def is_archive(head: bytes) -> bool:
+    r"""Tell whether a file is packed: a zip, a tar, or compressed.
+
+    >>> is_archive(b"PK\3\4"), is_archive(b"P6 2 1 255 ")
+    (True, False)
+    """
+    return head.startswith(_ARCHIVES) or head[257:262] == b"ustar"
+
+
+_UNREAD = {
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cJXL ": "JPEG XL",
+    b"8BPS": "a file of Photoshop",
+    b"gimp xcf": "a file of GIMP",
+    b"\x76\x2f\x31\x01": "OpenEXR",
+    b"#?RADIANCE": "Radiance HDR",
+    b"#?RGBE": "Radiance HDR",
+    b"SIMPLE  =": "FITS",
+    b"II\xbc\x01": "JPEG XR",
+    b"BPG\xfb": "BPG",
+    b"AT&TFORM": "DjVu",
+    b"BLP1": "a texture (BLP)",
+    b"BLP2": "a texture (BLP)",
+}
+
+
+def unread_picture(head: bytes) -> str | None:
+    r"""Return what a picture is whose format is not read; None for anything else.
+
+    >>> unread_picture(b"8BPS\0\1"), unread_picture(b"a text")
+    ('a file of Photoshop', None)
+    """
+    if head[128:132] == b"DICM":
+        return "DICOM"
+    return next((name for magic, name in _UNREAD.items() if head.startswith(magic)), None)
 
 
 def other_format(data: bytes) -> str | None:

@@ -30,11 +30,14 @@ _ORIENTATION_TAG = 0x0112
 _EXIF_IFD_TAG = 0x8769
 
 
-_DATE_TAKEN_TAG, _SUBSECONDS_TAG = 0x9003, 0x9291
+_DATE_TAKEN_TAGS, _SUBSECONDS_TAG = (0x9003, 0x9004), 0x9291
 
 
 _OFFSET_TAGS = (0x9011, 0x9012, 0x9010)
 """OffsetTimeOriginal, of the digital picture, and of the last change."""
+
+
+_DATE = re.compile(r"(\d{4})[:\-/.](\d\d?)[:\-/.](\d\d?)[ T](\d\d?):(\d\d):(\d\d)")
 
 
 _OFFSET = re.compile(r"(?:([+-])(0\d|1[0-4]):?([0-5]\d)|Z)")
@@ -210,17 +213,20 @@ def has_exif(image: Image.Image) -> bool:
 
 
 def date_taken(image: Image.Image) -> str | None:
-    """Return the camera's local time in EXIF (DateTimeOriginal), by ISO 8601; None without it.
+    """Return the camera's local time in EXIF, by ISO 8601; None without it.
 
-    With parts of a second and the offset from UTC, where they are there too.
+    It is DateTimeOriginal or, of what was scanned, DateTimeDigitized; with parts of a second and
+    the offset from UTC, where they are there too.
     """
     try:
         exif = image.getexif()
         if not exif:
             return None
         tags = dict(exif) | dict(exif.get_ifd(_EXIF_IFD_TAG))
-        text = str(tags.get(_DATE_TAKEN_TAG)).strip("\0 ")
-        moment = datetime.strptime(text, "%Y:%m:%d %H:%M:%S")
+        texts = (str(tags.get(tag)).strip("\0 ") for tag in _DATE_TAKEN_TAGS)
+        # Programs write dashes, strokes or a T where the standard has colons and a space.
+        date = next(filter(None, map(_DATE.fullmatch, texts)))
+        moment = datetime.strptime(" ".join(date.groups()), "%Y %m %d %H %M %S")
         part = re.fullmatch(r"\d{1,9}", str(tags.get(_SUBSECONDS_TAG)).strip("\0 "))
         if part:
             moment = moment.replace(microsecond=int(part[0].ljust(6, "0")[:6]))

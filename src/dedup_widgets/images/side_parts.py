@@ -77,6 +77,8 @@ def _note(left_out: list[str]) -> str:
 
 _PNG_NEEDED = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"acTL", b"fcTL", b"fdAT"}
 _PNG_SIZES = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"pHYs": 9, b"tIME": 7, b"acTL": 8}
+_PNG_TRANSPARENT = {0: 2, 2: 6}
+"""Bytes of the transparent colour of a grey and of a coloured PNG; a shorter one counts nowhere."""
 _PNG_WORDS = {
     **dict.fromkeys((b"tEXt", b"zTXt", b"iTXt"), "text"),
     b"iCCP": "colour profile",
@@ -87,13 +89,14 @@ _PNG_WORDS = {
 
 def _png(data: bytes) -> File | None:
     has_frames = b"fcTL" in data
+    sizes = _PNG_SIZES | {b"tRNS": _PNG_TRANSPARENT.get(int.from_bytes(data[25:26]), 0)}
     kept, left_out, profile, ended, text_bytes = [data[:8]], [], None, False, 0
     for kind, body, whole in _png_chunks(data):
         ended = ended or kind == b"IEND"
         is_sound = (
             len(whole) == len(body) + 12
             and zlib.crc32(kind + body) == int.from_bytes(whole[-4:])
-            and len(body) >= _PNG_SIZES.get(kind, 0)
+            and len(body) >= sizes.get(kind, 0)
             and (kind != b"acTL" or has_frames)
         )
         if kind == b"iCCP" and is_sound:
@@ -103,7 +106,7 @@ def _png(data: bytes) -> File | None:
             # Sound or not: nobody reads it here, and together they may be too long for Pillow.
             text_bytes += len(body) if is_sound else _MAX_TEXT
             text_bytes += _unpacked_size(kind, body)
-        elif is_sound or (kind in _PNG_NEEDED and kind != b"acTL"):
+        elif is_sound or (kind in _PNG_NEEDED and len(body) >= sizes.get(kind, 0)):
             kept.append(whole)
         elif kind != b"iCCP" or profile is None:
             left_out.append(_PNG_WORDS.get(kind, f"{kind.decode('latin1')} chunk"))

@@ -3,16 +3,14 @@
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
 
 from dedup_widgets._paths import absolute
 from dedup_widgets._text import counted, listed
-from dedup_widgets._urls import is_far
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.schema import COLUMNS, without_scores
 from dedup_widgets.frame.scope import ROLE
@@ -23,20 +21,10 @@ from dedup_widgets.images.companions import masks_of
 from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.listing import NotTaken, list_images
 from dedup_widgets.images.shots import shots_of
+from dedup_widgets.scoring.input_files import paths_in
 
 Labels = Literal["auto", "folders"] | None
 """Whether folders name splits and classes: where that is clear, in any case, or never."""
-
-
-_TABLES: dict[str, Callable[[Path], pl.DataFrame]] = {
-    ".parquet": pl.read_parquet,
-    ".csv": pl.read_csv,
-    ".jsonl": pl.read_ndjson,
-    ".ndjson": pl.read_ndjson,
-}
-
-
-_LISTS = (".txt", ".lst", ".list")
 
 
 @dataclass(frozen=True)
@@ -78,7 +66,7 @@ def inputs_of(images: Any, labels: Labels, exclude: Sequence[str]) -> Inputs:
         raise InputError(f"labels is {labels!r}; it must be 'auto', 'folders' or None")
     images = _frame_in_memory(images)
     if isinstance(images, str | os.PathLike):
-        images = _from_file(os.fspath(images))
+        images = paths_in(os.fspath(images))
     if is_frame(images):
         frame = to_polars(images)
         if exclude:
@@ -178,53 +166,10 @@ def _frame_in_memory(images: Any) -> Any:
     kind = type(images)
     if kind.__module__.partition(".")[0] == "datasets":
         raise InputError(
-            f"a {kind.__name__} of `datasets` is not read; pass the folder that holds its "
+            f"this {kind.__name__} of `datasets` is not read; pass the folder that holds its "
             "pictures, or a frame with a column 'path' of their files"
         )
     return images
-
-
-def _from_file(given: str) -> Any:
-    """Return the table or the list of paths that a file is; else the name as it was given."""
-    path = Path(given).expanduser()
-    suffix = path.suffix.lower()
-    # Path.is_file raises where a name is too long.
-    is_file = os.path.isfile(path)  # noqa: PTH113
-    if not is_file or (suffix not in _TABLES and suffix not in _LISTS):
-        if is_file:
-            _refuse_archive(path)
-        return given
-    if read := _TABLES.get(suffix):
-        try:
-            return read(path)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{path} cannot be read as {suffix[1:]}: {reason}") from error
-    text = path.read_text(encoding="utf-8", errors="surrogateescape")
-    names = [line.strip() for line in text.splitlines() if line.strip()]
-    names = [name for name in names if name[0] != "#" or os.path.lexists(absolute(name))]
-    if not names:
-        raise InputError(f"{path}: the list is empty; write one path a line")
-    # As tools for lists of files do, first beside the list, then from here.
-    beside = [path.parent / name for name in names]
-    found = [str(at) if at.exists() else name for at, name in zip(beside, names, strict=True)]
-    if not any(is_far(name) or os.path.lexists(absolute(name)) for name in found[:1000]):
-        raise InputError(
-            f"{path} is taken for a list of paths, one a line, but none of its lines names a file "
-            f"(the first: {names[0][:100]!r})"
-        )
-    return found
-
-
-def _refuse_archive(path: Path) -> None:
-    with path.open("rb") as file:
-        head = file.read(512)
-    if (
-        head.startswith((b"PK\3\4", b"7z\xbc\xaf", b"Rar!", b"\x1f\x8b", b"BZh", b"\xfd7zXZ"))
-        or head[257:262] == b"ustar"
-    ):
-        kind = "a zip" if head.startswith(b"PK") else "a packed"
-        raise InputError(f"{path} is {kind} archive; unpack it, and pass the folder")
 
 
 def _name_the_paths(frame: pl.DataFrame) -> None:
