@@ -162,11 +162,14 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
     if found.good < HOPELESS:
         return REFUSED
     if not _is_tight(found):
-        m = refine(a.content, b.content, m, 3 * photos.SIDE // 4)
-        laid = lay(a.content, b.content, m, photos.SIDE)
-        if laid is None:
+        finer = refine(a.content, b.content, m, 3 * photos.SIDE // 4)
+        again = lay(a.content, b.content, finer, photos.SIDE)
+        if again is None:
             return REFUSED
-        found = photos.compare(laid)
+        compared = photos.compare(again)
+        # What lies over a picture can draw the finer map away from what was right.
+        if compared.median >= found.median or compared.apart_median >= found.apart_median:
+            m, laid, found = finer, again, compared
     whole = after(b.to_whole, after(m, inverse(a.to_whole)))
     most = MOST_STRETCH_WHOLE if is_same_frame(whole) else MOST_STRETCH
     if stretch(whole, (a.width, a.height), (b.width, b.height)) > most:
