@@ -11,7 +11,7 @@ from PIL import Image
 
 import dedup_widgets as dw
 from dedup_widgets.dataset.tables import read_table
-from dedup_widgets.images.companions import masks_among
+from dedup_widgets.images.companions import companions_of, masks_among
 from dedup_widgets.images.listing import list_images
 
 
@@ -86,6 +86,54 @@ def test_sidecars_keep_their_way_of_naming_and_follow_new_names(tmp_path, make_p
     for name, source in table.select("file_name", "source_path").rows():
         said = (made.path / "train" / name).with_suffix(".txt").read_text()
         assert source.endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("name", "placed"),
+    [
+        ("{}.jpg.supplemental-metadata.json", "{}.jpg.supplemental-metadata.json"),
+        ("{}.jpg.supplemental-me.json", "{}.jpg.supplemental-me.json"),
+        ("{}.jpg.aux.xml", "{}.jpg.aux.xml"),
+        ("{}.jpg.whatever", "{}.jpg.whatever"),
+        ("{}.wav", "{}.wav"),
+        ("{}.prompt", "{}.prompt"),
+        ("{}.jpg.bak", None),
+        ("{}.zip", None),
+        ("{}.jpg.zip", None),
+        ("{}.mp4", None),
+        ("{}x.txt", None),
+    ],
+)
+def test_what_programs_write_beside_a_picture_follows_it(tmp_path, make_photo, make, name, placed):
+    content = b'{"title": "1.jpg"}' if name.endswith("json") else b"<PAMDataset></PAMDataset>"
+    for seed, folder in enumerate("ab"):
+        path = tmp_path / "in" / folder / "1.jpg"
+        path.parent.mkdir(parents=True)
+        make_photo(seed).save(path)
+        other = path.with_name(name.format("1"))
+        if name.endswith(".bak"):
+            make_photo(seed).save(other, "JPEG")
+        else:
+            other.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        df = score(tmp_path / "in").filter(pl.col("path").str.ends_with(".jpg"))
+    expected = ["1-2.jpg", "1.jpg"]
+    expected += [placed.format(stem) for stem in ("1", "1-2")] if placed else []
+    assert "annotations" not in df.columns
+    assert files(make(df)) == sorted(expected)
+
+
+def test_what_google_says_of_a_picture_with_a_number_follows_that(tmp_path, make_photo):
+    pictures = [tmp_path / name for name in ("1.jpg", "1(1).jpg", "2(3).png")]
+    for seed, path in enumerate(pictures):
+        make_photo(seed).save(path)
+    said = ["1.jpg.supplemental-metadata.json", "1.jpg.supplemental-metadata(1).json"]
+    said.append("2.png(3).json")
+    for name in said:
+        (tmp_path / name).write_text("{}")
+    found = companions_of(list(map(str, pictures)))
+    assert [its.sidecars for its in found] == [(str(tmp_path / name),) for name in said]
 
 
 def test_two_pictures_of_one_stem_keep_their_labels_apart(tmp_path, make_photo, make):

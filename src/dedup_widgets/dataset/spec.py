@@ -20,7 +20,7 @@ from dedup_widgets.errors import DatasetError, ImageError, InputError
 from dedup_widgets.frame.collection import Collection
 from dedup_widgets.frame.provenance import Provenance, provenances
 from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
-from dedup_widgets.images.companions import companions_of
+from dedup_widgets.images.companions import companions_of, pictures_of
 from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.fetching import Files
 from dedup_widgets.images.label_files import names_for
@@ -249,10 +249,11 @@ def companions_by_name(
     for picture, split, name, its in every:
         short = Path(name).stem
         for source in its.sidecars:
-            stem, suffix = Path(source).stem, Path(source).suffix
-            either = (f"{short}{suffix}", f"{name}{suffix}")
             # Some are called 1.jpg.xmp, others 1.xmp.
-            place(source, split, *(either[::-1] if stem == Path(picture).name else either))
+            added = dict(pictures_of(Path(source).name)).get(Path(picture).name)
+            suffix = Path(source).suffix
+            either = (f"{short}{suffix}", f"{name}{suffix}")
+            place(source, split, *(either if added is None else (f"{name}{added}", *either)))
         put = [
             place(source, split, f"masks/{short}{Path(source).suffix}", f"masks/{name}.{i}.png")
             for i, source in enumerate(its.masks)

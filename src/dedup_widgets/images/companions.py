@@ -11,16 +11,23 @@ from pathlib import Path
 import polars as pl
 
 from dedup_widgets._paths import absolute, as_unicode, native
+from dedup_widgets.images.formats import why_not_taken
 
 SIDECAR_SUFFIXES = frozenset(
     {
         *(".txt", ".xml", ".json", ".jsonl", ".csv", ".yaml", ".yml", ".md"),  # labels, captions
-        *(".caption", ".cap", ".tags", ".npy", ".npz", ".mat", ".pts", ".geojson"),
+        *(".tsv", ".toml", ".text", ".caption", ".cap", ".tags", ".prompt", ".lab", ".ann"),
+        *(".npy", ".npz", ".mat", ".pts", ".geojson"),
         *(".xmp", ".aae", ".pp3", ".dop", ".on1", ".cos", ".arp", ".thm"),  # of photo programs
+        *(".vrd", ".exif", ".meta", ".wav", ".mp3", ".m4a"),  # and of cameras, with what was said
         *(".jgw", ".jpgw", ".pgw", ".tfw", ".wld", ".prj", ".aux"),  # of maps
     }
 )
 """Suffixes (lower case) of files that belong to the picture of the same name."""
+
+
+_NUMBERED = re.compile(r"(?i)(.+)(\.[a-z0-9]{3,5})((?:\.[a-z-]+)?)(\(\d+\))(\.json)")
+"""As Google writes what it knows of ``1(1).jpg``: ``1.jpg.supplemental-metadata(1).json``."""
 
 
 _OF_PICTURES = {"images", "image", "imgs", "img", "jpegimages", "rgb", "pictures", "photos"}
@@ -149,15 +156,16 @@ def companions_of(sources: Sequence[str]) -> list[Companions]:
     sources
         Absolute paths. Elsewhere than on this disk nothing is looked for.
     """
-    listed: dict[str, dict[str, list[str]]] = {}
 
-    def in_folder(folder: str) -> dict[str, list[str]]:
-        if folder not in listed:
-            by_stem: defaultdict[str, list[str]] = defaultdict(list)
-            for name in _names(folder):
-                by_stem[_stem_of_companion(name)].append(name)
-            listed[folder] = dict(by_stem)
-        return listed[folder]
+    @cache
+    def in_folder(folder: str) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+        """Return what lies in a folder by the stems, and by the whole names, of pictures."""
+        by_stem, by_name = defaultdict(list), defaultdict(list)
+        for name in _names(folder):
+            by_stem[_stem_of_companion(name)].append(name)
+            for picture, _ in pictures_of(name):
+                by_name[picture].append(name)
+        return dict(by_stem), dict(by_name)
 
     beside = cache(_parallel)
     own = set(sources)
@@ -170,14 +178,14 @@ def companions_of(sources: Sequence[str]) -> list[Companions]:
         stem = os.path.splitext(name)[0]  # noqa: PTH122
         sidecars, masks = [], []
         for other in (folder, *beside(folder)):
-            for it in dict.fromkeys(
-                [*in_folder(other).get(stem, ()), *in_folder(other).get(name, ())]
-            ):
+            by_stem, by_name = in_folder(other)
+            of_name = by_name.get(name, ())
+            for it in dict.fromkeys([*by_stem.get(stem, ()), *of_name]):
                 path = os.path.join(other, it)  # noqa: PTH118
                 suffix = Path(it).suffix.lower()
                 if path in own or not os.path.isfile(native(path)):  # noqa: PTH113
                     continue
-                if suffix in SIDECAR_SUFFIXES:
+                if suffix in SIDECAR_SUFFIXES or (it in of_name and _is_no_picture(path)):
                     sidecars.append(path)
                 elif suffix in _MASK_SUFFIXES and (
                     other != folder or _MASK_NAME.match(Path(it).stem)
@@ -185,6 +193,30 @@ def companions_of(sources: Sequence[str]) -> list[Companions]:
                     masks.append(path)
         found.append(Companions(tuple(sidecars), tuple(masks)))
     return found
+
+
+def pictures_of(name: str) -> list[tuple[str, str]]:
+    """Return the whole names of pictures that a file may belong to, and what it adds to each.
+
+    >>> pictures_of("1.jpg.xmp")
+    [('1.jpg', '.xmp')]
+    >>> pictures_of("1.jpg.supplemental-metadata(2).json")
+    [('1(2).jpg', '.supplemental-metadata.json')]
+    """
+    if numbered := _NUMBERED.fullmatch(name):
+        stem, suffix, kind, number, end = numbered.groups()
+        return [(f"{stem}{number}{suffix}", f"{kind}{end}")]
+    dots = [at for at, letter in enumerate(name) if letter == "." and at]
+    return [(name[:at], name[at:]) for at in dots[1:]]
+
+
+def _is_no_picture(path: str) -> bool:
+    """Tell whether a file of any suffix is neither a picture nor an archive, by its content."""
+    try:
+        with open(native(path), "rb") as file:  # noqa: PTH123
+            return why_not_taken(file.read(512), os.path.splitext(path)[1].lower()) == ""  # noqa: PTH122
+    except OSError:
+        return False
 
 
 def _stem_of_companion(name: str) -> str:
