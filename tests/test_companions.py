@@ -180,6 +180,49 @@ def test_masks_are_no_pictures_follow_theirs_and_are_loaded(tmp_path, make_photo
     assert [None if it is None else np.asarray(it).max() for it in loaded["mask"]] == [1, 2, None]
 
 
+@pytest.mark.parametrize(
+    ("picture", "mask"),
+    [
+        ("train/1.jpg", "train_masks/1_mask.gif"),
+        ("train/1.jpg", "train-masks/1.png"),
+        ("images_png/1.png", "masks_png/1.png"),
+        ("a/images_png/1.png", "a/masks_png/1.png"),
+        ("images/1.jpg", "annotations/trimaps/1.png"),
+        ("images/1.jpg", "binary_masks/1.png"),
+        ("imgs/1.jpg", "imgs masks/1.png"),
+        ("cat_images/1.jpg", "cat_masks/1.png"),
+        ("images/a/1.jpg", "masks/a/1.png"),
+    ],
+)
+def test_folders_of_masks_are_known_by_a_word(tmp_path, make_photo, picture, mask):
+    for name in (picture, mask):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        make_photo(1).save(tmp_path / name)
+    paths = [str(tmp_path / picture), str(tmp_path / mask)]
+    assert masks_among(paths) == {paths[1]}
+    assert companions_of(paths[:1])[0].masks == (paths[1],)
+
+
+@pytest.mark.parametrize(
+    ("picture", "other"),
+    [
+        ("cat_images/1.jpg", "dog_masks/1.png"),
+        ("train/1.jpg", "test_masks/1.png"),
+        ("train/1.jpg", "masked/1.png"),
+        ("face_masks/1.jpg", "face_masks/2.jpg"),
+        ("face_masks/blue/1.jpg", "face_masks/red/1.jpg"),
+        ("images/1.jpg", "unmasked_faces/1.jpg"),
+    ],
+)
+def test_pictures_of_masks_are_pictures(tmp_path, make_photo, picture, other):
+    for name in (picture, other):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        make_photo(1).save(tmp_path / name)
+    paths = [str(tmp_path / picture), str(tmp_path / other)]
+    assert masks_among(paths) == set()
+    assert companions_of(paths[:1])[0].masks == ()
+
+
 def test_without_their_pictures_masks_are_pictures():
     assert masks_among(["/d/masks/1.png", "/d/x_mask.png", "/d/images/2.jpg"]) == set()
 

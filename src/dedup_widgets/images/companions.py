@@ -43,6 +43,16 @@ _OF_MASKS = {
 }
 
 
+_WORDS_OF_MASKS = {
+    *("mask", "masks", "seg", "segs", "segmentation", "segmentations", "gt"),
+    *("trimap", "trimaps", "matte", "mattes"),
+}
+"""Words in the names of folders of masks, such as ``train_masks`` beside ``train``."""
+
+
+_WORDS_OF_PICTURES = {"images", "image", "imgs", "img", "pictures", "photos"}
+
+
 _MASK_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".gif", ".webp"})
 
 
@@ -50,8 +60,9 @@ _MASK_NAME = re.compile(r"(?i)^(.+)[-_. ](mask|masks|seg|segmentation|gt|matte|l
 
 
 _MAY_BE_MASK = re.compile(
-    rf"(?i)[/\\]({'|'.join(sorted(_OF_MASKS))})[/\\]|[-_. ](mask|masks|seg|segmentation|gt|matte"
-    r"|labelids?)\.[^./\\]*$"
+    rf"(?i)[/\\]({'|'.join(sorted(_OF_MASKS))})[/\\]"
+    rf"|[/\\]([^/\\]*[-_. ])?({'|'.join(sorted(_WORDS_OF_MASKS))})([-_. ][^/\\]*)?[/\\]"
+    r"|[-_. ](mask|masks|seg|segmentation|gt|matte|labelids?)\.[^./\\]*$"
 )
 
 
@@ -87,12 +98,22 @@ def masks_among(paths: Iterable[str]) -> set[str]:
     >>> masks_among(["/d/masks/1.png", "/d/b_mask.png"])
     set()
     """
-    paths = list(paths)
-    doubtful = {path for path in paths if _MAY_BE_MASK.search(path)}
+    # What folders above all of them are called says nothing of one of them.
+    below = _below_common(list(paths))
+    doubtful = {path for path, end in below.items() if _MAY_BE_MASK.search(f"/{end}")}
     if not doubtful:
         return set()
-    pictures = {_key(path, _OF_PICTURES) for path in paths if path not in doubtful}
-    return {path for path in doubtful if _key_of_mask(path) in pictures}
+    pictures = {_key(end) for path, end in below.items() if path not in doubtful}
+    return {path for path in doubtful if not pictures.isdisjoint(_keys_of_mask(below[path]))}
+
+
+def _below_common(paths: list[str]) -> dict[str, str]:
+    """Return of each path what comes after the folder that holds them all."""
+    if not paths:
+        return {}
+    both = os.path.commonprefix([min(paths), max(paths)])  # noqa: RUF071
+    start = 1 + max(map(both.rfind, "/\\"))
+    return {path: path[start:] for path in paths}
 
 
 def have_companions(sources: Sequence[str], suffixes: Collection[str]) -> list[int]:
@@ -139,6 +160,17 @@ def _in_folders(sources: Sequence[str], holds: Callable[[str], bool]) -> list[in
         for row, (source, folder) in enumerate(zip(sources, folders, strict=True))
         if "://" not in source and asked(folder)
     ]
+
+
+def _folders(parent: Path) -> list[str]:
+    try:
+        return [
+            as_unicode(os.fsdecode(it.name))
+            for it in os.scandir(native(str(parent)))
+            if it.is_dir()
+        ]
+    except OSError:
+        return []
 
 
 def _names(folder: str) -> list[str]:
@@ -228,23 +260,64 @@ def _stem_of_companion(name: str) -> str:
 def _parallel(folder: str) -> list[str]:
     """Return folders of labels and masks that stand beside those of pictures."""
     parts = Path(folder).parts
-    places = [i for i, part in enumerate(parts) if part.lower() in _OF_PICTURES]
+    places = [i for i, part in enumerate(parts) if _without_pictures(part) != part]
     place = places[-1] if places else len(parts)
+    below = parts[place + 1 :]
     parent = Path(*parts[:place])
-    try:
-        beside = sorted(map(str, os.listdir(native(str(parent)))))  # noqa: PTH208
-    except OSError:
-        return []
-    named = [name for name in beside if name.lower() in _OF_MASKS]
-    return [str(parent.joinpath(name, *parts[place + 1 :])) for name in named]
+    named = [parent / name for name in _folders(parent) if name.lower() in _OF_MASKS]
+    # As of annotations/trimaps.
+    nested = [it / name for it in named for name in _folders(it) if _of_masks(name) == ""]
+    if places:
+        what = _without_pictures(parts[place])
+        masks = {it: _of_masks(it) for it in _folders(parent)}
+        named += [parent / it for it, of in masks.items() if of in ("", what) or (of and not what)]
+    elif parts:
+        own = parts[-1]
+        siblings = Path(folder).parent
+        named += [siblings / it for it in _folders(siblings) if _of_masks(it) == own]
+    found = (it.joinpath(*below) for it in (*named, *nested))
+    return sorted({str(it) for it in found})
 
 
-def _key(path: str, names: set[str]) -> tuple[tuple[str, ...], str]:
+@cache
+def _without(name: str, whole: frozenset[str], words: frozenset[str]) -> str:
+    """Return the name of a folder without some words; empty if it is one of whole names."""
+    if name.lower() in whole:
+        return ""
+    parts = re.split(r"[-_. ]", name)
+    left = [part for part in parts if part.lower() not in words]
+    return name if len(left) == len(parts) else "_".join(left)
+
+
+def _without_pictures(name: str) -> str:
+    return _without(name, frozenset(_OF_PICTURES), frozenset(_WORDS_OF_PICTURES))
+
+
+def _of_masks(name: str) -> str | None:
+    """Return of what a folder holds masks, empty if it does not say; None if it holds none.
+
+    >>> _of_masks("train_masks"), _of_masks("masks"), _of_masks("train")
+    ('train', '', None)
+    """
+    words = frozenset(_WORDS_OF_MASKS)
+    left = _without(name, frozenset(_OF_MASKS), words)
+    return None if left == name else _without(left, frozenset(), frozenset(_WORDS_OF_PICTURES))
+
+
+def _key(path: str) -> tuple[tuple[str, ...], str]:
     *folders, name = _PARTS.split(path)
-    return tuple(f for f in folders if f.lower() not in names), os.path.splitext(name)[0]  # noqa: PTH122
+    named = map(_without_pictures, folders)
+    return tuple(filter(None, named)), os.path.splitext(name)[0]  # noqa: PTH122
 
 
-def _key_of_mask(path: str) -> tuple[tuple[str, ...], str]:
-    folders, stem = _key(path, _OF_PICTURES | _OF_MASKS)
+def _keys_of_mask(path: str) -> list[tuple[tuple[str, ...], str]]:
+    """Return the keys of pictures of which a file may be the mask."""
+    *folders, name = _PARTS.split(path)
+    stem = os.path.splitext(name)[0]  # noqa: PTH122
     named = _MASK_NAME.match(stem)
-    return folders, named[1] if named else stem
+    stem = named[1] if named else stem
+    of = [(_of_masks(folder), _without_pictures(folder)) for folder in folders]
+    # "binary_masks" are masks of all, "train_masks" those of "train".
+    every = [plain if what is None else "" for what, plain in of]
+    each = [plain if what is None else what for what, plain in of]
+    return [(tuple(filter(None, it)), stem) for it in (every, each)]
