@@ -190,6 +190,8 @@ def test_a_mask_with_nulls_picks_what_is_true(ex, frame):
     assert len(ex.selection) == 1
     ex.selection = frame.to_pandas()["keep"].astype("boolean")
     assert len(ex.selection) == 3
+    ex.selection = [None, pd.NA, True, False, True]
+    assert len(ex.selection) == 2
     ex.selection = pl.Series([None] * 5, dtype=pl.Boolean)
     assert ex.selection.is_empty()
     mask = np.ones(5, bool)

@@ -532,10 +532,12 @@ class View(Watched):
             raise InputError(
                 f"cannot select by {type(what).__name__}; give a frame, paths, or a mask over rows"
             )
-        if values and all(isinstance(value, bool | np.bool_) for value in values):
+        # What pandas 2 gives for null is none of Arrow's.
+        known = [it for it in values if it is not None and type(it).__name__ != "NAType"]
+        if known and all(isinstance(value, bool | np.bool_) for value in known):
             if len(values) != n:
                 raise InputError(f"the mask has {len(values)} values for {n} rows")
-            return np.array(values, bool)
+            return np.array([isinstance(it, bool | np.bool_) and bool(it) for it in values])
         texts = [_as_text(value) for value in values]
         rows = self._lookup.first(texts)
         if (rows < 0).any():  # Written by hand, a path often begins at the working folder.
