@@ -5,17 +5,13 @@ In a notebook, let the last line of a cell be ``ex``.
 
 import sys
 
-import polars as pl
-from datasets import Image, load_dataset
+from datasets import load_dataset
 
 import dedup_widgets as dw
 
 data = load_dataset("imagefolder", data_dir=sys.argv[1], split="train")
-files = data.cast_column("image", Image(decode=False))["image"]
-rows = pl.DataFrame({"path": [file["path"] for file in files], "label": data["label"]})
-
-df = dw.score(rows, model="efficientnet-lite0", progress=False)
-ex = dw.Explorer(df, label="label")
+df = dw.score(data, model="efficientnet-lite0", progress=False)
+ex = dw.Explorer(df)
 
 stays = (ex.plan["action"] == "keep") & df["error"].is_null()
 clean = data.select(stays.arg_true())

@@ -115,6 +115,20 @@ def test_patterns_leave_files_and_folders_out(tmp_path, patterns, left):
     assert sum(found.not_taken.get("excluded", {}).values()) == 3 - len(left)
 
 
+def test_links_in_a_list_are_no_copies_and_the_order_stays(tmp_path, jpeg, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.jpg", "a.jpg"):
+        (tmp_path / name).write_bytes(jpeg)
+    for name, target in (("to_a.jpg", "a.jpg"), ("to_c.jpg", "c/c.jpg"), ("also_c.jpg", "c/c.jpg")):
+        (tmp_path / name).symlink_to(target)
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "c.jpg").write_bytes(jpeg)
+    given = ["to_a.jpg", "b.jpg", "to_c.jpg", str(tmp_path / "a.jpg"), "also_c.jpg"]
+    found = list_images(given)
+    assert found.paths == ["b.jpg", str(tmp_path / "a.jpg"), "also_c.jpg"]
+    assert found.not_taken[SAME_FILE] == {".jpg": 2}
+
+
 @pytest.mark.parametrize("exclude", ["thumbs", [3], [None], [["thumbs"]]])
 def test_what_is_no_pattern_is_refused(tmp_path, exclude):
     with pytest.raises(InputError, match="exclude is a list of patterns"):

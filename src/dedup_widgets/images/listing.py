@@ -268,7 +268,7 @@ class _Scan:
         for path in paths:
             if not (self._exclude and self._excludes(path, "")):
                 first.setdefault(absolute(path), path)
-        return self._one_name_each(list(first.values()))
+        return self._each_file_once(list(first.values()))
 
     def tell_parts(self, paths: Sequence[str]) -> None:
         """Count what is one shot with a picture that is listed as that, not as left out."""
@@ -308,19 +308,18 @@ class _Scan:
     def _each_file_once(self, paths: list[str]) -> list[str]:
         """Return the paths without further names of files that are among them."""
         kept = self._one_name_each(paths)
-        links = [path for path in kept if os.path.islink(path)]  # noqa: PTH114
+        links = {path for path in kept if _is_link(path)}
         if not links:
             return kept
-        files = [path for path in kept if path not in set(links)]
-        seen = {os.path.realpath(path) for path in files}
+        seen = {os.path.realpath(native(absolute(path))) for path in kept if path not in links}
+        dropped = set()
         for link in sorted(links):
-            target = os.path.realpath(link)
+            target = os.path.realpath(native(absolute(link)))
             if target in seen:
                 self.not_taken[SAME_FILE][_suffix(link)] += 1
-            else:
-                seen.add(target)
-                files.append(link)
-        return files
+                dropped.add(link)
+            seen.add(target)
+        return [path for path in kept if path not in dropped]
 
     def _one_name_each(self, paths: list[str]) -> list[str]:
         """Return the paths with one name of each file that has several."""
@@ -448,6 +447,10 @@ class _Scan:
 def _local(name: str) -> str:
     """Return the path that a URL of a local file stands for; others as they are."""
     return url2pathname(urlsplit(name).path) if name.startswith("file://") else name
+
+
+def _is_link(path: str) -> bool:
+    return "://" not in path and os.path.islink(native(absolute(path)))  # noqa: PTH114
 
 
 def _suffix(name: str) -> str:

@@ -52,7 +52,9 @@ def score(
     images
         A directory (searched through all its folders), a glob, a list of paths and folders, or a
         frame with a ``path`` column, whose other columns pass through; or a file that holds one
-        (``.parquet``, ``.csv``, ``.jsonl``) or a list of paths, one a line (``.txt``).
+        (``.parquet``, ``.csv``, ``.tsv``, ``.jsonl``, ``.json``) or a list of paths, one a line
+        (``.txt``), whose names are looked for beside it first; or a dataset of `datasets` whose
+        pictures are files.
     model
         ``"clip-ViT-B-32"`` or any other name or local folder that sentence-transformers loads,
         ``"efficientnet-lite0"``, ``"perceptual"`` (no weights, no network), or an object with

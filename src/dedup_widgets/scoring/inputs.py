@@ -22,6 +22,7 @@ from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.listing import NotTaken, list_images
 from dedup_widgets.images.shots import shots_of
 from dedup_widgets.scoring.input_files import paths_in
+from dedup_widgets.scoring.of_datasets import frame_of, is_of_datasets
 
 Labels = Literal["auto", "folders"] | None
 """Whether folders name splits and classes: where that is clear, in any case, or never."""
@@ -64,7 +65,8 @@ def inputs_of(images: Any, labels: Labels, exclude: Sequence[str]) -> Inputs:
     """Find the images of what :func:`dedup_widgets.score` takes."""
     if labels not in ("auto", "folders", None):
         raise InputError(f"labels is {labels!r}; it must be 'auto', 'folders' or None")
-    images = _frame_in_memory(images)
+    if is_of_datasets(images):
+        images = frame_of(images)
     if isinstance(images, str | os.PathLike):
         images = paths_in(os.fspath(images))
     if is_frame(images):
@@ -159,17 +161,6 @@ def _joined_annotations(new: Inputs, old: Inputs) -> pl.DataFrame | None:
     if new.annotations is not None:
         parts.append(new.annotations.filter(~pl.col("path").is_in(old.paths)))
     return pl.concat(parts) if parts else None
-
-
-def _frame_in_memory(images: Any) -> Any:
-    """Refuse what holds pictures and not paths, by what it is."""
-    kind = type(images)
-    if kind.__module__.partition(".")[0] == "datasets":
-        raise InputError(
-            f"this {kind.__name__} of `datasets` is not read; pass the folder that holds its "
-            "pictures, or a frame with a column 'path' of their files"
-        )
-    return images
 
 
 def _name_the_paths(frame: pl.DataFrame) -> None:
