@@ -20,6 +20,7 @@ from dedup_widgets.images.annotations import annotations_beside
 from dedup_widgets.images.companions import masks_of
 from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.listing import NotTaken, list_images
+from dedup_widgets.images.metadata import metadata_beside
 from dedup_widgets.images.shots import shots_of
 from dedup_widgets.scoring.input_files import paths_in
 from dedup_widgets.scoring.of_datasets import frame_of, is_of_datasets
@@ -82,7 +83,13 @@ def inputs_of(images: Any, labels: Labels, exclude: Sequence[str]) -> Inputs:
         shots = _with_shots(found.paths, None)
         return Inputs(found.paths, shots, [], found.not_taken, found.entries)
     columns = columns_of_tree(found.paths, found.root, sure=labels == "folders")
+    of_tree = columns.columns
+    said, unread = metadata_beside(found.paths)
+    if said.width:
+        others = columns.drop(said.columns, strict=False)
+        columns = others.hstack(said) if others.width else said
     annotations, damaged = annotations_beside(found.paths)
+    damaged |= unread
     if damaged:
         problems = [f"{file}: {why}" for file, why in sorted(damaged.items())]
         warnings.warn(
@@ -93,7 +100,7 @@ def inputs_of(images: Any, labels: Labels, exclude: Sequence[str]) -> Inputs:
     return Inputs(
         found.paths,
         _with_shots(found.paths, _with_masks(found.paths, columns)),
-        columns.columns,
+        [name for name in of_tree if name not in said.columns],
         found.not_taken | ({DAMAGED: _by_name(damaged)} if damaged else {}),
         found.entries,
         None if annotations.is_empty() else annotations,
