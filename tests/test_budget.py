@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import dedup_widgets as dw
 from dedup_widgets.errors import ImageError
 from dedup_widgets.images import budget, decode
 from dedup_widgets.images.budget import ByteBudget, NoRoomError
@@ -134,12 +135,23 @@ def test_what_would_take_too_long_is_refused_by_what_it_claims_with_what_to_do(m
     )
     with pytest.raises(ImageError, match=words) as refused:
         decode.decode(deep_png(20_000, 2))
-    assert refused.value.is_about_the_bytes
+    assert not refused.value.is_about_the_bytes, "the limit may be another one next time"
     monkeypatch.setenv("DEDUP_WIDGETS_MAX_MEGAPIXELS", "400")
     monkeypatch.setattr(decode, "IN_WORK", ByteBudget(1000))
     for colour in (0, 2, 6):
         with pytest.raises(NoRoomError):
             decode.decode(deep_png(20_000, colour))
+
+
+@pytest.mark.lengthy
+def test_a_limit_that_was_raised_holds_for_pictures_that_were_refused(
+    tmp_path, make_photo, monkeypatch
+):
+    make_photo(1, (400, 300)).save(tmp_path / "a.png")
+    for limit, refused in (("0.1", 1), ("1", 0), ("0.1", 0)):  # What was read once is known.
+        monkeypatch.setenv("DEDUP_WIDGETS_MAX_MEGAPIXELS", limit)
+        df = dw.score(tmp_path, model="perceptual", progress=False)
+        assert len(df) - df["error"].null_count() == refused
 
 
 @pytest.mark.parametrize("count", [2, 400])

@@ -38,6 +38,12 @@ PALETTE = 256
 """Colours of the largest palette that a format has."""
 
 
+class BeyondLimitError(ImageError):
+    """A picture is larger than is read, until the limit is raised: so it is not remembered."""
+
+    is_about_the_bytes = False
+
+
 def sniff(data: bytes) -> str:
     """Return Pillow's name of the format, or raise an `ImageError` that says what it is."""
     if kind := camera_raw(data):
@@ -175,7 +181,7 @@ def check_size(size: tuple[int, int]) -> None:
     width, height = size
     limit = _max_pixels()
     if width * height > limit:
-        raise ImageError(
+        raise BeyondLimitError(
             f"too large: {width}x{height} = {width * height / 1e6:.0f} megapixels, limit "
             f"{limit / 1e6:.0f}; shrink it, take it out of the input, or raise the limit by the "
             f"environment variable {MEGAPIXELS_VARIABLE}"
@@ -228,7 +234,7 @@ def check_time(seconds: float, what: str) -> None:
         What takes so long, such as its pixels.
     """
     if seconds > MAX_SECONDS and _limit_by_hand() is None:
-        raise ImageError(
+        raise BeyondLimitError(
             f"too large: {what} would take about {seconds:.0f} s to decode, limit {MAX_SECONDS}; "
             "shrink or split it, take it out of the input, or set how many megapixels are read, "
             f"however long that takes, by the environment variable {MEGAPIXELS_VARIABLE}"
