@@ -6,6 +6,7 @@ import warnings
 
 import polars as pl
 import pytest
+from PIL import Image
 
 import dedup_widgets as dw
 from dedup_widgets.images.listing import PART, list_images
@@ -118,6 +119,33 @@ def test_a_raw_file_goes_with_its_picture_where_the_keeper_has_the_same(backup, 
     gone = sorted(p.name for p in (tmp_path / "gone").rglob("*") if p.is_file())
     assert gone == (["1.jpg", "1.nef", "2.jpg"] if shots else ["1.jpg", "2.jpg"])
     assert (backup / "b" / "2.nef").exists()
+
+
+def test_a_dataset_has_the_pictures_of_shots_and_says_what_stayed(backup, tmp_path):
+    df = score(backup)
+    made = dw.create_dataset(df.filter("keep"), "d", root=tmp_path, mode="copy", progress=False)
+    names = {path.name for path in made.path.rglob("*")}
+    assert {"1.jpg", "2.jpg"} <= names
+    assert not any(name.endswith(".nef") for name in names)
+    card = (made.path / "README.md").read_text()
+    assert "2 files of the same shots (raw, live video) stayed" in card
+    assert "| shot | String | where its raw file or live video lies" in card
+
+
+def test_on_the_screen_shots_are_told_apart_from_copies_and_preferred_by_choice(put):
+    """A small JPEG with its raw file beside it goes before a large one, if somebody says so."""
+    root = put(**{"large.jpg": 1})
+    with Image.open(root / "large.jpg") as picture:
+        picture.resize((picture.width // 2, picture.height // 2)).save(root / "small.jpg")
+    (root / "small.cr2").write_bytes(RAW)
+    review = dw.Session(score(root))
+    assert review.frame["path"].to_list() == [str(root / "large.jpg"), str(root / "small.jpg")]
+    assert "shot" not in review.frame["relation"].to_list()
+    assert review.plan.filter(action="keep")["path"].item().endswith("large.jpg")
+    review.rules = ["shot", "pixels"]
+    assert review.plan.filter(action="keep")["path"].item().endswith("small.jpg")
+    review.filters = {"shot": dw.filters.present}
+    assert review.view["path"].to_list() == [str(root / "small.jpg")]
 
 
 def test_rules_by_shots_are_silent_where_there_are_none(put):

@@ -132,6 +132,7 @@ def _making(spec: DatasetSpec, placed: Mapping[str, int], allow_duplicates: bool
 _OWN_COLUMNS = {
     "file_name": "the file in the folder of the split; becomes `image` when loaded",
     "source_path": "where the picture came from",
+    "shot": "where its raw file or live video lies, without the suffix",
     "mask_file_name": "its mask in the folder of the split; becomes `mask` when loaded",
 }
 
@@ -163,6 +164,11 @@ def _companions(spec: DatasetSpec) -> list[str]:
         lines.append(f"- {counted(placed, 'file')} {what} beside their pictures, as they were.")
     if left := spec.left_behind:
         lines.append(f"- {counted(left, 'file')} {what} stayed behind: there is no place for them.")
+    if spec.shot_parts:
+        parts = counted(spec.shot_parts, "file")
+        lines.append(
+            f"- {parts} of the same shots (raw, live video) stayed: see the column `shot`."
+        )
     return lines
 
 

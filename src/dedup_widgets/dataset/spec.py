@@ -24,6 +24,7 @@ from dedup_widgets.images.companions import companions_of, pictures_of
 from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.fetching import Files
 from dedup_widgets.images.label_files import names_for
+from dedup_widgets.images.shots import parts_beside
 from dedup_widgets.images.source import source_for
 
 Mode = Literal["hardlink", "copy", "symlink", "paths"]
@@ -86,6 +87,7 @@ class DatasetSpec:
     companions: list[Companion] = field(default_factory=list)
     coco: list[CocoFile] = field(default_factory=list)
     left_behind: int = 0
+    shot_parts: int = 0
 
     @property
     def bytes(self) -> int:
@@ -180,6 +182,7 @@ def dataset_spec(
         companions=companions if has_files else [],
         coco=coco if has_files else [],
         left_behind=0 if has_files else len(companions) + len(coco),
+        shot_parts=sum(map(len, parts_beside(kept))),
     )
 
 
