@@ -349,6 +349,35 @@ def test_a_grey_copy_is_recoloured(name):
     assert confirm(seen(photo(name).convert("L")), seen(photo(name))).relation == "recoloured"
 
 
+def other_hues(picture, degrees=120):
+    hue, saturation, value = picture.convert("HSV").split()
+    turned = hue.point(lambda h: (h + degrees * 256 // 360) % 256)
+    return Image.merge("HSV", (turned, saturation, value)).convert("RGB")
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea", "rocket"])
+@pytest.mark.parametrize("edit", [other_hues, lambda p: Image.merge("RGB", p.split()[::-1])])
+def test_a_copy_in_other_hues_is_recoloured(name, edit):
+    found = confirm(seen(jpeg(edit(photo(name)), 85)), seen(photo(name)))
+    assert found.is_confirmed
+    assert found.relation == "recoloured"
+
+
+def on_white(picture):
+    """Return what is in the middle of a picture, cut out and shaded, on white."""
+    disc = Image.new("L", picture.size)
+    ImageDraw.Draw(disc).ellipse((40, 40, picture.width - 40, picture.height - 40), 255)
+    return Image.composite(picture, Image.new("RGB", picture.size, "white"), disc)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea"])
+def test_a_thing_on_white_in_another_colour_is_another_thing(name):
+    thing = on_white(photo(name))
+    assert not confirm(seen(other_hues(thing)), seen(thing)).is_confirmed
+    for copy in (jpeg(thing, 30), ImageOps.grayscale(thing), captioned(thing)):
+        assert confirm(seen(copy), seen(thing)).is_confirmed
+
+
 def test_nearly_the_same_squares_overlap_whole():
     nearly = np.array([[1 - 7e-6, 1e-5, -4e-6], [-5e-6, 1 - 6e-6, 7e-6]])
     area, box = overlap(nearly)
