@@ -1,11 +1,13 @@
 """ARCHITECTURE.md, the contracts of import-linter and the files say the same."""
 
+import ast
 import re
 import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "dedup_widgets"
+OF_OTHERS = {"HF_DATASETS_OFFLINE", "HF_HUB_OFFLINE", "PCA"}
 
 
 def table():
@@ -37,3 +39,14 @@ def test_every_module_is_in_the_table_and_every_one_in_the_table_is_there():
         there = {path.stem for path in room.rglob("*.py")} - {"__init__"}
         folders = {f"{path.name}/" for path in room.iterdir() if (path / "__init__.py").exists()}
         assert set(said) == there | folders, names[0]
+
+
+def test_tests_replace_nothing_private_and_no_constant_of_the_package():
+    """Of what is named in a text; the lint rule SLF001 sees the rest."""
+    for file in (ROOT / "tests").rglob("test_*.py"):
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(".setattr"):
+                names = (it.value for it in call.args[:2] if isinstance(it, ast.Constant))
+                for name in (str(it).rpartition(".")[2] for it in names):
+                    is_known = re.fullmatch(r"_(?!_).*|[A-Z][A-Z_]+", name)
+                    assert not is_known or name in OF_OTHERS, (file.name, name)

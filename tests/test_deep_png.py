@@ -129,6 +129,14 @@ def test_what_is_damaged_prints_nothing_past_python(capfd):
 def test_nothing_is_decoded_a_second_time(bands, monkeypatch):
     drawn = np.random.default_rng(0).integers(0, 65536, (15, 20, bands), np.uint16)
     data = png(drawn)
-    monkeypatch.setattr(depth, "_samples", None)
+    opened = type(open_image(data, "PNG"))
+    load, decoded = opened.load, []
+
+    def counted(image):
+        decoded.extend(image.tile)
+        return load(image)
+
+    monkeypatch.setattr(opened, "load", counted)
     assert decode(data).facts.width == 20
+    assert len(decoded) <= 1
     assert np.array_equal(deep_png.deep_png(open_image(data, "PNG"), data), drawn)

@@ -16,6 +16,7 @@ from polars.testing import assert_frame_equal
 
 import dedup_widgets as dw
 from dedup_widgets.frame.scale import scale
+from dedup_widgets.store.library import Library
 from page import Page, Pixels
 
 MADE = Path(__file__).parent / "fixtures" / "0.1.0"
@@ -260,7 +261,7 @@ def test_a_decision_log_leads_to_the_same(scored):
 @pytest.mark.lengthy
 def test_the_same_review_writes_the_same_log(scored, tmp_path, monkeypatch):
     # Its second Explorer did not go on with the first one then.
-    monkeypatch.setattr(dw.Session, "_went_on", lambda _session: False)
+    monkeypatch.setattr(Library, "has_review", lambda *_: False)
     review = runpy.run_path(str(MADE / "review.py"))["review"]
     ex = review(scored, tmp_path / "store.sqlite")
     ex.log.write_ndjson(tmp_path / "review.jsonl")

@@ -10,7 +10,7 @@ import pytest
 import dedup_widgets as dw
 from dedup_widgets._threads import in_order
 from dedup_widgets.errors import ImageError, ModelError
-from dedup_widgets.images.budget import ByteBudget
+from dedup_widgets.images.decode import IN_WORK
 from dedup_widgets.images.decode import decode as images_decode
 from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.models.base import Embedder
@@ -77,9 +77,11 @@ def cache(tmp_path) -> Cache:
     return Cache(tmp_path / "store.sqlite")
 
 
-def run(paths, embedder, cache, *, batch_size=8, workers=2, progress=False, source=None):
+def run(paths, embedder, cache, *, batch_size=8, workers=2, progress=False, source=None, **options):
     source = source or LocalFiles()
-    return describe(paths, embedder, cache, lambda _path: source, batch_size, workers, progress)
+    return describe(
+        paths, embedder, cache, lambda _path: source, batch_size, workers, progress, **options
+    )
 
 
 def by_path(described):
@@ -238,8 +240,7 @@ def test_what_progress_raises_stops_the_work_and_keeps_what_is_done(
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, ImageError])
-def test_stopping_waits_for_no_picture_that_takes_long(paths, cache, stop, monkeypatch):
-    monkeypatch.setattr("dedup_widgets.scoring.pipeline._PATIENCE", 0.1)
+def test_stopping_waits_for_no_picture_that_takes_long(paths, cache, stop):
     asked = []
 
     def halt(done, total):
@@ -255,7 +256,7 @@ def test_stopping_waits_for_no_picture_that_takes_long(paths, cache, stop, monke
             return super().read(path)
 
     with pytest.raises(stop):
-        run(paths, Pixels(None), cache, progress=halt, source=Stuck())
+        run(paths, Pixels(None), cache, progress=halt, source=Stuck(), patience=0.1)
     assert asked == [0, 0, 0]
     Stuck.go_on.set()
 
@@ -304,7 +305,7 @@ def test_files_of_the_same_bytes_are_decoded_once(folder, paths, cache, monkeypa
 
 
 def test_what_found_no_room_is_tried_again(paths, cache, monkeypatch):
-    monkeypatch.setattr("dedup_widgets.images.decode.IN_WORK", ByteBudget(100))
+    monkeypatch.setattr(IN_WORK, "limit", 100)
     none = run(paths, Pixels(None), cache)
     assert not none.row_of
     assert "shrink it" in str(none.records[0].error)

@@ -279,7 +279,9 @@ def test_a_file_that_is_no_database_is_refused_by_name(tmp_path, kind):
 @pytest.mark.parametrize("kind", [Cache, Library])
 def test_a_file_of_the_next_version_is_refused(tmp_path, kind):
     path = tmp_path / "x.sqlite"
-    kind(path)._db.execute(f"PRAGMA user_version = {len(kind.schemas) + 1}")
+    kind(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"PRAGMA user_version = {len(kind.schemas) + 1}")
     with pytest.raises(StoreError, match=r"x\.sqlite was written by a newer version"):
         kind(path)
 

@@ -54,11 +54,9 @@ def test_whatever_is_read_of_a_turned_picture_is_what_lies_there(make_photo, siz
         assert picture.reduced(factor).upright() == expected
 
 
-@pytest.mark.parametrize("lines", [1, 7, 64, 1000])
-def test_lines_are_the_same_however_many_are_read_at_a_time(make_photo, monkeypatch, lines):
-    stored = make_photo(2, (203, 157))
-    monkeypatch.setattr("dedup_widgets.images.turned._COLUMNS", lines)
-    monkeypatch.setattr("dedup_widgets.images.depth._STRIP_BYTES", 1000 * lines)
+@pytest.mark.parametrize("size", [(203, 157), (9, 30_000), (30_000, 9), (700, 450)])
+def test_lines_are_the_same_however_many_are_read_at_a_time(make_photo, size):
+    stored = make_photo(2, size)
     for turn in TURNS:
         whole = upright(stored, turn).tobytes()
         assert b"".join(Turned(stored, turn).lines()) == whole
