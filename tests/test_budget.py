@@ -85,6 +85,7 @@ def test_a_file_that_claims_too_much_is_refused_before_it_is_read(data, word, re
         read(data)
 
 
+@pytest.mark.lengthy
 def test_what_is_within_the_limits_is_read():
     assert decode.decode(tiff(40)).facts.frames == 40
     assert decode.decode(tiff(3, big=True)).facts.frames == 3
@@ -92,6 +93,7 @@ def test_what_is_within_the_limits_is_read():
     assert decode.decode(progressive(20, 64)).facts.frames == 1
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("options", [{}, {"disposal": 2}, {"comment": b"a" * 700}])
 def test_the_frames_of_a_gif_are_counted_as_they_are_read(make_photo, options):
     frames = [make_photo(seed, (40, 30)) for seed in range(7)]

@@ -190,6 +190,7 @@ def test_who_is_alone_with_a_cache_is_told_nothing(cache, tmp_path, monkeypatch)
 # Copies
 
 
+@pytest.mark.lengthy
 def test_there_is_a_copy_of_each_day_and_the_last_few_are_kept(tmp_path, monkeypatch):
     path = tmp_path / "library.sqlite"
     for day in range(1, 11):
@@ -459,6 +460,7 @@ def test_on_a_disk_of_another_machine_nothing_shares_memory(tmp_path, monkeypatc
 # Power
 
 
+@pytest.mark.lengthy
 def test_what_a_library_acknowledges_was_synced(tmp_path):
     """Asked of the system, since a power cut cannot be played here."""
     if shutil.which("strace") is None:
@@ -543,6 +545,7 @@ def test_only_errors_about_the_bytes_are_remembered(photos, tmp_path, monkeypatc
     assert scored(photos, tmp_path)["error"].null_count() == (6 if error in PASSING else 0)
 
 
+@pytest.mark.lengthy
 def test_with_other_libraries_files_are_decoded_again(photos, tmp_path, monkeypatch):
     (photos / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n nothing else")
     paths = [str(path) for path in photos.iterdir()]
@@ -565,6 +568,7 @@ def moved_over(a, b):
     a.with_suffix(".new").rename(a)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("change", [written_in_place, moved_over])
 def test_other_content_of_the_same_size_and_date_is_noticed(tmp_path, change, make_photo):
     photos = tmp_path / "photos"
@@ -580,6 +584,7 @@ def test_other_content_of_the_same_size_and_date_is_noticed(tmp_path, change, ma
     assert after["fingerprint"][0] == before["fingerprint"][1]
 
 
+@pytest.mark.lengthy
 def test_a_hardlink_is_no_change(photos, tmp_path, monkeypatch):
     scored(photos, tmp_path)
     for path in photos.iterdir():
@@ -588,6 +593,7 @@ def test_a_hardlink_is_no_change(photos, tmp_path, monkeypatch):
     assert scored(photos, tmp_path)["error"].null_count() == 6
 
 
+@pytest.mark.lengthy
 def test_a_run_that_cannot_write_for_a_while_keeps_what_it_has(photos, tmp_path, monkeypatch):
     cache = open_store(tmp_path).cache
     with closing(sqlite3.connect(cache.path, isolation_level=None, check_same_thread=False)) as it:
@@ -604,6 +610,7 @@ def test_a_run_that_cannot_write_for_a_while_keeps_what_it_has(photos, tmp_path,
     assert len(cache.files(str(path) for path in photos.iterdir())) == 6
 
 
+@pytest.mark.lengthy
 def test_a_run_that_can_never_write_says_so(photos, tmp_path):
     there = open_store(tmp_path)
     impatient = Store(Cache(there.cache.path, wait_seconds=0.0), there.library)
@@ -694,6 +701,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     assert done.stdout.strip() == ("7" if used else "0")
 
 
+@pytest.mark.lengthy
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")
 def test_a_library_is_written_to_on_both_sides_of_a_fork(library):
     child = os.fork()

@@ -12,6 +12,8 @@ from dedup_widgets.dataset.tables import read_table
 from dedup_widgets.widgets.protocol import pack_bits
 from page import Page, Pixels, names
 
+pytestmark = pytest.mark.lengthy
+
 
 def fill(folder, make_photo):
     """Two exact groups, of three and of two, a smaller copy, two on their own, one broken."""
@@ -54,7 +56,6 @@ def fate(ex, name):
     return row.select("action", "reason").row(0)
 
 
-@pytest.mark.lengthy
 def test_the_explorer_shows_exactly_the_plan(ex, frame):
     plan = dw.plan(frame)
     assert ex.plan.equals(plan)
@@ -84,7 +85,6 @@ def test_a_keeper_chosen_by_hand_moves_the_band_on_screen_and_no_rule_overrides_
     assert fate(ex, "dog copy.bmp") == ("keep", "keeper: most bytes")
 
 
-@pytest.mark.lengthy
 def test_another_choice_in_a_group_takes_the_place_of_the_first(ex):
     ex.choose_keepers([path_of(ex.frame, "cat too.png")])
     ex.choose_keepers([path_of(ex.frame, "cat copy.png")])
@@ -102,7 +102,6 @@ def test_another_choice_in_a_group_takes_the_place_of_the_first(ex):
     assert ex.plan.equals(dw.plan(ex.frame))
 
 
-@pytest.mark.lengthy
 def test_not_duplicates_stick_to_contents_and_survive_scoring_again(photos):
     ex = dw.Explorer(dw.score(photos, model=Pixels(), progress=False))
     ex.mark_not_duplicates([path_of(ex.frame, "cat small.png")])
@@ -161,7 +160,6 @@ def test_a_frame_without_groups_has_no_plan_and_says_why(frame):
         ex.accept_plan()
 
 
-@pytest.mark.lengthy
 def test_undo_and_redo_walk_through_every_kind_of_step(ex, frame):
     page = Page(ex)
     start = (ex.plan, ex.frame)
@@ -194,7 +192,6 @@ def test_undo_and_redo_walk_through_every_kind_of_step(ex, frame):
     assert ex.redo() is None
 
 
-@pytest.mark.lengthy
 def test_the_log_replayed_on_the_frame_gives_the_same_result(ex, frame, tmp_path):
     ex.selection = frame.head(3)
     ex.collections["A"] = frame.head(2)
@@ -336,7 +333,6 @@ def dataset(source, folder, **changes):
     }
 
 
-@pytest.mark.lengthy
 def test_accepting_the_plan_makes_a_dataset_with_every_picture_once(ex, tmp_path):
     ex.filters = {"uniqueness": (0, 0)}
     unique = ex.accept_plan("Unique")
@@ -384,7 +380,6 @@ def test_labels_of_what_is_left_out_reach_the_keeper_in_the_dataset(frame, tmp_p
     assert ex.frame["label"].to_list() == labels
 
 
-@pytest.mark.lengthy
 def test_a_group_that_a_dataset_would_lose_is_counted(ex, frame, tmp_path):
     ex.selection = frame.filter(pl.col("path").str.contains("dog"))
     preview = Page(ex).ask("preview", dataset=dataset({"kind": "selection"}, tmp_path))
@@ -440,7 +435,6 @@ def test_the_log_is_one_line_a_step(ex, frame):
     assert json.loads(row["value"]) == {"add": [frame["path"][0]], "remove": []}
 
 
-@pytest.mark.lengthy
 def test_rules_made_on_the_page_are_read_in_python_logged_undone_and_replayed(frame):
     votes = frame.with_columns(
         votes=pl.int_range(pl.len()), source=pl.lit("web"), day=pl.date(2024, 1, 1)

@@ -182,6 +182,7 @@ def test_vectors_of_ones_own_have_the_same_scores_to_the_last_bit(case, method):
 # The store
 
 
+@pytest.mark.lengthy
 def test_nothing_that_a_person_decided_is_lost(in_folder, folder, store, version):
     there = said("store.json")
     ex = dw.Explorer(in_folder, store=store)
@@ -213,6 +214,7 @@ def test_what_is_decided_in_an_old_store_is_there_the_next_time(in_folder, folde
     assert keeper in again.decisions.keepers
 
 
+@pytest.mark.lengthy
 def test_thumbnails_are_not_made_again(in_folder, folder, store, version):
     shutil.rmtree(folder / "photos")
     page = Page(dw.Explorer(in_folder, store=store))

@@ -53,6 +53,7 @@ def test_images_that_are_alike_lie_together(frame, method):
     assert np.linalg.norm(one.mean(0) - other.mean(0)) > spread
 
 
+@pytest.mark.lengthy
 def test_a_map_is_computed_once(frame, monkeypatch):
     first = dw.projection(frame)
     monkeypatch.setattr("sklearn.decomposition.PCA", None)
@@ -77,6 +78,7 @@ def test_a_lasso_selects_images(grid, scatter):
     assert set(grid.selection["path"]) == {"/photos/19.jpg", "/photos/00.jpg"}
 
 
+@pytest.mark.lengthy
 def test_what_is_selected_is_marked_on_the_map(grid, scatter):
     grid.selection = ["/photos/19.jpg", "/photos/broken.jpg"]
     grid.link(scatter)

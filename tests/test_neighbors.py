@@ -209,6 +209,7 @@ def test_no_product_is_off_by_more_than_it_says(kind, d):
             assert_no_product_is_off_by_more_than_the_slack(tile, cosines(vectors, vectors))
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("kind", ["bfloat16", "float16", "float32", "numpy"])
 @pytest.mark.parametrize("d", [3, 64, 777])
 @pytest.mark.parametrize("spread", [1e-4, 1e-2, 1])
@@ -351,6 +352,7 @@ def test_a_leader_takes_all_later_rows_in_reach_that_no_earlier_one_took(seed, r
         assert greedy_groups_of_pairs(60, pairs).tolist() == expected
 
 
+@pytest.mark.lengthy
 def test_pairs_beyond_number_are_none_and_groups_form_without_them():
     rng = np.random.default_rng(0)
     centres = rng.standard_normal((3, 32))[rng.integers(3, size=400)]
@@ -365,6 +367,7 @@ def test_pairs_beyond_number_are_none_and_groups_form_without_them():
         assert np.array_equal(greedy_groups(vectors, radius, max_pairs=190, **some), expected)
 
 
+@pytest.mark.lengthy
 @many
 @given(seeds, st.sampled_from([0.0, 1e-5, 1e-2, 0.5]))
 def test_equal_vectors_are_nearest_to_each_other_and_all_their_pairs_are_listed(seed, radius):

@@ -61,6 +61,7 @@ def test_the_environment_can_name_the_type(monkeypatch):
         fastest("cpu")
 
 
+@pytest.mark.lengthy
 def test_neighbours_do_not_depend_on_the_type(monkeypatch):
     vectors = unit_vectors(np.random.default_rng(0).standard_normal((5000, 64)))
     found = []

@@ -18,6 +18,8 @@ from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.scoring.keepers import highest, prefer
 from dedup_widgets.store.cache import Cache
 
+pytestmark = pytest.mark.lengthy
+
 SCORES = ["uniqueness", "kind", "group", "keep", "nearest", "distance"]
 
 
@@ -105,7 +107,6 @@ def test_a_second_run_embeds_nothing_and_gives_the_same_frame(photos):
     assert again.equals(first)
 
 
-@pytest.mark.lengthy
 def test_the_progress_bar_says_what_came_from_the_store(photos, capsys):
     score(photos)
     dw.score(photos, model=Pixels())
@@ -114,7 +115,6 @@ def test_the_progress_bar_says_what_came_from_the_store(photos, capsys):
     assert "0 embedded, 8 from the store, 2 unreadable" in said
 
 
-@pytest.mark.lengthy
 def test_a_function_is_told_how_far_it_is_and_can_stop_the_work(photos):
     told = []
     dw.score(photos, model=Pixels(), progress=lambda *at: told.append(at))
@@ -138,7 +138,6 @@ def test_a_function_is_told_how_far_it_is_and_can_stop_the_work(photos):
     assert 0 < model.seen < 4
 
 
-@pytest.mark.lengthy
 def test_adding_ten_photos_embeds_ten(photos, make_photo):
     score(photos)
     for seed in range(100, 110):
@@ -147,7 +146,6 @@ def test_adding_ten_photos_embeds_ten(photos, make_photo):
     assert model.seen == 10
 
 
-@pytest.mark.lengthy
 def test_a_file_that_changed_is_read_again(photos, make_photo):
     score(photos)
     make_photo(77, (90, 90)).save(photos / "c.jpg")
@@ -156,7 +154,6 @@ def test_a_file_that_changed_is_read_again(photos, make_photo):
     assert by_name(frame)["c.jpg"]["width"] == 90
 
 
-@pytest.mark.lengthy
 def test_vectors_of_another_model_are_not_taken(photos):
     class Other(Pixels):
         key = "other"
@@ -166,7 +163,6 @@ def test_vectors_of_another_model_are_not_taken(photos):
     assert model.seen == 4
 
 
-@pytest.mark.lengthy
 def test_a_file_that_could_not_be_opened_is_tried_again(photos, monkeypatch):
     target = str(photos / "c.jpg")
     real = LocalFiles.read
@@ -182,7 +178,6 @@ def test_a_file_that_could_not_be_opened_is_tried_again(photos, monkeypatch):
     assert by_name(score(photos))["c.jpg"]["error"] is None
 
 
-@pytest.mark.lengthy
 @pytest.mark.parametrize("seed", range(3))
 def test_order_batch_size_and_workers_change_nothing(photos, tmp_path, seed):
     expected = score(photos)
@@ -198,7 +193,6 @@ def test_order_batch_size_and_workers_change_nothing(photos, tmp_path, seed):
     assert shuffled.sort("path").equals(expected)
 
 
-@pytest.mark.lengthy
 def test_what_was_scored_before_changes_nothing(photos, tmp_path):
     expected = score(photos, store=tmp_path / "fresh.sqlite")
     store = tmp_path / "used.sqlite"
@@ -236,7 +230,6 @@ def test_however_files_come_and_go_the_frame_is_that_of_a_fresh_store(tmp_path, 
         assert found.equals(score(where, store=tmp_path / f"fresh-{step}.sqlite", **arguments))
 
 
-@pytest.mark.lengthy
 def test_m_more_photos_cost_m_embeddings_and_m_times_n_distances(tmp_path, distances):
     folder = tmp_path / "photos"
     folder.mkdir()
@@ -296,7 +289,6 @@ def test_relative_paths_are_not_mistaken_for_each_other(tmp_path, make_photo, mo
     assert prints[0] != prints[1]
 
 
-@pytest.mark.lengthy
 def test_a_link_or_another_spelling_is_no_copy(photos, monkeypatch):
     expected = score(photos)
     (photos / "a link.jpg").symlink_to(photos / "c.jpg")
@@ -372,7 +364,6 @@ def test_arguments_out_of_range_say_so_before_any_work(photos, arguments, says):
     assert model.seen == 0
 
 
-@pytest.mark.lengthy
 def test_an_interrupt_loses_at_most_the_batch_in_work(photos, make_photo, tmp_path):
     for seed in range(200, 220):
         make_photo(seed, (40, 40)).save(photos / f"{seed}.png")
@@ -444,7 +435,6 @@ def test_clip_goes_through_the_same_line(photos, tiny_clip):
     assert sum(row["uniqueness"] == 0 for row in by_name(frame).values()) == 2
 
 
-@pytest.mark.lengthy
 def test_a_known_copy_is_scored_when_the_other_one_vanished(photos):
     class Other(Pixels):
         key = "other"
@@ -488,7 +478,6 @@ def test_similar_takes_another_file_and_says_what_it_cannot_take(photos, tmp_pat
     assert dw.similar(frame.to_pandas(), photos / "a.jpg", k=1)["distance"].to_list() == [0]
 
 
-@pytest.mark.lengthy
 def test_a_large_picture_in_memory_is_as_similar_as_its_file(photos, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (1400, 1500, 3), np.uint8)
     noise[:700, :700] //= 4

@@ -310,6 +310,7 @@ def test_a_process_that_ends_does_not_wait_for_its_graph(tmp_path):
 # On disk
 
 
+@pytest.mark.lengthy
 def test_a_saved_graph_is_mapped_and_answers_alike(vectors, saved, store, monkeypatch):
     in_memory = answers(ready(vectors), range(0, 400, 9))
     monkeypatch.setattr(SharedGraph, "build", None)
@@ -319,6 +320,7 @@ def test_a_saved_graph_is_mapped_and_answers_alike(vectors, saved, store, monkey
     assert [file.name for file in saved.parent.iterdir()] == [saved.name]
 
 
+@pytest.mark.lengthy
 def test_another_content_has_another_file(vectors, saved, store):
     changed = vectors.copy()
     changed[17] = changed[18]
@@ -362,6 +364,7 @@ def test_a_flipped_bit_anywhere_is_noticed(vectors, saved):
             SharedGraph.read(other, key)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "damage",
     [
@@ -460,6 +463,7 @@ def _refused(*_args):
     raise PermissionError(13, "Access is denied")
 
 
+@pytest.mark.lengthy
 def test_a_mapped_file_may_be_removed(vectors, saved, store):
     vector_index = ready(vectors, store)
     before = answers(vector_index, range(0, 400, 9))

@@ -131,6 +131,7 @@ def test_a_library_from_before_keeps_many_paths_one_by_one_and_takes_many_at_onc
     assert Library(library.path).collections() == {"x": StoredCollection({"/second", *many})}
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("breaks", ["", "\n"])
 def test_many_paths_come_and_go_as_few_do(library, breaks):
     many = [f"/{number}{breaks * (number == 700)}" for number in range(2 * PATHS_IN_A_PART + 1)]

@@ -79,6 +79,7 @@ def test_a_turned_file_tells_the_same_as_its_pixels_the_right_way_up(make_photo,
         assert getattr(one.facts, fact) == getattr(other.facts, fact)
 
 
+@pytest.mark.lengthy
 def test_the_transparency_of_a_turned_file_is_turned_too(make_photo):
     stored = make_photo(4, (90, 60)).convert("RGBA")
     stored.putalpha(make_photo(5, (90, 60)).convert("L"))
@@ -88,6 +89,7 @@ def test_the_transparency_of_a_turned_file_is_turned_too(make_photo):
         assert (one.layers[0].pixels == other.layers[0].pixels).all()
 
 
+@pytest.mark.lengthy
 def test_detail_is_told_of_a_turned_picture_as_of_a_turned_copy(make_photo):
     stored = make_photo(6, (1100, 900))
     for turn in TURNS:
@@ -111,6 +113,7 @@ def test_colours_of_what_is_smaller_are_those_of_the_whole(
     assert np.abs(np.asarray(picture.reduced, int) - whole).max() <= 3
 
 
+@pytest.mark.lengthy
 def test_the_first_of_several_frames_can_be_asked_for_after_the_others(make_photo):
     profile = profile_of_other_primaries()
     first, second = make_photo(8), make_photo(9)
