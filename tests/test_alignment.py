@@ -93,6 +93,7 @@ def test_a_copy_is_confirmed_and_named(name, edit):
     assert 0 < found.agreement <= 1
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("factor", [0.5, 1.6])
 def test_a_darker_or_brighter_copy_is_confirmed(factor):
     original = photo()

@@ -389,6 +389,7 @@ def test_a_quick_squash_rounds_otherwise_and_no_more(size):
         assert (quick != slow).mean() <= 0.02
 
 
+@pytest.mark.lengthy
 def test_pictures_are_prepared_alike_in_threads(network, photos):
     expected = [np.asarray(network.prepare(photo)) for photo in photos]
     with ThreadPoolExecutor(4) as pool:

@@ -9,6 +9,8 @@ import pytest
 
 import dedup_widgets as dw
 
+pytestmark = pytest.mark.lengthy
+
 
 @pytest.fixture
 def frame():
@@ -42,7 +44,6 @@ def scatter(plotted, frame):
     return plotted(data=frame.join(dw.projection(frame), on="path").reverse(), x="x", y="y")
 
 
-@pytest.mark.lengthy
 @pytest.mark.parametrize("method", ["pca", pytest.param("umap", marks=pytest.mark.slow)])
 def test_images_that_are_alike_lie_together(frame, method):
     where = dw.projection(frame, method=method)
@@ -53,14 +54,12 @@ def test_images_that_are_alike_lie_together(frame, method):
     assert np.linalg.norm(one.mean(0) - other.mean(0)) > spread
 
 
-@pytest.mark.lengthy
 def test_a_map_is_computed_once(frame, monkeypatch):
     first = dw.projection(frame)
     monkeypatch.setattr("sklearn.decomposition.PCA", None)
     assert dw.projection(frame).equals(first)
 
 
-@pytest.mark.lengthy
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_there_is_a_map_of_a_few_images(frame, n):
     assert len(dw.projection(frame[1 : 1 + n], method="umap")) == n
@@ -71,14 +70,12 @@ def test_an_unknown_method_is_refused_with_those_there_are(frame):
         dw.projection(frame, method="tsne")
 
 
-@pytest.mark.lengthy
 def test_a_lasso_selects_images(grid, scatter):
     grid.link(scatter)
     scatter.widget.selection = np.array([0, 19], np.uint32)
     assert set(grid.selection["path"]) == {"/photos/19.jpg", "/photos/00.jpg"}
 
 
-@pytest.mark.lengthy
 def test_what_is_selected_is_marked_on_the_map(grid, scatter):
     grid.selection = ["/photos/19.jpg", "/photos/broken.jpg"]
     grid.link(scatter)
@@ -107,7 +104,6 @@ def test_a_link_can_be_ended(grid, scatter):
     assert scatter.selection().tolist() == [3]
 
 
-@pytest.mark.lengthy
 def test_a_map_holds_no_session_that_nobody_else_holds(frame, scatter):
     grid = dw.ImageGrid(frame)
     session = weakref.ref(grid.session)
