@@ -16,8 +16,6 @@ from dedup_widgets._progress import Pace
 from dedup_widgets.widgets.job_panel import JobPanel
 from page import Page, Pixels
 
-pytestmark = pytest.mark.lengthy
-
 PATIENCE = 60
 """Seconds after which a test gives up on what a busy machine may delay."""
 
@@ -79,6 +77,7 @@ def wait_until(condition):
     assert condition()
 
 
+@pytest.mark.lengthy
 def test_the_result_is_what_score_returns(photos, tmp_path):
     job = start(photos, Pixels(), near=0.2)
     frame = job.result(PATIENCE)
@@ -107,6 +106,7 @@ def test_bad_arguments_are_told_at_once_and_not_by_the_job(images, arguments, sa
         dw.score_async(images, **arguments)
 
 
+@pytest.mark.lengthy
 def test_it_says_how_far_it_is(photos, gated):
     job = start(photos, gated)
     gated.wait_for(3)
@@ -120,6 +120,7 @@ def test_it_says_how_far_it_is(photos, gated):
     assert repr(job) == f"Job({job.text})"
 
 
+@pytest.mark.lengthy
 def test_the_callers_function_is_told_and_can_stop_the_work(photos):
     told = []
     dw.score_async(photos, model=Pixels(), progress=lambda *at: told.append(at)).result(PATIENCE)
@@ -135,6 +136,7 @@ def test_the_callers_function_is_told_and_can_stop_the_work(photos):
         job.result()
 
 
+@pytest.mark.lengthy
 def test_waiting_no_longer_than_said_tells_how_far_it_is(photos, gated):
     job = start(photos, gated)
     gated.wait_for(3)
@@ -143,6 +145,7 @@ def test_waiting_no_longer_than_said_tells_how_far_it_is(photos, gated):
     assert not job.done
 
 
+@pytest.mark.lengthy
 def test_cancelling_loses_at_most_the_batch_in_work(photos, gated, tmp_path):
     job = start(photos, gated)
     gated.wait_for(3)
@@ -170,6 +173,7 @@ def test_a_job_that_is_cancelled_while_its_model_loads_reads_nothing(photos, tin
     assert job.so_far().is_empty()
 
 
+@pytest.mark.lengthy
 def test_of_a_model_without_a_key_nothing_is_said_to_be_kept(photos, gated):
     class Nameless:
         encode = gated.encode
@@ -182,6 +186,7 @@ def test_of_a_model_without_a_key_nothing_is_said_to_be_kept(photos, gated):
     assert "nothing is kept" in ended(job).text
 
 
+@pytest.mark.lengthy
 def test_what_is_scored_so_far_is_scored_by_the_same_rules(photos, gated, tmp_path):
     job = start(photos, gated)
     gated.wait_for(3)
@@ -193,6 +198,7 @@ def test_what_is_scored_so_far_is_scored_by_the_same_rules(photos, gated, tmp_pa
     assert job.result(PATIENCE)["path"].to_list()[: len(part)] == paths
 
 
+@pytest.mark.lengthy
 def test_before_the_first_batch_there_is_an_empty_frame_with_all_columns(photos, tmp_path):
     model = Gated()
     try:
@@ -206,6 +212,7 @@ def test_before_the_first_batch_there_is_an_empty_frame_with_all_columns(photos,
         model.let()
 
 
+@pytest.mark.lengthy
 def test_so_far_the_other_columns_of_a_frame_come_along(photos, gated):
     paths = sorted(str(path) for path in photos.iterdir())
     given = pl.DataFrame({"path": paths, "label": [f"label {i}" for i in range(13)]})
@@ -230,6 +237,7 @@ def scored(ex):
     return ex.frame["uniqueness"].count()
 
 
+@pytest.mark.lengthy
 def test_an_explorer_of_a_job_fills_while_it_goes_on_and_is_whole_in_the_end(photos, gated):
     job = start(photos, gated)
     gated.wait_for(3)
@@ -262,6 +270,7 @@ def test_an_explorer_of_a_job_fills_while_it_goes_on_and_is_whole_in_the_end(pho
     assert whole["summary"] == alone["summary"]
 
 
+@pytest.mark.lengthy
 def test_what_was_decided_before_the_end_holds_after_it(photos, gated):
     job = start(photos, gated)
     gated.wait_for(3)
@@ -279,6 +288,7 @@ def test_what_was_decided_before_the_end_holds_after_it(photos, gated):
     assert not review.frame.filter(pl.col("path") == chosen)["keep"].item()
 
 
+@pytest.mark.lengthy
 def test_an_explorer_that_is_gone_is_filled_no_more(photos, gated):
     import gc
     import weakref
@@ -292,6 +302,7 @@ def test_an_explorer_that_is_gone_is_filled_no_more(photos, gated):
     job.result(PATIENCE)
 
 
+@pytest.mark.lengthy
 def test_of_a_job_that_is_cancelled_what_it_scored_is_shown(photos, gated):
     job = start(photos, gated)
     gated.wait_for(3)
@@ -304,6 +315,7 @@ def test_of_a_job_that_is_cancelled_what_it_scored_is_shown(photos, gated):
     assert len(ex.frame) == 13
 
 
+@pytest.mark.lengthy
 def test_an_explorer_opens_on_a_job_that_has_nothing_yet(photos):
     model = Gated()
     try:
@@ -314,6 +326,7 @@ def test_an_explorer_opens_on_a_job_that_has_nothing_yet(photos):
         model.let()
 
 
+@pytest.mark.lengthy
 def test_an_explorer_of_a_job_has_its_store(photos, tmp_path):
     job = start(photos, Pixels(), store=tmp_path / "mine.sqlite")
     job.result(PATIENCE)
@@ -322,6 +335,7 @@ def test_an_explorer_of_a_job_has_its_store(photos, tmp_path):
         dw.Explorer(job, path="file")
 
 
+@pytest.mark.lengthy
 def test_the_panel_shows_the_job_and_cancels_it(photos, gated):
     job = start(photos, gated)
     gated.wait_for(3)
@@ -346,6 +360,7 @@ def test_the_panel_shows_the_job_and_cancels_it(photos, gated):
     assert button.layout.display == "none"
 
 
+@pytest.mark.lengthy
 def test_the_panel_is_told_a_few_times_a_second_and_always_of_the_end(photos):
     job = dw.score_async(photos, model=(model := Gated()), batch_size=1, workers=1)
     model.wait_for(1)
@@ -365,6 +380,7 @@ def test_the_panel_is_told_a_few_times_a_second_and_always_of_the_end(photos):
     assert bar.value == 1
 
 
+@pytest.mark.lengthy
 @pytest.mark.filterwarnings("ignore:the job is shown no longer")
 def test_a_panel_that_breaks_does_not_end_the_job(photos, gated):
     job = start(photos, gated)
@@ -377,6 +393,7 @@ def test_a_panel_that_breaks_does_not_end_the_job(photos, gated):
     assert len(job.result(PATIENCE)) == 13
 
 
+@pytest.mark.lengthy
 def test_without_progress_a_job_is_text(photos):
     job = start(photos, Pixels(), progress=False)
     assert list(job._repr_mimebundle_()) == ["text/plain"]

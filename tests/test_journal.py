@@ -27,8 +27,6 @@ from dedup_widgets.store.open import Store
 from effort import examples
 from page import Page
 
-pytestmark = pytest.mark.lengthy
-
 N = 30
 KEPT_BY_ORDER = Path(__file__).parent / "fixtures" / "by-order" / "library.sqlite"
 
@@ -101,6 +99,7 @@ STEPS = {
 }
 
 
+@pytest.mark.lengthy
 def test_after_each_step_another_kernel_goes_on_where_this_one_was(notebook):
     session = notebook()
     for name, step in STEPS.items():
@@ -108,6 +107,7 @@ def test_after_each_step_another_kernel_goes_on_where_this_one_was(notebook):
         assert state(notebook()) == state(session), name
 
 
+@pytest.mark.lengthy
 def test_what_was_done_before_the_kernel_died_can_be_undone(notebook):
     session = notebook()
     start = state(session)
@@ -123,6 +123,7 @@ def test_what_was_done_before_the_kernel_died_can_be_undone(notebook):
     assert again.redo() == "near-duplicate threshold as scored → 0.3"
 
 
+@pytest.mark.lengthy
 def test_the_log_in_the_library_is_the_one_of_all_kernels(notebook, frame):
     for number, step in enumerate(STEPS.values(), 1):
         session = notebook()
@@ -138,6 +139,7 @@ def said(session):
     return Page(dw.Explorer(session)).open()["review"]["went_on"]
 
 
+@pytest.mark.lengthy
 def test_the_page_is_told_what_is_gone_on_with(notebook):
     STEPS["boundary"](notebook())
     assert said(notebook(restore=False)) == ""
@@ -145,6 +147,7 @@ def test_the_page_is_told_what_is_gone_on_with(notebook):
     assert said(notebook()).endswith(": 1 step.")
 
 
+@pytest.mark.lengthy
 def test_a_review_begins_anew_in_steps_that_can_be_undone(notebook):
     session = notebook()
     start = state(session)
@@ -171,6 +174,7 @@ def test_a_review_begins_anew_in_steps_that_can_be_undone(notebook):
         assert state(again)[name] == before[name]
 
 
+@pytest.mark.lengthy
 def test_a_review_that_begins_anew_twice_makes_no_step_of_it(notebook):
     session = notebook()
     session.begin_anew()
@@ -186,6 +190,7 @@ def test_what_has_no_plan_begins_anew_too(notebook, frame):
     assert len(session.selection) == len(session.filters) == 0
 
 
+@pytest.mark.lengthy
 def test_who_only_looks_leaves_no_review(notebook):
     STEPS["boundary"](notebook())
     for _ in range(3):
@@ -194,6 +199,7 @@ def test_who_only_looks_leaves_no_review(notebook):
         assert db.execute("SELECT count(*) FROM review").fetchone() == (1,)
 
 
+@pytest.mark.lengthy
 def test_two_that_go_on_with_one_review_lose_nothing_of_each_other(notebook):
     STEPS["boundary"](notebook())
     one, two = notebook(), notebook()
@@ -206,6 +212,7 @@ def test_two_that_go_on_with_one_review_lose_nothing_of_each_other(notebook):
     assert state(notebook()) == state(one)
 
 
+@pytest.mark.lengthy
 def test_a_review_of_other_images_begins_anew(notebook, frame):
     STEPS["boundary"](notebook())
     others = frame.head(20), frame_of(N + 3), frame.with_columns(pl.col("path") + "x")
@@ -245,6 +252,7 @@ def many_are_three(monkeypatch):
     monkeypatch.setattr(Journal, "rows_by_path", 3)
 
 
+@pytest.mark.lengthy
 @pytest.mark.usefixtures("many_are_three")
 @examples(10)
 @given(seeds=st.lists(st.integers(0, 99), min_size=1, max_size=3), data=st.data())
@@ -271,6 +279,7 @@ def test_a_review_is_gone_on_with_whatever_the_order_of_its_frame(frame, seeds, 
         assert in_any_order(notebook(range(N)[::-1])) == in_any_order(last)
 
 
+@pytest.mark.lengthy
 @pytest.mark.usefixtures("many_are_three")
 def test_a_review_that_was_kept_by_the_order_of_its_rows_is_gone_on_with(notebook, frame, tmp_path):
     mixed = frame[np.random.default_rng(0).permutation(N)]
@@ -289,6 +298,7 @@ def test_a_review_that_was_kept_by_the_order_of_its_rows_is_gone_on_with(noteboo
     assert {**in_any_order(again), "log": 0, "next": 0} == {**before, "log": 0, "next": 0}
 
 
+@pytest.mark.lengthy
 def test_a_boundary_that_is_asked_for_wins_unless_it_was_asked_for_before(notebook):
     session = notebook(near=0.2)
     session.near = 0.3
@@ -297,6 +307,7 @@ def test_a_boundary_that_is_asked_for_wins_unless_it_was_asked_for_before(notebo
     assert notebook(near=0.25).near == 0.25
 
 
+@pytest.mark.lengthy
 def test_steps_over_many_rows_are_small_and_come_back(tmp_path):
     frame = frame_of(6_000)
     store = dw.Session(frame, store=tmp_path, restore=True).store
@@ -311,6 +322,7 @@ def test_steps_over_many_rows_are_small_and_come_back(tmp_path):
     assert most < 5_000
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "harm",
     [
@@ -343,6 +355,7 @@ def test_what_is_named_by_number_is_read_in_the_library_only(frame):
         dw.replay(frame, log)
 
 
+@pytest.mark.lengthy
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
 def test_each_step_is_kept_when_it_returns(tmp_path, frame):
     frame.write_parquet(tmp_path / "frame.parquet")
@@ -362,6 +375,7 @@ os.kill(os.getpid(), 9)
 # Locks
 
 
+@pytest.mark.lengthy
 def test_what_does_not_go_to_the_library_waits_for_nobody(notebook):
     session = notebook()
     with closing(sqlite3.connect(session.store.library.path, isolation_level=None)) as other:
@@ -383,6 +397,7 @@ def test_what_does_not_go_to_the_library_waits_for_nobody(notebook):
 # Several notebooks
 
 
+@pytest.mark.lengthy
 def test_decisions_of_one_notebook_are_seen_in_the_other(notebook):
     one, two = notebook(), notebook()
     one.choose_keepers([path(1)])
@@ -395,6 +410,7 @@ def test_decisions_of_one_notebook_are_seen_in_the_other(notebook):
     assert two.reviewed.is_empty()
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("seen", [False, True])
 def test_of_two_notebooks_the_later_choice_is_the_keeper(notebook, seen):
     one, two = notebook(), notebook()
@@ -407,6 +423,7 @@ def test_of_two_notebooks_the_later_choice_is_the_keeper(notebook, seen):
         assert session.plan["keeper"][0] == path(1)
 
 
+@pytest.mark.lengthy
 def test_of_choices_at_the_same_moment_one_is_the_keeper(notebook):
     sessions = [notebook() for _ in range(3)]
     threads = [
@@ -421,6 +438,7 @@ def test_of_choices_at_the_same_moment_one_is_the_keeper(notebook):
     assert len({it.decisions.keepers for it in sessions}) == 1
 
 
+@pytest.mark.lengthy
 def test_the_log_leads_to_the_plan_whoever_decided(notebook, frame):
     one, two = notebook(), notebook()
     one.choose_keepers([path(1)])
@@ -432,6 +450,7 @@ def test_the_log_leads_to_the_plan_whoever_decided(notebook, frame):
         assert dw.replay(frame, session.log).plan.rows() == plan.rows()
 
 
+@pytest.mark.lengthy
 def test_a_step_of_another_notebook_is_not_undone_here(notebook):
     one, two = notebook(), notebook()
     one.choose_keepers([path(1)])
@@ -439,6 +458,7 @@ def test_a_step_of_another_notebook_is_not_undone_here(notebook):
     assert two.undo() is None
 
 
+@pytest.mark.lengthy
 def test_keepers_of_a_frame_without_contents_stay_beside_what_others_decide(notebook, frame):
     one, two = notebook(frame.drop("fingerprint")), notebook()
     one.choose_keepers([path(1)])
@@ -449,6 +469,7 @@ def test_keepers_of_a_frame_without_contents_stay_beside_what_others_decide(note
 # Ctrl-C
 
 
+@pytest.mark.lengthy
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs signals of POSIX")
 @pytest.mark.parametrize(
     "name", ["boundary", "keeper", "collection", "accept", "undo", "selection"]

@@ -18,8 +18,6 @@ from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.scoring.keepers import highest, prefer
 from dedup_widgets.store.cache import Cache
 
-pytestmark = pytest.mark.lengthy
-
 SCORES = ["uniqueness", "kind", "group", "keep", "nearest", "distance"]
 
 
@@ -99,6 +97,7 @@ def test_unreadable_files_are_rows_with_an_error_and_null_scores(photos):
     assert all(row["uniqueness"] is not None and row["keep"] is not None for row in readable)
 
 
+@pytest.mark.lengthy
 def test_a_second_run_embeds_nothing_and_gives_the_same_frame(photos):
     first = score(photos, model := Pixels())
     assert model.seen == 4  # four different pictures
@@ -107,6 +106,7 @@ def test_a_second_run_embeds_nothing_and_gives_the_same_frame(photos):
     assert again.equals(first)
 
 
+@pytest.mark.lengthy
 def test_the_progress_bar_says_what_came_from_the_store(photos, capsys):
     score(photos)
     dw.score(photos, model=Pixels())
@@ -115,6 +115,7 @@ def test_the_progress_bar_says_what_came_from_the_store(photos, capsys):
     assert "0 embedded, 8 from the store, 2 unreadable" in said
 
 
+@pytest.mark.lengthy
 def test_a_function_is_told_how_far_it_is_and_can_stop_the_work(photos):
     told = []
     dw.score(photos, model=Pixels(), progress=lambda *at: told.append(at))
@@ -138,6 +139,7 @@ def test_a_function_is_told_how_far_it_is_and_can_stop_the_work(photos):
     assert 0 < model.seen < 4
 
 
+@pytest.mark.lengthy
 def test_adding_ten_photos_embeds_ten(photos, make_photo):
     score(photos)
     for seed in range(100, 110):
@@ -146,6 +148,7 @@ def test_adding_ten_photos_embeds_ten(photos, make_photo):
     assert model.seen == 10
 
 
+@pytest.mark.lengthy
 def test_a_file_that_changed_is_read_again(photos, make_photo):
     score(photos)
     make_photo(77, (90, 90)).save(photos / "c.jpg")
@@ -154,6 +157,7 @@ def test_a_file_that_changed_is_read_again(photos, make_photo):
     assert by_name(frame)["c.jpg"]["width"] == 90
 
 
+@pytest.mark.lengthy
 def test_vectors_of_another_model_are_not_taken(photos):
     class Other(Pixels):
         key = "other"
@@ -163,6 +167,7 @@ def test_vectors_of_another_model_are_not_taken(photos):
     assert model.seen == 4
 
 
+@pytest.mark.lengthy
 def test_a_file_that_could_not_be_opened_is_tried_again(photos, monkeypatch):
     target = str(photos / "c.jpg")
     real = LocalFiles.read
@@ -178,6 +183,7 @@ def test_a_file_that_could_not_be_opened_is_tried_again(photos, monkeypatch):
     assert by_name(score(photos))["c.jpg"]["error"] is None
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("seed", range(3))
 def test_order_batch_size_and_workers_change_nothing(photos, tmp_path, seed):
     expected = score(photos)
@@ -193,6 +199,7 @@ def test_order_batch_size_and_workers_change_nothing(photos, tmp_path, seed):
     assert shuffled.sort("path").equals(expected)
 
 
+@pytest.mark.lengthy
 def test_what_was_scored_before_changes_nothing(photos, tmp_path):
     expected = score(photos, store=tmp_path / "fresh.sqlite")
     store = tmp_path / "used.sqlite"
@@ -230,6 +237,7 @@ def test_however_files_come_and_go_the_frame_is_that_of_a_fresh_store(tmp_path, 
         assert found.equals(score(where, store=tmp_path / f"fresh-{step}.sqlite", **arguments))
 
 
+@pytest.mark.lengthy
 def test_m_more_photos_cost_m_embeddings_and_m_times_n_distances(tmp_path, distances):
     folder = tmp_path / "photos"
     folder.mkdir()
@@ -249,6 +257,7 @@ def test_m_more_photos_cost_m_embeddings_and_m_times_n_distances(tmp_path, dista
     assert 0 < sum(distances) <= 2 * 5 * 105
 
 
+@pytest.mark.lengthy
 def test_a_frame_keeps_its_own_columns_and_order(photos):
     paths = [str(photos / name) for name in ("c.jpg", "a.jpg", "gone.jpg")]
     given = pl.DataFrame({"label": ["x", "y", "z"], "path": paths})
@@ -260,6 +269,7 @@ def test_a_frame_keeps_its_own_columns_and_order(photos):
     assert score(frame).equals(frame)
 
 
+@pytest.mark.lengthy
 def test_a_keeper_rule_may_look_at_a_column_of_the_frame(photos):
     paths = [str(photos / "a.jpg"), str(photos / "deep" / "a re-saved.png")]
     given = pl.DataFrame({"path": paths, "source": ["camera", "web"]})
@@ -289,6 +299,7 @@ def test_relative_paths_are_not_mistaken_for_each_other(tmp_path, make_photo, mo
     assert prints[0] != prints[1]
 
 
+@pytest.mark.lengthy
 def test_a_link_or_another_spelling_is_no_copy(photos, monkeypatch):
     expected = score(photos)
     (photos / "a link.jpg").symlink_to(photos / "c.jpg")
@@ -297,6 +308,7 @@ def test_a_link_or_another_spelling_is_no_copy(photos, monkeypatch):
     assert len(score(["c.jpg", str(photos / "c.jpg"), "./c.jpg"])) == 1
 
 
+@pytest.mark.lengthy
 def test_a_name_that_is_no_valid_unicode_is_read_all_the_same(photos, make_photo):
     try:
         make_photo(5, (30, 30)).save(photos / "bad.png")
@@ -307,6 +319,7 @@ def test_a_name_that_is_no_valid_unicode_is_read_all_the_same(photos, make_photo
     assert frame.filter(pl.col("path").str.contains("bad"))["error"].to_list() == [None]
 
 
+@pytest.mark.lengthy
 def test_a_model_that_changes_its_length_says_so(photos):
     class Longer(Pixels):
         def encode(self, images):
@@ -328,6 +341,7 @@ def test_nothing_and_one_image_work(tmp_path, photos):
     assert junk["uniqueness"].to_list() == [None]
 
 
+@pytest.mark.lengthy
 def test_sources_are_not_touched(photos):
     def state():
         return {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in photos.rglob("*.*")}
@@ -364,6 +378,7 @@ def test_arguments_out_of_range_say_so_before_any_work(photos, arguments, says):
     assert model.seen == 0
 
 
+@pytest.mark.lengthy
 def test_an_interrupt_loses_at_most_the_batch_in_work(photos, make_photo, tmp_path):
     for seed in range(200, 220):
         make_photo(seed, (40, 40)).save(photos / f"{seed}.png")
@@ -413,6 +428,7 @@ def test_after_kill_9_the_next_run_goes_on(photos, make_photo, tmp_path):
     assert frame.equals(score(photos, store=tmp_path / "other.sqlite"))
 
 
+@pytest.mark.lengthy
 def test_the_embedding_makes_the_frame_self_contained(photos):
     frame = score(photos).filter(pl.col("error").is_null())
     vectors = frame["embedding"].to_numpy()
@@ -435,6 +451,7 @@ def test_clip_goes_through_the_same_line(photos, tiny_clip):
     assert sum(row["uniqueness"] == 0 for row in by_name(frame).values()) == 2
 
 
+@pytest.mark.lengthy
 def test_a_known_copy_is_scored_when_the_other_one_vanished(photos):
     class Other(Pixels):
         key = "other"
@@ -445,6 +462,7 @@ def test_a_known_copy_is_scored_when_the_other_one_vanished(photos):
     assert rows["ä copy.jpg"]["uniqueness"] == 0
 
 
+@pytest.mark.lengthy
 def test_a_store_shared_by_two_processes_serves_both(photos, tmp_path):
     store = tmp_path / "s.sqlite"
     score(photos, store=store)
@@ -452,6 +470,7 @@ def test_a_store_shared_by_two_processes_serves_both(photos, tmp_path):
     assert len(other.files(str(p) for p in photos.rglob("*.*"))) == 8
 
 
+@pytest.mark.lengthy
 def test_similar_leaves_out_the_image_and_not_its_duplicates(photos):
     frame = score(photos)
     found = dw.similar(frame, photos / "a.jpg", k=3)
@@ -462,6 +481,7 @@ def test_similar_leaves_out_the_image_and_not_its_duplicates(photos):
     assert found["distance"][0] == 0
 
 
+@pytest.mark.lengthy
 def test_similar_takes_another_file_and_says_what_it_cannot_take(photos, tmp_path, make_photo):
     frame = score(photos)
     make_photo(2, (160, 120)).save(tmp_path / "query.png")
@@ -478,6 +498,7 @@ def test_similar_takes_another_file_and_says_what_it_cannot_take(photos, tmp_pat
     assert dw.similar(frame.to_pandas(), photos / "a.jpg", k=1)["distance"].to_list() == [0]
 
 
+@pytest.mark.lengthy
 def test_a_large_picture_in_memory_is_as_similar_as_its_file(photos, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (1400, 1500, 3), np.uint8)
     noise[:700, :700] //= 4
