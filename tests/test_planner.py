@@ -11,9 +11,9 @@ from polars.testing import assert_frame_equal
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.planning.changes import Changes, changes
+from dedup_widgets.planning.closeness import Limits
 from dedup_widgets.planning.plan import plan, threshold_curve
 from dedup_widgets.planning.planner import Planner
-from dedup_widgets.planning.ranking import Limits
 from dedup_widgets.scoring import keepers as keeper_rules
 from dedup_widgets.scoring.keepers import highest, lowest
 from dedup_widgets.scoring.uniqueness import uniqueness

@@ -9,7 +9,7 @@ import numpy as np
 from dedup_widgets.frame.schema import for_planning
 from dedup_widgets.frame.table import folders
 from dedup_widgets.images.missing import find_missing
-from dedup_widgets.planning.ranking import PLANNER_NEAR_LIMIT
+from dedup_widgets.planning.closeness import PLANNER_NEAR_LIMIT
 from dedup_widgets.review.session import Session
 from dedup_widgets.review.watched import Change
 from dedup_widgets.scoring import keepers
