@@ -142,7 +142,9 @@ def _by_lightness(a: Comparable, b: Comparable) -> Evidence:
 
 def _best_turn(a: Comparable, b: Comparable) -> tuple[float, Map]:
     """Return how alike the squashed contents are in the best of the turns, and that turn."""
-    return max(((_likeness(a.square, b.square, turn), turn) for turn in TURNS), key=lambda of: of[0])
+    return max(
+        ((_likeness(a.square, b.square, turn), turn) for turn in TURNS), key=lambda of: of[0]
+    )
 
 
 def _proposals(a: Comparable, b: Comparable) -> Iterator[Map]:
