@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 import traceback
 import warnings
 from contextlib import closing
@@ -351,12 +350,11 @@ def locked(library, cache):
 
 
 def test_reading_does_not_wait_for_anothers_write(library, cache, locked):
-    began = time.monotonic()
+    # Who waited for a lock that nobody gives back would be told that it is busy.
     assert set(library.collections()) == {"Before"}
     assert len(cache.thumbnails(["1"])) == 1
     Library(library.path).close()
     Cache(cache.path).close()
-    assert time.monotonic() - began < 30  # not the minute that a writer waits
 
 
 def test_reading_does_not_wait_for_a_thread_that_waits_to_write(library, locked):
