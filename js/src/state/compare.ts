@@ -259,7 +259,7 @@ export class Compare {
     const tile = this.state.tiles.get(row);
     const { width, height } = tile?.info ?? {};
     if (width && height) return { width, height };
-    return tile?.bitmap ? { width: tile.bitmap.width, height: tile.bitmap.height } : null;
+    return tile?.picture ? { width: tile.picture.width, height: tile.picture.height } : null;
   }
 
   /** Fetch what is shown, then what is likely to be shown next. */
