@@ -134,11 +134,11 @@ export class Compare {
     let course: Course;
     let at: number;
     if (isAlone) {
-      const rows = this.#view.items.peek();
+      const { rows } = this.#view.items.peek();
       course = { kind: "images", rows };
       at = rows.indexOf(row);
     } else {
-      let bands = groupsIn(frame, shown.items);
+      let bands = groupsIn(frame, shown.items.rows);
       if (bands.length === 0 || (row !== null && !bands.includes(frame.band[row]))) {
         bands = groupsIn(frame, frame.bands.members);
       }
