@@ -19,6 +19,11 @@ function order({ rank, band, place, mask, descending, grouped }: Case): number[]
   return orderOf(rank, band, rows, descending, grouping);
 }
 
+const firstOf = ({ start, members }: Bands, mask: Uint8Array): Uint32Array =>
+  start.map((from, b) =>
+    Math.min(...members.subarray(from, start[b + 1]).filter((row) => mask[row])),
+  );
+
 function orderOf(
   rank: number[],
   band: number[],
@@ -26,7 +31,11 @@ function orderOf(
   descending: boolean,
   grouping: { bands: Bands; drawn: ArrayLike<number> } | null,
 ): number[] {
-  const drawn = grouping && { ...grouping, drawn: Uint8Array.from(grouping.drawn) };
+  const drawn = grouping && {
+    ...grouping,
+    drawn: Uint8Array.from(grouping.drawn),
+    first: firstOf(grouping.bands, mask),
+  };
   const length = [...mask].filter(Boolean).length;
   const beside = drawn ? [...drawn.drawn].filter((how) => how === 2).length : 0;
   const options = { rank: Uint32Array.from(rank), band: Uint32Array.from(band), mask, descending };
@@ -184,16 +193,15 @@ describe("bandsOf", () => {
 describe("an order of many rows", () => {
   const n = 20_000;
   const next = random(5);
-  const rank = denseRank(Float32Array.from({ length: n }, () => Math.round(900 * next())));
+  const rank = denseRank(Float32Array.from({ length: n }, () => Math.round(30 * next())));
   const band = Uint32Array.from({ length: n }, () =>
     next() < 0.7 ? 0 : 1 + Math.floor(300 * next()),
   );
   const bands = bandsOf(band, new Uint32Array(n));
   const made = (grouped: boolean) => {
-    const grouping = grouped
-      ? { bands, drawn: new Uint8Array(bands.members.length).fill(1) }
-      : null;
     const mask = new Uint8Array(n).fill(1);
+    const drawn = new Uint8Array(bands.members.length).fill(1);
+    const grouping = grouped ? { bands, drawn, first: firstOf(bands, mask) } : null;
     return displayOrder({ rank, band, mask, descending: false, grouping, length: n });
   };
 
@@ -205,6 +213,19 @@ describe("an order of many rows", () => {
     const positions = [0, 1500, 9000, 3, n - 1];
     expect(positions.map((at) => order.at(at))).toEqual(positions.map((at) => all[at]));
     expect(made(grouped).indexOf(all[12_345])).toBe(12_345);
+  });
+
+  it("agrees with the definition where many have the same rank", () => {
+    const few = {
+      rank: Array.from({ length: 3000 }, () => Math.floor(4 * next())),
+      band: Array.from({ length: 3000 }, () => Math.max(0, Math.floor(900 * next()) - 500)),
+      place: Array.from({ length: 3000 }, () => Math.floor(3 * next())),
+      mask: Array.from({ length: 3000 }, () => +(next() < 0.8)),
+    };
+    for (const descending of [false, true]) {
+      const frame = { ...few, descending, grouped: true };
+      expect(order(frame)).toEqual(definition(frame));
+    }
   });
 
   it("has nothing before its beginning, beyond its end, or of rows that are hidden", () => {

@@ -151,6 +151,8 @@ export function groupedOf(frame: Frame, rows: Iterable<number>): number[] {
 export interface Banded {
   /** Of each member of a band: 1 where a mask shows it, 2 for a keeper that stands beside it. */
   drawn: Uint8Array;
+  /** The lowest row of each band that the mask shows; of bands without one it is of no use. */
+  first: Uint32Array;
   /** How many groups have a member that the mask shows. */
   groups: number;
   /** How many such keepers there are. */
@@ -165,6 +167,7 @@ export function bandedBy(
 ): Banded {
   const { start, members } = bands;
   const drawn = new Uint8Array(members.length);
+  const first = new Uint32Array(start.length);
   let groups = 0;
   let beside = 0;
   for (let b = 1; b + 1 < start.length; b++) {
@@ -172,13 +175,18 @@ export function bandedBy(
     let some = 0;
     let all = 1;
     let role = 0;
+    let lowest = mask.length;
     for (let m = start[b]; m < end; m++) {
-      const shown = mask[members[m]];
+      const row = members[m];
+      const shown = mask[row];
       drawn[m] = shown;
       some |= shown;
       all &= shown;
-      if (shown) role |= roles[m];
+      if (!shown) continue;
+      role |= roles[m];
+      if (row < lowest) lowest = row;
     }
+    first[b] = lowest;
     groups += role & Role.inGroup;
     if (!keepers || !some || all) continue;
     for (let m = start[b]; m < end; m++) {
@@ -187,7 +195,7 @@ export function bandedBy(
       beside++;
     }
   }
-  return { drawn, groups, beside };
+  return { drawn, first, groups, beside };
 }
 
 /** The same where some rows stay on screen that the mask hides by now. */

@@ -1,4 +1,5 @@
 import { NULL_RANK } from "../wire/protocol";
+import { maskOf } from "./masks";
 
 /** Members of each band in display order, as offsets into one array (compressed rows). */
 export interface Bands {
@@ -110,6 +111,8 @@ export interface BandOrder {
   bands: Bands;
   /** Of each member of a band, not 0 where it stands beside those that the mask shows. */
   drawn: Uint8Array;
+  /** The lowest row of each band that the mask shows. */
+  first: Uint32Array;
 }
 
 interface OrderOptions {
@@ -215,7 +218,7 @@ function layRows({ rank, band, mask, descending }: OrderOptions, order: Uint32Ar
 
 function layUnits(
   { rank, band, mask, descending }: OrderOptions,
-  { bands, drawn }: BandOrder,
+  { bands, drawn, first }: BandOrder,
   order: Uint32Array,
 ) {
   const { rows, bandAt, tieEnds } = inOrder(rank, band, descending);
@@ -223,26 +226,35 @@ function layUnits(
   let at = 0;
   let laid = 0;
   let tie = 0;
+  /** Of the tie that is being laid out, and how many of them are. */
+  let units: Uint32Array = new Uint32Array(0);
+  let unit = 0;
   return (until: number) => {
     // Variables of its own are read faster than those that it shares.
     let i = at;
     let to = laid;
-    for (; to < until && i < rows.length; i++) {
-      const row = rows[i];
-      const b = bandAt[i];
-      if (b === 0) {
-        if (mask[row]) order[to++] = row;
-      } else if (b >= TIED) {
-        const end = tieEnds[tie++];
-        for (const unit of unitsOf(rows, bandAt, i, end, mask, isPlaced, bands)) {
-          if (band[unit] === 0) order[to++] = unit;
-          else to = putBand(order, to, bands, band[unit], drawn);
-        }
-        i = end - 1;
-      } else if (!isPlaced[b] && mask[row]) {
-        isPlaced[b] = 1;
-        to = putBand(order, to, bands, b, drawn);
+    while (to < until) {
+      for (; unit < units.length && to < until; unit++) {
+        const row = units[unit];
+        if (band[row] === 0) order[to++] = row;
+        else to = putBand(order, to, bands, band[row], drawn);
       }
+      for (; i < rows.length && to < until; i++) {
+        const row = rows[i];
+        const b = bandAt[i];
+        if (b >= TIED) break;
+        if (b === 0) {
+          if (mask[row]) order[to++] = row;
+        } else if (!isPlaced[b] && mask[row]) {
+          isPlaced[b] = 1;
+          to = putBand(order, to, bands, b, drawn);
+        }
+      }
+      if (i === rows.length) break;
+      if (to >= until) continue;
+      units = unitsOf(rows, bandAt, i, tieEnds[tie], mask, isPlaced, first);
+      unit = 0;
+      i = tieEnds[tie++];
     }
     at = i;
     laid = to;
@@ -271,7 +283,7 @@ function unitsOf(
   to: number,
   mask: Uint8Array,
   isPlaced: Uint8Array,
-  bands: Bands,
+  first: Uint32Array,
 ): Uint32Array {
   const units = new Uint32Array(to - from);
   let count = 0;
@@ -281,20 +293,21 @@ function unitsOf(
     const b = i === from ? bandAt[i] - TIED : bandAt[i];
     if (!mask[row] || (b !== 0 && isPlaced[b])) continue;
     if (b !== 0) isPlaced[b] = 1;
-    const unit = b === 0 ? row : firstOf(bands, b, mask);
+    const unit = b === 0 ? row : first[b];
     inOrder &&= count === 0 || units[count - 1] < unit;
     units[count++] = unit;
   }
   const found = units.subarray(0, count);
-  return inOrder ? found : found.sort();
+  return inOrder ? found : sorted(found, mask.length);
 }
 
-/** The lowest of the visible rows of a band. */
-function firstOf({ start, members }: Bands, b: number, mask: Uint8Array): number {
-  let first = Number.POSITIVE_INFINITY;
-  for (let m = start[b]; m < start[b + 1]; m++)
-    if (mask[members[m]] && members[m] < first) first = members[m];
-  return first;
+/** Sort rows, of which none is there twice, in their place. */
+function sorted(some: Uint32Array, rows: number): Uint32Array {
+  if (some.length < rows / 64) return some.sort();
+  const has = maskOf(some, rows);
+  let to = 0;
+  for (let row = 0; row < rows; row++) if (has[row]) some[to++] = row;
+  return some;
 }
 
 /** Added to the band at which rows of one rank begin, of which some are in a band. */

@@ -119,7 +119,7 @@ export class GridState extends PickState {
       return { mask, count: countOf(mask), items, banded: withStanding(frame, banded, rows) };
     }
     const rank = this.#rank.value?.rank ?? this.#scoreRank.value ?? new Uint32Array(frame.rows);
-    const grouping = grouped ? { bands, drawn: banded.drawn } : null;
+    const grouping = grouped ? { bands, drawn: banded.drawn, first: banded.first } : null;
     const count = countOf(mask);
     const length = grouping ? count + banded.beside : count;
     const items = displayOrder({ rank, band, mask, descending, grouping, length });
