@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
@@ -104,6 +104,17 @@ class Comparable:
         """(32, 32, 3): the whole picture in colour, squashed and blurred."""
         small = cv2.resize(self.rgb, (SQUARE, SQUARE), interpolation=cv2.INTER_AREA)
         return np.asarray(cv2.blur(small, (5, 5)), np.float32)
+
+    @cached_property
+    def in_lightness(self) -> "Comparable":
+        """The same in grey by lightness, (max + min) / 2 of red, green and blue.
+
+        Turning the hues, or exchanging channels, leaves it as it is, but not how bright a picture
+        is.
+        """
+        low, high = self.rgb.min(axis=2), self.rgb.max(axis=2)
+        lightness = ((low.astype(np.uint16) + high) // 2).astype(np.uint8)
+        return replace(self, rgb=np.repeat(lightness[..., None], 3, axis=2))
 
     @cached_property
     def points(self) -> Points:

@@ -14,13 +14,18 @@ from dedup_widgets.alignment.geometry import IDENTITY, TURNS, Map, after, invers
 from dedup_widgets.alignment.overlay import Grey, lay, refine
 from dedup_widgets.alignment.points import agree
 
-RULES_VERSION = 7
+RULES_VERSION = 8
 """Raised when `confirm` changes its results: what a store holds of them is then outdated."""
 
 
 TURN_CORRELATION, TURN_TIE = 0.7, 0.1
 """Correlation of the squashed pictures from which a turn is worth a look, and by how much the
 second best may fall behind to be worth one too."""
+
+
+SAME_LIGHTNESS, LIKER = 0.9, 0.02
+"""Correlation of the squashed lightness from which hues may have been turned, and by how much it
+must exceed that of the brightness."""
 
 
 LEAST_POINTS = 10
@@ -121,7 +126,25 @@ def _confirm(a: Comparable, b: Comparable) -> Evidence:
             return REFUSED
         if found.is_confirmed:
             return found
-    return REFUSED
+    return REFUSED if decide is _page else _by_lightness(a, b)
+
+
+def _by_lightness(a: Comparable, b: Comparable) -> Evidence:
+    """Decide by lightness, if two pictures are liker by it than by how bright they are."""
+    by_brightness, _ = _best_turn(a, b)
+    p, q = a.in_lightness, b.in_lightness
+    likeness, turn = _best_turn(p, q)
+    if likeness < max(SAME_LIGHTNESS, by_brightness + LIKER):
+        return REFUSED
+    found = _photo(p, q, turn)
+    return replace(found, is_recoloured=True) if found.is_confirmed else REFUSED
+
+
+def _best_turn(a: Comparable, b: Comparable) -> tuple[float, Map]:
+    """Return how alike the squashed contents are in the best of the turns, and that turn."""
+    return max(
+        ((_likeness(a.square, b.square, turn), turn) for turn in TURNS), key=lambda of: of[0]
+    )
 
 
 def _proposals(a: Comparable, b: Comparable) -> Iterator[Map]:
@@ -162,11 +185,14 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
     if found.good < HOPELESS:
         return REFUSED
     if not _is_tight(found):
-        m = refine(a.content, b.content, m, 3 * photos.SIDE // 4)
-        laid = lay(a.content, b.content, m, photos.SIDE)
-        if laid is None:
+        finer = refine(a.content, b.content, m, 3 * photos.SIDE // 4)
+        again = lay(a.content, b.content, finer, photos.SIDE)
+        if again is None:
             return REFUSED
-        found = photos.compare(laid)
+        compared = photos.compare(again)
+        # What lies over a picture can draw the finer map away from what was right.
+        if compared.median >= found.median or compared.apart_median >= found.apart_median:
+            m, laid, found = finer, again, compared
     whole = after(b.to_whole, after(m, inverse(a.to_whole)))
     most = MOST_STRETCH_WHOLE if is_same_frame(whole) else MOST_STRETCH
     if stretch(whole, (a.width, a.height), (b.width, b.height)) > most:

@@ -14,14 +14,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from dedup_widgets.images.perceptual import without_turn
+from dedup_widgets.images.perceptual import UNDAMPED_RADIUS, without_turn
 from dedup_widgets.neighbors.all_pairs import AllPairs
 from dedup_widgets.neighbors.equal_vectors import EqualSets
 from dedup_widgets.neighbors.pair_list import MAX_PAIRS, PairList, Table
 from dedup_widgets.neighbors.vectors import Vectors, first_equal
 from dedup_widgets.scale.shards import read_vectors
 from dedup_widgets.scale.work import Work, named
-from dedup_widgets.scoring.candidates import PERCEPTUAL_RADIUS, distances, once
+from dedup_widgets.scoring.candidates import distances, once
 
 BLOCK_PICTURES = 2**18
 """Pictures of a block: its vectors take some hundred megabytes."""
@@ -71,7 +71,7 @@ def block_file(name: str) -> str:
 
 def tile_file(a: str, b: str, reach: Reach) -> str:
     """Return the name of the file of what comparing two blocks found."""
-    return f"tiles/{named(_VERSION, a, b, reach.candidates, reach.near, PERCEPTUAL_RADIUS)}.npz"
+    return f"tiles/{named(_VERSION, a, b, reach.candidates, reach.near, UNDAMPED_RADIUS)}.npz"
 
 
 def tiles(blocks: Sequence[Block]) -> Iterable[tuple[Block, Block]]:
@@ -159,7 +159,7 @@ def compare_blocks(work: Work, a: str, b: str, reach: Reach, device: str | None)
     first = _first_in_block(made, sizes)
     rows, others, cosine, pairs = _compared(made, sizes, first, reach.near, device)
     turned = Vectors(without_turn(perceptual).astype(np.float16))
-    alike = _pairs(turned, sizes, _first_in_block(turned, sizes), PERCEPTUAL_RADIUS, device)
+    alike = _pairs(turned, sizes, _first_in_block(turned, sizes), UNDAMPED_RADIUS, device)
     pairs = once(pairs if alike is None else np.concatenate([pairs, alike]))
     pair_cosine, distance = distances(made, perceptual, pairs, reach.candidates)
     kept = (distance <= reach.candidates) | (np.clip(1 - pair_cosine, 0, 1) <= reach.near)
