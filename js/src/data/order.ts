@@ -66,11 +66,16 @@ interface Sorted {
   keys: Uint32Array;
 }
 
-/** Keys in ascending order, and the rows that had them: a radix sort, 11 bits a round. */
-function sortedKeys(unsorted: Uint32Array): Sorted {
-  const n = unsorted.length;
+/**
+ * Keys in ascending order, and the rows that had them: a radix sort, 11 bits a round. It writes into
+ * the keys that it is given.
+ */
+function sortedKeys(given: Uint32Array): Sorted {
+  const n = given.length;
   let rows = new Uint32Array(n);
-  let keys = unsorted;
+  let keys = given;
+  let toRows = new Uint32Array(n);
+  let toKeys: Uint32Array = new Uint32Array(n);
   for (let row = 0; row < n; row++) rows[row] = row;
   for (let shift = 0; shift < 32; shift += DIGIT) {
     const next = new Uint32Array(2 ** DIGIT + 1);
@@ -78,16 +83,14 @@ function sortedKeys(unsorted: Uint32Array): Sorted {
     // Often all have the same first bits.
     if (next.includes(n)) continue;
     for (let digit = 1; digit < next.length; digit++) next[digit] += next[digit - 1];
-    const toRows = new Uint32Array(n);
-    const toKeys = new Uint32Array(n);
     for (let i = 0; i < n; i++) {
       const key = keys[i];
       const place = next[(key >>> shift) & LAST_DIGIT]++;
       toRows[place] = rows[i];
       toKeys[place] = key;
     }
-    rows = toRows;
-    keys = toKeys;
+    [rows, toRows] = [toRows, rows];
+    [keys, toKeys] = [toKeys, keys];
   }
   return { rows, keys };
 }
