@@ -242,6 +242,10 @@ class Review(View):
             )
             self._context = self._filter_context()
 
+    def prepare(self) -> None:
+        """Work out ahead what the first step would wait for; it changes nothing."""
+        self._journal.prepare()
+
     def note_missing(self, missing: Mask) -> None:
         """Plan without files that are gone: they are shown as missing, and keep nobody's place.
 
