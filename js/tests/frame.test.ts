@@ -8,6 +8,7 @@ import {
   readableRows,
   seenRows,
   withoutKept,
+  withStanding,
 } from "../src/data/frame";
 import { smallFrame } from "./fake";
 
@@ -51,6 +52,17 @@ describe("groups", () => {
     expect(seen(mask, true)).toEqual([1, 1, 0, 1, 0]);
     expect(seen(mask, false)).toEqual([1, 0, 0, 1, 0]);
     expect(seen(new Uint8Array([0, 0, 0, 1, 1]), true)).toEqual([0, 0, 0, 1, 1]);
+  });
+});
+
+describe("what stays on screen though the filter hides it by now", () => {
+  it("is seen, and not counted as hidden of what goes", () => {
+    const mask = new Uint8Array([0, 0, 1, 0, 0]);
+    const banded = bandedBy(frame, mask, false);
+    expect(accepted(frame, banded)).toEqual({ count: 2, hidden: 1 });
+    const standing = withStanding(frame, banded, Uint32Array.of(0, 2));
+    expect(accepted(frame, standing)).toEqual({ count: 2, hidden: 0 });
+    expect([...banded.drawn].filter(Boolean)).toHaveLength(1);
   });
 });
 
