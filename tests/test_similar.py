@@ -7,8 +7,8 @@ import textwrap
 import threading
 import time
 import warnings
+import weakref
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ import dedup_widgets as dw
 from dedup_widgets.errors import InputError
 from dedup_widgets.neighbors.hnsw import build_graph
 from dedup_widgets.neighbors.vectors import Vectors, cosines, unit_vectors
-from dedup_widgets.search import graph_files, index
+from dedup_widgets.search import graph_files
 from dedup_widgets.search.graph_files import GraphFiles, graph_key
 from dedup_widgets.search.index import VectorIndex
 from dedup_widgets.search.scan import Scan
@@ -59,11 +59,6 @@ def ready(vectors, store=None, **limits):
     return made
 
 
-def forgotten(*_indexes):
-    """Forget what indexes share, as another process would not know of it."""
-    index._shared.clear()
-
-
 @pytest.fixture
 def store(tmp_path):
     return tmp_path / "cache" / "store.sqlite"
@@ -78,7 +73,6 @@ def vectors():
 def saved(vectors, store):
     """Return the file of the graph of `vectors`."""
     ready(vectors, store)
-    forgotten()
     (file,) = (store.parent / "store.similar").iterdir()
     return file
 
@@ -316,16 +310,17 @@ def test_a_process_that_ends_does_not_wait_for_its_graph(tmp_path):
 # On disk
 
 
+@pytest.mark.lengthy
 def test_a_saved_graph_is_mapped_and_answers_alike(vectors, saved, store, monkeypatch):
     in_memory = answers(ready(vectors), range(0, 400, 9))
-    forgotten()
     monkeypatch.setattr(SharedGraph, "build", None)
     again = ready(vectors, store)
     assert answers(again, range(0, 400, 9)) == in_memory
-    assert again._graph._graph.memory_usage < 10_000 + 80 * 400
+    assert again.graph.memory_usage < 10_000 + 80 * 400
     assert [file.name for file in saved.parent.iterdir()] == [saved.name]
 
 
+@pytest.mark.lengthy
 def test_another_content_has_another_file(vectors, saved, store):
     changed = vectors.copy()
     changed[17] = changed[18]
@@ -369,6 +364,7 @@ def test_a_flipped_bit_anywhere_is_noticed(vectors, saved):
             SharedGraph.read(other, key)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "damage",
     [
@@ -396,7 +392,6 @@ def test_a_damaged_file_is_said_and_built_anew(vectors, saved, store, damage):
 def test_the_graph_of_other_vectors_under_this_name_is_noticed(vectors, saved, store):
     whole = saved.read_bytes()
     ready(clustered(seed=1), store)
-    forgotten()
     (other,) = set(saved.parent.iterdir()) - {saved}
     saved.write_bytes(other.read_bytes())
     with pytest.warns(UserWarning, match="another file"):
@@ -435,18 +430,17 @@ def test_a_full_disk_leaves_nothing_behind(vectors, store, monkeypatch):
 
 
 def test_a_file_that_came_out_short_is_not_kept(vectors, store, monkeypatch):
-    def short(graph, key):
-        class Short:
-            serialized_length = graph.serialized_length
-            expansion_search = 0
+    class Short:
+        def __init__(self, graph):
+            self.serialized_length = graph.serialized_length
+            self.content = bytes(graph.save())[:-10]
 
-            def save(self, path):
-                Path(path).write_bytes(bytes(graph.save())[:-10])
+        def save(self, path):
+            Path(path).write_bytes(self.content)
 
-        return Short()
-
-    made = SharedGraph.build(Vectors(vectors))
-    made._graph = short(made._graph, b"")
+    graph = build_graph(Vectors(vectors), dtype="f16")
+    rows = np.arange(len(vectors))
+    made = SharedGraph(Short(graph), rows, rows + 1)
     with pytest.warns(UserWarning, match="bytes were written"):
         assert GraphFiles(store).save("0" * 32, made) is made
     assert not list((store.parent / "store.similar").iterdir())
@@ -469,6 +463,7 @@ def _refused(*_args):
     raise PermissionError(13, "Access is denied")
 
 
+@pytest.mark.lengthy
 def test_a_mapped_file_may_be_removed(vectors, saved, store):
     vector_index = ready(vectors, store)
     before = answers(vector_index, range(0, 400, 9))
@@ -483,7 +478,6 @@ def test_the_folder_stays_small(store):
     folder = store.parent / "store.similar"
     kept = {file.stem for file in folder.iterdir()}
     assert kept == {graph_key(clustered(40, seed=seed)) for seed in range(2, 6)}
-    forgotten()
     ready(clustered(40, seed=2), store)  # used again, so it is not the oldest any more
     time.sleep(0.02)
     ready(clustered(40, seed=7), store)
@@ -536,9 +530,17 @@ def frame_of(vectors, folder="/photos"):
 
 @pytest.fixture
 def with_graph(monkeypatch):
-    """Let graphs serve frames of any size."""
+    """Let graphs serve frames of any size; return which indexes were made."""
+    made = []
+
+    def make(*arguments, **options):
+        index = VectorIndex(*arguments, hnsw_from=0, **options)
+        made.append(weakref.ref(index))
+        return index
+
     module = sys.modules["dedup_widgets.search.similar"]  # the package has a function of this name
-    monkeypatch.setattr(module, "VectorIndex", partial(VectorIndex, hnsw_from=0))
+    monkeypatch.setattr(module, "VectorIndex", make)
+    return made
 
 
 def test_images_without_an_embedding_are_no_ones_neighbours(vectors, with_graph, store):
@@ -605,14 +607,13 @@ def test_no_index_is_kept_among_the_images(vectors, with_graph, tmp_path):
 def test_calls_with_the_same_frame_share_an_index(vectors, with_graph, own_store):
     frame = frame_of(vectors)
     first = dw.similar(frame, "/photos/3.jpg", 5)
-    module = sys.modules["dedup_widgets.search.similar"]  # the package has a function of this name
-    _, images = module._last
-    assert images.is_ready(None)
+    (index,) = with_graph
+    assert index().is_ready(None)
     assert dw.similar(frame, "/photos/3.jpg", 5).equals(first)
-    assert module._last[1] is images
+    assert len(with_graph) == 1
     assert (own_store.parent / "store.similar").is_dir()
     del frame
-    assert module._last is None
+    assert index() is None
 
 
 def test_a_frame_changed_in_place_is_looked_at_again(vectors):

@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dedup_widgets.alignment.content import content_box, is_drawn, is_repeating, to_whole
+from dedup_widgets.alignment.content import (
+    content_box,
+    is_cut_out,
+    is_drawn,
+    is_repeating,
+    to_whole,
+)
 from dedup_widgets.alignment.flat import is_flat
 from dedup_widgets.alignment.geometry import Map
 from dedup_widgets.alignment.points import Points, find_points
@@ -83,6 +89,11 @@ class Comparable:
     def is_repeating(self) -> bool:
         """Whether it is a repeated pattern, which lies on itself in several ways."""
         return is_repeating(self.content)
+
+    @cached_property
+    def is_cut_out(self) -> bool:
+        """Whether it is a thing on a plain ground."""
+        return is_cut_out(self.grey, self.content)
 
     @cached_property
     def to_whole(self) -> Map:

@@ -72,6 +72,11 @@ UNCHANGED, COVERED = 0.0025, 0.3
 region may take that was laid over it."""
 
 
+OF_ONE_THING = 0.5, 24.0
+"""Saturation of the paler of two copies of a thing on a plain ground, as a share of that of the
+other, and levels of Cb or Cr by which a region's colour may differ then."""
+
+
 LEAST_INSIDE = 0.27
 """Share of the larger picture's content that must be shown: a crop to 55 % a side has 0.30."""
 
@@ -204,6 +209,10 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
     if is_apart and found.changed.sum() > UNCHANGED * laid.shown.sum():
         over = cover(a.content, b.content, m, laid, found.changed)
     if not (_agrees(found) or _agrees_but_for(over, found)):
+        return REFUSED
+    # Of things on a plain ground another colour is another thing.
+    is_thing = a.is_cut_out and b.is_cut_out and over is None
+    if is_thing and not pages.colours_agree(a.rgb, b.rgb, whole, *OF_ONE_THING):
         return REFUSED
     extent = _extent(a, b, m, whole)
     if not _is_whole(a, b, whole, extent) or _is_patch(a, b, m, extent):

@@ -84,6 +84,11 @@ class VectorIndex:
     max_graph_neighbors
         Neighbours for which a graph is queried at most; of more, all vectors are compared.
 
+    Attributes
+    ----------
+    graph : SharedGraph or None
+        What is queried; None where all vectors are compared.
+
     Raises
     ------
     InputError
@@ -116,7 +121,7 @@ class VectorIndex:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._disk_checked = threading.Event()
-        self._graph: SharedGraph | None = None
+        self.graph: SharedGraph | None = None
 
     def __len__(self) -> int:
         return len(self._vectors)
@@ -179,7 +184,7 @@ class VectorIndex:
         if thread is None:
             return True
         thread.join(timeout)
-        return self._graph is not None
+        return self.graph is not None
 
     def _begin(self) -> threading.Thread | None:
         """Return the thread that loads or builds the graph; None where none is used."""
@@ -211,7 +216,7 @@ class VectorIndex:
             return None
         if not self._disk_checked.is_set() and self._files is not None and self._files.has_any():
             self._disk_checked.wait(GRAPH_WAIT_SECONDS)
-        return self._graph
+        return self.graph
 
     def _scan_all(self, unit: NDArray[np.float32], k: int) -> RowsAndCosines:
         """Return at least the k nearest rows to a unit vector, (1, d), from all vectors."""
@@ -314,7 +319,7 @@ def _provide_graph(
         shared.graph = weakref.ref(graph)
         index = wanted_by()
         if index is not None:
-            index._graph = graph
+            index.graph = graph
     except _UnwantedError:
         pass
     except Exception as error:

@@ -64,6 +64,11 @@ class SharedGraph:
         """Return the number of nodes."""
         return len(self._end)
 
+    @property
+    def memory_usage(self) -> int:
+        """Bytes of memory that the graph takes; of one that is mapped, a small part."""
+        return int(self._graph.memory_usage)
+
     @classmethod
     def build(cls, vectors: Vectors, on_block: OnBlock | None = None) -> "SharedGraph":
         """Build the graph of some vectors.
