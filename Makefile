@@ -23,10 +23,11 @@ test: .make/test .make/js lint
 	$(BIN)/pytest -m browser
 	cd js && $(NPM) test
 
-# Python without a browser, a server or anything lengthy: each process has one core. What the ignored
-# tests import takes seconds.
+# Python without a browser, a server, the examples in docstrings or anything lengthy: each process has
+# one core. Where Python is told to keep no bytecode, compiling all tests anew would take as long again.
 test-fast: .make/test .make/js
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not slow and not lengthy and not browser' \
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest tests \
+		-m 'not slow and not lengthy and not browser' \
 		--ignore tests/browser --ignore tests/test_notebooks.py \
 		--hypothesis-profile=fast -n auto --dist worksteal
 

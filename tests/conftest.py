@@ -18,7 +18,7 @@ settings.register_profile("here", deadline=None, derandomize="CI" in os.environ)
 settings.register_profile("fast", settings.get_profile("here"), max_examples=10)
 settings.load_profile("here")
 
-collect_ignore = ["fixtures", "on_screen.py"]
+collect_ignore = ["fixtures", "on_screen.py", "soak.py"]
 if find_spec("playwright") is None and "DEDUP_WIDGETS_TEST_ALL" not in os.environ:
     warnings.warn("NO PLAYWRIGHT: the browser tests are left out", stacklevel=1)
     collect_ignore += ["browser"]

@@ -81,6 +81,7 @@ EDITS = {
 }
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("edit", EDITS)
 @pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea"])
 def test_a_copy_is_confirmed_and_named(name, edit):
@@ -92,12 +93,14 @@ def test_a_copy_is_confirmed_and_named(name, edit):
     assert 0 < found.agreement <= 1
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("factor", [0.5, 1.6])
 def test_a_darker_or_brighter_copy_is_confirmed(factor):
     original = photo()
     assert confirm(seen(ImageEnhance.Brightness(original).enhance(factor)), seen(original)).relation
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("angle", [10, 33, 60])
 @pytest.mark.parametrize("corners", ["black", "white"])
 def test_corners_of_one_colour_draw_no_map_away(corners, angle):
@@ -111,6 +114,7 @@ def test_corners_of_one_colour_draw_no_map_away(corners, angle):
     assert confirm(a, b).relation == "rotated"
 
 
+@pytest.mark.lengthy
 def test_different_photos_are_refused():
     pictures = [
         seen(photo(n)) for n in ("astronaut", "coffee", "chelsea", "rocket", "cat", "coins")
@@ -175,6 +179,7 @@ def test_a_whole_picture_may_be_stretched_more_than_a_part_of_it(factor):
     assert confirm(seen(stretched), seen(original)).relation == "resized"
 
 
+@pytest.mark.lengthy
 def test_one_picture_of_a_collage_is_refused():
     collage = Image.new("RGB", (1024, 1024))
     for k, name in enumerate(("astronaut", "coffee", "chelsea", "rocket")):
@@ -182,6 +187,7 @@ def test_one_picture_of_a_collage_is_refused():
     assert not confirm(seen(photo()), seen(collage)).is_confirmed
 
 
+@pytest.mark.lengthy
 def test_another_thing_before_the_same_background_is_refused():
     first, second = photo("coffee"), photo("coffee")
     thing = crop(photo("chelsea"), 0.2, 0.1, 0.8, 0.9)
@@ -189,6 +195,7 @@ def test_another_thing_before_the_same_background_is_refused():
     assert not confirm(seen(first), seen(second)).is_confirmed
 
 
+@pytest.mark.lengthy
 def test_the_geometry_says_how_a_lies_on_b():
     original = photo("coffee")
     part = crop(original, 0.2, 0.1, 0.9, 0.8)
@@ -201,6 +208,7 @@ def test_the_geometry_says_how_a_lies_on_b():
     assert confirm(upright, seen(original)).angle == pytest.approx(90, abs=0.3)
 
 
+@pytest.mark.lengthy
 def test_the_order_of_two_pictures_changes_nothing():
     a, b = seen(crop(photo(), 0, 0, 0.8, 0.8).rotate(9)), seen(photo())
     assert confirm(a, b).is_confirmed
@@ -231,12 +239,14 @@ def test_copies_of_a_page_are_confirmed():
     assert [confirm(seen(copy), seen(original)).is_confirmed for copy in copies] == [True] * 6
 
 
+@pytest.mark.lengthy
 def test_a_word_that_differs_is_refused():
     original = page()
     changed = with_word(original, (300, 432), "sphinx")
     assert not confirm(seen(changed), seen(original)).is_confirmed
 
 
+@pytest.mark.lengthy
 def test_another_page_is_refused():
     assert not confirm(seen(page(seed=1)), seen(page())).is_confirmed
 
@@ -259,6 +269,7 @@ def test_other_transparency_is_refused():
     assert not confirm(icon(20), seen(Image.new("RGB", (64, 64), "white"))).is_confirmed
 
 
+@pytest.mark.lengthy
 def test_other_frames_are_refused():
     def animation(*names):
         first, *rest = (photo(name) for name in names)
@@ -275,6 +286,7 @@ def test_a_comparable_holds_pixels_alone():
     assert confirm(Comparable(rgb, (), 512, 512), seen(photo())).is_confirmed
 
 
+@pytest.mark.lengthy
 def test_a_thing_that_moved_is_refused():
     first, second = photo("coffee"), photo("coffee")
     thing = crop(photo("chelsea"), 0.3, 0.2, 0.7, 0.8).resize((80, 80))
@@ -307,6 +319,7 @@ def test_a_sign_over_a_copy_is_said_and_on_which_side(name, place):
     assert found.over_a > found.over_b == 0
 
 
+@pytest.mark.lengthy
 def test_a_calibration_board_in_another_pose_is_refused():
     squares = (np.indices((7, 10)).sum(axis=0) % 2 * 255).astype(np.uint8)
     board = Image.fromarray(np.pad(np.kron(squares, np.ones((32, 32), np.uint8)), 20)).convert(
@@ -322,17 +335,20 @@ def test_a_calibration_board_in_another_pose_is_refused():
     assert not confirm(pose(3, (20, 30)), pose(-22, (150, 90))).is_confirmed
 
 
+@pytest.mark.lengthy
 def test_a_message_over_a_page_is_refused():
     changed = page()
     ImageDraw.Draw(changed).rounded_rectangle((200, 400, 650, 600), 16, "white", "grey")
     assert not confirm(seen(changed), seen(page())).is_confirmed
 
 
+@pytest.mark.lengthy
 def test_a_digit_that_differs_is_refused():
     one, other = (with_word(page(), (300, 432), number) for number in ("4715", "4716"))
     assert not confirm(seen(one), seen(other)).is_confirmed
 
 
+@pytest.mark.lengthy
 def test_a_sign_of_another_colour_is_refused_and_a_grey_copy_is_not():
     def sign(colour):
         picture = Image.new("RGB", (300, 300), "white")
@@ -347,6 +363,35 @@ def test_a_sign_of_another_colour_is_refused_and_a_grey_copy_is_not():
 @pytest.mark.parametrize("name", ["coffee", "chelsea", "rocket"])
 def test_a_grey_copy_is_recoloured(name):
     assert confirm(seen(photo(name).convert("L")), seen(photo(name))).relation == "recoloured"
+
+
+def other_hues(picture, degrees=120):
+    hue, saturation, value = picture.convert("HSV").split()
+    turned = hue.point(lambda h: (h + degrees * 256 // 360) % 256)
+    return Image.merge("HSV", (turned, saturation, value)).convert("RGB")
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea", "rocket"])
+@pytest.mark.parametrize("edit", [other_hues, lambda p: Image.merge("RGB", p.split()[::-1])])
+def test_a_copy_in_other_hues_is_recoloured(name, edit):
+    found = confirm(seen(jpeg(edit(photo(name)), 85)), seen(photo(name)))
+    assert found.is_confirmed
+    assert found.relation == "recoloured"
+
+
+def on_white(picture):
+    """Return what is in the middle of a picture, cut out and shaded, on white."""
+    disc = Image.new("L", picture.size)
+    ImageDraw.Draw(disc).ellipse((40, 40, picture.width - 40, picture.height - 40), 255)
+    return Image.composite(picture, Image.new("RGB", picture.size, "white"), disc)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea"])
+def test_a_thing_on_white_in_another_colour_is_another_thing(name):
+    thing = on_white(photo(name))
+    assert not confirm(seen(other_hues(thing)), seen(thing)).is_confirmed
+    for copy in (jpeg(thing, 30), ImageOps.grayscale(thing), captioned(thing)):
+        assert confirm(seen(copy), seen(thing)).is_confirmed
 
 
 def test_nearly_the_same_squares_overlap_whole():

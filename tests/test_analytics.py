@@ -349,6 +349,7 @@ def test_a_brush_gives_the_range_of_the_metric(frame):
     assert selector(analytics).selected is None
 
 
+@pytest.mark.lengthy
 def test_a_range_set_in_python_is_drawn_and_chooses_its_metric(frame):
     analytics = Analytics(frame)
     analytics.range = ("brightness", 0.2, 0.4)
@@ -362,6 +363,7 @@ def test_a_range_set_in_python_is_drawn_and_chooses_its_metric(frame):
     assert analytics.range is None
 
 
+@pytest.mark.lengthy
 def test_the_log_scale_is_offered_where_there_can_be_one(frame):
     analytics = Analytics(frame.with_columns(cold=-pl.col("brightness")))
     log = button(analytics, "log scale", ipywidgets.Checkbox)
@@ -428,6 +430,7 @@ def test_what_goes_of_a_frame_that_does_not_tell_follows_the_boundary():
 # With an Explorer
 
 
+@pytest.mark.lengthy
 def test_a_brush_filters_the_explorer_and_leaves_its_other_filters(ex):
     ex.filters = {"width": (641, 648)}
     brush(ex.analytics, "brightness", 0.2, 0.42)
@@ -453,6 +456,7 @@ def test_the_range_follows_the_explorers_filter(ex):
     assert analytics.range is None
 
 
+@pytest.mark.lengthy
 def test_a_session_is_followed_without_an_explorer(frame):
     session = Session(frame)
     analytics = Analytics(session)
@@ -464,6 +468,7 @@ def test_a_session_is_followed_without_an_explorer(frame):
     assert analytics.range is None
 
 
+@pytest.mark.lengthy
 def test_undo_takes_a_brush_back(ex):
     ex.analytics.range = ("uniqueness", 0, 0.01)
     eventually(lambda: dict(ex.filters) == {"uniqueness": (0, 0.01)})
@@ -471,6 +476,7 @@ def test_undo_takes_a_brush_back(ex):
     assert ex.analytics.range is None
 
 
+@pytest.mark.lengthy
 def test_an_explorers_filter_is_told_once_and_not_back(ex):
     told = []
     ex.observe(lambda change: told.append(change["new"]), names="filters")
@@ -496,6 +502,7 @@ def test_what_comes_often_is_done_at_first_and_once_at_the_end():
     assert not throttle.due
 
 
+@pytest.mark.lengthy
 def test_of_a_brush_in_motion_the_last_place_is_the_filter(ex):
     analytics = ex.analytics
     for high in range(641, 648):
@@ -504,6 +511,7 @@ def test_of_a_brush_in_motion_the_last_place_is_the_filter(ex):
     assert analytics.range == ("width", 640, 647)
 
 
+@pytest.mark.lengthy
 def test_a_filter_of_another_column_does_not_take_back_what_the_brush_is_about_to_tell(ex):
     analytics = ex.analytics
     brush(analytics, "width", 640, 642)
@@ -529,6 +537,7 @@ def test_a_throttle_never_loses_the_last_call():
     assert len(ran) < 100
 
 
+@pytest.mark.lengthy
 def test_other_filters_of_the_explorer_leave_the_bars_and_the_axis_stays(ex):
     analytics = ex.analytics
     before = bars(analytics)
@@ -544,6 +553,7 @@ def test_other_filters_of_the_explorer_leave_the_bars_and_the_axis_stays(ex):
     eventually(lambda: np.array_equal(before.y, tall))
 
 
+@pytest.mark.lengthy
 def test_near_is_the_explorers_both_ways(ex):
     analytics = ex.analytics
     assert analytics.near == ex.near == 0.05
@@ -554,6 +564,7 @@ def test_near_is_the_explorers_both_ways(ex):
     assert field(analytics, "Near-duplicate boundary").value == 0.1
 
 
+@pytest.mark.lengthy
 def test_a_new_boundary_draws_what_goes_then(ex):
     before = said(ex.analytics)
     assert f"near-duplicates go {ex.session.summary.near}<" in before
@@ -563,6 +574,7 @@ def test_a_new_boundary_draws_what_goes_then(ex):
     assert said(ex.analytics) != before
 
 
+@pytest.mark.lengthy
 def test_an_explorers_columns_of_other_names_are_known(frame):
     named = frame.rename({"path": "file", "uniqueness": "score"})
     ex = dw.Explorer(named, path="file", score="score")
@@ -627,6 +639,7 @@ def test_what_a_boundary_between_the_points_does_is_computed_too(frame):
     eventually(lambda: "near 0.0333</b> · 5 images" in said(analytics))
 
 
+@pytest.mark.lengthy
 def test_the_curve_of_an_explorer_is_its_own_plans(ex):
     curve = ex.analytics.curve
     point = curve.filter(pl.col("near") == 0.05).to_dicts()[0]
@@ -636,6 +649,7 @@ def test_the_curve_of_an_explorer_is_its_own_plans(ex):
     assert point["removed"] == (ex.plan["action"] == "remove").sum()
 
 
+@pytest.mark.lengthy
 def test_a_curve_of_a_plain_frame_needs_no_curve_of_ones_own(frame):
     assert Analytics(frame.rename({"path": "file"}), path="file").curve["stays"].max() <= 10
 
@@ -669,6 +683,7 @@ def test_what_goes_wrong_on_a_click_is_shown(frame):
     assert error_of(analytics) == "", "the next step clears it"
 
 
+@pytest.mark.lengthy
 def test_what_goes_wrong_in_the_explorer_is_shown(ex):
     def refuse(changes):
         raise dw.InputError("not this one")

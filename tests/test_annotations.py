@@ -70,6 +70,7 @@ def boxes(frame):
 DOG = ("dog", [40, 30, 80, 60])
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "files",
     [
@@ -106,6 +107,7 @@ def test_labels_of_each_kind_become_boxes_in_pixels_of_the_picture(put, files):
     assert "1 annotation of 1 category on 1 image" in str(dw.Session(df).summary)
 
 
+@pytest.mark.lengthy
 def test_a_set_without_labels_has_no_such_column(put):
     put(**{"1.jpg": 1, "1.txt": "a dog on a sofa", "2.jpg": 2, "2.xml": "<metadata/>"})
     assert "annotations" not in score(put.root).columns
@@ -113,6 +115,7 @@ def test_a_set_without_labels_has_no_such_column(put):
     assert "annotations" not in score(put.root, labels=None).columns
 
 
+@pytest.mark.lengthy
 def test_a_picture_that_shows_no_object_is_told_from_one_nobody_looked_at(put):
     put(**{f"images/{n}.jpg": n for n in (1, 2, 3)})
     put(**{"labels/1.txt": "0 0.5 0.5 0.5 0.5", "labels/2.txt": ""})
@@ -131,6 +134,7 @@ def test_captions_beside_a_picture_do_not_hide_its_boxes(put):
     assert boxes(score(put.root)) == [[DOG]]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -157,6 +161,7 @@ def test_a_damaged_label_file_is_named_and_stops_nothing(put, name, text):
     assert f"1 damaged label files: 1 {file}" in str(dw.Session(df).summary)
 
 
+@pytest.mark.lengthy
 def test_a_bomb_in_a_label_file_is_damage(put):
     bomb = '<!DOCTYPE a [<!ENTITY b "ha"><!ENTITY c "&b;&b;">]><annotation>&c;</annotation>'
     put(**{"1.jpg": 1, "1.xml": bomb, "2.jpg": 2, "2.xml": voc(DOG)})
@@ -170,12 +175,14 @@ def test_points_of_a_pose_are_no_outline(put):
     assert boxes(score(put.root)) == [[DOG]]
 
 
+@pytest.mark.lengthy
 def test_outlines_are_kept_in_pixels(put):
     put(**{"1.jpg": 1, "1.txt": "0 0 0 0.5 0 0.5 0.5"})
     (it,) = score(put.root)["annotations"].to_list()[0]
     assert it["segmentation"] == [[0, 0, 80, 0, 80, 60]]
 
 
+@pytest.mark.lengthy
 def test_captions_and_keypoints_of_coco_count_no_object_twice(put):
     captions = {"images": [{"id": 0, "file_name": "1.jpg"}], "annotations": [{"image_id": 0}]}
     of_dog = coco(["1.jpg"], [("1.jpg", 1, DOG[1])])
@@ -219,6 +226,7 @@ def copies(put):
 CAT = ("cat", [40, 30, 80, 60])
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("one", "other", "labels"),
     [
@@ -254,6 +262,7 @@ def test_near_copies_conflict_by_category_alone():
     assert dw.label_conflicts(frame, "annotations")["path"].to_list() == ["c", "d"]
 
 
+@pytest.mark.lengthy
 def test_annotations_are_merged_from_exact_copies_only(copies, put):
     df = copies(voc(DOG), "<metadata/>")
     plan = dw.plan(df)
@@ -266,6 +275,7 @@ def test_annotations_are_merged_from_exact_copies_only(copies, put):
     assert merged.filter(path=keeper)["annotations"].item() is None
 
 
+@pytest.mark.lengthy
 def test_categories_filter_like_tags(copies):
     review = dw.Session(copies(voc(DOG, CAT), voc(DOG)))
     for clause, count in ((["cat"], 1), (["cat", "dog"], 2), ("do", 2), (dw.filters.absent, 1)):
@@ -315,6 +325,7 @@ def test_the_set_that_was_made_is_read_again(copies, tmp_path):
         assert boxes(score(made.path / "train")) == boxes(keep)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", ["coco", "yolo"])
 def test_annotations_go_out_and_come_back(put, tmp_path, name):
     put(**{f"{split}/images/{n}.png": n for n, split in enumerate(("train", "train", "valid"))})
@@ -340,6 +351,7 @@ def test_annotations_go_out_and_come_back(put, tmp_path, name):
         assert (made / "images/train/0.png").samefile(put.root / "train/images/0.png")
 
 
+@pytest.mark.lengthy
 def test_outlines_go_out_and_come_back(put, tmp_path):
     put(**{"1.png": 1, "1.txt": "0 0 0 0.5 0 0.5 0.5"})
     df = score(put.root)
@@ -350,6 +362,7 @@ def test_outlines_go_out_and_come_back(put, tmp_path):
     assert document["images"][0]["file_name"] == "in/1.png"
 
 
+@pytest.mark.lengthy
 def test_what_yolo_cannot_hold_is_said(put, tmp_path):
     put(**{"1.png": 1, "1.xml": voc(DOG, ("dog", [500, 500, 9, 9])), "2.png": 2})
     with pytest.warns(UserWarning, match="no place for 1 annotation"):
@@ -358,6 +371,7 @@ def test_what_yolo_cannot_hold_is_said(put, tmp_path):
     assert not (made / "labels/train/2.txt").exists()
 
 
+@pytest.mark.lengthy
 def test_an_export_of_annotations_says_what_it_lacks(put, tmp_path):
     put(**{"1.png": 1})
     df = score(put.root)
@@ -373,6 +387,7 @@ def test_an_export_of_annotations_says_what_it_lacks(put, tmp_path):
         dw.export(df, tmp_path / "a.json", format="voc")
 
 
+@pytest.mark.lengthy
 def test_masks_are_known_by_their_path(put):
     put(**{"images/1.jpg": 1, "images/2.jpg": 2, "masks/1.png": 3, "3.jpg": 3, "3_mask.png": 4})
     df = score(put.root)
@@ -397,12 +412,14 @@ def test_a_strange_coco_file_stops_nothing(put, changed):
     assert len(annotations_beside([str(put.root / "1.jpg")])[0]) <= 1
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("text", ["names: {.inf: a}", "names: {null: a}", "{", "names: *x", "- a"])
 def test_strange_names_of_categories_leave_their_numbers(put, text):
     put(**{"1.jpg": 1, "1.txt": "1 0.5 0.5 0.5 0.5", "data.yaml": text})
     assert boxes(score(put.root)) == [[("1", DOG[1])]]
 
 
+@pytest.mark.lengthy
 def test_what_is_on_two_pictures_is_told_beside_each_other_and_in_the_report(copies, tmp_path):
     review = dw.Session(copies(voc(DOG, DOG, CAT), voc()))
     (told,) = (it for it in facts(review, [0, 1]) if it.name == "annotations")
@@ -412,6 +429,7 @@ def test_what_is_on_two_pictures_is_told_beside_each_other_and_in_the_report(cop
     assert "bbox" not in page
 
 
+@pytest.mark.lengthy
 def test_a_check_fails_on_annotations_that_disagree(copies):
     found = findings(dw.Session(copies(voc(DOG), voc(CAT))))
     assert failed(found, ["label-conflict"]) == ["label-conflict"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "dedup_widgets"
+OF_OTHERS = {"HF_DATASETS_OFFLINE", "HF_HUB_OFFLINE", "PCA"}
 
 
 def table():
@@ -37,3 +38,13 @@ def test_every_module_is_in_the_table_and_every_one_in_the_table_is_there():
         there = {path.stem for path in room.rglob("*.py")} - {"__init__"}
         folders = {f"{path.name}/" for path in room.iterdir() if (path / "__init__.py").exists()}
         assert set(said) == there | folders, names[0]
+
+
+def test_tests_replace_nothing_private_and_no_constant_of_the_package():
+    """Of what is named in a text; the lint rule SLF001 sees the rest."""
+    for file in (ROOT / "tests").rglob("test_*.py"):
+        text = file.read_text(encoding="utf-8")
+        names = re.findall(
+            r"setattr\(\s*(?:[\w.]+,\s*)?[\"'](?:\w+\.)*(_[^_\"]\w*|[A-Z][A-Z_]+)[\"']", text
+        )
+        assert set(names) <= OF_OTHERS, file.name

@@ -4,13 +4,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from dedup_widgets.images.perceptual import without_turn
+from dedup_widgets.images.perceptual import UNDAMPED_RADIUS, without_turn
 from dedup_widgets.neighbors.search import search
 from dedup_widgets.neighbors.vectors import Vectors
 from dedup_widgets.scale.blocks import Reach, compare_blocks, cut_blocks, tiles
 from dedup_widgets.scale.found import fold
 from dedup_widgets.scale.work import Work
-from dedup_widgets.scoring.candidates import PERCEPTUAL_RADIUS, distances, once, pairs_within
+from dedup_widgets.scoring.candidates import distances, once, pairs_within
 from dedup_widgets.scoring.comparison import Comparison
 
 N, SHARD, BLOCK = 60, 10, 20
@@ -48,7 +48,7 @@ def candidates_on_one_machine(rows, looks, reach):
     compared = Comparison((), found.row, found.distance, reach.candidates, found.pairs)
     near = pairs_within(Vectors(rows), compared, reach.candidates, reach.most)
     turned = without_turn(looks).astype(np.float16)
-    alike = search(Vectors(turned), radius=PERCEPTUAL_RADIUS, max_pairs=reach.most).pairs
+    alike = search(Vectors(turned), radius=UNDAMPED_RADIUS, max_pairs=reach.most).pairs
     pairs = once(near if alike is None else np.concatenate([near, alike]))
     _, distance = distances(Vectors(rows), looks, pairs, reach.candidates)
     return {tuple(pair) for pair in pairs[distance <= reach.candidates].tolist()}

@@ -19,6 +19,7 @@ def ex(photo_folder):
     return dw.Explorer(frame)
 
 
+@pytest.mark.lengthy
 def test_many_tiles_at_once_are_refused(ex):
     reply = Page(ex).ask("tiles", rows=[0, 1] * 501, thumbs=True, facts=[])
     assert reply["error"]["message"] == "1002 images at once; ask for 1000 at most"
@@ -49,6 +50,7 @@ def test_no_endless_queue_of_requests_is_worked_off(ex):
     assert sorted(page.reply(seq)["ok"] for seq in asked) == [False, *[True] * 5]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "error", [BaseException("a panic"), RecursionError(), MemoryError(), KeyError("x")], ids=repr
 )
@@ -97,6 +99,7 @@ def test_a_page_that_sets_what_cannot_be_is_sent_what_holds(ex, state, caplog):
     assert "cannot be taken" in caplog.text
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "data",
     [

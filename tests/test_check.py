@@ -12,6 +12,8 @@ import dedup_widgets as dw
 from dedup_widgets.cli import app
 from dedup_widgets.errors import InputError
 
+pytestmark = pytest.mark.lengthy
+
 
 def check(*arguments):
     done = CliRunner().invoke(app, ["check", "--model", "perceptual", "-q", *map(str, arguments)])
@@ -33,7 +35,6 @@ def tree(tmp_path, make_photo):
     return tmp_path / "set"
 
 
-@pytest.mark.lengthy
 def test_a_clean_set_passes(tree):
     code, told, _ = check(tree)
     assert code == 0
@@ -43,7 +44,6 @@ def test_a_clean_set_passes(tree):
     assert (told["images"], told["failed"], told["can_go"]) == (8, [], [])
 
 
-@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("copied", "to", "failed"),
     [
@@ -62,7 +62,6 @@ def test_what_is_found_fails_and_is_named(tree, copied, to, failed):
     assert (only[0], only[1]["failed"]) == (0, [])
 
 
-@pytest.mark.lengthy
 def test_a_new_set_is_checked_against_an_old_one(tree, tmp_path, make_photo):
     new = tmp_path / "new"
     new.mkdir()
@@ -75,7 +74,6 @@ def test_a_new_set_is_checked_against_an_old_one(tree, tmp_path, make_photo):
     assert [row["path"] for row in told["can_go"]] == [str(new / "known.png")]
 
 
-@pytest.mark.lengthy
 def test_scores_of_a_file_are_checked_as_they_are(tree, tmp_path):
     shutil.copy(tree / "train/cat/0.png", tree / "train/cat/copy.png")
     df = dw.score(tree, model="perceptual", progress=False)
@@ -101,7 +99,6 @@ def test_errors_are_told_apart_from_findings(tree, arguments, says):
     assert says in output
 
 
-@pytest.mark.lengthy
 def test_the_report_is_one_file_with_its_pictures(tree, tmp_path):
     shutil.copy(tree / "train/cat/0.png", tree / "train/cat/<b>copy & co.png")
     (tree / "train" / "cat" / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
@@ -118,7 +115,6 @@ def test_the_report_is_one_file_with_its_pictures(tree, tmp_path):
     assert "prefers-color-scheme" in page
 
 
-@pytest.mark.lengthy
 def test_an_explorer_writes_the_same_report(tree, tmp_path):
     shutil.copy(tree / "train/cat/0.png", tree / "train/cat/copy.png")
     df = dw.score(tree, model="perceptual", progress=False)

@@ -218,6 +218,7 @@ def test_demo_photos_are_made_once_and_never_over_other_files(tmp_path):
         demo_photos(tmp_path / "mine")
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(("name", "hints"), [("my scores.parquet", True), ("scores.csv", False)])
 def test_the_hint_of_what_to_run_next_runs(photo_folder, tmp_path, name, hints):
     said = run("score", photo_folder(2), "-o", tmp_path / name, "--model", "perceptual").output

@@ -50,6 +50,7 @@ def test_assigning_again_replaces(library):
     assert ex.collections["x"].paths == ["c"]
 
 
+@pytest.mark.lengthy
 def test_what_other_frames_have_under_a_name_is_not_touched(library):
     one, two = explorer(["a", "b"], library), explorer(["c", "d"], library)
     one.collections["Duplicates"] = ["a"]
@@ -287,6 +288,7 @@ def test_what_changes_nothing_is_not_reported(library):
     assert steps == []
 
 
+@pytest.mark.lengthy
 def test_steps_taken_back_one_by_one_lead_back_and_forth_again(library):
     collections, steps = told(library, ["a", "b", "c"])
     states = [contents(collections)]

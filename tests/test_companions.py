@@ -14,6 +14,8 @@ from dedup_widgets.dataset.tables import read_table
 from dedup_widgets.images.companions import masks_among
 from dedup_widgets.images.listing import list_images
 
+pytestmark = pytest.mark.lengthy
+
 
 def score(images, **options):
     return dw.score(images, model="perceptual", progress=False, **options)
@@ -109,7 +111,6 @@ def test_what_a_format_has_no_place_for_is_counted_as_left_behind(yolo, make):
         assert "3 files of labels" in (made.path / "README.md").read_text()
 
 
-@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "mask", ["masks/{}.png", "in/{}_mask.png", "in/{}.mask.png", "SegmentationClass/{}.png"]
 )
@@ -149,7 +150,6 @@ def tree(tmp_path, make_photo):
     return tmp_path / "in"
 
 
-@pytest.mark.lengthy
 @pytest.mark.parametrize("options", [{}, {"mode": "copy"}, {"mode": "paths"}])
 def test_splits_and_classes_of_folders_are_given_back_by_the_loaders(tree, make, load, options):
     made = make(score(tree), **options)
@@ -166,7 +166,6 @@ def test_splits_and_classes_of_folders_are_given_back_by_the_loaders(tree, make,
                 assert f"/{name}/" in row["source_path"]
 
 
-@pytest.mark.lengthy
 def test_what_an_explorer_knows_of_splits_and_labels_reaches_its_dataset(tree, tmp_path):
     df = score(tree, labels=None)
     parts = pl.col("path").str.split("/").list
@@ -180,7 +179,6 @@ def test_what_an_explorer_knows_of_splits_and_labels_reaches_its_dataset(tree, t
     assert sorted(table["species"]) == ["cat", "dog"]
 
 
-@pytest.mark.lengthy
 def test_a_split_column_that_cannot_be_gone_by_is_told(tree, make):
     df = score(tree)
     holes = df.with_columns(split=pl.when(pl.col("label") == "cat").then("split"))
@@ -198,7 +196,6 @@ def test_texts_that_do_not_repeat_are_no_classes(tree, make):
     assert table.schema["label"] == pl.String
 
 
-@pytest.mark.lengthy
 def test_names_that_a_loader_would_expand_block_nothing(tmp_path, make_photo, make, load):
     names = ["$HOME.jpg", "a%20b.jpg", "~.jpg", "~x.jpg", "100%.jpg", "a#b.jpg", "${PATH}.jpg"]
     (tmp_path / "in").mkdir()
@@ -231,7 +228,6 @@ def coco(tmp_path, make_photo):
     return tmp_path / "in"
 
 
-@pytest.mark.lengthy
 def test_what_a_coco_file_says_of_the_pictures_goes_along_under_their_names(coco, make, load):
     df = score(coco)
     made = make(df.filter(~pl.col("path").str.ends_with("train2017/1.png")))

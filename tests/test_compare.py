@@ -62,11 +62,13 @@ def test_a_picture_comes_in_the_size_in_which_it_is_shown(explorer):
     assert picture_of(reply).size == (300, 200)
 
 
+@pytest.mark.lengthy
 def test_a_picture_is_never_enlarged(explorer):
     reply = Page(explorer).ask("picture", row=row_of(explorer, "half.png"), side=2048)
     assert picture_of(reply).size == (450, 300)
 
 
+@pytest.mark.lengthy
 def test_a_part_comes_with_the_pixels_of_the_file(explorer):
     page, row = Page(explorer), row_of(explorer, "a.png")
     reply = page.ask("picture", row=row, side=2048, box=[0.5, 0.5, 1, 1])
@@ -89,6 +91,7 @@ def test_no_message_has_a_megabyte_whatever_the_picture(tmp_path):
         assert max(picture_of(reply).size) <= MAX_SIDE
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
@@ -104,6 +107,7 @@ def test_what_is_no_picture_of_the_frame_is_refused(explorer, arguments, why):
     assert why in Page(explorer).ask("picture", **arguments)["error"]["message"]
 
 
+@pytest.mark.lengthy
 def test_a_file_that_is_gone_or_broken_says_so(frame):
     moved = pl.col("path", "nearest").str.replace("other.png", "gone.png", literal=True)
     explorer = dw.Explorer(frame.with_columns(moved))
@@ -134,6 +138,7 @@ class _InMemory:
         return self.data
 
 
+@pytest.mark.lengthy
 def test_pictures_come_from_any_source_and_parts_are_not_decoded_twice(make_photo, as_file):
     source = _InMemory(as_file(make_photo(0, (400, 300))))
     pictures = Pictures(lambda _path: source)
@@ -153,6 +158,7 @@ def test_a_picture_that_nobody_waits_for_is_not_decoded(make_photo, as_file):
         Pictures(lambda _path: source).load("mem://a", 100, None, cancelled)
 
 
+@pytest.mark.lengthy
 def test_a_request_can_be_cancelled_under_way(explorer, monkeypatch):
     page, started, go_on = Page(explorer), threading.Event(), threading.Event()
     source = _InMemory(b"")
@@ -172,6 +178,7 @@ def test_a_request_can_be_cancelled_under_way(explorer, monkeypatch):
     assert page.reply(seq)["error"]["type"] == "CancelledError"
 
 
+@pytest.mark.lengthy
 def test_a_jpeg_gives_up_quality_before_size_and_size_before_the_limit(make_photo):
     photo = make_photo(0, (800, 600))
     sizes = [len(large(photo, 800, most=most)) for most in (10**9, 60_000, 20_000, 2_000)]
@@ -182,6 +189,7 @@ def test_a_jpeg_gives_up_quality_before_size_and_size_before_the_limit(make_phot
 # Side by side
 
 
+@pytest.mark.lengthy
 def test_facts_tell_what_one_decides_by_with_the_users_own_columns(explorer):
     rows = [row_of(explorer, name) for name in ("a.png", "half.png", "broken.jpg")]
     reply = Page(explorer).ask("beside", row=rows[0], others=rows[1:])
@@ -194,6 +202,7 @@ def test_facts_tell_what_one_decides_by_with_the_users_own_columns(explorer):
     assert {"file", "modified", "folder", "sharpness"} <= facts.keys()
 
 
+@pytest.mark.lengthy
 def test_a_copy_is_told_in_words_and_by_its_map(explorer):
     one = row_of(explorer, "a.png")
     others = [row_of(explorer, name) for name in ("copy.bmp", "half.png", "other.png")]
@@ -206,6 +215,7 @@ def test_a_copy_is_told_in_words_and_by_its_map(explorer):
     assert (other["words"], other["map"], other["identical"]) == (None, None, False)
 
 
+@pytest.mark.lengthy
 def test_more_rows_than_a_message_holds_are_refused(explorer):
     reply = Page(explorer).ask("beside", row=0, others=[1] * 501)
     assert "ask for 500 at most" in reply["error"]["message"]

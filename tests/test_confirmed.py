@@ -320,7 +320,7 @@ def test_an_overlay_is_told_by_all_copies_of_which_one_has_it():
     # By mistake the overlay of 3 seems to lie over 0 and 1.
     covered = confirmed(0.9, over_a=0.1)
     found = {(0, 1): confirmed(1.0), (0, 2): confirmed(1.0), (0, 3): covered, (1, 3): covered}
-    assert completeness(4, PairEvidence.of(found)).tolist() == pytest.approx([1.0, 1.0, 1.0, 0.91])
+    assert completeness(4, PairEvidence.of(found)).tolist() == pytest.approx([1.0, 1.0, 1.0, 0.95])
 
 
 SHARP = bytes(np.rint(10 * (18 - 2 * np.log2(FREQUENCIES))).astype(np.uint8).tolist())

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -143,6 +144,7 @@ def test_datasets_loads_every_picture_with_its_columns(
         ]
 
 
+@pytest.mark.lengthy
 def test_paths_only_writes_no_picture_and_loads_from_the_sources(
     frame: pl.DataFrame, root: Path, load: Callable[..., Any]
 ) -> None:
@@ -192,6 +194,7 @@ def _copies_that_differ(frame: pl.DataFrame, n: int) -> list[str]:
     return find_images(folder)
 
 
+@pytest.mark.lengthy
 def test_pictures_whose_suffix_datasets_does_not_know_load_as_the_card_says(
     tmp_path: Path, root: Path, load: Callable[..., Any], make_photo: Callable[..., Image.Image]
 ) -> None:
@@ -218,6 +221,7 @@ def test_a_dataset_made_again_under_its_name_is_not_taken_from_the_cache(
         shutil.rmtree(dataset.path)
 
 
+@pytest.mark.lengthy
 def test_a_webdataset_of_several_formats_has_one_field(
     tmp_path: Path, root: Path, load: Callable[..., Any], make_photo: Callable[..., Image.Image]
 ) -> None:
@@ -318,6 +322,7 @@ def test_a_collection_is_written_and_named_on_the_card(frame: pl.DataFrame, root
     assert "hardlink 2" in repr(dataset)
 
 
+@pytest.mark.lengthy
 def test_the_card_has_the_header_that_the_hub_expects(frame: pl.DataFrame, root: Path) -> None:
     from huggingface_hub import DatasetCard
 
@@ -377,6 +382,7 @@ def test_removed_has_the_same_columns_when_nothing_was(frame: pl.DataFrame, root
     assert len(removed) == 0
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("options", [{"mode": "copy"}, {"mode": "paths"}, {"format": "webdataset"}])
 def test_the_same_input_gives_the_same_bytes(
     options: dict[str, str], frame: pl.DataFrame, tmp_path: Path
@@ -388,6 +394,7 @@ def test_the_same_input_gives_the_same_bytes(
     assert contents(one.path) == contents(two.path)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("mode", [*MODES, "paths"])
 def test_sources_are_not_changed(mode: str, frame: pl.DataFrame, root: Path) -> None:
     def state() -> list[Any]:
@@ -403,6 +410,7 @@ def test_sources_are_not_changed(mode: str, frame: pl.DataFrame, root: Path) -> 
     assert state() == before
 
 
+@pytest.mark.lengthy
 def test_hardlinks_cost_nothing_and_copies_are_files_of_their_own(
     frame: pl.DataFrame, root: Path
 ) -> None:
@@ -463,6 +471,7 @@ def test_relative_paths_are_kept_absolute(
     assert metadata["source_path"][0] == str(folder / "photo-000.png")
 
 
+@pytest.mark.lengthy
 def test_sources_of_one_file_name_are_numbered_whatever_the_order_of_the_rows(
     tmp_path: Path, root: Path, make_photo: Callable[..., Image.Image]
 ) -> None:
@@ -673,6 +682,7 @@ def test_a_file_that_is_no_picture_is_named(frame: pl.DataFrame, root: Path) -> 
         make(frame.select("path"), "x", root)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("options", [{"mode": "copy"}, {"mode": "paths"}, {"format": "webdataset"}])
 def test_exact_duplicates_are_refused_by_name_unless_allowed(
     options: dict[str, str], frame: pl.DataFrame, root: Path
@@ -807,7 +817,7 @@ def test_a_disk_that_fills_up_leaves_nothing(
 def test_too_little_room_is_found_before_anything_is_written(
     frame: pl.DataFrame, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1))
     with refused(root, r"x needs [\d.]+ kB, but only 1 Byte are free"):
         make(frame, "x", root, mode="copy")
     assert make(frame, "x", root, mode="hardlink").images == 5
@@ -875,6 +885,7 @@ def test_a_killed_run_leaves_nothing_under_the_name_and_the_next_run_cleans_up(
     assert all(Path(path).exists() for path in frame["path"])
 
 
+@pytest.mark.lengthy
 def test_a_run_at_work_is_neither_cleaned_up_nor_joined(frame: pl.DataFrame, root: Path) -> None:
     half, go_on = threading.Event(), threading.Event()
 

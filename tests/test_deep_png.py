@@ -90,6 +90,7 @@ def samples(draw) -> np.ndarray:
     return drawn >> draw(st.sampled_from([0, 4, 12]))
 
 
+@pytest.mark.lengthy
 @examples(80)
 @given(samples(), st.integers(1, 8), st.booleans(), st.booleans(), st.integers(1, 4), st.data())
 def test_what_is_decoded_once_is_what_was_decoded_twice(
@@ -105,6 +106,7 @@ def test_what_is_decoded_once_is_what_was_decoded_twice(
     assert isinstance(once, tuple)
 
 
+@pytest.mark.lengthy
 @examples(150)
 @given(samples(), st.data())
 def test_a_damaged_file_is_refused_or_read_as_before(drawn, data):
@@ -117,6 +119,7 @@ def test_a_damaged_file_is_refused_or_read_as_before(drawn, data):
     assert once == twice
 
 
+@pytest.mark.lengthy
 def test_what_is_damaged_prints_nothing_past_python(capfd):
     whole = png(np.full((9, 9, 3), 40_000, np.uint16))
     for at in range(8, len(whole)):
@@ -129,6 +132,14 @@ def test_what_is_damaged_prints_nothing_past_python(capfd):
 def test_nothing_is_decoded_a_second_time(bands, monkeypatch):
     drawn = np.random.default_rng(0).integers(0, 65536, (15, 20, bands), np.uint16)
     data = png(drawn)
-    monkeypatch.setattr(depth, "_samples", None)
+    opened = type(open_image(data, "PNG"))
+    load, decoded = opened.load, []
+
+    def counted(image):
+        decoded.extend(image.tile)
+        return load(image)
+
+    monkeypatch.setattr(opened, "load", counted)
     assert decode(data).facts.width == 20
+    assert len(decoded) <= 1
     assert np.array_equal(deep_png.deep_png(open_image(data, "PNG"), data), drawn)

@@ -43,6 +43,7 @@ def detail(picture: Image.Image) -> float:
     return resolved_pixels(waves(picture), picture.width * picture.height)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", PHOTOS)
 @pytest.mark.parametrize("factor", [1.3, 1.5, 2, 3])
 @pytest.mark.parametrize("how", FILTERS)
@@ -63,6 +64,7 @@ def test_an_original_is_no_enlarged_copy_of_a_reduced_one(photos, name, factor, 
     assert not is_larger_enlarged(photos[name], smaller.point(lambda tone: tone // 2))
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", PHOTOS)
 @pytest.mark.parametrize("sigma", [0.7, 1, 2, 3])
 @pytest.mark.parametrize("factor", [2, 4])
@@ -100,6 +102,7 @@ def test_what_is_too_small_or_flat_to_tell_has_the_pixels_it_has(size):
     assert not is_enlarged(waves(twice), waves(flat), 2)
 
 
+@pytest.mark.lengthy
 def test_detail_comes_with_the_decode(photos, as_file):
     facts = decode(as_file(photos["coffee"])).facts
     assert facts.detail == detail(photos["coffee"])

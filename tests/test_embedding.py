@@ -347,6 +347,7 @@ def test_another_precision_is_refused(precision):
         load_embedder("efficientnet-lite0", precision=precision)
 
 
+@pytest.mark.lengthy
 def test_torch_keeps_its_threads(efficientnet, photos):
     import torch
 
@@ -357,6 +358,7 @@ def test_torch_keeps_its_threads(efficientnet, photos):
         assert pool.submit(torch.get_num_threads).result() == before
 
 
+@pytest.mark.lengthy
 def test_what_lies_near_the_margin_counts(network, photos):
     before, after = embed(network, [photos[5], with_marked_margin(photos[5])])
     assert before @ after < 1 - 1e-4
@@ -387,6 +389,7 @@ def test_a_quick_squash_rounds_otherwise_and_no_more(size):
         assert (quick != slow).mean() <= 0.02
 
 
+@pytest.mark.lengthy
 def test_pictures_are_prepared_alike_in_threads(network, photos):
     expected = [np.asarray(network.prepare(photo)) for photo in photos]
     with ThreadPoolExecutor(4) as pool:
@@ -739,6 +742,7 @@ def test_an_interrupted_download_is_told_like_a_missing_one(
     assert_tells_the_remedies(str(caught.value), "no network")
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("photo", "classes"),
     [
@@ -788,6 +792,7 @@ COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
 }
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("copy", COPIES)
 def test_a_copy_is_near_and_another_photo_is_no_candidate(efficientnet, pictures, copy):
     copies = [COPIES[copy](picture) for picture in pictures]
@@ -831,6 +836,7 @@ def test_a_damaged_head_is_told(tmp_path, damage):
         copy_head.load_head(path=path)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("low", ["float32", "bfloat16"])
 def test_the_fused_network_sees_what_the_plain_one_sees(photos, low):
     import torch

@@ -82,6 +82,7 @@ def taken_at(picture, as_file, when, tags, format="JPEG"):  # noqa: A002
     return as_file(picture, format, exif=exif)
 
 
+@pytest.mark.lengthy
 def test_the_oldest_by_clocks_on_two_walls_is_found(tmp_path, make_photo, as_file):
     """Tokyo's noon comes before the same morning's 9 o'clock in London, and after by parts."""
     for name, when, tags in (
@@ -115,6 +116,7 @@ def folder(tmp_path, make_photo, as_file):
     return tmp_path
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("rule", "kept"),
     [

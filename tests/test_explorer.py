@@ -66,6 +66,7 @@ def test_the_explorer_shows_exactly_the_plan(ex, frame):
     assert reply["review"]["off"] is None
 
 
+@pytest.mark.lengthy
 def test_a_keeper_chosen_by_hand_moves_the_band_on_screen_and_no_rule_overrides_it(ex, frame):
     page = Page(ex)
     row = names(frame).index("cat too.png")
@@ -118,6 +119,7 @@ def test_not_duplicates_stick_to_contents_and_survive_scoring_again(photos):
     assert dw.Explorer(again.frame).decisions == dw.Decisions()
 
 
+@pytest.mark.lengthy
 def test_exact_copies_can_be_told_apart_too(ex):
     ex.mark_not_duplicates([path_of(ex.frame, "dog.png")])
     assert fate(ex, "dog.png")[0] == fate(ex, "dog copy.bmp")[0] == "keep"
@@ -126,6 +128,7 @@ def test_exact_copies_can_be_told_apart_too(ex):
     assert fate(ex, "dog copy.bmp")[0] == "remove"
 
 
+@pytest.mark.lengthy
 def test_moving_the_threshold_regroups_and_says_what_changes(ex, frame):
     page = Page(ex)
     before = int((ex.plan["action"] == "remove").sum())
@@ -221,6 +224,7 @@ def test_a_rename_takes_the_filter_along(ex, frame):
     assert len(ex.view) == 2
 
 
+@pytest.mark.lengthy
 def test_collections_from_the_page(ex, frame):
     page = Page(ex)
     ex.selection = frame.head(2)
@@ -244,6 +248,7 @@ def test_collections_from_the_page(ex, frame):
     assert there.array("members").tolist() == [0b11, 0]
 
 
+@pytest.mark.lengthy
 def test_another_notebooks_collections_reach_the_page(ex, frame):
     page = Page(ex)
     other = dw.Explorer(frame)
@@ -252,6 +257,7 @@ def test_another_notebooks_collections_reach_the_page(ex, frame):
     assert [c["name"] for c in page.events("collections")[-1]["collections"]] == ["Theirs"]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "filters",
     [
@@ -280,6 +286,7 @@ def test_filters_as_an_expression_reproduce_the_view(frame, filters):
     assert sorted(outside["path"]) == sorted(ex.view["path"])
 
 
+@pytest.mark.lengthy
 def test_columns_and_matches_for_the_browsers_own_filters(ex, frame):
     page = Page(ex)
     numbers = page.ask("column", column="bytes")
@@ -301,6 +308,7 @@ def test_columns_and_matches_for_the_browsers_own_filters(ex, frame):
     )
 
 
+@pytest.mark.lengthy
 def test_label_conflicts_and_leakage_are_counted_as_groups(frame):
     ex = dw.Explorer(
         frame.with_columns(
@@ -362,6 +370,7 @@ def test_accepting_the_plan_makes_a_dataset_with_every_picture_once(ex, tmp_path
     assert (again["uniqueness"] == 0).sum() == 0
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("kind", ["plan", "selection", "view"])
 def test_a_dataset_of_each_source(ex, frame, tmp_path, kind):
     ex.selection = frame.filter(pl.col("keep") & pl.col("group").is_not_null())
@@ -370,6 +379,7 @@ def test_a_dataset_of_each_source(ex, frame, tmp_path, kind):
     assert made["images"] == {"plan": 4, "selection": 2, "view": 4}[kind]
 
 
+@pytest.mark.lengthy
 def test_labels_of_what_is_left_out_reach_the_keeper_in_the_dataset(frame, tmp_path):
     labels = [None if keep else "cat" for keep in frame["keep"]]
     tags = [[name] for name in names(frame)]
@@ -391,6 +401,7 @@ def test_a_group_that_a_dataset_would_lose_is_counted(ex, frame, tmp_path):
     assert preview["lost_groups"] == 1
 
 
+@pytest.mark.lengthy
 def test_a_dataset_that_cannot_be_made_says_why(ex, tmp_path):
     page = Page(ex)
     for changes in ({"name": "../up"}, {"root": "s3://bucket"}, {"mode": "teleport"}):
@@ -401,6 +412,7 @@ def test_a_dataset_that_cannot_be_made_says_why(ex, tmp_path):
             )
 
 
+@pytest.mark.lengthy
 def test_an_answer_is_cancelled_while_it_runs(ex, tmp_path):
     page = Page(ex)
     send, under_way, cancelled = ex.send, threading.Event(), threading.Event()
@@ -481,6 +493,7 @@ def test_rules_made_on_the_page_are_read_in_python_logged_undone_and_replayed(fr
     assert ex.rules == (made_in_python, "bytes")
 
 
+@pytest.mark.lengthy
 def test_each_named_rule_that_suits_the_frame_can_be_chosen(ex, frame):
     chosen = [rule["name"] for rule in Page(ex).open()["review"]["rule_choices"]]
     of_shots = {"shot", "copies_shot"}  # there is none
@@ -491,6 +504,7 @@ def test_each_named_rule_that_suits_the_frame_can_be_chosen(ex, frame):
     assert names_there == {"plain_name", "path"}
 
 
+@pytest.mark.lengthy
 def test_folders_are_counted_with_what_lies_below_them(photos, make_photo):
     (photos / "a" / "b").mkdir(parents=True)
     for name in ("a/1.png", "a/b/2.png"):

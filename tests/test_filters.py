@@ -123,6 +123,7 @@ def left(frame, given, context=None):
     return by_mask
 
 
+@pytest.mark.lengthy
 @given(columns_and_clauses())
 def test_mask_expression_and_plain_python_leave_the_same_rows(case):
     frame, clause = case
@@ -336,6 +337,7 @@ def test_plan_label_conflicts_and_leakage_are_rows_of_their_own():
     assert left(frame, {"label_conflict": True}, context) == ["a", "b"]
 
 
+@pytest.mark.lengthy
 @given(
     st.lists(
         st.tuples(st.none() | st.integers(1, 3), st.none() | st.sampled_from(["cat", "dog"])),
@@ -514,6 +516,7 @@ def test_bounds_of_other_number_types_are_taken():
     assert left(frame, {"x": np.array([2, 3])}) == ["b"]
 
 
+@pytest.mark.lengthy
 def test_a_duration_as_a_bound_keeps_the_rows_that_equal_it():
     steps = [dt.timedelta(microseconds=7**power) for power in range(14)]
     for unit in ("us", "ns"):

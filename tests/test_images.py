@@ -174,6 +174,7 @@ def test_another_colour_profile_counts_and_is_shown(photo):
     assert shown[2] > shown[0]
 
 
+@pytest.mark.lengthy
 def test_colours_are_converted_as_lcms_does_in_many_threads_at_once(photo):
     profile = profile_with_other_primaries()
     expected = ImageCms.profileToProfile(
@@ -232,6 +233,7 @@ def test_shape_makes_another_fingerprint():
     assert fingerprint(saved(wide)) != fingerprint(saved(tall))
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "TIFF", "AVIF", "HEIF"])
 def test_the_second_frame_makes_another_fingerprint(make_photo, format):  # noqa: A002
     first, second, third = (make_photo(seed) for seed in (1, 2, 3))

@@ -136,6 +136,7 @@ def test_the_callers_function_is_told_and_can_stop_the_work(photos):
         job.result()
 
 
+@pytest.mark.lengthy
 def test_waiting_no_longer_than_said_tells_how_far_it_is(photos, gated):
     job = start(photos, gated)
     gated.wait_for(3)
@@ -172,6 +173,7 @@ def test_a_job_that_is_cancelled_while_its_model_loads_reads_nothing(photos, tin
     assert job.so_far().is_empty()
 
 
+@pytest.mark.lengthy
 def test_of_a_model_without_a_key_nothing_is_said_to_be_kept(photos, gated):
     class Nameless:
         encode = gated.encode
@@ -333,6 +335,7 @@ def test_an_explorer_of_a_job_has_its_store(photos, tmp_path):
         dw.Explorer(job, path="file")
 
 
+@pytest.mark.lengthy
 def test_the_panel_shows_the_job_and_cancels_it(photos, gated):
     job = start(photos, gated)
     gated.wait_for(3)

@@ -418,6 +418,7 @@ def test_no_rule_decided_between_an_image_and_itself():
     assert keepers.decided_by(frame(BEST), [], []) == []
 
 
+@pytest.mark.lengthy
 @given(st.lists(facts, min_size=2, max_size=8))
 def test_by_the_rule_that_decided_alone_the_keeper_ranks_first_too(rows):
     images = frame(*(row | {"path": f"{i}.jpg"} for i, row in enumerate(rows)))
@@ -429,6 +430,7 @@ def test_by_the_rule_that_decided_alone_the_keeper_ranks_first_too(rows):
         assert alone[keeper] < alone[other]
 
 
+@pytest.mark.lengthy
 @given(
     st.integers(0, 2**32 - 1), st.permutations(["completeness", "detail", "pixels", "sharpness"])
 )

@@ -124,6 +124,7 @@ def test_what_stays_gives_nothing_away():
     assert_frame_equal(merged(df, "animal", remove=()), df)
 
 
+@pytest.mark.lengthy
 @examples(50)
 @given(
     st.lists(

@@ -33,6 +33,7 @@ def test_an_ordinary_photo_has_no_layers(make_photo):
     assert picture(make_photo(1, (300, 200))).layers == ()
 
 
+@pytest.mark.lengthy
 def test_a_page_is_kept_large_enough_to_read():
     (kept,) = picture(page("one")).layers
     (other,) = picture(page("two")).layers
@@ -40,6 +41,7 @@ def test_a_page_is_kept_large_enough_to_read():
     assert np.abs(kept.pixels.astype(int) - other.pixels).max() > 100
 
 
+@pytest.mark.lengthy
 def test_alpha_is_kept_where_it_is_not_opaque(make_photo):
     photo = make_photo(1, (300, 200))
     opaque = photo.convert("RGBA")
@@ -60,6 +62,7 @@ def test_16_bit_alpha_is_kept_too():
     assert alpha.pixels[5].tolist() == [0] * 20 + [255] * 20
 
 
+@pytest.mark.lengthy
 def test_each_further_frame_is_kept_as_it_is_shown(make_photo):
     frames = [make_photo(seed, (120, 90)) for seed in range(3)]
     moving = picture(frames[0], "GIF", save_all=True, append_images=frames[1:])
@@ -69,6 +72,7 @@ def test_each_further_frame_is_kept_as_it_is_shown(make_photo):
         assert np.abs(kept.pixels - shown).mean() < 8
 
 
+@pytest.mark.lengthy
 def test_pages_of_a_document_are_each_kept_in_readable_size():
     document = picture(page("one"), "TIFF", save_all=True, append_images=[page("two")])
     assert kinds(document) == ["page", "frame"]
@@ -96,6 +100,7 @@ def test_a_further_band_is_kept(make_photo, dtype):
     np.testing.assert_array_equal(band.pixels, near_infrared)
 
 
+@pytest.mark.lengthy
 def test_the_small_picture_is_the_mean_of_blocks(make_photo):
     photo = make_photo(1, (512, 512))
     blocks = np.asarray(photo.convert("L"), float).reshape(64, 8, 64, 8).mean(axis=(1, 3))

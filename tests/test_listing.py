@@ -99,6 +99,7 @@ def test_hard_links_are_one_file_with_two_names(tmp_path, jpeg):
     assert list_images(both).paths == [str(both[0])]
 
 
+@pytest.mark.lengthy
 def test_a_dataset_among_the_pictures_does_not_double_the_next_scan(photo_folder):
     photos = photo_folder(3)
     df = dw.score(photos, model="perceptual", progress=False)
@@ -154,6 +155,7 @@ def test_what_cannot_be_read_is_refused_at_once_with_the_true_reason(tmp_path, m
         assert len(str(raised.value)) < 600
 
 
+@pytest.mark.lengthy
 def test_a_url_of_a_local_file_and_comments_in_a_list_are_understood(tmp_path, jpeg):
     (tmp_path / "a b.jpg").write_bytes(jpeg)
     url = (tmp_path / "a b.jpg").as_uri()
@@ -168,6 +170,7 @@ def test_an_address_in_a_list_is_a_row_that_says_what_it_is():
     assert "no local file" in df["error"][0]
 
 
+@pytest.mark.lengthy
 def test_what_was_not_taken_travels_with_the_frame_and_is_summed_up(photo_folder):
     photos = photo_folder(2)
     (photos / "a.txt").write_text("0 1 1 1 1")

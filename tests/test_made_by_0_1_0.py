@@ -16,6 +16,7 @@ from polars.testing import assert_frame_equal
 
 import dedup_widgets as dw
 from dedup_widgets.frame.scale import scale
+from dedup_widgets.store.library import Library
 from page import Page, Pixels
 
 MADE = Path(__file__).parent / "fixtures" / "0.1.0"
@@ -181,6 +182,7 @@ def test_vectors_of_ones_own_have_the_same_scores_to_the_last_bit(case, method):
 # The store
 
 
+@pytest.mark.lengthy
 def test_nothing_that_a_person_decided_is_lost(in_folder, folder, store, version):
     there = said("store.json")
     ex = dw.Explorer(in_folder, store=store)
@@ -212,6 +214,7 @@ def test_what_is_decided_in_an_old_store_is_there_the_next_time(in_folder, folde
     assert keeper in again.decisions.keepers
 
 
+@pytest.mark.lengthy
 def test_thumbnails_are_not_made_again(in_folder, folder, store, version):
     shutil.rmtree(folder / "photos")
     page = Page(dw.Explorer(in_folder, store=store))
@@ -260,7 +263,7 @@ def test_a_decision_log_leads_to_the_same(scored):
 @pytest.mark.lengthy
 def test_the_same_review_writes_the_same_log(scored, tmp_path, monkeypatch):
     # Its second Explorer did not go on with the first one then.
-    monkeypatch.setattr(dw.Session, "_went_on", lambda _session: False)
+    monkeypatch.setattr(Library, "has_review", lambda *_: False)
     review = runpy.run_path(str(MADE / "review.py"))["review"]
     ex = review(scored, tmp_path / "store.sqlite")
     ex.log.write_ndjson(tmp_path / "review.jsonl")

@@ -9,6 +9,8 @@ import pytest
 
 import dedup_widgets as dw
 
+pytestmark = pytest.mark.lengthy
+
 
 @pytest.fixture
 def frame():
@@ -42,7 +44,6 @@ def scatter(plotted, frame):
     return plotted(data=frame.join(dw.projection(frame), on="path").reverse(), x="x", y="y")
 
 
-@pytest.mark.lengthy
 @pytest.mark.parametrize("method", ["pca", pytest.param("umap", marks=pytest.mark.slow)])
 def test_images_that_are_alike_lie_together(frame, method):
     where = dw.projection(frame, method=method)
@@ -59,7 +60,6 @@ def test_a_map_is_computed_once(frame, monkeypatch):
     assert dw.projection(frame).equals(first)
 
 
-@pytest.mark.lengthy
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_there_is_a_map_of_a_few_images(frame, n):
     assert len(dw.projection(frame[1 : 1 + n], method="umap")) == n
@@ -70,7 +70,6 @@ def test_an_unknown_method_is_refused_with_those_there_are(frame):
         dw.projection(frame, method="tsne")
 
 
-@pytest.mark.lengthy
 def test_a_lasso_selects_images(grid, scatter):
     grid.link(scatter)
     scatter.widget.selection = np.array([0, 19], np.uint32)
@@ -105,7 +104,6 @@ def test_a_link_can_be_ended(grid, scatter):
     assert scatter.selection().tolist() == [3]
 
 
-@pytest.mark.lengthy
 def test_a_map_holds_no_session_that_nobody_else_holds(frame, scatter):
     grid = dw.ImageGrid(frame)
     session = weakref.ref(grid.session)

@@ -39,11 +39,13 @@ def test_a_frame_whose_paths_have_another_name_is_told_which(df):
         dw.score(mine, model="perceptual", progress=False)
 
 
+@pytest.mark.lengthy
 def test_a_picture_in_memory_is_a_query(df, make_photo):
     for query in (make_photo(2), np.asarray(make_photo(2)), make_photo(2).convert("CMYK")):
         assert dw.similar(df, query, 1)["path"][0].endswith("photo-002.png")
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("query", [7, None, [1, 2], np.zeros((2, 3, 4, 5)), b"bytes"])
 def test_what_is_no_query_says_what_is(df, query):
     with pytest.raises(InputError, match="pass") as raised:
@@ -51,6 +53,7 @@ def test_what_is_no_query_says_what_is(df, query):
     assert len(str(raised.value)) < SCREEN
 
 
+@pytest.mark.lengthy
 def test_a_long_text_is_not_quoted_whole(df):
     with pytest.raises(InputError, match="does not embed text") as raised:
         dw.similar(df, "a dog " * 10_000)

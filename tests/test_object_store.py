@@ -20,10 +20,9 @@ from polars.testing import assert_frame_equal
 import dedup_widgets as dw
 from dedup_widgets.dataset.create import preview
 from dedup_widgets.errors import ImageError, InputError, StoreError
-from dedup_widgets.images import object_store
 from dedup_widgets.images.listing import list_images
 from dedup_widgets.images.object_store import ObjectStore
-from dedup_widgets.images.source import source_for
+from dedup_widgets.images.source import set_source, source_for
 from dedup_widgets.scale.work import Work
 from page import Page, Pixels
 
@@ -136,7 +135,7 @@ def s3(moto_server, monkeypatch):
         "AWS_ENDPOINT_URL": server.url,
     }.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("dedup_widgets.images.source._FAR", ObjectStore())
+    set_source("s3://", ObjectStore())
 
     boto3 = pytest.importorskip("boto3")
     straight = f"http://127.0.0.1:{moto_server}"
@@ -146,6 +145,7 @@ def s3(moto_server, monkeypatch):
     server.put = lambda name, data: client.put_object(Bucket="box", Key=name, Body=data)
     server.remove = lambda name: client.delete_object(Bucket="box", Key=name)
     yield server
+    set_source("s3://", None)
     server.close()
 
 
@@ -241,7 +241,7 @@ def test_a_list_of_objects_is_read_once_and_then_looked_up_by_listing(s3, photo_
 @pytest.mark.lengthy
 def test_more_than_a_page_is_listed_and_looked_up(s3, monkeypatch):
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "20")
-    monkeypatch.setattr(object_store, "_PAGE", 20)
+    set_source("s3://", ObjectStore(page=20))
     for number in range(50):
         s3.put(f"many/{number:05}.bmp", b"BM")
     found = list_images("s3://box/many/")
@@ -345,8 +345,8 @@ def test_refusals_and_cut_connections_are_repeated(s3, photos):
 
 
 @pytest.mark.lengthy
-def test_what_stays_refused_is_a_row_and_is_tried_again(s3, photos, monkeypatch):
-    monkeypatch.setitem(object_store._RETRY, "max_retries", 1)
+def test_what_stays_refused_is_a_row_and_is_tried_again(s3, photos):
+    set_source("s3://", ObjectStore(retry_config={"max_retries": 1}))
     s3.fault = lambda _, path, __: 503 if "photo-00" in path else None
     frame = score("s3://box/photos")
     failed = frame.filter(pl.col("error").str.contains("answered 503 SlowDown; try again later"))
@@ -372,9 +372,8 @@ def test_what_is_read_is_remembered_as_it_was_read(s3, photos):
 
 
 @pytest.mark.lengthy
-def test_no_more_requests_are_under_way_than_may_be(s3, photos, monkeypatch):
-    monkeypatch.setattr(object_store, "CONCURRENCY", 3)
-    monkeypatch.setattr("dedup_widgets.images.source._FAR", ObjectStore())
+def test_no_more_requests_are_under_way_than_may_be(s3, photos):
+    set_source("s3://", ObjectStore(concurrency=3))
     under_way, most, lock = 0, 0, threading.Lock()
 
     def fault(*_):
@@ -588,10 +587,8 @@ def test_no_way_to_the_bytes_shows_a_password(url):
 
 
 @pytest.mark.lengthy
-def test_credentials_are_in_no_frame_error_or_log(
-    s3, photos, caplog, capfd, monkeypatch, own_store
-):
-    monkeypatch.setitem(object_store._RETRY, "max_retries", 0)
+def test_credentials_are_in_no_frame_error_or_log(s3, photos, caplog, capfd, own_store):
+    set_source("s3://", ObjectStore(retry_config={"max_retries": 0}))
     caplog.set_level(0)
     s3.fault = lambda _, path, __: 403 if "photo-003" in path else None
     frame = score("s3://box/photos")

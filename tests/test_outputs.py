@@ -26,6 +26,15 @@ def init(self, *arguments, **options):
     sessions.add(self)
 dw.Session.__init__ = init
 """
+WATCHED = """
+review, watching = dw.Session(df), []
+watch = review.watch
+def counted(watcher):
+    watching.append(watcher)
+    stop = watch(watcher)
+    return lambda: (watching.remove(watcher), stop())
+review.watch = counted
+"""
 LEFT = "[len(_instances), len(sessions)]"
 
 
@@ -148,10 +157,11 @@ def test_one_inside_another_widget_lives_on(kernel):
 
 @pytest.mark.slow
 def test_screens_over_one_session_are_given_back_too(kernel):
-    kernel.cell("second", "review = dw.Session(df)")
+    kernel.cell("second", WATCHED)
     for _ in range(4):
         kernel.cell("first", "dw.Explorer(review)")
-    assert kernel.value("[len(_instances), len(review._watchers)]") == [2, 1]
+    assert kernel.value("[len(_instances), len(watching)]") == [2, 1]
+    kernel.cell("third", "watch = None")
 
 
 @pytest.mark.slow

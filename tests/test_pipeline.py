@@ -10,7 +10,7 @@ import pytest
 import dedup_widgets as dw
 from dedup_widgets._threads import in_order
 from dedup_widgets.errors import ImageError, ModelError
-from dedup_widgets.images.budget import ByteBudget
+from dedup_widgets.images.decode import IN_WORK
 from dedup_widgets.images.decode import decode as images_decode
 from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.models.base import Embedder
@@ -77,9 +77,11 @@ def cache(tmp_path) -> Cache:
     return Cache(tmp_path / "store.sqlite")
 
 
-def run(paths, embedder, cache, *, batch_size=8, workers=2, progress=False, source=None):
+def run(paths, embedder, cache, *, batch_size=8, workers=2, progress=False, source=None, **options):
     source = source or LocalFiles()
-    return describe(paths, embedder, cache, lambda _path: source, batch_size, workers, progress)
+    return describe(
+        paths, embedder, cache, lambda _path: source, batch_size, workers, progress, **options
+    )
 
 
 def by_path(described):
@@ -94,6 +96,7 @@ def by_path(described):
 batches = pytest.mark.parametrize("fixed_batch", [None, 4])
 
 
+@pytest.mark.lengthy
 @batches
 def test_every_path_has_a_record_and_every_fingerprint_a_row(paths, cache, fixed_batch):
     assert isinstance(Pixels(fixed_batch), Embedder)
@@ -106,6 +109,7 @@ def test_every_path_has_a_record_and_every_fingerprint_a_row(paths, cache, fixed
     assert {r.fingerprint for r in described.records if r.fingerprint} == set(described.row_of)
 
 
+@pytest.mark.lengthy
 @batches
 def test_copies_are_embedded_once(paths, cache, fixed_batch):
     embedder = Pixels(fixed_batch)
@@ -137,6 +141,7 @@ def test_batches_workers_and_order_change_nothing(
     assert by_path(again) == expected
 
 
+@pytest.mark.lengthy
 @batches
 def test_what_the_store_knows_is_not_read_again(paths, cache, fixed_batch):
     first = run(paths, Pixels(fixed_batch), cache)
@@ -163,6 +168,7 @@ def test_a_moved_or_touched_file_is_read_and_not_embedded_again(folder, paths, c
     ]
 
 
+@pytest.mark.lengthy
 @batches
 def test_recall_tells_what_is_known_and_reads_nothing(
     folder, paths, cache, fixed_batch, make_photo
@@ -191,6 +197,7 @@ def test_nothing_and_only_junk_give_no_rows(folder, cache, fixed_batch):
     assert described.records[0].error
 
 
+@pytest.mark.lengthy
 @batches
 def test_progress_is_told_from_what_is_known_to_the_end(paths, cache, fixed_batch):
     run(paths[:10], Pixels(fixed_batch), cache)
@@ -213,6 +220,7 @@ class Slowly(LocalFiles):
         return super().read(path)
 
 
+@pytest.mark.lengthy
 @batches
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, ImageError])
 def test_what_progress_raises_stops_the_work_and_keeps_what_is_done(
@@ -238,8 +246,7 @@ def test_what_progress_raises_stops_the_work_and_keeps_what_is_done(
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, ImageError])
-def test_stopping_waits_for_no_picture_that_takes_long(paths, cache, stop, monkeypatch):
-    monkeypatch.setattr("dedup_widgets.scoring.pipeline._PATIENCE", 0.1)
+def test_stopping_waits_for_no_picture_that_takes_long(paths, cache, stop):
     asked = []
 
     def halt(done, total):
@@ -255,7 +262,7 @@ def test_stopping_waits_for_no_picture_that_takes_long(paths, cache, stop, monke
             return super().read(path)
 
     with pytest.raises(stop):
-        run(paths, Pixels(None), cache, progress=halt, source=Stuck())
+        run(paths, Pixels(None), cache, progress=halt, source=Stuck(), patience=0.1)
     assert asked == [0, 0, 0]
     Stuck.go_on.set()
 
@@ -281,6 +288,7 @@ def test_comparing_pictures_can_be_stopped_after_each_pair(tmp_path, make_photo)
     assert dw.score(folder, progress=False, **options)["kind"].to_list() == ["near"] * 6
 
 
+@pytest.mark.lengthy
 def test_files_of_the_same_bytes_are_decoded_once(folder, paths, cache, monkeypatch):
     decoded = []
 
@@ -303,8 +311,9 @@ def test_files_of_the_same_bytes_are_decoded_once(folder, paths, cache, monkeypa
     assert run(paths, Pixels(4), cache, source=Unread()).records == described.records
 
 
+@pytest.mark.lengthy
 def test_what_found_no_room_is_tried_again(paths, cache, monkeypatch):
-    monkeypatch.setattr("dedup_widgets.images.decode.IN_WORK", ByteBudget(100))
+    monkeypatch.setattr(IN_WORK, "limit", 100)
     none = run(paths, Pixels(None), cache)
     assert not none.row_of
     assert "shrink it" in str(none.records[0].error)
@@ -336,6 +345,7 @@ def test_copies_are_stored_as_often_as_other_pictures_so_that_an_interrupt_loses
     assert stored == 100 // 8 * 8  # a batch of 2 pictures holds 8 files at most
 
 
+@pytest.mark.lengthy
 @batches
 def test_an_error_of_the_model_comes_out_and_keeps_what_is_done(paths, cache, fixed_batch):
     class Failing(Pixels):
@@ -349,6 +359,7 @@ def test_an_error_of_the_model_comes_out_and_keeps_what_is_done(paths, cache, fi
     assert look_up(paths, Pixels(fixed_batch), cache, lambda _path: Unread(), 2).row_of
 
 
+@pytest.mark.lengthy
 @batches
 def test_vectors_of_another_length_are_told(paths, cache, fixed_batch):
     class Longer(Pixels):

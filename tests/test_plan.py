@@ -292,6 +292,7 @@ def test_each_reason_names_what_decided():
     assert planned["fingerprint"].to_list() == ["k", "k", "m", "far", None]
 
 
+@pytest.mark.lengthy
 def test_the_rule_is_the_one_that_beat_the_runner_up():
     facts = {"width": [100, 100, 50], "bytes": [1000, 2000, 9000]}
     pictures = scored(at_angle(K, K, K), ["k", "l", "m"], **facts)
@@ -331,6 +332,7 @@ def test_an_image_near_a_member_only_stays_and_says_so():
 # What may go
 
 
+@pytest.mark.lengthy
 def test_without_near_one_copy_of_each_picture_stays():
     frame = scored(at_angle(K, K, M, M), ["k", "k", "m", "m"], width=[4, 3, 2, 1])
     planned = plan(frame, remove=["exact"])
@@ -343,6 +345,7 @@ def test_without_near_one_copy_of_each_picture_stays():
     }
 
 
+@pytest.mark.lengthy
 def test_without_exact_whatever_has_copies_stays():
     frame = scored(at_angle(K, K, M, M, N), ["k", "k", "m", "m", "n"], width=[5, 4, 3, 2, 1])
     planned = plan(frame, remove="near")
@@ -350,6 +353,7 @@ def test_without_exact_whatever_has_copies_stays():
     assert planned["reason"][2] == "near-duplicate of 000.jpg, but exact duplicates stay"
 
 
+@pytest.mark.lengthy
 def test_all_copies_of_a_near_duplicate_go_with_it():
     frame = scored(at_angle(K, M, M), ["k", "m", "m"], width=[3, 2, 1])
     assert staying(plan(frame)) == {"000"}
@@ -367,6 +371,7 @@ def test_a_keeper_chosen_by_hand_takes_the_place_of_the_other():
     }
 
 
+@pytest.mark.lengthy
 def test_two_keepers_chosen_in_one_group_both_stay_in_it():
     frame = scored(at_angle(K, M, N, 1), list("kmno"), width=[4, 3, 2, 1])
     planned = plan(frame, keepers=["/photos/001.jpg", "/photos/002.jpg"])
@@ -382,6 +387,7 @@ def test_a_member_that_is_not_near_the_keeper_chosen_by_hand_stays():
     assert planned["group"].to_list() == [1, 1, None]
 
 
+@pytest.mark.lengthy
 def test_a_copy_of_an_image_chosen_by_hand_is_its_exact_duplicate_in_any_group():
     frame = scored(at_angle(K, M, M), list("kmm"), width=[3, 2, 1])
     planned = plan(frame, keepers=["/photos/000.jpg", "/photos/002.jpg"])
@@ -436,6 +442,7 @@ def test_copies_that_are_no_duplicates_of_a_picture_still_go_as_copies():
     assert planned["group"].to_list() == [None, 2, 2]
 
 
+@pytest.mark.lengthy
 def test_a_picture_that_is_no_duplicate_of_itself_keeps_all_its_copies():
     frame = scored(at_angle(K, K, M, M), list("kkmm"), width=[4, 3, 2, 1])
     assert staying(plan(frame, not_duplicates=[("k", "k")])) == {"000", "001"}
@@ -443,6 +450,7 @@ def test_a_picture_that_is_no_duplicate_of_itself_keeps_all_its_copies():
     assert staying(plan(frame[:3], not_duplicates=[("m", "m")])) == {"000"}
 
 
+@pytest.mark.lengthy
 def test_a_pair_of_which_the_frame_has_one_changes_nothing():
     frame = scored(at_angle(K, M), list("km"))
     assert_frame_equal(plan(frame, not_duplicates=[("k", "gone")]), plan(frame))
@@ -465,6 +473,7 @@ def test_without_embeddings_other_rules_choose_among_exact_copies_only():
     assert set(planned.filter(kind="near")["keeper"]) == {"/photos/001.jpg"}
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("gamma", [0.5, 1.0, math.log(0.05) / math.log(0.25)])
 def test_the_scale_of_the_frame_is_read_off_its_scores(gamma):
     # At 30 degrees the cosine distance is 0.134.
@@ -480,6 +489,7 @@ def test_scores_that_come_from_elsewhere_are_not_trusted():
     assert staying(plan(elsewhere, near=0.05)) == {"000", "002"}
 
 
+@pytest.mark.lengthy
 def test_the_boundary_that_a_frame_was_scored_with_is_kept_when_rules_change():
     frame = scored(at_angle(0, 30, 90), list("abc"), near=0.2, votes=[0, 1, 0])
     assert staying(plan(frame, keep=[highest("votes")])) == {"001", "002"}
@@ -496,6 +506,7 @@ def test_a_group_whose_keeper_was_filtered_out_keeps_a_member():
     assert staying(plan(frame.drop("embedding"))) == {"001", "002", "003"}
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("near", [None, 0.05])
 def test_an_empty_frame_has_an_empty_plan(near):
     frame = scored(at_angle(K, M), list("km"))
@@ -533,6 +544,7 @@ def test_vectors_of_ones_own_need_no_fingerprints(near):
     assert "fingerprint" not in planned.columns
 
 
+@pytest.mark.lengthy
 def test_a_pandas_frame_is_a_frame():
     frame = scored(at_angle(K, M), list("km")).drop("embedding", "kind")
     assert_frame_equal(plan(frame.to_pandas()), plan(frame))

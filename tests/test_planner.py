@@ -11,9 +11,9 @@ from polars.testing import assert_frame_equal
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.planning.changes import Changes, changes
+from dedup_widgets.planning.closeness import Limits
 from dedup_widgets.planning.plan import plan, threshold_curve
 from dedup_widgets.planning.planner import Planner
-from dedup_widgets.planning.ranking import Limits
 from dedup_widgets.scoring import keepers as keeper_rules
 from dedup_widgets.scoring.keepers import highest, lowest
 from dedup_widgets.scoring.uniqueness import uniqueness
@@ -183,6 +183,7 @@ def test_a_crowd_of_nearly_identical_images_is_planned_at_any_boundary():
         assert (planner.plan(near=near)["action"] == "keep").to_list() == expected.to_list()
 
 
+@pytest.mark.lengthy
 def test_columns_of_any_name_stand_in_nobodys_way():
     _, frame = random_frame(1)
     names = ["row", "index", "place", "picture", "name", "goes", "keeper", "rank", "own", "leads"]
@@ -202,6 +203,7 @@ def test_a_planner_tells_the_boundary_of_its_frame():
 # Why a keeper is one
 
 
+@pytest.mark.lengthy
 @many
 @given(seeds, st.sampled_from([None, 0.01, 0.1]), st.booleans())
 def test_every_keeper_names_the_rule_that_put_it_before_its_best_duplicate(seed, near, by_hand):
@@ -354,6 +356,7 @@ def test_a_curve_counts_what_plans_at_its_boundaries_say(seed, gamma, rules):
         assert row["near_groups"] == len(several)
 
 
+@pytest.mark.lengthy
 def test_a_curve_shows_the_usual_boundaries_and_that_of_the_frame():
     _, frame = random_frame(3, near=0.4, n=200)
     nears = threshold_curve(frame)["near"].to_list()
@@ -361,6 +364,7 @@ def test_a_curve_shows_the_usual_boundaries_and_that_of_the_frame():
     assert {0.0, 0.0001, 0.05, 0.2, Planner(frame).near} <= set(nears)
 
 
+@pytest.mark.lengthy
 def test_a_curve_of_many_images_ends_where_comparing_them_would_take_long():
     _, frame = random_frame(3, n=200)
     highest_of_20 = frame["uniqueness"].sort()[20]
@@ -375,6 +379,7 @@ def test_a_curve_never_has_more_images_to_go_at_a_lower_boundary_when_nothing_co
     assert removed.is_sorted()
 
 
+@pytest.mark.lengthy
 def test_an_empty_frame_has_a_curve_of_nothing():
     _, frame = random_frame(0)
     curve = threshold_curve(frame[:0], [0.1])
@@ -434,6 +439,7 @@ def test_of_a_group_that_splits_the_smaller_part_changed():
     assert changes(before, after).regrouped == 2
 
 
+@pytest.mark.lengthy
 @many
 @given(seeds)
 def test_a_plan_does_not_differ_from_itself(seed):

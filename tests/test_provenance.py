@@ -141,6 +141,7 @@ def test_frames_put_together_say_both():
     assert sorted(map(str, provenances(both))) == ["another", "some-model"]
 
 
+@pytest.mark.lengthy
 def test_a_million_rows_take_no_more_than_a_number_each():
     paths = pl.DataFrame({"path": pl.Series(range(1_000_000)).cast(pl.String)})
     frame = through_polars_parquet(paths.with_columns(MADE.column))
@@ -191,6 +192,7 @@ def test_scoring_again_says_how_it_was_done_then(scored):
 # A plan
 
 
+@pytest.mark.lengthy
 def test_a_plan_needs_no_scores_to_conclude_gamma_from():
     frame = of_vectors([0, 36, 90])
     assert dw.plan(frame, near=0.05)["group"].to_list() == [1, 1, None]
@@ -215,6 +217,7 @@ def test_the_boundary_is_known_where_no_score_lies_near_it():
     assert dw.Explorer(frame).near == 0.02
 
 
+@pytest.mark.lengthy
 def test_a_frame_says_the_boundary_that_it_is_planned_at():
     ex = dw.Explorer(of_vectors([0, 20, 40]), near=0.2)
     assert [made.near for made in provenances(ex.frame)] == [0.2]
@@ -225,6 +228,7 @@ def test_a_frame_says_the_boundary_that_it_is_planned_at():
     assert [made.near for made in provenances(ex.frame)] == [0.05]
 
 
+@pytest.mark.lengthy
 def test_of_frames_put_together_each_says_the_boundary_that_it_is_planned_at():
     silent = of_vectors([50, 60]).drop(NAME).with_columns(path=pl.format("/other{}", "path"))
     both = pl.concat([of_vectors([0, 90], near=0.1), silent], how="diagonal")
@@ -233,12 +237,14 @@ def test_of_frames_put_together_each_says_the_boundary_that_it_is_planned_at():
     assert ex.frame[NAME].is_null().to_list() == [False, False, True, True]
 
 
+@pytest.mark.lengthy
 def test_scores_of_a_users_own_leave_nothing_uncompared():
     frame = of_vectors([0, 36, 90]).with_columns(mine=pl.lit(1.0))
     ex = dw.Explorer(frame, score="mine", near=0.06)
     assert ex.plan["group"].to_list() == [1, 1, None]
 
 
+@pytest.mark.lengthy
 def test_frames_of_different_models_are_not_grouped_anew():
     both = pl.concat(
         [

@@ -28,6 +28,7 @@ def test_contrast_goes_from_flat_to_half_black_and_half_white(make_photo):
     assert 0 < contrast(tones(grey(softer))) < contrast(tones(grey(photo)))
 
 
+@pytest.mark.lengthy
 def test_blurred_and_shrunk_copies_are_less_sharp(make_photo):
     photo = make_photo(5, (640, 480)).filter(ImageFilter.UnsharpMask(4, 300))
     grain = np.random.default_rng(0).integers(-20, 21, (480, 640, 1))
@@ -50,6 +51,7 @@ def test_variances_are_those_of_numpy(make_photo):
     assert contrast(tones(picture)) == pytest.approx(np.std(picture) / 255, rel=1e-12)
 
 
+@pytest.mark.lengthy
 def test_sharpness_is_the_exact_variance_of_the_laplacian(make_photo):
     noise = np.random.default_rng(0).integers(0, 2, (512, 512), dtype=np.uint8) * 255
     for picture in (grey(make_photo(4, (600, 400))), noise):

@@ -37,6 +37,7 @@ def test_every_edit_is_made_and_no_name_says_which_is_which(photos: Path, tmp_pa
     assert edited["path"].str.contains(r"/0000-[0-9a-f]{6}\.(jpg|png|webp)$").all()
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("edit", ALL, ids=lambda edit: edit.name)
 def test_an_edit_is_the_same_twice_and_exact_just_where_it_says_so(
     photos: Path, tmp_path: Path, edit
@@ -49,6 +50,7 @@ def test_an_edit_is_the_same_twice_and_exact_just_where_it_says_so(
     assert equal == (edit.name in EQUAL)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("kind", DRAWN, ids=lambda kind: kind.name)
 def test_drawn_negatives_differ_from_each_other_and_not_from_run_to_run(
     tmp_path: Path, kind

@@ -227,12 +227,11 @@ def test_a_start_that_fails_is_tried_again_and_then_said(monkeypatch):
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", fails)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
-    monkeypatch.setattr("dedup_widgets.scale.engines.PAUSE", 0.0)
     with (
         pytest.raises(
             EngineError, match=r"4 times over; the last time: .*timed out during startup"
         ),
-        dw.engines.Ray().started(),
+        dw.engines.Ray(pause=0.0).started(),
     ):
         pass
     assert tries == [("local",)] * 4

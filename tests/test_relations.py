@@ -136,6 +136,7 @@ def reasons(planned):
     return dict(zip(named(planned), planned["reason"], strict=True))
 
 
+@pytest.mark.lengthy
 def test_a_plan_says_what_a_near_duplicate_is_of_its_keeper(frame):
     told = reasons(dw.plan(frame))
     assert told["part.jpg"] == "near-duplicate of original.jpg: cropped, 80 % of it"
@@ -150,6 +151,7 @@ def test_it_goes_by_the_keeper_also_where_that_is_not_the_nearest(frame):
     assert told["saved.jpg"] == "near-duplicate of part.jpg"
 
 
+@pytest.mark.lengthy
 def test_beyond_what_was_confirmed_a_plan_says_so(frame):
     told = reasons(dw.plan(frame, near=0.2))
     assert told["part.jpg"] == "near-duplicate of original.jpg: cropped, 80 % of it"
@@ -161,6 +163,7 @@ def test_without_the_pairs_the_relation_to_the_nearest_is_told(frame):
     assert told["part.jpg"] == "near-duplicate of original.jpg: cropped"
 
 
+@pytest.mark.lengthy
 def test_a_frame_by_vectors_only_says_nothing_of_confirmation():
     by_vectors = scored(compared=False)
     told = reasons(dw.plan(by_vectors, near=0.2))
@@ -168,6 +171,7 @@ def test_a_frame_by_vectors_only_says_nothing_of_confirmation():
     assert "confirmed" not in str(dw.Session(by_vectors, near=0.2).summary)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("widget", [dw.Explorer, dw.ImageGrid])
 def test_a_tile_says_which_copy_it_is(frame, widget, tmp_path):
     page = Page(widget(frame, store=tmp_path))
@@ -211,6 +215,7 @@ def test_by_vectors_only_the_vectors_order():
     assert named(found) == ["same.jpg", "page.jpg", "saved.jpg"]
 
 
+@pytest.mark.lengthy
 def test_similar_items_on_screen_say_what_they_are_of_the_image(frame, tmp_path):
     page = Page(dw.Explorer(frame, store=tmp_path))
     items = page.ask("similar", row=1, k=5)["items"]
@@ -228,6 +233,7 @@ def test_similar_items_on_screen_say_what_they_are_of_the_image(frame, tmp_path)
 # Filters, tables, counts
 
 
+@pytest.mark.lengthy
 def test_relation_and_agreement_filter_and_sort_like_other_columns(frame, tmp_path):
     ex = dw.Explorer(frame, store=tmp_path)
     ex.filters = {"relation": ["cropped", "uncropped"]}
@@ -254,6 +260,7 @@ def test_what_is_flat_of_a_frame_survives_csv(frame):
     assert told["part.jpg"] == "near-duplicate of original.jpg: cropped"
 
 
+@pytest.mark.lengthy
 def test_a_csv_without_any_group_can_be_planned(frame):
     alone = frame.drop(NESTED)[[4]].with_columns(group=pl.lit(None, pl.UInt32))
     read = pl.read_csv(alone.write_csv().encode())
@@ -261,6 +268,7 @@ def test_a_csv_without_any_group_can_be_planned(frame):
     assert dw.plan(read)["action"].to_list() == ["keep"]
 
 
+@pytest.mark.lengthy
 def test_a_summary_counts_what_lies_beyond_and_what_was_left_out():
     frame = scored(left_out=2)
     assert not re.search("unconfirmed|beyond", str(summarize(frame)))
@@ -278,6 +286,7 @@ def inside(widget):
         yield from inside(child)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("compared", [True, False])
 def test_the_curve_of_boundaries_says_what_nobody_has_confirmed(compared):
     curve = dw.Analytics(scored(compared), near=0.05)

@@ -247,6 +247,7 @@ def log(history):
     return history.log
 
 
+@pytest.mark.lengthy
 def test_the_plan_of_a_replay_is_the_plan_of_the_decisions(log):
     found = replay(FRAME, log)
     assert found.decisions.near == 0.2
@@ -418,6 +419,7 @@ def with_list(data):
     return json.dumps({"Function": inner})
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "text",
     [

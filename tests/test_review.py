@@ -375,6 +375,7 @@ class UnreadPaths(list):
         return super().__getitem__(at)
 
 
+@pytest.mark.lengthy
 def test_selecting_all_of_100_000_images_is_recorded_without_a_look_at_their_paths():
     paths = UnreadPaths(f"/photos/{i}.jpg" for i in range(100_000))
     none, everything = np.zeros(len(paths), bool), np.ones(len(paths), bool)

@@ -193,6 +193,7 @@ def test_a_change_happens_whole_or_not_at_all(frame):
     assert everything(ex) == before[0]
 
 
+@pytest.mark.lengthy
 def test_a_decision_that_cannot_be_kept_is_not_made(frame, tmp_path):
     ex = dw.Explorer(frame, store=tmp_path / "store.sqlite")
     before = everything(ex)
@@ -205,6 +206,7 @@ def test_a_decision_that_cannot_be_kept_is_not_made(frame, tmp_path):
     assert page.events("plan") == []
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("junk", [None, 5, True, "near", [1], float("nan"), {"near": {}}])
 def test_what_a_page_makes_up_is_answered_with_an_error(frame, junk):
     ex = dw.Explorer(frame)
@@ -219,6 +221,7 @@ def test_what_a_page_makes_up_is_answered_with_an_error(frame, junk):
     assert ex.log.height == 1
 
 
+@pytest.mark.lengthy
 def test_an_order_that_a_page_makes_up_is_not_taken(frame):
     ex = dw.Explorer(frame)
     order = ex.view
@@ -235,6 +238,7 @@ def test_an_order_that_a_page_makes_up_is_not_taken(frame):
     assert ex.sort["column"] == "bytes"
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("junk", [5, [1], {"include": 5}, {"include": [[]]}])
 def test_a_rename_leaves_filters_alone_that_a_page_made_up(frame, junk):
     ex = dw.Explorer(frame)
@@ -245,6 +249,7 @@ def test_a_rename_leaves_filters_alone_that_a_page_made_up(frame, junk):
     assert len(ex.view) == 60
 
 
+@pytest.mark.lengthy
 def test_a_filter_by_a_renamed_collection_is_replayed(frame):
     ex = dw.Explorer(frame)
     ex.collections["A"] = frame.head(2)
@@ -257,6 +262,7 @@ def test_a_filter_by_a_renamed_collection_is_replayed(frame):
     )
 
 
+@pytest.mark.lengthy
 def test_replay_knows_the_column_of_scores(frame):
     reviewed = frame.with_columns(novelty=pl.col("uniqueness"), uniqueness=pl.lit("mine"))
     ex = dw.Explorer(reviewed, score="novelty")
@@ -264,6 +270,7 @@ def test_replay_knows_the_column_of_scores(frame):
     assert dw.replay(reviewed, ex.log, score="novelty").plan.equals(ex.plan)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("kind", [pl.lit("jpeg"), pl.lit(3)], ids=["words", "numbers"])
 def test_a_column_kind_of_the_users_own_stays_as_it_is(frame, kind):
     own = frame.with_columns(kind=kind)
@@ -274,6 +281,7 @@ def test_a_column_kind_of_the_users_own_stays_as_it_is(frame, kind):
     assert ex.frame["kind"].equals(own["kind"])
 
 
+@pytest.mark.lengthy
 def test_groups_below_one_stand_for_none(frame):
     ex = dw.Explorer(frame.with_columns(pl.col("group").cast(pl.Int64).fill_null(-1)))
     assert ex.plan.equals(dw.plan(frame))
@@ -286,6 +294,7 @@ def test_groups_and_keepers_that_are_words_mean_no_plan(frame, column):
     assert ex.frame[column].unique().to_list() == ["mine"]
 
 
+@pytest.mark.lengthy
 def test_a_pandas_frame_has_groups_although_some_are_missing(frame):
     table = frame.drop("embedding").to_pandas()
     assert table["group"].dtype == np.float64
@@ -314,12 +323,14 @@ def test_a_column_named_for_labels_must_hold_some(frame):
         dw.Explorer(frame.with_columns(label=pl.lit(b"x")), label="label")
 
 
+@pytest.mark.lengthy
 def test_labels_may_be_arrays(frame):
     arrays = pl.Series("label", [[1, 2], [2, 1], [3, 3]] * 20, dtype=pl.Array(pl.Int8, 2))
     ex = dw.Explorer(frame.with_columns(arrays))
     assert Page(ex).open()["summary"]["label_conflicts"] > 0
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", ["*", "^.*$", "^b.*$", 'a"b', "[0]", "a\\b"])
 @pytest.mark.parametrize("values", [["sea", "sky", None] * 20, [1, 2, None] * 20], ids=str)
 def test_a_column_may_have_any_name(frame, name, values):

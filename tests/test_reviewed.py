@@ -29,6 +29,7 @@ def paths(frame):
     return frame["path"].to_list()
 
 
+@pytest.mark.lengthy
 def test_a_group_is_reviewed_once_all_its_pictures_were_looked_at_together():
     session = dw.Session(frame())
     assert paths(session.reviewed) == []
@@ -38,12 +39,14 @@ def test_a_group_is_reviewed_once_all_its_pictures_were_looked_at_together():
     assert paths(session.reviewed) == ["/a", "/a copy", "/b"]
 
 
+@pytest.mark.lengthy
 def test_it_outlives_the_session_and_holds_wherever_the_files_are():
     dw.Session(frame()).mark_reviewed(["/a", "/b"])
     moved = frame(path=[f"/moved{path}" for path in frame()["path"]], nearest=[None] * 6)
     assert len(dw.Session(moved).reviewed) == 3
 
 
+@pytest.mark.lengthy
 def test_it_holds_under_another_keeper_and_ends_with_a_new_picture():
     dw.Session(frame()).mark_reviewed(["/a", "/a copy", "/b"])
     session = dw.Session(frame())
@@ -53,6 +56,7 @@ def test_it_holds_under_another_keeper_and_ends_with_a_new_picture():
     assert paths(dw.Session(larger).reviewed) == []
 
 
+@pytest.mark.lengthy
 def test_exact_copies_alone_can_be_reviewed():
     copies = frame(group=[1, 1, None, None, None, None])
     session = dw.Session(copies)
@@ -60,6 +64,7 @@ def test_exact_copies_alone_can_be_reviewed():
     assert paths(dw.Session(copies).reviewed) == ["/a", "/a copy"]
 
 
+@pytest.mark.lengthy
 def test_it_is_undone_redone_and_taken_back():
     session = dw.Session(frame())
     session.mark_reviewed(["/a", "/b"])
@@ -75,6 +80,7 @@ def test_it_is_undone_redone_and_taken_back():
     assert session.next_steps[0] == "no longer mark b as reviewed"
 
 
+@pytest.mark.lengthy
 def test_the_log_has_it_and_a_replay_leads_there():
     dw.Session(frame()).mark_reviewed(["/c", "/d"])
     session = dw.Session(frame())
@@ -85,6 +91,7 @@ def test_the_log_has_it_and_a_replay_leads_there():
     assert dw.replay(frame(), session.log).reviewed == {("h", "i")}
 
 
+@pytest.mark.lengthy
 def test_a_log_from_before_there_was_a_review_can_be_replayed():
     log = dw.Session(frame()).log
     start = log["value"].str.replace('"reviewed": [], ', "", literal=True)
@@ -92,6 +99,7 @@ def test_a_log_from_before_there_was_a_review_can_be_replayed():
     assert dw.replay(frame(), log.with_columns(value=start)).reviewed == frozenset()
 
 
+@pytest.mark.lengthy
 def test_the_view_can_be_filtered_by_it():
     session = dw.Session(frame())
     session.mark_reviewed(["/a", "/b"])
@@ -107,6 +115,7 @@ def test_the_view_can_be_filtered_by_it():
         dw.Session(frame().select("path", "uniqueness")).filters = {"reviewed": True}
 
 
+@pytest.mark.lengthy
 def test_without_fingerprints_there_is_nothing_to_remember_it_by():
     session = dw.Session(frame().drop("fingerprint"))
     with pytest.raises(InputError, match="fingerprint"):
@@ -115,6 +124,7 @@ def test_without_fingerprints_there_is_nothing_to_remember_it_by():
     assert len(session.view) == 5
 
 
+@pytest.mark.lengthy
 def test_it_holds_for_what_a_job_has_scored_meanwhile():
     dw.Session(frame()).mark_reviewed(["/a", "/b"])
     ex = dw.Explorer(frame(fingerprint=[None] * 6))
@@ -131,6 +141,7 @@ def test_a_frame_without_groups_has_none_that_were_reviewed():
     assert len(dw.Session(frame().select("path", "uniqueness", "fingerprint")).reviewed) == 0
 
 
+@pytest.mark.lengthy
 def test_a_page_is_told_the_rows_that_changed_and_of_all_when_it_opens():
     ex = dw.Explorer(frame())
     page = Page(ex)

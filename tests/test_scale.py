@@ -12,6 +12,8 @@ from dedup_widgets.neighbors.search import search
 from dedup_widgets.neighbors.vectors import Vectors, cosines, unit_vectors
 from dedup_widgets.scoring.uniqueness import uniqueness
 
+pytestmark = pytest.mark.lengthy
+
 MEASURE = """
 import json, resource, sys
 import numpy as np
@@ -74,7 +76,6 @@ def test_vectors_in_a_file_are_not_copied(tmp_path):
     assert taken < 2.5 * rows.nbytes
 
 
-@pytest.mark.lengthy
 @pytest.mark.parametrize("spread", [1e-6, 1e-3, 1e-2, 0.1])
 def test_in_a_crowd_beside_others_all_nearest_are_exact(spread):
     rng = np.random.default_rng(1)

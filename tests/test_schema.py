@@ -20,6 +20,7 @@ def scored(photo_folder):
     return dw.score(photo_folder(4, copies=1), model=Pixels(), progress=False)
 
 
+@pytest.mark.lengthy
 def test_a_score_has_the_columns_of_the_table_in_their_order_and_types(scored):
     assert scored.columns == list(COLUMNS)
     for name, dtype in scored.schema.items():
@@ -32,6 +33,7 @@ def test_each_column_of_a_score_is_recognised_as_what_it_is(scored):
         assert column.fits(scored[name]), name
 
 
+@pytest.mark.lengthy
 def test_the_times_of_a_file_are_columns(tmp_path, make_photo):
     path = tmp_path / "a.jpg"
     exif = Image.Exif()

@@ -9,8 +9,6 @@ import pytest
 import dedup_widgets as dw
 from dedup_widgets.errors import InputError
 
-pytestmark = pytest.mark.lengthy
-
 
 def score(images, **options):
     return dw.score(images, model="perceptual", progress=False, **options)
@@ -37,6 +35,7 @@ def sets(tmp_path, make_photo):
     return new, old
 
 
+@pytest.mark.lengthy
 def test_what_of_a_new_set_is_in_the_old_one_goes_and_nothing_of_the_old(sets):
     new, old = sets
     df = score(new, against=old)
@@ -52,6 +51,7 @@ def test_what_of_a_new_set_is_in_the_old_one_goes_and_nothing_of_the_old(sets):
     assert "5 of them there before" in str(dw.Session(df).summary)
 
 
+@pytest.mark.lengthy
 def test_no_two_old_images_are_compared(sets):
     new, old = sets
     df = score(new, against=old)
@@ -65,6 +65,7 @@ def test_no_two_old_images_are_compared(sets):
         assert "old" not in {prints[it["fingerprint"]] for it in pairs or ()}, own
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("near", [0, 0.001, 0.05, 0.2, 0.6, 1])
 def test_at_no_boundary_and_by_no_rule_does_an_old_image_go(sets, near):
     new, old = sets
@@ -81,6 +82,7 @@ def test_at_no_boundary_and_by_no_rule_does_an_old_image_go(sets, near):
     assert again.filter(pl.col("role") == "old")["keep"].all()
 
 
+@pytest.mark.lengthy
 def test_a_choice_by_hand_adds_to_the_old_and_removes_none(sets):
     new, old = sets
     review = dw.Session(score(new, against=old))
@@ -89,6 +91,7 @@ def test_a_choice_by_hand_adds_to_the_old_and_removes_none(sets):
     assert [Path(path).name for path in gone] == ["n7.bmp"]
 
 
+@pytest.mark.lengthy
 def test_the_order_of_the_input_changes_no_row(sets):
     new, old = sets
     df = score(new, against=old)
@@ -100,6 +103,7 @@ def test_the_order_of_the_input_changes_no_row(sets):
     assert shuffled.select(columns).sort("path").equals(df.select(columns).sort("path"))
 
 
+@pytest.mark.lengthy
 def test_old_may_be_a_scored_frame_or_its_file(sets, tmp_path):
     new, old = sets
     expected = score(new, against=old)["keep"].to_list()
@@ -109,6 +113,7 @@ def test_old_may_be_a_scored_frame_or_its_file(sets, tmp_path):
         assert score(new, against=known)["keep"].to_list() == expected
 
 
+@pytest.mark.lengthy
 def test_a_file_in_both_sets_is_an_old_one(sets):
     new, old = sets
     df = score([new, old / "2.png"], against=old)
@@ -124,6 +129,7 @@ def test_an_empty_set_against_an_old_one_has_nothing_to_remove(sets, tmp_path):
     assert df["uniqueness"].to_list() == [1.0] * 5
 
 
+@pytest.mark.lengthy
 def test_within_folders_each_part_is_scored_as_if_it_were_alone(sets):
     new, old = sets
     df = score([new, old], within="folder")
@@ -135,6 +141,7 @@ def test_within_folders_each_part_is_scored_as_if_it_were_alone(sets):
     assert df["group"].drop_nulls().sort().to_list() == [1, 1, 2, 2]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("near", [0, 0.05, 0.3, 1])
 def test_no_boundary_groups_images_of_two_parts(sets, near):
     new, old = sets
@@ -149,6 +156,7 @@ def test_no_boundary_groups_images_of_two_parts(sets, near):
     assert review.plan["action"].to_list() == plan["action"].to_list()
 
 
+@pytest.mark.lengthy
 def test_within_may_be_a_column(sets):
     new, old = sets
     paths = [*sorted(map(str, new.iterdir())), *sorted(map(str, old.iterdir()))]
@@ -160,6 +168,7 @@ def test_within_may_be_a_column(sets):
         score(pl.DataFrame({"path": paths, "patient": patients}), within="patients")
 
 
+@pytest.mark.lengthy
 def test_against_and_within_together(sets):
     new, old = sets
     df = score(new, against=old, within="folder")
@@ -167,6 +176,7 @@ def test_against_and_within_together(sets):
     assert named(df, "keep")["n7.bmp"] == (False,)
 
 
+@pytest.mark.lengthy
 def test_the_scores_of_a_parquet_file_stay_in_their_scope(sets, tmp_path):
     new, old = sets
     df = score(new, against=old)
@@ -175,6 +185,7 @@ def test_the_scores_of_a_parquet_file_stay_in_their_scope(sets, tmp_path):
     assert dw.plan(again, near=0.3).equals(dw.plan(df, near=0.3))
 
 
+@pytest.mark.lengthy
 def test_what_stays_of_both_sets_becomes_a_dataset(sets, tmp_path):
     new, old = sets
     review = dw.Session(score(new, against=old))
@@ -183,6 +194,7 @@ def test_what_stays_of_both_sets_becomes_a_dataset(sets, tmp_path):
     assert made.images == 7
 
 
+@pytest.mark.lengthy
 def test_in_the_background_it_is_the_same(sets):
     new, old = sets
     job = dw.score_async(new, against=old, model="perceptual", progress=False)
@@ -191,6 +203,7 @@ def test_in_the_background_it_is_the_same(sets):
     assert len(review) == 10
 
 
+@pytest.mark.lengthy
 def test_parts_leave_what_was_searched_among_all(sets):
     new, old = sets
     whole = score([new, old])

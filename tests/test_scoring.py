@@ -97,6 +97,7 @@ def test_unreadable_files_are_rows_with_an_error_and_null_scores(photos):
     assert all(row["uniqueness"] is not None and row["keep"] is not None for row in readable)
 
 
+@pytest.mark.lengthy
 def test_a_second_run_embeds_nothing_and_gives_the_same_frame(photos):
     first = score(photos, model := Pixels())
     assert model.seen == 4  # four different pictures
@@ -256,6 +257,7 @@ def test_m_more_photos_cost_m_embeddings_and_m_times_n_distances(tmp_path, dista
     assert 0 < sum(distances) <= 2 * 5 * 105
 
 
+@pytest.mark.lengthy
 def test_a_frame_keeps_its_own_columns_and_order(photos):
     paths = [str(photos / name) for name in ("c.jpg", "a.jpg", "gone.jpg")]
     given = pl.DataFrame({"label": ["x", "y", "z"], "path": paths})
@@ -267,6 +269,7 @@ def test_a_frame_keeps_its_own_columns_and_order(photos):
     assert score(frame).equals(frame)
 
 
+@pytest.mark.lengthy
 def test_a_keeper_rule_may_look_at_a_column_of_the_frame(photos):
     paths = [str(photos / "a.jpg"), str(photos / "deep" / "a re-saved.png")]
     given = pl.DataFrame({"path": paths, "source": ["camera", "web"]})
@@ -305,6 +308,7 @@ def test_a_link_or_another_spelling_is_no_copy(photos, monkeypatch):
     assert len(score(["c.jpg", str(photos / "c.jpg"), "./c.jpg"])) == 1
 
 
+@pytest.mark.lengthy
 def test_a_name_that_is_no_valid_unicode_is_read_all_the_same(photos, make_photo):
     try:
         make_photo(5, (30, 30)).save(photos / "bad.png")
@@ -315,6 +319,7 @@ def test_a_name_that_is_no_valid_unicode_is_read_all_the_same(photos, make_photo
     assert frame.filter(pl.col("path").str.contains("bad"))["error"].to_list() == [None]
 
 
+@pytest.mark.lengthy
 def test_a_model_that_changes_its_length_says_so(photos):
     class Longer(Pixels):
         def encode(self, images):
@@ -336,6 +341,7 @@ def test_nothing_and_one_image_work(tmp_path, photos):
     assert junk["uniqueness"].to_list() == [None]
 
 
+@pytest.mark.lengthy
 def test_sources_are_not_touched(photos):
     def state():
         return {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in photos.rglob("*.*")}
@@ -422,6 +428,7 @@ def test_after_kill_9_the_next_run_goes_on(photos, make_photo, tmp_path):
     assert frame.equals(score(photos, store=tmp_path / "other.sqlite"))
 
 
+@pytest.mark.lengthy
 def test_the_embedding_makes_the_frame_self_contained(photos):
     frame = score(photos).filter(pl.col("error").is_null())
     vectors = frame["embedding"].to_numpy()
@@ -455,6 +462,7 @@ def test_a_known_copy_is_scored_when_the_other_one_vanished(photos):
     assert rows["ä copy.jpg"]["uniqueness"] == 0
 
 
+@pytest.mark.lengthy
 def test_a_store_shared_by_two_processes_serves_both(photos, tmp_path):
     store = tmp_path / "s.sqlite"
     score(photos, store=store)
@@ -462,6 +470,7 @@ def test_a_store_shared_by_two_processes_serves_both(photos, tmp_path):
     assert len(other.files(str(p) for p in photos.rglob("*.*"))) == 8
 
 
+@pytest.mark.lengthy
 def test_similar_leaves_out_the_image_and_not_its_duplicates(photos):
     frame = score(photos)
     found = dw.similar(frame, photos / "a.jpg", k=3)
@@ -472,6 +481,7 @@ def test_similar_leaves_out_the_image_and_not_its_duplicates(photos):
     assert found["distance"][0] == 0
 
 
+@pytest.mark.lengthy
 def test_similar_takes_another_file_and_says_what_it_cannot_take(photos, tmp_path, make_photo):
     frame = score(photos)
     make_photo(2, (160, 120)).save(tmp_path / "query.png")

@@ -12,6 +12,8 @@ import pytest
 import dedup_widgets as dw
 from dedup_widgets.errors import DatasetError, InputError
 
+pytestmark = pytest.mark.lengthy
+
 
 def run(script, *arguments, **environment):
     done = subprocess.run(
@@ -51,7 +53,6 @@ def plan(photos):
     return dw.plan(dw.score(photos, model="perceptual", progress=False))
 
 
-@pytest.mark.lengthy
 def test_files_are_moved_with_what_belongs_to_them_and_come_back(photos, plan, tmp_path):
     before = contents(photos)
     script = dw.script(plan, "move", to=tmp_path / "removed", file=tmp_path / "clean.py")
@@ -74,7 +75,6 @@ def test_files_are_moved_with_what_belongs_to_them_and_come_back(photos, plan, t
     assert run(script, "--undo")[1].startswith("0 files are back")
 
 
-@pytest.mark.lengthy
 def test_links_are_made_only_of_the_same_bytes_and_undone(photos, plan, tmp_path):
     before = contents(photos)
     script = dw.script(plan, "link", file=tmp_path / "clean.py")
@@ -89,7 +89,6 @@ def test_links_are_made_only_of_the_same_bytes_and_undone(photos, plan, tmp_path
     assert all(path.stat().st_nlink == 1 for path in photos.rglob("*") if path.is_file())
 
 
-@pytest.mark.lengthy
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="needs the trash of FreeDesktop")
 def test_the_trash_is_that_of_the_desktop(photos, plan, tmp_path):
     before, data = contents(photos), tmp_path / "data"
@@ -104,7 +103,6 @@ def test_the_trash_is_that_of_the_desktop(photos, plan, tmp_path):
     assert not contents(data)
 
 
-@pytest.mark.lengthy
 @pytest.mark.parametrize("what", ["changed", "keeper gone", "keeper changed", "taken"])
 def test_what_is_not_as_it_was_is_left_alone(photos, plan, tmp_path, what):
     script = dw.script(plan, "move", to=tmp_path / "removed", file=tmp_path / "clean.py")

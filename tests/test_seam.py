@@ -16,8 +16,6 @@ from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.source import LocalFiles, set_source, source_for
 from page import Page, Pixels
 
-pytestmark = pytest.mark.lengthy
-
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
 
 PREFIX = "memory://"
@@ -80,6 +78,7 @@ def test_a_prefix_leads_to_its_source_and_all_else_to_the_disk(memory):
     assert isinstance(source_for("other://0.png"), LocalFiles)
 
 
+@pytest.mark.lengthy
 def test_pictures_elsewhere_are_scored_like_those_on_disk(memory, elsewhere, tmp_path):
     for path, data in memory.files.items():
         (tmp_path / Path(path).name).write_bytes(data)
@@ -91,6 +90,7 @@ def test_pictures_elsewhere_are_scored_like_those_on_disk(memory, elsewhere, tmp
     assert elsewhere["path"].to_list() == list(memory.files)
 
 
+@pytest.mark.lengthy
 def test_what_has_its_version_still_is_not_read_again(memory, elsewhere):
     memory.reads.clear()
     assert_frame_equal(score(list(memory.files)), elsewhere)
@@ -101,6 +101,7 @@ def test_what_has_its_version_still_is_not_read_again(memory, elsewhere):
     assert memory.reads == [changed]
 
 
+@pytest.mark.lengthy
 def test_a_picture_that_is_gone_is_a_row_with_an_error(memory, elsewhere):
     frame = score([*memory.files, f"{PREFIX}box/gone.png"])
     assert frame["error"].to_list() == [None] * 4 + [
@@ -113,6 +114,7 @@ def test_thumbnails_come_from_elsewhere(memory):
     assert tiles(pl.DataFrame({"path": list(memory.files)})) == [True] * 4
 
 
+@pytest.mark.lengthy
 def test_what_is_similar_to_a_picture_elsewhere_is_found(memory, elsewhere, make_photo, as_file):
     memory.files[query := f"{PREFIX}query"] = as_file(make_photo(2))
     memory.tags[query] = "tag"
@@ -120,6 +122,7 @@ def test_what_is_similar_to_a_picture_elsewhere_is_found(memory, elsewhere, make
     assert found["path"].to_list() == [f"{PREFIX}box/2.png"]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("mode", ["hardlink", "copy"])
 def test_pictures_elsewhere_are_placed_as_copies(memory, elsewhere, tmp_path, mode):
     stays = elsewhere.filter(pl.col("uniqueness") > 0)
@@ -131,12 +134,14 @@ def test_pictures_elsewhere_are_placed_as_copies(memory, elsewhere, tmp_path, mo
     assert bytes_of(made) == sorted(memory.files[path] for path in stays["path"])
 
 
+@pytest.mark.lengthy
 def test_pictures_elsewhere_are_put_into_shards(memory, elsewhere, tmp_path):
     stays = elsewhere.filter(pl.col("uniqueness") > 0)
     made = dw.create_dataset(stays, "clean", root=tmp_path, format="webdataset", progress=False)
     assert made.placed == {"shard": 3}
 
 
+@pytest.mark.lengthy
 def test_a_dataset_of_paths_may_name_pictures_elsewhere(memory, elsewhere, tmp_path):
     stays = elsewhere.filter(pl.col("uniqueness") > 0)
     made = dw.create_dataset(stays, "clean", root=tmp_path, mode="paths", progress=False)
@@ -144,12 +149,14 @@ def test_a_dataset_of_paths_may_name_pictures_elsewhere(memory, elsewhere, tmp_p
     assert rows["source_path"].to_list() == stays["path"].to_list()
 
 
+@pytest.mark.lengthy
 def test_no_link_leads_elsewhere(elsewhere, tmp_path):
     stays = elsewhere.filter(pl.col("uniqueness") > 0)
     with pytest.raises(InputError, match=r"memory://box/\S+ is none"):
         dw.create_dataset(stays, "clean", root=tmp_path, mode="symlink", progress=False)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("how", ["imagefolder", "webdataset"])
 def test_what_changed_elsewhere_stops_the_dataset(memory, elsewhere, tmp_path, how):
     stays = elsewhere.filter(pl.col("uniqueness") > 0)
@@ -182,6 +189,7 @@ def named(tmp_path, make_photo, as_file):
     return make
 
 
+@pytest.mark.lengthy
 @linux
 @pytest.mark.parametrize("placing", ["hardlink", "copy", "symlink", "paths", "webdataset"])
 @pytest.mark.parametrize(
@@ -215,6 +223,7 @@ def test_whatever_its_name_a_picture_goes_all_the_way(named, tmp_path, name, pla
         assert placed == sorted(Path(os.fsdecode(path)).read_bytes() for path in listed)
 
 
+@pytest.mark.lengthy
 @linux
 def test_a_folder_lists_names_of_any_bytes_and_the_store_knows_them_again(named):
     folder = named(LATIN, "é.png".encode(), unicodedata.normalize("NFD", "é.png").encode())
@@ -230,6 +239,7 @@ class Unneeded(Pixels):
         raise AssertionError(f"{len(images)} pictures were embedded again")
 
 
+@pytest.mark.lengthy
 @linux
 def test_a_review_takes_a_path_as_the_system_spells_it(named):
     folder = named(LATIN, b"b.png")
@@ -247,6 +257,7 @@ def pandas_frame(paths):
     return pytest.importorskip("pandas").DataFrame({"path": paths})
 
 
+@pytest.mark.lengthy
 @linux
 def test_names_that_differ_in_their_normal_form_are_two_files(named, tmp_path):
     names = [unicodedata.normalize(form, "é.png") for form in ("NFC", "NFD")]

@@ -81,6 +81,7 @@ def test_the_search_that_shares_most_pictures_is_taken(cache):
     assert recalled(cache, range(30, 40)) is None
 
 
+@pytest.mark.lengthy
 def test_of_searches_that_share_as_many_the_one_with_the_fewest_others_is_taken(cache):
     score(cache, range(12))
     score(cache, range(2, 9))
@@ -106,6 +107,7 @@ def test_a_search_of_other_vectors_or_another_model_is_of_no_use(cache):
     assert recalled(cache, range(10), changed).compared.fingerprints[3] == "gone 3"
 
 
+@pytest.mark.lengthy
 def test_what_grew_takes_the_place_of_what_it_grew_from(cache):
     for n in range(3, 12):
         score(cache, range(n))
@@ -132,6 +134,7 @@ def test_a_smaller_boundary_takes_nothing_from_what_is_known_of_a_larger_one(cac
     assert recalled(cache, range(12)).compared.radius == radius_of(0.6, 1.0)
 
 
+@pytest.mark.lengthy
 def test_the_last_few_searches_are_kept_of_each_model(cache):
     for start in range(0, 36, 3):
         score(cache, range(start, start + 3))
@@ -142,6 +145,7 @@ def test_the_last_few_searches_are_kept_of_each_model(cache):
     assert recalled(cache, range(33, 36)) is not None
 
 
+@pytest.mark.lengthy
 def test_what_is_kept_takes_a_bounded_number_of_bytes(cache):
     score(cache, range(3))
     size = sum(len(keys) + len(cache.search(number)) for number, keys in cache.searches("m"))
@@ -231,6 +235,7 @@ def test_whatever_was_scored_before_the_frame_is_that_of_a_fresh_start(tmp_path_
     cache.close()
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("near", [0.0, 0.05, 0.4])
 def test_m_more_images_cost_m_times_n_distances_and_as_many_fewer_no_more(cache, distances, near):
     n, m = 500, 20

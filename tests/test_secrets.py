@@ -95,6 +95,7 @@ def test_without_an_address_it_is_for_the_usual_one(monkeypatch):
         assert LabelStudio(other).key == ""
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("status", [400, 401, 403, 500])
 def test_a_server_that_repeats_the_token_does_not_get_it_shown(made, status):
     answer = '{"detail": "no user of token-of-mine"}'
@@ -105,6 +106,7 @@ def test_a_server_that_repeats_the_token_does_not_get_it_shown(made, status):
     assert caught.value.__cause__ is None
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("token", ["legacy-token", "a-personal.access.token"])
 def test_a_redirect_takes_the_token_to_no_other_server(made, token):
     with Server() as other, Server(status=307, to=other.url) as server:
@@ -162,6 +164,7 @@ class Shop:
         return Entry(path, len(self.data), "1")
 
 
+@pytest.mark.lengthy
 def test_signed_addresses_are_in_no_error_row_and_no_dataset(tmp_path, photo_folder):
     (photo, *_) = photo_folder(1).iterdir()
     set_source("shop://", Shop(photo.read_bytes()))
@@ -180,6 +183,7 @@ def test_signed_addresses_are_in_no_error_row_and_no_dataset(tmp_path, photo_fol
         assert b"pw-of-ann" not in file.read_bytes()
 
 
+@pytest.mark.lengthy
 def test_a_page_makes_datasets_where_it_may_only(photo_folder, tmp_path):
     session = dw.Session(photo_folder(3), model="perceptual", progress=False)
     allowed = tmp_path / "allowed"

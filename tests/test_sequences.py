@@ -114,6 +114,7 @@ def test_one_a_second_stays():
         dw.thin(df, every=0)
 
 
+@pytest.mark.lengthy
 def test_copies_of_a_picture_that_goes_go_too_and_others_by_the_plan_alone():
     df = frame(
         *((0, 0), (0, 0), (1, 0), (99, 0), (99, 0)),
@@ -149,6 +150,7 @@ def burst(tmp_path, make_photo, as_file):
     return tmp_path
 
 
+@pytest.mark.lengthy
 def test_a_burst_of_files_is_found_thinned_and_written(burst, tmp_path):
     df = dw.sequences(dw.score(burst, model="perceptual", progress=False), alike=0.6)
     assert df["sequence"].to_list() == [1, 1, 1, None]

@@ -53,6 +53,7 @@ def test_a_script_reviews_undoes_and_makes_a_dataset(photos, tmp_path):
     assert session.log["action"].to_list()[-2:] == ["undo", "undo"]
 
 
+@pytest.mark.lengthy
 def test_a_path_may_begin_at_the_working_folder(session, monkeypatch):
     path = Path(session.frame["path"][0])
     monkeypatch.chdir(path.parent.parent)
@@ -95,6 +96,7 @@ def test_those_who_watch_hear_of_each_change_once_with_all_that_changed(session)
     assert len(heard) == 4
 
 
+@pytest.mark.lengthy
 def test_an_explorer_is_a_screen_over_a_session(session):
     ex = dw.Explorer(session)
     assert ex.session is session
@@ -109,6 +111,7 @@ def test_an_explorer_is_a_screen_over_a_session(session):
     assert ex.decisions == dw.Decisions()
 
 
+@pytest.mark.lengthy
 def test_two_screens_over_one_session_show_the_same(session):
     one, other = dw.Explorer(session), dw.Explorer(session)
     heard = []
@@ -120,6 +123,7 @@ def test_two_screens_over_one_session_show_the_same(session):
     assert other.get_state("_filters") == one.get_state("_filters") != {"_filters": {}}
 
 
+@pytest.mark.lengthy
 def test_a_screen_that_is_closed_no_longer_follows_its_session(session):
     ex = dw.Explorer(session)
     page = Page(ex)

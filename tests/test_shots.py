@@ -55,6 +55,7 @@ def test_the_parts_of_a_shot_have_one_name(put, files, shots):
     assert names == {name: shot and f"{root}/{shot}" for name, shot in shots.items()}
 
 
+@pytest.mark.lengthy
 def test_pictures_alone_and_edits_beside_them_are_no_shots(put):
     root = put(**{"1.jpg": 1, "1.jpeg": 1, "2.jpg": 2, "3.mov": VIDEO, "4.cr2": RAW})
     with pytest.warns(UserWarning, match="not read"):
@@ -74,6 +75,7 @@ def test_a_part_of_a_shot_is_counted_as_that_and_warned_of_as_nothing_else(put):
     assert found.not_taken["not pictures"] == {".mov": 1}
 
 
+@pytest.mark.lengthy
 def test_the_user_s_own_shots_stay(put):
     root = put(**{"1.jpg": 1, "1.nef": RAW})
     mine = pl.DataFrame({"path": [str(root / "1.jpg")], "shot": [7]})
@@ -81,6 +83,7 @@ def test_the_user_s_own_shots_stay(put):
     assert score(mine.drop("shot"))["shot"].to_list() == [str(root / "1")]
 
 
+@pytest.mark.lengthy
 def test_of_exact_copies_the_one_with_its_raw_file_stays(put):
     root = put(**{"a.jpg": 1, "b.jpg": 1, "b.cr3": RAW, "c.jpg": 1})
     df = score(root)
@@ -120,6 +123,7 @@ def test_a_raw_file_goes_with_its_picture_where_the_keeper_has_the_same(backup, 
     assert (backup / "b" / "2.nef").exists()
 
 
+@pytest.mark.lengthy
 def test_rules_by_shots_are_silent_where_there_are_none(put):
     root = put(**{"1.jpg": 1, "2.jpg": 2})
     df = dw.score(root, against=put(**{"old/1.jpg": 1}), model="perceptual", progress=False)

@@ -161,6 +161,7 @@ def test_of_a_damaged_second_frame_the_first_is_shown(pictures, kind):
     assert picture.fingerprint == decode(data).fingerprint
 
 
+@pytest.mark.lengthy
 def test_damage_reaches_the_frame_as_a_note(pictures, tmp_path):
     (tmp_path / "whole.jpg").write_bytes(jpeg := saved(pictures[0], "JPEG"))
     (tmp_path / "cut.jpg").write_bytes(jpeg[:-2])

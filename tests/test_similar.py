@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,8 +14,7 @@ from hypothesis import strategies as st
 import dedup_widgets as dw
 from dedup_widgets.errors import InputError
 from dedup_widgets.neighbors.vectors import Vectors, cosines, unit_vectors
-from dedup_widgets.search import scan
-from dedup_widgets.search.scan import Scan
+from dedup_widgets.search.scan import Rounded, Scan
 from dedup_widgets.search.similar import SimilarImages
 from effort import examples
 
@@ -74,19 +74,19 @@ def test_rounding_to_8_bits_misses_none(seed, k, spread):
     assert (found.tolist(), distances.tolist()) == expected(rows, rows[row], k)
 
 
-def test_few_are_compared_exactly(vectors):
-    rows = clustered(20_000, 64)
-    vectors = Vectors(rows)
-    rounded = Scan(rows)._rounded()
+def test_few_are_compared_exactly():
+    vectors = Vectors(clustered(20_000, 64))
+    rounded = Rounded(vectors)
     for row in range(0, 20_000, 1000):
         assert len(rounded.candidates(vectors.unit([row]), 13)) < 200
 
 
-def test_the_number_of_threads_and_of_rows_at_a_time_changes_nothing(vectors, monkeypatch):
+def test_the_number_of_threads_and_of_rows_at_a_time_changes_nothing(vectors):
     exact = answers(Scan(vectors), range(0, 400, 7))
-    monkeypatch.setattr(scan, "processors", lambda: 3)
-    monkeypatch.setattr(scan, "ROWS_AT_A_TIME", 37)
-    assert answers(Scan(vectors), range(0, 400, 7)) == exact
+    assert answers(Scan(vectors, rows_at_a_time=37), range(0, 400, 7)) == exact
+    unit, rounded = Vectors(vectors).unit([3]), Rounded(Vectors(vectors))
+    one, three = (rounded.candidates(unit, 9, threads).tolist() for threads in (1, 3))
+    assert one == three
 
 
 def test_all_identical_vectors_are_found():
@@ -186,15 +186,22 @@ def test_nothing_is_written_for_a_search(vectors, own_store):
     assert sorted(own_store.parent.rglob("*")) == before
 
 
-def test_calls_with_the_same_frame_share_a_scan(vectors):
+def test_calls_with_the_same_frame_share_a_scan(vectors, monkeypatch):
+    made = []
+
+    class Counted(Scan):
+        def __init__(self, vectors):
+            super().__init__(vectors)
+            made.append(weakref.ref(self))
+
+    module = sys.modules["dedup_widgets.search.similar"]  # the package has a function of this name
+    monkeypatch.setattr(module, "Scan", Counted)
     frame = frame_of(vectors)
     first = dw.similar(frame, "/photos/3.jpg", 5)
-    module = sys.modules["dedup_widgets.search.similar"]  # the package has a function of this name
-    _, images = module._last
     assert dw.similar(frame, "/photos/3.jpg", 5).equals(first)
-    assert module._last[1] is images
+    (scan,) = made
     del frame
-    assert module._last is None
+    assert scan() is None
 
 
 def test_a_frame_changed_in_place_is_looked_at_again(vectors):

@@ -131,6 +131,7 @@ def test_a_library_from_before_keeps_many_paths_one_by_one_and_takes_many_at_onc
     assert Library(library.path).collections() == {"x": StoredCollection({"/second", *many})}
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("breaks", ["", "\n"])
 def test_many_paths_come_and_go_as_few_do(library, breaks):
     many = [f"/{number}{breaks * (number == 700)}" for number in range(2 * PATHS_IN_A_PART + 1)]
@@ -279,7 +280,9 @@ def test_a_file_that_is_no_database_is_refused_by_name(tmp_path, kind):
 @pytest.mark.parametrize("kind", [Cache, Library])
 def test_a_file_of_the_next_version_is_refused(tmp_path, kind):
     path = tmp_path / "x.sqlite"
-    kind(path)._db.execute(f"PRAGMA user_version = {len(kind.schemas) + 1}")
+    kind(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"PRAGMA user_version = {len(kind.schemas) + 1}")
     with pytest.raises(StoreError, match=r"x\.sqlite was written by a newer version"):
         kind(path)
 

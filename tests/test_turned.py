@@ -54,11 +54,9 @@ def test_whatever_is_read_of_a_turned_picture_is_what_lies_there(make_photo, siz
         assert picture.reduced(factor).upright() == expected
 
 
-@pytest.mark.parametrize("lines", [1, 7, 64, 1000])
-def test_lines_are_the_same_however_many_are_read_at_a_time(make_photo, monkeypatch, lines):
-    stored = make_photo(2, (203, 157))
-    monkeypatch.setattr("dedup_widgets.images.turned._COLUMNS", lines)
-    monkeypatch.setattr("dedup_widgets.images.depth._STRIP_BYTES", 1000 * lines)
+@pytest.mark.parametrize("size", [(203, 157), (9, 30_000), (30_000, 9), (700, 450)])
+def test_lines_are_the_same_however_many_are_read_at_a_time(make_photo, size):
+    stored = make_photo(2, size)
     for turn in TURNS:
         whole = upright(stored, turn).tobytes()
         assert b"".join(Turned(stored, turn).lines()) == whole
@@ -81,6 +79,7 @@ def test_a_turned_file_tells_the_same_as_its_pixels_the_right_way_up(make_photo,
         assert getattr(one.facts, fact) == getattr(other.facts, fact)
 
 
+@pytest.mark.lengthy
 def test_the_transparency_of_a_turned_file_is_turned_too(make_photo):
     stored = make_photo(4, (90, 60)).convert("RGBA")
     stored.putalpha(make_photo(5, (90, 60)).convert("L"))
@@ -90,6 +89,7 @@ def test_the_transparency_of_a_turned_file_is_turned_too(make_photo):
         assert (one.layers[0].pixels == other.layers[0].pixels).all()
 
 
+@pytest.mark.lengthy
 def test_detail_is_told_of_a_turned_picture_as_of_a_turned_copy(make_photo):
     stored = make_photo(6, (1100, 900))
     for turn in TURNS:
@@ -113,6 +113,7 @@ def test_colours_of_what_is_smaller_are_those_of_the_whole(
     assert np.abs(np.asarray(picture.reduced, int) - whole).max() <= 3
 
 
+@pytest.mark.lengthy
 def test_the_first_of_several_frames_can_be_asked_for_after_the_others(make_photo):
     profile = profile_of_other_primaries()
     first, second = make_photo(8), make_photo(9)

@@ -100,6 +100,7 @@ def reference(rows, fingerprints, rank, near, gamma):
 # The whole definition, against the reference
 
 
+@pytest.mark.lengthy
 @many
 @given(seeds, st.sampled_from([0.0, 0.01, 0.05, 0.3, 1.0]), st.sampled_from([0.7, 1.0, 2.16]))
 def test_scores_kinds_groups_and_keepers_are_those_of_the_written_rules(seed, near, gamma):
@@ -264,6 +265,7 @@ def test_the_scale_is_increasing_between_floor_and_one(distances, gamma):
     assert scale(1.0, gamma) == 1
 
 
+@pytest.mark.lengthy
 @many
 @given(seeds)
 def test_an_image_far_from_all_changes_nobody_s_score(seed):
@@ -346,6 +348,7 @@ def test_near_is_compared_as_the_float32_that_people_see():
     assert scores["group"].to_list() == [1, 1]
 
 
+@pytest.mark.lengthy
 @many
 @given(seeds, st.booleans())
 def test_the_order_of_the_rows_changes_nothing(seed, with_fingerprints):
@@ -379,6 +382,7 @@ def test_every_image_gets_a_score_a_kind_and_a_suggestion(seed, with_fingerprint
 # Rule 8: the same to the last bit
 
 
+@pytest.mark.lengthy
 def test_twice_the_same_is_bit_identical():
     rows = clustered(np.random.default_rng(0), 2000, d=64)
     assert uniqueness(rows).equals(uniqueness(rows.copy()))
@@ -418,6 +422,7 @@ def test_lengths_and_memory_layout_do_not_count(order, power):
     assert uniqueness(same).equals(uniqueness(rows))
 
 
+@pytest.mark.lengthy
 @given(st.lists(st.floats(1e-30, 1e30), min_size=20, max_size=20))
 @many
 def test_each_row_may_have_a_length_of_its_own(factors):
@@ -454,6 +459,7 @@ def same(found, other):
     assert np.array_equal(found.pairs, other.pairs)
 
 
+@pytest.mark.lengthy
 @many
 @given(seeds, st.sampled_from([0.0, 0.05, 0.3, 1.0]), st.sampled_from([0.0, 0.05, 0.3, 1.0]))
 def test_images_that_come_and_go_leave_what_a_search_from_nothing_finds(seed, near, before):
@@ -483,6 +489,7 @@ def test_another_order_of_keepers_is_searched_from_nothing():
     same(found, from_nothing)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("what", ["added", "removed", "nothing"])
 def test_only_what_changed_is_compared(what):
     rng = np.random.default_rng(0)

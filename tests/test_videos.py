@@ -44,6 +44,7 @@ def test_frames_are_sampled_by_time(film):
     assert len(dw.frames([path, path.parent], every=60)) == 1
 
 
+@pytest.mark.lengthy
 def test_a_frame_is_what_is_shown_at_its_time(film):
     path, scenes = film
     for time, scene in ((0, 0), (0.95, 0), (1.0, 1), (1.5, 1), (2.9, 2), (99, 2)):
@@ -68,6 +69,7 @@ def test_frames_are_scored_grouped_and_made_a_dataset(film, tmp_path):
     assert again.drop("scored_with").equals(df.drop("scored_with"))
 
 
+@pytest.mark.lengthy
 def test_frames_in_a_row_are_a_sequence_that_is_thinned(tmp_path, make_photo):
     photo, other = make_photo(1, (120, 90)), make_photo(2, (120, 90))
     pictures = []
@@ -97,6 +99,7 @@ def test_what_is_no_video_is_named(tmp_path):
         dw.frames(tmp_path / "bad.mp4", every=0)
 
 
+@pytest.mark.lengthy
 def test_a_video_that_is_gone_or_cut_is_a_row_with_an_error(film):
     path, _ = film
     found = dw.frames(path, every=1.5)
@@ -135,6 +138,7 @@ def test_a_video_is_shown_as_the_phone_was_held(tmp_path):
     assert seen.getpixel((8, 8))[0] < 100
 
 
+@pytest.mark.lengthy
 def test_a_video_among_pictures_says_how_its_frames_are_scored(film):
     path, _ = film
     df = dw.score([path], model="perceptual", progress=False)

@@ -32,6 +32,7 @@ def ex(frame):
     return dw.Explorer(frame)
 
 
+@pytest.mark.lengthy
 def test_open_tells_everything_that_a_view_needs(ex, frame):
     reply = Page(ex).open()
     assert reply["ok"]
@@ -75,6 +76,7 @@ def test_open_tells_everything_that_a_view_needs(ex, frame):
     assert not {"embedding", "evidence"} & set(columns)
 
 
+@pytest.mark.lengthy
 def test_tiles_carry_thumbnails_names_and_errors_in_one_message(ex, frame):
     page = Page(ex)
     reply = page.ask("tiles", rows=[4, 0, 2])
@@ -112,6 +114,7 @@ def test_a_tile_has_the_facts_that_were_asked_for(frame):
     }
 
 
+@pytest.mark.lengthy
 def test_a_tile_says_what_it_is_to_others_and_which_rule_made_it_the_keeper(ex, frame):
     rows = {name: row for row, name in enumerate(names(frame))}
     wanted = [rows["cat copy.bmp"], rows["cat.png"], rows["dog.png"]]
@@ -157,6 +160,7 @@ def test_a_missing_file_is_a_tile_that_says_so(tmp_path):
     assert tile["error"].startswith("does not exist")
 
 
+@pytest.mark.lengthy
 def test_a_selection_made_on_screen_is_a_frame_in_display_order(ex, frame):
     mask = np.array([True, False, True, True, False])
     reply = Page(ex).ask("select", arrays={"rows": pack_bits(mask)})
@@ -168,6 +172,7 @@ def test_a_selection_made_on_screen_is_a_frame_in_display_order(ex, frame):
     assert ex.selection.columns == frame.columns
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("form", ["frame", "paths", "mask", "series", "pandas", "one"])
 def test_a_selection_can_be_set_in_every_form(ex, frame, form):
     page = Page(ex)
@@ -185,6 +190,7 @@ def test_a_selection_can_be_set_in_every_form(ex, frame, form):
     assert len(page.events("selection")) == 1
 
 
+@pytest.mark.lengthy
 def test_a_mask_with_nulls_picks_what_is_true(ex, frame):
     ex.selection = frame["uniqueness"] < 0.5
     assert len(ex.selection) == 1
@@ -201,6 +207,7 @@ def test_a_mask_with_nulls_picks_what_is_true(ex, frame):
             ex.selection = nonsense
 
 
+@pytest.mark.lengthy
 def test_a_selection_of_unknown_paths_changes_nothing_and_says_which(ex, frame):
     ex.selection = frame.head(1)
     with pytest.raises(dw.InputError, match=r"'none\.jpg': not in this frame"):
@@ -208,6 +215,7 @@ def test_a_selection_of_unknown_paths_changes_nothing_and_says_which(ex, frame):
     assert ex.selection["path"].to_list() == [frame["path"][0]]
 
 
+@pytest.mark.lengthy
 def test_observers_hear_of_each_selection(ex, frame):
     heard = []
     ex.observe(lambda change: heard.append((len(change["old"]), len(change["new"]))), "selection")
@@ -218,6 +226,7 @@ def test_observers_hear_of_each_selection(ex, frame):
     assert heard == [(0, 5), (5, 0)]
 
 
+@pytest.mark.lengthy
 def test_observers_hear_of_filters_and_sort(ex):
     heard = []
     ex.observe(lambda change: heard.append((change["name"], change["new"])), ["filters", "sort"])
@@ -229,6 +238,7 @@ def test_observers_hear_of_filters_and_sort(ex):
     ]
 
 
+@pytest.mark.lengthy
 def test_the_view_is_what_the_filters_leave(ex, frame):
     ex.filters = {"uniqueness": (0, 0.0001)}
     assert ex.filters == {"uniqueness": (0.0, 0.0001)}
@@ -237,6 +247,7 @@ def test_the_view_is_what_the_filters_leave(ex, frame):
     assert len(ex.view) == len(frame)
 
 
+@pytest.mark.lengthy
 def test_filters_and_sort_that_cannot_be_say_why(ex):
     with pytest.raises(dw.InputError, match=r"cannot filter by 'formt'.*mean 'format'"):
         ex.filters = {"formt": (0, 1)}
@@ -250,6 +261,7 @@ def test_filters_and_sort_that_cannot_be_say_why(ex):
         ex.sort = "embedding"
 
 
+@pytest.mark.lengthy
 def test_bands_stand_together_keeper_first(ex, frame):
     shown = ex.view
     zero = shown["uniqueness"].to_list().index(0.0)
@@ -259,6 +271,7 @@ def test_bands_stand_together_keeper_first(ex, frame):
     assert names(shown)[-1] == "broken.jpg"
 
 
+@pytest.mark.lengthy
 def test_similar_items_answer_with_scores_and_tiles(ex, frame):
     rows = {name: row for row, name in enumerate(names(frame))}
     reply = Page(ex).ask("similar", row=rows["cat.png"], k=3)
@@ -268,6 +281,7 @@ def test_similar_items_answer_with_scores_and_tiles(ex, frame):
     assert names(ex.similar(frame["path"][rows["cat.png"]], 2))[0] == "cat copy.bmp"
 
 
+@pytest.mark.lengthy
 def test_similar_items_have_the_scale_of_the_tiles(ex, frame):
     page = Page(ex)
     for row, score in enumerate(frame["uniqueness"].to_list()):
@@ -285,6 +299,7 @@ def test_without_embeddings_similar_items_say_why_they_are_off(frame):
         ex.similar(frame["path"][0])
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("kind", ["polars", "lazy", "pandas", "pyarrow", "paths", "folder", "glob"])
 def test_explorer_takes_what_people_have(photos, frame, kind):
     paths = [str(p) for p in sorted(photos.iterdir())]
@@ -348,6 +363,7 @@ def test_an_empty_frame_opens():
     assert ex.selection.is_empty()
 
 
+@pytest.mark.lengthy
 def test_errors_come_back_as_replies_and_strangers_get_none(ex):
     page = Page(ex)
     assert "below 5" in page.ask("tiles", rows=[5])["error"]["message"]
@@ -360,6 +376,7 @@ def test_errors_come_back_as_replies_and_strangers_get_none(ex):
     assert len(page.sent) == 5
 
 
+@pytest.mark.lengthy
 def test_a_collection_made_on_screen_is_read_in_python_and_outlives_the_explorer(ex, frame):
     page = Page(ex)
     ex.selection = frame.head(2)
@@ -375,6 +392,7 @@ def test_a_collection_made_on_screen_is_read_in_python_and_outlives_the_explorer
     assert Page(again).open()["collections"] == [made]
 
 
+@pytest.mark.lengthy
 def test_names_are_sent_as_they_are_for_the_browser_to_show_as_text(ex, frame):
     rows = {name: row for row, name in enumerate(names(frame))}
     name = "<img src=x onerror=alert(1)>.png"

@@ -17,6 +17,7 @@ def review_of(frame):
     return review
 
 
+@pytest.mark.lengthy
 def test_images_are_found_by_words_nearest_first(frame):
     review = review_of(frame)
     review.filters = {"words": "a red car"}
@@ -25,6 +26,7 @@ def test_images_are_found_by_words_nearest_first(frame):
     assert review.view["path"].to_list() == nearest["path"].to_list()
 
 
+@pytest.mark.lengthy
 def test_words_and_other_filters_must_both_hold(frame):
     review = review_of(frame)
     review.filters = {"words": "a red car"}
@@ -34,6 +36,7 @@ def test_words_and_other_filters_must_both_hold(frame):
     assert review.filters == {"words": "a red car", "path": [first]}
 
 
+@pytest.mark.lengthy
 def test_other_words_find_anew(frame):
     review = review_of(frame)
     review.sort = {"column": "words", "grouped": False}
@@ -42,6 +45,7 @@ def test_other_words_find_anew(frame):
         assert review.view["path"].to_list() == dw.similar(frame, text, k=3)["path"].to_list()
 
 
+@pytest.mark.lengthy
 def test_words_can_be_taken_back_and_given_again(frame):
     review = review_of(frame)
     review.filters = {"words": "a red car"}
@@ -53,13 +57,13 @@ def test_words_can_be_taken_back_and_given_again(frame):
     assert review.view.equals(found)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("nothing", ["", 3, None])
 def test_what_is_no_text_is_refused(frame, nothing):
     with pytest.raises(dw.InputError, match="words"):
         dw.Session(frame).filters = {"words": nothing}
 
 
-@pytest.mark.lengthy
 def test_a_model_without_words_is_named(photo_folder):
     frame = dw.score(photo_folder(3), model="perceptual", progress=False)
     review = dw.Session(frame)
@@ -67,6 +71,7 @@ def test_a_model_without_words_is_named(photo_folder):
         review.filters = {"words": "a red car"}
 
 
+@pytest.mark.lengthy
 def test_a_model_that_is_gone_is_said_when_words_are_given(frame, tiny_clip, monkeypatch):
     review = dw.Session(frame)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -25,8 +25,6 @@ from dedup_widgets.scale.shards import LOST, Model, describe_shard
 from dedup_widgets.scale.work import Work
 from dedup_widgets.scoring.task import plan_scoring
 
-pytestmark = pytest.mark.lengthy
-
 SMALL = Sizes(shard_files=7, block_pictures=10)
 
 
@@ -96,6 +94,7 @@ def score(images, model="perceptual", **settings):
     return dw.score(images, model=model, progress=False, **settings)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("sizes", [Sizes(), SMALL, Sizes(shard_files=2, block_pictures=3)], ids=str)
 def test_the_frame_is_that_of_score_however_the_work_is_cut(photos, tmp_path, sizes):
     assert_frame_equal(over(photos, tmp_path / "work", sizes=sizes).collect(), score(photos))
@@ -108,6 +107,7 @@ def test_the_frame_of_a_network_is_that_of_score(photos, tmp_path, sizes):
     assert_frame_equal(run.collect(), score(photos, "efficientnet-lite0"))
 
 
+@pytest.mark.lengthy
 def test_score_takes_a_work_folder(photos, tmp_path):
     frame = score(photos, work=tmp_path / "work")
     assert_frame_equal(frame, score(photos))
@@ -125,6 +125,7 @@ def test_of_equal_vectors_and_equally_near_ones_the_same_is_nearest(photos, tmp_
         assert_frame_equal(frame, score(photos, **settings))
 
 
+@pytest.mark.lengthy
 def test_other_columns_pass_through_and_may_decide(photos, tmp_path):
     paths = [str(path) for path in sorted(photos.iterdir(), reverse=True)]
     given = pl.DataFrame({"path": paths, "votes": [len(path) % 5 for path in paths], "note_": "x"})
@@ -135,6 +136,7 @@ def test_other_columns_pass_through_and_may_decide(photos, tmp_path):
     assert_frame_equal(over(alone, tmp_path / "work").collect(), score(alone))
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("labels", ["auto", "folders"])
 def test_labels_and_annotations_of_files_are_those_of_score(photos, tmp_path, make_photo, labels):
     for label in ("cats", "dogs"):
@@ -155,6 +157,7 @@ def test_a_folder_without_a_picture_is_one_of_errors(tmp_path):
     assert_frame_equal(run.collect(), score(tmp_path / "photos"))
 
 
+@pytest.mark.lengthy
 def test_a_second_run_makes_nothing(photos, tmp_path):
     first, second = Counting(), Counting()
     frame = over(photos, tmp_path / "work", first).collect()
@@ -163,6 +166,7 @@ def test_a_second_run_makes_nothing(photos, tmp_path):
     assert second.ran == {}
 
 
+@pytest.mark.lengthy
 def test_more_images_run_only_what_is_new(photos, tmp_path, make_photo):
     over(photos, tmp_path / "work")
     for seed in range(20, 23):
@@ -175,6 +179,7 @@ def test_more_images_run_only_what_is_new(photos, tmp_path, make_photo):
     assert engine.ran["comparing vectors"] == blocks  # the new one with each, and with itself
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "settings", [{"near": 0.02}, {"keep": ["bytes", "path"]}, {"keep": ["oldest"], "near": 0.06}]
 )
@@ -188,6 +193,7 @@ def test_another_boundary_or_keeper_order_reads_no_vector(photos, tmp_path, sett
     assert_frame_equal(run.frame.drop("embedding").collect(), expected)
 
 
+@pytest.mark.lengthy
 def test_what_is_gone_or_changed_counts_no_more(photos, tmp_path, make_photo):
     over(photos, tmp_path / "work")
     (photos / "photo-000.png").unlink()
@@ -199,6 +205,7 @@ def test_what_is_gone_or_changed_counts_no_more(photos, tmp_path, make_photo):
     assert engine.ran["reading and embedding"] == 1
 
 
+@pytest.mark.lengthy
 def test_what_could_not_be_read_is_tried_again(photos, tmp_path, make_photo):
     paths = [*map(str, sorted(photos.iterdir())), str(photos / "later.png")]
     first = over(paths, tmp_path / "work").collect()
@@ -209,6 +216,7 @@ def test_what_could_not_be_read_is_tried_again(photos, tmp_path, make_photo):
     assert engine.ran["reading and embedding"] == 1
 
 
+@pytest.mark.lengthy
 def test_a_run_that_was_killed_goes_on_from_where_it_was(photos, tmp_path):
     program = f"""
 import time, dedup_widgets.scale.over as over
@@ -234,6 +242,7 @@ over.score_over(task, Work.at({str(tmp_path / "work")!r}), sizes=over.Sizes(7, 1
     assert engine.ran["reading and embedding"] == 6 - done
 
 
+@pytest.mark.lengthy
 def test_a_file_that_ends_its_workers_is_a_row_with_an_error(photos, tmp_path):
     poison = str(photos / "photo-005.png")
     engine = Counting(
@@ -258,12 +267,14 @@ def test_a_worker_that_makes_other_vectors_is_refused(photos, tmp_path):
     assert not (tmp_path / "work" / "shards").exists()
 
 
+@pytest.mark.lengthy
 def test_where_jobs_run_elsewhere_their_machines_say_what_vectors_are_called(photos, tmp_path):
     engine = Counting(is_elsewhere=True)
     assert_frame_equal(over(photos, tmp_path / "work", engine).collect(), score(photos))
     assert engine.ran["loading the model"] == 1
 
 
+@pytest.mark.lengthy
 def test_the_frame_is_read_as_far_as_it_is_asked_for(photos, tmp_path):
     frame = score(photos, work=tmp_path / "work")
     run = dw.scale.open(tmp_path / "work")
@@ -277,6 +288,7 @@ def test_the_frame_is_read_as_far_as_it_is_asked_for(photos, tmp_path):
     assert_frame_equal(run.near.drop("embedding").collect(), grouped.drop("embedding"))
 
 
+@pytest.mark.lengthy
 def test_an_explorer_opens_on_a_run(photos, tmp_path):
     frame = score(photos, work=tmp_path / "work")
     run = dw.scale.open(tmp_path / "work")
@@ -284,6 +296,7 @@ def test_an_explorer_opens_on_a_run(photos, tmp_path):
     assert len(dw.Explorer(run.to_review(fits=10)).frame) == frame["group"].count()
 
 
+@pytest.mark.lengthy
 def test_dates_are_compared_with_their_offsets(make_photo, tmp_path):
     (tmp_path / "photos").mkdir()
     for name, hour, offset in [("east.jpg", 12, "+09:00"), ("west.jpg", 11, "-05:00")]:
@@ -295,6 +308,7 @@ def test_dates_are_compared_with_their_offsets(make_photo, tmp_path):
     assert_frame_equal(frame, score(tmp_path / "photos", keep=["oldest"]))
 
 
+@pytest.mark.lengthy
 def test_a_folder_whose_generations_list_files_is_taken_on(photos, tmp_path):
     frame = over(photos, tmp_path / "work").collect()
     (generation,) = (tmp_path / "work" / "manifest").glob("*/*.parquet")

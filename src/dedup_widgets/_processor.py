@@ -9,7 +9,7 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from functools import cache
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -43,19 +43,23 @@ def chosen_dtype() -> Dtype | None:
     return cast(Dtype, name) if name else None
 
 
-def network_dtype() -> Dtype:
+def network_dtype(processor: tuple[str, Set[str]] | None = None) -> Dtype:
     """Return what networks are to be computed in on this processor, where they may round.
 
     bfloat16 on processors that were measured to be faster in it, float32 on every other. The limit
     that oneDNN is given by ``ONEDNN_MAX_CPU_ISA`` counts as the processor's.
+
+    Parameters
+    ----------
+    processor
+        Its maker and features, as `FASTER_IN_BFLOAT16` names them; None: the one at hand.
     """
     if chosen := chosen_dtype():
         return chosen
-    features = _features()
-    for maker, feature, _ in FASTER_IN_BFLOAT16:
-        if maker == _maker() and feature in features:
-            return "bfloat16"
-    return "float32"
+    maker, features = processor or (_maker(), _features())
+    usable = _usable(features)
+    is_faster = any(maker == it and feature in usable for it, feature, _ in FASTER_IN_BFLOAT16)
+    return "bfloat16" if is_faster else "float32"
 
 
 def remembered(what: str, measure: Callable[[], str]) -> str:
@@ -106,20 +110,23 @@ def _folder() -> Path:
 
 
 def _features() -> set[str]:
-    """Return which of the features of `FASTER_IN_BFLOAT16` the processor has and oneDNN may use."""
+    """Return which of the features of `FASTER_IN_BFLOAT16` the processor has."""
     import torch
 
-    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
-    unlimited = limit in ("", "ALL", "DEFAULT")
     has = {
         "amx_bf16": getattr(torch.cpu, "_is_amx_tile_supported", bool)(),
         "avx512_bf16": getattr(torch.cpu, "_is_avx512_bf16_supported", bool)(),
     }
-    allowed = {
-        "amx_bf16": unlimited or "AMX" in limit,
-        "avx512_bf16": unlimited or any(part in limit for part in ("BF16", "FP16", "AMX", "AVX10")),
-    }
-    return {feature for feature in has if has[feature] and allowed[feature]}
+    return {feature for feature in has if has[feature]}
+
+
+def _usable(features: Set[str]) -> set[str]:
+    """Return those features that oneDNN may use."""
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+    if limit in ("", "ALL", "DEFAULT"):
+        return set(features)
+    parts = {"amx_bf16": ("AMX",), "avx512_bf16": ("BF16", "FP16", "AMX", "AVX10")}
+    return {it for it in features if any(part in limit for part in parts[it])}
 
 
 @cache

@@ -32,6 +32,11 @@ SIGN, BEYOND = 0.7, 0.5
 about it that may be of them: a wall behind a thing that moved goes on beyond it."""
 
 
+GOES_ON = 0.8
+"""Share of what lies about what changed from which the flat tones of it go on there, as a sky's
+do: something came before it, and nothing flat was laid over."""
+
+
 APART, ABOUT = 5, 13
 """Pixels, at `FINE`, of the discs that what changed is widened by, to get at what lies about it."""
 
@@ -100,7 +105,8 @@ def cover(
     is_over_a = tones[0].standing_out > tones[1].standing_out
     covered, bare = tones if is_over_a else tones[::-1]
     is_sign = covered.three >= SIGN and covered.beyond < min(BEYOND, bare.beyond)
-    if not (is_sign or any(tone.are_flat for tone in tones)):
+    is_flat = covered.are_flat or (bare.are_flat and bare.beyond < GOES_ON)
+    if not (is_sign or is_flat):
         return None
     return Cover(share, 0.0) if is_over_a else Cover(0.0, share)
 

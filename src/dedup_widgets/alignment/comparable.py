@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dedup_widgets.alignment.content import content_box, is_drawn, is_repeating, to_whole
+from dedup_widgets.alignment.content import (
+    content_box,
+    is_cut_out,
+    is_drawn,
+    is_repeating,
+    to_whole,
+)
 from dedup_widgets.alignment.flat import is_flat
 from dedup_widgets.alignment.geometry import Map
 from dedup_widgets.alignment.points import Points, find_points
@@ -85,6 +91,11 @@ class Comparable:
         return is_repeating(self.content)
 
     @cached_property
+    def is_cut_out(self) -> bool:
+        """Whether it is a thing on a plain ground."""
+        return is_cut_out(self.grey, self.content)
+
+    @cached_property
     def to_whole(self) -> Map:
         """The map from the unit square of the content to that of the picture."""
         return to_whole(self.content_box, (self.grey.shape[1], self.grey.shape[0]))
@@ -104,6 +115,17 @@ class Comparable:
         """(32, 32, 3): the whole picture in colour, squashed and blurred."""
         small = cv2.resize(self.rgb, (SQUARE, SQUARE), interpolation=cv2.INTER_AREA)
         return np.asarray(cv2.blur(small, (5, 5)), np.float32)
+
+    @cached_property
+    def in_lightness(self) -> "Comparable":
+        """The same in grey by lightness, (max + min) / 2 of red, green and blue.
+
+        Turning the hues, or exchanging channels, leaves it as it is, but not how bright a picture
+        is.
+        """
+        low, high = self.rgb.min(axis=2), self.rgb.max(axis=2)
+        lightness = ((low.astype(np.uint16) + high) // 2).astype(np.uint8)
+        return replace(self, rgb=np.repeat(lightness[..., None], 3, axis=2))
 
     @cached_property
     def points(self) -> Points:

@@ -14,13 +14,18 @@ from dedup_widgets.alignment.geometry import IDENTITY, TURNS, Map, after, invers
 from dedup_widgets.alignment.overlay import Grey, lay, refine
 from dedup_widgets.alignment.points import agree
 
-RULES_VERSION = 7
+RULES_VERSION = 8
 """Raised when `confirm` changes its results: what a store holds of them is then outdated."""
 
 
 TURN_CORRELATION, TURN_TIE = 0.7, 0.1
 """Correlation of the squashed pictures from which a turn is worth a look, and by how much the
 second best may fall behind to be worth one too."""
+
+
+SAME_LIGHTNESS, LIKER = 0.9, 0.02
+"""Correlation of the squashed lightness from which hues may have been turned, and by how much it
+must exceed that of the brightness."""
 
 
 LEAST_POINTS = 10
@@ -65,6 +70,11 @@ what must be true of those in which nothing changed. They lie on each other pixe
 UNCHANGED, COVERED = 0.0025, 0.3
 """Share of the picture from which a region shows something else (see `photos.CHANGED`), and that a
 region may take that was laid over it."""
+
+
+OF_ONE_THING = 0.5, 24.0
+"""Saturation of the paler of two copies of a thing on a plain ground, as a share of that of the
+other, and levels of Cb or Cr by which a region's colour may differ then."""
 
 
 LEAST_INSIDE = 0.27
@@ -121,7 +131,25 @@ def _confirm(a: Comparable, b: Comparable) -> Evidence:
             return REFUSED
         if found.is_confirmed:
             return found
-    return REFUSED
+    return REFUSED if decide is _page else _by_lightness(a, b)
+
+
+def _by_lightness(a: Comparable, b: Comparable) -> Evidence:
+    """Decide by lightness, if two pictures are liker by it than by how bright they are."""
+    by_brightness, _ = _best_turn(a, b)
+    p, q = a.in_lightness, b.in_lightness
+    likeness, turn = _best_turn(p, q)
+    if likeness < max(SAME_LIGHTNESS, by_brightness + LIKER):
+        return REFUSED
+    found = _photo(p, q, turn)
+    return replace(found, is_recoloured=True) if found.is_confirmed else REFUSED
+
+
+def _best_turn(a: Comparable, b: Comparable) -> tuple[float, Map]:
+    """Return how alike the squashed contents are in the best of the turns, and that turn."""
+    return max(
+        ((_likeness(a.square, b.square, turn), turn) for turn in TURNS), key=lambda of: of[0]
+    )
 
 
 def _proposals(a: Comparable, b: Comparable) -> Iterator[Map]:
@@ -162,11 +190,14 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
     if found.good < HOPELESS:
         return REFUSED
     if not _is_tight(found):
-        m = refine(a.content, b.content, m, 3 * photos.SIDE // 4)
-        laid = lay(a.content, b.content, m, photos.SIDE)
-        if laid is None:
+        finer = refine(a.content, b.content, m, 3 * photos.SIDE // 4)
+        again = lay(a.content, b.content, finer, photos.SIDE)
+        if again is None:
             return REFUSED
-        found = photos.compare(laid)
+        compared = photos.compare(again)
+        # What lies over a picture can draw the finer map away from what was right.
+        if compared.median >= found.median or compared.apart_median >= found.apart_median:
+            m, laid, found = finer, again, compared
     whole = after(b.to_whole, after(m, inverse(a.to_whole)))
     most = MOST_STRETCH_WHOLE if is_same_frame(whole) else MOST_STRETCH
     if stretch(whole, (a.width, a.height), (b.width, b.height)) > most:
@@ -178,6 +209,10 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
     if is_apart and found.changed.sum() > UNCHANGED * laid.shown.sum():
         over = cover(a.content, b.content, m, laid, found.changed)
     if not (_agrees(found) or _agrees_but_for(over, found)):
+        return REFUSED
+    # Of things on a plain ground another colour is another thing.
+    is_thing = a.is_cut_out and b.is_cut_out and over is None
+    if is_thing and not pages.colours_agree(a.rgb, b.rgb, whole, *OF_ONE_THING):
         return REFUSED
     extent = _extent(a, b, m, whole)
     if not _is_whole(a, b, whole, extent) or _is_patch(a, b, m, extent):

@@ -30,6 +30,11 @@ PHOTO_SHARE = 0.3
 and charts it is less than 0.25, of most photos of things on white more."""
 
 
+PLAIN_RIM, LEAST_GROUND = 0.9, 0.15
+"""Share of the outermost pixels that must be of one tone for a picture to have a plain ground, and
+of what is inside its margins: a photo in a frame has less."""
+
+
 REPEAT_SIDE, NEAREST, FARTHEST = 64, 6, 0.5
 """Longest side in pixels at which a picture is laid over itself, the least shift in pixels, and
 the largest as a share of each side."""
@@ -73,6 +78,32 @@ def is_drawn(grey: NDArray[np.uint8]) -> bool:
     These are made of few tones. A photo of a thing on white is not drawn: the thing varies.
     """
     return any(_is_of_few_tones(grey, *rule) for rule in DRAWN)
+
+
+def is_cut_out(grey: NDArray[np.uint8], content: NDArray[np.uint8]) -> bool:
+    """Tell whether a grey picture shows a thing on a plain ground, as catalogues do.
+
+    Parameters
+    ----------
+    grey
+        (h, w), the whole picture.
+    content
+        What of it is no margin.
+
+    Examples
+    --------
+    >>> disc = np.hypot(*(np.indices((40, 40)) - 20)) < 12
+    >>> ground = np.where(disc, np.arange(40) * 3, 255).astype(np.uint8)
+    >>> is_cut_out(ground, ground[8:33, 8:33])
+    True
+    """
+    rim = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    tone = float(np.median(rim))
+
+    def share(pixels: NDArray[np.uint8]) -> float:
+        return float((np.abs(pixels - tone) <= BORDER_TONES).mean())
+
+    return share(rim) >= PLAIN_RIM and share(content) >= LEAST_GROUND
 
 
 def is_repeating(grey: NDArray[np.uint8]) -> bool:

@@ -122,7 +122,13 @@ def lowest(laid: Overlay) -> tuple[float, float]:
     return float(similar[inside].min()), typical
 
 
-def colours_agree(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> bool:
+def colours_agree(
+    a: NDArray[np.uint8],
+    b: NDArray[np.uint8],
+    m: Map,
+    least_pale: float = LEAST_PALE,
+    chroma_apart: float = CHROMA,
+) -> bool:
     """Tell whether the colours of two RGB pictures are the same, region by region.
 
     One may be paler than the other everywhere. It may be grey if it is as bright as the other.
@@ -140,4 +146,4 @@ def colours_agree(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> bool:
     if float(np.abs(pale).max()) <= GREY < float(np.abs(vivid).max()):
         return float(np.abs(luma[0] - luma[1]).max()) <= AS_BRIGHT
     share = float((vivid * pale).sum() / max(1.0, float((vivid**2).sum())))
-    return float(np.abs(vivid * max(share, LEAST_PALE) - pale).max()) <= CHROMA
+    return float(np.abs(vivid * max(share, least_pale) - pale).max()) <= chroma_apart

@@ -95,6 +95,11 @@ class ByteBudget:
         self._changed = threading.Condition()
         self._turn = threading.Lock()
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether somebody waits for bytes to become free."""
+        return self._turn.locked()
+
     @contextmanager
     def room_for(self, needed: int, what: str) -> Iterator[None]:
         """Wait until so many bytes are free, in the order of asking, and hold them.

@@ -51,7 +51,7 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 """Time after which a wait for a store lets an interrupt come through."""
 
 
-_PAGE = 1_000
+PAGE = 1_000
 """Objects that a store lists in one answer."""
 
 
@@ -69,15 +69,20 @@ class ObjectStore:
 
     Parameters
     ----------
+    concurrency
+        Requests that are under way at the same time.
+    page
+        Objects that a store lists in one answer.
     **options
         What ``obstore.store.from_url`` takes, such as ``endpoint`` or ``skip_signature``.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, concurrency: int = CONCURRENCY, page: int = PAGE, **options: Any) -> None:
+        self.concurrency, self._page = concurrency, page
         self._options = options
         self._stores: dict[str, Any] = {}
         self._lock = threading.Lock()
-        self._gate = asyncio.Semaphore(CONCURRENCY)
+        self._gate = asyncio.Semaphore(concurrency)
 
     def read(self, path: str) -> bytes:
         """Return the whole content of a file; raise `ImageError` if that is impossible."""
@@ -258,7 +263,9 @@ class ObjectStore:
         for _ in range(_ATTEMPTS):
             offset = (after or base).removeprefix(base) or None
             try:
-                pages = obstore.list(store, prefix.rstrip("/"), offset=offset, chunk_size=_PAGE)
+                pages = obstore.list(
+                    store, prefix.rstrip("/"), offset=offset, chunk_size=self._page
+                )
                 async for page in pages:
                     entries = [_entry(base + meta["path"], meta) for meta in page]
                     yield entries

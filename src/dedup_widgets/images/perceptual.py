@@ -3,8 +3,10 @@
 A picture is squashed to 64 x 64 grey pixels. Of their discrete cosine transform the lowest 12 x 12
 coefficients are kept, as perceptual hashes keep them [1]_, but as numbers and not as bits. Each is
 multiplied by its frequency, which evens out the spectrum of natural pictures [2]_, whose amplitude
-falls with it. So a copy of another size or quality has nearly the same vector; and the vector of a
-flipped or turned picture follows by changing signs and exchanging rows and columns.
+falls with it, and then damped: its fourth root is taken, its sign kept [3]_. So a copy of another
+size or quality has nearly the same vector, and one with a caption or a logo, which add much to few
+coefficients, a similar one; and the vector of a flipped or turned picture follows by changing signs
+and exchanging rows and columns.
 
 References
 ----------
@@ -12,6 +14,8 @@ References
    thesis, Upper Austria University of Applied Sciences, 2010.
 .. [2] D. J. Field, "Relations between the statistics of natural images and the response properties
    of cortical cells", Journal of the Optical Society of America A 4, 1987, pp. 2379-2394.
+.. [3] F. Perronnin, J. Sánchez, T. Mensink, "Improving the Fisher Kernel for Large-Scale Image
+   Classification", ECCV 2010, pp. 143-156: power normalisation.
 """
 
 from collections.abc import Iterator
@@ -29,9 +33,21 @@ FREQUENCIES = 12
 
 DIMENSIONS = FREQUENCIES**2
 
+DAMPING = 0.25
+"""Power of a coefficient that is kept. Measured on 150 photos with 14 edits: of all pairs of copies
+69 % are found at a precision of 99.9 % with the coefficients themselves, 73 % with their square
+roots and 74 % with their fourth roots; with a box of text 55, 91 and 95 %."""
+
+
 FLATNESS = 16.0
 """What stands in place of the mean brightness, which does not count: about what a deviation of one
 grey level contributes, so that pictures of one tone have a vector too, and all the same."""
+
+
+PERCEPTUAL_RADIUS, UNDAMPED_RADIUS = 0.4, 0.15
+"""Distance of the vectors, and of the undamped ones, in the best of eight turns, within which a
+copy may lie. Of a million pairs of different photos about ten lie within the first, three within
+the second."""
 
 
 def _cosines() -> NDArray[np.float64]:
@@ -71,9 +87,22 @@ def perceptual_vector(small: NDArray[np.uint8] | NDArray[np.float64]) -> NDArray
     >>> bool(best_of_turns(vector[None], mirrored[None])[0] > 0.999)
     True
     """
-    coefficients = _BASIS @ small @ _BASIS.T * _RADIUS
+    # Rounded, as the root of what should be nothing is much.
+    coefficients = (_BASIS @ small @ _BASIS.T * _RADIUS).round(6)
     coefficients[0, 0] = FLATNESS
-    return np.asarray(coefficients.ravel() / np.linalg.norm(coefficients), np.float32)
+    damped = np.sign(coefficients) * np.abs(coefficients) ** DAMPING
+    return np.asarray(damped.ravel() / np.linalg.norm(damped), np.float32)
+
+
+def undamped(vectors: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the coefficients themselves of vectors, (n, 144), as unit vectors.
+
+    Pictures without much contrast are nearer by them, and by their size alone pictures can be told
+    apart whatever their turn.
+    """
+    damped = vectors.astype(np.float64)
+    coefficients = np.sign(damped) * np.abs(damped) ** (1 / DAMPING)
+    return np.asarray(coefficients / np.linalg.norm(coefficients, axis=1, keepdims=True))
 
 
 def turned(vectors: NDArray[np.floating]) -> Iterator[NDArray[np.floating]]:
@@ -111,10 +140,10 @@ def best_of_turns(
 def without_turn(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return vectors that are equal for all turns and flips of a picture.
 
-    Their cosine is never lower than that of the vectors in the best of turns: what is not near by
-    it need not be turned. For turns change signs and exchange a coefficient with its mirror image,
-    and of products of two numbers with two, that of the absolute values in the same order of size
-    is the highest (the rearrangement inequality).
+    Their cosine is never lower than that of the vectors in the best of turns, undamped: what is not
+    near by it need not be turned. For turns change signs and exchange a coefficient with its mirror
+    image, and of products of two numbers with two, that of the absolute values in the same order of
+    size is the highest (the rearrangement inequality).
 
     Parameters
     ----------
@@ -126,7 +155,7 @@ def without_turn(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     NDArray[np.float32]
         Shape (n, 144), unit vectors.
     """
-    squares = abs(vectors.astype(np.float32)).reshape(-1, FREQUENCIES, FREQUENCIES)
+    squares = abs(undamped(vectors).astype(np.float32)).reshape(-1, FREQUENCIES, FREQUENCIES)
     upper, lower = squares[:, *_UPPER], squares[:, *_UPPER[::-1]]
     diagonal = squares[:, range(FREQUENCIES), range(FREQUENCIES)]
     return np.concatenate([np.maximum(upper, lower), np.minimum(upper, lower), diagonal], axis=1)

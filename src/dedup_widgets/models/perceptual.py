@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dedup_widgets.images.perceptual import DIMENSIONS, perceptual_vector
+from dedup_widgets.images.perceptual import DIMENSIONS, PERCEPTUAL_RADIUS, perceptual_vector
 from dedup_widgets.images.quality import grey, small
 from dedup_widgets.models.base import no_text
 
@@ -15,7 +15,7 @@ PERCEPTUAL = "perceptual"
 """The name of the model."""
 
 
-PERCEPTUAL_KEY = "perceptual-1"
+PERCEPTUAL_KEY = "perceptual-2"
 """The key of its vectors: raise it when they are computed in another way."""
 
 
@@ -25,8 +25,8 @@ class PerceptualModel:
     name = PERCEPTUAL
     key = PERCEPTUAL_KEY
     persistent = True
-    near_distance = 0.1
-    candidate_distance = 0.15
+    near_distance = 0.3
+    candidate_distance = PERCEPTUAL_RADIUS
     can_embed_text = False
     fixed_batch: int | None = None
 

@@ -144,13 +144,31 @@ def distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.floa
     return np.clip(1.0 - np.concatenate([np.empty(0), *cosine]), 0.0, 1.0)
 
 
-def first_equal(vectors: Vectors | NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return, for each row, the first row with the very same components."""
+def row_hashes(bits: NDArray[np.uint32]) -> NDArray[np.uint64]:
+    """Return a 64-bit hash of each row, (n,)."""
+    odd = 2 * np.random.default_rng(0).integers(2**63, size=bits.shape[1], dtype=np.uint64) + 1
+    hashed: NDArray[np.uint64] = bits.astype(np.uint64) @ odd
+    return hashed
+
+
+def first_equal(
+    vectors: Vectors | NDArray[np.float32],
+    hashes: Callable[[NDArray[np.uint32]], NDArray[np.uint64]] = row_hashes,
+) -> NDArray[np.int64]:
+    """Return, for each row, the first row with the very same components.
+
+    Parameters
+    ----------
+    vectors
+        n x d.
+    hashes
+        What hashes each row; rows with one hash are compared.
+    """
     vectors = Vectors.of(vectors)
     n = len(vectors)
     hashed = np.empty(n, np.uint64)
     for part in parts(n):
-        hashed[part] = _hashed(np.ascontiguousarray(vectors.unit(part)).view(np.uint32))
+        hashed[part] = hashes(np.ascontiguousarray(vectors.unit(part)).view(np.uint32))
     order = np.argsort(hashed, kind="stable")
     is_first = np.diff(hashed[order], prepend=hashed[order[:1]] ^ np.uint64(1)) != 0
     first = np.empty(n, np.int64)
@@ -196,13 +214,6 @@ def float32_error(dimensions: int) -> float:
        chapter 3.
     """
     return float(1.01 * (dimensions + np.sqrt(dimensions) + 8) * 2.0**-24)
-
-
-def _hashed(bits: NDArray[np.uint32]) -> NDArray[np.uint64]:
-    """Return a 64-bit hash of each row, (n,)."""
-    odd = 2 * np.random.default_rng(0).integers(2**63, size=bits.shape[1], dtype=np.uint64) + 1
-    hashed: NDArray[np.uint64] = bits.astype(np.uint64) @ odd
-    return hashed
 
 
 def _largest(rows: NDArray[Any]) -> NDArray[np.float64]:

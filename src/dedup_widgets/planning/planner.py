@@ -14,14 +14,10 @@ from dedup_widgets.errors import InputError
 from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.frame.schema import with_paths
 from dedup_widgets.frame.table import amended, path_column, require_columns, rows_of, to_polars
+from dedup_widgets.planning.closeness import LIMITS, Limits
 from dedup_widgets.planning.forming import Basis, Formed, formed, formed_again
 from dedup_widgets.planning.groups import groups_within, own_groups
-from dedup_widgets.planning.ranking import (
-    LIMITS,
-    Limits,
-    RankedImages,
-    ScoredImages,
-)
+from dedup_widgets.planning.ranking import RankedImages, ScoredImages
 from dedup_widgets.planning.reasons import (
     EXACT,
     KINDS,

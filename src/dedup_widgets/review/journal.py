@@ -20,8 +20,6 @@ from dedup_widgets.review.steps import Bits
 from dedup_widgets.store.database import StoreBusyError
 from dedup_widgets.store.library import Library, ReviewLine
 
-ROWS_BY_PATH = 1_000
-"""Rows of one step that are written as paths; more are written as bits."""
 SECONDS_TO_TRY_AGAIN = 1.0
 
 
@@ -48,6 +46,9 @@ class Journal:
     about
         What else tells a review of these images from others, such as what they were scored with.
     """
+
+    rows_by_path = 1_000
+    """Rows of one step that are written as paths; more are written as bits."""
 
     def __init__(self, library: Library, paths: Texts, about: str) -> None:
         self._library, self._paths, self._about = library, paths, about
@@ -123,7 +124,7 @@ class Journal:
         self.write(history)
 
     def _lines(self, history: History, first: int) -> list[ReviewLine]:
-        bits = Bits(ROWS_BY_PATH, self._order)
+        bits = Bits(self.rows_by_path, self._order)
         return [
             (time.isoformat(), action, kind, value)
             for time, action, kind, value in history.lines(first, bits=bits)

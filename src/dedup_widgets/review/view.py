@@ -11,8 +11,6 @@ import numpy as np
 import polars as pl
 
 from dedup_widgets import filters as filtering
-from dedup_widgets._paths import absolute, as_unicode
-from dedup_widgets._text import counted
 from dedup_widgets.errors import InputError
 from dedup_widgets.filters import Context, Filters
 from dedup_widgets.filters.facets import Facet, Kind
@@ -26,7 +24,6 @@ from dedup_widgets.frame.table import (
     Texts,
     amended,
     file_name,
-    is_frame,
     path_column,
     require_columns,
     rows_of,
@@ -44,6 +41,7 @@ from dedup_widgets.review.display import (
     shown_value,
     sortable,
 )
+from dedup_widgets.review.meant import as_text, mask_meant
 from dedup_widgets.review.steps import Mask
 from dedup_widgets.review.watched import Change, Watched
 from dedup_widgets.search.similar import SimilarImages
@@ -467,7 +465,7 @@ class View(Watched):
 
     def similar(self, path: str | os.PathLike[str], k: int = 12) -> pl.DataFrame:
         """Return the k nearest images to one of the frame; see :func:`dedup_widgets.similar`."""
-        return self._searcher().frame(_as_text(path), k)
+        return self._searcher().frame(as_text(path), k)
 
     def similar_rows(self, row: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows of the k nearest images to a row, and how far away they are."""
@@ -513,40 +511,7 @@ class View(Watched):
         InputError
             When a path is not in the frame, or `what` is nothing of these.
         """
-        n = len(self.frame)
-        if is_frame(what):
-            frame = to_polars(what)
-            require_columns(frame, [self.path], "a selection given as a frame")
-            values = frame[self.path].to_list()
-        elif isinstance(what, np.ndarray) and what.dtype == bool and what.shape == (n,):
-            return what.copy()
-        elif isinstance(what, str | os.PathLike):
-            values = [what]
-        elif hasattr(what, "__arrow_c_stream__"):
-            series = pl.Series(what)
-            # A null, such as the score of an unreadable file compared to a number, is not picked.
-            values = (series.fill_null(False) if series.dtype == pl.Boolean else series).to_list()
-        elif isinstance(what, Iterable):
-            values = list(what)
-        else:
-            raise InputError(
-                f"cannot select by {type(what).__name__}; give a frame, paths, or a mask over rows"
-            )
-        if values and all(isinstance(value, bool | np.bool_) for value in values):
-            if len(values) != n:
-                raise InputError(f"the mask has {len(values)} values for {n} rows")
-            return np.array(values, bool)
-        texts = [_as_text(value) for value in values]
-        rows = self._lookup.first(texts)
-        if (rows < 0).any():  # Written by hand, a path often begins at the working folder.
-            rows = np.where(rows < 0, self._lookup.first(map(absolute, texts)), rows)
-        if unknown := [value for value, row in zip(values, rows, strict=True) if row < 0]:
-            more = f" and {counted(len(unknown) - 1, 'more path')}" if len(unknown) > 1 else ""
-            raise InputError(
-                f"{str(unknown[0])!r}{more}: not in this frame; "
-                f"give values of its column {self.path!r}"
-            )
-        return self.mask_of(rows)
+        return mask_meant(what, self._lookup, self.path)
 
     def mask_of(self, rows: Iterable[int]) -> Mask:
         """Return the mask of some rows, by their numbers."""
@@ -562,7 +527,7 @@ class View(Watched):
         InputError
             When it is not in the frame.
         """
-        (row,) = self._lookup.first([_as_text(path)]).tolist()
+        (row,) = self._lookup.first([as_text(path)]).tolist()
         if row < 0:
             raise InputError(f"{os.fspath(path)!r} is not in this frame")
         return int(row)
@@ -616,8 +581,3 @@ class View(Watched):
     def by_hand(self, _row: int) -> tuple[bool, bool]:
         """Return whether a person chose an image as keeper, and called it no duplicate."""
         return False, False
-
-
-def _as_text(path: Any) -> str:
-    """Return a path as text; what is none has a text that no path has."""
-    return as_unicode(os.fspath(path)) if isinstance(path, str | os.PathLike) else ""

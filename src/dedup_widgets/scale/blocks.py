@@ -14,14 +14,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from dedup_widgets.images.perceptual import without_turn
+from dedup_widgets.images.perceptual import UNDAMPED_RADIUS, without_turn
 from dedup_widgets.neighbors.all_pairs import AllPairs
 from dedup_widgets.neighbors.equal_vectors import EqualSets
 from dedup_widgets.neighbors.pair_list import MAX_PAIRS, PairList, Table, pair_keys
 from dedup_widgets.neighbors.vectors import Vectors, first_equal
 from dedup_widgets.scale.shards import read_vectors
 from dedup_widgets.scale.work import Work, named
-from dedup_widgets.scoring.candidates import LEAST_RADIUS, PERCEPTUAL_RADIUS, distances, once
+from dedup_widgets.scoring.candidates import LEAST_RADIUS, distances, once
 
 BLOCK_PICTURES = 2**18
 """Pictures of a block: its vectors take some hundred megabytes."""
@@ -74,7 +74,7 @@ def block_file(name: str) -> str:
 
 def tile_file(a: str, b: str, reach: Reach) -> str:
     """Return the name of the file of what comparing two blocks found."""
-    looked_for = reach.candidates, reach.near, reach.most, PERCEPTUAL_RADIUS
+    looked_for = reach.candidates, reach.near, reach.most, UNDAMPED_RADIUS
     return f"tiles/{named(_VERSION, a, b, *looked_for)}.npz"
 
 
@@ -168,7 +168,7 @@ def compare_blocks(work: Work, a: str, b: str, reach: Reach, device: str | None)
     rows, others, cosine, radius, pairs = _compared(made, sizes, first, reach, device)
     turned = Vectors(without_turn(perceptual).astype(np.float16))
     first_turned = _first_in_block(turned, sizes)
-    alike = _pairs(turned, sizes, first_turned, PERCEPTUAL_RADIUS, reach.most, device)
+    alike = _pairs(turned, sizes, first_turned, UNDAMPED_RADIUS, reach.most, device)
     pairs = once(pairs if alike is None else np.concatenate([pairs, alike]))
     is_alike = np.zeros(len(pairs), np.bool_)
     if alike is not None:

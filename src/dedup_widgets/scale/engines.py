@@ -65,6 +65,8 @@ class Ray:
         Seconds without any answer after which a warning says what waits for what.
     options
         What else ``ray.init`` takes.
+    pause
+        Seconds before a start that failed is tried again, longer each time.
     """
 
     address: str = "local"
@@ -73,6 +75,7 @@ class Ray:
     memory: int | None = None
     patience: float = PATIENCE
     options: dict[str, Any] | None = None
+    pause: float = PAUSE
 
     @contextmanager
     def started(self) -> Iterator["_Tasks"]:
@@ -99,7 +102,7 @@ class Ray:
         given = {"log_to_driver": False, "logging_level": "warning", **here, **(self.options or {})}
         why = ""
         for attempt in range(STARTS):
-            time.sleep(PAUSE * attempt)
+            time.sleep(self.pause * attempt)
             try:
                 ray.init(self.address, **given)
             except Exception as error:

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup_widgets.images.perceptual import best_of_turns
+from dedup_widgets.images.perceptual import (
+    PERCEPTUAL_RADIUS,
+    UNDAMPED_RADIUS,
+    best_of_turns,
+    undamped,
+)
 from dedup_widgets.neighbors.confirmed import starts
 from dedup_widgets.neighbors.grouping import pairs_among
 from dedup_widgets.neighbors.pair_list import MAX_PAIRS, pair_keys, pairs_of_keys
 from dedup_widgets.neighbors.vectors import Vectors, pair_cosines, parts
 from dedup_widgets.scoring.comparison import Comparison
-
-PERCEPTUAL_RADIUS = 0.15
-"""Distance of perceptual vectors, in the best of eight turns, within which a copy may lie. Of a
-million pairs of different photos about ten lie within it."""
-
 
 LEAST_RADIUS = 1e-7
 """Radius below which no smaller one is tried: float16 vectors that are so near are equal."""
@@ -80,7 +80,7 @@ def propose(
     perceptual
         Their perceptual vectors, (n, 144).
     alike
-        (p, 2), the pairs that may be within `PERCEPTUAL_RADIUS` in some turn; None for too many,
+        (p, 2), the pairs that may be within `UNDAMPED_RADIUS` in some turn; None for too many,
         which are then not looked for.
     can_be_seen
         (n,), whether a picture can be compared at all; the others are no candidates.
@@ -107,8 +107,11 @@ def distances(
         a, b = pairs[part].T
         cosine[part] = pair_cosines(vectors, a, b)
         by_vectors = np.clip(1 - cosine[part], 0, 1)
-        turned = np.clip(1 - best_of_turns(perceptual[a], perceptual[b]), 0, 1)
-        by_looks = turned * (radius / PERCEPTUAL_RADIUS)
+        turned = (1 - best_of_turns(perceptual[a], perceptual[b])) / PERCEPTUAL_RADIUS
+        plain = (
+            1 - best_of_turns(undamped(perceptual[a]), undamped(perceptual[b]))
+        ) / UNDAMPED_RADIUS
+        by_looks = np.clip(np.minimum(turned, plain) * radius, 0, 1)
         # Rounded, so that the order of pairs depends on no last bit.
         distance[part] = np.minimum(by_vectors, by_looks).round(6)
     return cosine, distance

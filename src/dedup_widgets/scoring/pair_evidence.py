@@ -34,7 +34,7 @@ STRETCHED_BY = 1.04
 """Ratio of the scales of both directions from which a picture is stretched."""
 
 
-ALSO_COVERED = 0.9
+ALSO_COVERED = 0.5
 """What an overlay counts for the picture that seems to be the uncovered one."""
 
 

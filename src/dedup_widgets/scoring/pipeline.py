@@ -36,7 +36,7 @@ from dedup_widgets.models.perceptual import PERCEPTUAL_KEY
 from dedup_widgets.scoring.keeping import Keeper, Memory
 from dedup_widgets.store.cache import FileRecord
 
-_PATIENCE = 2.0
+PATIENCE = 2.0
 """Seconds that work which was stopped waits for what is being decoded."""
 
 
@@ -76,6 +76,7 @@ def describe(
     progress: Progress,
     also: str = "",
     listed: dict[str, Entry] | None = None,
+    patience: float = PATIENCE,
 ) -> Descriptions:
     """Return a record for each path, and an embedding for each fingerprint among them.
 
@@ -105,6 +106,8 @@ def describe(
     listed
         What is known of files elsewhere than on this disk, by path; they are not looked up again.
         What the run learns of others is added.
+    patience
+        Seconds that work which was stopped waits for what is being decoded.
 
     Raises
     ------
@@ -112,7 +115,7 @@ def describe(
         If the model fails, or its vectors differ in length from those in the cache.
     """
     files = Files(source_for, listed)
-    with _threads(workers, embedder) as pool:
+    with _threads(workers, embedder, patience) as pool:
         known, todo, vectors = _look_up(pool, paths, embedder, cache, files)
         with (
             Keeper(cache) as keeper,
@@ -181,7 +184,7 @@ def look_up(
         Files that are not in the store, or that have changed, are left out of ``records``; those
         that cannot be looked up are in it, with their error.
     """
-    with _threads(workers, embedder) as pool:
+    with _threads(workers, embedder, PATIENCE) as pool:
         files = Files(source_for, listed)
         known, _, vectors = _look_up(pool, paths, embedder, cache, files, ask=False)
     return vectors.described([known[path] for path in paths if path in known])
@@ -344,7 +347,7 @@ class _ProgressReport:
 
 
 @contextmanager
-def _threads(workers: int, embedder: Embedder) -> Iterator[ThreadPoolExecutor]:
+def _threads(workers: int, embedder: Embedder, patience: float) -> Iterator[ThreadPoolExecutor]:
     """Yield a pool, whose threads run the network on one core each if the embedder allows it."""
     if embedder.fixed_batch is None:
         pool = ThreadPoolExecutor(workers, thread_name_prefix="dedup-widgets")
@@ -358,7 +361,7 @@ def _threads(workers: int, embedder: Embedder) -> Iterator[ThreadPoolExecutor]:
             pool.shutdown(wait=False, cancel_futures=True)
             ending = threading.Thread(target=pool.shutdown, daemon=True)
             ending.start()
-            ending.join(_PATIENCE)
+            ending.join(patience)
             raise
         pool.shutdown()
 

@@ -12,11 +12,11 @@ from dedup_widgets._memory import give_back
 from dedup_widgets._progress import Progress
 from dedup_widgets.frame.scale import gamma_of
 from dedup_widgets.images.decode import MAX_FRAMES_KEPT
-from dedup_widgets.images.perceptual import without_turn
+from dedup_widgets.images.perceptual import UNDAMPED_RADIUS, without_turn
 from dedup_widgets.models.base import Embedder
 from dedup_widgets.models.perceptual import PERCEPTUAL_KEY
 from dedup_widgets.neighbors.vectors import Vectors
-from dedup_widgets.scoring.candidates import PERCEPTUAL_RADIUS, Candidates, propose
+from dedup_widgets.scoring.candidates import Candidates, propose
 from dedup_widgets.scoring.evidence import (
     completeness,
     confirmed_pairs,
@@ -98,7 +98,7 @@ def score_pictures(
         without_turn(perceptual).astype(np.float16),
         fingerprints=prints,
         rank=rank,
-        radius=PERCEPTUAL_RADIUS,
+        radius=UNDAMPED_RADIUS,
         device=device,
         progress=progress,
         old=old,

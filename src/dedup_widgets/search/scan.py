@@ -19,7 +19,7 @@ MARGIN = 2.0**-16
 
 
 ROWS_AT_A_TIME = 4096
-"""Rows that are rounded, or compared exactly, at a time."""
+"""Rows at a time, to bound memory."""
 
 
 PIECES = 64
@@ -47,6 +47,8 @@ class Scan:
     vectors
         n x d numbers, as :class:`dedup_widgets.neighbors.vectors.Vectors` takes them. They are
         not copied, and must not change.
+    rows_at_a_time
+        Rows that are rounded, or compared exactly, at a time. It changes no result.
 
     Raises
     ------
@@ -60,10 +62,11 @@ class Scan:
     ([0, 2], [0.0, 0.0])
     """
 
-    def __init__(self, vectors: Any) -> None:
+    def __init__(self, vectors: Any, *, rows_at_a_time: int = ROWS_AT_A_TIME) -> None:
         self._vectors = Vectors(vectors)
+        self._rows_at_a_time = rows_at_a_time
         self._lock = Lock()
-        self._held: _Rounded | None = None
+        self._held: Rounded | None = None
 
     def __len__(self) -> int:
         return len(self._vectors)
@@ -114,35 +117,39 @@ class Scan:
         cosine = np.concatenate(
             [
                 cosines(unit, self._vectors.unit(rows[part]))[0]
-                for part in parts(len(rows), ROWS_AT_A_TIME)
+                for part in parts(len(rows), self._rows_at_a_time)
             ]
         )
         order = np.lexsort((rows, -cosine))[:k]
         return rows[order], np.clip(1.0 - cosine[order], 0.0, 1.0).astype(np.float32)
 
-    def _rounded(self) -> "_Rounded":
+    def _rounded(self) -> "Rounded":
         with self._lock:
             if self._held is None:
-                self._held = _Rounded(self._vectors)
+                self._held = Rounded(self._vectors, self._rows_at_a_time)
         return self._held
 
 
-class _Rounded:
+class Rounded:
     """Unit vectors as 8-bit numbers, a scale each, and the length of what rounding took off."""
 
-    def __init__(self, vectors: Vectors) -> None:
+    def __init__(self, vectors: Vectors, rows_at_a_time: int = ROWS_AT_A_TIME) -> None:
         n = len(vectors)
         self.numbers = np.empty((n, vectors.dimensions), np.int8)
         self.scale, self.error = np.empty(n, np.float32), np.empty(n, np.float32)
-        for part in parts(n, ROWS_AT_A_TIME):
+        for part in parts(n, rows_at_a_time):
             self.numbers[part], self.scale[part], self.error[part] = _round(vectors.unit(part))
 
-    def candidates(self, unit: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    def candidates(
+        self, unit: NDArray[np.float32], k: int, threads: int | None = None
+    ) -> NDArray[np.int64]:
         """Return the rows that may be among the k nearest to a unit vector, (1, d)."""
         from numkong import cdist
 
         numbers, scale, error = _round(unit)
-        product = np.asarray(cdist(numbers, self.numbers, "dot", threads=processors()))[0]
+        product = np.asarray(cdist(numbers, self.numbers, "dot", threads=threads or processors()))[
+            0
+        ]
         cosine = (product * self.scale).astype(np.float32) * scale
         # |a·b - â·b̂| <= |a - â| |b̂| + |a| |b - b̂|, and |b̂| <= 1 + |b - b̂|
         slack = self.error * (1 + error[0]) + (error[0] + np.float32(MARGIN))

@@ -23,7 +23,7 @@ from dedup_widgets.errors import StoreError
 from dedup_widgets.images.decode import Facts
 from dedup_widgets.images.decoders import decoder_key
 from dedup_widgets.images.entry import Entry
-from dedup_widgets.store.database import Database, is_damage, set_aside
+from dedup_widgets.store.database import WAIT_SECONDS, Database, is_damage, set_aside
 
 CACHE_NAME = "cache.sqlite"
 """What the file is called unless somebody names it; what is damaged under this name is ours."""
@@ -64,6 +64,8 @@ class Cache(Database):
         Searches that are kept a model: the last ones used.
     search_bytes
         What all kept searches may take.
+    wait_seconds
+        See :class:`Database`.
 
     Raises
     ------
@@ -155,12 +157,13 @@ CREATE TABLE evidence (
         carry_over: Callable[[sqlite3.Connection], None] | None = None,
         searches: int = 8,
         search_bytes: int = 2**29,
+        wait_seconds: float = WAIT_SECONDS,
     ) -> None:
         self._carry_over = carry_over
         self._searches, self._search_bytes = searches, search_bytes
         # Who was killed leaves this file, too.
         self._others_had_it_open = path.with_name(f"{path.name}-wal").exists()
-        super().__init__(path)
+        super().__init__(path, wait_seconds=wait_seconds)
 
     def _choose_journal(self) -> None:
         if self._others_had_it_open and (fault := known_fault()) and not self._is_alone():

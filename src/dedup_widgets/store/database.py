@@ -49,6 +49,8 @@ class Database:
     ----------
     path
         The file; its folder is made when missing.
+    wait_seconds
+        How long writing waits for another process that writes.
 
     Raises
     ------
@@ -72,8 +74,8 @@ class Database:
     synchronous: ClassVar[str]
     """SQLite's setting: EXTRA, and what is committed outlives a power cut too; or NORMAL."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, wait_seconds: float = WAIT_SECONDS) -> None:
+        self.path, self._wait_seconds = path, wait_seconds
         self.times_opened = 0
         self._is_ours = False
         self._begin_process()
@@ -225,7 +227,7 @@ class Database:
         with self._turn(wait):
             self._keep_in_place()
             try:
-                with self._begun(WAIT_SECONDS if wait else 0.0) as db:
+                with self._begun(self._wait_seconds if wait else 0.0) as db:
                     yield db
             except sqlite3.Error as error:
                 if self._took_damage(error):
@@ -285,7 +287,7 @@ class Database:
         StoreBusyError
             When another process writes for too long.
         """
-        give_up = time.monotonic() + WAIT_SECONDS
+        give_up = time.monotonic() + self._wait_seconds
         while self._writer != threading.get_ident():
             try:
                 with self._writing, whole():

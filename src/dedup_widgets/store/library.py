@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.store.copies import copies_of, copy_today
-from dedup_widgets.store.database import DAMAGE, Database
+from dedup_widgets.store.database import DAMAGE, WAIT_SECONDS, Database
 
 if TYPE_CHECKING:
     import polars as pl
@@ -89,6 +89,8 @@ class Library(Database):
     ----------
     path
         The file; its folder is made when missing.
+    wait_seconds
+        See :class:`Database`.
 
     Raises
     ------
@@ -163,9 +165,9 @@ CREATE INDEX IF NOT EXISTS part_of_collection ON collection_part (collection);
 """,
     )
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, wait_seconds: float = WAIT_SECONDS) -> None:
         self._copied: date | None = None
-        super().__init__(path)
+        super().__init__(path, wait_seconds=wait_seconds)
 
     @contextmanager
     def _transaction(self, *, wait: bool = True) -> Iterator[sqlite3.Connection]:

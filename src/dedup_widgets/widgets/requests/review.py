@@ -9,7 +9,7 @@ import numpy as np
 from dedup_widgets.frame.schema import for_planning
 from dedup_widgets.frame.table import folders
 from dedup_widgets.images.missing import find_missing
-from dedup_widgets.planning.ranking import PLANNER_NEAR_LIMIT
+from dedup_widgets.planning.closeness import PLANNER_NEAR_LIMIT
 from dedup_widgets.review.session import Session
 from dedup_widgets.review.watched import Change
 from dedup_widgets.scoring import keepers
@@ -26,9 +26,6 @@ _BEST = {
     "newest": keepers.newest,
 }
 
-SECONDS_BEFORE_LOOKING = 2.0
-"""After a page opened, before files that went missing are looked for, once."""
-
 
 class ReviewRequests(GridRequests):
     """Answers a grid with a review, and reports changes.
@@ -38,6 +35,9 @@ class ReviewRequests(GridRequests):
     session
         The review.
     """
+
+    seconds_before_looking = 2.0
+    """After a page opened, before files that went missing are looked for, once."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -100,7 +100,7 @@ class ReviewRequests(GridRequests):
             self._looks_for_missing = True
             # The first screen comes first.
             look = threading.Timer(
-                SECONDS_BEFORE_LOOKING, _look_for_missing, [weakref.ref(self._session)]
+                self.seconds_before_looking, _look_for_missing, [weakref.ref(self._session)]
             )
             look.daemon = True
             look.start()
