@@ -115,11 +115,23 @@ const app = [...document.querySelectorAll('.jp-OutputArea-output *')]
     .map((element) => element.shadowRoot?.querySelector('section.app')).find(Boolean);
 """
 
+_DRAWN = """
+const tilesSeen = () => {
+    const seen = app.querySelector('[role=grid]')?.getBoundingClientRect();
+    return [...app.querySelectorAll('[role=gridcell]')].filter((tile) => {
+        const { top, bottom } = tile.getBoundingClientRect();
+        return bottom > seen.top && top < seen.bottom;
+    });
+};
+const isDrawn = (tile) => tile.querySelector('.thumb img')?.complete;
+"""
+
 _PAINTED = f"""() => {{
 {_APP}
 if (!app) return false;
-const tiles = [...app.querySelectorAll('[role=gridcell]')];
-return tiles.length > 0 && tiles.every((tile) => tile.querySelector('.thumb canvas'));
+{_DRAWN}
+const tiles = tilesSeen();
+return tiles.length > 0 && tiles.every(isDrawn);
 }}"""
 
 _TABLE = "() => document.querySelectorAll('.jp-OutputArea-output table tbody tr').length > 5"
@@ -131,16 +143,16 @@ return images.length >= {GRID_IMAGES} && images.every((image) => image.complete)
 
 _JUMP = f"""async (part) => {{
 {_APP}
+{_DRAWN}
 const grid = app.querySelector('[role=grid]');
-const before = new Set([...app.querySelectorAll('[role=gridcell]')].map((it) => it.dataset.row));
+const before = new Set(tilesSeen().map((tile) => tile.dataset.row));
 const start = performance.now();
 grid.scrollTop = part * (grid.scrollHeight - grid.clientHeight);
 for (;;) {{
     await new Promise(requestAnimationFrame);
-    const tiles = [...app.querySelectorAll('[role=gridcell]')];
-    const is_new = tiles.length > 0 && tiles.every((it) => !before.has(it.dataset.row));
-    if (is_new && tiles.every((it) => it.querySelector('.thumb canvas')))
-        return performance.now() - start;
+    const tiles = tilesSeen();
+    const isNew = tiles.length > 0 && tiles.every((tile) => !before.has(tile.dataset.row));
+    if (isNew && tiles.every(isDrawn)) return performance.now() - start;
     if (performance.now() - start > 60_000) throw new Error('nothing is painted');
 }}
 }}"""
@@ -180,7 +192,7 @@ def _shown(page: Any, condition: str) -> float:
 
 
 def _jumped(page: Any) -> float:
-    """Return the milliseconds from a jump to the last picture that it brings on screen."""
+    """Return the milliseconds from a jump to the last picture of those that one sees."""
     taken = []
     for part in JUMPS:
         taken.append(page.evaluate(_JUMP, part))

@@ -106,7 +106,7 @@ def review(data: Path, n: int) -> Values:
         bytes_a_row = (memory() - before) / n
         request = OpenReviewRequest(seq=1, client=1)
         timed("open", lambda: ex.handlers[OpenReviewRequest](request, [], Buffers()))
-        # Once after it was opened, a thread looks for files that went missing.
+        # Once after it was opened, a thread looks for missing files, and prepares for decisions.
         for thread in threading.enumerate():
             if isinstance(thread, threading.Timer):
                 thread.join()

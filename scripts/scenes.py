@@ -330,5 +330,5 @@ def open_stage(lab: Lab) -> Iterator[Stage]:
     with lab.open("scenes.ipynb", width=1400) as notebook:
         notebook.run_all()
         stage = Stage(notebook)
-        stage.view.locator("[role=gridcell] canvas, [role=gridcell] img").first.wait_for()
+        stage.view.locator("[role=gridcell] img").first.wait_for()
         yield stage

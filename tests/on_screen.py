@@ -24,7 +24,7 @@ def tiles(widget):
 
 def show(widget):
     widget.evaluate("element => element.scrollIntoView({block: 'start'})")
-    expect(widget.locator("[role=gridcell] img, [role=gridcell] canvas").first).to_be_visible()
+    expect(widget.locator("[role=gridcell] img").first).to_be_visible()
 
 
 def eventually(notebook, expression, value, seconds=20):

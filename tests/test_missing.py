@@ -103,6 +103,8 @@ def test_the_explorer_looks_once_and_shows_what_is_missing(frame, monkeypatch):
     monkeypatch.setattr(
         requests, "find_missing", lambda paths: looked.append(1) or find_missing(paths)
     )
+    prepared = []
+    monkeypatch.setattr(dw.Session, "prepare", lambda session: prepared.append(session))
     gone(frame, pl.col("path").str.ends_with("photo-005.png"))
     ex = dw.Explorer(frame)
     page = Page(ex)
@@ -113,6 +115,8 @@ def test_the_explorer_looks_once_and_shows_what_is_missing(frame, monkeypatch):
         __import__("time").sleep(0.05)
     page.open()
     assert looked == [1]
+    # By then the first decision need not sort all paths to know which images the review is of.
+    assert prepared == [ex.session]
     row = names(frame).index("photo-005.png")
     (tile,) = page.ask("tiles", rows=[row])["tiles"]
     assert tile["error"] == "the file is missing; it was there when it was scored"

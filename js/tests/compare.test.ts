@@ -218,9 +218,9 @@ describe("the review", () => {
     await press("Enter");
     expect(state.reviewed.progress.value).toEqual({ groups: 2, reviewed: 1 });
     state.filtering.set("reviewed", { any: [false] });
-    expect([...state.shown.value!.order]).toEqual([4, 2, 6]);
+    expect([...state.shown.value!.items.rows]).toEqual([4, 2, 6]);
     state.filtering.set("reviewed", { any: [true] });
-    expect([...state.shown.value!.order]).toEqual([1, 3]);
+    expect([...state.shown.value!.items.rows]).toEqual([1, 3]);
   });
 
   it("says that a group with a new picture was not reviewed", async () => {

@@ -1,12 +1,14 @@
 import { describe, expect, it } from "vitest";
 import {
   accepted,
-  countGroups,
+  bandedBy,
   frameOf,
   keptBeside,
   readableOf,
   readableRows,
+  seenRows,
   withoutKept,
+  withStanding,
 } from "../src/data/frame";
 import { smallFrame } from "./fake";
 
@@ -38,8 +40,29 @@ describe("what is suggested to go", () => {
 
 describe("groups", () => {
   it("count when a member is shown", () => {
-    expect(countGroups(frame, new Uint8Array([0, 0, 1, 1, 1]))).toBe(1);
-    expect(countGroups(frame, new Uint8Array([0, 0, 0, 1, 1]))).toBe(0);
+    expect(bandedBy(frame, new Uint8Array([0, 0, 1, 1, 1]), true).groups).toBe(1);
+    expect(bandedBy(frame, new Uint8Array([0, 0, 0, 1, 1]), true).groups).toBe(0);
+  });
+
+  it("have their hidden keepers beside what is shown of them, where these are wanted", () => {
+    const seen = (mask: Uint8Array, keepers: boolean) => [
+      ...seenRows(frame, mask, bandedBy(frame, mask, keepers)),
+    ];
+    const mask = new Uint8Array([1, 0, 0, 1, 0]);
+    expect(seen(mask, true)).toEqual([1, 1, 0, 1, 0]);
+    expect(seen(mask, false)).toEqual([1, 0, 0, 1, 0]);
+    expect(seen(new Uint8Array([0, 0, 0, 1, 1]), true)).toEqual([0, 0, 0, 1, 1]);
+  });
+});
+
+describe("what stays on screen though the filter hides it by now", () => {
+  it("is seen, and not counted as hidden of what goes", () => {
+    const mask = new Uint8Array([0, 0, 1, 0, 0]);
+    const banded = bandedBy(frame, mask, false);
+    expect(accepted(frame, banded)).toEqual({ count: 2, hidden: 1 });
+    const standing = withStanding(frame, banded, Uint32Array.of(0, 2));
+    expect(accepted(frame, standing)).toEqual({ count: 2, hidden: 0 });
+    expect([...banded.drawn].filter(Boolean)).toHaveLength(1);
   });
 });
 
@@ -61,7 +84,13 @@ describe("a plan that is accepted", () => {
     band: new Uint32Array([0, 1, 0, 1, 1, 0, 1, 0]),
     place: new Uint32Array([0, 0, 0, 1, 2, 0, 3, 0]),
   });
-  const rows = (mask: Uint8Array) => [...accepted(mixed, mask)].flatMap((on, i) => (on ? [i] : []));
+  const rows = (mask: Uint8Array) => {
+    const goes = new Uint8Array(8);
+    const { count } = accepted(mixed, bandedBy(mixed, mask, true), goes);
+    const all = [...goes].flatMap((on, i) => (on ? [i] : []));
+    expect(all).toHaveLength(count);
+    return all;
+  };
 
   it("takes what goes and is shown", () => {
     expect(rows(all)).toEqual([3, 4, 6]);
@@ -69,7 +98,9 @@ describe("a plan that is accepted", () => {
   });
 
   it("takes the exact copies of a near-duplicate's group along, shown or not", () => {
-    expect(rows(new Uint8Array([0, 0, 0, 0, 1, 0, 0, 0]))).toEqual([3, 4, 6]);
+    const mask = new Uint8Array([0, 0, 0, 0, 1, 0, 0, 0]);
+    expect(rows(mask)).toEqual([3, 4, 6]);
+    expect(accepted(mixed, bandedBy(mixed, mask, true)).hidden).toBe(2);
   });
 });
 

@@ -307,10 +307,10 @@ describe("decisions", () => {
     const { model, state, view } = await make();
     state.screen.showKeepers.value = false;
     state.filtering.set("plan", { any: ["remove"] });
-    expect([...view.items.value]).toEqual([3, 2, 6]);
+    expect([...view.items.value.rows]).toEqual([3, 2, 6]);
     view.goTo(2);
     tellPlan(model, [0, 1, 0, 1, 2, 0, 2, 0], [0, 0, 0, 1, 0, 0, 1, 0], [1, 1, 1, 0, 1, 1, 0, 255]);
-    expect([...view.items.value]).toEqual([3, 6]);
+    expect([...view.items.value.rows]).toEqual([3, 6]);
     expect(view.focus.value).toBe(6);
   });
 });

@@ -26,7 +26,7 @@ it("while a job fills the frame, what is on screen and picked stays", async () =
   state.selection.only(3);
   const { height } = view.cells.value;
   view.scrollTo(3 * height + 20);
-  const first = view.items.value[3];
+  const first = view.items.value.at(3)!;
   const scores = smallFrame().scores.map((score) => 1 - score);
   model.answers.open_review = () => ({
     ...smallFrame(),

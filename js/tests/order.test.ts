@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { bandsOf, denseRank, displayOrder, withHidden, withNewcomers } from "../src/data/order";
+import { type Bands, bandsOf, denseRank, displayOrder, withNewcomers } from "../src/data/order";
 import { NULL_RANK } from "../src/wire/protocol";
 
 interface Case {
@@ -13,16 +13,34 @@ interface Case {
 }
 
 function order({ rank, band, place, mask, descending, grouped }: Case): number[] {
-  return [
-    ...displayOrder(
-      Uint32Array.from(rank),
-      Uint32Array.from(band),
-      Uint32Array.from(place),
-      Uint8Array.from(mask),
-      descending,
-      grouped,
-    ),
-  ];
+  const rows = Uint8Array.from(mask);
+  const bands = bandsOf(Uint32Array.from(band), Uint32Array.from(place));
+  const grouping = grouped ? { bands, drawn: bands.members.map((row) => rows[row]) } : null;
+  return orderOf(rank, band, rows, descending, grouping);
+}
+
+const firstOf = ({ start, members }: Bands, mask: Uint8Array): Uint32Array =>
+  start.map((from, b) =>
+    Math.min(...members.subarray(from, start[b + 1]).filter((row) => mask[row])),
+  );
+
+function orderOf(
+  rank: number[],
+  band: number[],
+  mask: Uint8Array,
+  descending: boolean,
+  grouping: { bands: Bands; drawn: ArrayLike<number> } | null,
+): number[] {
+  const drawn = grouping && {
+    ...grouping,
+    drawn: Uint8Array.from(grouping.drawn),
+    first: firstOf(grouping.bands, mask),
+  };
+  const length = [...mask].filter(Boolean).length;
+  const beside = drawn ? [...drawn.drawn].filter((how) => how === 2).length : 0;
+  const options = { rank: Uint32Array.from(rank), band: Uint32Array.from(band), mask, descending };
+  const made = displayOrder({ ...options, grouping: drawn, length: length + beside });
+  return [...made.rows];
 }
 
 /** The definition, word for word and without regard for speed. */
@@ -134,27 +152,88 @@ describe("denseRank", () => {
   });
 });
 
-describe("withHidden", () => {
-  const band = Uint32Array.from([1, 1, 0, 2, 2]);
-  const place = Uint32Array.from([0, 1, 0, 1, 0]);
-  const bands = bandsOf(band, place);
-  const shown = (mask: number[], hidden: number[]) => {
-    const bytes = Uint8Array.from(mask);
-    const rank = Uint32Array.from([0, 1, 2, 3, 4]);
-    const visible = displayOrder(rank, band, place, bytes, false, true, bands);
-    return [...withHidden(visible, band, bytes, Uint8Array.from(hidden), bands)];
+describe("context tiles", () => {
+  const band = [1, 1, 0, 2, 2];
+  const bands = bandsOf(Uint32Array.from(band), Uint32Array.from([0, 1, 0, 1, 0]));
+  const shown = (mask: number[], beside: number[]) => {
+    const drawn = [...bands.members].map((row) => mask[row] || 2 * beside[row]);
+    return orderOf([0, 1, 2, 3, 4], band, Uint8Array.from(mask), false, { bands, drawn });
   };
 
-  it("puts a hidden keeper in front of its visible members", () => {
+  it("stand in front of the visible members of their bands, as keepers do", () => {
     expect(shown([0, 1, 1, 1, 0], [1, 0, 0, 0, 1])).toEqual([0, 1, 2, 4, 3]);
   });
 
-  it("puts one that became the keeper where it stood", () => {
+  it("stand where they stood, of one that became the keeper", () => {
     expect(shown([1, 0, 1, 0, 0], [0, 1, 0, 0, 0])).toEqual([0, 1, 2]);
   });
 
-  it("leaves the order as it is where nothing is hidden", () => {
+  it("are none where nothing is hidden", () => {
     expect(shown([0, 0, 1, 1, 1], [0, 0, 0, 0, 0])).toEqual([2, 4, 3]);
+  });
+
+  it("show no band of which the mask shows nothing", () => {
+    expect(shown([0, 0, 1, 0, 0], [0, 0, 0, 0, 0])).toEqual([2]);
+  });
+});
+
+describe("bandsOf", () => {
+  it("sorts few and many members by place, equal ones by row", () => {
+    const place = Uint32Array.from({ length: 80 }, (_, row) => (row * 7) % 30);
+    const band = place.map((_, row) => (row < 8 ? 2 : 1));
+    const { start, members } = bandsOf(band, place);
+    for (const b of [1, 2]) {
+      const rows = [...members.subarray(start[b], start[b + 1])];
+      const all = [...band.keys()].filter((row) => band[row] === b);
+      expect(rows).toEqual(all.sort((a, z) => place[a] - place[z] || a - z));
+    }
+  });
+});
+
+describe("an order of many rows", () => {
+  const n = 20_000;
+  const next = random(5);
+  const rank = denseRank(Float32Array.from({ length: n }, () => Math.round(30 * next())));
+  const band = Uint32Array.from({ length: n }, () =>
+    next() < 0.7 ? 0 : 1 + Math.floor(300 * next()),
+  );
+  const bands = bandsOf(band, new Uint32Array(n));
+  const made = (grouped: boolean) => {
+    const mask = new Uint8Array(n).fill(1);
+    const drawn = new Uint8Array(bands.members.length).fill(1);
+    const grouping = grouped ? { bands, drawn, first: firstOf(bands, mask) } : null;
+    return displayOrder({ rank, band, mask, descending: false, grouping, length: n });
+  };
+
+  it.each([true, false])("is the same from wherever it is looked at (in groups: %s)", (grouped) => {
+    const all = [...made(grouped).rows];
+    expect([...made(grouped).slice(7000, 7040)]).toEqual(all.slice(7000, 7040));
+    expect(made(grouped).at(n - 1)).toBe(all[n - 1]);
+    const order = made(grouped);
+    const positions = [0, 1500, 9000, 3, n - 1];
+    expect(positions.map((at) => order.at(at))).toEqual(positions.map((at) => all[at]));
+    expect(made(grouped).indexOf(all[12_345])).toBe(12_345);
+  });
+
+  it("agrees with the definition where many have the same rank", () => {
+    const few = {
+      rank: Array.from({ length: 3000 }, () => Math.floor(4 * next())),
+      band: Array.from({ length: 3000 }, () => Math.max(0, Math.floor(900 * next()) - 500)),
+      place: Array.from({ length: 3000 }, () => Math.floor(3 * next())),
+      mask: Array.from({ length: 3000 }, () => +(next() < 0.8)),
+    };
+    for (const descending of [false, true]) {
+      const frame = { ...few, descending, grouped: true };
+      expect(order(frame)).toEqual(definition(frame));
+    }
+  });
+
+  it("has nothing before its beginning, beyond its end, or of rows that are hidden", () => {
+    const order = made(true);
+    expect([order.at(-1), order.at(n)]).toEqual([undefined, undefined]);
+    expect([...order.slice(-5, 2)]).toEqual([...order.rows.slice(0, 2)]);
+    expect(order.slice(n, n + 5)).toHaveLength(0);
+    expect(order.indexOf(n)).toBe(-1);
   });
 });
 

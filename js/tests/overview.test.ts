@@ -22,6 +22,8 @@ describe("the overview", () => {
     ]);
     const { exact, near, kept, unreadable } = counts;
     expect(exact + near + kept + unreadable).toBe(frame.rows);
+    expect([counts.exactGroups, counts.nearGroups, counts.nearReviewed]).toEqual([1, 1, 0]);
+    expect(countsOf(frame, Uint8Array.of(0, 1, 1)).nearReviewed).toBe(1);
   });
 
   it("counts by the scores alone where there is no plan", () => {

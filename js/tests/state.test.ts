@@ -31,18 +31,18 @@ const bits = (size: number, ...rows: number[]) => {
 describe("ExplorerState", () => {
   it("shows everything in groups by uniqueness, keepers first, unreadable last", async () => {
     const { state } = await make();
-    expect([...state.shown.value!.order]).toEqual([1, 3, 4, 2, 6, 5, 0, 7]);
-    expect(state.shown.value!.groups).toBe(2);
+    expect([...state.shown.value!.items.rows]).toEqual([1, 3, 4, 2, 6, 5, 0, 7]);
+    expect(state.shown.value!.banded.groups).toBe(2);
   });
 
   it("filters in the browser and keeps the hidden keeper as a context tile", async () => {
     const { model, state } = await make();
     state.setRange([0, 0.0001]);
-    const { order, items, mask, groups } = state.shown.value!;
-    expect([...order]).toEqual([3]);
-    expect([...items]).toEqual([1, 3]);
+    const { count, items, mask, banded } = state.shown.value!;
+    expect(count).toBe(1);
+    expect([...items.rows]).toEqual([1, 3]);
     expect(mask[1]).toBe(0);
-    expect(groups).toBe(1);
+    expect(banded.groups).toBe(1);
     expect(model.sent.map(({ content }) => content.kind)).toEqual(["open_review"]);
   });
 
@@ -50,7 +50,7 @@ describe("ExplorerState", () => {
     const { state } = await make();
     state.setRange([0, 0.0001]);
     state.screen.showKeepers.value = false;
-    expect([...state.shown.value!.items]).toEqual([3]);
+    expect([...state.shown.value!.items.rows]).toEqual([3]);
   });
 
   it("writes the filters at most ten times a second, the last one always", async () => {
@@ -71,7 +71,7 @@ describe("ExplorerState", () => {
     model.change("_filters", {});
     expect(state.range.value).toBeNull();
     model.change("_sort", { column: "uniqueness", descending: true, grouped: false });
-    expect([...state.shown.value!.order]).toEqual([0, 5, 1, 6, 2, 4, 3, 7]);
+    expect([...state.shown.value!.items.rows]).toEqual([0, 5, 1, 6, 2, 4, 3, 7]);
   });
 
   it("asks Python for the ranks of other columns", async () => {
@@ -81,7 +81,7 @@ describe("ExplorerState", () => {
     const rank = Uint32Array.from([7, 6, 5, 4, 3, 2, 1, 0]);
     model.reply(model.ofKind("order")[0], { rank });
     await settle();
-    expect([...state.shown.value!.order]).toEqual([7, 6, 5, 4, 3, 2, 1, 0]);
+    expect([...state.shown.value!.items.rows]).toEqual([7, 6, 5, 4, 3, 2, 1, 0]);
     expect(state.sorting.value).toBeNull();
   });
 
@@ -90,7 +90,7 @@ describe("ExplorerState", () => {
     state.setSort({ column: "embedding" });
     await settle();
     expect(state.sortError.value).toContain("it holds lists");
-    expect(state.shown.value!.order).toHaveLength(8);
+    expect(state.shown.value!.items).toHaveLength(8);
   });
 
   it("tells how many picked rows the filter hides", async () => {
@@ -156,7 +156,7 @@ describe("ExplorerState", () => {
     state.open();
     expect(state.status.value.kind).toBe("loading");
     await settle();
-    expect([...state.shown.value!.order]).toEqual([1, 0]);
+    expect([...state.shown.value!.items.rows]).toEqual([1, 0]);
   });
 
   it("shows Python's error and opens again on demand", async () => {

@@ -5,10 +5,8 @@ import { Rpc } from "../src/wire/rpc";
 import { type SentMessage, settle, TestModel } from "./fake";
 
 let lifetime: AbortController;
-let open: Set<object>;
 beforeEach(() => {
   lifetime = new AbortController();
-  open = new Set();
 });
 afterEach(() => lifetime.abort());
 
@@ -32,16 +30,14 @@ const answer = ({ rows }: SentMessage) => ({
   blob: Uint8Array.of(255),
 });
 
-/** Bitmaps of 10 × 10 that note when they are freed. */
-async function decode(): Promise<ImageBitmap> {
-  const bitmap = { width: 10, height: 10, close: () => open.delete(bitmap) };
-  open.add(bitmap);
-  return bitmap;
+/** Pictures that note what was read. */
+async function load(jpeg: Uint8Array): Promise<HTMLImageElement> {
+  return { width: 10, height: 10, alt: `${jpeg}` } as HTMLImageElement;
 }
 
 function make(model: TestModel, options = {}) {
   const { signal } = lifetime;
-  return new TileCache(new Rpc(model, { signal }), { signal, decode, ...options });
+  return new TileCache(new Rpc(model, { signal }), { signal, load, ...options });
 }
 
 const rows = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
@@ -83,6 +79,16 @@ describe("TileCache", () => {
     ]);
   });
 
+  it("reads of the bytes that came each picture's own", async () => {
+    const model = new TestModel({
+      tiles: () => ({ tiles: [info(1, [0, 2]), info(2, [2, 1])], blob: Uint8Array.of(7, 8, 9) }),
+    });
+    const tiles = make(model);
+    tiles.want(tiles, [1, 2]);
+    await settle();
+    expect([1, 2].map((row) => tiles.get(row)?.picture?.alt)).toEqual(["7,8", "9"]);
+  });
+
   it("asks for nothing twice", async () => {
     const model = new TestModel({ tiles: answer });
     const tiles = make(model);
@@ -116,25 +122,24 @@ describe("TileCache", () => {
     vi.useRealTimers();
   });
 
-  it("frees the bitmaps that it gives up, never one on screen", async () => {
+  it("gives up the pictures that were wanted least recently, never one on screen", async () => {
     const model = new TestModel({ tiles: answer });
-    const tiles = make(model, { maxPixels: 500 });
+    const tiles = make(model, { maxBytes: 5 });
     tiles.want(tiles, rows(0, 4));
     await settle();
     tiles.want(tiles, rows(4, 12));
     await settle();
-    expect(open.size).toBe(8);
-    expect(tiles.get(0)).toBeUndefined();
-    expect(rows(4, 12).every((row) => tiles.get(row)?.bitmap)).toBe(true);
+    expect(rows(0, 4).some((row) => tiles.get(row))).toBe(false);
+    expect(rows(4, 12).every((row) => tiles.get(row)?.picture)).toBe(true);
   });
 
   it("frees everything when the widget goes", async () => {
     const tiles = make(new TestModel({ tiles: answer }));
     tiles.want(tiles, rows(0, 4));
     await settle();
-    expect(open.size).toBe(4);
+    expect(tiles.get(3)?.picture).toBeTruthy();
     lifetime.abort();
-    expect(open.size).toBe(0);
+    expect(rows(0, 4).some((row) => tiles.get(row))).toBe(false);
   });
 
   it("throws away what comes for a frame that was replaced", async () => {
@@ -145,7 +150,6 @@ describe("TileCache", () => {
     model.reply(model.ofKind("tiles")[0], answer(model.ofKind("tiles")[0]));
     await settle();
     expect(tiles.get(1)).toBeUndefined();
-    expect(open.size).toBe(0);
   });
 
   it("shows why there is no picture, and does not ask again", async () => {
@@ -183,19 +187,18 @@ describe("TileCache", () => {
       const tiles = make(model);
       tiles.want(tiles, [1, 2]);
       await settle();
-      const { bitmap } = tiles.get(1)!;
+      const { picture } = tiles.get(1)!;
       model.answers = {};
       tiles.refresh();
       await settle();
-      expect(tiles.get(1)?.bitmap).toBe(bitmap);
+      expect(tiles.get(1)?.picture).toBe(picture);
       expect(tiles.get(1)?.info.caption).toBe("keeper 1");
       const [, request] = model.ofKind("tiles");
       expect(request).toMatchObject({ rows: [1, 2], thumbs: false });
       model.reply(request, captioned("copy")(request));
       await settle();
       expect(tiles.get(1)?.info.caption).toBe("copy 1");
-      expect(tiles.get(1)?.bitmap).toBe(bitmap);
-      expect(open.size).toBe(2);
+      expect(tiles.get(1)?.picture).toBe(picture);
       expect(model.ofKind("tiles")).toHaveLength(2);
     });
 
@@ -250,7 +253,7 @@ describe("TileCache", () => {
       await settle();
       expect(model.ofKind("tiles")).toHaveLength(2);
       expect(tiles.get(1)?.info.caption).toBeNull();
-      expect(tiles.get(1)?.bitmap).toBeTruthy();
+      expect(tiles.get(1)?.picture).toBeTruthy();
     });
 
     it("keeps a tile that another reply tells anew", async () => {
@@ -258,10 +261,9 @@ describe("TileCache", () => {
       const tiles = make(model);
       tiles.want(tiles, [1]);
       await settle();
-      const { bitmap } = tiles.get(1)!;
+      const { picture } = tiles.get(1)!;
       await tiles.add([{ ...info(1), caption: "copy 1" }], Uint8Array.of(255));
-      expect(tiles.get(1)).toMatchObject({ bitmap, info: { caption: "copy 1" } });
-      expect(open.size).toBe(1);
+      expect(tiles.get(1)).toMatchObject({ picture, info: { caption: "copy 1" } });
     });
   });
 });

@@ -42,7 +42,7 @@ def test_a_cell_that_is_run_again_leaves_nothing_behind_on_the_page(demo):
                         break
                     page.wait_for_timeout(50)
                 show(app(page))
-                expect(tiles(app(page)).nth(3).locator("canvas")).to_be_visible()
+                expect(tiles(app(page)).nth(3).locator("img")).to_be_visible()
 
         run_again(3)
         before = held(page)
@@ -73,7 +73,7 @@ def test_voila_shows_it(lab, shots):
     write_notebook(lab.root / "voila.ipynb", SETUP, "dw.Explorer(df, height=300)")
     with lab.page("voila/render/voila.ipynb") as page:
         widget = page.locator("section.app")
-        expect(tiles(widget).nth(1).locator("canvas")).to_be_visible(timeout=90_000)
+        expect(tiles(widget).nth(1).locator("img")).to_be_visible(timeout=90_000)
         tiles(widget).nth(1).locator(".tile").click(position={"x": 60, "y": 80})
         expect(widget.locator(".picked-count strong")).to_have_text("1")
         page.screenshot(path=shots / "voila.png")
@@ -160,7 +160,7 @@ def marimo(lab, tmp_path):
 def test_marimo_runs_dependent_cells_again_and_says_what_it_cannot_draw(marimo, shots):
     page = marimo
     widget = page.locator("section.app")
-    expect(tiles(widget).nth(1).locator("canvas")).to_be_visible(timeout=120_000)
+    expect(tiles(widget).nth(1).locator("img")).to_be_visible(timeout=120_000)
     tiles(widget).nth(1).locator(".tile").click(position={"x": 60, "y": 80})
     expect(page.get_by_text("picked 1, shown 80, collections []")).to_be_visible()
     widget.get_by_label("Collection name").fill("Mine")

@@ -7,6 +7,7 @@ import {
   type Summary,
 } from "../wire/protocol";
 import { Bitset } from "./bitset";
+import { maskOf } from "./masks";
 import { type Bands, bandsOf } from "./order";
 
 /** What `open` brings: everything the browser needs to filter, sort and group by itself. */
@@ -36,20 +37,20 @@ export interface Frame {
   band: Uint32Array;
   place: Uint32Array;
   bands: Bands;
+  /** Of each member of `bands`, what it is there: a sum of {@link Role}. */
+  roles: Uint8Array;
   /** Number of images of each band's group, those that are near but in no group not counted. */
   groupSize: Uint32Array;
 }
 
+/** Read one after the other, where the columns would be read here and there. */
+const Role = { inGroup: 1, keeper: 2, goes: 4, exact: 8 } as const;
+
 type Opened = Replies["open_grid"] & Partial<Pick<Replies["open_review"], "mergeable">>;
 
 export function frameOf({ selected: _, ...reply }: Opened, filled = 0): Frame {
-  return withGroupSizes({
-    mergeable: [],
-    filled,
-    ...reply,
-    bands: bandsOf(reply.band, reply.place),
-    groupSize: new Uint32Array(0),
-  });
+  const bands = bandsOf(reply.band, reply.place);
+  return withRoles({ mergeable: [], filled, ...reply, bands });
 }
 
 /** The same images under another plan; null when a plan between the two was missed. */
@@ -63,7 +64,7 @@ export function replanned(frame: Frame, plan: Events["plan"]): Frame | null {
   const scores = merged(frame.scores, plan.rows, plan.scores);
   const bands = bandsOf(band, place);
   const now = { scores, band, place, kind, keep, bands };
-  return withGroupSizes({ ...frame, ...now, near, summary, version });
+  return withRoles({ ...frame, ...now, near, summary, version });
 }
 
 /**
@@ -82,12 +83,24 @@ function merged<T extends Uint8Array | Uint32Array | Float32Array>(
   return values;
 }
 
-function withGroupSizes(frame: Frame): Frame {
-  const groupSize = new Uint32Array(frame.bands.start.length - 1);
-  for (let row = 0; row < frame.rows; row++) {
-    if (inGroup(frame, row)) groupSize[frame.band[row]]++;
+function withRoles(frame: Omit<Frame, "roles" | "groupSize">): Frame {
+  const { keep, place, scores, bands } = frame;
+  const { start, members } = bands;
+  const roles = new Uint8Array(members.length);
+  const groupSize = new Uint32Array(start.length - 1);
+  for (let b = 1; b < groupSize.length; b++) {
+    for (let m = start[b]; m < start[b + 1]; m++) {
+      const row = members[m];
+      if (keep[row] !== Keep.beside) {
+        roles[m] = Role.inGroup;
+        groupSize[b]++;
+      }
+      if (place[row] === 0 || keep[row] === Keep.stays) roles[m] |= Role.keeper;
+      if (keep[row] === Keep.goes)
+        roles[m] |= scores[row] === 0 ? Role.goes | Role.exact : Role.goes;
+    }
   }
-  return { ...frame, groupSize };
+  return { ...frame, roles, groupSize };
 }
 
 export function hasGroups({ groupSize }: Frame): boolean {
@@ -134,21 +147,113 @@ export function groupedOf(frame: Frame, rows: Iterable<number>): number[] {
   return grouped;
 }
 
+/** What filters leave of the bands. */
+export interface Banded {
+  /** Of each member of a band: 1 where a mask shows it, 2 for a keeper that stands beside it. */
+  drawn: Uint8Array;
+  /** The lowest row of each band that the mask shows; of bands without one it is of no use. */
+  first: Uint32Array;
+  /** How many groups have a member that the mask shows. */
+  groups: number;
+  /** How many such keepers there are. */
+  beside: number;
+}
+
+/** What a mask leaves of the bands, with hidden keepers of what it shows where these are wanted. */
+export function bandedBy(
+  { bands, roles }: Pick<Frame, "bands" | "roles">,
+  mask: Uint8Array,
+  keepers: boolean,
+): Banded {
+  const { start, members } = bands;
+  const drawn = new Uint8Array(members.length);
+  const first = new Uint32Array(start.length);
+  let groups = 0;
+  let beside = 0;
+  for (let b = 1; b + 1 < start.length; b++) {
+    const end = start[b + 1];
+    let some = 0;
+    let all = 1;
+    let role = 0;
+    let lowest = mask.length;
+    for (let m = start[b]; m < end; m++) {
+      const row = members[m];
+      const shown = mask[row];
+      drawn[m] = shown;
+      some |= shown;
+      all &= shown;
+      if (!shown) continue;
+      role |= roles[m];
+      if (row < lowest) lowest = row;
+    }
+    first[b] = lowest;
+    groups += role & Role.inGroup;
+    if (!keepers || !some || all) continue;
+    for (let m = start[b]; m < end; m++) {
+      if (drawn[m] || !(roles[m] & Role.keeper)) continue;
+      drawn[m] = 2;
+      beside++;
+    }
+  }
+  return { drawn, first, groups, beside };
+}
+
+/** The same where some rows stay on screen that the mask hides by now. */
+export function withStanding({ rows, bands }: Frame, banded: Banded, items: Uint32Array): Banded {
+  const stands = maskOf(items, rows);
+  const drawn = banded.drawn.slice();
+  for (let m = 0; m < drawn.length; m++) {
+    if (drawn[m] === 0 && stands[bands.members[m]]) drawn[m] = 2;
+  }
+  return { ...banded, drawn };
+}
+
+/** The rows that a mask shows, and the keepers beside them. */
+export function seenRows(
+  { bands }: Frame,
+  mask: Uint8Array,
+  { drawn, beside }: Banded,
+): Uint8Array {
+  if (beside === 0) return mask;
+  const rows = mask.slice();
+  for (let m = 0; m < drawn.length; m++) if (drawn[m]) rows[bands.members[m]] = 1;
+  return rows;
+}
+
+/** What goes when the plan is accepted: so many rows, of which some are not seen. */
+export interface Accepted {
+  count: number;
+  hidden: number;
+}
+
 /**
- * What goes when the plan is accepted: what it removes of what `mask` shows, and with
- * near-duplicates the exact copies of their groups, shown or not. `Session.accepted` agrees.
+ * What goes when the plan is accepted: what it removes of what is shown, and with near-duplicates
+ * the exact copies of their groups, shown or not. `Session.accepted` agrees.
  */
-export function accepted(frame: Frame, mask: Uint8Array): Uint8Array {
-  const { keep, scores, band } = frame;
-  const goes = withoutKept(frame, mask);
-  const withNear = new Uint8Array(frame.groupSize.length);
-  for (let row = 0; row < goes.length; row++) {
-    if (goes[row] && scores[row] > 0) withNear[band[row]] = 1;
+export function accepted({ bands, roles }: Frame, { drawn }: Banded, goes?: Uint8Array): Accepted {
+  const { start, members } = bands;
+  let count = 0;
+  let hidden = 0;
+  for (let b = 1; b + 1 < start.length; b++) {
+    let withNear = false;
+    let hasExact = false;
+    for (let m = start[b]; m < start[b + 1]; m++) {
+      if (!(roles[m] & Role.goes)) continue;
+      if (drawn[m] === 1) {
+        count++;
+        if (goes) goes[members[m]] = 1;
+        withNear ||= !(roles[m] & Role.exact);
+      } else if (roles[m] & Role.exact) hasExact = true;
+    }
+    if (!withNear || !hasExact) continue;
+    for (let m = start[b]; m < start[b + 1]; m++) {
+      if (drawn[m] === 1 || (roles[m] & Role.exact) === 0) continue;
+      count++;
+      if (drawn[m] === 0) hidden++;
+      if (goes) goes[members[m]] = 1;
+    }
   }
-  for (let row = 0; row < goes.length; row++) {
-    if (withNear[band[row]] && keep[row] === Keep.goes && scores[row] === 0) goes[row] = 1;
-  }
-  return goes;
+  return { count, hidden };
 }
 
 /** The members of a row's group. */
@@ -184,39 +289,11 @@ export function readableOf(frame: Frame, mask: Uint8Array): Uint8Array {
   return rows.includes(1) ? rows : mask;
 }
 
-/** Keepers that `mask` hides, of groups of which it shows a member. */
-export function hiddenKeepers({ place, keep, bands }: Frame, mask: Uint8Array): Uint8Array {
-  const hidden = new Uint8Array(mask.length);
-  const { start, members } = bands;
-  for (let b = 1; b + 1 < start.length; b++) {
-    let shown = 0;
-    for (let m = start[b]; m < start[b + 1]; m++) shown |= mask[members[m]];
-    for (let m = start[b]; shown && m < start[b + 1]; m++) {
-      const row = members[m];
-      if (!mask[row] && (place[row] === 0 || keep[row] === Keep.stays)) hidden[row] = 1;
-    }
-  }
-  return hidden;
-}
-
 /** What `mask` shows, without the images that are suggested to stay. */
 export function withoutKept({ keep }: Frame, mask: Uint8Array): Uint8Array {
   const goes = new Uint8Array(mask.length);
   for (let row = 0; row < mask.length; row++) goes[row] = +(keep[row] === Keep.goes) & mask[row];
   return goes;
-}
-
-/** How many groups have at least one member that `mask` shows. */
-export function countGroups(frame: Frame, mask: Uint8Array): number {
-  const { start, members } = frame.bands;
-  let count = 0;
-  for (let b = 1; b + 1 < start.length; b++) {
-    let shown = false;
-    for (let m = start[b]; m < start[b + 1] && !shown; m++)
-      shown = mask[members[m]] !== 0 && inGroup(frame, members[m]);
-    if (shown) count++;
-  }
-  return count;
 }
 
 /** The badge of a row: the keeper of a group is named as such, whatever its kind. */

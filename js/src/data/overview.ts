@@ -30,18 +30,31 @@ const GOES = { any: ["remove"] };
 
 /** `reviewed` has a 1 for each band that was. */
 export function countsOf(frame: Frame, reviewed: Uint8Array | null = null): Counts {
-  const { band, scores, summary } = frame;
-  const exact = new Set<number>();
-  const near = new Set<number>();
-  for (const row of going(frame)) (isExactScore(scores[row]) ? exact : near).add(band[row]);
+  const { keep, scores, summary } = frame;
+  const { start, members } = frame.bands;
+  let exactGroups = 0;
+  let nearGroups = 0;
+  let nearReviewed = 0;
+  for (let b = 1; b + 1 < start.length; b++) {
+    let exact = 0;
+    let near = 0;
+    for (let m = start[b]; m < start[b + 1]; m++) {
+      if (keep[members[m]] !== Keep.goes) continue;
+      if (isExactScore(scores[members[m]])) exact = 1;
+      else near = 1;
+    }
+    exactGroups += exact;
+    nearGroups += near;
+    if (near && reviewed?.[b]) nearReviewed++;
+  }
   return {
     exact: summary.exact,
     near: summary.near,
     kept: summary.kept,
     unreadable: summary.unreadable,
-    exactGroups: exact.size,
-    nearGroups: near.size,
-    nearReviewed: [...near].filter((one) => reviewed?.[one]).length,
+    exactGroups,
+    nearGroups,
+    nearReviewed,
     exactBytes: summary.exact_bytes,
     nearBytes: summary.near_bytes,
   };
@@ -199,8 +212,12 @@ function nearShortcuts(frame: Frame, counts: Counts | null): NearShortcut[] {
 
 /** A range that holds so many of the images that go; open where scores are a scale of their own. */
 function rangeOf({ scores, keep }: Frame, range: Range, count: number): Clause {
-  const going = scores.filter((_, row) => keep[row] === Keep.goes);
-  return countIn(going, range) === count ? range : [range[0], null];
+  const [from, to] = range.map(Math.fround);
+  let going = 0;
+  for (let row = 0; row < scores.length; row++) {
+    if (keep[row] === Keep.goes && scores[row] >= from && scores[row] <= to) going++;
+  }
+  return going === count ? range : [range[0], null];
 }
 
 /** Whether a shortcut's filters are set, and none of another one. */

@@ -134,11 +134,11 @@ export class Compare {
     let course: Course;
     let at: number;
     if (isAlone) {
-      const rows = this.#view.items.peek();
+      const { rows } = this.#view.items.peek();
       course = { kind: "images", rows };
       at = rows.indexOf(row);
     } else {
-      let bands = groupsIn(frame, shown.items);
+      let bands = groupsIn(frame, shown.items.rows);
       if (bands.length === 0 || (row !== null && !bands.includes(frame.band[row]))) {
         bands = groupsIn(frame, frame.bands.members);
       }
@@ -259,7 +259,7 @@ export class Compare {
     const tile = this.state.tiles.get(row);
     const { width, height } = tile?.info ?? {};
     if (width && height) return { width, height };
-    return tile?.bitmap ? { width: tile.bitmap.width, height: tile.bitmap.height } : null;
+    return tile?.picture ? { width: tile.picture.width, height: tile.picture.height } : null;
   }
 
   /** Fetch what is shown, then what is likely to be shown next. */

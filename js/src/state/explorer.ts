@@ -1,6 +1,6 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { isRange } from "../data/filters";
-import { accepted, replanned } from "../data/frame";
+import { type Accepted, accepted, replanned } from "../data/frame";
 import { headlineOf } from "../data/headline";
 import { changesOf, countsOf, exactCopies, shortcutsOf } from "../data/overview";
 import type { Range } from "../data/range";
@@ -74,11 +74,11 @@ export class ExplorerState extends GridState {
     return frame.summary.kept;
   });
 
-  /** What goes when the plan is accepted as it is shown. */
-  readonly accepting: ReadonlySignal<Uint8Array | null> = computed(() => {
+  /** How much goes when the plan is accepted as it is shown. */
+  readonly accepting: ReadonlySignal<Accepted> = computed(() => {
     const frame = this.frame.value;
-    const mask = this.mask.value;
-    return frame && mask && accepted(frame, mask);
+    const shown = this.shown.value;
+    return frame && shown ? accepted(frame, shown.banded) : { count: 0, hidden: 0 };
   });
 
   constructor(model: AnyModel, options: StateOptions) {
@@ -96,7 +96,7 @@ export class ExplorerState extends GridState {
         selection.version.value;
         return selection.count;
       },
-      shown: () => this.shown.value?.order.length ?? 0,
+      shown: () => this.shown.value?.count ?? 0,
       filters: () => this.filtering.clauses.value,
       leftover: () => !this.#onlyGoes(),
       signal,
@@ -138,9 +138,12 @@ export class ExplorerState extends GridState {
 
   /** Select what goes with the images shown, and offer to name what stays. */
   acceptPlan(): void {
-    const rows = this.accepting.peek();
-    if (!rows) return;
-    this.selection.onlyShown(rows);
+    const frame = this.frame.peek();
+    const shown = this.shown.peek();
+    if (!frame || !shown) return;
+    const goes = new Uint8Array(frame.rows);
+    accepted(frame, shown.banded, goes);
+    this.selection.onlyShown(goes);
     this.catalogue.propose("rest", "Unique");
   }
 

@@ -2,6 +2,7 @@ import { computed, effect, type Signal, signal } from "@preact/signals";
 import type { Bitset } from "../data/bitset";
 import { type Frame, hasGroups, inGroup } from "../data/frame";
 import type { Modifiers } from "../data/keys";
+import { DisplayOrder } from "../data/order";
 import { rangeBetween } from "../data/selection";
 import { type Cells, cellsFor, reveal, rowsAt, ScrollMap } from "../data/viewport";
 import type { GridState } from "./grid";
@@ -17,11 +18,11 @@ export interface Rect {
 /** What the grid was laid out from. */
 interface Layout {
   frame: Frame | null;
-  items: Uint32Array;
+  items: DisplayOrder;
   cells: Cells;
 }
 
-const NO_ITEMS = new Uint32Array(0);
+const NO_ITEMS = new DisplayOrder(new Uint32Array(0));
 
 /** Milliseconds for which a tile that one was taken to stands out. */
 const FLASH = 1400;
@@ -268,7 +269,8 @@ export class GridView {
     const frame = this.state.frame.peek();
     if (!frame || !this.banded.peek()) return false;
     const items = this.items.peek();
-    const bandAt = (position: number) => frame.band[items[position]] ?? 0;
+    const bandAt = (position: number) => frame.band[items.at(position) ?? -1] ?? 0;
+    const isThere = (position: number) => position >= 0 && position < items.length;
     this.focused();
     let position = this.#position;
     const here = bandAt(position);
@@ -277,10 +279,10 @@ export class GridView {
     const isBegun = step < 0 && position < this.#position;
     if (!isBegun) {
       position += step;
-      while (position in items && (bandAt(position) === 0 || bandAt(position) === here)) {
+      while (isThere(position) && (bandAt(position) === 0 || bandAt(position) === here)) {
         position += step;
       }
-      if (!(position in items)) return true;
+      if (!isThere(position)) return true;
       const band = bandAt(position);
       while (position > 0 && bandAt(position - 1) === band) position--;
     }
@@ -307,7 +309,7 @@ export class GridView {
     this.state.selection.replace(this.#rowsIn(rect, items, mask), base);
   }
 
-  *#rowsIn(rect: Rect, items: Uint32Array, mask: Uint8Array): Generator<number> {
+  *#rowsIn(rect: Rect, items: DisplayOrder, mask: Uint8Array): Generator<number> {
     const { columns, width, height } = this.cells.peek();
     const firstColumn = Math.max(0, Math.floor(rect.left / width));
     const lastColumn = Math.min(columns - 1, Math.floor(rect.right / width));
@@ -316,7 +318,7 @@ export class GridView {
     for (let line = firstRow; line <= lastRow; line++) {
       const from = line * columns + firstColumn;
       if (from >= items.length) return;
-      yield* rangeBetween(items, from, line * columns + lastColumn, mask);
+      yield* rangeBetween(items.rows, from, line * columns + lastColumn, mask);
     }
   }
 
@@ -344,9 +346,9 @@ export class GridView {
   /** Where to scroll so that the first image on screen stays there; null at the very top. */
   #firstStays(before: Layout, { items, cells }: Pick<Layout, "items" | "cells">): number | null {
     const { columns, height } = before.cells;
-    const row = this.#stays ?? before.items[Math.floor(this.#map.top / height) * columns];
-    const found = items.indexOf(row);
-    if (this.#map.top === 0 || found < 0) return null;
+    const row = this.#stays ?? before.items.at(Math.floor(this.#map.top / height) * columns);
+    const found = row === undefined ? -1 : items.indexOf(row);
+    if (row === undefined || this.#map.top === 0 || found < 0) return null;
     this.#stays = row;
     const offset = Math.floor(before.items.indexOf(row) / columns) * height - this.#map.top;
     return Math.max(0, Math.floor(found / cells.columns) * cells.height - offset);
@@ -386,7 +388,7 @@ export class GridView {
     }
     const { first, end } = this.#rows(0);
     const slice = (from: number, to: number) =>
-      Array.from(items.subarray(Math.max(0, from) * columns, Math.max(0, to) * columns));
+      Array.from(items.slice(from * columns, to * columns));
     const more = Math.ceil(this.state.height.value / height / 2);
     const next = this.#down ? slice(end, end + more) : slice(first - more, first);
     const other = this.#down ? slice(first - 1, first) : slice(end, end + 1);
@@ -395,7 +397,7 @@ export class GridView {
 
   #focusOn(position: number): void {
     this.#position = position;
-    this.focus.value = this.items.peek()[position] ?? null;
+    this.focus.value = this.items.peek().at(position) ?? null;
   }
 
   #focusOnRow(row: number): void {
@@ -412,10 +414,11 @@ export class GridView {
     const start = row === null ? 0 : from + step;
     const to = Math.min(Math.max(0, start), items.length - 1);
     if (shift) {
-      if (this.#anchor === null || this.positionOf(this.#anchor) < 0) this.#anchor = items[from];
+      if (this.#anchor === null || this.positionOf(this.#anchor) < 0)
+        this.#anchor = items.at(from)!;
       this.#extendTo(to);
     } else {
-      this.#anchor = items[to];
+      this.#anchor = items.at(to)!;
     }
     this.#focusOn(to);
     const { columns, height } = this.cells.peek();
@@ -428,8 +431,8 @@ export class GridView {
     const mask = this.state.mask.peek();
     if (!mask) return;
     const anchor = this.#anchor === null ? -1 : this.positionOf(this.#anchor);
-    if (anchor < 0) this.#anchor = items[position];
+    if (anchor < 0) this.#anchor = items.at(position)!;
     const from = anchor < 0 ? position : anchor;
-    this.state.selection.replace(rangeBetween(items, from, position, mask), base);
+    this.state.selection.replace(rangeBetween(items.rows, from, position, mask), base);
   }
 }

@@ -3,16 +3,18 @@ import { columnsOf, usualFacts } from "../data/facts";
 import { type Clauses, textOf, WORDS } from "../data/filters";
 import * as format from "../data/format";
 import {
-  countGroups,
+  type Banded,
+  bandedBy,
   type Frame,
   frameOf,
   groupedOf,
-  hiddenKeepers,
   keptBeside,
   readableOf,
+  seenRows,
+  withStanding,
 } from "../data/frame";
-import { eitherOf } from "../data/masks";
-import { denseRank, displayOrder, withHidden, withNewcomers } from "../data/order";
+import { countOf, maskOf } from "../data/masks";
+import { DisplayOrder, denseRank, displayOrder, withNewcomers } from "../data/order";
 import { readSort, type Sort } from "../data/sort";
 import { type AnyModel, canEmbed, listen } from "../wire/model";
 import type { Replies } from "../wire/protocol";
@@ -29,13 +31,11 @@ import { Screen } from "./screen";
 /** What the filters leave, in display order. */
 export interface Shown {
   mask: Uint8Array;
-  /** The rows that the filters leave. */
-  order: Uint32Array;
-  /** The same with context tiles; `mask` has them as 0. */
-  items: Uint32Array;
-  /** The rows of `items`. */
-  visible: Uint8Array;
-  groups: number;
+  /** How many rows the filters leave. */
+  count: number;
+  /** They, with context tiles; `mask` has these as 0. */
+  items: DisplayOrder;
+  banded: Banded;
 }
 
 /** The ranks of a column; those of words are of a text. */
@@ -109,29 +109,31 @@ export class GridState extends PickState {
     const frame = this.frame.value;
     const mask = this.mask.value;
     if (!frame || !mask) return null;
-    const { band, place, bands } = frame;
+    const { band, bands } = frame;
     const { descending, grouped } = this.sort.value;
-    const groups = countGroups(frame, mask);
-    const beside = grouped && this.screen.showKeepers.value;
-    const hidden = beside ? hiddenKeepers(frame, mask) : null;
+    const banded = bandedBy(frame, mask, grouped && this.screen.showKeepers.value);
     if (this.orderKept.value) {
       const kept = this.#kept.value!;
-      const visible = hidden ? eitherOf(mask, hidden) : mask.slice();
-      const items = withNewcomers(kept.items, visible, kept.band);
-      for (const row of items) visible[row] = 1;
-      return { mask, order: items.filter((row) => mask[row] !== 0), items, visible, groups };
+      const rows = withNewcomers(kept.items, seenRows(frame, mask, banded), kept.band);
+      const items = new DisplayOrder(rows);
+      return { mask, count: countOf(mask), items, banded: withStanding(frame, banded, rows) };
     }
     const rank = this.#rank.value?.rank ?? this.#scoreRank.value ?? new Uint32Array(frame.rows);
-    const order = displayOrder(rank, band, place, mask, descending, grouped, bands);
-    const items = hidden ? withHidden(order, band, mask, hidden, bands) : order;
-    const visible = hidden && items !== order ? eitherOf(mask, hidden) : mask;
-    return { mask, order, items, visible, groups };
+    const grouping = grouped ? { bands, drawn: banded.drawn, first: banded.first } : null;
+    const count = countOf(mask);
+    const length = grouping ? count + banded.beside : count;
+    const items = displayOrder({ rank, band, mask, descending, grouping, length });
+    return { mask, count, items, banded };
   });
 
-  /** The rows that one can see, keepers outside the filter too. */
-  readonly visible: ReadonlySignal<Uint8Array | null> = computed(
-    () => this.shown.value?.visible ?? null,
-  );
+  /** The rows that one can see, keepers outside the filter and what was left in its place too. */
+  readonly visible: ReadonlySignal<Uint8Array | null> = computed(() => {
+    const frame = this.frame.value;
+    const shown = this.shown.value;
+    if (!frame || !shown) return null;
+    const { mask, banded, items } = shown;
+    return this.orderKept.value ? maskOf(items.rows, frame.rows) : seenRows(frame, mask, banded);
+  });
 
   /** The facts that tiles show of their images. */
   readonly facts: ReadonlySignal<readonly string[]> = computed(() => {
@@ -142,6 +144,7 @@ export class GridState extends PickState {
   /** How many picked rows the filter hides. */
   readonly hiddenPicked = computed(() => {
     this.selection.version.value;
+    if (this.selection.count === 0) return 0;
     const visible = this.visible.value;
     return visible ? this.selection.count - this.selection.rows.countIn(visible) : 0;
   });
@@ -248,7 +251,7 @@ export class GridState extends PickState {
     const frame = this.frame.peek();
     if (!shown || !frame || this.orderKept.peek()) return;
     this.#kept.value = {
-      items: shown.items,
+      items: shown.items.rows,
       band: frame.band,
       sort: this.sort.peek(),
       clauses: this.filtering.clauses.peek(),

@@ -58,6 +58,10 @@ class Journal:
         self._later: threading.Timer | None = None
         self._warned = False
 
+    def prepare(self) -> None:
+        """Work out what the first line waits for: which images these are, by all their paths."""
+        self._images  # noqa: B018
+
     def earlier(self) -> Earlier | None:
         """Return the last review of the same rows, which this one then goes on with."""
         try:

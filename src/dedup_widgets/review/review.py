@@ -242,6 +242,10 @@ class Review(View):
             )
             self._context = self._filter_context()
 
+    def prepare(self) -> None:
+        """Work out ahead what the first step would wait for; it changes nothing."""
+        self._journal.prepare()
+
     def note_missing(self, missing: Mask) -> None:
         """Plan without files that are gone: they are shown as missing, and keep nobody's place.
 
@@ -656,8 +660,15 @@ class Review(View):
             return super().caption(row)
         reason: str = self._plan["reason"][row]
         if self._plan["kind"][row] == "near" and self._plan["action"][row] == "remove":
-            return self._as_copy(row, self.row_of(self._plan["keeper"][row])) or reason
+            return self._as_copy(row, self._keeper_of(row)) or reason
         return None if reason in ("unique", "unreadable") else reason
+
+    def _keeper_of(self, row: int) -> int:
+        """Return the row of the keeper for which an image goes."""
+        keeper: str = self._require_plan()["keeper"][row]
+        # Nearly always the first of its group, which need not be looked for.
+        first = int(self.bands.keeper[self.bands.band[row]])
+        return first if self.paths[first] == keeper else self.row_of(keeper)
 
     def by_hand(self, row: int) -> tuple[bool, bool]:
         """Return whether a person chose an image as keeper, and called it no duplicate."""

@@ -486,7 +486,7 @@ class View(Watched):
             return self.searched.relations(rows, row)
         if not {"relation", "nearest"} <= set(self.known.columns):
             return [None] * len(rows)
-        known = self.known[rows].select("relation", "nearest").rows()
+        known = rows_of(self.known, rows, ("relation", "nearest")).rows()
         return [relation if near == self.paths[row] else None for relation, near in known]
 
     @property
@@ -554,7 +554,7 @@ class View(Watched):
         there = [name for name in columns if name in self.frame.columns]
         if not there:
             return [{} for _ in rows]
-        values = self.frame[list(rows)].select(
+        values = rows_of(self.frame, np.asarray(rows), there).select(
             shown_value(name, self.frame.schema[name]) for name in there
         )
         return values.to_dicts()

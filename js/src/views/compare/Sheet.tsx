@@ -31,20 +31,16 @@ function Member({ compare, row }: { compare: Compare; row: number }) {
   compare.pictures.version.value;
   compare.state.tiles.version.value;
   const tile = compare.state.tiles.get(row);
-  const bitmap = compare.pictures.get(row)?.whole?.bitmap ?? tile?.bitmap ?? null;
+  const whole = compare.pictures.get(row)?.whole?.bitmap ?? tile?.picture ?? null;
   useLayoutEffect(() => {
     const element = canvas.current;
     const context = element?.getContext("2d");
-    if (!element || !context || !bitmap || bitmap.width === 0) return;
-    element.width = bitmap.width;
-    element.height = bitmap.height;
-    const size = { width: bitmap.width, height: bitmap.height };
-    draw(
-      context,
-      { whole: bitmap, part: null, size },
-      toCanvas(IDENTITY, rectOf(FIT, size, size), 1),
-    );
-  }, [bitmap]);
+    if (!element || !context || !whole || whole.width === 0) return;
+    element.width = whole.width;
+    element.height = whole.height;
+    const size = { width: whole.width, height: whole.height };
+    draw(context, { whole, part: null, size }, toCanvas(IDENTITY, rectOf(FIT, size, size), 1));
+  }, [whole]);
   return (
     <button
       type="button"

@@ -101,7 +101,7 @@ interface PaneProps extends PlaceProps {
 function drawableOf(compare: Compare, row: number): Drawable {
   const picture = compare.pictures.get(row);
   return {
-    whole: picture?.whole?.bitmap ?? compare.state.tiles.get(row)?.bitmap ?? null,
+    whole: picture?.whole?.bitmap ?? compare.state.tiles.get(row)?.picture ?? null,
     part: picture?.part ?? null,
     size: compare.sizeOf(row),
   };
@@ -208,7 +208,7 @@ function Pane({ compare, place, row, measure }: PaneProps) {
             <BrokenIcon />
             <span>
               {format.sentence(error)}
-              {tile?.bitmap && ". This is its stored thumbnail."}
+              {tile?.picture && ". This is its stored thumbnail."}
             </span>
           </p>
         )}

@@ -3,7 +3,7 @@ import type { Piece } from "../../state/pictures";
 
 /** What there is to draw of one picture: the whole, if only as a thumbnail, and a part of it. */
 export interface Drawable {
-  whole: ImageBitmap | null;
+  whole: ImageBitmap | HTMLImageElement | null;
   part: Piece | null;
   size: Size | null;
 }

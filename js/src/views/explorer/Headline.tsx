@@ -1,6 +1,4 @@
-import { useComputed } from "@preact/signals";
 import * as format from "../../data/format";
-import { countOf } from "../../data/masks";
 import type { ExplorerState } from "../../state/explorer";
 
 interface HeadlineProps {
@@ -63,26 +61,20 @@ export function Headline({ state, onReview }: HeadlineProps) {
 
 /** Takes the plan as it is, near-duplicates too. */
 function AcceptPlan({ state }: { state: ExplorerState }) {
-  const goes = useComputed(() => (state.accepting.value ? countOf(state.accepting.value) : 0));
-  const hidden = useComputed(() => {
-    const rows = state.accepting.value;
-    const seen = state.visible.value;
-    return rows && seen ? countOf(rows, seen) : 0;
-  });
-  const shown = goes.value;
+  const { count, hidden } = state.accepting.value;
   return (
     <button
       type="button"
       class="plain-text"
-      disabled={shown === 0}
+      disabled={count === 0}
       title={
-        shown > 0
+        count > 0
           ? "Selects all that goes of the images shown, near-duplicates too: one of each group stays. Nothing is deleted."
           : "The filter shows none of the images that go"
       }
       onClick={() => state.acceptPlan()}
     >
-      Accept plan <span class="n">({format.withHidden(shown, hidden.value)})</span>
+      Accept plan <span class="n">({format.withHidden(count, hidden)})</span>
     </button>
   );
 }

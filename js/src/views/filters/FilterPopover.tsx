@@ -77,7 +77,7 @@ export function FilterPopover({ state, opened, holder, onClosed }: FilterPopover
           <Problem name={key} state={state} />
           <FilterEditor key={key} name={key} state={state} onReady={refocus} />
           <output class="count" aria-live="off" aria-busy={state.filtering.pending.value}>
-            {format.images(state.shown.value?.order.length ?? 0)} pass all filters
+            {format.images(state.shown.value?.count ?? 0)} pass all filters
           </output>
         </>
       )}

@@ -120,7 +120,7 @@ function Line({ line, view, frame, shown }: LineProps) {
   const cells = [];
   const from = line * columns;
   for (let position = from; position < Math.min(from + columns, items.length); position++) {
-    const row = items[position];
+    const row = items.at(position)!;
     const tile = state.tiles.get(row);
     const info = tile?.info;
     const facts = info ? state.facts.value.map((key) => factOf(key, info, frame.columns)) : [];
@@ -171,10 +171,10 @@ function sortedBy(key: string, row: number, frame: Frame, info: TileInfo | undef
 }
 
 function bandAt(frame: Frame, { items, mask }: Shown, position: number, small: boolean) {
-  const band = frame.band[items[position]];
-  const at = (other: number) => (other in items ? frame.band[items[other]] : 0);
-  const starts = at(position - 1) !== band;
-  const ends = at(position + 1) !== band;
+  const bandOf = (at: number) => frame.band[items.at(at) ?? -1] ?? 0;
+  const band = bandOf(position);
+  const starts = bandOf(position - 1) !== band;
+  const ends = bandOf(position + 1) !== band;
   return { starts, ends, label: starts ? bandLabel(frame, mask, band, small) : null };
 }
 

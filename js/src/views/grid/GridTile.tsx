@@ -1,3 +1,4 @@
+import { Component } from "preact";
 import type { Fact } from "../../data/facts";
 import * as format from "../../data/format";
 import type { Tile } from "../../state/tiles";
@@ -6,7 +7,7 @@ import { CheckIcon, GoesIcon, NotDuplicateIcon, PinIcon, SimilarIcon } from "../
 import { Name } from "../ui/Name";
 import { Thumb } from "../ui/Thumb";
 
-interface GridTileProps {
+export interface GridTileProps {
   row: number;
   id: string;
   tile: Tile | undefined;
@@ -31,7 +32,29 @@ interface GridTileProps {
   column: number;
 }
 
-export function GridTile(props: GridTileProps) {
+/** A tile, which is drawn again only where it shows something else: a filter that moves redraws few. */
+export class GridTile extends Component<GridTileProps> {
+  override shouldComponentUpdate(next: GridTileProps): boolean {
+    return !showsSame(this.props, next);
+  }
+
+  override render() {
+    return cell(this.props);
+  }
+}
+
+/** Whether two tiles look the same; what is read anew each time is compared by what it says. */
+export function showsSame(one: GridTileProps, other: GridTileProps): boolean {
+  for (const name in other) {
+    const [before, after] = [one[name as keyof GridTileProps], other[name as keyof GridTileProps]];
+    if (before === after) continue;
+    if (name === "tile" || typeof after !== "object" || after === null) return false;
+    if (JSON.stringify(before) !== JSON.stringify(after)) return false;
+  }
+  return true;
+}
+
+function cell(props: GridTileProps) {
   const { row, id, tile, badge, facts, goes, tags, band, context, picked, column } = props;
   const info = tile?.info;
   const name = info?.name ?? "";

@@ -67,14 +67,14 @@ function countParts(state: GridState): string[] {
   const shown = state.shown.value;
   const frame = state.frame.value;
   if (!shown || !frame) return [];
-  const parts = [format.images(shown.order.length)];
-  if (hasGroups(frame)) parts.push(format.groups(shown.groups));
+  const parts = [format.images(shown.count)];
+  if (hasGroups(frame)) parts.push(format.groups(shown.banded.groups));
   return parts;
 }
 
 /** Lies over the grid while there is nothing in it. */
 function Empty({ state }: { state: GridState }) {
-  if (state.shown.value?.order.length !== 0) return null;
+  if (state.shown.value?.count !== 0) return null;
   return (
     <div class="placeholder over">
       <strong>No image passes these filters</strong>

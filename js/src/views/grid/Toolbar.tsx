@@ -23,7 +23,7 @@ export function SortAgain({ state }: { state: GridState }) {
 /** Selects all that is shown, where there is no room for words. */
 export function SelectAll({ state }: { state: GridState }) {
   const mask = state.mask.value;
-  const none = state.shown.value?.order.length === 0;
+  const none = state.shown.value?.count === 0;
   return (
     <button
       type="button"
@@ -52,7 +52,7 @@ export function SelectionControls({ state, children }: SelectionControlsProps) {
   const frame = state.frame.value;
   if (!mask || !shown) return null;
   const hidden = state.hiddenPicked.value;
-  const none = shown.order.length === 0;
+  const none = shown.count === 0;
   return (
     <span class="controls">
       <span class="picked-count">
@@ -98,7 +98,7 @@ export function AllButKeepers({ state }: { state: GridState }) {
   return (
     <button
       type="button"
-      disabled={state.shown.value?.order.length === 0}
+      disabled={state.shown.value?.count === 0}
       title="Select the images shown that have a keeper: one of each group stays"
       onClick={() => state.selection.onlyShown(withoutKept(frame, mask))}
     >

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.provenance import offered
@@ -140,7 +139,8 @@ class GridRequests:
     ) -> tuple[list[protocol.TileInfo], np.ndarray]:
         view = self._view
         values = view.facts(rows, facts)
-        errors = view.known[rows].get_column("error", default=pl.Series([None] * len(rows)))
+        known = view.known.get_column("error", default=None)
+        errors = [None] * len(rows) if known is None else known.gather(rows).to_list()
         shown = (None, NOT_SCORED)
         readable = [row for row, error in zip(rows, errors, strict=True) if error in shown]
         thumbnails = self._thumbnails(readable) if thumbs else {}

@@ -100,7 +100,7 @@ class ReviewRequests(GridRequests):
             self._looks_for_missing = True
             # The first screen comes first.
             look = threading.Timer(
-                self.seconds_before_looking, _look_for_missing, [weakref.ref(self._session)]
+                self.seconds_before_looking, _get_ready, [weakref.ref(self._session)]
             )
             look.daemon = True
             look.start()
@@ -280,8 +280,9 @@ class ReviewRequests(GridRequests):
                 del collections[name]
 
 
-def _look_for_missing(weak: "weakref.ref[Session]") -> None:
-    """Let a review know which files went missing after they were scored."""
+def _get_ready(weak: "weakref.ref[Session]") -> None:
+    """Let a review know which files went missing, and prepare what its first step waits for."""
     session = weak()
     if session is not None and not session.scoring:
+        session.prepare()
         session.note_missing(find_missing(session.paths))
