@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks import harness, machine
 from benchmarks.data import OWN_PHOTOS
 
-OF_THEIR_OWN = ("photos", "widget", "screen")
+OF_THEIR_OWN = ("photos", "similar", "widget", "screen")
 """Experiments that are kept in a file each, with the machine that they were measured on."""
 EXPERIMENTS = (
     "limits",
@@ -28,7 +28,6 @@ EXPERIMENTS = (
     "pruning",
     "exactness",
     "incremental",
-    "similar",
     "groups",
     "growth",
     *OF_THEIR_OWN,

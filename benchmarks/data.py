@@ -6,7 +6,6 @@ its name when it is complete, so an interrupted run leaves none behind that is h
 
 import json
 import os
-import random
 import shutil
 from pathlib import Path
 from typing import Any
@@ -24,45 +23,116 @@ OWN_PHOTOS = "BENCHMARK_PHOTOS"
 """The environment variable by which ``--photos`` reaches the measuring processes."""
 
 
-def photos(data: Path, n: int) -> list[str]:
-    """Return n photos: of the folder that `OWN_PHOTOS` names, or else of `make_photos`."""
+def photos(data: Path, n: int, *, with_copies: bool = False) -> list[str]:
+    """Return n photos: of the folder that `OWN_PHOTOS` names, or else of `make_photos`.
+
+    Parameters
+    ----------
+    with_copies
+        Whether half of them are copies of the others.
+    """
+    if with_copies:
+        return sorted(str(path) for path in make_copies(data, n).rglob("*.jpg"))
     own = os.environ.get(OWN_PHOTOS)
     paths = sorted(str(path) for path in Path(own or make_photos(data, n)).rglob("*.jpg"))
     if len(paths) < n:
-        raise SystemExit(f"there are {len(paths)} .jpg in {own}; the benchmark needs {n}")
+        raise SystemExit(
+            f"there are {len(paths)} .jpg in {own} and the benchmark needs {n}: add photos that "
+            "differ, as copies are compared with each other and that is measured for itself; or "
+            "leave --photos out, and they are made"
+        )
     return paths[:n]
 
 
+def at_most(n: int) -> int:
+    """Return n, or how many photos there are where a folder of fewer is given."""
+    own = os.environ.get(OWN_PHOTOS)
+    return min(n, sum(1 for _ in Path(own).rglob("*.jpg"))) if own else n
+
+
 def make_photos(data: Path, n: int) -> Path:
-    """Write n different crops of scikit-image's pictures: 500 × 375 JPEGs of quality 90."""
-    folder = data / f"photos-{n}"
+    """Write n pictures of which none shows what another does: 500 × 375 JPEGs of quality 90.
+
+    Each has a spectrum as photos have, whose amplitude falls with the frequency [1]_, in colours of
+    its own, and edges: shapes behind which another such surface lies.
+
+    References
+    ----------
+    .. [1] D. J. Field, "Relations between the statistics of natural images and the response
+       properties of cortical cells", Journal of the Optical Society of America A 4(12), 1987.
+    """
+    folder = data / f"made-photos-{n}"
     if folder.exists():
         return folder
-    import skimage
-    from PIL import Image, ImageOps
-
-    from dedup_widgets.demo import PHOTOS
-
-    source = Path(skimage.__file__).parent / "data"
-    pictures = []
-    for name in PHOTOS:
-        with Image.open(source / name) as image:
-            pictures.append(image.convert("RGB"))
-    choose = random.Random(0)
     making = _empty(folder.with_suffix(".making"))
     for number in range(n):
-        picture = pictures[number % len(pictures)]
-        width, height = PHOTO_SIZE
-        scale = choose.uniform(0.5, 0.95) * min(picture.width / width, picture.height / height)
-        across, down = round(width * scale), round(height * scale)
-        left = choose.randint(0, picture.width - across)
-        top = choose.randint(0, picture.height - down)
-        photo = picture.crop((left, top, left + across, top + down)).resize(PHOTO_SIZE)
-        if choose.random() < 0.5:
-            photo = ImageOps.mirror(photo)
-        photo.save(making / f"{number:06}.jpg", quality=90)
+        _made_photo(number).save(making / f"{number:06}.jpg", quality=90)
     making.rename(folder)
     return folder
+
+
+def make_copies(data: Path, n: int) -> Path:
+    """Write n photos, of which half are smaller, cropped or paler copies of the others."""
+    folder = data / f"photos-with-copies-{n}"
+    if folder.exists():
+        return folder
+    from PIL import Image, ImageEnhance
+
+    making = _empty(folder.with_suffix(".making"))
+    for number, path in enumerate(photos(data, n - n // 2)):
+        shutil.copy(path, making / f"{number:06}.jpg")
+        if number == n // 2:
+            break
+        with Image.open(path) as image:
+            photo = image.convert("RGB")
+        width, height = photo.size
+        match number % 3:
+            case 0:
+                copy = photo.resize((width * 3 // 4, height * 3 // 4))
+            case 1:
+                copy = photo.crop((width // 20, height // 20, width, height))
+            case _:
+                copy = ImageEnhance.Color(photo).enhance(0.8)
+        copy.save(making / f"{number:06}-copy.jpg", quality=80)
+    making.rename(folder)
+    return folder
+
+
+def _made_photo(number: int) -> Any:
+    from PIL import Image, ImageDraw
+
+    chance = np.random.default_rng([4, number])
+    photo = _surface(chance)
+    for _ in range(chance.integers(3, 7)):
+        shape = Image.new("L", PHOTO_SIZE)
+        corners = chance.integers(3, 8)
+        across, down = (chance.uniform(0, side) for side in PHOTO_SIZE)
+        around = np.sort(chance.uniform(0, 2 * np.pi, corners))
+        far = chance.uniform(40, 200, corners)
+        points = zip(across + far * np.cos(around), down + far * np.sin(around), strict=True)
+        ImageDraw.Draw(shape).polygon([*points], fill=255)
+        photo.paste(_surface(chance), mask=shape)
+    return photo
+
+
+def _surface(chance: np.random.Generator) -> Any:
+    """Return noise whose amplitude falls with the frequency, in a colour of its own."""
+    from PIL import Image
+
+    width, height = PHOTO_SIZE
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
+    frequency[0, 0] = np.inf
+    falls = frequency ** -chance.uniform(1.0, 1.4)
+    # One for the light, and a weaker one for each colour.
+    light, *colours = (
+        np.fft.irfft2(
+            falls * np.fft.rfft2(chance.standard_normal((height, width))), (height, width)
+        )
+        for _ in range(4)
+    )
+    contrast = chance.uniform(20, 50) / light.std()
+    pixels = [contrast * (light + 0.3 * colour) + chance.uniform(60, 190) for colour in colours]
+    return Image.fromarray(np.clip(np.stack(pixels, axis=2), 0, 255).astype(np.uint8))
 
 
 def make_big_photos(data: Path, n: int, megapixels: int, kind: str) -> Path:

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from dedup_widgets._memory import give_back
 from dedup_widgets.alignment.evidence import Evidence
 from dedup_widgets.images.decode import Facts
 from dedup_widgets.images.entry import Entry
@@ -36,8 +37,10 @@ def main(rows: int, folder: str) -> None:
     over.Looks._compare = looked
     # What is loaded once, whatever the number of images, is loaded by a run of a few.
     for n in (10, rows):
+        give_back()
         base, start = status("VmRSS"), time.monotonic()
         task = plan_scoring(pl.DataFrame({"path": paths[:n]}), model="perceptual", store=folder)
+        give_back()
         given = (status("VmRSS") - base) / n
         Path("/proc/self/clear_refs").write_text("5")
         run = over.score_over(task, Work(f"{folder}/{n}"))
@@ -104,6 +107,9 @@ def compared(work, a, b, reach, device):
         high=(low + 1).astype(np.int32),
         pair_cosine=np.full(len(low), 0.97),
         distance=np.full(len(low), 0.03),
+        radius=np.array(reach.near),
+        is_alike=np.zeros(len(low), np.bool_),
+        alike=np.array(0),
     )
 
 

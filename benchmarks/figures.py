@@ -78,7 +78,7 @@ class Figures:
             _read(folder / "runtimes.json", {}),
             _read(folder / "photos.json", {}),
             [_read(file, {}) for file in sorted((folder / "processors").glob("*.json"))],
-            [_read(folder / f"{name}.json", {}) for name in ("widget", "screen")],
+            [_read(folder / f"{name}.json", {}) for name in ("similar", "widget", "screen")],
         )
 
     def all(self, experiment: str, variant: str | None = None) -> list[Row]:

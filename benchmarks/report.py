@@ -215,14 +215,19 @@ def _score_summary(figures: Figures) -> Iterable[Sequence[str]]:
 
 
 def _similar_summary(figures: Figures) -> Iterable[Sequence[str]]:
-    for row in figures.all("similar", "index saved"):
+    for row in figures.all("similar", OURS):
+        other = _same_case(figures, row, "FAISS flat")
         found = f"{math.floor(100 * row['recall'])} % of the 12 nearest"
         yield (
-            f"Similar items among {row.n:,}{row.dagger}",
+            f"Similar items, {row.n:,} × {row.params['width']}",
             f"{row['milliseconds']:.1f} ms (95 %: {row['milliseconds_95']:.1f}), {found}",
-            "",
+            f"FAISS flat {other['milliseconds'] / row['milliseconds']:.1f}×" if other else "",
             f"first answer after {_time(row['seconds'])}",
         )
+
+
+def _same_case(figures: Figures, row: Row, variant: str) -> Row | None:
+    return figures.one(row.experiment, variant, **row.params)
 
 
 def machine(figures: Figures) -> str:
@@ -669,36 +674,23 @@ def incremental(figures: Figures) -> str:
 
 
 def similar(figures: Figures) -> str:
-    """Lay out the answers of the index."""
+    """Lay out answers one by one."""
     rows = [
         (
-            f"{row.n:,}{row.dagger}",
+            f"{row.n:,} × {row.params['width']}",
             row.variant,
             _time(row["seconds"]),
-            _time(row["ready"]),
-            *(
-                f"{row[name]:.{digits}f}" if row.variant == "index saved" else ""
-                for name, digits in (
-                    ("milliseconds", 2),
-                    ("milliseconds_95", 2),
-                    ("milliseconds_most", 1),
-                    ("recall", 4),
-                )
-            ),
+            f"{row['milliseconds']:.1f}",
+            f"{row['milliseconds_95']:.1f}",
+            f"{row['recall']:.4f}",
         )
         for row in figures.all("similar")
     ]
-    head = (
-        "images",
-        "",
-        "to the first answer",
-        "to the index",
-        "median ms",
-        "95 % ms",
-        "most ms",
-        "of the 12 nearest found",
-    )
-    return _table(head, rows)
+    head = ("images", "", "to the first answer", "median ms", "95 % ms", "of the 12 nearest found")
+    seen = figures.machines.get("similar")
+    if seen is None:
+        return _table(head, rows)
+    return f"{_machine(seen)}\n\n{_table(head, rows)}{_missing(figures, 'similar')}"
 
 
 def screen(figures: Figures) -> str:

@@ -164,8 +164,10 @@ class ConfirmedPairs:
         rows, first = np.unique(direct.row[best_first], return_index=True)
         best = best_first[first]
         nearest = nearest.copy()
-        beyond = np.clip(np.maximum(distance, self.boundary), 0, 1)
-        distance = np.where(nearest >= 0, beyond, distance)
+        beyond = np.maximum(distance, self.boundary)
+        np.clip(beyond, 0, 1, out=beyond)
+        np.copyto(beyond, distance, where=nearest < 0)
+        distance = beyond
         nearest[rows] = direct.other[best]
         distance[rows] = distance_of(direct.agreement[best], self.near_distance)
         return nearest, distance

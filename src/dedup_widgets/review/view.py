@@ -197,7 +197,7 @@ class View(Watched):
         self.searched: SimilarImages | None = None
         self.words: WordSearch | None = None
         if "embedding" in frame.columns:
-            self.searched = SimilarImages(frame, self.path, beside=self.store.cache.path)
+            self.searched = SimilarImages(frame, self.path)
             self.words = WordSearch(self.searched)
 
     def _filter_context(self) -> Context:

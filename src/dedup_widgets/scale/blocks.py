@@ -17,17 +17,17 @@ from numpy.typing import NDArray
 from dedup_widgets.images.perceptual import UNDAMPED_RADIUS, without_turn
 from dedup_widgets.neighbors.all_pairs import AllPairs
 from dedup_widgets.neighbors.equal_vectors import EqualSets
-from dedup_widgets.neighbors.pair_list import MAX_PAIRS, PairList, Table
+from dedup_widgets.neighbors.pair_list import MAX_PAIRS, PairList, Table, pair_keys
 from dedup_widgets.neighbors.vectors import Vectors, first_equal
 from dedup_widgets.scale.shards import read_vectors
 from dedup_widgets.scale.work import Work, named
-from dedup_widgets.scoring.candidates import distances, once
+from dedup_widgets.scoring.candidates import LEAST_RADIUS, distances, once
 
 BLOCK_PICTURES = 2**18
 """Pictures of a block: its vectors take some hundred megabytes."""
 
 
-_VERSION = 1
+_VERSION = 2
 """Part of each name: raise it when blocks are compared in another way."""
 
 
@@ -58,10 +58,13 @@ class Reach:
         The model's candidate radius.
     near
         Cosine distance within which pairs are listed whatever they look like.
+    most
+        Pairs that are listed, at most: of a tile, and of a run. Of more, only the nearest are.
     """
 
     candidates: float
     near: float
+    most: int = MAX_PAIRS
 
 
 def block_file(name: str) -> str:
@@ -71,7 +74,8 @@ def block_file(name: str) -> str:
 
 def tile_file(a: str, b: str, reach: Reach) -> str:
     """Return the name of the file of what comparing two blocks found."""
-    return f"tiles/{named(_VERSION, a, b, reach.candidates, reach.near, UNDAMPED_RADIUS)}.npz"
+    looked_for = reach.candidates, reach.near, reach.most, UNDAMPED_RADIUS
+    return f"tiles/{named(_VERSION, a, b, *looked_for)}.npz"
 
 
 def tiles(blocks: Sequence[Block]) -> Iterable[tuple[Block, Block]]:
@@ -145,6 +149,10 @@ def compare_blocks(work: Work, a: str, b: str, reach: Reach, device: str | None)
     - ``same``: of each picture of a block that is compared with itself, the first one of it with an
       equal vector.
     - ``low``, ``high``, ``pair_cosine``, ``distance``: pairs that may be copies, and near ones.
+    - ``radius``: the cosine distance within which all pairs are among these: `near`, or less where
+      there are too many.
+    - ``is_alike``, ``alike``: which of the pairs are alike by their perceptual vectors, and how
+      many pairs are; -1 for too many, of which none is listed.
     """
     file = tile_file(a, b, reach)
     if work.has(file):
@@ -157,10 +165,15 @@ def compare_blocks(work: Work, a: str, b: str, reach: Reach, device: str | None)
         sizes.append(len(more))
     made = Vectors(vectors)
     first = _first_in_block(made, sizes)
-    rows, others, cosine, pairs = _compared(made, sizes, first, reach.near, device)
+    rows, others, cosine, radius, pairs = _compared(made, sizes, first, reach, device)
     turned = Vectors(without_turn(perceptual).astype(np.float16))
-    alike = _pairs(turned, sizes, _first_in_block(turned, sizes), UNDAMPED_RADIUS, device)
+    first_turned = _first_in_block(turned, sizes)
+    alike = _pairs(turned, sizes, first_turned, UNDAMPED_RADIUS, reach.most, device)
     pairs = once(pairs if alike is None else np.concatenate([pairs, alike]))
+    is_alike = np.zeros(len(pairs), np.bool_)
+    if alike is not None:
+        alike = once(alike)
+        is_alike[np.searchsorted(pair_keys(*pairs.T), pair_keys(*alike.T))] = True
     pair_cosine, distance = distances(made, perceptual, pairs, reach.candidates)
     kept = (distance <= reach.candidates) | (np.clip(1 - pair_cosine, 0, 1) <= reach.near)
     work.write_arrays(
@@ -173,6 +186,9 @@ def compare_blocks(work: Work, a: str, b: str, reach: Reach, device: str | None)
         high=pairs[kept, 1],
         pair_cosine=pair_cosine[kept],
         distance=distance[kept],
+        radius=np.array(radius),
+        is_alike=is_alike[kept],
+        alike=np.array(-1 if alike is None else len(alike)),
     )
 
 
@@ -200,11 +216,15 @@ def _compared(
     vectors: Vectors,
     sizes: Sequence[int],
     first: NDArray[np.int64],
-    radius: float,
+    reach: Reach,
     device: str | None,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int32]]:
-    """Return who is nearest, with all ties, among the first of equal ones; and the near pairs."""
-    ties, listed = Table(np.int32, np.int32, np.float64), PairList()
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], float, NDArray[np.int32]]:
+    """Return who is nearest, with all ties, among the first of equal ones; and the near pairs.
+
+    Before these comes the radius within which they are all.
+    """
+    radius = reach.near
+    ties, listed = Table(np.int32, np.int32, np.float64), PairList(reach.most)
     sets = EqualSets.of(first)
     some = sets.representatives
     best = AllPairs(vectors.take(some), radius=radius, collector=listed, ties=ties, device=device)
@@ -214,15 +234,20 @@ def _compared(
     found = pl.DataFrame(
         {"row": row[is_nearest], "other": other[is_nearest], "cosine": cosine[is_nearest]}
     ).unique()
-    pairs = _of_all(listed, sets, sizes)
+    pairs = _of_all(listed, sets, sizes, reach.most)
     while pairs is None:
-        # As on one machine: where there are too many, only the nearest.
-        radius /= 2
-        pairs = _pairs(vectors, sizes, first, radius, device)
+        # As on one machine, where pairs are listed up to the candidates' radius: of too many, only
+        # the nearest.
+        radius = reach.candidates if radius > reach.candidates else radius / 2
+        if radius < LEAST_RADIUS:
+            radius, pairs = 0.0, np.empty((0, 2), np.int32)
+            break
+        pairs = _pairs(vectors, sizes, first, radius, reach.most, device)
     return (
         some[found["row"].to_numpy()],
         some[found["other"].to_numpy()],
         found["cosine"].to_numpy(),
+        radius,
         pairs,
     )
 
@@ -232,17 +257,18 @@ def _pairs(
     sizes: Sequence[int],
     first: NDArray[np.int64],
     radius: float,
+    most: int,
     device: str | None,
 ) -> NDArray[np.int32] | None:
     """Return the pairs within a radius; None for too many."""
-    listed, sets = PairList(), EqualSets.of(first)
+    listed, sets = PairList(most), EqualSets.of(first)
     some = sets.representatives
     nobody = np.zeros(len(some), np.bool_)
     near = AllPairs(
         vectors.take(some), radius=radius, collector=listed, wanted=nobody, device=device
     )
     _run(near, some, sizes)
-    return _of_all(listed, sets, sizes)
+    return _of_all(listed, sets, sizes, most)
 
 
 def _run(compared: AllPairs, some: NDArray[np.int64], sizes: Sequence[int]) -> None:
@@ -254,10 +280,12 @@ def _run(compared: AllPairs, some: NDArray[np.int64], sizes: Sequence[int]) -> N
         compared.compare(np.arange(cut), np.arange(cut, len(some)), across_only=True)
 
 
-def _of_all(listed: PairList, sets: EqualSets, sizes: Sequence[int]) -> NDArray[np.int32] | None:
+def _of_all(
+    listed: PairList, sets: EqualSets, sizes: Sequence[int], most: int
+) -> NDArray[np.int32] | None:
     pairs = listed.pairs()
     if pairs is not None:
-        pairs = sets.pairs_of_all(pairs, MAX_PAIRS)
+        pairs = sets.pairs_of_all(pairs, most)
     if pairs is not None and len(sizes) > 1:
         # Those of equal vectors within a block are found where it is compared with itself.
         pairs = pairs[(pairs < sizes[0]).sum(axis=1) == 1]

@@ -10,7 +10,7 @@ from dedup_widgets.neighbors.confirmed import ConfirmedPairs
 from dedup_widgets.neighbors.grouping import greedy_groups_of_pairs, ordered
 from dedup_widgets.scale.blocks import Block, Reach, tile_file, tiles
 from dedup_widgets.scale.work import Work
-from dedup_widgets.scoring.candidates import Candidates, listed
+from dedup_widgets.scoring.candidates import LEAST_RADIUS, Candidates, listed
 from dedup_widgets.scoring.comparison import Comparison
 
 
@@ -27,6 +27,8 @@ class Found:
         (p, 2), each once.
     pair_cosine, distance
         (p,), of the pairs: by embeddings, and as candidates.
+    is_listed
+        (p,), which of them a search on one machine lists: of too many, only the nearest.
     """
 
     nearest: NDArray[np.int32]
@@ -34,6 +36,7 @@ class Found:
     pairs: NDArray[np.int32]
     pair_cosine: NDArray[np.float64]
     distance: NDArray[np.float64]
+    is_listed: NDArray[np.bool_]
 
     def comparison(self, radius: float) -> Comparison:
         """Return the nearest of each as a search returns them."""
@@ -43,7 +46,7 @@ class Found:
         self, radius: float, can_be_seen: NDArray[np.bool_], tie: NDArray[np.integer]
     ) -> Candidates:
         """Return the pairs that are to be looked at; see :func:`scoring.candidates.propose`."""
-        kept = (self.distance <= radius) & can_be_seen[self.pairs].all(axis=1)
+        kept = self.is_listed & (self.distance <= radius) & can_be_seen[self.pairs].all(axis=1)
         return listed(len(self.nearest), self.pairs[kept], self.distance[kept], tie)
 
 
@@ -99,6 +102,7 @@ def fold(work: Work, blocks: Sequence[Block], reach: Reach, number: NDArray[np.i
         )
     lead = _lowest(same, number, np.arange(n))
     pairs, near = [np.empty((0, 2), np.int32)], [np.empty((0, 2))]
+    are_alike, radius, alike = [np.empty(0, np.bool_)], reach.candidates, 0
     for a, b in tiles(blocks):
         tile = work.read_arrays(tile_file(a.name, b.name, reach))
         row, other = (_in_run(tile[name], a, b) for name in ("row", "other"))
@@ -106,6 +110,9 @@ def fold(work: Work, blocks: Sequence[Block], reach: Reach, number: NDArray[np.i
         low, high = (number[_in_run(tile[name], a, b)] for name in ("low", "high"))
         pairs.append(np.stack([np.minimum(low, high), np.maximum(low, high)], axis=1))
         near.append(np.stack([tile["pair_cosine"], tile["distance"]], axis=1))
+        are_alike.append(tile["is_alike"])
+        radius = min(radius, float(tile["radius"]))
+        alike = reach.most + 1 if tile["alike"] < 0 else alike + int(tile["alike"])
     best, cosine = best[same], cosine[same]
     # The nearest of a picture with an equal vector is one of these, unless rounding says otherwise.
     mates = np.flatnonzero(np.bincount(same, minlength=n)[same] > 1)
@@ -117,7 +124,13 @@ def fold(work: Work, blocks: Sequence[Block], reach: Reach, number: NDArray[np.i
     apart = np.empty_like(cosine)
     apart[number] = np.clip(1.0 - cosine, 0.0, 1.0)
     both = np.concatenate(near)
-    return Found(nearest, apart, np.concatenate(pairs), both[:, 0], both[:, 1])
+    by_embedding = np.clip(1.0 - both[:, 0], 0.0, 1.0)
+    while radius >= LEAST_RADIUS and (by_embedding <= radius).sum() > reach.most:
+        radius /= 2
+    is_listed = np.concatenate(are_alike) & (alike <= reach.most)
+    if radius >= LEAST_RADIUS:
+        is_listed |= by_embedding <= radius
+    return Found(nearest, apart, np.concatenate(pairs), both[:, 0], both[:, 1], is_listed)
 
 
 def _in_run(numbers: NDArray[np.int32], a: Block, b: Block) -> NDArray[np.int32]:

@@ -19,6 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 import dedup_widgets.scoring.keepers as keepers
+from dedup_widgets._memory import give_back
 from dedup_widgets._paths import absolute
 from dedup_widgets._progress import Progress, steps
 from dedup_widgets.errors import EngineError, ImageError, InputError
@@ -59,7 +60,7 @@ from dedup_widgets.scale.work import Work, named
 from dedup_widgets.scoring.columns import facts_of, laid_out
 from dedup_widgets.scoring.evidence import evidence_column
 from dedup_widgets.scoring.pair_evidence import PairEvidence
-from dedup_widgets.scoring.scores import can_be_seen, decide
+from dedup_widgets.scoring.scores import can_be_seen, compare_candidates, decide
 from dedup_widgets.scoring.task import ScoringTask
 from dedup_widgets.scoring.uniqueness import Nearest
 
@@ -283,7 +284,9 @@ def _scored(
     copies = read_copies(work, names, place)
     readable = copies.is_readable
     seen = place if readable.all() else place.filter(readable)
+    give_back()
     number, order, kept, ranking = _ranked(task, work, names, seen, copies.of_row)
+    give_back()
     blocks = cut_blocks(work, copies.place, shards, sizes.block_pictures)
     reach = Reach(
         embedder.candidate_distance,
@@ -295,27 +298,37 @@ def _scored(
     by_rank = np.argsort(number)
     shard, at, tie = (it[by_rank] for it in (*copies.place.to_numpy().T, copies.rank))
     del copies, by_rank
+    give_back()
     found = fold(work, blocks, reach, number)
     best = order[np.unique(of_order, return_index=True)[1]]
     nearest = Nearest(order, of_order, Pictures(best, found), found.comparison(reach.near))
     del number, order, of_order, best
+    give_back()
     candidates = found.candidates(embedder.candidate_distance, kept, tie)
     # Only they are compared.
     some = np.flatnonzero(np.diff(candidates.start))
     prints = Prints.read(work, names, some, shard[some], at[some])
-    scores, looked = decide(
+    looked = compare_candidates(
         nearest,
         candidates,
         Looks(work, runner, prints, shard, at, names, progress),
         ranking=ranking,
-        near=task.near,
-        near_distance=embedder.near_distance,
         spectra=lambda rows: _spectra(work, names, seen, rows),
     )
     looked = replace(looked, left_out=looked.left_out + int((~kept).sum()))
+    del candidates, shard, at, tie, kept
+    give_back()
+    scores = decide(
+        nearest,
+        looked.evidence,
+        ranking=ranking,
+        near=task.near,
+        near_distance=embedder.near_distance,
+    )
     made = task.provenance(embedder, [looked])
     told = _Told(scores, nearest.of_row, looked.evidence, prints)
-    del nearest, found, candidates, ranking, shard, at, tie
+    del nearest, found, ranking, scores
+    give_back()
     return _write(task, work, names, place, readable, told, made)
 
 
@@ -365,8 +378,10 @@ def _ranked(
         types = types.with_columns(shot=pl.lit(None))
     with TemporaryDirectory() as folder:
         ranking = keepers.Ranking(Facts(Path(folder), parts(), others, types), task.rules)
+        give_back()
         order = np.empty(len(of_row), np.int32)
         order[ranking.ranks()] = np.arange(len(of_row), dtype=np.int32)
+        give_back()
         pictures, best = np.unique(of_row[order], return_index=True)
         best.sort()
         rows = order[best]

@@ -13,9 +13,13 @@ from dedup_widgets.images.perceptual import (
 )
 from dedup_widgets.neighbors.confirmed import starts
 from dedup_widgets.neighbors.grouping import pairs_among
-from dedup_widgets.neighbors.pair_list import pair_keys, pairs_of_keys
+from dedup_widgets.neighbors.pair_list import MAX_PAIRS, pair_keys, pairs_of_keys
 from dedup_widgets.neighbors.vectors import Vectors, pair_cosines, parts
 from dedup_widgets.scoring.comparison import Comparison
+
+LEAST_RADIUS = 1e-7
+"""Radius below which no smaller one is tried: float16 vectors that are so near are equal."""
+
 
 PAIRS_AT_A_TIME = 2048
 
@@ -83,7 +87,7 @@ def propose(
     tie
         (n,), numbers that order pictures that are equally near, whatever their order here.
     """
-    near = _pairs_within(vectors, found, radius)
+    near = pairs_within(vectors, found, radius)
     pairs = once(near if alike is None else np.concatenate([near, alike]))
     pairs = pairs[can_be_seen[pairs].all(axis=1)]
     _, distance = distances(vectors, perceptual, pairs, radius)
@@ -123,12 +127,19 @@ def listed(
     return Candidates(starts(row, n), other[order], both[order])
 
 
-def _pairs_within(vectors: Vectors, found: Comparison, radius: float) -> NDArray[np.int32]:
-    """Return the pairs within a radius, or within a smaller one where they are too many."""
+def pairs_within(
+    vectors: Vectors, found: Comparison, radius: float, most: int = MAX_PAIRS
+) -> NDArray[np.int32]:
+    """Return the pairs within a radius, or within a smaller one where they are more than `most`.
+
+    Where vectors tell too many apart at no radius, there are none.
+    """
     pairs = found.pairs
     while pairs is None:
         radius /= 2
-        pairs = pairs_among(vectors, np.flatnonzero(found.distance <= radius), radius)
+        if radius < LEAST_RADIUS:
+            return np.empty((0, 2), np.int32)
+        pairs = pairs_among(vectors, np.flatnonzero(found.distance <= radius), radius, most)
     return pairs
 
 

@@ -144,10 +144,11 @@ def of_nearest(
     known = at >= 0
     known[known] = evidence.is_confirmed[at[known]]
     rows, at = rows[known], at[known]
+    side = (own[rows] > other[rows]).astype(np.int64)
+    del other
     is_known = np.zeros(len(own), np.bool_)
     is_known[rows] = True
     found = evidence.found[at]
-    side = (own > other)[rows].astype(np.int64)
     relation = np.zeros(len(own), np.int8)
     relation[rows] = found["relation"][np.arange(len(rows)), side]
     agreement = np.zeros(len(own), np.float32)

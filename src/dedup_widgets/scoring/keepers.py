@@ -336,8 +336,7 @@ class Ranking:
             rule = self._rules[number]
             if rule.among not in ("all", among):
                 continue
-            is_tied = np.bincount(run, minlength=len(order))[run] > 1
-            left = left[is_tied[left]]
+            left = left[_are_tied(run)[left]]
             if not left.size:
                 break
             values = self._values(number, order[left])
@@ -350,8 +349,12 @@ class Ranking:
             del values
             sort = np.argsort(key, kind="stable")
             order[left] = order[left][sort]
+            key = key[sort]
+            del sort
+            starts = _starts(key)
+            del key
             run = run.copy()
-            run[left] = left[_starts(key[sort])]
+            run[left] = left[starts]
         return order, run
 
     def _values(self, number: int, rows: NDArray[np.integer]) -> pl.Series:
@@ -470,5 +473,13 @@ def _first_copies(facts: "FactsOfRows") -> NDArray[np.int32]:
 
 def _starts(label: NDArray[np.integer]) -> NDArray[np.int32]:
     """Return for each place where the run of equal labels begins that it is in."""
-    begins = np.flatnonzero(np.diff(label, prepend=label[:1] - 1)).astype(np.int32)
+    is_first = np.append(np.ones(len(label[:1]), np.bool_), label[1:] != label[:-1])
+    begins = np.flatnonzero(is_first).astype(np.int32)
     return np.repeat(begins, np.diff(begins, append=len(label)))
+
+
+def _are_tied(run: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Tell of each place whether another one has its run, as `_starts` returns it."""
+    are_tied: NDArray[np.bool_] = run != np.arange(len(run), dtype=np.int32)
+    are_tied[run[are_tied]] = True
+    return are_tied

@@ -8,6 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 import dedup_widgets.scoring.keepers as keepers
+from dedup_widgets._memory import give_back
 from dedup_widgets._progress import Progress
 from dedup_widgets.frame.scale import gamma_of
 from dedup_widgets.images.decode import MAX_FRAMES_KEPT
@@ -118,17 +119,23 @@ def score_pictures(
     before = np.zeros(len(names), np.bool_) if old is None else old[pictures]
     if old is not None:
         candidates = candidates.without(before)
-    scores, looked = decide(
+    by_evidence = ranking.of_pictures(pictures)
+    looked = compare_candidates(
         nearest,
         candidates,
         PictureComparison(cache, names, sizes, workers, progress),
-        ranking=ranking.of_pictures(pictures),
-        near=near,
-        near_distance=embedder.near_distance,
+        ranking=by_evidence,
         spectra=lambda rows: [*map(bytes.fromhex, seen["spectrum"].gather(rows))],
         old=before,
     )
     looked = replace(looked, left_out=looked.left_out + int((~is_kept).sum()))
+    scores = decide(
+        nearest,
+        looked.evidence,
+        ranking=by_evidence,
+        near=near,
+        near_distance=embedder.near_distance,
+    )
     return scores.with_columns(
         evidence=evidence_column(nearest.of_row, looked.evidence, pl.Series(names).gather),
         embedding=pl.Series(vectors, dtype=pl.Array(pl.Float16, vectors.shape[1])),
@@ -140,18 +147,16 @@ def can_be_seen(frames: pl.Series) -> NDArray[np.bool_]:
     return (frames <= MAX_FRAMES_KEPT + 1).to_numpy()
 
 
-def decide(
+def compare_candidates(
     nearest: Nearest,
     candidates: Candidates,
     look: Look,
     *,
     ranking: keepers.PictureRanking,
-    near: float,
-    near_distance: float,
     spectra: Callable[[NDArray[np.integer]], Sequence[bytes]],
     old: NDArray[np.bool_] | None = None,
-) -> tuple[pl.DataFrame, Looked]:
-    """Score images by their candidates, which are looked at.
+) -> Looked:
+    """Look at the pairs of pictures that may be copies.
 
     Parameters
     ----------
@@ -161,21 +166,12 @@ def decide(
         Compares pairs of these.
     ranking
         Ranks them by evidence.
-    near
-        As :func:`dedup_widgets.score` takes it.
-    near_distance
-        The model's near-duplicate boundary.
     spectra
         Returns how fine the detail of some rows is.
     old
         Pictures of which no two are compared.
-
-    Returns
-    -------
-    tuple
-        As :func:`score_pictures` does, without the vectors and the column ``evidence``.
     """
-    n, of_row = len(nearest.rows), nearest.of_row
+    n = len(nearest.rows)
 
     def look_closely(pairs: NDArray[np.int32]) -> PairEvidence:
         return look(pairs).with_detail(lambda pictures: spectra(nearest.rows[pictures]))
@@ -183,15 +179,46 @@ def decide(
     def ranked(evidence: PairEvidence) -> NDArray[np.int32]:
         return ranking.ranks(completeness(n, evidence), enlarged(n, evidence))
 
-    looked = look_at_pairs(candidates, look_closely, ranked, old)
-    complete, is_enlarged = completeness(n, looked.evidence), enlarged(n, looked.evidence)
+    return look_at_pairs(candidates, look_closely, ranked, old)
+
+
+def decide(
+    nearest: Nearest,
+    evidence: PairEvidence,
+    *,
+    ranking: keepers.PictureRanking,
+    near: float,
+    near_distance: float,
+) -> pl.DataFrame:
+    """Score images by what was found of their pictures.
+
+    Parameters
+    ----------
+    nearest, ranking
+        As :func:`compare_candidates` takes them.
+    evidence
+        Of the pairs that were looked at.
+    near
+        As :func:`dedup_widgets.score` takes it.
+    near_distance
+        The model's near-duplicate boundary.
+
+    Returns
+    -------
+    pl.DataFrame
+        As :func:`score_pictures` does, without the vectors and the column ``evidence``.
+    """
+    n, of_row = len(nearest.rows), nearest.of_row
+    complete, is_enlarged = completeness(n, evidence), enlarged(n, evidence)
     scores = score_images(
         nearest,
         near=near,
         gamma=gamma_of(near_distance),
-        confirmed=confirmed_pairs(n, looked.evidence, near_distance),
+        confirmed=confirmed_pairs(n, evidence, near_distance),
         rank=ranking.ranks(complete, is_enlarged),
     ).with_columns(
         completeness=pl.Series(complete[of_row]), enlarged=pl.Series(is_enlarged[of_row])
     )
-    return scores.hstack(of_nearest(of_row, scores["nearest"], looked.evidence)), looked
+    del complete, is_enlarged
+    give_back()
+    return scores.hstack(of_nearest(of_row, scores["nearest"], evidence))

@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from dedup_widgets._forks import note_use
+from dedup_widgets._memory import give_back
 from dedup_widgets._progress import Progress
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.scale import NEAR, radius_of, scale
@@ -330,6 +331,7 @@ def score_images(
     n = len(nearest.rows)
     order = np.arange(n, dtype=np.int32) if rank is None else np.argsort(rank).astype(np.int32)
     leader = _leaders(search, found, confirmed, order, radius_of(near, gamma))
+    give_back()
     is_leader = leader == np.arange(n, dtype=np.int32)
     of_row, best = nearest.of_row, nearest.rows.astype(np.int32)
     leads_others = is_leader & (np.bincount(leader[of_row], minlength=n) > 1)
@@ -338,12 +340,13 @@ def score_images(
 
     is_best = np.zeros(len(of_row), np.bool_)
     is_best[best] = True
-    decided_by = np.where(is_best, np.append(best, np.int32(-1))[closest][of_row], best[of_row])
+    decided_by = best[of_row]
+    decided_by[best] = np.append(best, np.int32(-1))[closest]
     is_alone, is_compared = (number[leader] == 0)[of_row], decided_by >= 0
-    score = np.where(is_best, scale(distance, gamma)[of_row], np.float32(0))
+    score, apart = np.zeros((2, len(of_row)), np.float32)
+    score[best], apart[best] = scale(distance, gamma), distance
     kind = np.where(score <= np.float32(near), _NEAR, _UNIQUE)
     kind[_are_shared(of_row)] = _EXACT
-    apart = np.where(is_best, distance.astype(np.float32)[of_row], np.float32(0))
     return pl.DataFrame(
         {
             "uniqueness": score,
@@ -429,7 +432,7 @@ def _keeper_order(rank: ArrayLike | None, n: int) -> NDArray[np.int64]:
 
 def _are_shared(label: NDArray[np.integer]) -> NDArray[np.bool_]:
     """Tell of each row whether another one has its label."""
-    shared: NDArray[np.bool_] = (np.bincount(label, minlength=len(label)) > 1)[label]
+    shared: NDArray[np.bool_] = (np.bincount(label) > 1)[label]
     return shared
 
 

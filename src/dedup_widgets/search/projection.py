@@ -1,5 +1,6 @@
 """A map of the images: their embeddings, projected onto a plane."""
 
+import hashlib
 import os
 import tempfile
 from contextlib import suppress
@@ -12,7 +13,6 @@ from numpy.typing import NDArray
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
-from dedup_widgets.search.shared_graph import digest
 from dedup_widgets.store.open import Store, open_store
 
 Method = Literal["pca", "umap"]
@@ -87,7 +87,7 @@ def projection(
 def _kept(vectors: NDArray[np.float32], method: Method, cache: Path) -> NDArray[np.float32]:
     """Return the coordinates from their file beside the cache; make it where there is none."""
     what = f"{_FORMAT} {method} {vectors.shape}".encode()
-    key = digest(np.frombuffer(what + digest(vectors), np.uint8)).hex()[:32]
+    key = hashlib.sha256(what + np.ascontiguousarray(vectors).data).hexdigest()[:32]
     file = cache.with_name(f"{cache.stem}.maps") / f"{key}.npy"
     with suppress(OSError, ValueError, EOFError):
         found: NDArray[np.float32] = np.load(file)

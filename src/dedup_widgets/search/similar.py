@@ -2,7 +2,6 @@
 
 import io
 import os
-import warnings
 import weakref
 from copy import copy
 from functools import cached_property
@@ -24,8 +23,7 @@ from dedup_widgets.images.source import source_for
 from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision
 from dedup_widgets.models.load import load_embedder
 from dedup_widgets.scoring.compared import OF_PAIR, ComparedPictures, compared_pictures
-from dedup_widgets.search.index import MAX_GRAPH_NEIGHBORS, VectorIndex
-from dedup_widgets.store.open import Store, store_paths
+from dedup_widgets.search.scan import Scan
 
 
 def similar(
@@ -36,14 +34,12 @@ def similar(
     model: Any = None,
     device: str | None = None,
     precision: Precision | None = None,
-    store: "str | os.PathLike[str] | Store | None" = None,
 ) -> pl.DataFrame:
     """Return the images of a frame that are nearest to a query.
 
-    Up to 97,656 images with 512-dimensional embeddings are all compared. More are all compared
-    until an index is loaded or built, which the first call starts in the background; from then on
-    calls with the same frame take milliseconds, and may occasionally miss an image: see
-    :class:`dedup_widgets.search.index.VectorIndex`. Distances are exact either way.
+    All images are compared, so none is missed. The first call with a frame takes a copy of its
+    embeddings of a byte a number; from then on calls with the same frame take milliseconds: see
+    :class:`dedup_widgets.search.scan.Scan`.
 
     Parameters
     ----------
@@ -61,8 +57,6 @@ def similar(
     device, precision
         How it runs; see :func:`dedup_widgets.score`. Default of the precision: as for the frame's
         own embeddings, where it says so and no model is given.
-    store
-        The index of many images is kept beside it; see :func:`dedup_widgets.score`.
 
     Returns
     -------
@@ -99,7 +93,7 @@ def similar(
         raise InputError(f"k is {k}; it must be 0 or more")
     pixels = None if isinstance(query, str | os.PathLike) else _as_file(query)
     text = "" if pixels is not None else as_unicode(os.fspath(query))
-    images = _images_of(df, text, store_paths(store).cache)
+    images = _images_of(df, text)
     if text in images.row_of:
         return images.frame(text, k)
     embedder = embedder_of(images.made, model, device, precision)
@@ -181,24 +175,24 @@ def embedder_of(
 _last: "tuple[weakref.ref[pl.DataFrame], SimilarImages] | None" = None
 
 
-def _images_of(df: Any, path: str, beside: Path) -> "SimilarImages":
-    """Return the images of a frame, with the index of the last call if the frame is the same."""
+def _images_of(df: Any, path: str) -> "SimilarImages":
+    """Return the images of a frame, with the scan of the last call if the frame is the same."""
     global _last
     frame = to_polars(df)
     last = _last
-    if last is not None and last[0]() is frame and last[1].beside == beside:
+    if last is not None and last[0]() is frame:
         images = last[1].of(frame, path)
         if images is not None:
             return images
     # A clone, so that the frame itself is freed when its owner drops it.
-    images = SimilarImages(frame.clone(), beside=beside)
+    images = SimilarImages(frame.clone())
     if frame is df:
         _last = weakref.ref(df, _forget), images
     return images
 
 
 def _forget(frame: "weakref.ref[pl.DataFrame]") -> None:
-    """Drop the index of a frame that was freed."""
+    """Drop the images of a frame that was freed."""
     global _last
     if _last is not None and _last[0] is frame:
         _last = None
@@ -214,24 +208,11 @@ class SimilarImages:
         none.
     path
         The column of paths.
-    beside
-        Path of the cache beside which an index of many images is kept; None: nothing is kept.
-    max_group
-        Members up to which all of a group are compared with an image of it, whatever an index
-        finds.
     """
 
-    def __init__(
-        self,
-        frame: pl.DataFrame,
-        path: str = "path",
-        *,
-        beside: Path | None = None,
-        max_group: int = MAX_GRAPH_NEIGHBORS,
-    ) -> None:
+    def __init__(self, frame: pl.DataFrame, path: str = "path") -> None:
         require_columns(frame, [path, "embedding"], "similar items")
-        self._frame, self._path, self.beside = frame, path, beside
-        self._max_group = max_group
+        self._frame, self._path = frame, path
         self._with_vector = frame["embedding"].is_not_null().arg_true().to_numpy()
         self.row_of = {p: row for row, p in enumerate(frame[path].to_list())}
 
@@ -246,24 +227,9 @@ class SimilarImages:
         return compared_pictures(self._frame, provenances(self._frame))
 
     @cached_property
-    def _index(self) -> VectorIndex:
+    def _scan(self) -> Scan:
         self.made  # noqa: B018 - raises where vectors cannot be compared
-        beside = self.beside
-        if beside is not None and self._are_in(beside.parent):
-            warnings.warn(
-                f"the index of similar images would lie among the images in {beside.parent}, where "
-                "nothing is ever written: it stays in memory; pass store=… in another folder",
-                stacklevel=2,
-            )
-            beside = None
-        return VectorIndex(self._frame["embedding"].drop_nulls(), beside=beside)
-
-    def _are_in(self, folder: Path) -> bool:
-        """Tell whether any image is in a folder itself, not in one below it."""
-        start = f"{folder}{os.sep}"
-        below = self._frame[self._path].cast(pl.String).str.strip_prefix(start)
-        is_below = self._frame[self._path].cast(pl.String).str.starts_with(start)
-        return bool((is_below & ~below.str.contains(os.sep, literal=True)).any())
+        return Scan(self._frame["embedding"].drop_nulls())
 
     def of(self, frame: pl.DataFrame, path: str) -> "SimilarImages | None":
         """Return the same for a frame that may have been changed in place since.
@@ -285,10 +251,6 @@ class SimilarImages:
             vars(same).pop("compared", None)
         return same
 
-    def is_ready(self, timeout: float | None = 0) -> bool:
-        """Tell whether the index is ready; see :meth:`VectorIndex.is_ready`."""
-        return self._index.is_ready(timeout)
-
     def frame(self, path: str, k: int) -> pl.DataFrame:
         """Return the rows nearest to an image of the frame, itself left out."""
         if path not in self.row_of:
@@ -305,7 +267,7 @@ class SimilarImages:
         if at == len(self._with_vector) or self._with_vector[at] != row:
             path = self._frame[self._path][row]
             raise InputError(f"{path} has no embedding, so nothing is similar to it")
-        found, distances = self._index.nearest_to_row(at, k, self._known(row))
+        found, distances = self._scan.nearest_to_row(at, k)
         rows = self._with_vector[found]
         return (
             (rows, distances) if self.compared is None else self._decided(row, rows, distances, k)
@@ -357,25 +319,9 @@ class SimilarImages:
         )
         return np.where(known[1:] & known[0], decided, np.nan)
 
-    def _known(self, row: int) -> np.ndarray:
-        """Return a row's nearest and its group, unless that is too large, as rows of the index."""
-        group, nearest = (
-            self._frame[name][row] if name in self._frame.columns else None
-            for name in ("group", "nearest")
-        )
-        rows = np.empty(0, np.int64)
-        if group is not None:
-            members = (self._frame["group"] == group).arg_true().to_numpy().astype(np.int64)
-            rows = members if len(members) <= self._max_group else rows
-        if nearest in self.row_of:
-            rows = np.append(rows, self.row_of[nearest])
-        found = np.searchsorted(self._with_vector[:-1], rows)
-        known: np.ndarray = found[self._with_vector[found] == rows]
-        return known
-
     def nearest(self, vector: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return row numbers and cosine distances of the nearest to a vector, (d,)."""
-        found, distances = self._index.search(vector, k)
+        found, distances = self._scan.search(vector, k)
         return self._with_vector[found], distances
 
     def rows_as_frame(
