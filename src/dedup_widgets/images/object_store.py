@@ -399,7 +399,10 @@ def _why(error: Exception) -> str:
     if answer:
         return f"the server answered {answer}; try again later"
     if "Connect" in text or "dns" in text.lower():
-        return "the server cannot be reached; check the network, the name and the endpoint, or pass local copies"
+        return (
+            "the server cannot be reached; check the network, the name and the endpoint, or pass "
+            "local copies"
+        )
     if "imeout" in text or "timed out" in text:
         return "the server took too long; try again later"
     return "the connection was cut; try again"
