@@ -394,6 +394,19 @@ def test_a_thing_on_white_in_another_colour_is_another_thing(name):
         assert confirm(seen(copy), seen(thing)).is_confirmed
 
 
+@pytest.mark.parametrize("degrees", [60, 120, 180, 240])
+def test_a_thing_of_two_colours_in_other_hues_is_another_thing(degrees):
+    # Yellow is bright and blue is dark, but of one lightness: by that they would be alike.
+    grey = np.asarray(photo("coffee").convert("L").resize((400, 400)), float)[..., None]
+    is_left = np.indices((400, 400))[1][..., None] < 200
+    two = np.where(is_left, (250, 230, 20), (20, 40, 250)) * (0.3 + 0.7 * grey / 255)
+    thing = on_white(Image.fromarray(two.astype(np.uint8)))
+    assert seen(thing).is_cut_out
+    assert not seen(thing).is_drawn
+    assert not confirm(seen(other_hues(thing, degrees)), seen(thing)).is_confirmed
+    assert confirm(seen(jpeg(thing, 40)), seen(thing)).is_confirmed
+
+
 def test_nearly_the_same_squares_overlap_whole():
     nearly = np.array([[1 - 7e-6, 1e-5, -4e-6], [-5e-6, 1 - 6e-6, 7e-6]])
     area, box = overlap(nearly)

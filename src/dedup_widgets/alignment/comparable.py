@@ -85,6 +85,12 @@ class Comparable:
         left, top, right, bottom = self.content_box
         return np.ascontiguousarray(self.grey[top:bottom, left:right])
 
+    @property
+    def content_rgb(self) -> NDArray[np.uint8]:
+        """(h, w, 3): the same in colour."""
+        left, top, right, bottom = self.content_box
+        return self.rgb[top:bottom, left:right]
+
     @cached_property
     def is_repeating(self) -> bool:
         """Whether it is a repeated pattern, which lies on itself in several ways."""

@@ -14,7 +14,7 @@ from dedup_widgets.alignment.geometry import IDENTITY, TURNS, Map, after, invers
 from dedup_widgets.alignment.overlay import Grey, lay, refine
 from dedup_widgets.alignment.points import agree
 
-RULES_VERSION = 8
+RULES_VERSION = 9
 """Raised when `confirm` changes its results: what a store holds of them is then outdated."""
 
 
@@ -131,7 +131,12 @@ def _confirm(a: Comparable, b: Comparable) -> Evidence:
             return REFUSED
         if found.is_confirmed:
             return found
-    return REFUSED if decide is _page else _by_lightness(a, b)
+    return REFUSED if decide is _page or _are_things(a, b) else _by_lightness(a, b)
+
+
+def _are_things(a: Comparable, b: Comparable) -> bool:
+    """Tell whether both are things on a plain ground: another colour is another thing then."""
+    return a.is_cut_out and b.is_cut_out
 
 
 def _by_lightness(a: Comparable, b: Comparable) -> Evidence:
@@ -210,9 +215,9 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
         over = cover(a.content, b.content, m, laid, found.changed)
     if not (_agrees(found) or _agrees_but_for(over, found)):
         return REFUSED
-    # Of things on a plain ground another colour is another thing.
-    is_thing = a.is_cut_out and b.is_cut_out and over is None
-    if is_thing and not pages.colours_agree(a.rgb, b.rgb, whole, *OF_ONE_THING):
+    if _are_things(a, b) and not pages.colours_agree(
+        a.content_rgb, b.content_rgb, m, *OF_ONE_THING, but_for=found.changed if over else None
+    ):
         return REFUSED
     extent = _extent(a, b, m, whole)
     if not _is_whole(a, b, whole, extent) or _is_patch(a, b, m, extent):

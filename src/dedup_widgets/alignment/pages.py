@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup_widgets.alignment.geometry import Map
-from dedup_widgets.alignment.overlay import Overlay, blurred, lay, refine
-from dedup_widgets.alignment.photos import mean
+from dedup_widgets.alignment.overlay import Mask, Overlay, blurred, lay, refine
+from dedup_widgets.alignment.photos import SIDE, mean
 
 COARSE, FINE = 256, 640
 """Longest side in pixels of the canvases: the first refuses most pairs, the second reads text."""
@@ -49,8 +49,9 @@ RIM = 0.02
 """Share of the canvas at each side that does not count: there, crops and scans differ."""
 
 
-COLOUR_SIDE = 128
-"""Longest side in pixels at which colours are compared."""
+COLOUR_SIDE = SIDE
+"""Longest side in pixels at which colours are compared: that of photos, so that masks of these
+fit."""
 
 
 GREY, AS_BRIGHT = 4.0, 24.0
@@ -128,18 +129,34 @@ def colours_agree(
     m: Map,
     least_pale: float = LEAST_PALE,
     chroma_apart: float = CHROMA,
+    but_for: Mask | None = None,
 ) -> bool:
     """Tell whether the colours of two RGB pictures are the same, region by region.
 
     One may be paler than the other everywhere. It may be grey if it is as bright as the other.
+
+    Parameters
+    ----------
+    a, b, m
+        The pictures, (h, w, 3), and the map between them.
+    least_pale
+        Saturation of the paler one, as a share of that of the other.
+    chroma_apart
+        Levels of Cb or Cr by which a region's colour may differ.
+    but_for
+        Where it may, on the canvas of `COLOUR_SIDE` that :func:`lay` gives: what was laid over one.
     """
+    covered = None if but_for is None else _box_about(but_for)
     planes = []
     for channel in range(3):
         pair = [cv2.cvtColor(p, cv2.COLOR_RGB2YCrCb)[..., channel] for p in (a, b)]
         laid = lay(np.ascontiguousarray(pair[0]), np.ascontiguousarray(pair[1]), m, COLOUR_SIDE)
         if laid is None:
             return False
-        planes.append([mean(p)[laid.shown] for p in (laid.a, laid.b)])
+        counts = laid.shown if covered is None else laid.shown & ~covered
+        if not counts.any():
+            return False
+        planes.append([mean(p)[counts] for p in (laid.a, laid.b)])
     luma, *chroma = planes
     p, q = (np.stack([plane[k] for plane in chroma]) - 128 for k in range(2))
     vivid, pale = (p, q) if (p**2).sum() > (q**2).sum() else (q, p)
@@ -147,3 +164,11 @@ def colours_agree(
         return float(np.abs(luma[0] - luma[1]).max()) <= AS_BRIGHT
     share = float((vivid * pale).sum() / max(1.0, float((vivid**2).sum())))
     return float(np.abs(vivid * max(share, least_pale) - pale).max()) <= chroma_apart
+
+
+def _box_about(there: Mask) -> Mask:
+    """Return the box about all that is there, and a window more: the whole of a box with text."""
+    left, top, width, height = cv2.boundingRect(there.astype(np.uint8))
+    box = np.zeros(there.shape, np.uint8)
+    box[top : top + height, left : left + width] = 1
+    return np.asarray(cv2.dilate(box, np.ones((2 * WINDOW + 1, 2 * WINDOW + 1), np.uint8))) > 0
