@@ -181,6 +181,14 @@ def test_masks_are_no_pictures_follow_theirs_and_are_loaded(tmp_path, make_photo
     assert [None if it is None else np.asarray(it).max() for it in loaded["mask"]] == [1, 2, None]
 
 
+def written(folder, make_photo, *names):
+    """Write pictures into folders, and return their paths."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        make_photo(1).save(folder / name)
+    return [str(folder / name) for name in names]
+
+
 @pytest.mark.parametrize(
     ("picture", "mask"),
     [
@@ -196,10 +204,7 @@ def test_masks_are_no_pictures_follow_theirs_and_are_loaded(tmp_path, make_photo
     ],
 )
 def test_folders_of_masks_are_known_by_a_word(tmp_path, make_photo, picture, mask):
-    for name in (picture, mask):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        make_photo(1).save(tmp_path / name)
-    paths = [str(tmp_path / picture), str(tmp_path / mask)]
+    paths = written(tmp_path, make_photo, picture, mask)
     assert masks_among(paths) == {paths[1]}
     assert companions_of(paths[:1])[0].masks == (paths[1],)
 
@@ -216,10 +221,7 @@ def test_folders_of_masks_are_known_by_a_word(tmp_path, make_photo, picture, mas
     ],
 )
 def test_pictures_of_masks_are_pictures(tmp_path, make_photo, picture, other):
-    for name in (picture, other):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        make_photo(1).save(tmp_path / name)
-    paths = [str(tmp_path / picture), str(tmp_path / other)]
+    paths = written(tmp_path, make_photo, picture, other)
     assert masks_among(paths) == set()
     assert companions_of(paths[:1])[0].masks == ()
 
