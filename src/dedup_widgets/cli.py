@@ -370,6 +370,8 @@ def _report(frame: pl.DataFrame, seconds: float, near: float = 0.05) -> None:
         rows["looked at"] = summary.about_left_out
     if summary.old:
         rows["there before"] = summary.old
+    if summary.further_names:
+        rows["same files"] = summary.about_further_names
     if summary.from_folders:
         rows["columns"] = summary.about_folders
     if summary.annotations:

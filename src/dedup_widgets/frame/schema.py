@@ -11,6 +11,7 @@ from typing import Any, Literal
 import polars as pl
 
 from dedup_widgets.errors import InputError
+from dedup_widgets.frame.same_file import NAME
 from dedup_widgets.frame.table import refuse_pattern
 
 KIND = pl.Enum(["exact", "near", "unique"])
@@ -355,6 +356,8 @@ def recognised(frame: pl.DataFrame, path: str, score: str | None) -> pl.DataFram
     for name, column in COLUMNS.items():
         if column.is_shown and name in frame.columns and column.fits(frame[name]):
             columns[name] = frame[name].cast(column.dtype, strict=False)
+    if NAME in frame.columns and frame.schema[NAME] == pl.String:
+        columns[NAME] = frame[NAME]
     known = pl.DataFrame(columns)
     if "group" in columns:
         known = known.with_columns(pl.when(pl.col("group") > 0).then("group"))

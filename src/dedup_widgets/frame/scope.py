@@ -8,6 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dedup_widgets.frame.provenance import Provenance
+from dedup_widgets.frame.same_file import first_rows, further_rows
 from dedup_widgets.frame.table import require_columns
 
 ROLE = pl.Enum(["new", "old"])
@@ -104,4 +105,9 @@ def scope_of(frame: pl.DataFrame, made: Sequence[Provenance], path: str = "path"
         within = set()
     if against:
         old = (frame["role"].cast(pl.String) == "old").fill_null(False).to_numpy()
-    return Scope(part, old) if within or against else None
+    first = first_rows(frame, path)
+    if first is not None:
+        # Further names of a file are no duplicates of anything: what becomes of it is theirs too.
+        further = further_rows(first)
+        part[further] = -1 - further
+    return Scope(part, old) if within or against or first is not None else None

@@ -9,6 +9,7 @@ import polars as pl
 from dedup_widgets._text import counted
 from dedup_widgets.frame.annotations import count_annotations
 from dedup_widgets.frame.provenance import Provenance, are_compared, provenances
+from dedup_widgets.frame.same_file import first_rows, further_rows
 from dedup_widgets.frame.scale import NEAR
 from dedup_widgets.frame.schema import NOT_SCORED
 
@@ -55,6 +56,9 @@ class Summary:
         Images of an older set that the others were compared with; they stay, and count as kept.
     not_taken : dict
         How many files of the folder were not taken: by reason, and by suffix or name.
+    further_names : int
+        Rows that are a further name of another's file (hard links and others): they stay and go
+        with it, and free nothing.
     from_folders : dict
         The columns that come from the names of folders, with how many values each has.
     annotations : dict
@@ -77,6 +81,7 @@ class Summary:
     compared: int | None = None
     left_out: int = 0
     old: int = 0
+    further_names: int = 0
     not_taken: dict[str, dict[str, int]] = field(default_factory=dict)
     from_folders: dict[str, int] = field(default_factory=dict)
     annotations: dict[str, int] = field(default_factory=dict)
@@ -99,6 +104,8 @@ class Summary:
             parts.append(self.about_left_out)
         if self.old:
             parts.append(f"{self.old:,} of them there before")
+        if self.further_names:
+            parts.append(self.about_further_names)
         text = ", ".join(parts)
         also = [self.about_folders, self.about_annotations, self.about_not_taken]
         return "; ".join([text, *(it for it in also if it)])
@@ -108,6 +115,12 @@ class Summary:
         """Which columns come from the names of folders, in words; empty for none."""
         named = [f"{name} ({count:,})" for name, count in self.from_folders.items()]
         return f"{' and '.join(named)} by folder" if named else ""
+
+    @property
+    def about_further_names(self) -> str:
+        """How many rows name the file of another row, in words; empty for none."""
+        count = self.further_names
+        return f"{counted(count, 'further name')} of listed files" if count else ""
 
     @property
     def about_annotations(self) -> str:
@@ -193,6 +206,8 @@ def summarize(
     group = frame.get_column("group", default=pl.Series("group", [None] * len(frame)))
     different_pictures = group.filter(outcome != "exact").drop_nulls().value_counts()["count"]
     size = frame.get_column("bytes", default=None)
+    if size is not None and (first := first_rows(frame)) is not None:
+        size = size.scatter(further_rows(first), 0)
     taken = {
         name: None if size is None else int(size.filter(outcome == name).sum())
         for name in ("exact", "near")
@@ -216,16 +231,18 @@ def summarize(
     )
 
 
-def of_input(frame: pl.DataFrame, made: Sequence[Provenance]) -> dict[str, Any]:
+def of_input(frame: pl.DataFrame, made: Sequence[Provenance], path: str = "path") -> dict[str, Any]:
     """Return what is told of the folder that the images come from, and of an older set."""
     old = 0
     if any(it.against for it in made) and "role" in frame.columns:
         old = int((frame["role"].cast(pl.String) == "old").sum())
+    first = first_rows(frame, path)
     columns = [name for it in made for name in it.from_folders if name in frame.columns]
     # Frames of several folders, put together, tell of each what was not taken.
     not_taken = made[0].not_taken if len(made) == 1 else {}
     return {
         "old": old,
+        "further_names": 0 if first is None else len(further_rows(first)),
         "not_taken": not_taken,
         "from_folders": {name: frame[name].drop_nulls().n_unique() for name in columns},
         "annotations": count_annotations(frame),

@@ -3,7 +3,6 @@
 import fnmatch
 import glob
 import os
-import stat
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +30,7 @@ from dedup_widgets.images.left_out import (
     is_left_out,
 )
 from dedup_widgets.images.object_listing import objects_at
+from dedup_widgets.images.same_files import same_files
 from dedup_widgets.images.shots import DEVELOPED, PARTS, shot_of
 from dedup_widgets.images.source import first_bytes
 from dedup_widgets.images.videos import PREFIX as FRAME_OF_VIDEO
@@ -307,40 +307,7 @@ class _Scan:
 
     def _each_file_once(self, paths: list[str]) -> list[str]:
         """Return the paths without further names of files that are among them."""
-        kept = self._one_name_each(paths)
-        links = {path for path in kept if _is_link(path)}
-        if not links:
-            return kept
-        seen = {os.path.realpath(native(absolute(path))) for path in kept if path not in links}
-        dropped = set()
-        for link in sorted(links):
-            target = os.path.realpath(native(absolute(link)))
-            if target in seen:
-                self.not_taken[SAME_FILE][_suffix(link)] += 1
-                dropped.add(link)
-            seen.add(target)
-        return [path for path in kept if path not in dropped]
-
-    def _one_name_each(self, paths: list[str]) -> list[str]:
-        """Return the paths with one name of each file that has several."""
-        # A folder's listing tells the inode for nothing: only where it occurs twice is it asked.
-        asked = [path for path in paths if path not in self._inodes]
-        times = Counter(self._inodes[path] for path in paths if path in self._inodes)
-        doubtful = asked + [p for p in paths if times.get(self._inodes.get(p, 0), 0) > 1]
-        names: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
-        for path in doubtful:
-            if "://" in path:
-                continue
-            try:
-                status = os.lstat(native(path))
-            except (OSError, ValueError):
-                continue
-            if status.st_nlink > 1 and stat.S_ISREG(status.st_mode):
-                names[status.st_dev, status.st_ino].append(path)
-        dropped: set[str] = set()
-        for same in names.values():
-            best = min(same, key=lambda p: (p.count(os.sep), p))
-            dropped |= {path for path in same if path != best}
+        dropped = {name for its in same_files(paths, self._inodes) for name in its[1:]}
         for path in dropped:
             self.not_taken[SAME_FILE][_suffix(path)] += 1
         return [path for path in paths if path not in dropped]
@@ -382,7 +349,8 @@ class _Scan:
                     if suffix in IMAGE_SUFFIXES and not entry.name.startswith("._"):
                         self.not_taken[HIDDEN][suffix] += 1
                 elif suffix in IMAGE_SUFFIXES or self._is_picture(entry, suffix):
-                    self._inodes[entry.path] = entry.inode()
+                    if not entry.is_symlink():
+                        self._inodes[entry.path] = entry.inode()
                     yield entry.path
 
     def _is_picture(self, entry: os.DirEntry[str], suffix: str) -> bool:
@@ -447,10 +415,6 @@ class _Scan:
 def _local(name: str) -> str:
     """Return the path that a URL of a local file stands for; others as they are."""
     return url2pathname(urlsplit(name).path) if name.startswith("file://") else name
-
-
-def _is_link(path: str) -> bool:
-    return "://" not in path and os.path.islink(native(absolute(path)))  # noqa: PTH114
 
 
 def _suffix(name: str) -> str:

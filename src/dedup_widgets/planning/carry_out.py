@@ -39,6 +39,7 @@ def carry_out(really):
         rows = list(csv.DictReader(file))
     gone = {entry["path"] for entry in in_force()}
     done = skipped = size = 0
+    files = set()
     for row in rows:
         if row["path"] in gone:
             continue
@@ -47,6 +48,7 @@ def carry_out(really):
             skipped += 1
             print(f"left alone: {row['path']}: {why}")
             continue
+        status = os.stat(native(row["path"]))
         if really:
             try:
                 ACTIONS[row["action"]](row)
@@ -57,7 +59,10 @@ def carry_out(really):
         else:
             print(f"{row['action']}: {row['path']}  ({row['reason']})")
         done += 1
-        size += int(row["bytes"])
+        # Of a file with several names each is acted on, and its bytes count once.
+        if (status.st_dev, status.st_ino) not in files:
+            size += int(row["bytes"])
+        files.add((status.st_dev, status.st_ino))
     verb = "done" if really else "to do"
     print(f"{done} files {verb}, {size / 1e6:.1f} MB; {skipped} left alone")
     if done and not really:

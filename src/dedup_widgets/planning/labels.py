@@ -9,6 +9,7 @@ import polars as pl
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.annotations import are_same, categories, is_annotations
+from dedup_widgets.frame.same_file import first_rows
 from dedup_widgets.frame.table import column as named
 from dedup_widgets.frame.table import require_columns, to_polars
 
@@ -229,8 +230,21 @@ def disagreeing(df: Any, column: str) -> np.ndarray:
     """
     frame = to_polars(df)
     require_columns(frame, ["group", column], "finding groups that disagree")
-    groups = _summaries(frame, column)["group"]
-    return frame["group"].is_in(groups.implode()).fill_null(False).to_numpy()
+    alike = frame.with_columns(alike_rows(frame))
+    groups = _summaries(alike, column)["group"]
+    return alike["group"].is_in(groups.implode()).fill_null(False).to_numpy()
+
+
+def alike_rows(frame: pl.DataFrame) -> pl.Series:
+    """Return the groups of rows; rows that name one file and are in none make one of their own."""
+    group = frame["group"]
+    first = first_rows(frame) if "path" in frame.columns else None
+    if first is None:
+        return group
+    own = group.cast(pl.Int64).gather(first)
+    several = np.bincount(first, minlength=len(first))[first] > 1
+    new = pl.Series(-1 - first).set(pl.Series(~several), None)
+    return pl.select(pl.coalesce(own, new)).to_series().alias("group")
 
 
 def _disagreeing(frame: pl.DataFrame, column: str, summary: str, purpose: str) -> pl.DataFrame:
@@ -240,11 +254,17 @@ def _disagreeing(frame: pl.DataFrame, column: str, summary: str, purpose: str) -
         raise InputError(
             f"the frame has a column {summary!r}, and {purpose} adds one of this name; rename yours"
         )
+    alike = frame.rename({"group": _OWN}).with_columns(alike_rows(frame))
     return (
-        frame.join(_summaries(frame, column).rename({"summary": summary}), on="group", how="inner")
+        alike.join(_summaries(alike, column).rename({"summary": summary}), on="group", how="inner")
         .sort("group", "keep", "path", descending=[False, True, False], nulls_last=True)
+        .drop("group")
+        .rename({_OWN: "group"})
         .select(*frame.columns, summary)
     )
+
+
+_OWN = "group as it is"
 
 
 def _summaries(frame: pl.DataFrame, column: str) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.lookup import Lookup
+from dedup_widgets.frame.same_file import first_rows, further_rows
 from dedup_widgets.frame.schema import with_paths
 from dedup_widgets.frame.table import amended, path_column, require_columns, rows_of, to_polars
 from dedup_widgets.planning.closeness import LIMITS, Limits
@@ -104,7 +105,9 @@ class Planner:
     def __init__(self, df: Any, *, limits: Limits = LIMITS, paths: Lookup | None = None) -> None:
         frame = to_polars(df)
         self._paths = Lookup(path_column(frame)) if paths is None else paths
-        self._frame = with_paths(frame, self._paths.texts)
+        named = with_paths(frame, self._paths.texts)
+        self._first = first_rows(named)
+        self._frame = named if self._first is None else _without_further(named, self._first)
         self._names = self._frame.select(_file_name(pl.col("path"))).to_series()
         self._limits = limits
         self._lock = threading.Lock()
@@ -195,6 +198,8 @@ class Planner:
         if known is None:
             groups = formed(basis, by_hand, pairs)
             plan, opened = self._laid_out(basis, groups, removable), groups.opened
+        if self._first is not None:
+            plan, rows = self._with_further(plan, self._first, rows)
         planned = _Planned(basis, chosen, pairs, removable, opened, plan)
         others = (it for it in self._planned if it.basis is not basis)
         self._planned = [planned, *others][:MAX_BASES]
@@ -227,7 +232,10 @@ class Planner:
 
     def _images_of(self, basis: Basis, paths: Set[str]) -> NDArray[np.int64]:
         """Return the images of some paths, without those that cannot be compared."""
-        images = basis.index[self._paths.first(map(str, paths))].astype(np.int64)
+        rows = self._paths.first(map(str, paths))
+        if self._first is not None:
+            rows = np.unique(self._first[rows])
+        images = basis.index[rows].astype(np.int64)
         return images[images >= 0]
 
     @cached_property
@@ -358,6 +366,27 @@ class Planner:
             rank="rank",
         ).with_columns(facts.select(pl.col("^fingerprint$")))
 
+    def _with_further(
+        self, plan: pl.DataFrame, first: NDArray[np.int64], rows: NDArray[np.int64] | None
+    ) -> tuple[pl.DataFrame, NDArray[np.int64] | None]:
+        """Let further names of files stay, or go with them; return which rows may be others."""
+        further = further_rows(first)
+        goes = pl.col("action") == "remove"
+        own = [name for name in ("path", "rank", "fingerprint") if name in plan.columns]
+        name, own_name = self._names.gather(first[further]), self._names.gather(further)
+        # Further names in other folders are often the same.
+        of = pl.when(name == own_name).then("path").otherwise(name)
+        named = pl.format("another name of {}", of)
+        its = rows_of(plan, first[further], plan.columns).with_columns(
+            *(pl.when(goes).then(name) for name in ("keeper", "kind", "group", "distance")),
+            reason=pl.when(goes).then(pl.format("{}: {}", named, "reason")).otherwise(named),
+            rule=pl.lit(None, pl.String),
+        )
+        plan = amended(plan, further, its.drop(own))
+        if rows is not None:
+            rows = np.union1d(rows, further[np.isin(first[further], rows)])
+        return plan, rows
+
     def _distances(
         self, ranked: RankedImages, keeper: NDArray[np.int64], kind: NDArray[np.int64]
     ) -> NDArray[np.float32]:
@@ -378,6 +407,16 @@ class Planner:
             keepers[row[unknown]], of_rows[row[unknown]] = keeper_row[unknown], distance[unknown]
             self._last = keepers, of_rows
         return distance
+
+
+def _without_further(frame: pl.DataFrame, first: NDArray[np.int64]) -> pl.DataFrame:
+    """Return a frame in which further names of files are in no group."""
+    is_further = pl.Series(first != np.arange(len(first)))
+    values = {"group": None, "keep": True}
+    there = [name for name in values if name in frame.columns]
+    return frame.with_columns(
+        pl.when(is_further).then(pl.lit(values[name])).otherwise(name).alias(name) for name in there
+    )
 
 
 def _relations(

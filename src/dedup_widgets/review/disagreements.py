@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from dedup_widgets.planning.labels import disagreeing
+from dedup_widgets.frame.same_file import NAME as SAME_FILE
+from dedup_widgets.planning.labels import alike_rows, disagreeing
 from dedup_widgets.review.steps import Mask
 
 
@@ -44,9 +45,13 @@ class Disagreements:
         """Return how many groups they are; None where nothing tells."""
         if column not in self._rows:
             return None
-        return known["group"].filter(self._rows[column]).n_unique()
+        return alike_rows(_of_groups(known)).filter(self._rows[column]).n_unique()
 
 
 def _disagreeing(known: pl.DataFrame, values: pl.Series) -> Mask:
-    there = [name for name in ("group", "fingerprint") if name in known.columns]
-    return disagreeing(known.select(there).with_columns(values.alias("value")), "value")
+    return disagreeing(_of_groups(known).with_columns(values.alias("value")), "value")
+
+
+def _of_groups(known: pl.DataFrame) -> pl.DataFrame:
+    there = ("path", "group", "fingerprint", SAME_FILE)
+    return known.select(name for name in there if name in known.columns)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.frame.provenance import at_near, provenances
+from dedup_widgets.frame.same_file import first_rows, further_rows
 from dedup_widgets.frame.schema import COLUMNS, KIND
 from dedup_widgets.frame.scope import scope_of
 from dedup_widgets.frame.table import rows_of, scattered
@@ -41,6 +42,7 @@ class Following:
         self._frame, self._path, self._score = frame, path, score
         self._rows = np.arange(len(frame), dtype=np.int32)
         self._nearest = _rows_of_nearest(frame, path)
+        self._first = first_rows(frame, path)
         self.shown = self._shown_pictures()
         self.picture = self._within_scope(self.shown)
         self._has_kind = "kind" in frame.columns and COLUMNS["kind"].fits(frame["kind"])
@@ -93,6 +95,14 @@ class Following:
         pictures = np.empty_like(picture)
         pictures[order] = order[of_order]
         return pictures
+
+    def without_further(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return some rows without further names of files that are among them."""
+        if self._first is None:
+            return mask
+        is_further: NDArray[np.bool_] = self._first != self._rows
+        left: NDArray[np.bool_] = mask & ~(is_further & mask[self._first])
+        return left
 
     def at(self, plan: pl.DataFrame, near: float) -> pl.DataFrame:
         """Return the frame as a plan at a boundary has it.
@@ -175,6 +185,9 @@ class Following:
         head[picture[stays][order]] = copies[stays][order]
         has_it = stays | (head[picture] == copies)
         source[copies] = np.where(has_it, self._holder[picture], self._zero[picture])
+        if self._first is not None:
+            further = further_rows(self._first)
+            source[further] = source[self._first[further]]
         self._head, self._source = head, source
 
     def _scores(self, rows: NDArray[np.int64] | None) -> list[pl.Series]:

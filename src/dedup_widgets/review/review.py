@@ -633,11 +633,12 @@ class Review(View):
     def without_copies(self, what: Any) -> tuple[pl.DataFrame, bool]:
         """Return images without their exact copies, and whether some are left by decision.
 
+        Of a file with several names one stays.
         Of the copies of one picture, those stay that stay under the plan; where none does, the
         best keeper of them.
         """
-        mask = self.mask(self.images(what))
         following = self._planned.following
+        mask = following.without_further(self.mask(self.images(what)))
         stay = one_of_each(mask, following.picture, self._plan)
         pictures = following.shown[stay & self._readable]
         return self.frame.filter(stay), len(np.unique(pictures)) < len(pictures)

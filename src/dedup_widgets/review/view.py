@@ -155,7 +155,7 @@ class View(Watched):
         self.shown: Shown = shown(self.known, self._near, self.bands)
         self._provenances = provenances(frame)
         self.summary: Summary = replace(
-            self._summed(self.known), **of_input(frame, self._provenances)
+            self._summed(self.known), **of_input(frame, self._provenances, self.path)
         )
         self._ranks: dict[str, np.ndarray] = {}
 

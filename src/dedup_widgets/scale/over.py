@@ -25,6 +25,8 @@ from dedup_widgets._progress import Progress, steps
 from dedup_widgets.errors import EngineError, ImageError, InputError
 from dedup_widgets.frame.annotations import NAME as ANNOTATIONS
 from dedup_widgets.frame.provenance import Provenance
+from dedup_widgets.frame.same_file import NAME as SAME_FILE
+from dedup_widgets.frame.same_file import first_rows, further_rows
 from dedup_widgets.frame.scale import gamma_of, radius_of
 from dedup_widgets.images.fetching import Files
 from dedup_widgets.images.source import source_for
@@ -68,6 +70,58 @@ _FILES_AT_A_TIME = 4096
 
 
 @dataclass(frozen=True)
+class Names:
+    """All names of the files of a task: a file is described and compared once.
+
+    Attributes
+    ----------
+    task
+        With all names.
+    first
+        (n,), the first row of each file; None where each row is one.
+    """
+
+    task: ScoringTask
+    first: NDArray[np.int64] | None
+
+    @classmethod
+    def of(cls, task: ScoringTask) -> "Names":
+        """Return the names of a task."""
+        if task.given is None or SAME_FILE not in task.given.columns:
+            return cls(task, None)
+        paths = pl.Series("path", task.paths, dtype=pl.String)
+        return cls(task, first_rows(pl.DataFrame([paths, task.given[SAME_FILE]])))
+
+    @property
+    def own_task(self) -> ScoringTask:
+        """The task with one name of each file."""
+        if self.first is None:
+            return self.task
+        own, inputs = np.unique(self.first), self.task.inputs
+        paths, given = [inputs.paths[row] for row in own], self.task.given
+        its = replace(inputs, paths=paths, given=None if given is None else given[own])
+        return replace(self.task, inputs=its)
+
+    def with_further(self, part: pl.DataFrame) -> pl.DataFrame:
+        """Return a part of the frame with all names, by their places in the list of all."""
+        if self.first is None:
+            return part
+        own, further = np.unique(self.first), further_rows(self.first)
+        rows = own[part[ORDER].to_numpy()]
+        place = np.full(len(self.first), -1)
+        place[rows] = np.arange(len(rows))
+        here = further[place[self.first[further]] >= 0]
+        table = part[np.concatenate([np.arange(len(rows)), place[self.first[here]]])]
+        is_further = pl.Series(np.arange(len(table)) >= len(rows))
+        order = np.concatenate([rows, here])
+        return table.with_columns(
+            self.task.paths_of(order).alias("path"),
+            pl.Series(ORDER, order, part.schema[ORDER]),
+            group=pl.when(~(is_further & pl.col("keep"))).then("group"),
+        )
+
+
+@dataclass(frozen=True)
 class Sizes:
     """How the work is cut; it changes no result.
 
@@ -108,6 +162,8 @@ def score_over(
     if task.within is not None or task.against:
         raise InputError("within and against are for one machine: leave out work and engine")
     sizes = sizes or Sizes()
+    all_names = Names.of(task)
+    task = all_names.own_task
     embedder = task.load()
     if not embedder.persistent:
         raise InputError(
@@ -125,7 +181,7 @@ def score_over(
         if runner.is_elsewhere:
             model = replace(model, key=_key_elsewhere(work, runner, replace(model, key="")))
         shards, place = _described(task, work, runner, model, progress, sizes)
-        return _scored(task, work, runner, embedder, shards, place, progress, sizes)
+        return _scored(task, all_names, work, runner, embedder, shards, place, progress, sizes)
 
 
 def _key_elsewhere(work: Work, runner: Runner, model: Model) -> str:
@@ -271,6 +327,7 @@ class _Told:
 
 def _scored(
     task: ScoringTask,
+    all_names: Names,
     work: Work,
     runner: Runner,
     embedder: Embedder,
@@ -329,7 +386,7 @@ def _scored(
     told = _Told(scores, nearest.of_row, looked.evidence, prints)
     del nearest, found, ranking, scores
     give_back()
-    return _write(task, work, names, place, readable, told, made)
+    return _write(task, all_names, work, names, place, readable, told, made)
 
 
 def _ranked(
@@ -426,6 +483,7 @@ def _spectra(
 
 def _write(
     task: ScoringTask,
+    all_names: Names,
     work: Work,
     shards: Sequence[str],
     place: pl.DataFrame,
@@ -438,7 +496,8 @@ def _write(
     numbers = told.scores.select(
         "uniqueness", "group", "keep", "nearest", "completeness", "enlarged"
     )
-    given = task.given if task.given is not None and task.given.width else None
+    given = all_names.task.given
+    given = given if given is not None and given.width else None
     drawn = task.inputs.annotations
     extra = [it.hash_rows().to_numpy().tobytes() for it in (given, drawn) if it is not None]
     contents = [
@@ -456,14 +515,21 @@ def _write(
         count = int(readable[part].sum())
         own = told.part(slice(first, first + count))
         own = own.with_columns(nearest=task.paths_of(seen.gather(own["nearest"])))
-        table = task.with_given(laid_out(facts, own, made), None if given is None else given[order])
+        laid = laid_out(facts, own, made).with_columns(
+            order.alias(ORDER), facts["picture"].alias(PICTURE)
+        )
+        laid = all_names.with_further(laid)
+        rows = laid[ORDER]
+        table = task.with_given(laid.drop(ORDER, PICTURE), None if given is None else given[rows])
         dimensions = max(dimensions, facts["dimensions"][0])
-        table = table.with_columns(order.alias(ORDER), facts["picture"].alias(PICTURE))
+        table = table.with_columns(laid.select(ORDER, PICTURE))
         file = f"frame/{name}/{len(parts):06}.parquet"
         work.write_table(file, table)
         parts.append((file, shards[shard]))
         start, first = part.stop, first + count
     further = [*([] if given is None else given.columns), *([] if drawn is None else [ANNOTATIONS])]
-    run = Run(work, parts, len(place), dimensions, after=further[0] if further else None)
+    run = Run(
+        work, parts, len(all_names.task.paths), dimensions, after=further[0] if further else None
+    )
     run.write()
     return run

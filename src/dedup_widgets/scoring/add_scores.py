@@ -34,8 +34,9 @@ def add_scores(
     require_columns(frame, [path], "Explorer")
     if "embedding" not in frame.columns:
         own = without_scores(frame)
-        scored = run(frame.select(path=pl.col(path)))
-        return own.hstack(scored.drop("path"))
+        scored = run(frame.select(path=pl.col(path))).drop("path")
+        # Such as the shots and files that an earlier score told of.
+        return own.drop(scored.columns, strict=False).hstack(scored)
     has_vector = frame["embedding"].is_not_null()
     part = frame.filter(has_vector)
     prints = part["fingerprint"].to_list() if "fingerprint" in frame.columns else None

@@ -12,6 +12,8 @@ import polars as pl
 from dedup_widgets._paths import absolute
 from dedup_widgets._text import counted, listed
 from dedup_widgets.errors import InputError
+from dedup_widgets.frame.provenance import provenances
+from dedup_widgets.frame.same_file import NAME
 from dedup_widgets.frame.schema import COLUMNS, without_scores
 from dedup_widgets.frame.scope import ROLE
 from dedup_widgets.frame.table import checked_paths, is_frame, to_polars
@@ -19,8 +21,9 @@ from dedup_widgets.frame.tree import columns_of_tree
 from dedup_widgets.images.annotations import annotations_beside
 from dedup_widgets.images.companions import masks_of
 from dedup_widgets.images.entry import Entry
-from dedup_widgets.images.listing import NotTaken, list_images
+from dedup_widgets.images.listing import SAME_FILE, NotTaken, list_images
 from dedup_widgets.images.metadata import metadata_beside
+from dedup_widgets.images.same_files import column_of_same_files, same_files
 from dedup_widgets.images.shots import shots_of
 from dedup_widgets.scoring.input_files import paths_in
 from dedup_widgets.scoring.of_datasets import frame_of, is_of_datasets
@@ -77,7 +80,10 @@ def inputs_of(images: Any, labels: Labels, exclude: Sequence[str]) -> Inputs:
         if "path" not in frame.columns:
             _name_the_paths(frame)
         paths = checked_paths(frame)
-        return Inputs(paths, _with_shots(paths, without_scores(frame.drop("path", strict=False))))
+        given = without_scores(frame.drop("path", strict=False))
+        if provenances(frame):
+            given = given.drop(NAME, strict=False)
+        return Inputs(paths, _with_same_files(paths, _with_shots(paths, given)))
     found = list_images(images, exclude)
     if labels is None:
         shots = _with_shots(found.paths, None)
@@ -122,6 +128,14 @@ def _with_shots(paths: list[str], given: pl.DataFrame | None) -> pl.DataFrame | 
     return shots.to_frame() if given is None else given.with_columns(shots)
 
 
+def _with_same_files(paths: list[str], given: pl.DataFrame | None) -> pl.DataFrame | None:
+    """Return the columns that come along, with ``same_file`` where there are any."""
+    found = column_of_same_files(paths)
+    if found is None or (given is not None and found.name in given.columns):
+        return given
+    return found.to_frame() if given is None else given.with_columns(found)
+
+
 def _by_name(files: Iterable[str]) -> dict[str, int]:
     return dict(Counter(os.path.basename(file) for file in sorted(files)))  # noqa: PTH119
 
@@ -129,10 +143,17 @@ def _by_name(files: Iterable[str]) -> dict[str, int]:
 def joined(new: Inputs, old: Inputs) -> Inputs:
     """Return the images of a new set and of an old one, with their ``role``.
 
-    A file that is in both is an old one.
+    A file that is in both, under one name or two, is an old one.
     """
     known = {absolute(path) for path in old.paths}
-    is_new = [absolute(path) not in known for path in new.paths]
+    others = {path for path in new.paths if absolute(path) not in known}
+    further = {
+        name
+        for its in same_files([*old.paths, *others], first=set(old.paths))
+        for name in its[1:]
+        if its[0] not in others and name in others
+    }
+    is_new = [path in others and path not in further for path in new.paths]
     frames = []
     for role, each, rows in (("new", new, is_new), ("old", old, [True] * len(old.paths))):
         frame = pl.DataFrame({"path": each.paths}, schema_overrides={"path": pl.String})
@@ -150,6 +171,9 @@ def joined(new: Inputs, old: Inputs) -> Inputs:
         }
         for why in new.not_taken | old.not_taken
     }
+    if further:
+        suffixes = Counter(os.path.splitext(name)[1].lower() for name in further)  # noqa: PTH122
+        not_taken[SAME_FILE] = dict(suffixes + Counter(not_taken.get(SAME_FILE, {})))
     from_folders = list(dict.fromkeys([*new.from_folders, *old.from_folders]))
     entries = old.entries | new.entries
     return Inputs(

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from dedup_widgets._urls import is_far
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.annotations import with_annotations
 from dedup_widgets.frame.provenance import Provenance
+from dedup_widgets.frame.same_file import first_rows, in_parts
 from dedup_widgets.frame.scale import NEAR, gamma_of
 from dedup_widgets.frame.scope import part_column, scope_of
 from dedup_widgets.frame.summary import about_not_taken
@@ -118,6 +119,11 @@ class ScoringTask:
         seen = facts.filter(readable)
         of_rows = [described.row_of[name] for name in seen["fingerprint"].to_list()]
         ranked = seen if given is None else seen.hstack(given.filter(readable))
+        # A file is one image, however many rows name it.
+        first = first_rows(ranked)
+        if first is not None:
+            own = np.unique(first)
+            ranked, of_rows = ranked[own], [of_rows[row] for row in own]
         embeddings = described.embeddings[of_rows]
         perceptual = described.perceptual[of_rows]
 
@@ -148,7 +154,9 @@ class ScoringTask:
             rank = keepers.rank(ranked, self.rules)
             scores, all_looked = score_in_scope(scope, ranked["fingerprint"], rank, score_rows)
             made = self.provenance(embedder, all_looked)
-        scores = scores.with_columns(names_of(scores["nearest"], seen["path"]))
+        scores = scores.with_columns(names_of(scores["nearest"], ranked["path"]))
+        if first is not None:
+            scores = _of_all_names(scores[np.searchsorted(own, first)], first)
         scored = laid_out(facts, scores, made)
         return self.with_given(scored, given)
 
@@ -217,7 +225,9 @@ def plan_scoring(
     _check_rules(keep, given)
     if within is not None:
         here = pl.DataFrame({"path": paths}, schema_overrides={"path": pl.String})
-        part_column(here if given is None else here.hstack(given), within)
+        here = here if given is None else here.hstack(given)
+        here = in_parts(here, part_column(here, within))
+        found = replace(found, given=None if given is None else here.drop("path"))
     if not isinstance(model, str | os.PathLike):
         model = load_embedder(model, device, precision)
     return ScoringTask(
@@ -233,6 +243,15 @@ def plan_scoring(
         within=within,
         against=against is not None,
     )
+
+
+def _of_all_names(scores: pl.DataFrame, first: NDArray[np.int64]) -> pl.DataFrame:
+    """Return scores of which each row has those of its file; further names of one that stays stay.
+
+    Such a name is in no group: to remove it would free nothing.
+    """
+    is_further = pl.Series(first != np.arange(len(first)))
+    return scores.with_columns(group=pl.when(~(is_further & pl.col("keep"))).then("group"))
 
 
 def _positive(name: str, value: int | None, default: int) -> int:

@@ -114,8 +114,11 @@ class GridRequests:
         counts = summary.as_dict()
         counts["not_taken"] = sum(sum(names.values()) for names in summary.not_taken.values())
         counts["annotated"] = counts.pop("annotations").get("images", 0)
-        del counts["from_folders"]
-        parts = summary.about_folders, summary.about_annotations, summary.about_not_taken
+        del counts["from_folders"], counts["further_names"]
+        parts = (
+            *(summary.about_folders, summary.about_annotations),
+            *(summary.about_further_names, summary.about_not_taken),
+        )
         about = "; ".join(filter(None, parts))
         return protocol.Summary(**counts, about_folder=about, label_conflicts=None, leakage=None)
 
