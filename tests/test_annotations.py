@@ -5,6 +5,7 @@ import warnings
 
 import polars as pl
 import pytest
+from PIL import Image
 
 import dedup_widgets as dw
 from dedup_widgets.dataset.tables import read_table
@@ -389,7 +390,10 @@ def test_an_export_of_annotations_says_what_it_lacks(put, tmp_path):
 
 @pytest.mark.lengthy
 def test_masks_are_known_by_their_path(put):
-    put(**{"images/1.jpg": 1, "images/2.jpg": 2, "masks/1.png": 3, "3.jpg": 3, "3_mask.png": 4})
+    put(**{"images/1.jpg": 1, "images/2.jpg": 2, "3.jpg": 3})
+    for name in ("masks/1.png", "3_mask.png"):
+        (put.root / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (160, 120), 1).save(put.root / name)
     df = score(put.root)
     found = {path.rpartition("/")[2]: mask for path, mask in df.select("path", "mask_path").rows()}
     expected = {"1.jpg": "masks/1.png", "2.jpg": None, "3.jpg": "3_mask.png"}

@@ -181,32 +181,101 @@ def test_masks_are_no_pictures_follow_theirs_and_are_loaded(tmp_path, make_photo
     assert [None if it is None else np.asarray(it).max() for it in loaded["mask"]] == [1, 2, None]
 
 
-def written(folder, make_photo, *names):
-    """Write pictures into folders, and return their paths."""
-    for name in names:
+def written(folder, make_photo, *names, masks=()):
+    """Write pictures and masks of one size into folders, and return their paths."""
+    photo = make_photo(1)
+    for name in (*names, *masks):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        make_photo(1).save(folder / name)
-    return [str(folder / name) for name in names]
+        its = Image.new("L", photo.size)
+        its.paste(255, (20, 10, 90, 70))
+        (its if name in masks else photo).save(folder / name)
+    return [str(folder / name) for name in (*names, *masks)]
 
 
-@pytest.mark.parametrize(
-    ("picture", "mask"),
-    [
-        ("train/1.jpg", "train_masks/1_mask.gif"),
-        ("train/1.jpg", "train-masks/1.png"),
-        ("images_png/1.png", "masks_png/1.png"),
-        ("a/images_png/1.png", "a/masks_png/1.png"),
-        ("images/1.jpg", "annotations/trimaps/1.png"),
-        ("images/1.jpg", "binary_masks/1.png"),
-        ("imgs/1.jpg", "imgs masks/1.png"),
-        ("cat_images/1.jpg", "cat_masks/1.png"),
-        ("images/a/1.jpg", "masks/a/1.png"),
-    ],
-)
-def test_folders_of_masks_are_known_by_a_word(tmp_path, make_photo, picture, mask):
-    paths = written(tmp_path, make_photo, picture, mask)
-    assert masks_among(paths) == {paths[1]}
+LAYOUTS = [
+    ("train/1.jpg", "train_masks/1_mask.gif"),
+    ("train/1.jpg", "train-masks/1.png"),
+    ("images_png/1.png", "masks_png/1.png"),
+    ("a/images_png/1.png", "a/masks_png/1.png"),
+    ("images/1.jpg", "annotations/trimaps/1.png"),
+    ("images/1.jpg", "binary_masks/1.png"),
+    ("imgs/1.jpg", "imgs masks/1.png"),
+    ("cat_images/1.jpg", "cat_masks/1.png"),
+    ("images/a/1.jpg", "masks/a/1.png"),
+    ("leftImg8bit/train/ulm/u_1_leftImg8bit.png", "gtFine/train/ulm/u_1_gtFine_labelIds.png"),
+    ("leftImg8bit/train/ulm/u_1_leftImg8bit.png", "gtFine/train/ulm/u_1_gtFine_color.png"),
+    ("bottle/test/broken/000.png", "bottle/ground_truth/broken/000_mask.png"),
+    ("test/broken/000.png", "ground_truth/broken/000_mask.png"),
+    ("JPEGImages/2007_27.jpg", "SegmentationObject/2007_27.png"),
+    ("train/0001TP_1.png", "trainannot/0001TP_1.png"),
+    ("701_StillsRaw_full/0001TP_1.png", "LabeledApproved_full/0001TP_1_L.png"),
+    ("images/training/ADE_train_1.jpg", "annotations/training/ADE_train_1.png"),
+    ("training/a/abbey/ADE_train_1.jpg", "training/a/abbey/ADE_train_1_seg.png"),
+    ("JPEGImages/480p/bear/00000.jpg", "Annotations/480p/bear/00000.png"),
+    ("images/10k/train/x.jpg", "labels/sem_seg/masks/train/x.png"),
+    ("train2017/01.jpg", "annotations/panoptic_train2017/01.png"),
+    ("stage1/ab12/images/ab12.png", "stage1/ab12/masks/77f0.png"),
+    ("image_2/000_10.png", "semantic/000_10.png"),
+    ("119_sat.jpg", "119_mask.png"),
+    ("images/img_001.jpg", "masks/mask_001.png"),
+    ("1.jpg", "1_mask_2.png"),
+    ("snow/1.jpg", "snow/masks/1.png"),
+    ("фото/снимок1.jpg", "masks/снимок1-seg.png"),
+]
+
+
+@pytest.mark.parametrize(("picture", "mask"), LAYOUTS)
+def test_masks_are_known_in_the_layouts_there_are(tmp_path, make_photo, picture, mask):
+    paths = written(tmp_path, make_photo, picture, masks=[mask])
+    found = list_images(tmp_path)
+    assert found.paths == paths[:1]
+    assert sum(found.not_taken["masks of pictures"].values()) == 1
     assert companions_of(paths[:1])[0].masks == (paths[1],)
+
+
+@pytest.mark.parametrize(("picture", "mask"), LAYOUTS)
+def test_photos_where_masks_would_lie_are_pictures(tmp_path, make_photo, picture, mask):
+    paths = written(tmp_path, make_photo, picture, mask)
+    assert list_images(tmp_path).paths == sorted(paths)
+    assert companions_of(paths[:1])[0].masks == ()
+
+
+@pytest.mark.parametrize("size", [(40, 30), (100, 120)])
+def test_what_has_another_shape_is_no_mask(tmp_path, make_photo, size):
+    picture, mask = written(tmp_path, make_photo, "images/1.jpg", masks=["masks/1.png"])
+    assert masks_among([picture, mask]) == {mask}
+    Image.open(mask).resize(size).save(tmp_path / "masks" / "1.bmp")
+    other = str(tmp_path / "masks" / "1.bmp")
+    # One in half or a quarter of the size is.
+    assert (other in masks_among([picture, other])) == (size[0] > size[1])
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "L", "RGB", "I;16"])
+def test_masks_are_in_any_mode_and_as_jpeg(tmp_path, make_photo, mode):
+    (picture,) = written(tmp_path, make_photo, "images/1.jpg")
+    shape = Image.open(picture).size
+    ids = np.zeros(shape[::-1], np.uint16)
+    for number in range(9):
+        ids[10 * number :, 7 * number :] = number
+    ids = ids if mode == "I;16" else (ids // 5 * 255 if mode in "1L" else ids * 28).astype(np.uint8)
+    (tmp_path / "masks").mkdir()
+    suffix = "jpg" if mode == "L" else "png"
+    its = Image.fromarray(ids)
+    (its if mode == "I;16" else its.convert(mode)).save(tmp_path / "masks" / f"1.{suffix}")
+    assert list_images(tmp_path).paths == [picture]
+
+
+def test_of_many_masks_some_are_looked_at(tmp_path, make_photo):
+    names = [f"{number:03}" for number in range(40)]
+    masks = [f"masks/{name}.png" for name in names]
+    written(tmp_path, make_photo, *(f"images/{name}.jpg" for name in names), masks=masks)
+    assert len(list_images(tmp_path).paths) == 40
+    # Of a class that is called so, and some drawings in it, each is looked at.
+    for name in names[:20]:
+        make_photo(int(name)).save(tmp_path / "masks" / f"{name}.png")
+    found = list_images(tmp_path)
+    assert len(found.paths) == 60
+    assert found.not_taken["masks of pictures"] == {".png": 20}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,13 @@ import polars as pl
 
 from dedup_widgets._paths import absolute, as_unicode, native
 from dedup_widgets.images.formats import why_not_taken
+from dedup_widgets.images.mask_content import confirmed_masks
+from dedup_widgets.images.masks import (
+    is_called_by_masks,
+    is_called_by_pictures,
+    mask_pairs,
+    words_of,
+)
 
 SIDECAR_SUFFIXES = frozenset(
     {
@@ -30,43 +37,15 @@ _NUMBERED = re.compile(r"(?i)(.+)(\.[a-z0-9]{3,5})((?:\.[a-z-]+)?)(\(\d+\))(\.js
 """As Google writes what it knows of ``1(1).jpg``: ``1.jpg.supplemental-metadata(1).json``."""
 
 
-_OF_PICTURES = {"images", "image", "imgs", "img", "jpegimages", "rgb", "pictures", "photos"}
-
-
-_OF_LABELS = {"labels", "label", "annotations", "annotation", "captions", "xml", "txt"}
-
-
-_OF_MASKS = {
-    *("masks", "mask", "segmentation", "segmentations", "segmentationclass", "seg", "segs"),
-    *("segmentationobject", "gt", "groundtruth", "ground_truth", "labelmaps", "mattes"),
-    *_OF_LABELS,
-}
-
-
-_WORDS_OF_MASKS = {
-    *("mask", "masks", "seg", "segs", "segmentation", "segmentations", "gt"),
-    *("trimap", "trimaps", "matte", "mattes"),
-}
-"""Words in the names of folders of masks, such as ``train_masks`` beside ``train``."""
-
-
-_WORDS_OF_PICTURES = {"images", "image", "imgs", "img", "pictures", "photos"}
+_OF_LABELS = {"captions", "caption", "xml", "xmls", "txt", "ann"}
+"""What folders of labels are called that hold no masks."""
 
 
 _MASK_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".gif", ".webp"})
 
 
-_MASK_NAME = re.compile(r"(?i)^(.+)[-_. ](mask|masks|seg|segmentation|gt|matte|labelids?)$")
-
-
-_MAY_BE_MASK = re.compile(
-    rf"(?i)[/\\]({'|'.join(sorted(_OF_MASKS))})[/\\]"
-    rf"|[/\\]([^/\\]*[-_. ])?({'|'.join(sorted(_WORDS_OF_MASKS))})([-_. ][^/\\]*)?[/\\]"
-    r"|[-_. ](mask|masks|seg|segmentation|gt|matte|labelids?)\.[^./\\]*$"
-)
-
-
-_PARTS = re.compile(r"[/\\]")
+_LEVELS_UP = 4
+"""Folders above that of a picture, beside which there may be one of its masks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +68,7 @@ def masks_among(paths: Iterable[str]) -> set[str]:
     """Return the pictures that are masks of others among them.
 
     A mask lies in a folder such as ``masks`` under the name of its picture, or beside it with
-    a name such as ``1_mask.png``.
+    a name such as ``1_mask.png``; and it looks like one, as far as that can be seen.
 
     Examples
     --------
@@ -98,22 +77,7 @@ def masks_among(paths: Iterable[str]) -> set[str]:
     >>> masks_among(["/d/masks/1.png", "/d/b_mask.png"])
     set()
     """
-    # What folders above all of them are called says nothing of one of them.
-    below = _below_common(list(paths))
-    doubtful = {path for path, end in below.items() if _MAY_BE_MASK.search(f"/{end}")}
-    if not doubtful:
-        return set()
-    pictures = {_key(end) for path, end in below.items() if path not in doubtful}
-    return {path for path in doubtful if not pictures.isdisjoint(_keys_of_mask(below[path]))}
-
-
-def _below_common(paths: list[str]) -> dict[str, str]:
-    """Return of each path what comes after the folder that holds them all."""
-    if not paths:
-        return {}
-    both = os.path.commonprefix([min(paths), max(paths)])  # noqa: RUF071
-    start = 1 + max(map(both.rfind, "/\\"))
-    return {path: path[start:] for path in paths}
+    return set(confirmed_masks(mask_pairs(list(paths))))
 
 
 def have_companions(sources: Sequence[str], suffixes: Collection[str]) -> list[int]:
@@ -135,20 +99,60 @@ def masks_of(paths: Sequence[str]) -> pl.Series | None:
 
     Elsewhere than on this disk nothing is looked for.
     """
-
-    def may_have(folder: str) -> bool:
-        if any(_MASK_NAME.match(os.path.splitext(name)[0]) for name in _names(folder)):  # noqa: PTH122
-            return True
-        suffixes = (Path(name).suffix.lower() for it in _parallel(folder) for name in _names(it))
-        return any(suffix in _MASK_SUFFIXES for suffix in suffixes)
-
-    sources = [absolute(path) for path in paths]
-    rows = _in_folders(sources, may_have)
-    found = companions_of([sources[row] for row in rows])
-    masks = {row: its.masks[0] for row, its in zip(rows, found, strict=True) if its.masks}
+    masks = _masks_beside([absolute(path) for path in paths])
     if not masks:
         return None
-    return pl.Series("mask_path", [masks.get(row) for row in range(len(paths))], dtype=pl.String)
+    first = [masks.get(absolute(path), [None])[0] for path in paths]
+    return pl.Series("mask_path", first, dtype=pl.String)
+
+
+def _masks_beside(sources: Sequence[str]) -> dict[str, list[str]]:
+    """Return the masks on this disk of each picture that has any."""
+    own = [source for source in sources if "://" not in source]
+    folders = {os.path.dirname(source) for source in own}  # noqa: PTH120
+    within = cache(_folders)
+    looked_at = folders | {it for folder in folders for it in _folders_of_masks(folder, within)}
+    known = set(own)
+    others = [
+        path
+        for folder in sorted(looked_at)
+        for name in _names(folder)
+        if Path(name).suffix.lower() in _MASK_SUFFIXES
+        and (path := os.path.join(folder, name)) not in known  # noqa: PTH118
+    ]
+    pairs = mask_pairs([*own, *others]) if others else {}
+    pairs = {mask: its for mask, its in pairs.items() if mask not in known and its in known}
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for mask, picture in confirmed_masks(pairs).items():
+        found[picture].append(mask)
+    return {picture: sorted(masks) for picture, masks in found.items()}
+
+
+def _folders_of_masks(folder: str, within: Callable[[str], list[str]]) -> set[str]:
+    """Return the folders in which masks of the pictures of a folder may lie.
+
+    Parameters
+    ----------
+    within
+        Returns the folders in one.
+    """
+    parts = Path(folder).parts
+    found = set()
+    for up in range(min(_LEVELS_UP, len(parts) - 1) + 1):
+        above, below = str(Path(*parts[: len(parts) - up])), parts[len(parts) - up :]
+        tops = [os.path.join(above, it) for it in within(above) if is_called_by_masks(it)]  # noqa: PTH118
+        for _ in range(2):
+            # As annotations/trimaps, and annotations/panoptic_train.
+            tops += [
+                deeper
+                for it in tops
+                for name in within(it)
+                if is_called_by_masks(name) and (deeper := os.path.join(it, name)) not in tops  # noqa: PTH118
+            ]
+        # In the place of one of the folders, of two, or of none.
+        ends = {below[taken:] for taken in range(3)}
+        found |= {os.path.join(top, *end) for top in tops for end in ends}  # noqa: PTH118
+    return {it for it in found if it != folder and os.path.isdir(native(it))}  # noqa: PTH112
 
 
 def _in_folders(sources: Sequence[str], holds: Callable[[str], bool]) -> list[int]:
@@ -162,13 +166,10 @@ def _in_folders(sources: Sequence[str], holds: Callable[[str], bool]) -> list[in
     ]
 
 
-def _folders(parent: Path) -> list[str]:
+def _folders(parent: str) -> list[str]:
     try:
-        return [
-            as_unicode(os.fsdecode(it.name))
-            for it in os.scandir(native(str(parent)))
-            if it.is_dir()
-        ]
+        with os.scandir(native(parent)) as entries:
+            return [as_unicode(os.fsdecode(it.name)) for it in entries if it.is_dir()]
     except OSError:
         return []
 
@@ -194,13 +195,13 @@ def companions_of(sources: Sequence[str]) -> list[Companions]:
         """Return what lies in a folder by the stems, and by the whole names, of pictures."""
         by_stem, by_name = defaultdict(list), defaultdict(list)
         for name in _names(folder):
-            by_stem[_stem_of_companion(name)].append(name)
+            by_stem[os.path.splitext(name)[0]].append(name)  # noqa: PTH122
             for picture, _ in pictures_of(name):
                 by_name[picture].append(name)
         return dict(by_stem), dict(by_name)
 
     beside = cache(_parallel)
-    own = set(sources)
+    own, masks = set(sources), _masks_beside(sources)
     found = []
     for source in sources:
         if "://" in source:
@@ -208,22 +209,18 @@ def companions_of(sources: Sequence[str]) -> list[Companions]:
             continue
         folder, name = os.path.split(source)
         stem = os.path.splitext(name)[0]  # noqa: PTH122
-        sidecars, masks = [], []
+        sidecars = []
         for other in (folder, *beside(folder)):
             by_stem, by_name = in_folder(other)
             of_name = by_name.get(name, ())
             for it in dict.fromkeys([*by_stem.get(stem, ()), *of_name]):
                 path = os.path.join(other, it)  # noqa: PTH118
-                suffix = Path(it).suffix.lower()
                 if path in own or not os.path.isfile(native(path)):  # noqa: PTH113
                     continue
+                suffix = Path(it).suffix.lower()
                 if suffix in SIDECAR_SUFFIXES or (it in of_name and _is_no_picture(path)):
                     sidecars.append(path)
-                elif suffix in _MASK_SUFFIXES and (
-                    other != folder or _MASK_NAME.match(Path(it).stem)
-                ):
-                    masks.append(path)
-        found.append(Companions(tuple(sidecars), tuple(masks)))
+        found.append(Companions(tuple(sidecars), tuple(masks.get(source, ()))))
     return found
 
 
@@ -251,73 +248,35 @@ def _is_no_picture(path: str) -> bool:
         return False
 
 
-def _stem_of_companion(name: str) -> str:
-    stem = os.path.splitext(name)[0]  # noqa: PTH122
-    mask = _MASK_NAME.match(stem)
-    return mask[1] if mask and Path(name).suffix.lower() in _MASK_SUFFIXES else stem
-
-
 def _parallel(folder: str) -> list[str]:
-    """Return folders of labels and masks that stand beside those of pictures."""
+    """Return folders of labels that stand beside those of pictures."""
     parts = Path(folder).parts
-    places = [i for i, part in enumerate(parts) if _without_pictures(part) != part]
+    places = [i for i, part in enumerate(parts) if is_called_by_pictures(part)]
     place = places[-1] if places else len(parts)
     below = parts[place + 1 :]
-    parent = Path(*parts[:place])
-    named = [parent / name for name in _folders(parent) if name.lower() in _OF_MASKS]
-    # As of annotations/trimaps.
-    nested = [it / name for it in named for name in _folders(it) if _of_masks(name) == ""]
+    parent = str(Path(*parts[:place]))
+    labels = {name: _of_labels(name) for name in _folders(parent)}
     if places:
-        what = _without_pictures(parts[place])
-        masks = {it: _of_masks(it) for it in _folders(parent)}
-        named += [parent / it for it, of in masks.items() if of in ("", what) or (of and not what)]
-    elif parts:
-        own = parts[-1]
-        siblings = Path(folder).parent
-        named += [siblings / it for it in _folders(siblings) if _of_masks(it) == own]
-    found = (it.joinpath(*below) for it in (*named, *nested))
-    return sorted({str(it) for it in found})
+        what = words_of(parts[place])
+        named = [it for it, of in labels.items() if of in ((), what) or (of and not what)]
+    else:
+        named = [it for it, of in labels.items() if of == ()]
+    found = {os.path.join(parent, it) for it in named}  # noqa: PTH118
+    # As of annotations/trimaps.
+    found |= {deeper for it in found for deeper in _plain_folders_of_labels(it)}
+    if not places and parts:
+        above, own = os.path.split(folder)
+        its = [it for it in _folders(above) if _of_labels(it) == words_of(own)]
+        found |= {os.path.join(above, it) for it in its}  # noqa: PTH118
+    return sorted(os.path.join(it, *below) for it in found)  # noqa: PTH118
 
 
-@cache
-def _without(name: str, whole: frozenset[str], words: frozenset[str]) -> str:
-    """Return the name of a folder without some words; empty if it is one of whole names."""
-    if name.lower() in whole:
-        return ""
-    parts = re.split(r"[-_. ]", name)
-    left = [part for part in parts if part.lower() not in words]
-    return name if len(left) == len(parts) else "_".join(left)
+def _of_labels(name: str) -> tuple[str, ...] | None:
+    """Return of what a folder holds labels or masks, empty if it does not say; None for neither."""
+    if name.lower() in _OF_LABELS:
+        return ()
+    return words_of(name) if is_called_by_masks(name) else None
 
 
-def _without_pictures(name: str) -> str:
-    return _without(name, frozenset(_OF_PICTURES), frozenset(_WORDS_OF_PICTURES))
-
-
-def _of_masks(name: str) -> str | None:
-    """Return of what a folder holds masks, empty if it does not say; None if it holds none.
-
-    >>> _of_masks("train_masks"), _of_masks("masks"), _of_masks("train")
-    ('train', '', None)
-    """
-    words = frozenset(_WORDS_OF_MASKS)
-    left = _without(name, frozenset(_OF_MASKS), words)
-    return None if left == name else _without(left, frozenset(), frozenset(_WORDS_OF_PICTURES))
-
-
-def _key(path: str) -> tuple[tuple[str, ...], str]:
-    *folders, name = _PARTS.split(path)
-    named = map(_without_pictures, folders)
-    return tuple(filter(None, named)), os.path.splitext(name)[0]  # noqa: PTH122
-
-
-def _keys_of_mask(path: str) -> list[tuple[tuple[str, ...], str]]:
-    """Return the keys of pictures of which a file may be the mask."""
-    *folders, name = _PARTS.split(path)
-    stem = os.path.splitext(name)[0]  # noqa: PTH122
-    named = _MASK_NAME.match(stem)
-    stem = named[1] if named else stem
-    of = [(_of_masks(folder), _without_pictures(folder)) for folder in folders]
-    # "binary_masks" are masks of all, "train_masks" those of "train".
-    every = [plain if what is None else "" for what, plain in of]
-    each = [plain if what is None else what for what, plain in of]
-    return [(tuple(filter(None, it)), stem) for it in (every, each)]
+def _plain_folders_of_labels(folder: str) -> list[str]:
+    return [os.path.join(folder, it) for it in _folders(folder) if _of_labels(it) == ()]  # noqa: PTH118

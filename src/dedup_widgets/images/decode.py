@@ -241,6 +241,17 @@ def shown(data: bytes) -> Image.Image:
     return _decoded(data, _shown)
 
 
+def size_of(data: bytes) -> tuple[int, int]:
+    """Return width and height of the first picture of a file, as it is stored.
+
+    Raises
+    ------
+    ImageError
+        If the bytes are no image, or their beginning is damaged.
+    """
+    return _decoded(data, lambda file, name: _opened(file, name)[0].size)
+
+
 def _decoded(data: bytes, read: Callable[[File, str], T]) -> T:
     name = sniff(data)
     with quiet_pillow():

@@ -101,7 +101,7 @@ def find_images(
         be removed as a duplicate of the other. The name least deep in folders stays.
 
         Masks of pictures that are listed (``masks/1.png`` beside ``images/1.jpg``,
-        ``1_mask.png`` beside ``1.jpg``) are left out.
+        ``1_mask.png`` beside ``1.jpg``) are left out, if they look like masks.
 
         A leading ``~`` stands for the home folder, except in sequences, where it is kept
         (`LocalFiles` expands it on reading).
