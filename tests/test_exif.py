@@ -91,7 +91,32 @@ def test_a_date_is_read_as_programs_and_scanners_write_it(make_photo, as_file, w
 
 
 @pytest.mark.parametrize(
-    "when", ["0000:00:00 00:00:00", "2024:13:01 12:00:00", "2024:05:01", "12:00:00", "yesterday"]
+    ("when", "expected"),
+    [
+        ("2024:05:01 12:00", "2024-05-01T12:00:00"),
+        ("2024:5:1 7:5:3", "2024-05-01T07:05:03"),
+        ("20240501 120003", "2024-05-01T12:00:03"),
+        ("20240501T120003Z", "2024-05-01T12:00:03+00:00"),
+        ("2024:05:01 12:00:03.25", "2024-05-01T12:00:03.250000"),
+        ("2024:05:01 12:00:03+02:00", "2024-05-01T12:00:03+02:00"),
+        ("2024-05-01T12:00:03.5-0330", "2024-05-01T12:00:03.500000-03:30"),
+        ("2024:04:30 24:00:00", "2024-05-01T00:00:00"),
+    ],
+)
+def test_all_of_a_date_may_be_in_one_text(make_photo, as_file, when, expected):
+    assert decode(taken_at(make_photo(1), as_file, when, {})).facts.date_taken == expected
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "0000:00:00 00:00:00",
+        "2024:13:01 12:00:00",
+        "2024:05:01",
+        "12:00:00",
+        "yesterday",
+        "2024:05:01 25:00:00",
+    ],
 )
 def test_what_is_no_date_is_none(make_photo, as_file, when):
     assert decode(taken_at(make_photo(1), as_file, when, {})).facts.date_taken is None

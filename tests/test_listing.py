@@ -6,8 +6,10 @@ import shutil
 import warnings
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 
 import dedup_widgets as dw
 from dedup_widgets.errors import InputError
@@ -149,6 +151,11 @@ def test_contents_of_files_are_no_names(tmp_path, jpeg):
         for what in (jpeg, [jpeg], file, [file], io.BytesIO(jpeg)):
             with pytest.raises(InputError, match="pictures that are in memory"):
                 list_images(what)
+    photo, shape = Image.open(tmp_path / "a.jpg"), np.zeros((2, 2, 3), np.uint8)
+    for what, how in ((photo, ".save"), (shape, "fromarray"), (jpeg, "write_bytes")):
+        for given in (what, [what], (what, what)):
+            with pytest.raises(InputError, match=how):
+                list_images(given)
     with pytest.raises(InputError, match="contents of files"):
         dw.score(pl.DataFrame({"path": ["a.jpg", "\0\1"]}), model="perceptual", progress=False)
 

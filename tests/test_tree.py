@@ -67,6 +67,13 @@ def test_images_to_test_on_may_have_no_classes():
     assert found == {"split": ["train", "train", "test"], "label": ["cat", "dog", None]}
 
 
+def test_what_lies_beside_the_folders_of_splits_is_in_none():
+    found = columns("train/cat/1.jpg", "train/dog/2.jpg", "test/cat/3.jpg", "preview.jpg")
+    assert found["split"] == ["train", "train", "test", None]
+    assert found["label"] == ["cat", "dog", "cat", None]
+    assert columns("train/1.jpg", "preview.jpg") == {}
+
+
 def test_folders_are_labels_where_the_caller_says_so():
     assert columns("2019/1.jpg", "a/b/2.jpg", "3.jpg", sure=True) == {"label": ["2019", "b", None]}
 

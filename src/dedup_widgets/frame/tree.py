@@ -34,7 +34,8 @@ def columns_of_tree(paths: Sequence[str], root: str | None, *, sure: bool = Fals
     """Return the splits and the classes that the folders of images name.
 
     The tree is clear where every image lies in a folder of a split (``train/cat/1.jpg``,
-    ``train/1.jpg``, ``images/train/1.jpg``, ``cat/train/1.jpg``), or where every image lies in
+    ``train/1.jpg``, ``images/train/1.jpg``, ``cat/train/1.jpg``; but for what lies beside the
+    folders of several splits), or where every image lies in
     a folder of a class and no folder is called by a date, a device or the like.
 
     Parameters
@@ -66,7 +67,8 @@ def columns_of_tree(paths: Sequence[str], root: str | None, *, sure: bool = Fals
     columns = {}
     if (level := _level_of_splits(below)) is not None:
         # Names of splits are words.
-        splits = [re.sub(r"\W", "_", parts[level]) for parts in below]
+        named = [parts[level] if parts else None for parts in below]
+        splits = [name and re.sub(r"\W", "_", name) for name in named]
         columns["split"] = pl.Series(splits, dtype=pl.String)
         below = [parts[:level] + parts[level + 1 :] for parts in below]
     if sure:
@@ -86,6 +88,10 @@ def columns_of_tree(paths: Sequence[str], root: str | None, *, sure: bool = Fals
 
 def _level_of_splits(below: list[list[str]]) -> int | None:
     """Return at which level all folders are called by splits: the first, or the second."""
+    # What lies at the top beside several splits is in none of them.
+    names = {parts[0] for parts in below if parts}
+    if len(names) > 1 and all(map(_SPLIT.fullmatch, names)):
+        return 0
     for level in (0, 1):
         if all(len(parts) > level and _SPLIT.fullmatch(parts[level]) for parts in below):
             # Below other folders one name alone, such as `test`, may mean anything.

@@ -257,13 +257,7 @@ class _Scan:
                 else:
                     paths.append(as_unicode(name))
         except TypeError as error:
-            items = where if isinstance(where, list | tuple) else [where]
-            kinds = ", ".join(sorted({type(item).__name__ for item in items})[:3])
-            raise InputError(
-                f"images must be a directory, a glob pattern, paths, or a frame with a column of "
-                f"paths, not {kinds}; write pictures that are in memory to files first, or pass "
-                "vectors of your own to dedup_widgets.uniqueness"
-            ) from error
+            raise InputError(_about_what_is_no_path(where)) from error
         first: dict[str, str] = {}
         for path in paths:
             if not (self._exclude and self._excludes(path, "")):
@@ -410,6 +404,27 @@ class _Scan:
                         below.append(entry.path)
             waiting += sorted(below, reverse=True)
             yield folder
+
+
+def _about_what_is_no_path(where: object) -> str:
+    """Say of what kind something is that names no files, and what to do."""
+    items = where if isinstance(where, list | tuple) else [where]
+    kinds = sorted({type(item).__name__ for item in items})
+    # By what they can do, as they may be of any library.
+    if any(hasattr(item, "save") for item in items):
+        write = 'picture.save(f"pictures/{i}.png")'
+    elif any(hasattr(item, "__array__") for item in items):
+        write = 'PIL.Image.fromarray(picture).save(f"pictures/{i}.png")'
+    elif any(isinstance(item, bytes | bytearray) for item in items):
+        write = 'pathlib.Path(f"pictures/{i}.jpg").write_bytes(picture)'
+    else:
+        write = ""
+    remedy = f": for i, picture in enumerate(pictures): {write}" if write else ""
+    return (
+        "images must be a directory, a glob pattern, paths, or a frame with a column of paths, not "
+        f"{', '.join(kinds[:3])}; write pictures that are in memory to files first{remedy}; or "
+        "pass vectors of your own to dedup_widgets.uniqueness"
+    )
 
 
 def _local(name: str) -> str:

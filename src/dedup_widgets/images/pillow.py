@@ -37,10 +37,13 @@ _OFFSET_TAGS = (0x9011, 0x9012, 0x9010)
 """OffsetTimeOriginal, of the digital picture, and of the last change."""
 
 
-_DATE = re.compile(r"(\d{4})[:\-/.](\d\d?)[:\-/.](\d\d?)[ T](\d\d?):(\d\d):(\d\d)")
-
-
 _OFFSET = re.compile(r"(?:([+-])(0\d|1[0-4]):?([0-5]\d)|Z)")
+
+
+_DATE = re.compile(
+    r"(\d{4})[:\-/.]?(\d\d?)[:\-/.]?(\d\d?)[ T]+(\d\d?)[:.]?(\d\d?)(?:[:.]?(\d\d?))?"
+    rf"(?:[.,](\d{{1,9}}))? ?({_OFFSET.pattern})?"
+)
 
 
 _TAGS_OF_STORING = {
@@ -224,14 +227,18 @@ def date_taken(image: Image.Image) -> str | None:
             return None
         tags = dict(exif) | dict(exif.get_ifd(_EXIF_IFD_TAG))
         texts = (str(tags.get(tag)).strip("\0 ") for tag in _DATE_TAKEN_TAGS)
-        # Programs write dashes, strokes or a T where the standard has colons and a space.
+        # Programs write dashes, strokes or a T where the standard has colons and a space, and parts
+        # of a second and the offset where it has tags of their own.
         date = next(filter(None, map(_DATE.fullmatch, texts)))
-        moment = datetime.strptime(" ".join(date.groups()), "%Y %m %d %H %M %S")
+        year, month, day, hour, minute, second = (int(it or 0) for it in date.groups()[:6])
+        # Some call midnight 24:00:00 of the day before.
+        moment = datetime(year, month, day, hour % 24 if hour == 24 else hour, minute, second)
+        moment += timedelta(days=hour == 24)
         part = re.fullmatch(r"\d{1,9}", str(tags.get(_SUBSECONDS_TAG)).strip("\0 "))
-        if part:
-            moment = moment.replace(microsecond=int(part[0].ljust(6, "0")[:6]))
-        offsets = (_OFFSET.fullmatch(str(tags.get(tag)).strip("\0 ")) for tag in _OFFSET_TAGS)
-        offset = next(filter(None, offsets), None)
+        if digits := part[0] if part else date[7]:
+            moment = moment.replace(microsecond=int(digits.ljust(6, "0")[:6]))
+        told = (str(tags.get(tag)).strip("\0 ") for tag in _OFFSET_TAGS)
+        offset = next(filter(None, map(_OFFSET.fullmatch, (*told, date[8] or ""))), None)
         if offset:
             sign, hours, minutes = offset[1] or "+", offset[2] or 0, offset[3] or 0
             ahead = timedelta(hours=int(hours), minutes=int(minutes))
