@@ -92,13 +92,29 @@ DOG = ("dog", [40, 30, 80, 60])
             "1.jpg": 1,
             "1.json": {"shapes": [{"label": "dog", "points": [[40, 30], [120, 90]]}]},
         },
+        {
+            "img/1.jpg": 1,
+            "ann/1.jpg.json": {
+                "size": {"height": 120, "width": 160},
+                "objects": [
+                    {
+                        "classTitle": "dog",
+                        "geometryType": "rectangle",
+                        "points": {"exterior": [[40, 30], [120, 90]], "interior": []},
+                    }
+                ],
+            },
+        },
         {"1.jpg": 1, "_annotations.coco.json": coco(["1.jpg"], [("1.jpg", 1, DOG[1])])},
         {
             "images/1.jpg": 1,
             "annotations/instances.json": coco(["images/1.jpg"], [("images/1.jpg", 1, DOG[1])]),
         },
     ],
-    ids=["yolo", "roboflow", "polygon", "voc", "voc folders", "labelme", "coco", "coco folder"],
+    ids=[
+        *("yolo", "roboflow", "polygon", "voc", "voc folders", "labelme", "supervisely"),
+        *("coco", "coco folder"),
+    ],
 )
 def test_labels_of_each_kind_become_boxes_in_pixels_of_the_picture(put, files):
     put(**files)

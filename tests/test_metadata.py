@@ -81,3 +81,46 @@ def test_a_damaged_file_is_named(put, name):
     with pytest.warns(UserWarning, match=f"1 label file cannot be read.*{name}"):
         df = score(root)
     assert df["error"].to_list() == [None]
+
+
+@pytest.mark.parametrize(
+    ("table", "header", "rows"),
+    [
+        ("labels.csv", "filename,label", ["1.jpg,cat", "2.jpg,dog"]),
+        ("images/labels.csv", "image,label", ["1.jpg,cat", "2.jpg,dog"]),
+        ("train.csv", "image_id;label", ["1;cat", "2;dog"]),
+        ("train_labels.csv", "id,label", ["2,dog", "1,cat"]),
+        ("annotations.tsv", "label\tpath", ["cat\timages/1.jpg", "dog\t./images/2.jpg"]),
+        ("classes.csv", "ID,file,label", ["7,1.jpg,cat", "8,2.jpg,dog"]),
+        ("val.csv", "name,label", ["1.jpg,cat", "2.jpg,dog", "9.jpg,dog"]),
+    ],
+)
+def test_tables_by_people_are_read(put, table, header, rows):
+    root = put("images/1.jpg", "images/2.jpg")
+    (root / table).write_text("\n".join([header, *rows]), encoding="utf-8")
+    for folder in (root, root / "images"):
+        assert score(folder)["label"].to_list() == ["cat", "dog"]
+
+
+@pytest.mark.parametrize(
+    ("table", "header", "rows"),
+    [
+        ("labels.csv", "filename,label", ["1.jpg,cat", "1.jpg,dog", "2.jpg,dog"]),  # of objects
+        ("labels.csv", "filename,label", ["7.jpg,cat", "8.jpg,dog", "1.jpg,dog"]),  # of others
+        ("labels.csv", "who,label", ["1.jpg,cat", "2.jpg,dog"]),
+        ("prices.csv", "filename,label", ["1.jpg,cat", "2.jpg,dog"]),
+        ("labels.csv", "", []),
+    ],
+)
+def test_tables_of_something_else_say_nothing(put, table, header, rows):
+    root = put("1.jpg", "2.jpg")
+    (root / table).write_text("\n".join([header, *rows]), encoding="utf-8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert "label" not in score(root).columns
+
+
+def test_of_two_pictures_of_one_name_a_table_says_nothing(put):
+    root = put("a/1.jpg", "b/1.jpg", "b/2.jpg")
+    (root / "labels.csv").write_text("file,label\na/1.jpg,cat\n1.jpg,dog\n2.jpg,cow\n")
+    assert score(root)["label"].to_list() == ["cat", None, "cow"]

@@ -260,3 +260,12 @@ def amended(frame: pl.DataFrame, rows: NDArray[np.int64], part: pl.DataFrame) ->
             changed = scattered(frame[name], rows, part[name])
             later.replace_column(frame.get_column_index(name), changed)
     return later
+
+
+def read_csv(path: Path) -> pl.DataFrame:
+    """Read a table by commas, or by what spreadsheets of other countries write for them."""
+    frame = pl.read_csv(path)
+    for separator in ";\t":
+        if frame.width == 1 and separator in frame.columns[0]:
+            return pl.read_csv(path, separator=separator)
+    return frame

@@ -20,9 +20,9 @@ from dedup_widgets.images.label_files import READERS, Shape, names_for, read
 def annotations_beside(paths: Sequence[str]) -> tuple[pl.DataFrame, dict[str, str]]:
     """Read the annotations that lie beside pictures.
 
-    A picture's own file comes first (Pascal VOC ``.xml``, YOLO ``.txt``, LabelMe ``.json``; beside
-    it, or in ``labels/`` beside ``images/``), then a COCO ``.json`` that names it. What is damaged
-    counts as not there.
+    A picture's own file comes first (Pascal VOC ``.xml``, YOLO ``.txt``, LabelMe and Supervisely
+    ``.json``; beside it, or in ``labels/`` beside ``images/``), then a COCO ``.json`` that names
+    it. What is damaged counts as not there.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Files that say what is on one picture: YOLO, Pascal VOC and LabelMe."""
+"""Files that say what is on one picture: YOLO, Pascal VOC, LabelMe and Supervisely."""
 
 import json
 import math
@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from defusedxml import ElementTree
@@ -205,8 +206,8 @@ def voc(data: bytes, _names: Names) -> list[Shape] | None:
     return shapes
 
 
-def labelme(data: bytes, _names: Names) -> list[Shape] | None:
-    """Return what a LabelMe file says, in pixels; None if it is another JSON.
+def json_shapes(data: bytes, _names: Names) -> list[Shape] | None:
+    """Return what a LabelMe or Supervisely file says, in pixels; None if it is another JSON.
 
     Raises
     ------
@@ -216,18 +217,22 @@ def labelme(data: bytes, _names: Names) -> list[Shape] | None:
     try:
         said = json.loads(data)
     except (ValueError, RecursionError) as error:
-        if b'"shapes"' not in data:
+        if b'"shapes"' not in data and b'"classTitle"' not in data:
             return None
         raise ValueError(f"no valid JSON ({error})") from error
-    if not isinstance(said, dict) or not isinstance(said.get("shapes"), list):
+    listed = _listed_shapes(said)
+    if listed is None:
         return None
     shapes = []
-    for number, it in enumerate(said["shapes"], start=1):
+    for number, it in enumerate(listed, start=1):
         try:
             points = [float(value) for point in it["points"] for value in point[:2]]
             category, kind = str(it["label"]), it.get("shape_type", "polygon")
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise ValueError(f"shape {number} has no label, or no points") from error
+        if kind == "bitmap":
+            shapes.append(Shape(category))
+            continue
         if not points or not all(map(math.isfinite, points)):
             raise ValueError(f"shape {number} has no points")
         if kind == "circle" and len(points) == 4:
@@ -239,6 +244,27 @@ def labelme(data: bytes, _names: Names) -> list[Shape] | None:
     return shapes
 
 
+def _listed_shapes(said: object) -> list[Any] | None:
+    """Return the shapes of a document as LabelMe has them; None if it is of another program."""
+    if not isinstance(said, dict):
+        return None
+    if isinstance(shapes := said.get("shapes"), list):
+        return shapes
+    objects = said.get("objects")
+    if not isinstance(objects, list) or "size" not in said:
+        return None
+    return [
+        {
+            "label": it.get("classTitle"),
+            "points": (it.get("points") or {}).get("exterior", []),
+            "shape_type": it.get("geometryType"),
+        }
+        if isinstance(it, dict) and "classTitle" in it
+        else it
+        for it in objects
+    ]
+
+
 def _box_of(outline: Sequence[float]) -> list[float]:
     x, y = outline[::2], outline[1::2]
     return [min(x), min(y), max(x) - min(x), max(y) - min(y)]
@@ -247,6 +273,6 @@ def _box_of(outline: Sequence[float]) -> list[float]:
 READERS: dict[str, Callable[[bytes, Names], list[Shape] | None]] = {
     ".xml": voc,
     ".txt": yolo,
-    ".json": labelme,
+    ".json": json_shapes,
 }
 """What reads the label files of each suffix: of a picture with several the first counts."""

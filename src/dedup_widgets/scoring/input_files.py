@@ -12,21 +12,12 @@ import polars as pl
 from dedup_widgets._paths import absolute
 from dedup_widgets._urls import is_far
 from dedup_widgets.errors import InputError
+from dedup_widgets.frame.table import read_csv
 from dedup_widgets.images.other_formats import is_archive
-
-
-def _read_csv(path: Path) -> pl.DataFrame:
-    """Read a table by commas, or by what spreadsheets of other countries write for them."""
-    frame = pl.read_csv(path)
-    for separator in ";\t":
-        if frame.width == 1 and separator in frame.columns[0]:
-            return pl.read_csv(path, separator=separator)
-    return frame
-
 
 _TABLES: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".parquet": pl.read_parquet,
-    ".csv": _read_csv,
+    ".csv": read_csv,
     ".tsv": partial(pl.read_csv, separator="\t"),
     ".jsonl": pl.read_ndjson,
     ".ndjson": pl.read_ndjson,
