@@ -18,7 +18,8 @@ demo: .make/demo .make/js
 	$(BIN)/dedup-widgets demo $(if $(filter 0,$(LAB)),--no-lab,)
 
 # Each process of the first part has one core and whole files, so that a server is started once.
-test: .make/test .make/js lint
+test: .make/test .make/decoders .make/js lint
+	PYTHONPATH=.make/decoders $(BIN)/pytest tests/test_optional_decoders.py
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not browser' -n logical --maxprocesses 4 --dist loadfile
 	$(BIN)/pytest -m browser
 	cd js && $(NPM) test
@@ -97,6 +98,11 @@ js: .make/js
 .make/test: .make/venv .make/js pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
 	@touch $@ .make/demo .make/docs
+
+# Apart, as most tests are of a machine without them.
+.make/decoders: .make/test
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps --upgrade --target $@ \
+		pillow-jxl-plugin rawpy
 
 .make/docs: .make/venv .make/js pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'

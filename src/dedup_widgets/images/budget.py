@@ -42,6 +42,8 @@ _NANOSECONDS = {
     "AVIF": (20, 125),
     "HEIF": (20, 145),
     "JPEG2000": (40, 190),
+    "JXL": (30, 130),
+    "RAW": (60, 30),
 }
 """What a pixel and what a byte of a file took to decode, by its coding, on a core of a server."""
 

@@ -36,6 +36,7 @@ from dedup_widgets.images.formats import (
     undecodable,
 )
 from dedup_widgets.images.frames import Frame, read_frame
+from dedup_widgets.images.jpeg_xl import read_header
 from dedup_widgets.images.layers import Layer, has_tones_of_a_page, layer
 from dedup_widgets.images.pillow import (
     date_taken,
@@ -275,7 +276,7 @@ def _opened(file: File, name: str) -> tuple[ImageFile.ImageFile, list[int], list
     """Open a file at its first picture; return that, and what :func:`pictures_of` tells of it."""
     data = file.data
     check_counts(data, name)
-    image = open_image(data, name)
+    image = _opened_jpeg_xl(data) if name == "JXL" else open_image(data, name)
     check_size(image.size)
     check_frame_count(frame_count(image))
     if image.info.get("progressive"):
@@ -287,6 +288,18 @@ def _opened(file: File, name: str) -> tuple[ImageFile.ImageFile, list[int], list
     if file.profile is not None:
         image.info["icc_profile"] = file.profile
     return image, own, doubtful, largest
+
+
+def _opened_jpeg_xl(data: bytes) -> ImageFile.ImageFile:
+    """Open a JPEG XL, which decodes it: so what it claims is looked at before."""
+    width, height = read_header(data).size
+    check_size((width, height))
+    megapixels = width * height / 1e6
+    seconds = seconds_to_decode("JXL", width * height, len(data))
+    check_time(seconds, f"{megapixels:,.0f} megapixels in a JPEG XL of this kind")
+    needed = BYTES_A_PIXEL * width * height + len(data)
+    with IN_WORK.room_for(needed, f"a picture of {megapixels:.0f} megapixels"):
+        return open_image(data, "JXL")
 
 
 def _shown(file: File, name: str) -> Image.Image:

@@ -27,6 +27,9 @@ def decoder_key() -> str:
     found += [f"{name} {features.version_codec(name)}" for name in _CODECS]
     found += [f"{name} {features.version_module(name)}" for name in _MODULES]
     found.append(f"pillow-heif {_version_of('pillow-heif')}")
+    # Only where they are installed, as others know the same without them.
+    optional = ("pillow-jxl-plugin", "rawpy")
+    found += [f"{name} {it}" for name in optional if (it := _version_of(name)) != "none"]
     digest = hashlib.sha256("; ".join(found).encode()).hexdigest()
     return f"{DECODER_VERSION} {digest[:16]}"
 

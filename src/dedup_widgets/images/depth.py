@@ -65,6 +65,8 @@ def deep_pixels(image: ImageFile.ImageFile, data: bytes, name: str) -> NDArray[n
 
     (height, width, 3): red, green and blue; or with alpha (height, width, 4), see `with_alpha`.
     """
+    if name in ("JXL", "RAW"):
+        return None
     if name == "HEIF":
         return _deep_heif_pixels(data)
     if name == "TIFF" and image.tag_v2.get(_PLANAR_TAG, 1) != 1:  # type: ignore[attr-defined]

@@ -9,7 +9,9 @@ from dedup_widgets.images.budget import MAX_SECONDS
 from dedup_widgets.images.other_formats import (
     ARCHIVE_SUFFIXES,
     RAW_SUFFIXES,
+    how_to_install,
     is_archive,
+    is_installed,
     is_other,
     other_format,
     unread_picture,
@@ -47,9 +49,11 @@ class BeyondLimitError(ImageError):
 def sniff(data: bytes) -> str:
     """Return Pillow's name of the format, or raise an `ImageError` that says what it is."""
     if kind := camera_raw(data):
+        if is_installed("RAW"):
+            return "RAW"
         raise ImageError(
             f"a camera raw file ({kind}), which holds no finished picture; develop it and export "
-            "a JPEG, PNG or TIFF"
+            f"a JPEG, PNG or TIFF, or let it be developed here: {how_to_install('RAW')}"
         )
     head = data[:64]
     if head.startswith(b"\xff\xd8\xff"):
@@ -100,7 +104,7 @@ def why_not_taken(head: bytes, suffix: str) -> str | None:
         return UNREAD
     is_jpeg = head.startswith(b"\xff\xd8\xff")
     if (suffix in RAW_SUFFIXES and not is_jpeg) or camera_raw(head):
-        return UNREAD
+        return None if is_installed("RAW") else UNREAD
     if suffix in ARCHIVE_SUFFIXES:
         return ARCHIVES
     if suffix == ".tga":
@@ -115,7 +119,8 @@ def why_not_taken(head: bytes, suffix: str) -> str | None:
 def _why_no_image(data: bytes) -> str:
     """Say what bytes are that are no image, and what to do."""
     if name := unread_picture(data):
-        return f"{name}, which is not read; export it as JPEG or PNG"
+        how = f", or {how_to_install('JXL')}" if name == "JPEG XL" else ""
+        return f"{name}, which is not read; export it as JPEG or PNG{how}"
     if is_archive(data):
         return "an archive (zip, tar or the like); unpack it, and pass the folder"
     if not data:
@@ -169,6 +174,12 @@ def _why_undecodable(name: str, error: Exception) -> str:
     text = " ".join(str(error).split())[:160]
     if isinstance(error, UnidentifiedImageError) or not text or "BytesIO" in text:
         text = type(error).__name__
+    if name == "RAW":
+        text = text.removeprefix("b'").rstrip("'")
+        return (
+            f"a camera raw file that cannot be developed here ({text}); develop it and export a "
+            "JPEG, PNG or TIFF"
+        )
     lower = text.lower()
     cut = any(word in lower for word in ("truncated", "eof", "end of", "not enough data"))
     if any(word in lower for word in ("unsupported", "not supported", "unknown pixel mode")):
@@ -196,7 +207,7 @@ def is_lossless(data: bytes, name: str, image: Image.Image) -> bool:
         return _first_webp_chunk(data) == b"VP8L"
     if name == "TIFF":
         return image.info.get("compression") not in ("jpeg", "tiff_jpeg", "webp")
-    if name == "JPEG2000":
+    if name in ("JPEG2000", "JXL"):
         return False
     return is_other(name) or name in ("PNG", "BMP", "GIF")
 

@@ -30,6 +30,7 @@ from dedup_widgets.images.left_out import (
     is_left_out,
 )
 from dedup_widgets.images.object_listing import objects_at
+from dedup_widgets.images.other_formats import RAW_SUFFIXES
 from dedup_widgets.images.same_files import same_files
 from dedup_widgets.images.shots import DEVELOPED, PARTS, shot_of
 from dedup_widgets.images.source import first_bytes
@@ -148,7 +149,7 @@ def list_images(
         root, paths = scan.of_one(os.fspath(where))
     else:
         root, paths = None, scan.of_several(where)
-    scan.tell_parts(paths)
+    paths = scan.without_parts(paths)
     scan.warn_of_pictures()
     not_taken = {why: dict(n.most_common()) for why, n in scan.not_taken.items()}
     return Listing(paths, root, not_taken, scan.entries)
@@ -163,6 +164,7 @@ class _Scan:
         self._pictures: Counter[str] = Counter()
         self._inodes: dict[str, int] = {}
         self._parts: list[tuple[str, str]] = []
+        self._raws: set[str] = set()
         self.entries: dict[str, Entry] = {}
 
     def of_one(self, given: str) -> tuple[str | None, list[str]]:
@@ -264,10 +266,13 @@ class _Scan:
                 first.setdefault(absolute(path), path)
         return self._each_file_once(list(first.values()))
 
-    def tell_parts(self, paths: Sequence[str]) -> None:
-        """Count what is one shot with a picture that is listed as that, not as left out."""
-        if not self._parts:
-            return
+    def without_parts(self, paths: list[str]) -> list[str]:
+        """Return the paths without raw files of others; count what is one shot with a picture.
+
+        A raw file that was developed is no picture beside that, and no copy of it.
+        """
+        if not self._parts and not self._raws:
+            return paths
         pictures = {shot_of(absolute(path)) for path in paths if _suffix(path) in DEVELOPED}
         for path, why in self._parts:
             if shot_of(path) in pictures:
@@ -276,7 +281,11 @@ class _Scan:
                 self.not_taken[why] -= Counter([suffix])
                 if why == UNREAD:
                     self._pictures -= Counter([suffix])
+        dropped = {path for path in self._raws if shot_of(path) in pictures}.intersection(paths)
+        for path in dropped:
+            self.not_taken[PART][_suffix(path)] += 1
         self.not_taken = defaultdict(Counter, {why: n for why, n in self.not_taken.items() if n})
+        return [path for path in paths if path not in dropped]
 
     def warn_of_pictures(self) -> None:
         """Warn of files that hold pictures and are not taken."""
@@ -358,6 +367,8 @@ class _Scan:
         except OSError:
             head = b""
         is_taken = self._is_taken(head, suffix)
+        if is_taken and suffix in RAW_SUFFIXES:
+            self._raws.add(as_unicode(entry.path))
         if not is_taken and suffix in PARTS:
             why = why_not_taken(head, suffix) or NO_PICTURE
             self._parts.append((as_unicode(entry.path), why))

@@ -1,6 +1,11 @@
 """Formats beside the common ones that the installed Pillow reads, and files that are no picture."""
 
 import re
+from contextlib import suppress
+from functools import cache
+from importlib.util import find_spec
+
+from dedup_widgets.images.jpeg_xl import CODESTREAM, CONTAINER, read_header
 
 _MAGIC = {
     b"\x00\x00\x00\x0cjP  ": "JPEG2000",
@@ -48,6 +53,26 @@ _ARCHIVES = (
 )
 
 
+_PACKAGES = {"JXL": ("pillow_jxl", "jxl"), "RAW": ("rawpy", "raw")}
+"""What decodes formats for which a package is optional, and the extra that brings it."""
+
+
+@cache
+def is_installed(name: str) -> bool:
+    """Tell whether the optional package is installed that decodes a format."""
+    return find_spec(_PACKAGES[name][0]) is not None
+
+
+def how_to_install(name: str) -> str:
+    """Return how to get the optional package that decodes a format."""
+    return f'pip install "dedup-widgets[{_PACKAGES[name][1]}]"'
+
+
+def is_jpeg_xl(head: bytes) -> bool:
+    """Tell whether a file is a JPEG XL."""
+    return head.startswith((CODESTREAM, CONTAINER))
+
+
 def is_archive(head: bytes) -> bool:
     r"""Tell whether a file is packed: a zip, a tar, or compressed.
 
@@ -58,8 +83,6 @@ def is_archive(head: bytes) -> bool:
 
 
 _UNREAD = {
-    b"\xff\x0a": "JPEG XL",
-    b"\0\0\0\x0cJXL ": "JPEG XL",
     b"8BPS": "a file of Photoshop",
     b"gimp xcf": "a file of GIMP",
     b"\x76\x2f\x31\x01": "OpenEXR",
@@ -80,6 +103,8 @@ def unread_picture(head: bytes) -> str | None:
     >>> unread_picture(b"8BPS\0\1"), unread_picture(b"a text")
     ('a file of Photoshop', None)
     """
+    if is_jpeg_xl(head):
+        return None if is_installed("JXL") else "JPEG XL"
     if head[128:132] == b"DICM":
         return "DICOM"
     return next((name for magic, name in _UNREAD.items() if head.startswith(magic)), None)
@@ -93,6 +118,8 @@ def other_format(data: bytes) -> str | None:
     >>> other_format(b"P6\n2 1\n255\n" + bytes(6)), other_format(b"P6 is a road")
     ('PPM', None)
     """
+    if is_jpeg_xl(data) and is_installed("JXL"):
+        return "JXL"
     for magic, name in _MAGIC.items():
         if data.startswith(magic):
             return name
@@ -135,6 +162,10 @@ def bits_of_other(data: bytes, name: str) -> int | None:
                 return None
             bands = int.from_bytes(data[at + 40 : at + 42])
             return max((data[at + 42 + 3 * band] & 0x7F) + 1 for band in range(bands))
+        case "JXL":
+            with suppress(ValueError):
+                return read_header(data).bits
+            return None
         case "TGA" | "ICO" | "PCX" | "QOI":
             return 8
         case _:
@@ -143,4 +174,4 @@ def bits_of_other(data: bytes, name: str) -> int | None:
 
 def is_other(name: str) -> bool:
     """Tell whether a format is one of the less common ones."""
-    return name in {*_MAGIC.values(), "PPM", "PCX", "TGA"}
+    return name in {*_MAGIC.values(), *_PACKAGES, "PPM", "PCX", "TGA"}

@@ -6,12 +6,14 @@ import io
 import re
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import Any
 
 from PIL import Image, ImageFile, _imaging
+
+from dedup_widgets.images.developed import DevelopedFile
 
 _ORIENTATIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -70,10 +72,31 @@ def open_image(data: bytes, name: str, page: int = 0) -> ImageFile.ImageFile:
     _load_plugins()
     # Image.open() would try every plugin in turn and warn about large pictures. Here the format is
     # known, and the size is checked by `check_size`.
-    image = Image.OPEN[name][0](io.BytesIO(data), "")
+    image = _opener(name)(io.BytesIO(data), "")
     assert isinstance(image, ImageFile.ImageFile)
     if page:
         image.seek(page)
+    return image
+
+
+def _opener(name: str) -> Callable[..., Image.Image]:
+    if name == "RAW":
+        return DevelopedFile
+    return _open_jpeg_xl if name == "JXL" else Image.OPEN[name][0]
+
+
+def _open_jpeg_xl(file: io.BytesIO, _name: str) -> Image.Image:
+    import pillow_jxl  # noqa: F401
+
+    try:
+        image = Image.OPEN["JXL"][0](file, "")
+    except BaseException as error:
+        # A panic of Rust is no Exception.
+        if type(error).__name__ == "PanicException":
+            raise ValueError(str(error)) from error
+        raise
+    # What was a JPEG is given as that, with its EXIF; all else the right way up.
+    image.is_upright = not image.jpeg  # type: ignore[attr-defined]
     return image
 
 
@@ -192,6 +215,8 @@ def turn_of(image: Image.Image) -> Image.Transpose | None:
     """Return what brings a picture the right way up, by its EXIF orientation; None if it is."""
     # ImageOps.exif_transpose fails on damaged EXIF data, although the picture is good.
     image.load()
+    if getattr(image, "is_upright", False):
+        return None
     try:
         return _ORIENTATIONS.get(image.getexif().get(_ORIENTATION_TAG, 1))
     except Exception:
