@@ -426,7 +426,7 @@ TYPES = pl.DataFrame(
         "e": pl.Series(["near"], dtype=pl.Enum(KINDS)),
         "day": [dt.date(2024, 1, 1)],
         "at": [dt.datetime(2024, 1, 1)],
-        "list": [[1]],
+        "list": [[1.5]],
         "bytes": [b"1"],
         "objects": pl.Series([object()], dtype=pl.Object),
         "plan": [1],
@@ -572,7 +572,8 @@ def test_a_column_of_very_many_texts_is_searched_only():
         ([dt.timedelta(1)], None, "number"),
         ([dt.date(2024, 1, 1)], None, "date"),
         (["a"], pl.Categorical, "category"),
-        ([[1]], None, None),
+        ([[1]], None, "text"),
+        ([[1.5]], None, None),
         ([b"a"], None, None),
         ([None], None, None),
         ([{"a": 1}], None, None),
@@ -616,3 +617,22 @@ def test_tags_are_filtered_like_categories(dtype, clause, rows):
     assert review.frame.filter(review.filters.expression).height == len(rows)
     again = dict(review.filters)["tags"]
     assert set(again) == set(clause) if isinstance(clause, list) else again == clause
+
+
+@pytest.mark.parametrize(
+    ("clause", "rows"),
+    [
+        ([2], "a"),
+        (2, "a"),
+        ([1, 5], "abd"),
+        ({1, None}, "abce"),
+        ("5", "d"),
+        (absent, "ce"),
+    ],
+)
+def test_numbers_of_classes_are_tags(clause, rows):
+    classes = pl.Series("classes", [[1, 2], [1], [], [5], None], dtype=pl.List(pl.Int64))
+    frame = pl.DataFrame({"path": list("abcde"), "uniqueness": [0.5] * 5, "classes": classes})
+    review = dw.Session(frame)
+    review.filters = {"classes": clause}
+    assert "".join(review.view["path"].sort()) == rows

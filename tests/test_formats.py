@@ -34,6 +34,10 @@ def test_a_less_common_format_is_read_and_named(make_photo, name):
 def test_icons_are_read(make_photo):
     assert decode(saved(make_photo(1, (64, 64)), "ICNS")).facts.format == "icns"
     assert decode(saved(make_photo(1, (64, 64)), "ICO", sizes=[(64, 64)])).facts.width == 64
+    black_and_white = make_photo(1, (64, 48)).convert("1")
+    xbm = decode(saved(black_and_white, "XBM"))
+    assert xbm.fingerprint == decode(saved(black_and_white, "PNG")).fingerprint
+    assert xbm.facts.format == "xbm"
 
 
 def test_the_lowest_bits_of_deep_pictures_count():

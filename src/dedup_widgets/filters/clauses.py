@@ -29,7 +29,7 @@ import numpy as np
 import polars as pl
 
 from dedup_widgets.errors import InputError
-from dedup_widgets.filters.facets import Kind, is_tags, wire_expression, wire_type
+from dedup_widgets.filters.facets import Kind, are_numbered, is_tags, wire_expression, wire_type
 from dedup_widgets.frame import table as frames
 from dedup_widgets.frame.annotations import categories, is_annotations
 
@@ -95,6 +95,8 @@ def to_json(name: str, dtype: pl.DataType, kind: Kind | None, value: Any) -> Any
                 f"column {name!r} holds {dtype}, which can only be filtered by filters.present "
                 "and filters.absent, or by an expression of your own: {'where': …}"
             )
+    if are_numbered(dtype):
+        value = _numbered(value)
     if isinstance(value, str):
         return {"contains": searchable(name, value)}
     clause = _any(name, value, str, "takes a text to search for, or a list of values and None")
@@ -188,6 +190,13 @@ def _tags_expression(column: pl.Expr, dtype: pl.DataType, clause: Any) -> pl.Exp
     pattern = "(?i)" + pl.escape_regex(clause["contains"])
     found = tags.list.eval(pl.element().str.contains(pattern)).list.any()
     return found.fill_null(False)
+
+
+def _numbered(value: Any) -> Any:
+    """Return numbers of classes as the texts that they are filtered by."""
+    many = value if isinstance(value, list | tuple | set | frozenset) else [value]
+    texts = [str(it) if isinstance(it, int) and not isinstance(it, bool) else it for it in many]
+    return texts if many is value or isinstance(value, int) else value
 
 
 def _range(

@@ -62,11 +62,19 @@ def kind_of(dtype: pl.DataType) -> Kind | None:
 
 
 def is_tags(dtype: pl.DataType) -> bool:
-    """Tell whether a column of this type holds lists of tags, or annotations by category."""
-    if is_annotations(dtype):
+    """Tell whether a column of this type holds lists of tags, or annotations by category.
+
+    Tags are texts, or whole numbers of classes.
+    """
+    if is_annotations(dtype) or are_numbered(dtype):
         return True
     is_list = isinstance(dtype, pl.List | pl.Array)
     return is_list and dtype.inner in (pl.String, pl.Categorical, pl.Enum)  # type: ignore[attr-defined]
+
+
+def are_numbered(dtype: pl.DataType) -> bool:
+    """Tell whether a column of this type holds lists of whole numbers."""
+    return isinstance(dtype, pl.List) and dtype.inner.is_integer()
 
 
 def facet(column: pl.Series, kind: Kind | None, *, single: bool = False) -> Facet:

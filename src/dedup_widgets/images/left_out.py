@@ -12,7 +12,9 @@ BINS = (
 """Folders of what was thrown away, and of what systems and network drives make by themselves."""
 
 
-_OF_SYSTEMS = r"__macosx|lost\+found|system volume information|\.appledouble|\.ds_store|\._.*"
+_OF_SYSTEMS = (
+    r"__macosx|lost\+found|system volume information|\.appledouble|\.ds_store|\._.*|found\.\d{3}"
+)
 
 
 _LEFT_OUT = re.compile(rf"(?i)({BINS}|{_OF_SYSTEMS})")

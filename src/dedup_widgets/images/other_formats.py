@@ -26,6 +26,9 @@ _PNM = re.compile(rb"(P[1-6])(?:\s+|#[^\n]*\n)+(\d+)(?:\s+|#[^\n]*\n)+(\d+)(?:\s
 _FLOAT_MAP = re.compile(rb"P[fF]\s+\d+\s+\d+\s+-?[\d.]+\s")
 
 
+_XBM = re.compile(rb"(?:\s|/\*.*?\*/)*#define[ \t]+\S+_width[ \t]+\d+\s")
+
+
 _TGA_END = b"TRUEVISION-XFILE.\0"
 
 
@@ -125,6 +128,8 @@ def other_format(data: bytes) -> str | None:
             return name
     if _PNM.match(data) or _FLOAT_MAP.match(data):
         return "PPM"
+    if _XBM.match(data[:1024]):
+        return "XBM"
     if data[:1] == b"\n" and data[1:2] in b"\0\2\3\5" and data[2:3] == b"\1" and len(data) > 128:
         return "PCX"
     return "TGA" if data.endswith(_TGA_END) or _begins_as_tga(data) else None
@@ -166,7 +171,7 @@ def bits_of_other(data: bytes, name: str) -> int | None:
             with suppress(ValueError):
                 return read_header(data).bits
             return None
-        case "TGA" | "ICO" | "PCX" | "QOI":
+        case "TGA" | "ICO" | "PCX" | "QOI" | "XBM":
             return 8
         case _:
             return None
@@ -174,4 +179,4 @@ def bits_of_other(data: bytes, name: str) -> int | None:
 
 def is_other(name: str) -> bool:
     """Tell whether a format is one of the less common ones."""
-    return name in {*_MAGIC.values(), *_PACKAGES, "PPM", "PCX", "TGA"}
+    return name in {*_MAGIC.values(), *_PACKAGES, "PPM", "PCX", "TGA", "XBM"}
