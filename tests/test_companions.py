@@ -265,6 +265,20 @@ def test_masks_are_in_any_mode_and_as_jpeg(tmp_path, make_photo, mode):
     assert list_images(tmp_path).paths == [picture]
 
 
+def test_of_several_masks_that_of_classes_comes_first(tmp_path, make_photo):
+    names = [f"gtFine/u_1_gtFine_{kind}.png" for kind in ("color", "instanceIds", "labelIds")]
+    paths = written(tmp_path, make_photo, "leftImg8bit/u_1_leftImg8bit.png", masks=names)
+    its = companions_of(paths[:1])[0].masks
+    assert its == (paths[3], paths[1], paths[2])
+    assert score(tmp_path)["mask_path"].to_list() == [paths[3]]
+
+
+def test_photos_of_masks_are_a_class(tmp_path, make_photo):
+    names = [f"{folder}/{number}.jpg" for folder in ("faces", "masks") for number in range(2)]
+    written(tmp_path, make_photo, *names)
+    assert score(tmp_path)["label"].to_list() == ["faces", "faces", "masks", "masks"]
+
+
 def test_of_many_masks_some_are_looked_at(tmp_path, make_photo):
     names = [f"{number:03}" for number in range(40)]
     masks = [f"masks/{name}.png" for name in names]

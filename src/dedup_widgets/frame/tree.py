@@ -24,7 +24,7 @@ _NO_CLASS = re.compile(
     r"|backups?|archives?|old|new|misc|other|unsorted|inbox|todo|tmp|temp|share[ds]?|library"
     r"|copy|copies|duplicates?|thumb(nail)?s?|previews?|small|large|full|low|high|datasets?"
     r"|deep|sub|folders?|dirs?|in|out|left|right|front|back|albums?|holidays?|album|data|set"
-    r"|labels?|masks?|annotations?|results?|[a-z]|(ch|chapter|vol|volume|part|page|pages|scene"
+    r"|labels?|annotations?|results?|[a-z]|(ch|chapter|vol|volume|part|page|pages|scene"
     r"|seq|sequence|clip|video|batch|day|session|frames?|patient|subject|run|disc|cd|dvd|nas|usb"
     r"|hdd|ssd|sd|disk|drive|card|roll|film|set|series|issue|book)[-_ .]?\d*)"
 )

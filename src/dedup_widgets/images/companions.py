@@ -44,6 +44,9 @@ _OF_LABELS = {"captions", "caption", "xml", "xmls", "txt", "ann"}
 _MASK_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".gif", ".webp"})
 
 
+_FOR_PEOPLE = re.compile(r"(?i)colou?r|instance|object|panoptic|visible|_vis[_.]")
+
+
 _LEVELS_UP = 4
 """Folders above that of a picture, beside which there may be one of its masks."""
 
@@ -125,7 +128,12 @@ def _masks_beside(sources: Sequence[str]) -> dict[str, list[str]]:
     found: defaultdict[str, list[str]] = defaultdict(list)
     for mask, picture in confirmed_masks(pairs).items():
         found[picture].append(mask)
-    return {picture: sorted(masks) for picture, masks in found.items()}
+    return {picture: sorted(masks, key=_classes_first) for picture, masks in found.items()}
+
+
+def _classes_first(mask: str) -> tuple[bool, str]:
+    """Order masks of classes before those in colours for people, and those of single objects."""
+    return bool(_FOR_PEOPLE.search(mask)), mask
 
 
 def _folders_of_masks(folder: str, within: Callable[[str], list[str]]) -> set[str]:
