@@ -14,20 +14,17 @@ from dedup_widgets._text import counted
 from dedup_widgets.errors import InputError
 from dedup_widgets.filters import Context, Expressions
 from dedup_widgets.frame.annotations import NAME as ANNOTATIONS
-from dedup_widgets.frame.collection import Collection
 from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.frame.provenance import provenances
 from dedup_widgets.frame.scale import NEAR
 from dedup_widgets.frame.schema import recognised
 from dedup_widgets.frame.table import file_name, require_columns
-from dedup_widgets.planning.labels import has_labels, require_labels
-from dedup_widgets.planning.left_out import left_out, one_of_each
 from dedup_widgets.planning.planner import Planner
 from dedup_widgets.review.by_hand import in_groups_of, pairs_to_part
 from dedup_widgets.review.collections import Collections
 from dedup_widgets.review.deciding import decides
 from dedup_widgets.review.decisions import Decisions, StoredDecisions
-from dedup_widgets.review.disagreements import Disagreements
+from dedup_widgets.review.disagreements import Disagreements, label_column
 from dedup_widgets.review.history import History, State
 from dedup_widgets.review.journal import Journal
 from dedup_widgets.review.missing import without_missing
@@ -74,8 +71,8 @@ class Review(View):
         store: "str | os.PathLike[str] | Store | None" = None,
         restore: bool = False,
     ) -> None:
-        self.label = _label_column(frame, label, "label", ANNOTATIONS)
-        self.split = _label_column(frame, split, "split")
+        self.label = label_column(frame, label, "label", ANNOTATIONS)
+        self.split = label_column(frame, split, "split")
         self._disagreements = Disagreements(self.label, self.split)
         self._expressions = Expressions()
         self._plan: pl.DataFrame | None = None
@@ -615,43 +612,6 @@ class Review(View):
             finally:
                 self._history = history
 
-    # What stays, and what goes
-
-    def accepted(self, shown: Mask) -> Mask:
-        """Return what goes when the plan is accepted with these rows in view."""
-        removed: Mask = (self._require_plan()["action"] == "remove").to_numpy()
-        goes: Mask = shown & removed
-        if self.score is None:
-            return goes
-        is_copy = (self.known["uniqueness"] == 0).fill_null(False).to_numpy()
-        band = self.bands.band
-        with_near = np.zeros(len(self.bands.keeper), np.bool_)
-        with_near[band[goes & ~is_copy]] = True
-        copies: Mask = removed & is_copy & with_near[band]
-        return goes | copies
-
-    def without_copies(self, what: Any) -> tuple[pl.DataFrame, bool]:
-        """Return images without their exact copies, and whether some are left by decision.
-
-        Of the copies of one picture, those stay that stay under the plan; where none does, the
-        best keeper of them.
-        """
-        mask = self.mask(self.images(what))
-        following = self._planned.following
-        stay = one_of_each(mask, following.picture, self._plan)
-        pictures = following.shown[stay & self._readable]
-        return self.frame.filter(stay), len(np.unique(pictures)) < len(pictures)
-
-    def left_out(self, what: Any) -> pl.DataFrame:
-        """Return what a dataset of these images leaves out, and why: for ``removed=…``."""
-        return left_out(self.frame, self._plan, self.images(what)[self.path], self.path)
-
-    def images(self, what: Any) -> pl.DataFrame:
-        """Return the rows that a collection, its name, a frame, paths or a mask stand for."""
-        if isinstance(what, str) and what in self.collections:
-            what = self.collections[what]
-        return self.frame.filter(self.mask(what.paths if isinstance(what, Collection) else what))
-
     # The texts and facts of a tile
 
     def caption(self, row: int) -> str | None:
@@ -674,13 +634,3 @@ class Review(View):
         """Return whether a person chose an image as keeper, and called it no duplicate."""
         chosen = self.paths[row] in self._decisions.keepers
         return chosen, self.fact(row, "fingerprint") in self._not_duplicates
-
-
-def _label_column(frame: pl.DataFrame, given: str | None, *usual: str) -> str | None:
-    """Return the column that is named, else the first of the usual names if it can be one."""
-    if given is not None:
-        require_columns(frame, [given], "Explorer")
-        require_labels(frame, given)
-        return given
-    good = (it for it in usual if it in frame.columns and has_labels(frame.schema[it]))
-    return next(good, None)
