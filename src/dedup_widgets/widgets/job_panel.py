@@ -7,12 +7,12 @@ import time
 import ipywidgets
 
 from dedup_widgets.scoring.job import Job
-from dedup_widgets.widgets.outputs import Shown
+from dedup_widgets.widgets.outputs import ShownInCell
 
 _STYLE = {"running": "info", "done": "success", "cancelled": "warning", "failed": "danger"}
 
 
-class JobPanel(Shown, ipywidgets.VBox):  # type: ignore[misc]
+class JobPanel(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
     """How far a job is.
 
     Parameters

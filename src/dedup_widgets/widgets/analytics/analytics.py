@@ -27,7 +27,7 @@ from dedup_widgets.review.session import Session
 from dedup_widgets.review.watched import Change
 from dedup_widgets.widgets.analytics.charts import Distribution, ThresholdCurve
 from dedup_widgets.widgets.analytics.metrics import Bins, Bounds, can_be_log, metrics_of
-from dedup_widgets.widgets.outputs import Shown
+from dedup_widgets.widgets.outputs import ShownInCell
 
 
 def guarded(method: Callable[..., None]) -> Callable[..., None]:
@@ -47,7 +47,7 @@ def guarded(method: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-class Analytics(Shown, ipywidgets.VBox):  # type: ignore[misc]
+class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
     """See how a metric is distributed, brush a range of it, and choose the near boundary.
 
     Parameters
