@@ -245,6 +245,14 @@ def test_a_picture_that_this_machine_cannot_hold_is_refused_with_what_to_do(
         decode.decode(file.getvalue())
 
 
+def test_what_pictures_may_take_is_said_in_gigabytes_and_nonsense_is_no_limit(monkeypatch):
+    usual = ByteBudget().limit
+    for said, limit in (("2.5", 2_500_000_000), ("much", usual), ("nan", usual), ("inf", usual)):
+        monkeypatch.setenv("DEDUP_WIDGETS_MAX_MEMORY", said)
+        assert ByteBudget().limit == limit
+        assert ByteBudget(100).limit == 100
+
+
 def test_how_deep_pixels_look_does_not_depend_on_the_lines_that_are_worked_on_with_them():
     random = np.random.default_rng(0)
     shape = (970, 310)  # several pieces
