@@ -5,8 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from dedup_widgets.frame.table import require_columns
-from dedup_widgets.planning.labels import disagreeing, has_labels, require_labels
+from dedup_widgets.planning.labels import disagreeing
 from dedup_widgets.review.steps import Mask
 
 
@@ -46,16 +45,6 @@ class Disagreements:
         if column not in self._rows:
             return None
         return known["group"].filter(self._rows[column]).n_unique()
-
-
-def label_column(frame: pl.DataFrame, given: str | None, *usual: str) -> str | None:
-    """Return the column that is named, else the first of the usual names if it can be one."""
-    if given is not None:
-        require_columns(frame, [given], "Explorer")
-        require_labels(frame, given)
-        return given
-    good = (it for it in usual if it in frame.columns and has_labels(frame.schema[it]))
-    return next(good, None)
 
 
 def _disagreeing(known: pl.DataFrame, values: pl.Series) -> Mask:

@@ -18,12 +18,13 @@ from dedup_widgets.frame.provenance import provenances
 from dedup_widgets.frame.scale import NEAR
 from dedup_widgets.frame.schema import recognised
 from dedup_widgets.frame.table import file_name, require_columns
+from dedup_widgets.planning.labels import has_labels, require_labels
 from dedup_widgets.planning.planner import Planner
 from dedup_widgets.review.by_hand import in_groups_of, pairs_to_part
 from dedup_widgets.review.collections import Collections
 from dedup_widgets.review.deciding import decides
 from dedup_widgets.review.decisions import Decisions, StoredDecisions
-from dedup_widgets.review.disagreements import Disagreements, label_column
+from dedup_widgets.review.disagreements import Disagreements
 from dedup_widgets.review.history import History, State
 from dedup_widgets.review.journal import Journal
 from dedup_widgets.review.missing import without_missing
@@ -71,8 +72,8 @@ class Review(Recorded):
         store: "str | os.PathLike[str] | Store | None" = None,
         restore: bool = False,
     ) -> None:
-        self.label = label_column(frame, label, "label", ANNOTATIONS)
-        self.split = label_column(frame, split, "split")
+        self.label = _label_column(frame, label, "label", ANNOTATIONS)
+        self.split = _label_column(frame, split, "split")
         self._disagreements = Disagreements(self.label, self.split)
         self._expressions = Expressions()
         self._plan: pl.DataFrame | None = None
@@ -560,3 +561,13 @@ class Review(Recorded):
         """Return whether a person chose an image as keeper, and called it no duplicate."""
         chosen = self.paths[row] in self._decisions.keepers
         return chosen, self.fact(row, "fingerprint") in self._not_duplicates
+
+
+def _label_column(frame: pl.DataFrame, given: str | None, *usual: str) -> str | None:
+    """Return the column that is named, else the first of the usual names if it can be one."""
+    if given is not None:
+        require_columns(frame, [given], "Explorer")
+        require_labels(frame, given)
+        return given
+    good = (it for it in usual if it in frame.columns and has_labels(frame.schema[it]))
+    return next(good, None)
