@@ -139,7 +139,7 @@ def test_what_would_take_too_long_is_refused_by_what_it_claims_with_what_to_do(m
         decode.decode(deep_png(20_000, 2))
     assert not refused.value.is_about_the_bytes, "the limit may be another one next time"
     monkeypatch.setenv("DEDUP_WIDGETS_MAX_MEGAPIXELS", "400")
-    monkeypatch.setattr(decode.IN_WORK, "limit", 1000)
+    monkeypatch.setenv("DEDUP_WIDGETS_MAX_MEMORY", "1e-6")
     for colour in (0, 2, 6):
         with pytest.raises(NoRoomError):
             decode.decode(deep_png(20_000, colour))
@@ -238,11 +238,19 @@ def test_a_large_picture_is_not_passed_by_small_ones_that_came_later():
 def test_a_picture_that_this_machine_cannot_hold_is_refused_with_what_to_do(
     make_photo, monkeypatch
 ):
-    monkeypatch.setattr(decode.IN_WORK, "limit", 1000)
+    monkeypatch.setenv("DEDUP_WIDGETS_MAX_MEMORY", "1e-6")
     file = io.BytesIO()
     make_photo(1).save(file, "JPEG")
     with pytest.raises(NoRoomError, match="shrink it, or score it where there is more"):
         decode.decode(file.getvalue())
+
+
+def test_what_pictures_may_take_is_said_in_gigabytes_and_nonsense_is_no_limit(monkeypatch):
+    usual = ByteBudget().limit
+    for said, limit in (("2.5", 2_500_000_000), ("much", usual), ("nan", usual), ("inf", usual)):
+        monkeypatch.setenv("DEDUP_WIDGETS_MAX_MEMORY", said)
+        assert ByteBudget().limit == limit
+        assert ByteBudget(100).limit == 100
 
 
 def test_how_deep_pixels_look_does_not_depend_on_the_lines_that_are_worked_on_with_them():

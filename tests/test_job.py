@@ -361,21 +361,21 @@ def test_the_panel_shows_the_job_and_cancels_it(photos, gated):
 
 
 @pytest.mark.lengthy
-def test_the_panel_is_told_a_few_times_a_second_and_always_of_the_end(photos):
+def test_the_panel_shows_no_more_than_it_may_and_always_the_end(photos):
     job = dw.score_async(photos, model=(model := Gated()), batch_size=1, workers=1)
     model.wait_for(1)
-    panel = JobPanel(job)
+    panel = JobPanel(job, seconds_between=1e6)
     (bar, _), text = panel.children[0].children, panel.children[1]
     updates = []
     text.observe(lambda change: updates.append(change["new"]), "value")
-    start = time.monotonic()
     model.let()
     job.result(PATIENCE)
     for _ in range(100):
         if bar.bar_style == "success":
             break
         time.sleep(0.05)
-    assert len(updates) <= 4 + 4 * (time.monotonic() - start)
+    # Of 13 images one by one it shows where a stage begins.
+    assert 1 <= len(updates) <= 4
     assert "13 images scored" in text.value
     assert bar.value == 1
 

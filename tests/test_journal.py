@@ -19,7 +19,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dedup_widgets as dw
-from dedup_widgets.review.journal import Journal
 from dedup_widgets.scoring import keepers
 from dedup_widgets.store.cache import Cache
 from dedup_widgets.store.library import Library
@@ -57,8 +56,9 @@ def frame():
 def notebook(tmp_path, frame):
     """Return what begins a review as another kernel would: with files of its own opening."""
 
-    def begin(data=frame, *, restore=True, **options):
-        store = Store(Cache(tmp_path / "cache.sqlite"), Library(tmp_path / "library.sqlite"))
+    def begin(data=frame, *, restore=True, rows_by_path=1_000, **options):
+        library = Library(tmp_path / "library.sqlite", rows_by_path=rows_by_path)
+        store = Store(Cache(tmp_path / "cache.sqlite"), library)
         return dw.Session(data, store=store, restore=restore, **options)
 
     return begin
@@ -246,21 +246,15 @@ def sorted_lists(value):
     }
 
 
-@pytest.fixture
-def many_are_three(monkeypatch):
-    """Write more than three rows as bits."""
-    monkeypatch.setattr(Journal, "rows_by_path", 3)
-
-
 @pytest.mark.lengthy
-@pytest.mark.usefixtures("many_are_three")
 @examples(10)
 @given(seeds=st.lists(st.integers(0, 99), min_size=1, max_size=3), data=st.data())
 def test_a_review_is_gone_on_with_whatever_the_order_of_its_frame(frame, seeds, data):
     with tempfile.TemporaryDirectory() as place:
 
         def notebook(order):
-            store = Store(Cache(Path(place) / "c.sqlite"), Library(Path(place) / "l.sqlite"))
+            library = Library(Path(place) / "l.sqlite", rows_by_path=3)
+            store = Store(Cache(Path(place) / "c.sqlite"), library)
             return dw.Session(frame[list(order)], store=store, restore=True)
 
         last = notebook(range(N))
@@ -280,19 +274,20 @@ def test_a_review_is_gone_on_with_whatever_the_order_of_its_frame(frame, seeds, 
 
 
 @pytest.mark.lengthy
-@pytest.mark.usefixtures("many_are_three")
 def test_a_review_that_was_kept_by_the_order_of_its_rows_is_gone_on_with(notebook, frame, tmp_path):
     mixed = frame[np.random.default_rng(0).permutation(N)]
-    session = dw.Session(mixed, store=tmp_path / "of now")
+    library = Library(tmp_path / "of now.sqlite", rows_by_path=3)
+    store = Store(Cache(tmp_path / "cache of now.sqlite"), library)
+    session = dw.Session(mixed, store=store)
     for step in STEPS.values():
         step(session)
     session.selection = [path(row) for row in range(2, 20)]
     shutil.copy(KEPT_BY_ORDER, tmp_path / "library.sqlite")
-    before = in_any_order(notebook(mixed))
+    before = in_any_order(notebook(mixed, rows_by_path=3))
     assert without_times(before) == without_times(in_any_order(session))
-    assert len(notebook(frame).log) == 1  # nobody knows it in another order yet
-    notebook(mixed).near = 0.11
-    again = notebook(frame)
+    assert len(notebook(frame, rows_by_path=3).log) == 1  # nobody knows it in another order yet
+    notebook(mixed, rows_by_path=3).near = 0.11
+    again = notebook(frame, rows_by_path=3)
     assert again.near == 0.11
     assert again.undo() is not None
     assert {**in_any_order(again), "log": 0, "next": 0} == {**before, "log": 0, "next": 0}
@@ -481,8 +476,8 @@ def test_an_interrupted_step_is_done_and_recorded_or_neither(notebook, frame, na
     interrupts = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         for delay in np.geomspace(0.0003, 0.02, 6):
-            signal.setitimer(signal.ITIMER_REAL, delay)
             try:
+                signal.setitimer(signal.ITIMER_REAL, delay)
                 STEPS[name](session)
                 session.near = 0.1 + delay
             except KeyboardInterrupt:

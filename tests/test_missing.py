@@ -98,7 +98,6 @@ def test_where_nothing_is_missing_or_nothing_is_there_the_plan_stays(frame):
 def test_the_explorer_looks_once_and_shows_what_is_missing(frame, monkeypatch):
     from dedup_widgets.widgets.requests import review as requests
 
-    monkeypatch.setattr(requests.ReviewRequests, "seconds_before_looking", 0.0)
     looked = []
     monkeypatch.setattr(
         requests, "find_missing", lambda paths: looked.append(1) or find_missing(paths)

@@ -10,7 +10,6 @@ import pytest
 import dedup_widgets as dw
 from dedup_widgets._threads import in_order
 from dedup_widgets.errors import ImageError, ModelError
-from dedup_widgets.images.decode import IN_WORK
 from dedup_widgets.images.decode import decode as images_decode
 from dedup_widgets.images.source import LocalFiles
 from dedup_widgets.models.base import Embedder
@@ -313,7 +312,7 @@ def test_files_of_the_same_bytes_are_decoded_once(folder, paths, cache, monkeypa
 
 @pytest.mark.lengthy
 def test_what_found_no_room_is_tried_again(paths, cache, monkeypatch):
-    monkeypatch.setattr(IN_WORK, "limit", 100)
+    monkeypatch.setenv("DEDUP_WIDGETS_MAX_MEMORY", "1e-7")
     none = run(paths, Pixels(None), cache)
     assert not none.row_of
     assert "shrink it" in str(none.records[0].error)

@@ -1,6 +1,7 @@
 """Counts and problems in words."""
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
 
 from dedup_widgets.errors import ImageError
 
@@ -17,6 +18,16 @@ def counted(count: int, thing: str) -> str:
 def counts(counts: Mapping[str, int]) -> str:
     """Return "train 3, test 1"."""
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+
+
+def did_you_mean(name: object, names: Iterable[str]) -> str:
+    """Return a question after the name that is meant, if one of these is like it.
+
+    >>> did_you_mean("uniqeness", ["uniqueness", "width"])
+    " Did you mean 'uniqueness'?"
+    """
+    close = difflib.get_close_matches(str(name), names, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def listed(problems: Sequence[str]) -> str:

@@ -251,7 +251,7 @@ def check(
             if goes.width
             else goes
         )
-        told = json.dumps(
+        text = json.dumps(
             {
                 "images": len(frame),
                 "found": found,
@@ -263,9 +263,9 @@ def check(
             ensure_ascii=False,
         )
         if output is None:
-            typer.echo(told)
+            typer.echo(text)
         else:
-            output.write_text(told + "\n", encoding="utf-8")
+            output.write_text(text + "\n", encoding="utf-8")
         if report is not None:
             review.report(report)
         if not quiet:

@@ -134,12 +134,6 @@ export function planned({ keep }: Frame, mask?: Uint8Array): number {
   return count;
 }
 
-/** Whether one of some rows stands in a group. */
-export function hasGrouped(frame: Frame, rows: Iterable<number>): boolean {
-  for (const row of rows) if (inGroup(frame, row)) return true;
-  return false;
-}
-
 /** Those of some rows that stand in groups. */
 export function groupedOf(frame: Frame, rows: Iterable<number>): number[] {
   const grouped = [];
@@ -257,7 +251,7 @@ export function accepted({ bands, roles }: Frame, { drawn }: Banded, goes?: Uint
 }
 
 /** The members of a row's group. */
-export function groupOf(frame: Frame, row: number): number[] {
+function groupOf(frame: Frame, row: number): number[] {
   const { band, bands } = frame;
   if (band[row] === 0) return [];
   const rows = bands.members.subarray(bands.start[band[row]], bands.start[band[row] + 1]);

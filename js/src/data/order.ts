@@ -110,7 +110,7 @@ function sortableBits(values: Float32Array): Uint32Array {
 }
 
 /** What of the bands is on screen; see {@link displayOrder}. */
-export interface BandOrder {
+interface BandOrder {
   bands: Bands;
   /** Of each member of a band, not 0 where it stands beside those that the mask shows. */
   drawn: Uint8Array;

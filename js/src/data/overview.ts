@@ -85,7 +85,7 @@ type Counted =
   | "annotated";
 
 /** A count that sets the filters to what it counts. */
-export interface Shortcut {
+interface Shortcut {
   of: Counted;
   count: number;
   /** What is counted: "20", "exact copies". */

@@ -11,7 +11,7 @@ import { Pictures, type Wanted } from "./pictures";
 
 /** Ways to look at two pictures, in the order of their keys. */
 export const MODES = ["side by side", "flip", "split", "difference", "all"] as const;
-export type Mode = (typeof MODES)[number];
+type Mode = (typeof MODES)[number];
 
 /** By how much a difference is made stronger. */
 export const GAINS = [1, 4, 16] as const;

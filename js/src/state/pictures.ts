@@ -12,7 +12,7 @@ export interface Piece {
 }
 
 /** What is known of the picture of a row. */
-export interface Picture {
+interface Picture {
   /** The whole picture in pixels; null until it is known. */
   size: Size | null;
   /** The whole, as large as there is one. */

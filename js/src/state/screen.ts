@@ -31,7 +31,7 @@ export class Screen {
   }
 }
 
-export function roomFor(height: number | null): number {
+function roomFor(height: number | null): number {
   if (height === null) return UNKNOWN;
   return Math.min(MOST, Math.max(LEAST, height - AROUND));
 }

@@ -63,8 +63,6 @@ export type Events = { [K in EventKind]: Read<wire.Events[K]> };
 
 export type Change = wire.DecideRequest["change"];
 export type CollectionChange = wire.CollectionRequest["change"];
-/** How a column can be filtered; null when it cannot. */
-export type Facet = wire.Column["facet"];
 export type Numbers = Float32Array | Float64Array;
 
 function isWireArray(value: unknown): value is WireArray {

@@ -32,7 +32,7 @@ export class RetryError extends Error {
   override name = "RetryError";
 }
 
-export interface RequestOptions {
+interface RequestOptions {
   /** A new request with the same key cancels the one before it. */
   latest?: string;
   signal?: AbortSignal;
@@ -49,7 +49,7 @@ export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-export interface RpcOptions {
+interface RpcOptions {
   signal: AbortSignal;
   /** Milliseconds without any sign of life after which the kernel counts as lost. */
   timeout?: number;

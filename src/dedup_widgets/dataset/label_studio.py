@@ -217,7 +217,7 @@ def _origin(address: str) -> tuple[str, str | None, int] | None:
 
 
 @contextmanager
-def connected(handover: Handover, server: LabelStudio) -> Iterator["Session"]:
+def connected(handover: Handover, server: LabelStudio) -> Iterator["Connection"]:
     """Yield a session with the server, once it knew the token."""
     httpx = _httpx()
     timeout = httpx.Timeout(server.timeout, connect=min(server.timeout, _SECONDS_TO_CONNECT))
@@ -226,7 +226,7 @@ def connected(handover: Handover, server: LabelStudio) -> Iterator["Session"]:
         api = _Api(server, http)
         with _reasons(handover, server):
             api.call("GET", "current-user/whoami", number="id")
-        yield Session(handover, server, api)
+        yield Connection(handover, server, api)
 
 
 class _RefusedError(Exception):
@@ -302,7 +302,7 @@ def _json_of(answer: Any) -> Any:
         return None
 
 
-class Session:
+class Connection:
     """A server that answers and knows the token; made by `connected`.
 
     Each method raises an AnnotateError when the server refuses, fails or goes away.

@@ -17,7 +17,6 @@ key                  JSON                                    in Python
 ===================  ======================================  =========================================
 """  # noqa: E501
 
-import difflib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -30,6 +29,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from dedup_widgets._text import did_you_mean
 from dedup_widgets.errors import InputError
 from dedup_widgets.filters import facets
 from dedup_widgets.filters.clauses import from_json, searchable, to_expression, to_json
@@ -340,11 +340,10 @@ def _clause(frame: pl.DataFrame, key: Any, value: Any, context: Context) -> Any:
     if key in RESERVED:
         return _reserved(frame, key, value, context)
     if key not in frame.columns:
-        close = difflib.get_close_matches(str(key), [*frame.columns, *RESERVED], n=1)
         raise InputError(
             f"cannot filter by {key!r}: this frame has {', '.join(map(repr, frame.columns))}, and "
             f"besides there are {', '.join(map(repr, RESERVED))}."
-            + (f" Did you mean {close[0]!r}?" if close else "")
+            f"{did_you_mean(key, [*frame.columns, *RESERVED])}"
         )
     dtype = frame.schema[key]
     return to_json(key, dtype, context.kind(key, dtype), value)

@@ -2,10 +2,24 @@
 
 from collections.abc import Iterable
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+T = TypeVar("T", bound=np.integer[Any])
+
+
+def inverse_of(order: NDArray[T]) -> NDArray[T]:
+    """Return at which place of an order of all rows each row stands.
+
+    >>> inverse_of(np.array([2, 0, 1])).tolist()
+    [1, 2, 0]
+    """
+    places = np.empty_like(order)
+    places[order] = np.arange(len(order), dtype=order.dtype)
+    return places
 
 
 class Lookup:

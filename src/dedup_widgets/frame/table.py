@@ -1,6 +1,5 @@
 """From what people pass in to one kind of frame: Polars, with the columns that are needed."""
 
-import difflib
 import os
 import re
 from collections import Counter
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from dedup_widgets._forks import note_use
 from dedup_widgets._paths import absolutes, as_unicode
+from dedup_widgets._text import did_you_mean
 from dedup_widgets._urls import refuse_secrets
 from dedup_widgets.errors import InputError
 
@@ -77,14 +77,12 @@ def require_columns(frame: pl.DataFrame, columns: Sequence[str], purpose: str) -
     for column in columns:
         if column in frame.columns:
             continue
-        close = difflib.get_close_matches(str(column), frame.columns, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
         shown = [repr(name[:60]) for name in frame.columns[:MOST_NAMED]]
         more = len(frame.columns) - len(shown)
         there = ", ".join(shown) + (f" and {more:,} more" if more else "") or "none"
         raise InputError(
-            f"{purpose} needs a column {column!r}; this frame has: {there}.{hint} "
-            f"Rename it, or name another one."
+            f"{purpose} needs a column {column!r}; this frame has: {there}."
+            f"{did_you_mean(column, frame.columns)} Rename it, or name another one."
         )
 
 

@@ -63,6 +63,9 @@ _OF_ALPHA, _OF_DEEP_ALPHA = 40, 65
 _OF_MEMORY = 0.5
 """Share of the machine's memory that pictures may take while they are decoded."""
 
+MEMORY_VARIABLE = "DEDUP_WIDGETS_MAX_MEMORY"
+"""The environment variable that says how many GB they may take instead."""
+
 
 class NoRoomError(ImageError):
     """A picture does not fit into this machine's memory, now; nothing is wrong with the file."""
@@ -76,7 +79,7 @@ class ByteBudget:
     Parameters
     ----------
     limit
-        Bytes; None for half of the memory that this process may use.
+        Bytes; None for what the environment says, or half of the memory that this process may use.
 
     Examples
     --------
@@ -92,10 +95,21 @@ class ByteBudget:
     """
 
     def __init__(self, limit: int | None = None) -> None:
-        self.limit = int(memory() * _OF_MEMORY) if limit is None else limit
+        self._limit = limit
+        self._of_memory = int(memory() * _OF_MEMORY)
         self._used = 0
         self._changed = threading.Condition()
         self._turn = threading.Lock()
+
+    @property
+    def limit(self) -> int:
+        """How many bytes may be in work."""
+        if self._limit is not None:
+            return self._limit
+        try:
+            return int(float(os.environ.get(MEMORY_VARIABLE, "")) * 1e9)
+        except (ValueError, OverflowError):
+            return self._of_memory
 
     @property
     def is_waited_for(self) -> bool:
@@ -111,14 +125,14 @@ class ByteBudget:
         NoRoomError
             If there are never so many.
         """
-        if needed > self.limit:
+        if needed > (limit := self.limit):
             raise NoRoomError(
-                f"{what} takes {needed / 1e9:.1f} GB to decode, and {self.limit / 1e9:.1f} GB of "
+                f"{what} takes {needed / 1e9:.1f} GB to decode, and {limit / 1e9:.1f} GB of "
                 "this machine's memory are for that; shrink it, or score it where there is more"
             )
         # Who waits holds the turn, so that a large picture is not passed by small ones for ever.
         with self._turn, self._changed:
-            self._changed.wait_for(lambda: self._used + needed <= self.limit)
+            self._changed.wait_for(lambda: self._used + needed <= limit)
             self._used += needed
         try:
             yield

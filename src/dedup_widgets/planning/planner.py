@@ -339,12 +339,12 @@ class Planner:
         # Of most images there is nothing to say but that they are unique.
         more = ("chosen", "is_representative", "kept_by_decision", "has_neighbor")
         is_plain = (pl.col("group") == 0) & pl.col("kind").is_null() & ~pl.any_horizontal(more)
-        told = (~laid.select(is_plain.fill_null(False)).to_series()).arg_true()
-        some, of_some = laid[told], facts[told]
+        in_words = (~laid.select(is_plain.fill_null(False)).to_series()).arg_true()
+        some, of_some = laid[in_words], facts[in_words]
         no_error = pl.Series("error", [None], dtype=pl.String).new_from_index(0, len(some))
         words = some.with_columns(
             keeper=self._frame["path"].gather(some["keeper"]),
-            name=self._names.gather(told if rows is None else rows[told]),
+            name=self._names.gather(in_words if rows is None else rows[in_words]),
             keeper_name=self._names.gather(some["keeper"]),
             is_unreadable=of_some.get_column("error", default=no_error).is_not_null(),
         ).select(
@@ -357,8 +357,8 @@ class Planner:
         return laid.select(
             facts["path"],
             action=pl.when("removed").then(pl.lit("remove")).otherwise(pl.lit("keep")).cast(ACTION),
-            reason=unique.scatter(told, words["reason"]),
-            keeper=none.scatter(told, words["keeper"]),
+            reason=unique.scatter(in_words, words["reason"]),
+            keeper=none.scatter(in_words, words["keeper"]),
             kind="kind",
             rule=pl.when(~pl.col("chosen")).then("rule"),
             group=pl.when(pl.col("group") > 0).then("group"),

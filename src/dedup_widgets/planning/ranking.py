@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from dedup_widgets.frame.lookup import inverse_of
 from dedup_widgets.frame.provenance import of_one_model, provenances
 from dedup_widgets.frame.scale import FLOOR, NEAR, radius_of, scale
 from dedup_widgets.frame.schema import NESTED
@@ -234,8 +235,7 @@ class RankedImages:
     def __init__(self, scored: ScoredImages, rules: Sequence[str | Rule]) -> None:
         ranking = Ranking(scored.images, rules)
         ranks = ranking.ranks()
-        order = np.empty(len(ranks), np.int64)
-        order[ranks] = np.arange(len(ranks))
+        order = inverse_of(ranks)
         self._ranking, self._order = ranking, order
         # What decided for keepers, as far as it was asked for.
         self._runner_up = np.full(len(order), -1, np.int32)

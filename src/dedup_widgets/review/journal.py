@@ -47,9 +47,6 @@ class Journal:
         What else tells a review of these images from others, such as what they were scored with.
     """
 
-    rows_by_path = 1_000
-    """Rows of one step that are written as paths; more are written as bits."""
-
     def __init__(self, library: Library, paths: Texts, about: str) -> None:
         self._library, self._paths, self._about = library, paths, about
         self._name = uuid.uuid4().hex
@@ -128,7 +125,7 @@ class Journal:
         self.write(history)
 
     def _lines(self, history: History, first: int) -> list[ReviewLine]:
-        bits = Bits(self.rows_by_path, self._order)
+        bits = Bits(self._library.rows_by_path, self._order)
         return [
             (time.isoformat(), action, kind, value)
             for time, action, kind, value in history.lines(first, bits=bits)

@@ -152,7 +152,7 @@ def _groups(review: Review, plan: pl.DataFrame, most: int) -> list[str]:
         )
         .sort("is_near", "group", descending=[True, False])
     )
-    told = []
+    sections = []
     for group, goes, _ in order.head(most).rows():
         members = known.filter(pl.col("group") == group).sort(
             pl.col("action") == "remove", "rank", nulls_last=True
@@ -161,13 +161,15 @@ def _groups(review: Review, plan: pl.DataFrame, most: int) -> list[str]:
         figures = "".join(_figure(review, row) for row in some.iter_rows(named=True))
         more = len(members) - len(some)
         rest = f'<p class="muted">and {counted(more, "more image")}</p>' if more else ""
-        told.append(
+        sections.append(
             f'<section><h2>Group {group} <span class="muted">{counted(len(members), "image")}, '
             f'{goes:,} can go</span></h2><div class="group">{figures}</div>{rest}</section>'
         )
     if len(order) > most:
-        told.append(f'<p class="muted">{counted(len(order) - most, "more group")} not shown.</p>')
-    return told or ["<p>There are no groups of duplicates.</p>"]
+        sections.append(
+            f'<p class="muted">{counted(len(order) - most, "more group")} not shown.</p>'
+        )
+    return sections or ["<p>There are no groups of duplicates.</p>"]
 
 
 def _figure(review: Review, row: Mapping[str, Any]) -> str:

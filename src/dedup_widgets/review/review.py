@@ -1,8 +1,7 @@
 """A review of a frame with scores: what is shown, selected, decided and collected of it."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,14 +13,12 @@ from dedup_widgets._text import counted
 from dedup_widgets.errors import InputError
 from dedup_widgets.filters import Context, Expressions
 from dedup_widgets.frame.annotations import NAME as ANNOTATIONS
-from dedup_widgets.frame.collection import Collection
 from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.frame.provenance import provenances
 from dedup_widgets.frame.scale import NEAR
 from dedup_widgets.frame.schema import recognised
 from dedup_widgets.frame.table import file_name, require_columns
 from dedup_widgets.planning.labels import has_labels, require_labels
-from dedup_widgets.planning.left_out import left_out, one_of_each
 from dedup_widgets.planning.planner import Planner
 from dedup_widgets.review.by_hand import in_groups_of, pairs_to_part
 from dedup_widgets.review.collections import Collections
@@ -32,6 +29,7 @@ from dedup_widgets.review.history import History, State
 from dedup_widgets.review.journal import Journal
 from dedup_widgets.review.missing import without_missing
 from dedup_widgets.review.planned import Planned
+from dedup_widgets.review.recorded import Recorded
 from dedup_widgets.review.reviewed import Reviewed
 from dedup_widgets.review.steps import (
     CollectionStep,
@@ -45,13 +43,13 @@ from dedup_widgets.review.steps import (
     SelectionStep,
     Step,
 )
-from dedup_widgets.review.view import View, ViewState
+from dedup_widgets.review.view import ViewState
 from dedup_widgets.review.watched import Change
 from dedup_widgets.scoring.keepers import Rule
 from dedup_widgets.store.open import Store
 
 
-class Review(View):
+class Review(Recorded):
     """A review of a frame with scores.
 
     Parameters
@@ -82,7 +80,6 @@ class Review(View):
         self._changes = ""
         self._not_duplicates: set[str] = set()
         self._missing: frozenset[str] = frozenset()
-        self._history: History | None = None
         super().__init__(
             frame, path=path, score=score, near=NEAR if near is None else near, store=store
         )
@@ -241,10 +238,6 @@ class Review(View):
                 )
             )
             self._context = self._filter_context()
-
-    def prepare(self) -> None:
-        """Work out ahead what the first step would wait for; it changes nothing."""
-        self._journal.prepare()
 
     def note_missing(self, missing: Mask) -> None:
         """Plan without files that are gone: they are shown as missing, and keep nobody's place.
@@ -501,7 +494,7 @@ class Review(View):
         with self.changing(Change("reviewed")):
             self._reviewed = self._reviewed.after(step)
 
-    # Undo, redo, and the log
+    # The steps of a review
 
     def begin_anew(self) -> None:
         """Look at all images again, at the boundary and by the rules that they were scored with.
@@ -518,51 +511,11 @@ class Review(View):
                 self.near = None
                 self.rules = None
 
-    def undo(self) -> str | None:
-        """Take the last review step back; return what it was, None when there is none."""
-        return self._step_through(self._steps.undo)
-
-    def redo(self) -> str | None:
-        """Do the step again that was taken back last; return what it is, None for none."""
-        return self._step_through(self._steps.redo)
-
-    @property
-    def log(self) -> pl.DataFrame:
-        """Every step of this review, for :func:`dedup_widgets.replay`; see :class:`History`.
-
-        >>> ex.log.write_ndjson("review.jsonl")  # doctest: +SKIP
-        """
-        with self.lock:
-            return self._steps.log
-
-    @property
-    def next_steps(self) -> tuple[str | None, str | None]:
-        """What :meth:`undo` would take back and :meth:`redo` do again; None for nothing."""
-        if self._history is None:
-            return None, None
-        return self._history.undo_text, self._history.redo_text
-
-    @property
-    def _steps(self) -> History:
-        assert self._history is not None
-        return self._history
-
-    @decides
-    def _step_through(
-        self, go: Callable[[Callable[[Step], Step | None]], Step | None]
-    ) -> str | None:
-        with self.changing(Change("review")):
-            step = go(self._carry_out)
-            self._journal.write(self._steps)
-        return None if step is None else step.text
-
     def _carry_out(self, step: Step) -> Step | None:
         """Make a step happen; return what really changed, None for nothing."""
         match step:
-            case SelectionStep():
-                self.select(step.on(self._selected))
-            case FiltersStep():
-                self.clauses = dict(step.after)
+            case SelectionStep() | FiltersStep():
+                return super()._carry_out(step)
             case CollectionStep() | RenameStep():
                 done = self.collections.apply(step)
                 self.tell(Change("collections"))
@@ -575,26 +528,6 @@ class Review(View):
                 self._follow(self._decisions.after(step), [step])
         return step
 
-    def _record(self, step: Step) -> None:
-        if self._history is not None:
-            with self.changing(Change("review")):
-                self._history.record(step)
-                self._journal.write(self._history)
-
-    def select(self, mask: Mask, origin: int | None = None) -> None:
-        """Select exactly the rows of a mask; `origin` is the page that requests it."""
-        with self.changing():
-            before = self._selected
-            super().select(mask, origin)
-            # What a page sends in one go is one move of the hand.
-            self._record(SelectionStep.between(before, mask, drag=origin is not None))
-
-    def _set_clauses(self, clauses: dict[str, Any]) -> None:
-        with self.changing():
-            before = self._clauses
-            super()._set_clauses(clauses)
-            self._record(FiltersStep(before, clauses))
-
     def _collections_changed(self, step: CollectionStep | RenameStep) -> None:
         with self.changing(Change("collections")):
             self._record(step)
@@ -605,53 +538,6 @@ class Review(View):
         """Filter by the new name where the old one was meant; it is no step of its own."""
         with self._unrecorded():
             self.clauses = step.in_filters(self._clauses)
-
-    @contextmanager
-    def _unrecorded(self) -> Iterator[None]:
-        with self.lock:
-            history, self._history = self._history, None
-            try:
-                yield
-            finally:
-                self._history = history
-
-    # What stays, and what goes
-
-    def accepted(self, shown: Mask) -> Mask:
-        """Return what goes when the plan is accepted with these rows in view."""
-        removed: Mask = (self._require_plan()["action"] == "remove").to_numpy()
-        goes: Mask = shown & removed
-        if self.score is None:
-            return goes
-        is_copy = (self.known["uniqueness"] == 0).fill_null(False).to_numpy()
-        band = self.bands.band
-        with_near = np.zeros(len(self.bands.keeper), np.bool_)
-        with_near[band[goes & ~is_copy]] = True
-        copies: Mask = removed & is_copy & with_near[band]
-        return goes | copies
-
-    def without_copies(self, what: Any) -> tuple[pl.DataFrame, bool]:
-        """Return images without their exact copies, and whether some are left by decision.
-
-        Of a file with several names one stays.
-        Of the copies of one picture, those stay that stay under the plan; where none does, the
-        best keeper of them.
-        """
-        following = self._planned.following
-        mask = following.without_further(self.mask(self.images(what)))
-        stay = one_of_each(mask, following.picture, self._plan)
-        pictures = following.shown[stay & self._readable]
-        return self.frame.filter(stay), len(np.unique(pictures)) < len(pictures)
-
-    def left_out(self, what: Any) -> pl.DataFrame:
-        """Return what a dataset of these images leaves out, and why: for ``removed=…``."""
-        return left_out(self.frame, self._plan, self.images(what)[self.path], self.path)
-
-    def images(self, what: Any) -> pl.DataFrame:
-        """Return the rows that a collection, its name, a frame, paths or a mask stand for."""
-        if isinstance(what, str) and what in self.collections:
-            what = self.collections[what]
-        return self.frame.filter(self.mask(what.paths if isinstance(what, Collection) else what))
 
     # The texts and facts of a tile
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from dedup_widgets.dataset.create import create_dataset
@@ -17,10 +18,12 @@ from dedup_widgets.frame.collection import Collection
 from dedup_widgets.frame.table import is_frame, to_polars
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
 from dedup_widgets.planning.labels import merge_labels
+from dedup_widgets.planning.left_out import left_out, one_of_each
 from dedup_widgets.review.deciding import decides
 from dedup_widgets.review.filling import follow_job
 from dedup_widgets.review.report import MOST_GROUPS, report
 from dedup_widgets.review.review import Review
+from dedup_widgets.review.steps import Mask
 from dedup_widgets.review.watched import Change
 from dedup_widgets.scale.parts import Run
 from dedup_widgets.scale.score import score as score_images
@@ -143,6 +146,41 @@ class Session(Review):
                 self.tell(Change("scoring", before, text))
 
     # From the plan to a dataset
+
+    def accepted(self, shown: Mask) -> Mask:
+        """Return what goes when the plan is accepted with these rows in view."""
+        removed: Mask = (self._require_plan()["action"] == "remove").to_numpy()
+        goes: Mask = shown & removed
+        if self.score is None:
+            return goes
+        is_copy = (self.known["uniqueness"] == 0).fill_null(False).to_numpy()
+        band = self.bands.band
+        with_near = np.zeros(len(self.bands.keeper), np.bool_)
+        with_near[band[goes & ~is_copy]] = True
+        copies: Mask = removed & is_copy & with_near[band]
+        return goes | copies
+
+    def without_copies(self, what: Any) -> tuple[pl.DataFrame, bool]:
+        """Return images without their exact copies, and whether some are left by decision.
+
+        Of a file with several names one stays. Of the copies of one picture, those stay that stay
+        under the plan; where none does, the best keeper of them.
+        """
+        following = self._planned.following
+        mask = following.without_further(self.mask(self.images(what)))
+        stay = one_of_each(mask, following.picture, self._plan)
+        pictures = following.shown[stay & self._readable]
+        return self.frame.filter(stay), len(np.unique(pictures)) < len(pictures)
+
+    def left_out(self, what: Any) -> pl.DataFrame:
+        """Return what a dataset of these images leaves out, and why: for ``removed=…``."""
+        return left_out(self.frame, self._plan, self.images(what)[self.path], self.path)
+
+    def images(self, what: Any) -> pl.DataFrame:
+        """Return the rows that a collection, its name, a frame, paths or a mask stand for."""
+        if isinstance(what, str) and what in self.collections:
+            what = self.collections[what]
+        return self.frame.filter(self.mask(what.paths if isinstance(what, Collection) else what))
 
     @decides
     def accept_plan(self, name: str = "Unique") -> Collection:

@@ -109,11 +109,11 @@ class ComparedPictures:
             themselves.
         """
         own, other = self.picture[rows], self.picture[others]
-        key, told = self._told
+        key, columns = self._of_pairs
         wanted = np.where((own < 0) | (other < 0), -1, own * len(self.pairs) + other)
         place = np.searchsorted(key, wanted)
         is_known = np.append(key, -2)[place] == wanted
-        return told.select(pl.all().gather(pl.Series(place).set(pl.Series(~is_known), None)))
+        return columns.select(pl.all().gather(pl.Series(place).set(pl.Series(~is_known), None)))
 
     def found_of(
         self, row: int, others: NDArray[np.int64]
@@ -142,12 +142,12 @@ class ComparedPictures:
         return order, start
 
     @cached_property
-    def _told(self) -> tuple[NDArray[np.int64], pl.DataFrame]:
+    def _of_pairs(self) -> tuple[NDArray[np.int64], pl.DataFrame]:
         """The confirmed pairs as one ascending number each, and the columns of `OF_PAIR`."""
         pair = pl.col("pair").struct
         confirmed = self.found.filter(pair.field("agreement").is_not_null())
-        told = confirmed.select(
+        columns = confirmed.select(
             pair.field("relation"), pair.field("agreement"), words=in_words(pl.col("pair"))
         )
         key = confirmed["first"] * len(self.pairs) + confirmed["second"]
-        return key.to_numpy(), told
+        return key.to_numpy(), columns

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup_widgets._progress import Progress
+from dedup_widgets.frame.lookup import inverse_of
 from dedup_widgets.neighbors import grouping
 from dedup_widgets.neighbors.all_pairs import AllPairs
 from dedup_widgets.neighbors.confirmed import ConfirmedPairs
@@ -115,8 +116,7 @@ class Representatives:
         distance[new_rank[remains]] = earlier.distance[remains]
 
         rank, stored = self._in_storage_order()
-        position = np.empty_like(rank)  # of each rank in storage order
-        position[rank] = np.arange(len(rank))
+        position = inverse_of(rank)  # of each rank in storage order
         row = np.where(nearest >= 0, position[nearest], -1)[rank]
         pairs = PairList()
         reuses_pairs = earlier.pairs is not None and earlier.radius >= self.radius
@@ -187,8 +187,7 @@ class Representatives:
         NDArray[np.int64]
             (n,), the representative that leads the group of each one.
         """
-        place = np.empty_like(order)
-        place[order] = np.arange(len(order))
+        place = inverse_of(order)
         if self.old is not None:
             near = self._search_against(self.old, radius).pairs
             both = confirmed.pairs() if near is None else np.concatenate([near, confirmed.pairs()])

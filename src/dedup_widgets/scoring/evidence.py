@@ -66,10 +66,10 @@ def enlarged(n: int, evidence: PairEvidence) -> NDArray[np.bool_]:
     NDArray[np.bool_]
         (n,).
     """
-    told = np.zeros(n, np.bool_)
+    found = np.zeros(n, np.bool_)
     some = np.flatnonzero(evidence.found["is_enlarged"])
-    told[evidence.pairs[some, evidence.found["larger"][some]]] = True
-    return told
+    found[evidence.pairs[some, evidence.found["larger"][some]]] = True
+    return found
 
 
 def evidence_column(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 import dedup_widgets.scoring.keepers as keepers
 from dedup_widgets._memory import give_back
 from dedup_widgets._progress import Progress
+from dedup_widgets.frame.lookup import inverse_of
 from dedup_widgets.frame.scale import gamma_of
 from dedup_widgets.images.decode import MAX_FRAMES_KEPT
 from dedup_widgets.images.perceptual import UNDAMPED_RADIUS, without_turn
@@ -114,7 +115,7 @@ def score_pictures(
         perceptual[pictures],
         alike.found.pairs,
         is_kept,
-        np.argsort(np.argsort(names)),
+        inverse_of(np.argsort(names)),
     )
     before = np.zeros(len(names), np.bool_) if old is None else old[pictures]
     if old is not None:

@@ -19,6 +19,7 @@ from dedup_widgets._forks import note_use
 from dedup_widgets._memory import give_back
 from dedup_widgets._progress import Progress
 from dedup_widgets.errors import InputError
+from dedup_widgets.frame.lookup import inverse_of
 from dedup_widgets.frame.scale import NEAR, radius_of, scale
 from dedup_widgets.frame.schema import KIND
 from dedup_widgets.neighbors.confirmed import ConfirmedPairs
@@ -374,8 +375,7 @@ def _leaders(
     if confirmed is None:
         return search.greedy_groups(found)
     if radius < confirmed.boundary:
-        place = np.empty(len(order), np.int32)
-        place[order] = np.arange(len(order))
+        place = inverse_of(order.astype(np.int32))
         pairs = place[confirmed.pairs(radius)]
         return order[greedy_groups_of_pairs(len(order), pairs)[place]]
     return search.greedy_groups_with(radius, order.astype(np.int64), confirmed)

@@ -341,12 +341,12 @@ class SimilarImages:
         )
         if self.compared is None:
             return found
-        told = ["relation", "agreement"]
+        names = ["relation", "agreement"]
         if of is None:
-            nothing = (pl.lit(None, OF_PAIR[name]).alias(name) for name in told)
+            nothing = (pl.lit(None, OF_PAIR[name]).alias(name) for name in names)
             return found.with_columns(nothing)
         pairs = self.compared.of_pairs(rows, np.full(len(rows), of))
-        return found.with_columns(pairs.select(told))
+        return found.with_columns(pairs.select(names))
 
 
 def _address(frame: pl.DataFrame) -> int | None:

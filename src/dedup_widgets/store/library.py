@@ -91,6 +91,8 @@ class Library(Database):
         The file; its folder is made when missing.
     wait_seconds
         See :class:`Database`.
+    rows_by_path
+        Rows of one step of a review that are written as paths; more are written as bits.
 
     Raises
     ------
@@ -165,7 +167,10 @@ CREATE INDEX IF NOT EXISTS part_of_collection ON collection_part (collection);
 """,
     )
 
-    def __init__(self, path: Path, *, wait_seconds: float = WAIT_SECONDS) -> None:
+    def __init__(
+        self, path: Path, *, wait_seconds: float = WAIT_SECONDS, rows_by_path: int = 1_000
+    ) -> None:
+        self.rows_by_path = rows_by_path
         self._copied: date | None = None
         super().__init__(path, wait_seconds=wait_seconds)
 

@@ -18,7 +18,7 @@ import msgspec
 import traitlets
 
 from dedup_widgets.errors import DedupError
-from dedup_widgets.widgets.outputs import Shown, in_ipython
+from dedup_widgets.widgets.outputs import ShownInCell, in_ipython
 from dedup_widgets.widgets.protocol import (
     Buffers,
     CancelRequest,
@@ -103,7 +103,7 @@ class News:
         self.arrays = Buffers()
 
 
-class Widget(Shown, anywidget.AnyWidget):
+class Widget(ShownInCell, anywidget.AnyWidget):
     """An anywidget that answers typed requests.
 
     In IPython it is open from when it is first shown: what is open is held until the kernel ends.

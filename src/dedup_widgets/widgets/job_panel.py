@@ -7,25 +7,24 @@ import time
 import ipywidgets
 
 from dedup_widgets.scoring.job import Job
-from dedup_widgets.widgets.outputs import Shown
-
-SECONDS_BETWEEN = 0.25
-"""Between two updates: a kernel that sends more a second loses messages."""
+from dedup_widgets.widgets.outputs import ShownInCell
 
 _STYLE = {"running": "info", "done": "success", "cancelled": "warning", "failed": "danger"}
 
 
-class JobPanel(Shown, ipywidgets.VBox):  # type: ignore[misc]
+class JobPanel(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
     """How far a job is.
 
     Parameters
     ----------
     job
         The job to follow; the button cancels it.
+    seconds_between
+        Between two updates: a kernel that sends more a second loses messages.
     """
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
+    def __init__(self, job: Job, *, seconds_between: float = 0.25) -> None:
+        self._job, self._seconds_between = job, seconds_between
         self._update = threading.RLock()
         self._next = 0.0
         self._shown: tuple[str, str] | None = None
@@ -53,7 +52,7 @@ class JobPanel(Shown, ipywidgets.VBox):  # type: ignore[misc]
             now = time.monotonic()
             if now < self._next and milestone == self._shown:
                 return
-            self._next, self._shown = now + SECONDS_BETWEEN, milestone
+            self._next, self._shown = now + self._seconds_between, milestone
             done, total = job.progress
             self._bar.value = 1.0 if job.state == "done" else done / total if total else 0.0
             self._bar.bar_style = _STYLE[job.state]

@@ -15,19 +15,19 @@ import ipywidgets
 from ipywidgets.widgets.widget import _instances
 
 
-class Run(NamedTuple):
+class CellRun(NamedTuple):
     """One run of one cell."""
 
     cell: str
     number: str
 
 
-def current_run() -> Run | None:
+def current_run() -> CellRun | None:
     """Return the run that is under way; None where the host does not tell its cells apart."""
     parent: dict[str, Any] = getattr(_shell(), "get_parent", dict)()
     cell = (parent.get("metadata") or {}).get("cellId")
     number = (parent.get("header") or {}).get("msg_id")
-    return Run(cell, number) if isinstance(cell, str) and isinstance(number, str) else None
+    return CellRun(cell, number) if isinstance(cell, str) and isinstance(number, str) else None
 
 
 def in_ipython() -> bool:
@@ -101,7 +101,7 @@ def note_shown(widget: Any) -> None:
         events.register("post_run_cell", _give_back)
 
 
-def _is_captured(run: Run) -> bool:
+def _is_captured(run: CellRun) -> bool:
     """Tell whether an Output widget, which may lie elsewhere, takes what this run shows."""
     return any(
         isinstance(widget, ipywidgets.Output) and widget.msg_id == run.number
@@ -177,7 +177,7 @@ def _widgets_in(value: Any) -> Iterator[Any]:
         yield from _widgets_in(list(value.values()))
 
 
-class Shown:
+class ShownInCell:
     """A widget that is open while it is shown: it leaves all pages with the output it was in."""
 
     def leave_pages(self) -> None:

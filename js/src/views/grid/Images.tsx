@@ -48,7 +48,7 @@ function selected(state: GridState): number {
 }
 
 /** "1,204 images · 87 groups": how many are shown, always with the unit. */
-export function countText(state: GridState): string {
+function countText(state: GridState): string {
   return countParts(state).join(" · ");
 }
 

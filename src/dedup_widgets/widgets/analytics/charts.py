@@ -2,7 +2,6 @@
 
 import html
 import math
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,22 +11,26 @@ import ipywidgets
 import numpy as np
 import polars as pl
 import traitlets
+from numpy.typing import NDArray
 
 from dedup_widgets._text import counted
 from dedup_widgets.frame.scale import NEAR
+from dedup_widgets.frame.summary import OUTCOMES
 from dedup_widgets.widgets.analytics.metrics import (
-    COLOURS,
-    KINDS,
-    WORDS,
     Bins,
     Bounds,
-    Metric,
-    bins_for,
+    Floats,
     height_ticks,
     heights,
     number,
 )
 from dedup_widgets.widgets.base import bundle
+
+WORDS = ("exact duplicates go", "near-duplicates go", "kept", "unreadable")
+COLOURS = tuple(f"var(--dw-{name})" for name in ("exact", "near", "unique", "none"))
+"""For each of `OUTCOMES`."""
+
+ACCENT = "var(--dw-accent)"
 
 NEAR_TICKS = (0, 0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 1)
 """What is written at the axis of the boundary."""
@@ -41,54 +44,28 @@ class Pointer(anywidget.AnyWidget):
     """
 
     _esm = bundle("pointer")
-
+    # The mouse is at the nearest of places along the plot, 0 … 1, and shows the text of that.
     places = traitlets.List(traitlets.Float()).tag(sync=True)
-    """Places along the plot, 0 … 1, ascending; the mouse is at the nearest one."""
     texts = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    """The text to show at each of them."""
+    # What a press picks at each; empty where nothing can be picked.
     values = traitlets.List(traitlets.Float()).tag(sync=True)
-    """What a press picks at each of them; empty where nothing can be picked."""
+    # The value under the pressed mouse, and that at which it was let go, until it is taken.
     held = traitlets.Float(None, allow_none=True).tag(sync=True)
-    """The value under the pressed mouse, until it is let go."""
     picked = traitlets.Float(None, allow_none=True).tag(sync=True)
-    """The value at which it was let go."""
+    # Whether the chart has come on a screen, until that is noticed.
     shown = traitlets.Bool(False).tag(sync=True)
-    """Whether the chart is, or was, on a screen."""
-
-
-class Quiet(threading.local):
-    """Separates what this thread sets from what a person does."""
-
-    _depth = 0
-
-    def __bool__(self) -> bool:
-        return self._depth > 0
-
-    def __enter__(self) -> None:
-        self._depth += 1
-
-    def __exit__(self, *_: object) -> None:
-        self._depth -= 1
 
 
 class Distribution(ipywidgets.VBox):  # type: ignore[misc]
-    """The bars of a metric, and the brush over them.
-
-    Parameters
-    ----------
-    brushed
-        Called with the range that a person brushed or typed.
-    """
+    """The bars of a metric, and a brush over them: `brushed` is called with what a person chose."""
 
     def __init__(self, brushed: Callable[[Bounds], None]) -> None:
         self._brushed = brushed
-        self._quiet = Quiet()
-        self._metric: Metric | None = None
         self._bins: Bins | None = None
         self._drawn: tuple[str, bytes] | None = None
         self._pointer = Pointer()
         # It keeps its height while the figure in it is exchanged.
-        self._plot = ipywidgets.Box(layout=ipywidgets.Layout(width="100%", height="240px"))
+        self._plot = ipywidgets.Box(layout={"width": "100%", "height": "240px"})
         self._about, self._legend, self._count = (ipywidgets.HTML() for _ in range(3))
         self._low = ipywidgets.FloatText(description="from", tooltip="Lowest value")
         self._high = ipywidgets.FloatText(description="to", tooltip="Highest value")
@@ -100,39 +77,28 @@ class Distribution(ipywidgets.VBox):  # type: ignore[misc]
         super().__init__()
         self.add_class("dw-chart")
 
-    def draw(self, metric: Metric, left: Metric, *, log: bool) -> None:
-        """Show a metric.
+    def draw(
+        self, name: str, values: Floats, kinds: NDArray[np.int64], bins: Bins | None, hidden: int
+    ) -> None:
+        """Show the values of a metric, where `hidden` images are left out.
 
-        Parameters
-        ----------
-        metric
-            All images: they decide on the axis.
-        left
-            Those to count.
-        log
-            Whether a logarithmic axis is wanted.
+        Kinds are what becomes of each, its place in `OUTCOMES`; bins are None without any value.
         """
-        self._metric = left
-        hidden = len(metric.values) - len(left.values)
+        known = np.isfinite(values)
+        self._bins, self._values = bins, values[known]
         others = f" · {hidden:,} filtered out" if hidden else ""
-        self._about.value = html.escape(left.about() + others)
-        known = metric.known
-        if not known.size:
-            self._bins = None
+        self._about.value = html.escape(about(self._values, len(values)) + others)
+        if bins is None:
             self.children = [self._about, self._pointer]
             return
-        bins = bins_for(known, log=log, whole=metric.whole, score=metric.score)
-        counts = left.counts(bins)
-        figure = None
-        if self._drawn != (drawn := (metric.name, bins.edges.tobytes())):
-            figure, self._drawn = self._make_figure(metric.name, bins), drawn
-        self._bins = bins
+        counts = bins.count(self._values, kinds[known])
+        if self._drawn != (drawn := (name, bins.edges.tobytes())):
+            self._drawn = drawn
+            show_figure(self._plot, self._make_figure(name, bins))
         self._bars.y = heights(counts)
         write(self._left, height_ticks(int(counts.sum(axis=0).max())))
-        if figure is not None:
-            show_figure(self._plot, figure)
-        has_kinds = bool((metric.kinds != KINDS.index("kept")).any())
-        self._pointer.places = [(i + 0.5) / len(bins) for i in range(len(bins))]
+        has_kinds = bool((kinds != OUTCOMES.index("kept")).any())
+        self._pointer.places = ((np.arange(len(bins)) + 0.5) / len(bins)).tolist()
         self._pointer.texts = [
             bin_text(bins.bounds(i), column.tolist() if has_kinds else [int(column.sum())])
             for i, column in enumerate(counts.T)
@@ -149,7 +115,7 @@ class Distribution(ipywidgets.VBox):  # type: ignore[misc]
         y = bqplot.LinearScale(min=0, max=1, allow_padding=False)
         self._bars = bqplot.Bars(
             x=bins.middles,
-            y=np.zeros((len(KINDS), len(bins))),
+            y=np.zeros((len(OUTCOMES), len(bins))),
             scales={"x": x, "y": y},
             colors=list(COLOURS),
             stroke="transparent",
@@ -157,7 +123,7 @@ class Distribution(ipywidgets.VBox):  # type: ignore[misc]
             unselected_style={"opacity": "0.4"},
         )
         self._brush = bqplot.interacts.BrushIntervalSelector(
-            scale=x, marks=[self._bars], color="var(--dw-accent)"
+            scale=x, marks=[self._bars], color=ACCENT
         )
         self._brush.observe(self._moved, "selected")
         self._left = axis(y, "left", "images")
@@ -169,119 +135,89 @@ class Distribution(ipywidgets.VBox):  # type: ignore[misc]
             # An axis of its own, on which the bar of the zeros is at 0.
             cells = bqplot.LinearScale(min=-0.5, max=len(bins) - 0.5, allow_padding=False)
             axes.append(axis(cells, "bottom", tick_values=[0.0], tick_format="d"))
-        return figure_of([self._bars], axes, self._brush)
+        return figure_of([self._bars], axes, interaction=self._brush)
 
     def mark(self, bounds: Bounds) -> None:
         """Show a range of the metric as brushed."""
-        if self._metric is None or self._bins is None:
+        if self._bins is None:
             return
         low, high = bounds or (self._bins.low, self._bins.high)
-        with self._quiet:
-            self._low.value, self._high.value = tidy(low), tidy(high)
-            selected = self._brush.selected
-            # A brush in motion stays where the hand is, although its range has rounder bounds.
-            if selected is None or self._bins.range(*selected) != bounds:
-                self._brush.selected = bounds and np.array(self._bins.places(low, high))
+        self._ends = tidy(low), tidy(high)
+        with self._low.hold_trait_notifications(), self._high.hold_trait_notifications():
+            self._low.value, self._high.value = self._ends
+        selected = self._brush.selected
+        # A brush in motion stays where the hand is, although its range has rounder bounds.
+        if selected is None or self._bins.range(*selected) != bounds:
+            self._marked = bounds and self._bins.places(low, high)
+            self._brush.selected = bounds and np.array(self._marked)
         self._reset.disabled = bounds is None
-        total = len(self._metric.known)
-        inside = self._metric.count_in(low, high) if bounds else total
-        self._count.value = f'<span class="dw-muted">{inside:,} of {counted(total, "image")}</span>'
+        inside = int(((self._values >= low) & (self._values <= high)).sum())
+        images = counted(len(self._values), "image")
+        self._count.value = f'<span class="dw-muted">{inside:,} of {images}</span>'
 
     def _moved(self, change: Any) -> None:
-        if not self._quiet and self._bins is not None:
-            selected = change["new"]
-            nothing = selected is None or len(selected) != 2
-            self._brushed(None if nothing else self._bins.range(*selected.tolist()))
+        places = None if change["new"] is None else change["new"].tolist()
+        if self._bins is not None and places != self._marked:
+            self._brushed(self._bins.range(*places) if places else None)
 
     def _typed(self, _change: Any) -> None:
-        if self._quiet or self._bins is None:
+        typed = self._low.value, self._high.value
+        if self._bins is None or typed == self._ends:
             return
         # A field that was not edited stands for the end of the axis, of which it shows 7 digits.
         ends = {tidy(end): end for end in (self._bins.low, self._bins.high)}
-        low, high = sorted(ends.get(field.value, field.value) for field in (self._low, self._high))
+        low, high = sorted(ends.get(value, value) for value in typed)
         everything = low <= self._bins.low and high >= self._bins.high
         self._brushed(None if everything else (low, high))
-
-
-def bin_text(bounds: Bounds, counts: Sequence[int]) -> str:
-    """Return the text of a bin, from its counts by kind, or from one count of all."""
-    if bounds is None:
-        return ""
-    low, high = bounds
-    lines = [number(low, 7) if low == high else f"{number(low)} … {number(high)}"]
-    lines.append(counted(sum(counts), "image"))
-    if len(counts) > 1:
-        lines += [f"{n:,} {word}" for n, word in zip(counts, WORDS, strict=True) if n]
-    return "\n".join(lines)
 
 
 class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
     """What stays, and how many groups there are, against the near-duplicate boundary.
 
     The boundary has a square-root axis, on which 0.001 is distinct from 0.002 and 0.1 from 0.2.
-
-    Parameters
-    ----------
-    picked
-        Called with the boundary that a person picked.
-    shown
-        Called when the chart comes on a screen.
-    confirmed
-        Whether near-duplicates up to 0.05 were confirmed; then it says that others were not.
+    `picked` is called with the one that a person picked, `shown` when the chart comes on a screen.
+    Where near-duplicates up to 0.05 were `confirmed` it says that others were not.
     """
 
     def __init__(
-        self, picked: Callable[[float], None], shown: Callable[[], None], *, confirmed: bool = False
+        self, picked: Callable[[float], None], shown: Callable[[], None], *, confirmed: bool
     ) -> None:
-        self._picked, self._shown = picked, shown
-        self._confirmed = confirmed
-        self._quiet = Quiet()
+        self._picked, self._shown, self._confirmed = picked, shown, confirmed
         self.points = pl.DataFrame()
         self._x, self._images, self._groups, one = (
             bqplot.LinearScale(min=0, max=1, allow_padding=False) for _ in range(4)
         )
         self._lines = [
-            bqplot.Lines(
-                x=[0.0, 0.0],
-                y=[0.0, 0.0],
-                scales={"x": self._x, "y": y},
-                colors=[f"var(--dw-{colour})"],
-                stroke_width=width,
-                line_style=style,
-            )
-            for y, colour, width, style in (
-                (self._images, "accent", 2.5, "solid"),
-                (self._groups, "exact", 1.5, "solid"),
-                (one, "fg", 1.5, "dashed"),
+            bqplot.Lines(x=[0.0, 0.0], y=[0.0, 0.0], scales={"x": self._x, "y": y}, colors=[colour])
+            for y, colour in (
+                (self._images, ACCENT),
+                (self._groups, COLOURS[0]),
+                (one, "var(--dw-fg)"),
             )
         ]
+        self._lines[-1].line_style = "dashed"
         self._bottom = axis(self._x, "bottom", "near")
         sides = [axis(self._images, "left", "images"), axis(self._groups, "right", "groups")]
-        self._pointer = Pointer()
         self._figure = figure_of(self._lines, [self._bottom, *sides])
+        self._pointer = Pointer()
+        self._pointer.observe(self._pressed, ["held", "picked", "shown"])
         self._text = ipywidgets.HTML()
-        self._legend = ipywidgets.HTML(
-            key("var(--dw-accent)", "images that stay") + key("var(--dw-exact)", "groups")
-        )
-        self._near = ipywidgets.FloatText(
+        self._legend = ipywidgets.HTML(key(ACCENT, "images that stay") + key(COLOURS[0], "groups"))
+        self._field = ipywidgets.FloatText(
             description="Near-duplicate boundary",
             tooltip="Near-duplicate boundary, on the uniqueness scale",
+            disabled=True,
         )
-        self._near.add_class("dw-titled")
-        self._near.observe(self._typed, "value")
-        self._pointer.observe(self._pressed, ["held", "picked", "shown"])
-        super().__init__()
+        self._field.add_class("dw-titled")
+        self._field.observe(self._typed, "value")
+        super().__init__([self._field, self._text, self._pointer])
         self.add_class("dw-chart")
-        self.show_text("")
 
     def show_text(self, text: str) -> None:
-        """Show a text in place of the curve, which the next view will request again."""
+        """Show a text in place of what a boundary does."""
         self._text.value = f'<span class="dw-muted">{html.escape(text)}</span>'
-        self._near.disabled = True
-        self._pointer.shown = False
-        self.children = [self._near, self._text, self._pointer]
 
-    def draw(self, points: pl.DataFrame) -> None:
+    def draw(self, points: pl.DataFrame, marked: float) -> None:
         """Show the rows of :func:`dedup_widgets.threshold_curve`, by ascending near."""
         self.points = points
         near = points["near"].to_numpy()
@@ -300,20 +236,18 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
             "\n".join([f"near {number(point['near'], 7)}", *self._facts(point)])
             for point in points.iter_rows(named=True)
         ]
-        self._near.disabled = False
-        self.children = [self._near, self._text, self._pointer, self._legend, self._figure]
+        self._say(marked)
+        self._field.disabled = False
+        self.children = [self._field, self._text, self._pointer, self._legend, self._figure]
 
     def mark(self, near: float) -> None:
         """Show where a boundary is, and what it does."""
-        with self._quiet:
-            self._pointer.picked = near
-        self._preview(near)
+        self._marked = tidy(near)
+        self._field.value = self._marked
+        if not self.points.is_empty():
+            self._say(near)
 
-    def _preview(self, near: float) -> None:
-        with self._quiet:
-            self._near.value = tidy(near)
-        if self.points.is_empty():
-            return
+    def _say(self, near: float) -> None:
         line = self._lines[-1]
         with line.hold_sync():
             line.x, line.y = [math.sqrt(near)] * 2, [0.0, 1.0]
@@ -322,46 +256,56 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
         self._text.value = " · ".join([f"<b>near {number(near, 7)}</b>", *does])
 
     def _facts(self, point: Mapping[str, Any]) -> list[str]:
+        """Return what a boundary does, from its row of the curve."""
         is_beyond = self._confirmed and point["near"] > NEAR
-        hint = [f"beyond {NEAR:g} similar by vectors, confirmed by nobody"] if is_beyond else []
-        return facts(point) + hint
+        return [
+            f"{counted(point['stays'], 'image')} stay, {point['removed']:,} go",
+            f"{counted(point['groups'], 'group')}, {point['near_groups']:,} with near-duplicates",
+            *([f"beyond {NEAR:g} similar by vectors, confirmed by nobody"] if is_beyond else []),
+        ]
 
     def _pressed(self, change: Any) -> None:
         name, value = change["name"], change["new"]
-        if self._quiet or value is None:
-            return
-        if name == "picked":
+        if name == "held" and value is not None:
+            self.mark(value)
+        elif name == "picked" and value is not None:
+            self._pointer.picked = None
             self._picked(value)
-        elif name == "held":
-            self._preview(value)
-        elif value:
+        elif name == "shown" and value:
+            self._pointer.shown = False
             self._shown()
 
     def _typed(self, change: Any) -> None:
-        if not self._quiet:
-            self._picked(float(change["new"]))
+        if change["new"] != self._marked:
+            self._picked(change["new"])
 
 
-def facts(point: Mapping[str, Any]) -> list[str]:
-    """Return what a boundary does, from its row of the curve."""
-    return [
-        f"{counted(point['stays'], 'image')} stay, {point['removed']:,} go",
-        f"{counted(point['groups'], 'group')}, {point['near_groups']:,} with near-duplicates",
-    ]
+def about(values: Floats, images: int) -> str:
+    """Sum up the values of so many images in a line."""
+    parts = [counted(len(values), "image")]
+    if values.size:
+        ends = {"min": values.min(), "median": np.median(values), "max": values.max()}
+        parts += [f"{word} {number(float(value))}" for word, value in ends.items()]
+    return " · ".join([*parts, f"{images - len(values):,} missing"])
 
 
-def axis(scale: bqplot.Scale, side: str, label: str = "", **arguments: Any) -> bqplot.Axis:
-    """Return an axis in the colours of the page."""
+def bin_text(bounds: Bounds, counts: Sequence[int]) -> str:
+    """Return the text of a bin, from its counts by kind, or from one count of all."""
+    if bounds is None:
+        return ""
+    low, high = bounds
+    lines = [number(low, 7) if low == high else f"{number(low)} … {number(high)}"]
+    lines.append(counted(sum(counts), "image"))
+    if len(counts) > 1:
+        lines += [f"{n:,} {word}" for n, word in zip(counts, WORDS, strict=True) if n]
+    return "\n".join(lines)
+
+
+def axis(scale: bqplot.Scale, side: str, label: str = "", **ticks: Any) -> bqplot.Axis:
+    """Return an axis, whose lines are drawn over the chart if it is the left one."""
+    lines = "solid" if side == "left" else "none"
     return bqplot.Axis(
-        scale=scale,
-        side=side,
-        label=label,
-        grid_lines="solid" if side == "left" else "none",
-        grid_color="var(--dw-line)",
-        label_color="var(--dw-muted)",
-        label_offset="34px",
-        tick_style={"fill": "var(--dw-muted)", "font-size": "11px"},
-        **arguments,
+        scale=scale, side=side, label=label, grid_lines=lines, label_offset="34px", **ticks
     )
 
 
@@ -377,21 +321,18 @@ def write(axis: bqplot.Axis, ticks: Mapping[float, str]) -> None:
 
 
 def figure_of(
-    marks: Sequence[bqplot.Mark],
-    axes: Sequence[bqplot.Axis],
-    brush: bqplot.interacts.Interaction | None = None,
+    marks: Sequence[bqplot.Mark], axes: Sequence[bqplot.Axis], **more: Any
 ) -> bqplot.Figure:
-    """Return a figure without a background of its own."""
+    """Return a figure with room for what its axes say."""
     right = 52 if axes[-1].side == "right" else 12
     return bqplot.Figure(
         marks=list(marks),
         axes=list(axes),
-        interaction=brush,
         fig_margin={"top": 8, "bottom": 44, "left": 52, "right": right},
         padding_y=0,
-        background_style={"fill": "transparent"},
         display_toolbar=False,
-        layout=ipywidgets.Layout(width="100%", min_width="0", height="240px"),
+        layout={"width": "100%", "min_width": "0", "height": "240px"},
+        **more,
     )
 
 

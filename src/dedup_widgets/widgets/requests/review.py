@@ -27,6 +27,10 @@ _BEST = {
 }
 
 
+SECONDS_BEFORE_LOOKING = 2.0
+"""After a page opened, before files that went missing are looked for, once."""
+
+
 class ReviewRequests(GridRequests):
     """Answers a grid with a review, and reports changes.
 
@@ -35,9 +39,6 @@ class ReviewRequests(GridRequests):
     session
         The review.
     """
-
-    seconds_before_looking = 2.0
-    """After a page opened, before files that went missing are looked for, once."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -99,9 +100,7 @@ class ReviewRequests(GridRequests):
         if not self._looks_for_missing:
             self._looks_for_missing = True
             # The first screen comes first.
-            look = threading.Timer(
-                self.seconds_before_looking, _get_ready, [weakref.ref(self._session)]
-            )
+            look = threading.Timer(SECONDS_BEFORE_LOOKING, _get_ready, [weakref.ref(self._session)])
             look.daemon = True
             look.start()
         seen = np.flatnonzero(self._session.seen)
