@@ -360,6 +360,105 @@ def test_a_sign_of_another_colour_is_refused_and_a_grey_copy_is_not():
     assert confirm(seen(red), seen(red.convert("L"))).is_confirmed
 
 
+def arrow(picture=None, right=True, ground="white"):
+    picture = picture or Image.new("RGB", (400, 300), ground)
+    across = (60, 230, 230, 340) if right else (340, 170, 170, 60)
+    a, b, _, end = across
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((min(a, b), 120, max(a, b), 180), "purple")
+    draw.polygon([(b, 70), (b, 230), (end, 150)], "purple")
+    return picture
+
+
+def test_an_arrow_the_other_way_is_another_sign():
+    there, back = arrow(), arrow(right=False)
+    assert not confirm(seen(there), seen(back)).is_confirmed
+    assert not confirm(seen(there), seen(there.rotate(90, expand=True))).is_confirmed
+    assert not confirm(seen(there), seen(ImageOps.mirror(there))).is_confirmed
+    smaller = there.resize((300, 225), Image.Resampling.BICUBIC)
+    assert confirm(seen(there), seen(jpeg(smaller, 70))).is_confirmed
+    assert confirm(seen(there), seen(ImageOps.expand(there, 30, "white"))).is_confirmed
+
+
+@pytest.mark.parametrize("name", ["chelsea", "rocket"])
+def test_a_small_photo_is_no_sign(name):
+    small = photo(name).resize((160, 120))
+    assert confirm(seen(small), seen(ImageOps.mirror(small))).relation == "flipped"
+
+
+@pytest.mark.parametrize("pair", ["UÜ", "OÖ", "aå", "bd"])
+def test_a_letter_is_another_one_with_an_accent_or_mirrored(pair):
+    def letter(name):
+        font = ImageFont.load_default(150)
+        left, top, right, bottom = font.getbbox(name)
+        picture = Image.new("RGB", (right - left, bottom - top), "white")
+        ImageDraw.Draw(picture).text((-left, -top), name, "black", font)
+        return picture
+
+    one, other = map(letter, pair)
+    assert not confirm(seen(one), seen(other)).is_confirmed
+    assert confirm(seen(one), seen(jpeg(one, 60))).is_confirmed
+
+
+def icon(skin, smile=True):
+    """Return a shaded face on transparency, and its outline as the store keeps it."""
+    y, x = np.mgrid[-64:64, -64:64]
+    inside = np.hypot(x, y) < 56
+    light = 1 - np.hypot(x + 15, y + 20) / 250
+    rgb = np.where(inside[..., None], np.multiply.outer(light, skin), 255).clip(0, 255)
+    picture = Image.fromarray(rgb.astype(np.uint8))
+    draw = ImageDraw.Draw(picture)
+    for eye in (40, 78):
+        draw.ellipse((eye, 44, eye + 10, 58), "black")
+    draw.arc((40, 64, 88, 96), 0, 180, "black", 5) if smile else draw.line((44, 88, 84, 88), 0, 5)
+    return seen(picture, [layers.layer("alpha", Image.fromarray((inside * 255).astype(np.uint8)))])
+
+
+def test_an_icon_in_another_colour_or_with_another_face_is_another_one():
+    assert confirm(icon((230, 180, 120)), icon((226, 178, 122))).is_confirmed
+    assert not confirm(icon((230, 180, 120)), icon((205, 158, 105))).is_confirmed
+    assert not confirm(icon((230, 180, 120)), icon((230, 180, 120), smile=False)).is_confirmed
+
+
+def plot(rise, first_label):
+    """Return a shaded surface between axes: the more it fills, the less it looks drawn."""
+    picture = Image.new("RGB", (800, 600), "white")
+    y, x = np.mgrid[0:600, 0:800]
+    surface = (y > 420 - rise) & (np.abs(x - 400) < 220) & (y < 480)
+    shade = 60 + 160 * np.sin(x / 90) ** 2 * np.cos(y / 70) ** 2
+    pixels = np.where(surface, shade, 255).astype(np.uint8)
+    picture = Image.fromarray(pixels).convert("RGB")
+    draw = ImageDraw.Draw(picture)
+    font = ImageFont.load_default(20)
+    for step in range(6):
+        draw.text((90, 440 - 70 * step), str(first_label + 5 * step), "black", font)
+        draw.text((160 + 90 * step, 500), str(step - 3), "black", font)
+    draw.line([(140, 90), (140, 480), (680, 480)], "black", 2)
+    return picture
+
+
+def test_a_plot_over_other_numbers_is_another_one_whether_it_looks_drawn_or_not():
+    one, other = (seen(plot(150, label)) for label in (1, 40))
+    assert not confirm(one, other).is_confirmed
+    assert confirm(one, seen(jpeg(plot(150, 1), 60))).is_confirmed
+
+
+def test_two_drawings_made_of_the_same_part_are_no_crops_of_each_other():
+    def beside(*seeds):
+        picture = Image.new("RGB", (700 * len(seeds), 600), "white")
+        draw = ImageDraw.Draw(picture)
+        for at, seed in enumerate(seeds):
+            left = 700 * at + 80
+            draw.line([(left, 40), (left, 540), (left + 560, 540)], "black", 3)
+            places = np.random.default_rng(seed).normal(0.5, 0.16, (90, 2)).clip(0.05, 0.95)
+            for x, y in places * (560, 500) + (left, 40):
+                draw.ellipse((x - 9, y - 9, x + 9, y + 9), outline="steelblue", width=3)
+        return picture
+
+    assert not confirm(seen(beside(1, 2)), seen(beside(2, 3))).is_confirmed
+    assert confirm(seen(beside(1, 2)), seen(beside(1, 2).crop((40, 20, 1380, 590)))).is_confirmed
+
+
 @pytest.mark.parametrize("name", ["coffee", "chelsea", "rocket"])
 def test_a_grey_copy_is_recoloured(name):
     assert confirm(seen(photo(name).convert("L")), seen(photo(name))).relation == "recoloured"

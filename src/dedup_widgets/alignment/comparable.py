@@ -12,18 +12,24 @@ from PIL import Image
 
 from dedup_widgets.alignment.content import (
     content_box,
+    has_clean_ground,
     is_cut_out,
     is_drawn,
     is_repeating,
     to_whole,
 )
-from dedup_widgets.alignment.flat import is_flat
+from dedup_widgets.alignment.flat import is_flat, textured
 from dedup_widgets.alignment.geometry import Map
 from dedup_widgets.alignment.points import Points, find_points
 from dedup_widgets.images.layers import Kind, Layer, from_bytes
 
 SQUARE = 32
 """Side in pixels of the squashed picture by which the eight turns are told apart."""
+
+
+ICON_SIDE, LITTLE = 200, 0.3
+"""Longest side in pixels of icons, and the share of a drawing with texture below which it has
+little to show: pages have 0.45 to 0.65, slides more than 0.35, arrows, letters and flags less."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +76,23 @@ class Comparable:
         return is_drawn(self.grey)
 
     @cached_property
+    def has_clean_ground(self) -> bool:
+        """Whether it is mostly of few tones, and its ground of one, as programs draw."""
+        return has_clean_ground(self.grey)
+
+    @cached_property
+    def is_sign(self) -> bool:
+        """Whether it is a drawing that is another one when turned, cut or in another colour.
+
+        That is a drawing of little detail (an arrow, a letter, a flag), or an icon: two of small,
+        transparent and drawn.
+        """
+        is_small = max(self.width, self.height) <= ICON_SIDE
+        if is_small + bool(self.of_kind("alpha")) + self.is_drawn >= 2:
+            return True
+        return self.is_drawn and self.has_clean_ground and textured(self.grey) < LITTLE
+
+    @cached_property
     def is_flat(self) -> bool:
         """Whether it has nothing to align by."""
         return is_flat(self.grey)
@@ -90,6 +113,16 @@ class Comparable:
         """(h, w, 3): the same in colour."""
         left, top, right, bottom = self.content_box
         return self.rgb[top:bottom, left:right]
+
+    @property
+    def content_page(self) -> NDArray[np.uint8]:
+        """(h, w): of the page, what is not a plain border."""
+        across, down = (
+            n / m for n, m in zip(self.page.shape[::-1], self.grey.shape[::-1], strict=True)
+        )
+        left, top, right, bottom = self.content_box
+        rows = slice(round(top * down), round(bottom * down))
+        return np.ascontiguousarray(self.page[rows, round(left * across) : round(right * across)])
 
     @cached_property
     def is_repeating(self) -> bool:

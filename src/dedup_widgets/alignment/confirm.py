@@ -9,12 +9,19 @@ from dedup_widgets.alignment import flat, layered, pages, photos
 from dedup_widgets.alignment.changes import Cover, cover, is_recoloured
 from dedup_widgets.alignment.comparable import Comparable
 from dedup_widgets.alignment.evidence import FRAMED_SHARE, REFUSED, SEEN_SHARE, Evidence
-from dedup_widgets.alignment.extent import WHOLE, Extent, ends_at_seams, is_same_frame, measure
+from dedup_widgets.alignment.extent import (
+    MARGIN_SHARE,
+    WHOLE,
+    Extent,
+    ends_at_seams,
+    is_same_frame,
+    measure,
+)
 from dedup_widgets.alignment.geometry import IDENTITY, TURNS, Map, after, inverse, stretch
 from dedup_widgets.alignment.overlay import Grey, lay, refine
 from dedup_widgets.alignment.points import agree
 
-RULES_VERSION = 9
+RULES_VERSION = 10
 """Raised when `confirm` changes its results: what a store holds of them is then outdated."""
 
 
@@ -87,6 +94,20 @@ and degrees and the ratio of scales by which it may be turned and stretched then
 cropped by a fifth stays within these, a calibration board in another pose mostly does not."""
 
 
+ALL_INSIDE = 0.9
+"""Share of one of two drawings that the other must show: two that are made of the same parts, such
+as charts side by side, show parts of each other."""
+
+
+LEAST_COVERED = 0.45
+"""Share of the pictures that must agree where something was laid over one of them: of a smaller
+part, under a cover, there is too little left to tell by."""
+
+
+SIGN_FRAME = 0.05
+"""Share of a side by which the contents of two copies of a sign may miss each other."""
+
+
 PART_INSIDE, PART_SCALE = 0.6, 0.7
 """A picture that lies in another as less than this share, and made smaller than this, is part of a
 collage and not a copy of it."""
@@ -124,7 +145,7 @@ def _confirm(a: Comparable, b: Comparable) -> Evidence:
         if turn is None or not layered.correspond(a, b, turn, is_decided_by_sight=False):
             return REFUSED
         return _evidence(a, b, turn, WHOLE, 1.0)
-    decide = _page if a.is_drawn and b.is_drawn else _photo
+    decide = _page if _are_drawn(a, b) else _photo
     for m in _proposals(a, b):
         found = decide(a, b, m)
         if found is DIFFERENT:
@@ -132,6 +153,18 @@ def _confirm(a: Comparable, b: Comparable) -> Evidence:
         if found.is_confirmed:
             return found
     return REFUSED if decide is _page or _are_things(a, b) else _by_lightness(a, b)
+
+
+def _are_drawn(a: Comparable, b: Comparable) -> bool:
+    """Tell whether both are drawn, as far as can be told, or both are signs."""
+    if (a.is_drawn and b.is_drawn) or _are_signs(a, b):
+        return True
+    return (a.is_drawn or b.is_drawn) and a.has_clean_ground and b.has_clean_ground
+
+
+def _are_signs(a: Comparable, b: Comparable) -> bool:
+    """Tell whether both are signs: turned, cut or in other colours they are others then."""
+    return a.is_sign and b.is_sign
 
 
 def _are_things(a: Comparable, b: Comparable) -> bool:
@@ -159,8 +192,12 @@ def _best_turn(a: Comparable, b: Comparable) -> tuple[float, Map]:
 
 def _proposals(a: Comparable, b: Comparable) -> Iterator[Map]:
     """Yield maps between the contents that are worth a look, the cheapest first."""
-    turns = [(_likeness(a.square, b.square, turn), turn) for turn in TURNS]
     to_b = inverse(b.to_whole)
+    if _are_signs(a, b):
+        yield IDENTITY
+        yield after(to_b, a.to_whole)
+        return
+    turns = [(_likeness(a.square, b.square, turn), turn) for turn in TURNS]
     if not is_same_frame(after(to_b, a.to_whole)):
         # What lies over a picture may look like a border of it.
         turns += [
@@ -215,16 +252,21 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
         over = cover(a.content, b.content, m, laid, found.changed)
     if not (_agrees(found) or _agrees_but_for(over, found)):
         return REFUSED
+    but_for = found.changed if over else None
     if _are_things(a, b) and not pages.colours_agree(
-        a.content_rgb, b.content_rgb, m, *OF_ONE_THING, but_for=found.changed if over else None
+        a.content_rgb, b.content_rgb, m, *OF_ONE_THING, but_for=but_for
     ):
+        return REFUSED
+    may_be_written_on = a.has_clean_ground and b.has_clean_ground
+    if may_be_written_on and not pages.writing_agrees(a.content_page, b.content_page, m, but_for):
         return REFUSED
     extent = _extent(a, b, m, whole)
     if not _is_whole(a, b, whole, extent) or _is_patch(a, b, m, extent):
         return REFUSED
     if not layered.correspond(a, b, whole, is_decided_by_sight=True):
         return REFUSED
-    return _evidence(a, b, whole, extent, found.agreeing, over)
+    evidence = _evidence(a, b, whole, extent, found.agreeing, over)
+    return REFUSED if over and evidence.agreement < LEAST_COVERED else evidence
 
 
 def _is_tight(found: photos.Comparison) -> bool:
@@ -255,12 +297,23 @@ def _page(a: Comparable, b: Comparable, m: Map) -> Evidence:
     lowest, whole = pages.agree_everywhere(a.page, b.page, whole)
     if lowest < pages.LOWEST_FINE or not pages.colours_agree(a.rgb, b.rgb, whole):
         return DIFFERENT
-    extent = WHOLE if is_same_frame(whole) else measure(a.grey, b.grey, whole)
-    if not _is_whole(a, b, whole, extent):
+    if _are_signs(a, b) and not _is_same_sign(a, b, whole):
+        return REFUSED
+    extent = WHOLE
+    if not is_same_frame(whole):
+        extent = measure(a.grey, b.grey, whole, MARGIN_SHARE)
+    if not _is_whole(a, b, whole, extent) or max(extent.inside_a, extent.inside_b) < ALL_INSIDE:
         return REFUSED
     if not layered.correspond(a, b, whole, is_decided_by_sight=False):
         return REFUSED
     return _evidence(a, b, whole, extent, lowest)
+
+
+def _is_same_sign(a: Comparable, b: Comparable, whole: Map) -> bool:
+    """Tell whether two signs, or their contents, lie on each other as they are, in one colour."""
+    contents = after(inverse(b.to_whole), after(whole, a.to_whole))
+    is_upright = any(np.abs(m - IDENTITY).max() <= SIGN_FRAME for m in (contents, whole))
+    return is_upright and pages.tones_agree(a.rgb, b.rgb, whole)
 
 
 def _extent(a: Comparable, b: Comparable, m: Map, whole: Map) -> Extent:

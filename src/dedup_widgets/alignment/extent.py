@@ -12,9 +12,10 @@ SIDE = 64
 """Longest side in pixels at which the part beyond is looked at."""
 
 
-FRAME_TONES, FRAME_SHARE = 2, 0.6
+FRAME_TONES, FRAME_SHARE, MARGIN_SHARE = 2, 0.6, 0.97
 """The part beyond is a frame if this share of it lies within so many grey levels of one: the rest
-may be a caption or the buttons of a screen."""
+may be a caption or the buttons of a screen. Beyond a drawing, where much is of one tone anyway, the
+other share is asked for."""
 
 
 SEAM, SEAM_PLACES = 2.5, 40
@@ -62,14 +63,17 @@ def is_same_frame(m: Map, within: float = SAME_FRAME) -> bool:
     return bool(np.abs(corners - corners.round().clip(0, 1)).max() <= within)
 
 
-def measure(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> Extent:
+def measure(
+    a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map, plain: float = FRAME_SHARE
+) -> Extent:
     """Measure what two grey pictures show of each other under the map from a to b.
 
-    What is called border here lies inside the pictures; the caller adds what it has cut off.
+    What is called border here lies inside the pictures; the caller adds what it has cut off. At
+    least the share `plain` of it is of one tone.
     """
     shown_a = min(1.0, overlap(m)[0])
     shown_b = min(1.0, shown_a * float(abs(np.linalg.det(m[:, :2]))))
-    border_a, border_b = _border(a, m), _border(b, inverse(m))
+    border_a, border_b = _border(a, m, plain), _border(b, inverse(m), plain)
     return Extent(
         min(1.0, shown_a / max(1 - border_a, 1e-9)),
         min(1.0, shown_b / max(1 - border_b, 1e-9)),
@@ -124,7 +128,7 @@ def _values(grey: NDArray[np.uint8], places: NDArray[np.float64]) -> NDArray[np.
     return np.asarray(grey[y, x], np.float64)
 
 
-def _border(grey: NDArray[np.uint8], m: Map) -> float:
+def _border(grey: NDArray[np.uint8], m: Map, plain: float) -> float:
     """Return which share of a picture is a frame beyond the other."""
     scale = SIDE / max(grey.shape)
     height, width = (max(1, round(side * scale)) for side in grey.shape)
@@ -140,4 +144,4 @@ def _border(grey: NDArray[np.uint8], m: Map) -> float:
     counts = np.bincount(small[beyond], minlength=256)
     tone = int(counts.argmax())
     like_it = counts[max(0, tone - FRAME_TONES) : tone + FRAME_TONES + 1].sum()
-    return float(beyond.mean()) if like_it >= FRAME_SHARE * beyond.sum() else 0.0
+    return float(beyond.mean()) if like_it >= plain * beyond.sum() else 0.0

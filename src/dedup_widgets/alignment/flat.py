@@ -28,10 +28,15 @@ def is_flat(grey: NDArray[np.uint8]) -> bool:
     >>> is_flat(np.full((60, 80), 7, np.uint8))
     True
     """
+    return textured(grey) < LEAST_TEXTURED
+
+
+def textured(grey: NDArray[np.uint8]) -> float:
+    """Return the share of a grey picture, squashed, in which there is something to align by."""
     values = cv2.resize(grey, (64, 64), interpolation=cv2.INTER_AREA).astype(np.float32)
     mean = cv2.boxFilter(values, -1, (5, 5))
     variance = cv2.boxFilter(values * values, -1, (5, 5)) - mean * mean
-    return bool((variance > TEXTURE**2).mean() < LEAST_TEXTURED)
+    return float((variance > TEXTURE**2).mean())
 
 
 def equal_turn(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Map | None:

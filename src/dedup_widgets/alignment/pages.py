@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup_widgets.alignment.geometry import Map
-from dedup_widgets.alignment.overlay import Mask, Overlay, blurred, lay, refine
+from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, blurred, lay, refine
 from dedup_widgets.alignment.photos import SIDE, mean
 
 COARSE, FINE = 256, 640
@@ -32,6 +32,12 @@ NOISE = 14.0
 
 LOWEST_COARSE, LOWEST_FINE = 0.5, 0.9
 """How much the lowest region must agree at least."""
+
+
+LOWEST_WRITTEN, GROUND, SOLID = 0.6, 12.0, 9
+"""The same for what is written beside a photo, whose copies may be blurred or noisy; grey levels
+from the ground's from which something is written on it, and the pixels that strokes are thinner
+than."""
 
 
 TYPICAL, OUTLIER, CLEAN = 0.05, 5.0, 0.015
@@ -56,6 +62,11 @@ fit."""
 
 GREY, AS_BRIGHT = 4.0, 24.0
 """Levels of Cb and Cr of a grey picture, and grey levels by which its copy in colour may differ."""
+
+
+SAME_TONE = 16.0
+"""Levels of red, green or blue by which a region of two copies of an icon may differ: JPEG at
+quality 30 and half the size stay below it, the skin tones of emoji do not."""
 
 
 LEAST_PALE = 0.75
@@ -99,6 +110,50 @@ def _lowest_unless_it_stands_out(a: NDArray[np.uint8], b: NDArray[np.uint8], m: 
 
 def lowest(laid: Overlay) -> tuple[float, float]:
     """Return the least structural similarity of a region, in [-1, 1], and a typical low one."""
+    similar, inside, textured = _similarity(laid)
+    if not inside.any():
+        return -1.0, -1.0
+    typical = float(np.quantile(similar[textured], TYPICAL)) if textured.any() else 1.0
+    return float(similar[inside].min()), typical
+
+
+def writing_agrees(
+    a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map, but_for: Mask | None = None
+) -> bool:
+    """Tell whether what is written on the grounds of two pictures agrees, whatever else they show.
+
+    A page may have a photo on it, and be decided as one; its text must agree all the same. What
+    counts are thin strokes on the commonest tone of both, and not what lies beside a solid thing.
+
+    Parameters
+    ----------
+    a, b, m
+        The grey pictures, and the map between them.
+    but_for
+        Where it may not, on the canvas of `COLOUR_SIDE`: what was laid over one.
+    """
+    laid = lay(a, b, m, FINE)
+    if laid is None:
+        return True
+    similar, inside, _ = _similarity(laid)
+    counts = inside.copy()
+    for p in (laid.a, laid.b):
+        solid = cv2.morphologyEx(_off_ground(p), cv2.MORPH_OPEN, np.ones((SOLID, SOLID), np.uint8))
+        counts &= np.asarray(cv2.dilate(solid, np.ones((2 * WINDOW + 1,) * 2, np.uint8))) == 0
+    if but_for is not None:
+        size = laid.shown.shape[::-1]
+        counts &= np.asarray(cv2.resize(_box_about(but_for).astype(np.uint8), size)) == 0
+    return not counts.any() or float(similar[counts].min()) >= LOWEST_WRITTEN
+
+
+def _off_ground(grey: Grey) -> NDArray[np.uint8]:
+    """Return which pixels are not of the commonest tone."""
+    levels = np.bincount(np.rint(grey).clip(0, 255).astype(np.uint8).ravel(), minlength=256)
+    return np.asarray(np.abs(grey - int(levels.argmax())) > GROUND, np.uint8)
+
+
+def _similarity(laid: Overlay) -> tuple[Grey, Mask, Mask]:
+    """Return the structural similarity of regions, where it counts, and where there is texture."""
     a, b, shown = blurred(laid.a, SOFTEN), blurred(laid.b, SOFTEN), laid.shown
     p, q = a[shown], b[shown]
     gain = float(np.clip(p.std() / (q.std() + 1e-3), 0.1, 10))
@@ -116,11 +171,8 @@ def lowest(laid: Overlay) -> tuple[float, float]:
     inside[dy:-dy, dx:-dx] = True
     far = cv2.erode(shown.astype(np.uint8), np.ones((WINDOW, WINDOW), np.uint8))
     inside &= np.asarray(far) > 0
-    if not inside.any():
-        return -1.0, -1.0
     textured = inside & (np.maximum(a_var, b_var) > NOISE**2)
-    typical = float(np.quantile(similar[textured], TYPICAL)) if textured.any() else 1.0
-    return float(similar[inside].min()), typical
+    return similar, inside, textured
 
 
 def colours_agree(
@@ -146,17 +198,10 @@ def colours_agree(
     but_for
         Where it may, on the canvas of `COLOUR_SIDE` that :func:`lay` gives: what was laid over one.
     """
-    covered = None if but_for is None else _box_about(but_for)
-    planes = []
-    for channel in range(3):
-        pair = [cv2.cvtColor(p, cv2.COLOR_RGB2YCrCb)[..., channel] for p in (a, b)]
-        laid = lay(np.ascontiguousarray(pair[0]), np.ascontiguousarray(pair[1]), m, COLOUR_SIDE)
-        if laid is None:
-            return False
-        counts = laid.shown if covered is None else laid.shown & ~covered
-        if not counts.any():
-            return False
-        planes.append([mean(p)[counts] for p in (laid.a, laid.b)])
+    a, b = (np.asarray(cv2.cvtColor(p, cv2.COLOR_RGB2YCrCb), np.uint8) for p in (a, b))
+    planes = _laid_means(a, b, m, but_for)
+    if planes is None:
+        return False
     luma, *chroma = planes
     p, q = (np.stack([plane[k] for plane in chroma]) - 128 for k in range(2))
     vivid, pale = (p, q) if (p**2).sum() > (q**2).sum() else (q, p)
@@ -164,6 +209,34 @@ def colours_agree(
         return float(np.abs(luma[0] - luma[1]).max()) <= AS_BRIGHT
     share = float((vivid * pale).sum() / max(1.0, float((vivid**2).sum())))
     return float(np.abs(vivid * max(share, least_pale) - pale).max()) <= chroma_apart
+
+
+def tones_agree(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> bool:
+    """Tell whether two RGB pictures have the same colours everywhere, or one of them is grey."""
+    if min(float(np.ptp(p, axis=2).max()) for p in (a, b)) <= 2 * GREY:
+        a, b = (
+            np.asarray(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), np.uint8)[..., None] for p in (a, b)
+        )
+    planes = _laid_means(a, b, m)
+    return planes is not None and all(float(np.abs(p - q).max()) <= SAME_TONE for p, q in planes)
+
+
+def _laid_means(
+    a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map, but_for: Mask | None = None
+) -> list[list[NDArray[np.float32]]] | None:
+    """Return, of each channel, the means of regions of both pictures; None where none counts."""
+    covered = None if but_for is None else _box_about(but_for)
+    planes = []
+    for channel in range(a.shape[2]):
+        p, q = (np.ascontiguousarray(p[..., channel]) for p in (a, b))
+        laid = lay(p, q, m, COLOUR_SIDE)
+        if laid is None:
+            return None
+        counts = laid.shown if covered is None else laid.shown & ~covered
+        if not counts.any():
+            return None
+        planes.append([mean(p)[counts] for p in (laid.a, laid.b)])
+    return planes
 
 
 def _box_about(there: Mask) -> Mask:
