@@ -69,7 +69,7 @@ def test_open_tells_everything_that_a_view_needs(ex, frame):
         .to_list()
         .index(frame.filter((pl.col("group") == 1) & pl.col("keep"))["path"][0])
     )
-    assert reply.array("place")[keeper] == 0
+    assert reply.bands()["place"][keeper] == 0
     assert reply["similar"] is None
     columns = {column.pop("name"): column for column in reply["columns"]}
     assert columns["uniqueness"] == {"type": "Float32", "sortable": True, "facet": "number"}

@@ -151,7 +151,7 @@ describe("ExplorerState", () => {
       scores: Float32Array.of(0.3, 0.2),
     };
     for (const name of ["kind", "keep"] as const) next[name] = new Uint8Array(2);
-    for (const name of ["band", "place"] as const) next[name] = new Uint32Array(2);
+    for (const name of ["banded", "band_sizes"] as const) next[name] = new Uint32Array(0);
     model.answers.open_review = () => next;
     state.open();
     expect(state.status.value.kind).toBe("loading");

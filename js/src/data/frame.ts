@@ -8,7 +8,7 @@ import {
 } from "../wire/protocol";
 import { Bitset } from "./bitset";
 import { maskOf } from "./masks";
-import { type Bands, bandsOf } from "./order";
+import { type Bands, bandsOf, bandsOfSizes, standingIn } from "./order";
 
 /** What `open` brings: everything the browser needs to filter, sort and group by itself. */
 export interface Frame {
@@ -48,9 +48,11 @@ const Role = { inGroup: 1, keeper: 2, goes: 4, exact: 8 } as const;
 
 type Opened = Replies["open_grid"] & Partial<Pick<Replies["open_review"], "mergeable">>;
 
-export function frameOf({ selected: _, ...reply }: Opened, filled = 0): Frame {
-  const bands = bandsOf(reply.band, reply.place);
-  return withRoles({ mergeable: [], filled, ...reply, bands });
+export function frameOf(opened: Opened, filled = 0): Frame {
+  const { selected: _, banded, band_sizes, ...reply } = opened;
+  const bands = bandsOfSizes(banded, band_sizes);
+  const stands = standingIn(bands, reply.rows);
+  return withRoles({ mergeable: [], filled, ...reply, ...stands, bands });
 }
 
 /** The same images under another plan; null when a plan between the two was missed. */

@@ -8,6 +8,26 @@ export interface Bands {
   members: Uint32Array;
 }
 
+/** The bands of rows that come band by band, in order, with the size of each band from 1 on. */
+export function bandsOfSizes(members: Uint32Array, sizes: Uint32Array): Bands {
+  const start = new Uint32Array(sizes.length + 2);
+  for (let b = 0; b < sizes.length; b++) start[b + 2] = start[b + 1] + sizes[b];
+  return { start, members };
+}
+
+/** The band of each of so many rows, and its place there; 0 and 0 for a row on its own. */
+export function standingIn({ start, members }: Bands, rows: number) {
+  const band = new Uint32Array(rows);
+  const place = new Uint32Array(rows);
+  for (let b = 1; b + 1 < start.length; b++) {
+    for (let m = start[b]; m < start[b + 1]; m++) {
+      band[members[m]] = b;
+      place[members[m]] = m - start[b];
+    }
+  }
+  return { band, place };
+}
+
 /** Rows of every band, sorted by place, then row. */
 export function bandsOf(band: Uint32Array, place: Uint32Array): Bands {
   let count = 0;

@@ -46,6 +46,21 @@ class Bands:
     keeper: np.ndarray
     ungrouped: np.ndarray
 
+    @property
+    def sizes(self) -> np.ndarray:
+        """How many rows each band has, from band 1 on; uint32."""
+        return np.bincount(self.band, minlength=1)[1:].astype(np.uint32)
+
+    @property
+    def members(self) -> np.ndarray:
+        """The rows of all bands, band by band, in the order of their places; uint32."""
+        rows = np.flatnonzero(self.band)
+        sizes = self.sizes
+        start = np.cumsum(sizes) - sizes
+        members = np.empty(len(rows), np.uint32)
+        members[start[self.band[rows] - 1] + self.place[rows]] = rows
+        return members
+
     def again(self, frame: pl.DataFrame, rows: np.ndarray, paths: Lookup) -> "Bands":
         """Return the bands of a frame that is another one in some rows.
 

@@ -93,7 +93,11 @@ class GridRequests:
             "similar": view.why_no_similar,
             "words": view.words is not None and view.words.may_find,
             "selected": out.add(pack_bits(view.selected)),
-            **{name: out.add(array) for name, array in self._plan_arrays().items()},
+            "scores": out.add(view.shown.scores),
+            "banded": out.add(view.bands.members),
+            "band_sizes": out.add(view.bands.sizes),
+            "kind": out.add(view.shown.kind),
+            "keep": out.add(view.shown.keep),
             "summary": self._summary(),
             "version": version,
         }
