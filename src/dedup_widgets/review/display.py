@@ -242,6 +242,43 @@ def display_order(
     return rows[np.lexsort((place[rows], stands))]
 
 
+def first_in_order(
+    values: np.ndarray,
+    band: np.ndarray,
+    place: np.ndarray,
+    mask: np.ndarray,
+    count: int,
+    *,
+    descending: bool = False,
+    grouped: bool = True,
+) -> np.ndarray:
+    """Return the first rows that :func:`display_order` has, in order, without sorting the others.
+
+    Parameters
+    ----------
+    values : ndarray of float, (n,)
+        What is sorted by; NaN where there is none.
+    band, place, mask, descending, grouped
+        As :func:`display_order` takes them.
+    count : int
+        How many rows, if there are so many.
+    """
+    among = mask.copy()
+    key = np.where(np.isnan(values[mask]), np.inf, -values[mask] if descending else values[mask])
+    if 0 < count < len(key):
+        # All that may stand among the first, and whoever stands beside them.
+        among[mask] = key <= np.partition(key, count)[count]
+        if grouped:
+            begins = np.zeros(int(band.max(initial=0)) + 1, np.bool_)
+            begins[band[among]] = True
+            begins[0] = False
+            among |= mask & begins[band]
+    rank = np.full(len(values), NO_RANK, np.uint32)
+    rows = np.flatnonzero(among & ~np.isnan(values))
+    rank[rows] = np.unique(values[rows], return_inverse=True)[1]
+    return display_order(rank, band, place, among, descending=descending, grouped=grouped)[:count]
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What a page knows of each row, beside its place.

@@ -176,6 +176,10 @@ class Widget(Shown, anywidget.AnyWidget):
         else:
             self._answer(request, buffers)
 
+    def _do_soon(self, action: Callable[[], None]) -> None:
+        """Do something in a thread that nobody waits for."""
+        _pool.submit(action)
+
     def _is_slow(self, request: Request) -> bool:
         return isinstance(request, self.slow)
 

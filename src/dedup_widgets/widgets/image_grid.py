@@ -171,6 +171,7 @@ class ImageGrid(Widget):
         publish: Callable[..., None] = publish_display_data
         publish({"text/html": saved_html(self.session, self._saved)})
         publish(*self._repr_mimebundle_())
+        self._do_soon(self._requests.make_first_thumbnails)
 
     def __len__(self) -> int:
         return len(self.session)

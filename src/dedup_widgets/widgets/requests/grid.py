@@ -1,6 +1,7 @@
 """The browser's requests to a grid: rows as tiles, their order, filters, similar items."""
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, wait
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ MAX_TILES = 1_000
 """Images that are told of at once."""
 MAX_SIMILAR = 1_000
 """Similar images that are found at once."""
+FIRST_TILES = 40
+"""Images of a first screen, whose thumbnails are made while the page loads."""
 
 
 class GridRequests:
@@ -42,6 +45,7 @@ class GridRequests:
     def __init__(self, view: View) -> None:
         self._view = view
         self._version = 0
+        self._first: tuple[frozenset[int], Future[None]] = frozenset(), Future()
 
     @property
     def handlers(self) -> dict[type[protocol.Request], Handler[Any]]:
@@ -62,6 +66,16 @@ class GridRequests:
             case protocol.MatchRequest(key="words") | protocol.OrderRequest(column="words"):
                 return True
         return False
+
+    def make_first_thumbnails(self) -> None:
+        """Make what the first screen shows, for the page that is about to ask for it."""
+        rows = self._view.first_rows(FIRST_TILES).tolist()
+        made: Future[None] = Future()
+        self._first = frozenset(rows), made
+        try:
+            self._thumbnails(rows, self._errors(rows))
+        finally:
+            made.set_result(None)
 
     def report_change(self, change: Change, news: News) -> None:
         """Add the events that report a change to pages."""
@@ -143,11 +157,11 @@ class GridRequests:
     ) -> tuple[list[protocol.TileInfo], np.ndarray]:
         view = self._view
         values = view.facts(rows, facts)
-        known = view.known.get_column("error", default=None)
-        errors = [None] * len(rows) if known is None else known.gather(rows).to_list()
-        shown = (None, NOT_SCORED)
-        readable = [row for row, error in zip(rows, errors, strict=True) if error in shown]
-        thumbnails = self._thumbnails(readable) if thumbs else {}
+        errors = self._errors(rows)
+        first, made = self._first
+        if thumbs and not first.isdisjoint(rows):
+            wait([made])
+        thumbnails = self._thumbnails(rows, errors) if thumbs else {}
         tiles, blob = [], bytearray()
         for row, error, value in zip(rows, errors, values, strict=True):
             thumbnail = thumbnails.get(row)
@@ -176,8 +190,16 @@ class GridRequests:
             )
         return tiles, np.frombuffer(bytes(blob), np.uint8)
 
-    def _thumbnails(self, rows: list[int]) -> dict[int, Thumbnail]:
+    def _errors(self, rows: list[int]) -> list[str | None]:
+        """Return why some rows cannot be read, None where they can or nobody has tried."""
+        known = self._view.known.get_column("error", default=None)
+        return [None] * len(rows) if known is None else known.gather(rows).to_list()
+
+    def _thumbnails(self, among: list[int], errors: list[str | None]) -> dict[int, Thumbnail]:
+        """Return the thumbnails of those rows that may be readable."""
         view = self._view
+        pairs = zip(among, errors, strict=True)
+        rows = [row for row, error in pairs if error in (None, NOT_SCORED)]
         prints = view.known.get_column("fingerprint", default=None)
         loaded = load_thumbnails(
             [view.paths[row] for row in rows],
