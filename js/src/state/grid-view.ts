@@ -318,7 +318,7 @@ export class GridView {
     for (let line = firstRow; line <= lastRow; line++) {
       const from = line * columns + firstColumn;
       if (from >= items.length) return;
-      yield* rangeBetween(items.rows, from, line * columns + lastColumn, mask);
+      yield* rangeBetween(items, from, line * columns + lastColumn, mask);
     }
   }
 
@@ -433,6 +433,6 @@ export class GridView {
     const anchor = this.#anchor === null ? -1 : this.positionOf(this.#anchor);
     if (anchor < 0) this.#anchor = items.at(position)!;
     const from = anchor < 0 ? position : anchor;
-    this.state.selection.replace(rangeBetween(items.rows, from, position, mask), base);
+    this.state.selection.replace(rangeBetween(items, from, position, mask), base);
   }
 }
