@@ -37,5 +37,5 @@ describe.each(widgets)("the bundle of %s", (widget) => {
 it("an ImageGrid carries nothing that only an Explorer draws", async () => {
   const views = (await modulesOf("image_grid")).filter((file) => file.startsWith("views/"));
   const rooms = new Set(views.map((file) => basename(dirname(file))));
-  expect([...rooms].sort()).toEqual(["grid", "similar", "ui"]);
+  expect([...rooms].sort()).toEqual(["compare", "grid", "similar", "ui"]);
 });

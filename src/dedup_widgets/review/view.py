@@ -107,6 +107,11 @@ class View(Watched):
         Which earlier review this goes on with, in words; nothing where it begins anew.
     """
 
+    label: str | None = None
+    """The column of labels; a review has one."""
+    split: str | None = None
+    """The column of splits; a review has one."""
+
     def __init__(
         self,
         data: Any,
