@@ -132,9 +132,10 @@ describe("an image of an ImageGrid", () => {
     expect(text(root, ".compare .where")).toBe("Image 2 of 8");
     expect(model.ofKind("picture")[0].row).toBe(3);
     expect(text(root, ".facts")).toContain("4 × 3");
+    expect(text(root, ".evidence")).toBe("Exact duplicate of 1.jpg");
     expect(root.querySelector(".modes, .decide")).toBeNull();
-    const escape = new KeyboardEvent("keydown", { key: "Escape", bubbles: true });
-    root.querySelector(".compare")!.dispatchEvent(escape);
+    const leave = new KeyboardEvent("keydown", { key: "Escape", bubbles: true });
+    root.querySelector(".compare")!.dispatchEvent(leave);
     await painted();
     expect(root.querySelector(".compare")).toBeNull();
     expect(root.activeElement).toBe(root.querySelector(".grid"));
