@@ -1,7 +1,7 @@
 """The browser's requests to a grid: rows as tiles, their order, filters, similar items."""
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from dedup_widgets.review.watched import Change
 from dedup_widgets.widgets import protocol
 from dedup_widgets.widgets.base import Handler, News
 from dedup_widgets.widgets.protocol import Buffers, pack_bits, read_array, unpack_bits
-from dedup_widgets.widgets.thumbnails import Thumbnail, load_thumbnails
+from dedup_widgets.widgets.thumbnails import LaterThumbnails, Thumbnail, load_thumbnails
 
 MAX_TILES = 1_000
 """Images that are told of at once."""
@@ -45,7 +45,8 @@ class GridRequests:
     def __init__(self, view: View) -> None:
         self._view = view
         self._version = 0
-        self._first: tuple[frozenset[int], Future[None]] = frozenset(), Future()
+        self._later = LaterThumbnails(view.store.cache)
+        self._first: tuple[frozenset[int], Future[dict[int, Thumbnail]]] = frozenset(), Future()
 
     @property
     def handlers(self) -> dict[type[protocol.Request], Handler[Any]]:
@@ -70,12 +71,13 @@ class GridRequests:
     def make_first_thumbnails(self) -> None:
         """Make what the first screen shows, for the page that is about to ask for it."""
         rows = self._view.first_rows(FIRST_TILES).tolist()
-        made: Future[None] = Future()
+        made: Future[dict[int, Thumbnail]] = Future()
         self._first = frozenset(rows), made
+        found: dict[int, Thumbnail] = {}
         try:
-            self._thumbnails(rows, self._errors(rows))
+            found = self._thumbnails(rows)
         finally:
-            made.set_result(None)
+            made.set_result(found)
 
     def report_change(self, change: Change, news: News) -> None:
         """Add the events that report a change to pages."""
@@ -158,10 +160,9 @@ class GridRequests:
         view = self._view
         values = view.facts(rows, facts)
         errors = self._errors(rows)
-        first, made = self._first
-        if thumbs and not first.isdisjoint(rows):
-            wait([made])
-        thumbnails = self._thumbnails(rows, errors) if thumbs else {}
+        thumbnails = self._first_made(rows) if thumbs else {}
+        if thumbs:
+            thumbnails |= self._thumbnails([row for row in rows if row not in thumbnails])
         tiles, blob = [], bytearray()
         for row, error, value in zip(rows, errors, values, strict=True):
             thumbnail = thumbnails.get(row)
@@ -190,22 +191,33 @@ class GridRequests:
             )
         return tiles, np.frombuffer(bytes(blob), np.uint8)
 
+    def _first_made(self, rows: list[int]) -> dict[int, Thumbnail]:
+        """Return those of the first thumbnails that are among some rows, and forget all of them."""
+        first, made = self._first
+        if first.isdisjoint(rows):
+            return {}
+        self._first = frozenset(), Future()
+        found = made.result()
+        return {row: found[row] for row in rows if row in found}
+
     def _errors(self, rows: list[int]) -> list[str | None]:
         """Return why some rows cannot be read, None where they can or nobody has tried."""
         known = self._view.known.get_column("error", default=None)
         return [None] * len(rows) if known is None else known.gather(rows).to_list()
 
-    def _thumbnails(self, among: list[int], errors: list[str | None]) -> dict[int, Thumbnail]:
+    def _thumbnails(self, among: list[int]) -> dict[int, Thumbnail]:
         """Return the thumbnails of those rows that may be readable."""
         view = self._view
-        pairs = zip(among, errors, strict=True)
+        pairs = zip(among, self._errors(among), strict=True)
         rows = [row for row, error in pairs if error in (None, NOT_SCORED)]
         prints = view.known.get_column("fingerprint", default=None)
-        loaded = load_thumbnails(
-            [view.paths[row] for row in rows],
-            [None] * len(rows) if prints is None else prints.gather(rows).to_list(),
-            view.store.cache,
-        )
+        with self._later.while_waiting():
+            loaded = load_thumbnails(
+                [view.paths[row] for row in rows],
+                [None] * len(rows) if prints is None else prints.gather(rows).to_list(),
+                view.store.cache,
+                later=self._later.add,
+            )
         return dict(zip(rows, loaded, strict=True))
 
     def _similar(
