@@ -21,8 +21,18 @@ labelled = df.with_columns(label=label).filter(~name.str.contains("missing"))
 """,
     "ex = dw.Explorer(labelled, store=practice_store())\nex",
     "dw.Explorer(df.clear())",
+    """
+store = practice_store()
+dw.Session(labelled, store=store).filters = {"kind": ["near"]}
+dw.Explorer(labelled, store=store)
+""",
+    "dw.ImageGrid(labelled, store=store, height=400)",
 )
-"""Cells of a notebook with an Explorer of the demo photos, labelled, and one of nothing."""
+"""Cells of a notebook with Explorers of the demo photos, labelled; of nothing; and of photos whose
+review was begun before; and with a grid of them."""
+
+PLACES = {"empty": 1, "went-on": 2, "grid-large": 3}
+"""Which widget of the notebook a scene shows, if not the first."""
 
 FRESH = """
 ex.collections.clear()
@@ -47,6 +57,10 @@ class Stage:
         found: Locator = self.page.locator(".jp-OutputArea-output section.app").nth(index)
         return found
 
+    def shown(self, scene: str) -> Locator:
+        """Find the widget that a scene shows."""
+        return self.explorer(PLACES.get(scene, 0))
+
     @property
     def view(self) -> Locator:
         """The Explorer of the photos."""
@@ -66,7 +80,7 @@ class Stage:
 
     def widen(self, width: int) -> None:
         """Give the Explorers a width of so many pixels."""
-        for index in range(2):
+        for index in range(1 + max(PLACES.values())):
             self.explorer(index).evaluate(
                 "(app, width) => { app.getRootNode().host.parentElement.style.width = width }",
                 f"{width}px",
@@ -117,8 +131,7 @@ class Stage:
 
     def box(self, scene: str = "") -> Any:
         """Where the Explorer is on the page, with what it has opened."""
-        app = self.explorer(1 if scene == "empty" else 0)
-        return app.evaluate(
+        return self.shown(scene).evaluate(
             """app => {
                 const open = app.querySelectorAll('[popover]:popover-open, dialog[open]');
                 const boxes = [app, ...open].map(it => it.getBoundingClientRect());
@@ -279,9 +292,21 @@ def unreadable(stage: Stage) -> None:
     stage.button(r"[\d,]+ unreadable").click()
 
 
-def empty(stage: Stage) -> None:
-    """Show the Explorer of nothing."""
-    stage.explorer(1).evaluate("app => app.scrollIntoView({ block: 'start' })")
+def other(scene: str) -> Callable[[Stage], None]:
+    """Show one of the other Explorers."""
+
+    def show(stage: Stage) -> None:
+        stage.shown(scene).evaluate("app => app.scrollIntoView({ block: 'start' })")
+
+    return show
+
+
+def grid_large(stage: Stage) -> None:
+    """Look at an image of a grid without a review."""
+    grid = stage.shown("grid-large")
+    if not grid.locator(".compare").count():
+        grid.locator("[role=gridcell] .tile").first.dblclick(position={"x": 50, "y": 60})
+    other("grid-large")(stage)
 
 
 SCENES: dict[str, Callable[[Stage], None]] = {
@@ -309,7 +334,9 @@ SCENES: dict[str, Callable[[Stage], None]] = {
     "analytics": analytics,
     "nothing": nothing,
     "unreadable": unreadable,
-    "empty": empty,
+    "empty": other("empty"),
+    "went-on": other("went-on"),
+    "grid-large": grid_large,
 }
 
 

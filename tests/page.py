@@ -91,6 +91,15 @@ class Told(dict):
         assert wire["dtype"] in ARRAYS
         return np.frombuffer(self.buffers[wire["buffer"]], wire["dtype"]).reshape(wire["shape"])
 
+    def bands(self):
+        """Return the band and the place of each row, as a page works them out."""
+        band, place = np.zeros((2, self["rows"]), np.uint32)
+        sizes = self.array("band_sizes").astype(np.int64)
+        band[self.array("banded")] = np.repeat(1 + np.arange(len(sizes)), sizes)
+        first = np.repeat(np.cumsum(sizes) - sizes, sizes)
+        place[self.array("banded")] = np.arange(sizes.sum()) - first
+        return {"band": band, "place": place}
+
 
 class Reply(Told):
     """The answer to a request: the fields of the reply, or ``error``."""

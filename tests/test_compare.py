@@ -63,6 +63,18 @@ def test_a_picture_comes_in_the_size_in_which_it_is_shown(explorer):
 
 
 @pytest.mark.lengthy
+def test_a_grid_without_a_review_shows_pictures_and_their_facts_too(frame):
+    grid = dw.ImageGrid(frame)
+    page, row = Page(grid), row_of(grid, "a.png")
+    assert picture_of(page.ask("picture", row=row, side=300)).size == (300, 200)
+    facts = {
+        fact["name"]: fact["texts"] for fact in page.ask("beside", row=row, others=[])["facts"]
+    }
+    assert facts["pixels"] == ["900 × 600"]
+    assert facts["label"] == ["sea"]
+
+
+@pytest.mark.lengthy
 def test_a_picture_is_never_enlarged(explorer):
     reply = Page(explorer).ask("picture", row=row_of(explorer, "half.png"), side=2048)
     assert picture_of(reply).size == (450, 300)

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.schema import recognised
-from dedup_widgets.review.display import NO_RANK, bands, codes, dense_rank, display_order
+from dedup_widgets.review.display import (
+    NO_RANK,
+    bands,
+    codes,
+    dense_rank,
+    display_order,
+    first_in_order,
+)
 
 CASES = json.loads((Path(__file__).parent / "fixtures" / "order.json").read_text())
 
@@ -53,6 +60,19 @@ def test_every_visible_row_is_shown_once_and_bands_stay_together(rows, descendin
     else:
         keys = [int(rank[row]) for row in shown if rank[row] != NO_RANK]
         assert keys == sorted(keys, reverse=descending)
+
+
+@given(rows, st.booleans(), st.booleans(), st.integers(0, 9))
+def test_the_first_rows_are_those_of_the_whole_order(rows, descending, grouped, count):
+    values = np.array([np.nan if v is None else v for v, _, _ in rows], np.float32)
+    band = np.array([b for _, b, _ in rows], np.uint32)
+    mask = np.array([m for _, _, m in rows], bool)
+    place = np.arange(len(rows), dtype=np.uint32)
+    rank = dense_rank(pl.Series(values, dtype=pl.Float32))
+    how = {"descending": descending, "grouped": grouped}
+    whole = display_order(rank, band, place, mask, **how)
+    first = first_in_order(values, band, place, mask, count, **how)
+    assert first.tolist() == whole[:count].tolist()
 
 
 def scored(**columns):

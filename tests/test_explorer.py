@@ -79,7 +79,7 @@ def test_a_keeper_chosen_by_hand_moves_the_band_on_screen_and_no_rule_overrides_
     (tile,) = page.ask("tiles", rows=[row], thumbs=False)["tiles"]
     assert tile["chosen"]
     assert tile["caption"] == "keeper: chosen by hand"
-    assert page.open().array("place")[row] == 0
+    assert page.open().bands()["place"][row] == 0
     ex.rules = ["bytes", "path"]
     assert fate(ex, "cat too.png")[0] == "keep"
     assert fate(ex, "dog copy.bmp") == ("keep", "keeper: most bytes")

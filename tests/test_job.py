@@ -265,7 +265,7 @@ def test_an_explorer_of_a_job_fills_while_it_goes_on_and_is_whole_in_the_end(pho
     assert (len(ex.selection), dict(ex.filters), ex.sort["column"]) == (2, {"path": "."}, "path")
     assert ex.next_steps[0] is not None
     whole, alone = page.open(), Page(dw.Explorer(frame)).open()
-    for array in ("scores", "band", "place", "kind", "keep"):
+    for array in ("scores", "banded", "band_sizes", "kind", "keep"):
         assert np.array_equal(whole.array(array), alone.array(array), equal_nan=True)
     assert whole["summary"] == alone["summary"]
 

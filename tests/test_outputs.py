@@ -2,6 +2,7 @@
 
 import ast
 import json
+import time
 from itertools import count
 
 import numpy as np
@@ -237,3 +238,16 @@ def test_one_that_refuses_its_input_leaves_no_warning(make, recwarn):
         make(pl.DataFrame({"no path": [1]}))
     gc.collect()
     assert not [w for w in recwarn if "unraisable" in type(w.message).__name__.lower()]
+
+
+@pytest.mark.slow
+def test_the_first_pictures_are_made_while_the_page_loads(kernel, tmp_path, make_photo):
+    paths = [str(tmp_path / f"{seed}.png") for seed in range(3)]
+    for seed, path in enumerate(paths):
+        make_photo(seed).save(path)
+    frame = f"pl.DataFrame({{'path': {paths}, 'uniqueness': pl.Series([0.1, 0.2, 0.3])}})"
+    kernel.cell("first", f"ex = dw.Explorer({frame}, store={str(tmp_path / 'store')!r})\nex")
+    deadline = time.monotonic() + 60
+    while kernel.value(f"len(ex.session.store.cache.files({paths}))") < 3:
+        assert time.monotonic() < deadline, "no thumbnails were made"
+        time.sleep(0.05)

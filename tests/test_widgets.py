@@ -1,3 +1,5 @@
+import io
+import time
 from pathlib import Path
 
 import numpy as np
@@ -5,8 +7,11 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 import dedup_widgets as dw
+from dedup_widgets.images.decode import decode
+from dedup_widgets.images.thumbnail import thumbnail
 from dedup_widgets.widgets.protocol import pack_bits
 from page import Page, Pixels, names
 
@@ -69,7 +74,7 @@ def test_open_tells_everything_that_a_view_needs(ex, frame):
         .to_list()
         .index(frame.filter((pl.col("group") == 1) & pl.col("keep"))["path"][0])
     )
-    assert reply.array("place")[keeper] == 0
+    assert reply.bands()["place"][keeper] == 0
     assert reply["similar"] is None
     columns = {column.pop("name"): column for column in reply["columns"]}
     assert columns["uniqueness"] == {"type": "Float32", "sortable": True, "facet": "number"}
@@ -443,3 +448,28 @@ def test_range_histogram_alone_gives_its_range():
         dw.RangeHistogram([0, 3])
     with pytest.raises(dw.InputError, match="must be numbers"):
         dw.RangeHistogram(["a"])
+
+
+@pytest.mark.lengthy
+def test_a_thumbnail_that_is_waited_for_is_kept_as_scoring_keeps_it(make_photo, tmp_path):
+    path = str(tmp_path / "large.jpg")
+    make_photo(4, (2400, 1600)).save(path, quality=92)
+    grid = dw.ImageGrid(pl.DataFrame({"path": [path]}), store=tmp_path / "store")
+    cache, page = grid.session.store.cache, Page(grid)
+
+    def shown():
+        reply = page.ask("tiles", rows=[0])
+        offset, length = reply["tiles"][0]["thumb"]
+        return reply.array("blob")[offset : offset + length].tobytes()
+
+    first = Image.open(io.BytesIO(shown()))
+    assert first.size == (256, 171)
+    whole = decode(Path(path).read_bytes())
+    deadline = time.monotonic() + 60
+    while not cache.thumbnails([whole.fingerprint]):
+        assert time.monotonic() < deadline, "nothing was kept"
+        time.sleep(0.02)
+    assert shown() == thumbnail(whole.reduced)
+    assert cache.files([path])[path].fingerprint == whole.fingerprint
+    kept = Image.open(io.BytesIO(shown()))
+    assert abs(np.asarray(kept, np.int16) - np.asarray(first, np.int16)).mean() < 2

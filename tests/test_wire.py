@@ -9,7 +9,7 @@ import pytest
 
 import dedup_widgets as dw
 from dedup_widgets.widgets import protocol
-from page import CLIENT, Page
+from page import CLIENT, Page, told
 
 ROWS = 100_000
 
@@ -77,22 +77,23 @@ def test_the_rows_that_changed_make_the_plan_of_before_that_of_now(tmp_path):
     page = Page(ex)
     opened = page.open()
     names = ("band", "place", "kind", "keep")
-    arrays = {name: opened.array(name).copy() for name in names}
+    arrays = {name: opened.array(name).copy() for name in ("kind", "keep")} | opened.bands()
     chance = np.random.default_rng(2)
     for turn in range(12):
         if turn % 3 == 2:
             ex.near = float(chance.random() * 0.2)
         else:
             ex.choose_keepers(frame["path"].gather(chance.integers(100, size=2)))
-    for version, told in enumerate(page.events("plan"), opened["version"] + 1):
-        assert told["version"] == version
-        rows = slice(None) if told["rows"] is None else told.array("rows")
+    for version, event in enumerate(page.events("plan"), opened["version"] + 1):
+        assert event["version"] == version
+        rows = slice(None) if event["rows"] is None else event.array("rows")
         for name in names:
-            arrays[name][rows] = told.array(name)
+            arrays[name][rows] = event.array(name)
     now = page.open()
     assert now["version"] == version
+    found = {name: now.array(name) for name in ("kind", "keep")} | now.bands()
     for name in names:
-        assert arrays[name].tolist() == now.array(name).tolist()
+        assert arrays[name].tolist() == found[name].tolist()
 
 
 @pytest.mark.parametrize(
@@ -155,6 +156,14 @@ def test_the_page_asks_nobody_but_the_kernel():
         for way in ("fetch(", "XMLHttpRequest", "WebSocket", "EventSource", "location.", "/files/"):
             assert way not in code, way
         assert "--vscode-editor-background" in code
+
+
+def test_a_page_that_gives_its_bundle_back_takes_it_from_no_other():
+    grid = dw.ImageGrid(pl.DataFrame({"path": ["a.jpg"]}))
+    before = grid.get_state("_code")
+    told(grid, {"method": "update", "state": {"_code": "", "height": 300}, "buffer_paths": []})
+    assert grid.height == 300
+    assert grid.get_state("_code") == before
 
 
 def test_a_page_hears_that_its_request_is_worked_on_until_it_is_answered():

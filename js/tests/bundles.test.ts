@@ -27,6 +27,12 @@ function needs(modules: string[], sheet: string): boolean {
 }
 
 describe.each(widgets)("the bundle of %s", (widget) => {
+  it("is of one byte a character, in which a page holds it", async () => {
+    const entryPoints = [here(`src/widgets/${widget}.tsx`)];
+    const { outputFiles } = await build({ ...options, entryPoints, minify: true, write: false });
+    expect(outputFiles.map(({ text }) => /[\u0080-\uffff]/.exec(text)?.[0])).toEqual([undefined]);
+  });
+
   it("carries the style sheets of its views, and no other", async () => {
     const modules = await modulesOf(widget);
     const carried = modules.filter((file) => file.endsWith(".css"));
@@ -37,5 +43,5 @@ describe.each(widgets)("the bundle of %s", (widget) => {
 it("an ImageGrid carries nothing that only an Explorer draws", async () => {
   const views = (await modulesOf("image_grid")).filter((file) => file.startsWith("views/"));
   const rooms = new Set(views.map((file) => basename(dirname(file))));
-  expect([...rooms].sort()).toEqual(["grid", "similar", "ui"]);
+  expect([...rooms].sort()).toEqual(["compare", "grid", "similar", "ui"]);
 });

@@ -184,8 +184,8 @@ export function smallFrame(): Replies["open_review"] {
     scores: new Float32Array([0.9, 0.4, 0.02, 0, 0.01, 0.5, 0.03, Number.NaN]),
     kind: new Uint8Array([0, 2, 1, 2, 1, 0, 1, 255]),
     keep: new Uint8Array([1, 1, 0, 0, 1, 1, 0, 255]),
-    band: new Uint32Array([0, 1, 2, 1, 2, 0, 2, 0]),
-    place: new Uint32Array([0, 0, 1, 1, 0, 0, 2, 0]),
+    banded: new Uint32Array([1, 3, 4, 2, 6]),
+    band_sizes: new Uint32Array([2, 3]),
     selected: new Uint8Array([0]),
     mergeable: [],
     reviewed_rows: new Uint32Array(0),
@@ -222,15 +222,15 @@ export function smallTiles(of: (row: number) => Partial<TileInfo> = () => ({})) 
 
 /** What Python tells of when the plan of {@link smallFrame} changes. */
 export function smallPlan(change: Partial<Events["plan"]> = {}): Record<string, unknown> {
-  const { scores, band, place, kind, keep, near, summary } = smallFrame();
+  const { scores, kind, keep, near, summary } = smallFrame();
   return {
     event: "plan",
     version: 1,
     keep_order: false,
     rows: null,
     scores,
-    band,
-    place,
+    band: new Uint32Array([0, 1, 2, 1, 2, 0, 2, 0]),
+    place: new Uint32Array([0, 0, 1, 1, 0, 0, 2, 0]),
     kind,
     keep,
     near,

@@ -23,8 +23,8 @@ const frame = frameOf({
   scores: new Float32Array([0, 0.2, 0.01, 0.9, Number.NaN]),
   kind: new Uint8Array([2, 2, 1, 0, 255]),
   keep: new Uint8Array([0, 1, 0, 1, 255]),
-  band: new Uint32Array([1, 1, 1, 0, 0]),
-  place: new Uint32Array([1, 0, 2, 0, 0]),
+  banded: new Uint32Array([1, 0, 2]),
+  band_sizes: new Uint32Array([3]),
   selected: new Uint8Array(1),
 });
 
@@ -81,8 +81,8 @@ describe("a plan that is accepted", () => {
     ...smallFrame(),
     scores: new Float32Array([0.9, 0.02, 0.5, 0, 0.02, 0.5, 0, Number.NaN]),
     keep: new Uint8Array([1, 1, 1, 0, 0, 1, 0, 255]),
-    band: new Uint32Array([0, 1, 0, 1, 1, 0, 1, 0]),
-    place: new Uint32Array([0, 0, 0, 1, 2, 0, 3, 0]),
+    banded: new Uint32Array([1, 3, 4, 6]),
+    band_sizes: new Uint32Array([4]),
   });
   const rows = (mask: Uint8Array) => {
     const goes = new Uint8Array(8);

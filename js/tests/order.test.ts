@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { type Bands, bandsOf, denseRank, displayOrder, withNewcomers } from "../src/data/order";
 import { NULL_RANK } from "../src/wire/protocol";
+import { random } from "./random";
 
 interface Case {
   rank: number[];
@@ -36,10 +37,8 @@ function orderOf(
     drawn: Uint8Array.from(grouping.drawn),
     first: firstOf(grouping.bands, mask),
   };
-  const length = [...mask].filter(Boolean).length;
-  const beside = drawn ? [...drawn.drawn].filter((how) => how === 2).length : 0;
   const options = { rank: Uint32Array.from(rank), band: Uint32Array.from(band), mask, descending };
-  const made = displayOrder({ ...options, grouping: drawn, length: length + beside });
+  const made = displayOrder({ ...options, grouping: drawn });
   return [...made.rows];
 }
 
@@ -67,14 +66,6 @@ function definition({ rank, band, place, mask, descending, grouped }: Case): num
       return Math.min(...a) - Math.min(...b);
     })
     .flatMap((rows) => rows.sort((a, b) => place[a] - place[b] || a - b));
-}
-
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
 }
 
 describe("displayOrder", () => {
@@ -202,7 +193,7 @@ describe("an order of many rows", () => {
     const mask = new Uint8Array(n).fill(1);
     const drawn = new Uint8Array(bands.members.length).fill(1);
     const grouping = grouped ? { bands, drawn, first: firstOf(bands, mask) } : null;
-    return displayOrder({ rank, band, mask, descending: false, grouping, length: n });
+    return displayOrder({ rank, band, mask, descending: false, grouping });
   };
 
   it.each([true, false])("is the same from wherever it is looked at (in groups: %s)", (grouped) => {

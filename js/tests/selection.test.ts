@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { Bitset } from "../src/data/bitset";
+import { DisplayOrder } from "../src/data/order";
 import { rangeBetween, Selection } from "../src/data/selection";
 
 const rowsOf = (bits: Bitset) => {
@@ -64,7 +65,7 @@ describe("rangeBetween", () => {
     const items = Uint32Array.from([5, 2, 9, 1]);
     const mask = new Uint8Array(10).fill(1);
     mask[2] = 0;
-    expect([...rangeBetween(items, 2, 0, mask)]).toEqual([5, 9]);
-    expect([...rangeBetween(items, 2, 99, mask)]).toEqual([9, 1]);
+    expect([...rangeBetween(new DisplayOrder(items), 2, 0, mask)]).toEqual([5, 9]);
+    expect([...rangeBetween(new DisplayOrder(items), 2, 99, mask)]).toEqual([9, 1]);
   });
 });

@@ -117,6 +117,31 @@ describe("ImageGrid", () => {
   });
 });
 
+describe("an image of an ImageGrid", () => {
+  it("is shown large on a double click, without what only a review decides", async () => {
+    const beside = () => ({
+      facts: [{ name: "pixels", texts: ["4 × 3"], numbers: [12] }],
+      others: [],
+    });
+    const model = new TestModel({ ...answers, beside });
+    const [root] = await display(imageGrid, model);
+    root
+      .querySelector('[data-row="3"] .tile')!
+      .dispatchEvent(new MouseEvent("dblclick", { bubbles: true }));
+    await painted();
+    expect(text(root, ".compare .where")).toBe("Image 2 of 8");
+    expect(model.ofKind("picture")[0].row).toBe(3);
+    expect(text(root, ".facts")).toContain("4 × 3");
+    expect(text(root, ".evidence")).toBe("Exact duplicate of 1.jpg");
+    expect(root.querySelector(".modes, .decide")).toBeNull();
+    const leave = new KeyboardEvent("keydown", { key: "Escape", bubbles: true });
+    root.querySelector(".compare")!.dispatchEvent(leave);
+    await painted();
+    expect(root.querySelector(".compare")).toBeNull();
+    expect(root.activeElement).toBe(root.querySelector(".grid"));
+  });
+});
+
 describe("RangeHistogram", () => {
   const values = Float32Array.from([0, 0.1, 0.5, 1]);
   const make = () =>

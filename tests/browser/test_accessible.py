@@ -19,8 +19,7 @@ BROKEN = """
 
 
 def host_of(stage, name):
-    index = 1 if name == "empty" else 0
-    return stage.explorer(index).evaluate_handle("app => app.getRootNode().host")
+    return stage.shown(name).evaluate_handle("app => app.getRootNode().host")
 
 
 def test_axe_finds_nothing_in_any_state_light_or_dark(stage):

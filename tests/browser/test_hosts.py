@@ -86,12 +86,20 @@ def test_a_notebook_without_a_kernel_shows_a_summary(demo, lab, shots):
         expect(page.locator("[class^=dw-saved]")).to_be_hidden()
         page.keyboard.press("Control+s")
         page.wait_for_timeout(1500)
+        page.get_by_role("menuitem", name="Kernel", exact=True).click()
+        page.get_by_role("menuitem", name="Shut Down Kernel", exact=True).click()
+        page.wait_for_timeout(2000)
     book = (lab.root / "saved.ipynb").read_text()
     assert "can go" in book
     assert len(book) < 250_000
     with lab.page("doc/tree/saved.ipynb?kernel=none") as page:
         saved = page.locator("[class^=dw-saved]")
         expect(saved).to_contain_text("can go")
+        expect(saved).to_be_visible()
+        # JupyterLab's own word for it is there, and out of sight.
+        error = page.get_by_text("Error displaying widget")
+        expect(error).to_have_count(1)
+        expect(error).to_be_hidden()
         page.screenshot(path=shots / "saved.png")
 
 

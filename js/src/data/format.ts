@@ -35,7 +35,7 @@ export function roundBytes(n: number): string {
 
 /** "cannot read it" → "Cannot read it"; what starts with a path or a number stays. */
 export const sentence = (text: string): string =>
-  /^[a-z]+[ ’]/.test(text) ? text[0].toUpperCase() + text.slice(1) : text;
+  /^[a-z]+[ \u2019]/.test(text) ? text[0].toUpperCase() + text.slice(1) : text;
 
 /** "side by side" → "Side by side". */
 export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

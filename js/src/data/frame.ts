@@ -8,7 +8,7 @@ import {
 } from "../wire/protocol";
 import { Bitset } from "./bitset";
 import { maskOf } from "./masks";
-import { type Bands, bandsOf } from "./order";
+import { type Bands, bandsOf, bandsOfSizes, standingIn } from "./order";
 
 /** What `open` brings: everything the browser needs to filter, sort and group by itself. */
 export interface Frame {
@@ -48,9 +48,11 @@ const Role = { inGroup: 1, keeper: 2, goes: 4, exact: 8 } as const;
 
 type Opened = Replies["open_grid"] & Partial<Pick<Replies["open_review"], "mergeable">>;
 
-export function frameOf({ selected: _, ...reply }: Opened, filled = 0): Frame {
-  const bands = bandsOf(reply.band, reply.place);
-  return withRoles({ mergeable: [], filled, ...reply, bands });
+export function frameOf(opened: Opened, filled = 0): Frame {
+  const { selected: _, banded, band_sizes, ...reply } = opened;
+  const bands = bandsOfSizes(banded, band_sizes);
+  const stands = standingIn(bands, reply.rows);
+  return withRoles({ mergeable: [], filled, ...reply, ...stands, bands });
 }
 
 /** The same images under another plan; null when a plan between the two was missed. */
@@ -153,43 +155,81 @@ export interface Banded {
   beside: number;
 }
 
+type Banding = Pick<Frame, "bands" | "roles">;
+
 /** What a mask leaves of the bands, with hidden keepers of what it shows where these are wanted. */
-export function bandedBy(
-  { bands, roles }: Pick<Frame, "bands" | "roles">,
+export function bandedBy(frame: Banding, mask: Uint8Array, keepers: boolean): Banded {
+  const { start, members } = frame.bands;
+  const banded = {
+    drawn: new Uint8Array(members.length),
+    first: new Uint32Array(start.length),
+    groups: 0,
+    beside: 0,
+  };
+  for (let b = 1; b + 1 < start.length; b++) drawBand(frame, b, mask, keepers, banded);
+  return banded;
+}
+
+/** The same as another mask left, which is unlike this one in some bands. */
+export function bandedAgain(
+  frame: Banding,
+  before: Banded,
+  bands: Uint32Array,
   mask: Uint8Array,
   keepers: boolean,
 ): Banded {
-  const { start, members } = bands;
-  const drawn = new Uint8Array(members.length);
-  const first = new Uint32Array(start.length);
-  let groups = 0;
-  let beside = 0;
-  for (let b = 1; b + 1 < start.length; b++) {
-    const end = start[b + 1];
-    let some = 0;
-    let all = 1;
-    let role = 0;
-    let lowest = mask.length;
-    for (let m = start[b]; m < end; m++) {
-      const row = members[m];
-      const shown = mask[row];
-      drawn[m] = shown;
-      some |= shown;
-      all &= shown;
-      if (!shown) continue;
-      role |= roles[m];
-      if (row < lowest) lowest = row;
-    }
-    first[b] = lowest;
-    groups += role & Role.inGroup;
-    if (!keepers || !some || all) continue;
-    for (let m = start[b]; m < end; m++) {
-      if (drawn[m] || !(roles[m] & Role.keeper)) continue;
-      drawn[m] = 2;
-      beside++;
-    }
+  const { drawn, first, groups, beside } = before;
+  const banded = { drawn: drawn.slice(), first: first.slice(), groups, beside };
+  for (const b of bands) {
+    eraseBand(frame, b, banded);
+    drawBand(frame, b, mask, keepers, banded);
   }
-  return { drawn, first, groups, beside };
+  return banded;
+}
+
+/** Write down what a mask leaves of a band of which nothing was counted. */
+function drawBand(
+  { bands, roles }: Banding,
+  b: number,
+  mask: Uint8Array,
+  keepers: boolean,
+  into: Banded,
+): void {
+  const { start, members } = bands;
+  const { drawn } = into;
+  const end = start[b + 1];
+  let some = 0;
+  let all = 1;
+  let role = 0;
+  let lowest = mask.length;
+  for (let m = start[b]; m < end; m++) {
+    const row = members[m];
+    const shown = mask[row];
+    drawn[m] = shown;
+    some |= shown;
+    all &= shown;
+    if (!shown) continue;
+    role |= roles[m];
+    if (row < lowest) lowest = row;
+  }
+  into.first[b] = lowest;
+  into.groups += role & Role.inGroup;
+  if (!keepers || !some || all) return;
+  for (let m = start[b]; m < end; m++) {
+    if (drawn[m] || !(roles[m] & Role.keeper)) continue;
+    drawn[m] = 2;
+    into.beside++;
+  }
+}
+
+/** Count nothing of a band any more. */
+function eraseBand({ bands: { start }, roles }: Banding, b: number, from: Banded): void {
+  let role = 0;
+  for (let m = start[b]; m < start[b + 1]; m++) {
+    if (from.drawn[m] === 1) role |= roles[m];
+    else if (from.drawn[m] === 2) from.beside--;
+  }
+  from.groups -= role & Role.inGroup;
 }
 
 /** The same where some rows stay on screen that the mask hides by now. */
@@ -224,30 +264,55 @@ export interface Accepted {
  * What goes when the plan is accepted: what it removes of what is shown, and with near-duplicates
  * the exact copies of their groups, shown or not. `Session.accepted` agrees.
  */
-export function accepted({ bands, roles }: Frame, { drawn }: Banded, goes?: Uint8Array): Accepted {
-  const { start, members } = bands;
-  let count = 0;
-  let hidden = 0;
-  for (let b = 1; b + 1 < start.length; b++) {
-    let withNear = false;
-    let hasExact = false;
-    for (let m = start[b]; m < start[b + 1]; m++) {
-      if (!(roles[m] & Role.goes)) continue;
-      if (drawn[m] === 1) {
-        count++;
-        if (goes) goes[members[m]] = 1;
-        withNear ||= !(roles[m] & Role.exact);
-      } else if (roles[m] & Role.exact) hasExact = true;
-    }
-    if (!withNear || !hasExact) continue;
-    for (let m = start[b]; m < start[b + 1]; m++) {
-      if (drawn[m] === 1 || (roles[m] & Role.exact) === 0) continue;
-      count++;
-      if (drawn[m] === 0) hidden++;
-      if (goes) goes[members[m]] = 1;
-    }
+export function accepted(frame: Banding, { drawn }: Banded, goes?: Uint8Array): Accepted {
+  const sum = { count: 0, hidden: 0 };
+  const bands = frame.bands.start.length - 1;
+  for (let b = 1; b < bands; b++) acceptBand(frame, b, drawn, 1, sum, goes);
+  return sum;
+}
+
+/** The same of other bands drawn, where it is known of those before. */
+export function acceptedAgain(
+  frame: Banding,
+  known: Accepted,
+  bands: Uint32Array,
+  before: Uint8Array,
+  now: Uint8Array,
+): Accepted {
+  const sum = { ...known };
+  for (const b of bands) {
+    acceptBand(frame, b, before, -1, sum);
+    acceptBand(frame, b, now, 1, sum);
   }
-  return { count, hidden };
+  return sum;
+}
+
+/** Add what goes of a band, or take it away. */
+function acceptBand(
+  { bands: { start, members }, roles }: Banding,
+  b: number,
+  drawn: Uint8Array,
+  sign: 1 | -1,
+  sum: Accepted,
+  goes?: Uint8Array,
+): void {
+  let withNear = false;
+  let hasExact = false;
+  for (let m = start[b]; m < start[b + 1]; m++) {
+    if (!(roles[m] & Role.goes)) continue;
+    if (drawn[m] === 1) {
+      sum.count += sign;
+      if (goes) goes[members[m]] = 1;
+      withNear ||= !(roles[m] & Role.exact);
+    } else if (roles[m] & Role.exact) hasExact = true;
+  }
+  if (!withNear || !hasExact) return;
+  for (let m = start[b]; m < start[b + 1]; m++) {
+    if (drawn[m] === 1 || (roles[m] & Role.exact) === 0) continue;
+    sum.count += sign;
+    if (drawn[m] === 0) sum.hidden += sign;
+    if (goes) goes[members[m]] = 1;
+  }
 }
 
 /** The members of a row's group. */

@@ -8,6 +8,26 @@ export interface Bands {
   members: Uint32Array;
 }
 
+/** The bands of rows that come band by band, in order, with the size of each band from 1 on. */
+export function bandsOfSizes(members: Uint32Array, sizes: Uint32Array): Bands {
+  const start = new Uint32Array(sizes.length + 2);
+  for (let b = 0; b < sizes.length; b++) start[b + 2] = start[b + 1] + sizes[b];
+  return { start, members };
+}
+
+/** The band of each of so many rows, and its place there; 0 and 0 for a row on its own. */
+export function standingIn({ start, members }: Bands, rows: number) {
+  const band = new Uint32Array(rows);
+  const place = new Uint32Array(rows);
+  for (let b = 1; b + 1 < start.length; b++) {
+    for (let m = start[b]; m < start[b + 1]; m++) {
+      band[members[m]] = b;
+      place[members[m]] = m - start[b];
+    }
+  }
+  return { band, place };
+}
+
 /** Rows of every band, sorted by place, then row. */
 export function bandsOf(band: Uint32Array, place: Uint32Array): Bands {
   let count = 0;
@@ -118,7 +138,7 @@ interface BandOrder {
   first: Uint32Array;
 }
 
-interface OrderOptions {
+export interface OrderOptions {
   rank: Uint32Array;
   band: Uint32Array;
   /** The rows that are visible. */
@@ -129,68 +149,106 @@ interface OrderOptions {
    * keepers, are context tiles: the one kind of row in the order that it hides.
    */
   grouping: BandOrder | null;
-  /** How many rows that makes. */
-  length: number;
 }
 
-/** Rows that are laid out beyond what was asked for, for who asks for the next ones. */
-const MORE = 1000;
+/** What differs from another mask of the same frame. */
+export interface Changes {
+  /** The rows that one of the masks shows. */
+  rows: Uint32Array;
+  /** The bands of which one shows a member that the other hides. */
+  bands: Uint32Array;
+  /** What was drawn of the members of bands. */
+  drawn: Uint8Array;
+}
 
-/** Rows in their order, laid out as far as somebody looks. */
+/** Rows in their order, in blocks that are laid out when somebody looks. */
+interface Blocks {
+  /** The position at which each block begins, and the end of the last one. */
+  starts: Uint32Array;
+  lay(block: number): Uint32Array;
+  /** The block in which a row stands, if it stands in any. */
+  blockOf(row: number): number;
+}
+
+/** Rows in their order, laid out where somebody looks. */
 export class DisplayOrder {
-  #rows: Uint32Array;
-  /** How many are laid out. */
-  #laid: number;
-  #lay: (until: number) => number;
+  #blocks: Blocks;
+  #laid: Map<number, Uint32Array>;
+  /** Where somebody looked last. */
+  #block = 0;
 
-  /**
-   * @param rows - They, or the room for them.
-   * @param lay - Lays out at least so many, and returns how many these are; by default all are.
-   */
-  constructor(rows: Uint32Array, lay?: (until: number) => number) {
-    this.#rows = rows;
-    this.#laid = lay ? 0 : rows.length;
-    this.#lay = lay ?? (() => rows.length);
+  /** @param blocks - The rows themselves, or blocks of them, some of which are laid out already. */
+  constructor(blocks: Uint32Array | Blocks, laid = new Map<number, Uint32Array>()) {
+    this.#blocks = ArrayBuffer.isView(blocks)
+      ? { starts: Uint32Array.of(0, blocks.length), lay: () => blocks, blockOf: () => 0 }
+      : blocks;
+    this.#laid = laid;
   }
 
   get length(): number {
-    return this.#rows.length;
+    return this.#blocks.starts.at(-1)!;
   }
 
   /** All of them. */
   get rows(): Uint32Array {
-    this.#upTo(this.length);
-    return this.#rows;
+    return this.slice(0, this.length);
   }
 
   /** The row at a position; undefined where there is none. */
   at(position: number): number | undefined {
-    this.#upTo(position + 1);
-    return this.#rows[position];
+    if (position < 0 || position >= this.length) return undefined;
+    const { starts } = this.#blocks;
+    if (position < starts[this.#block] || position >= starts[this.#block + 1])
+      this.#block = lastUpTo(starts, position);
+    return this.#lay(this.#block)[position - starts[this.#block]];
   }
 
   /** The rows between two positions, as far as there are any. */
   slice(from: number, to: number): Uint32Array {
-    this.#upTo(to);
-    return this.#rows.slice(Math.max(0, from), Math.max(0, to));
+    const { starts } = this.#blocks;
+    const first = Math.max(0, from);
+    const rows = new Uint32Array(Math.max(0, Math.min(to, this.length) - first));
+    if (rows.length === 0) return rows;
+    for (let block = lastUpTo(starts, first), at = 0; at < rows.length; block++) {
+      const offset = Math.max(0, first - starts[block]);
+      const part = this.#lay(block).subarray(offset, offset + rows.length - at);
+      rows.set(part, at);
+      at += part.length;
+    }
+    return rows;
   }
 
   /** The position of a row; -1 where it is not shown. */
   indexOf(row: number): number {
-    for (let from = 0; ; ) {
-      const found = this.#rows.subarray(from, this.#laid).indexOf(row);
-      if (found >= 0) return from + found;
-      from = this.#laid;
-      if (from === this.length) return -1;
-      this.#upTo(2 * from + MORE);
-    }
+    const block = this.#blocks.blockOf(row);
+    const found = block < 0 ? -1 : this.#lay(block).indexOf(row);
+    return found < 0 ? -1 : this.#blocks.starts[block] + found;
   }
 
-  #upTo(count: number): void {
-    if (Math.min(count, this.length) > this.#laid) {
-      this.#laid = this.#lay(Math.min(count + MORE, this.length));
-    }
+  /** The blocks that are laid out, but for those in which something changed. */
+  protected laidBut(changed: Uint8Array): Map<number, Uint32Array> {
+    return new Map([...this.#laid].filter(([block]) => !changed[block]));
   }
+
+  #lay(block: number): Uint32Array {
+    const known = this.#laid.get(block);
+    if (known) return known;
+    const rows = this.#blocks.lay(block);
+    this.#laid.set(block, rows);
+    return rows;
+  }
+}
+
+/** The last place at which ascending numbers are not above a value. */
+function lastUpTo(numbers: Uint32Array, value: number): number {
+  let low = 0;
+  let high = numbers.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if (numbers[middle] <= value) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }
 
 /**
@@ -200,68 +258,134 @@ export class DisplayOrder {
  * a band's the lowest of its members' when ascending and the highest when descending; null ranks
  * count only where there is no other, and come last in both directions. Ties: lowest row number.
  */
-export function displayOrder(options: OrderOptions): DisplayOrder {
-  const order = new Uint32Array(options.length);
-  const { grouping } = options;
-  return new DisplayOrder(
-    order,
-    grouping ? layUnits(options, grouping, order) : layRows(options, order),
-  );
+export function displayOrder(options: OrderOptions): PlacedOrder {
+  return new PlacedOrder(options, placed(options));
 }
 
-function layRows({ rank, band, mask, descending }: OrderOptions, order: Uint32Array) {
-  const { rows } = inOrder(rank, band, descending);
-  let i = 0;
-  let to = 0;
-  return (until: number) => {
-    for (; to < until && i < rows.length; i++) if (mask[rows[i]]) order[to++] = rows[i];
-    return to;
-  };
+/** How many rows stand in each block of all rows by rank, and at which of these each band stands. */
+interface Placed {
+  ordered: Ordered;
+  counts: Uint32Array;
+  /** Without meaning for bands of which nothing is visible. */
+  at: Uint32Array;
 }
 
-function layUnits(
-  { rank, band, mask, descending }: OrderOptions,
-  { bands, drawn, first }: BandOrder,
-  order: Uint32Array,
-) {
-  const { rows, bandAt, tieEnds } = inOrder(rank, band, descending);
-  const isPlaced = new Uint8Array(bands.start.length);
-  let at = 0;
-  let laid = 0;
-  let tie = 0;
-  /** Of the tie that is being laid out, and how many of them are. */
-  let units: Uint32Array = new Uint32Array(0);
-  let unit = 0;
-  return (until: number) => {
-    // Variables of its own are read faster than those that it shares.
-    let i = at;
-    let to = laid;
-    while (to < until) {
-      for (; unit < units.length && to < until; unit++) {
-        const row = units[unit];
-        if (band[row] === 0) order[to++] = row;
-        else to = putBand(order, to, bands, band[row], drawn);
+/** An order that knows how to become that of another mask. */
+export class PlacedOrder extends DisplayOrder {
+  #placed: Placed;
+
+  constructor(options: OrderOptions, placed: Placed, laid?: Map<number, Uint32Array>) {
+    super(blocksOf(options, placed), laid);
+    this.#placed = placed;
+  }
+
+  /** The order under other options, of which only the mask and what follows from it may differ. */
+  again(options: OrderOptions, changes: Changes): PlacedOrder {
+    const changed = new Uint8Array(this.#placed.counts.length);
+    const now = placedAgain(options, this.#placed, changes, changed);
+    return new PlacedOrder(options, now, this.laidBut(changed));
+  }
+}
+
+function placed({ rank, band, mask, descending, grouping }: OrderOptions): Placed {
+  const ordered = inOrder(rank, grouping && band, descending);
+  const { rows, bandAt, cuts } = ordered;
+  const counts = new Uint32Array(cuts.length - 1);
+  const at = new Uint32Array(grouping?.bands.start.length ?? 0).fill(NOWHERE);
+  for (let block = 0; block < counts.length; block++) {
+    let count = 0;
+    for (let i = cuts[block]; i < cuts[block + 1]; i++) {
+      if (!mask[rows[i]]) continue;
+      const b = grouping ? bandAt[i] & ~TIED : 0;
+      if (b === 0) count++;
+      else if (at[b] === NOWHERE) {
+        at[b] = i;
+        count += drawnOf(grouping!.bands, b, grouping!.drawn);
       }
-      for (; i < rows.length && to < until; i++) {
-        const row = rows[i];
-        const b = bandAt[i];
-        if (b >= TIED) break;
-        if (b === 0) {
-          if (mask[row]) order[to++] = row;
-        } else if (!isPlaced[b] && mask[row]) {
-          isPlaced[b] = 1;
-          to = putBand(order, to, bands, b, drawn);
-        }
-      }
-      if (i === rows.length) break;
-      if (to >= until) continue;
-      units = unitsOf(rows, bandAt, i, tieEnds[tie], mask, isPlaced, first);
-      unit = 0;
-      i = tieEnds[tie++];
     }
-    at = i;
-    laid = to;
-    return to;
+    counts[block] = count;
+  }
+  return { ordered, counts, at };
+}
+
+function placedAgain(
+  { band, mask, grouping }: OrderOptions,
+  before: Placed,
+  changes: Changes,
+  changed: Uint8Array,
+): Placed {
+  const { ordered } = before;
+  const places = placesOf(ordered);
+  const counts = before.counts.slice();
+  const { rows } = changes;
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i];
+    if (grouping && band[row] !== 0) continue;
+    const block = blockAt(ordered, places[row]);
+    counts[block] += mask[row] ? 1 : -1;
+    changed[block] = 1;
+  }
+  if (!grouping || changes.bands.length === 0) return { ordered, counts, at: before.at };
+  const at = before.at.slice();
+  const { bands, drawn } = grouping;
+  const add = (i: number, count: number) => {
+    const block = blockAt(ordered, i);
+    counts[block] += count;
+    changed[block] = 1;
+  };
+  for (const b of changes.bands) {
+    if (at[b] !== NOWHERE) add(at[b], -drawnOf(bands, b, changes.drawn));
+    let first = NOWHERE;
+    for (let m = bands.start[b]; m < bands.start[b + 1]; m++) {
+      const row = bands.members[m];
+      if (mask[row] && places[row] < first) first = places[row];
+    }
+    at[b] = first;
+    if (first !== NOWHERE) add(first, drawnOf(bands, b, drawn));
+  }
+  return { ordered, counts, at };
+}
+
+const NOWHERE = 0xffffffff;
+
+/** How many members of a band are drawn. */
+function drawnOf({ start }: Bands, b: number, drawn: Uint8Array): number {
+  let count = 0;
+  for (let m = start[b]; m < start[b + 1]; m++) if (drawn[m]) count++;
+  return count;
+}
+
+function blocksOf({ band, mask, grouping }: OrderOptions, { ordered, counts, at }: Placed): Blocks {
+  const starts = new Uint32Array(counts.length + 1);
+  for (let block = 0; block < counts.length; block++) {
+    starts[block + 1] = starts[block] + counts[block];
+  }
+  const { rows, bandAt, cuts, tieEnds } = ordered;
+  return {
+    starts,
+    blockOf(row) {
+      const i = grouping && band[row] ? at[band[row]] : placesOf(ordered)[row];
+      return i === NOWHERE || i === undefined ? -1 : blockAt(ordered, i);
+    },
+    lay(block) {
+      const laid = new Uint32Array(counts[block]);
+      let to = 0;
+      for (let i = cuts[block]; i < cuts[block + 1] && to < laid.length; i++) {
+        const row = rows[i];
+        const b = grouping ? bandAt[i] : 0;
+        if (b >= TIED) {
+          const end = tieEnds[lastUpTo(tieEnds, i) + (tieEnds[0] <= i ? 1 : 0)];
+          for (const unit of unitsOf(ordered, i, end, mask, at, grouping!.first)) {
+            if (band[unit] === 0) laid[to++] = unit;
+            else to = putBand(laid, to, grouping!.bands, band[unit], grouping!.drawn);
+          }
+          i = end - 1;
+        } else if (b === 0) {
+          if (mask[row]) laid[to++] = row;
+        } else if (at[b] === i) to = putBand(laid, to, grouping!.bands, b, grouping!.drawn);
+      }
+      return laid;
+    },
   };
 }
 
@@ -278,14 +402,13 @@ function putBand(
   return to;
 }
 
-/** The units at one rank that are not placed yet, by the first visible row of each. */
+/** The units at one rank, by the first visible row of each. */
 function unitsOf(
-  rows: Uint32Array,
-  bandAt: Uint32Array,
+  { rows, bandAt }: Ordered,
   from: number,
   to: number,
   mask: Uint8Array,
-  isPlaced: Uint8Array,
+  at: Uint32Array,
   first: Uint32Array,
 ): Uint32Array {
   const units = new Uint32Array(to - from);
@@ -293,9 +416,8 @@ function unitsOf(
   let inOrder = true;
   for (let i = from; i < to; i++) {
     const row = rows[i];
-    const b = i === from ? bandAt[i] - TIED : bandAt[i];
-    if (!mask[row] || (b !== 0 && isPlaced[b])) continue;
-    if (b !== 0) isPlaced[b] = 1;
+    const b = bandAt[i] & ~TIED;
+    if (b === 0 ? !mask[row] : at[b] !== i) continue;
     const unit = b === 0 ? row : first[b];
     inOrder &&= count === 0 || units[count - 1] < unit;
     units[count++] = unit;
@@ -313,8 +435,12 @@ function sorted(some: Uint32Array, rows: number): Uint32Array {
   return some;
 }
 
-/** Added to the band at which rows of one rank begin, of which some are in a band. */
-const TIED = 2 ** 31;
+/** Marks the band at which rows of one rank begin, of which some are in a band. */
+const TIED = 0x80000000;
+
+/** Rows, one after the other by rank, that are counted and laid out together. */
+const BLOCK_BITS = 11;
+const BLOCK = 2 ** BLOCK_BITS;
 
 /** All rows in their order, with the band of each: read one after the other. */
 interface Ordered {
@@ -322,25 +448,67 @@ interface Ordered {
   bandAt: Uint32Array;
   /** Where such rows of one rank end, in order; those of which none is in a band are in order. */
   tieEnds: Uint32Array;
-  /** Which bands these are. */
-  band: Uint32Array;
+  /** Which bands these are; null where they do not count. */
+  band: Uint32Array | null;
+  /** Where blocks begin, and where the last ends: none within a tie, so that some are empty. */
+  cuts: Uint32Array;
+  /** The block in which the tie begins that lies where a block would. */
+  home: Uint32Array;
+  /** Where each row is; null until somebody asks. */
+  places: Uint32Array | null;
 }
 
 /** Orders that were asked for, upwards and downwards: a filter that is dragged goes by one. */
 const ordered = new WeakMap<Uint32Array, [Ordered | null, Ordered | null]>();
 
 /** All rows by rank, those without one last, equal ones by number. */
-function inOrder(rank: Uint32Array, band: Uint32Array, descending: boolean): Ordered {
+function inOrder(rank: Uint32Array, band: Uint32Array | null, descending: boolean): Ordered {
   const known = ordered.get(rank) ?? [null, null];
   ordered.set(rank, known);
   let found = known[+descending];
   if (found?.band !== band) {
     const rows = found?.rows ?? sortedBy(rank, descending);
-    const bandAt = of(band, rows);
-    found = { rows, bandAt, tieEnds: tiesOf(of(rank, rows), bandAt), band };
+    const bandAt = band ? of(band, rows) : NO_BANDS;
+    const ties = band ? tiesOf(of(rank, rows), bandAt) : [];
+    const blocks = blocksBetween(rows.length, ties);
+    const tieEnds = Uint32Array.from(ties, ([, end]) => end);
+    found = { rows, bandAt, tieEnds, band, ...blocks, places: found?.places ?? null };
     known[+descending] = found;
   }
   return found;
+}
+
+const NO_BANDS = new Uint32Array(0);
+
+function blocksBetween(rows: number, ties: readonly Tie[]) {
+  const count = Math.ceil(rows / BLOCK);
+  const cuts = new Uint32Array(count + 1);
+  const home = new Uint32Array(count);
+  for (let block = 0, tie = 0; block < count; block++) {
+    const begin = block * BLOCK;
+    while (tie < ties.length && ties[tie][1] <= begin) tie++;
+    const [from, to] = ties[tie] ?? [rows, rows];
+    cuts[block] = from < begin ? to : begin;
+    home[block] = from < begin ? blockAt({ cuts, home }, from) : block;
+  }
+  cuts[count] = rows;
+  return { cuts, home };
+}
+
+/** The block of what stands at a place among all rows by rank. */
+function blockAt({ cuts, home }: Pick<Ordered, "cuts" | "home">, i: number): number {
+  const block = i >>> BLOCK_BITS;
+  return i < cuts[block] ? home[block] : block;
+}
+
+/** The place of each row among all by rank. */
+function placesOf(ordered: Ordered): Uint32Array {
+  if (!ordered.places) {
+    const { rows } = ordered;
+    ordered.places = new Uint32Array(rows.length);
+    for (let i = 0; i < rows.length; i++) ordered.places[rows[i]] = i;
+  }
+  return ordered.places;
 }
 
 function of(values: Uint32Array, rows: Uint32Array): Uint32Array {
@@ -349,19 +517,22 @@ function of(values: Uint32Array, rows: Uint32Array): Uint32Array {
   return taken;
 }
 
-/** Mark where ties with bands begin; return where each ends. */
-function tiesOf(ranks: Uint32Array, bandAt: Uint32Array): Uint32Array {
-  const ends: number[] = [];
+/** Where rows of one rank begin and end. */
+type Tie = readonly [number, number];
+
+/** Mark where ties with bands begin, and return them. */
+function tiesOf(ranks: Uint32Array, bandAt: Uint32Array): Tie[] {
+  const ties: Tie[] = [];
   for (let i = 0; i < ranks.length; ) {
     const from = i;
     const rank = ranks[from];
     let banded = false;
     for (; i < ranks.length && ranks[i] === rank; i++) banded ||= bandAt[i] !== 0;
     if (!banded || i - from < 2) continue;
-    bandAt[from] += TIED;
-    ends.push(i);
+    bandAt[from] |= TIED;
+    ties.push([from, i]);
   }
-  return Uint32Array.from(ends);
+  return ties;
 }
 
 function sortedBy(rank: Uint32Array, descending: boolean): Uint32Array {

@@ -1,5 +1,6 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
 import { Bitset } from "./bitset";
+import type { DisplayOrder } from "./order";
 
 /**
  * The picked rows. It outlives filters: a row that the filter hides stays picked.
@@ -98,16 +99,14 @@ export class Selection {
 
 /** The rows between two positions of the display, both ends included, without context tiles. */
 export function* rangeBetween(
-  items: Uint32Array,
+  items: DisplayOrder,
   from: number,
   to: number,
   mask: Uint8Array,
 ): Generator<number> {
   const first = Math.max(0, Math.min(from, to));
   const last = Math.min(items.length - 1, Math.max(from, to));
-  for (let position = first; position <= last; position++) {
-    if (mask[items[position]]) yield items[position];
-  }
+  for (const row of items.slice(first, last + 1)) if (mask[row]) yield row;
 }
 
 /** The rows that a mask shows. */

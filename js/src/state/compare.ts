@@ -5,7 +5,7 @@ import { groupRows, groupsIn, wereSeen } from "../data/reviewed";
 import { type Affine, FIT, fitOver, IDENTITY, type Size, type Zoom } from "../data/zoom";
 import { type Answer, Answers } from "../wire/answers";
 import { Keep, type Replies } from "../wire/protocol";
-import type { ExplorerState } from "./explorer";
+import type { GridState } from "./grid";
 import type { GridView } from "./grid-view";
 import { Pictures, type Wanted } from "./pictures";
 
@@ -55,7 +55,7 @@ export class Compare {
   /** Tells that number; set by the view that makes room. */
   room: () => number = () => 0;
 
-  readonly state: ExplorerState;
+  readonly state: GridState;
   readonly pictures: Pictures;
   #view: GridView;
   #told = new Answers<Told>();
@@ -96,7 +96,7 @@ export class Compare {
     this.#told.get(this.#question(this.base.value, this.members.value).id),
   );
 
-  constructor(state: ExplorerState, view: GridView, abort: AbortSignal) {
+  constructor(state: GridState, view: GridView, abort: AbortSignal) {
     this.state = state;
     this.#view = view;
     this.pictures = new Pictures(state.rpc, { signal: abort });
@@ -122,15 +122,16 @@ export class Compare {
   }
 
   /**
-   * Begin at the group of a row; of an image in none, look at it alone. Without a row begin at the
-   * first group that was not reviewed.
+   * Begin at the group of a row; of an image in none, or where nothing is reviewed, look at it
+   * alone. Without a row begin at the first group that was not reviewed.
    */
   open(row: number | null): void {
     if (this.course.peek()) return;
     const frame = this.state.frame.peek();
     const shown = this.state.shown.peek();
     if (!frame || !shown) return;
-    const isAlone = row !== null && !inGroup(frame, row);
+    const isReview = this.state.review.info.peek() !== null;
+    const isAlone = row !== null && !(isReview && inGroup(frame, row));
     let course: Course;
     let at: number;
     if (isAlone) {

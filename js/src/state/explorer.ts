@@ -76,9 +76,7 @@ export class ExplorerState extends GridState {
 
   /** How much goes when the plan is accepted as it is shown. */
   readonly accepting: ReadonlySignal<Accepted> = computed(() => {
-    const frame = this.frame.value;
-    const shown = this.shown.value;
-    return frame && shown ? accepted(frame, shown.banded) : { count: 0, hidden: 0 };
+    return this.shown.value?.accepted ?? { count: 0, hidden: 0 };
   });
 
   constructor(model: AnyModel, options: StateOptions) {

@@ -24,6 +24,9 @@ interface Layout {
 
 const NO_ITEMS = new DisplayOrder(new Uint32Array(0));
 
+/** Lines of tiles beyond each edge of what is seen. */
+const OVERSCAN = 1;
+
 /** Milliseconds for which a tile that one was taken to stands out. */
 const FLASH = 1400;
 
@@ -59,8 +62,12 @@ export class GridView {
     cellsFor(Math.max(1, this.width.value), this.size.value, this.banded.value, this.related.value),
   );
   readonly rowCount = computed(() => Math.ceil(this.items.value.length / this.cells.value.columns));
-  readonly firstRow = computed(() => this.#rows(1).first);
-  readonly endRow = computed(() => this.#rows(1).end);
+  /** How many lines of tiles are on the page at once, at most. */
+  readonly lineRoom = computed(
+    () => Math.ceil(this.state.height.value / this.cells.value.height) + 1 + 2 * OVERSCAN,
+  );
+  readonly firstRow = computed(() => this.#rows(OVERSCAN).first);
+  readonly endRow = computed(() => this.#rows(OVERSCAN).end);
   #focusLine = computed(() => {
     const row = this.focus.value;
     const position = row === null ? -1 : this.items.value.indexOf(row);
@@ -318,7 +325,7 @@ export class GridView {
     for (let line = firstRow; line <= lastRow; line++) {
       const from = line * columns + firstColumn;
       if (from >= items.length) return;
-      yield* rangeBetween(items.rows, from, line * columns + lastColumn, mask);
+      yield* rangeBetween(items, from, line * columns + lastColumn, mask);
     }
   }
 
@@ -433,6 +440,6 @@ export class GridView {
     const anchor = this.#anchor === null ? -1 : this.positionOf(this.#anchor);
     if (anchor < 0) this.#anchor = items.at(position)!;
     const from = anchor < 0 ? position : anchor;
-    this.state.selection.replace(rangeBetween(items.rows, from, position, mask), base);
+    this.state.selection.replace(rangeBetween(items, from, position, mask), base);
   }
 }

@@ -1,9 +1,10 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { type Arranged, arranged } from "../data/arranged";
 import { columnsOf, usualFacts } from "../data/facts";
 import { type Clauses, textOf, WORDS } from "../data/filters";
 import * as format from "../data/format";
 import {
-  type Banded,
+  accepted,
   bandedBy,
   type Frame,
   frameOf,
@@ -14,7 +15,7 @@ import {
   withStanding,
 } from "../data/frame";
 import { countOf, maskOf } from "../data/masks";
-import { DisplayOrder, denseRank, displayOrder, withNewcomers } from "../data/order";
+import { DisplayOrder, denseRank, withNewcomers } from "../data/order";
 import { readSort, type Sort } from "../data/sort";
 import { type AnyModel, canEmbed, listen } from "../wire/model";
 import type { Replies } from "../wire/protocol";
@@ -29,13 +30,9 @@ import { Reviewed } from "./reviewed";
 import { Screen } from "./screen";
 
 /** What the filters leave, in display order. */
-export interface Shown {
-  mask: Uint8Array;
-  /** How many rows the filters leave. */
-  count: number;
-  /** They, with context tiles; `mask` has these as 0. */
+export interface Shown extends Omit<Arranged, "items" | "by"> {
+  /** The rows that the filters leave, with context tiles; `mask` has these as 0. */
   items: DisplayOrder;
-  banded: Banded;
 }
 
 /** The ranks of a column; those of words are of a text. */
@@ -92,6 +89,8 @@ export class GridState extends PickState {
     const frame = this.frame.value;
     return frame && frame.scores.length === frame.rows ? frame.scores : null;
   });
+  /** What was shown last in its order: the next is like it in most. */
+  #arranged: Arranged | null = null;
   #scoreRank = computed(() => this.#scores.value && denseRank(this.#scores.value));
   #pushSort: Throttled;
 
@@ -108,22 +107,25 @@ export class GridState extends PickState {
   readonly shown: ReadonlySignal<Shown | null> = computed(() => {
     const frame = this.frame.value;
     const mask = this.mask.value;
-    if (!frame || !mask) return null;
-    const { band, bands } = frame;
+    if (!frame || !mask) {
+      this.#arranged = null;
+      return null;
+    }
     const { descending, grouped } = this.sort.value;
-    const banded = bandedBy(frame, mask, grouped && this.screen.showKeepers.value);
+    const keepers = grouped && this.screen.showKeepers.value;
     if (this.orderKept.value) {
       const kept = this.#kept.value!;
+      const banded = bandedBy(frame, mask, keepers);
       const rows = withNewcomers(kept.items, seenRows(frame, mask, banded), kept.band);
       const items = new DisplayOrder(rows);
-      return { mask, count: countOf(mask), items, banded: withStanding(frame, banded, rows) };
+      const standing = withStanding(frame, banded, rows);
+      const goes = accepted(frame, standing);
+      return { mask, count: countOf(mask), items, banded: standing, accepted: goes };
     }
     const rank = this.#rank.value?.rank ?? this.#scoreRank.value ?? new Uint32Array(frame.rows);
-    const grouping = grouped ? { bands, drawn: banded.drawn, first: banded.first } : null;
-    const count = countOf(mask);
-    const length = grouping ? count + banded.beside : count;
-    const items = displayOrder({ rank, band, mask, descending, grouping, length });
-    return { mask, count, items, banded };
+    const by = { frame, rank, descending, grouped, keepers };
+    this.#arranged = arranged(by, mask, this.#arranged);
+    return this.#arranged;
   });
 
   /** The rows that one can see, keepers outside the filter and what was left in its place too. */

@@ -64,6 +64,7 @@ export class NameForm {
 
   /** How many of them the filter hides. */
   readonly hidden: ReadonlySignal<number> = computed(() => {
+    if (this.count.value === 0) return 0;
     const visible = this.#options.visible.value;
     return visible?.length === this.rows.value.size
       ? this.count.value - this.rows.value.countIn(visible)

@@ -1,4 +1,5 @@
 import { GridState } from "../state/grid";
+import compare from "../views/compare/compare.css";
 import { GridApp } from "../views/grid/GridApp";
 import grid from "../views/grid/grid.css";
 import similar from "../views/similar/similar.css";
@@ -11,5 +12,5 @@ import thumb from "../views/ui/Thumb.css";
 export default widget({
   create: (model, signal) => new GridState(model, { signal }),
   view: (state, signal) => <GridApp state={state} signal={signal} />,
-  styles: [thumb, popover, dropdown, keys, grid, similar],
+  styles: [thumb, popover, dropdown, keys, grid, similar, compare],
 });

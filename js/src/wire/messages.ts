@@ -432,8 +432,8 @@ export interface GridReply {
   words: boolean;
   scores: Float32;
   selected: Uint8;
-  band: Uint32;
-  place: Uint32;
+  banded: Uint32;
+  band_sizes: Uint32;
   kind: Uint8;
   keep: Uint8;
   summary: Summary;
@@ -570,8 +570,8 @@ export interface ReviewReply {
   words: boolean;
   scores: Float32;
   selected: Uint8;
-  band: Uint32;
-  place: Uint32;
+  banded: Uint32;
+  band_sizes: Uint32;
   kind: Uint8;
   keep: Uint8;
   summary: Summary;

@@ -2,7 +2,10 @@ import type { Signal } from "@preact/signals";
 import { type AnyModel, listen } from "./model";
 import { type Throttled, throttle } from "./throttle";
 
-/** Write a trait at most ten times a second, and follow it when Python changes it. */
+/** Milliseconds between two values that are written: each keeps the host busy for some of them. */
+const WRITE_EVERY = 200;
+
+/** Write a trait a few times a second at most, and follow it when Python changes it. */
 export function syncTrait<T>(
   model: AnyModel,
   name: string,
@@ -16,7 +19,7 @@ export function syncTrait<T>(
       model.set(name, value.value);
       model.save_changes();
     },
-    100,
+    WRITE_EVERY,
     abort,
   );
   const pull = () => {

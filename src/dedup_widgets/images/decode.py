@@ -253,6 +253,27 @@ def size_of(data: bytes) -> tuple[int, int]:
     return _decoded(data, lambda file, name: _opened(file, name)[0].size)
 
 
+def preview(data: bytes, side: int) -> Image.Image:
+    """Decode a file into a picture whose sides are `side` at least, or its own; for the eye alone.
+
+    A JPEG is decoded at the eighth, quarter or half of its size that will do: of a photo that takes
+    a tenth of the time of :func:`decode`, and the thumbnail of one is of other means of its pixels.
+
+    Parameters
+    ----------
+    data : bytes
+        The content of an image file.
+    side : int
+        Pixels.
+
+    Raises
+    ------
+    ImageError
+        As :func:`shown`.
+    """
+    return _decoded(data, lambda file, name: _shown(file, name, side))
+
+
 def _decoded(data: bytes, read: Callable[[File, str], T]) -> T:
     name = sniff(data)
     with quiet_pillow():
@@ -302,10 +323,13 @@ def _opened_jpeg_xl(data: bytes) -> ImageFile.ImageFile:
         return open_image(data, "JXL")
 
 
-def _shown(file: File, name: str) -> Image.Image:
+def _shown(file: File, name: str, side: int | None = None) -> Image.Image:
     image, own, doubtful, largest = _opened(file, name)
     with _room_for(image, file.data, name, largest):
-        return read_frame(image, file.data, name, len(own) + len(doubtful)).shown(1)
+        if side is not None:
+            image.draft(image.mode, (side, side))
+        frame = read_frame(image, file.data, name, len(own) + len(doubtful))
+        return frame.shown(1 if side is None else max(1, min(frame.size) // side))
 
 
 def _decode(file: File, name: str, original: bytes) -> Picture:

@@ -10,7 +10,7 @@ from functools import partial
 from dedup_widgets.errors import ImageError
 from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.object_store import CONCURRENCY, ObjectStore
-from dedup_widgets.images.source import Source, SourceFor, store_for
+from dedup_widgets.images.source import LocalFiles, Source, SourceFor, store_for
 
 _BYTES_AHEAD = 2**28
 """Bytes of files elsewhere that are read before they are needed."""
@@ -72,6 +72,10 @@ class Files:
             answers.update(zip(its, source.look_up(its), strict=True))
         self._listed.update((p, e) for p, e in answers.items() if isinstance(e, Entry))
         return [entry or answers[path] for path, entry in zip(paths, found, strict=True)]
+
+    def are_local(self, paths: Iterable[str]) -> bool:
+        """Tell whether files all lie on this disk, where reading one twice costs little."""
+        return all(isinstance(self._source_for(path), LocalFiles) for path in paths)
 
     def known(self, path: str) -> Entry | ImageError | None:
         """Return what is known of a file without a request; None if that is nothing."""

@@ -15,7 +15,7 @@ from dedup_widgets.alignment.evidence import ROTATED_BY
 from dedup_widgets.frame.annotations import in_words, is_annotations
 from dedup_widgets.frame.relations import EXACT
 from dedup_widgets.frame.schema import COLUMNS
-from dedup_widgets.review.session import Session
+from dedup_widgets.review.view import View
 
 MAX_OWN, MAX_TEXT = 12, 200
 """Columns of the user's own that are told as facts, and characters of each value."""
@@ -76,9 +76,9 @@ class Beside:
     box: tuple[float, float, float, float] | None = None
 
 
-def facts(session: Session, rows: Sequence[int]) -> list[Fact]:
+def facts(view: View, rows: Sequence[int]) -> list[Fact]:
     """Return what is known of the images in some rows, what one decides by first."""
-    frame = session.frame
+    frame = view.frame
     some = frame[list(rows)]
     found: list[Fact] = []
 
@@ -91,11 +91,11 @@ def facts(session: Session, rows: Sequence[int]) -> list[Fact]:
         known = name in some.columns and column.fits(frame[name].head(1_000))
         return some[name].to_list() if known else [None] * len(some)
 
-    named = [name for name in (session.label, session.split) if name is not None]
+    named = [name for name in (view.label, view.split) if name is not None]
     own = [
         name
         for name, dtype in frame.schema.items()
-        if name not in COLUMNS and name not in (session.path, session.score, *named)
+        if name not in COLUMNS and name not in (view.path, view.score, *named)
         if not dtype.is_nested() or dtype == pl.List(pl.String) or is_annotations(dtype)
     ][:MAX_OWN]
     for name in named:
@@ -118,7 +118,7 @@ def facts(session: Session, rows: Sequence[int]) -> list[Fact]:
     taken = zip(values("date_taken"), values("utc_offset"), strict=True)
     add("taken", [local and f"{_text(local)}{_zone(ahead)}" for local, ahead in taken])
     add("modified", [_text(value) for value in values("modified")])
-    add("folder", _folders([session.paths[row] for row in rows]))
+    add("folder", _folders([view.paths[row] for row in rows]))
     sharpness = values("sharpness")
     add(
         "sharpness",
@@ -132,23 +132,23 @@ def facts(session: Session, rows: Sequence[int]) -> list[Fact]:
     return found
 
 
-def beside(session: Session, row: int, others: Sequence[int]) -> list[Beside]:
+def beside(view: View, row: int, others: Sequence[int]) -> list[Beside]:
     """Return what some images are beside the image of a row."""
     rows = np.array(others, np.int64)
-    prints = session.known.get_column("fingerprint", default=None)
+    prints = view.known.get_column("fingerprint", default=None)
     same = [False] * len(rows)
     if prints is not None and prints[row] is not None:
         same = (prints.gather(rows) == prints[row]).fill_null(False).to_list()
-    words = session.relations(rows, row)
-    scores = _scores(session, row, rows)
-    pairs = _pairs(session, row, rows)
+    words = view.relations(rows, row)
+    scores = _scores(view, row, rows)
+    pairs = _pairs(view, row, rows)
     found = []
     for at in range(len(rows)):
         if same[at]:
             found.append(Beside(True, EXACT, 1.0, 0.0, IDENTITY, WHOLE))
             continue
         it, back = pairs[at]
-        sizes = [(session.fact(n, "width"), session.fact(n, "height")) for n in (others[at], row)]
+        sizes = [(view.fact(n, "width"), view.fact(n, "height")) for n in (others[at], row)]
         found.append(
             Beside(
                 words=words[at],
@@ -213,19 +213,19 @@ def laid(
 
 
 def _pairs(
-    session: Session, row: int, rows: NDArray[np.int64]
+    view: View, row: int, rows: NDArray[np.int64]
 ) -> list[tuple[dict[str, Any] | None, dict[str, Any] | None]]:
     """Return what was found of each picture beside that of the row, and the other way round."""
-    searched = session.searched
+    searched = view.searched
     if searched is None or searched.compared is None:
         return [(None, None)] * len(rows)
     return searched.compared.found_of(int(row), rows)
 
 
-def _scores(session: Session, row: int, rows: NDArray[np.int64]) -> list[float | None]:
-    if session.searched is None:
+def _scores(view: View, row: int, rows: NDArray[np.int64]) -> list[float | None]:
+    if view.searched is None:
         return [None] * len(rows)
-    found = session.on_scale(session.searched.distances(row, rows)).tolist()
+    found = view.on_scale(view.searched.distances(row, rows)).tolist()
     return [None if math.isnan(it) else it for it in found]
 
 

@@ -46,6 +46,21 @@ class Bands:
     keeper: np.ndarray
     ungrouped: np.ndarray
 
+    @property
+    def sizes(self) -> np.ndarray:
+        """How many rows each band has, from band 1 on; uint32."""
+        return np.bincount(self.band, minlength=1)[1:].astype(np.uint32)
+
+    @property
+    def members(self) -> np.ndarray:
+        """The rows of all bands, band by band, in the order of their places; uint32."""
+        rows = np.flatnonzero(self.band)
+        sizes = self.sizes
+        start = np.cumsum(sizes) - sizes
+        members = np.empty(len(rows), np.uint32)
+        members[start[self.band[rows] - 1] + self.place[rows]] = rows
+        return members
+
     def again(self, frame: pl.DataFrame, rows: np.ndarray, paths: Lookup) -> "Bands":
         """Return the bands of a frame that is another one in some rows.
 
@@ -225,6 +240,43 @@ def display_order(
     if (int(abs(key).max()) + 1) * n * within < 2**63:  # one number, no two of which are equal
         return rows[np.argsort(stands * within + place[rows])]
     return rows[np.lexsort((place[rows], stands))]
+
+
+def first_in_order(
+    values: np.ndarray,
+    band: np.ndarray,
+    place: np.ndarray,
+    mask: np.ndarray,
+    count: int,
+    *,
+    descending: bool = False,
+    grouped: bool = True,
+) -> np.ndarray:
+    """Return the first rows that :func:`display_order` has, in order, without sorting the others.
+
+    Parameters
+    ----------
+    values : ndarray of float, (n,)
+        What is sorted by; NaN where there is none.
+    band, place, mask, descending, grouped
+        As :func:`display_order` takes them.
+    count : int
+        How many rows, if there are so many.
+    """
+    among = mask.copy()
+    key = np.where(np.isnan(values[mask]), np.inf, -values[mask] if descending else values[mask])
+    if 0 < count < len(key):
+        # All that may stand among the first, and whoever stands beside them.
+        among[mask] = key <= np.partition(key, count)[count]
+        if grouped:
+            begins = np.zeros(int(band.max(initial=0)) + 1, np.bool_)
+            begins[band[among]] = True
+            begins[0] = False
+            among |= mask & begins[band]
+    rank = np.full(len(values), NO_RANK, np.uint32)
+    rows = np.flatnonzero(among & ~np.isnan(values))
+    rank[rows] = np.unique(values[rows], return_inverse=True)[1]
+    return display_order(rank, band, place, among, descending=descending, grouped=grouped)[:count]
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from dedup_widgets.review.display import (
     bands,
     dense_rank,
     display_order,
+    first_in_order,
     shown,
     shown_value,
     sortable,
@@ -105,6 +106,11 @@ class View(Watched):
     went_on : str
         Which earlier review this goes on with, in words; nothing where it begins anew.
     """
+
+    label: str | None = None
+    """The column of labels; a review has one."""
+    split: str | None = None
+    """The column of splits; a review has one."""
 
     def __init__(
         self,
@@ -437,6 +443,21 @@ class View(Watched):
             bands.band,
             bands.place,
             mask,
+            descending=sort["descending"],
+            grouped=sort["grouped"],
+        )
+
+    def first_rows(self, count: int) -> np.ndarray:
+        """Return the first rows on screen, in order; none where they are not soon known."""
+        sort = self._sort
+        if sort["column"] != self.score or self._kept_order is not None:
+            return np.zeros(0, np.int64)
+        return first_in_order(
+            self.shown.scores,
+            self.bands.band,
+            self.bands.place,
+            self.view_mask(),
+            count,
             descending=sort["descending"],
             grouped=sort["grouped"],
         )

@@ -76,12 +76,19 @@ export default () => {
   };
 };
 function load(model) {
-  const url = URL.createObjectURL(new Blob([model.get("_code")], { type: "text/javascript" }));
-  return (page[KEY] ??= import(url)).finally(() => URL.revokeObjectURL(url));
+  page[KEY] ??= bundle(model.get("_code"));
+  // Once more, as a model remembers what it had before.
+  for (const _ of [1, 2]) model.set("_code", "");
+  return page[KEY];
+}
+function bundle(code) {
+  const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+  return import(url).finally(() => URL.revokeObjectURL(url));
 }
 """
 """What anywidget imports for each model. A page never forgets a module, so the bundle is another
-one, which all models share."""
+one, which all models share. JupyterLab holds on to models of comms that are closed: what makes them
+large is taken out."""
 
 
 def front_end(name: str) -> tuple[str, Any]:
@@ -176,6 +183,10 @@ class Widget(ShownInCell, anywidget.AnyWidget):
         else:
             self._answer(request, buffers)
 
+    def _do_soon(self, action: Callable[[], None]) -> None:
+        """Do something in a thread that nobody waits for."""
+        _pool.submit(action)
+
     def _is_slow(self, request: Request) -> bool:
         return isinstance(request, self.slow)
 
@@ -260,7 +271,11 @@ class Widget(ShownInCell, anywidget.AnyWidget):
             _log.warning("a page sent what cannot be taken: %s", error.__context__ or error)
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take values of a page; a page that sent wrong ones is sent those that hold."""
+        """Take values of a page; a page that sent wrong ones is sent those that hold.
+
+        What a page does with its bundle is its own.
+        """
+        state = {name: value for name, value in state.items() if name != "_code"}
         try:
             super().set_state(state)
         except Exception:

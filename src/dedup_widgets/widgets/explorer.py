@@ -18,7 +18,6 @@ from dedup_widgets.widgets.base import front_end
 from dedup_widgets.widgets.delegate import attribute_of, method_of
 from dedup_widgets.widgets.image_grid import ImageGrid
 from dedup_widgets.widgets.protocol import AnalyticsRequest, Buffers
-from dedup_widgets.widgets.requests.compare import CompareRequests
 from dedup_widgets.widgets.requests.dataset import DatasetRequests
 from dedup_widgets.widgets.requests.review import ReviewRequests
 
@@ -87,7 +86,7 @@ class Explorer(ImageGrid):
     """
 
     _esm, _code = front_end("explorer")
-    slow = (*ImageGrid.slow, *DatasetRequests.slow, *CompareRequests.slow, AnalyticsRequest)
+    slow = (*ImageGrid.slow, *DatasetRequests.slow, AnalyticsRequest)
     _analytics = traitlets.Instance(ipywidgets.Widget, allow_none=True).tag(
         sync=True, **ipywidgets.widget_serialization
     )
@@ -160,7 +159,6 @@ class Explorer(ImageGrid):
             )
         super().__init__(data, height=height, restore=restore and is_own)
         self.handlers |= DatasetRequests(data, self._report_progress, roots).handlers
-        self.handlers |= CompareRequests(data, self._check_wanted).handlers
         self.handlers[AnalyticsRequest] = self._make_analytics
 
     def _make_requests(self) -> ReviewRequests:

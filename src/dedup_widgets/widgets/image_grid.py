@@ -18,6 +18,7 @@ from dedup_widgets.widgets.delegate import attribute_of, method_of
 from dedup_widgets.widgets.link import link
 from dedup_widgets.widgets.outputs import note_made
 from dedup_widgets.widgets.protocol import Request
+from dedup_widgets.widgets.requests.compare import CompareRequests
 from dedup_widgets.widgets.requests.grid import GridRequests
 from dedup_widgets.widgets.saved import saved_html
 
@@ -70,7 +71,7 @@ class ImageGrid(Widget):
     """
 
     _esm, _code = front_end("image_grid")
-    slow = GridRequests.slow
+    slow = (*GridRequests.slow, *CompareRequests.slow)
     _filters = traitlets.Dict().tag(sync=True)
     _sort = traitlets.Dict().tag(sync=True)
     height = traitlets.Int(None, allow_none=True, min=160).tag(sync=True)
@@ -114,6 +115,7 @@ class ImageGrid(Widget):
             _saved=f"dw-saved-{uuid.uuid4().hex}",
         )
         self.handlers |= self._requests.handlers
+        self.handlers |= CompareRequests(data, self._check_wanted).handlers
         if self._stop_following is None:
             self._start_following()
 
@@ -171,6 +173,7 @@ class ImageGrid(Widget):
         publish: Callable[..., None] = publish_display_data
         publish({"text/html": saved_html(self.session, self._saved)})
         publish(*self._repr_mimebundle_())
+        self._do_soon(self._requests.make_first_thumbnails)
 
     def __len__(self) -> int:
         return len(self.session)

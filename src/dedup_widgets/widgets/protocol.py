@@ -192,8 +192,10 @@ class GridReply(Reply):
     """Whether images may be found by words."""
     scores: Float32
     selected: Uint8
-    band: Uint32
-    place: Uint32
+    banded: Uint32
+    """The rows that stand in bands, band by band, each in the order of its places."""
+    band_sizes: Uint32
+    """How many of them each band has, from band 1 on."""
     kind: Uint8
     keep: Uint8
     summary: Summary

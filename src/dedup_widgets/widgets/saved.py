@@ -23,6 +23,13 @@ MAX_BYTES = 150_000
 SIDE = 96
 """Of the longer side of a picture, in pixels."""
 
+NO_ERROR = (
+    "<style>.jp-OutputArea-child:has(.NAME) + "
+    ".jp-OutputArea-child:has(> .jp-OutputArea-output.jupyter-widgets) { display: none; }</style>"
+)
+"""Hides what JupyterLab says below the summary where there is no widget to draw: only then does it
+give an output that class."""
+
 
 def saved_html(view: View, name: str) -> str:
     """Return a summary as HTML, without scripts.
@@ -45,6 +52,7 @@ def saved_html(view: View, name: str) -> str:
             tiles.append(_tile(view, row, picture if room > 0 else ""))
         lines.append(f'<div style="margin: 8px 0">{"".join(tiles)}</div>')
     return (
+        f"{NO_ERROR.replace('NAME', html.escape(name))}"
         f'<div class="{html.escape(name)}"><p>{html.escape(_words(view))}</p>{"".join(lines)}'
         "<p><small>As it was when the cell ran. Run it again to go on.</small></p></div>"
     )

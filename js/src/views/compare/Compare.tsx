@@ -1,6 +1,7 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import * as format from "../../data/format";
+import { hasGroups, inGroup } from "../../data/frame";
 import { compareKeyHelp, historyStep, modifiers } from "../../data/keys";
 import { type Beside, GAINS, MODES, type Compare as State } from "../../state/compare";
 import { AscendingIcon, BackIcon, CloseIcon, DescendingIcon } from "../ui/icons";
@@ -285,6 +286,17 @@ function Act({ name, key_, pressed, off, act }: ActProps) {
   );
 }
 
+/** What an image that is looked at alone is to others. */
+function Alone({ compare }: { compare: State }) {
+  const row = compare.base.value;
+  const { frame, tiles } = compare.state;
+  tiles.version.value;
+  if (!frame.value || !hasGroups(frame.value)) return null;
+  const caption = tiles.get(row)?.info.caption ?? "";
+  const text = inGroup(frame.value, row) ? format.sentence(caption) : "It is in no group.";
+  return text === "" ? null : <p class="evidence">{text}</p>;
+}
+
 function Below({ compare }: { compare: State }) {
   return (
     <div class="below">
@@ -295,7 +307,7 @@ function Below({ compare }: { compare: State }) {
             <Filmstrip compare={compare} />
           </>
         )}
-        {!compare.isGroup.value && <p class="evidence">It is in no group.</p>}
+        {!compare.isGroup.value && <Alone compare={compare} />}
       </div>
       <Facts compare={compare} />
     </div>

@@ -94,8 +94,10 @@ function Lines({ view }: { view: GridView }) {
   const shown = view.state.shown.value;
   if (!frame || !shown) return null;
   const lines = [];
+  // Elements that scroll out of sight show what comes into it: making others takes longer.
+  const room = view.lineRoom.value;
   for (let line = view.firstRow.value; line < view.endRow.value; line++) {
-    lines.push(<Line key={line} line={line} view={view} frame={frame} shown={shown} />);
+    lines.push(<Line key={line % room} line={line} view={view} frame={frame} shown={shown} />);
   }
   return <>{lines}</>;
 }
@@ -129,7 +131,7 @@ function Line({ line, view, frame, shown }: LineProps) {
     if (small) facts.unshift(sorted);
     cells.push(
       <GridTile
-        key={row}
+        key={position - from}
         id={`cell-${row}`}
         row={row}
         column={position - from}

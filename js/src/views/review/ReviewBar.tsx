@@ -12,7 +12,7 @@ export function NotDuplicates({ state }: { state: ExplorerState }) {
   const known = frame.columns.some(({ name }) => name === "fingerprint");
   const grouped = known ? groupedOf(frame, state.selection.rows) : [];
   const ready = grouped.length > 0;
-  const seen = state.visible.value;
+  const seen = ready ? state.visible.value : null;
   const hidden = seen ? grouped.filter((row) => !seen[row]).length : 0;
   return (
     <button

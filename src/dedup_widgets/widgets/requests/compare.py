@@ -1,4 +1,4 @@
-"""The requests of the review mode: large pictures, and what is known of images side by side."""
+"""Large pictures, one alone or in the review mode; and what is known of images side by side."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import astuple
@@ -9,7 +9,7 @@ import numpy as np
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.review.beside import beside, facts
-from dedup_widgets.review.session import Session
+from dedup_widgets.review.view import View
 from dedup_widgets.widgets import protocol
 from dedup_widgets.widgets.base import Handler
 from dedup_widgets.widgets.pictures import Pictures
@@ -20,20 +20,20 @@ MAX_OTHERS = 500
 
 
 class CompareRequests:
-    """Answers the review mode of an Explorer.
+    """Answers for pictures that are looked at large, alone or beside each other.
 
     Parameters
     ----------
-    session
-        The review.
+    view
+        What is looked at.
     check
         Raises if a request was cancelled.
     """
 
     slow: tuple[type[protocol.Request], ...] = (protocol.PictureRequest, protocol.BesideRequest)
 
-    def __init__(self, session: Session, check: Callable[[protocol.Request], None]) -> None:
-        self._session, self._check = session, check
+    def __init__(self, view: View, check: Callable[[protocol.Request], None]) -> None:
+        self._view, self._check = view, check
         self._pictures = Pictures()
 
     @property
@@ -53,7 +53,7 @@ class CompareRequests:
         box = request.box
         if box is not None and not (0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1):
             raise InputError(f"box is {box}; it must be left, top, right, bottom within [0, 1]")
-        path = self._session.paths[request.row]
+        path = self._view.paths[request.row]
         found = self._pictures.load(path, request.side, box, partial(self._check, request))
         self._check(request)
         width, height = found.size
@@ -67,14 +67,12 @@ class CompareRequests:
             raise InputError(f"{len(request.others)} images at once; ask for {MAX_OTHERS} at most")
         rows = [request.row, *request.others]
         self._check_rows(rows)
-        told = beside(self._session, request.row, request.others)
+        told = beside(self._view, request.row, request.others)
         return protocol.BesideReply(
-            facts=[
-                protocol.FactInfo(f.name, f.texts, f.numbers) for f in facts(self._session, rows)
-            ],
+            facts=[protocol.FactInfo(f.name, f.texts, f.numbers) for f in facts(self._view, rows)],
             others=[protocol.BesideInfo(*astuple(it)) for it in told],
         )
 
     def _check_rows(self, rows: Sequence[int]) -> None:
-        if not all(0 <= row < len(self._session) for row in rows):
-            raise InputError(f"rows must be numbers below {len(self._session)}")
+        if not all(0 <= row < len(self._view) for row in rows):
+            raise InputError(f"rows must be numbers below {len(self._view)}")

@@ -1,6 +1,7 @@
 """The browser's requests to a grid: rows as tiles, their order, filters, similar items."""
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,14 @@ from dedup_widgets.review.watched import Change
 from dedup_widgets.widgets import protocol
 from dedup_widgets.widgets.base import Handler, News
 from dedup_widgets.widgets.protocol import Buffers, pack_bits, read_array, unpack_bits
-from dedup_widgets.widgets.thumbnails import Thumbnail, load_thumbnails
+from dedup_widgets.widgets.thumbnails import LaterThumbnails, Thumbnail, load_thumbnails
 
 MAX_TILES = 1_000
 """Images that are told of at once."""
 MAX_SIMILAR = 1_000
 """Similar images that are found at once."""
+FIRST_TILES = 40
+"""Images of a first screen, whose thumbnails are made while the page loads."""
 
 
 class GridRequests:
@@ -42,6 +45,8 @@ class GridRequests:
     def __init__(self, view: View) -> None:
         self._view = view
         self._version = 0
+        self._later = LaterThumbnails(view.store.cache)
+        self._first: tuple[frozenset[int], Future[dict[int, Thumbnail]]] = frozenset(), Future()
 
     @property
     def handlers(self) -> dict[type[protocol.Request], Handler[Any]]:
@@ -62,6 +67,17 @@ class GridRequests:
             case protocol.MatchRequest(key="words") | protocol.OrderRequest(column="words"):
                 return True
         return False
+
+    def make_first_thumbnails(self) -> None:
+        """Make what the first screen shows, for the page that is about to ask for it."""
+        rows = self._view.first_rows(FIRST_TILES).tolist()
+        made: Future[dict[int, Thumbnail]] = Future()
+        self._first = frozenset(rows), made
+        found: dict[int, Thumbnail] = {}
+        try:
+            found = self._thumbnails(rows)
+        finally:
+            made.set_result(found)
 
     def report_change(self, change: Change, news: News) -> None:
         """Add the events that report a change to pages."""
@@ -93,7 +109,11 @@ class GridRequests:
             "similar": view.why_no_similar,
             "words": view.words is not None and view.words.may_find,
             "selected": out.add(pack_bits(view.selected)),
-            **{name: out.add(array) for name, array in self._plan_arrays().items()},
+            "scores": out.add(view.shown.scores),
+            "banded": out.add(view.bands.members),
+            "band_sizes": out.add(view.bands.sizes),
+            "kind": out.add(view.shown.kind),
+            "keep": out.add(view.shown.keep),
             "summary": self._summary(),
             "version": version,
         }
@@ -142,11 +162,10 @@ class GridRequests:
     ) -> tuple[list[protocol.TileInfo], np.ndarray]:
         view = self._view
         values = view.facts(rows, facts)
-        known = view.known.get_column("error", default=None)
-        errors = [None] * len(rows) if known is None else known.gather(rows).to_list()
-        shown = (None, NOT_SCORED)
-        readable = [row for row, error in zip(rows, errors, strict=True) if error in shown]
-        thumbnails = self._thumbnails(readable) if thumbs else {}
+        errors = self._errors(rows)
+        thumbnails = self._first_made(rows) if thumbs else {}
+        if thumbs:
+            thumbnails |= self._thumbnails([row for row in rows if row not in thumbnails])
         tiles, blob = [], bytearray()
         for row, error, value in zip(rows, errors, values, strict=True):
             thumbnail = thumbnails.get(row)
@@ -175,14 +194,33 @@ class GridRequests:
             )
         return tiles, np.frombuffer(bytes(blob), np.uint8)
 
-    def _thumbnails(self, rows: list[int]) -> dict[int, Thumbnail]:
+    def _first_made(self, rows: list[int]) -> dict[int, Thumbnail]:
+        """Return those of the first thumbnails that are among some rows, and forget all of them."""
+        first, made = self._first
+        if first.isdisjoint(rows):
+            return {}
+        self._first = frozenset(), Future()
+        found = made.result()
+        return {row: found[row] for row in rows if row in found}
+
+    def _errors(self, rows: list[int]) -> list[str | None]:
+        """Return why some rows cannot be read, None where they can or nobody has tried."""
+        known = self._view.known.get_column("error", default=None)
+        return [None] * len(rows) if known is None else known.gather(rows).to_list()
+
+    def _thumbnails(self, among: list[int]) -> dict[int, Thumbnail]:
+        """Return the thumbnails of those rows that may be readable."""
         view = self._view
+        pairs = zip(among, self._errors(among), strict=True)
+        rows = [row for row, error in pairs if error in (None, NOT_SCORED)]
         prints = view.known.get_column("fingerprint", default=None)
-        loaded = load_thumbnails(
-            [view.paths[row] for row in rows],
-            [None] * len(rows) if prints is None else prints.gather(rows).to_list(),
-            view.store.cache,
-        )
+        with self._later.while_waiting():
+            loaded = load_thumbnails(
+                [view.paths[row] for row in rows],
+                [None] * len(rows) if prints is None else prints.gather(rows).to_list(),
+                view.store.cache,
+                later=self._later.add,
+            )
         return dict(zip(rows, loaded, strict=True))
 
     def _similar(
