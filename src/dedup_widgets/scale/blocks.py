@@ -129,7 +129,7 @@ def cut_blocks(
                 rows.rename({"shard": "number"})
                 .join(names, on="number", maintain_order="left")
                 .group_by("shard", maintain_order=True)
-                .agg("picture")
+                .agg(pl.col("picture").cast(pl.UInt32))
             )
             name = named(*table["shard"], *(it.to_numpy().tobytes() for it in table["picture"]))
             if f"{name}.parquet" not in there:

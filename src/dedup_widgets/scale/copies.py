@@ -129,8 +129,17 @@ def read_copies(work: Work, shards: Sequence[str], place: pl.DataFrame) -> Copie
     of_row = np.empty(len(order), np.int32)
     of_row[order] = number[np.cumsum(is_new, dtype=np.int32) - 1]
     shard_of = place["shard"].filter(is_readable).gather(rows)
-    where = pl.DataFrame({"shard": shard_of, "picture": picture[rows].astype(np.uint32)})
+    where = pl.DataFrame({"shard": shard_of, "picture": smallest(picture[rows])})
     return Copies(is_readable, of_row, where, rank)
+
+
+def smallest(numbers: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:
+    """Return numbers from 0 on in as few bytes as they need.
+
+    >>> smallest(np.array([1, 256])).dtype, smallest(np.array([1, 65_536])).dtype
+    (dtype('uint16'), dtype('uint32'))
+    """
+    return numbers.astype(np.uint16 if numbers.max(initial=0) < 2**16 else np.uint32)
 
 
 def by_shard(place: pl.DataFrame) -> Iterator[tuple[int, pl.Series]]:

@@ -65,18 +65,17 @@ class Pictures:
     rows: NDArray[np.integer]
     found: Found
 
-    def greedy_groups(self, compared: Comparison) -> NDArray[np.int64]:
+    def greedy_groups(self, compared: Comparison) -> NDArray[np.int32]:
         """Group them within the radius of the search."""
         return greedy_groups_of_pairs(len(self.rows), self._within(compared.radius))
 
     def greedy_groups_with(
-        self, radius: float, order: NDArray[np.int64], confirmed: ConfirmedPairs
-    ) -> NDArray[np.int64]:
+        self, radius: float, order: NDArray[np.int32], confirmed: ConfirmedPairs
+    ) -> NDArray[np.int32]:
         """Group them within a radius, and by what was confirmed, the best keeper first."""
         place = np.empty_like(order)
-        place[order] = np.arange(len(order))
-        both = np.concatenate([self._within(radius), confirmed.pairs()])
-        pairs = ordered(place[both].astype(np.int32))
+        place[order] = np.arange(len(order), dtype=np.int32)
+        pairs = ordered(place[np.concatenate([self._within(radius), confirmed.pairs()])])
         return order[greedy_groups_of_pairs(len(order), pairs)[place]]
 
     def _within(self, radius: float) -> NDArray[np.int32]:

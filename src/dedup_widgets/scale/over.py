@@ -40,7 +40,7 @@ from dedup_widgets.scale.blocks import (
     tile_file,
     tiles,
 )
-from dedup_widgets.scale.copies import Prints, by_shard, read_copies
+from dedup_widgets.scale.copies import Prints, by_shard, read_copies, smallest
 from dedup_widgets.scale.facts import Facts
 from dedup_widgets.scale.found import Pictures, fold
 from dedup_widgets.scale.jobs import Engine, Here, Runner
@@ -195,8 +195,11 @@ def _described(
     number[by_round] = np.arange(len(by_round))
     at = entries - manifest.starts[shard].astype(np.int32)
     place = pl.DataFrame(
-        {"order": np.arange(len(keys), dtype=np.uint32), "at": at, "shard": number[shard]},
-        schema_overrides={"at": pl.UInt32, "shard": pl.UInt32},
+        {
+            "order": np.arange(len(keys), dtype=np.uint32),
+            "at": smallest(at),
+            "shard": smallest(number[shard]),
+        }
     )
     shards = [manifest.shards[number] for number in by_round]
     return shards, place.sort("shard", "at", "order")
@@ -285,7 +288,7 @@ def _scored(
     readable = copies.is_readable
     seen = place if readable.all() else place.filter(readable)
     give_back()
-    number, order, kept, ranking = _ranked(task, work, names, seen, copies.of_row)
+    number, best, kept, ranking = _ranked(task, work, names, seen, copies.of_row)
     give_back()
     blocks = cut_blocks(work, copies.place, shards, sizes.block_pictures)
     reach = Reach(
@@ -294,15 +297,15 @@ def _scored(
     )
     _compare(work, runner, blocks, reach, task.device, progress)
     # From here on pictures are numbered by rank, as on one machine.
-    of_order = number[copies.of_row][order]
-    by_rank = np.argsort(number)
-    shard, at, tie = (it[by_rank] for it in (*copies.place.to_numpy().T, copies.rank))
-    del copies, by_rank
+    of_row = number[copies.of_row]
+    shard, at, tie = (
+        _by_rank(it, number) for it in (*map(pl.Series.to_numpy, copies.place), copies.rank)
+    )
+    del copies
     give_back()
     found = fold(work, blocks, reach, number)
-    best = order[np.unique(of_order, return_index=True)[1]]
-    nearest = Nearest(order, of_order, Pictures(best, found), found.comparison(reach.near))
-    del number, order, of_order, best
+    nearest = Nearest(of_row, Pictures(best, found), found.comparison(reach.near))
+    del number, of_row, best
     give_back()
     candidates = found.candidates(embedder.candidate_distance, kept, tie)
     # Only they are compared.
@@ -332,6 +335,13 @@ def _scored(
     return _write(task, work, names, place, readable, told, made)
 
 
+def _by_rank(values: NDArray[Any], number: NDArray[np.int32]) -> NDArray[Any]:
+    """Return the values of pictures in the order of their ranks."""
+    by_rank = np.empty_like(values)
+    by_rank[number] = values
+    return by_rank
+
+
 def _ranked(
     task: ScoringTask,
     work: Work,
@@ -344,8 +354,8 @@ def _ranked(
     Returns
     -------
     tuple
-        The rank of each picture; the rows, the best first; and by the ranks of pictures, which of
-        them can be seen, and how evidence ranks them.
+        The rank of each picture; and by these ranks the row of its best copy, whether it can be
+        seen, and how evidence ranks pictures.
     """
     given, in_list = task.given, place["order"].to_numpy()
     known = facts_of([], [])
@@ -379,15 +389,11 @@ def _ranked(
     with TemporaryDirectory() as folder:
         ranking = keepers.Ranking(Facts(Path(folder), parts(), others, types), task.rules)
         give_back()
-        order = np.empty(len(of_row), np.int32)
-        order[ranking.ranks()] = np.arange(len(of_row), dtype=np.int32)
+        best = ranking.best_first
+        number = np.empty(len(best), np.int32)
+        number[of_row[best]] = np.arange(len(best), dtype=np.int32)
         give_back()
-        pictures, best = np.unique(of_row[order], return_index=True)
-        best.sort()
-        rows = order[best]
-        number = np.empty(len(pictures), np.int32)
-        number[of_row[rows]] = np.arange(len(rows))
-        return number, order, np.concatenate(whole)[rows], ranking.of_pictures(rows)
+        return number, best, np.concatenate(whole)[best], ranking.of_pictures(best)
 
 
 def _compare(

@@ -177,7 +177,9 @@ def compare_candidates(
         return look(pairs).with_detail(lambda pictures: spectra(nearest.rows[pictures]))
 
     def ranked(evidence: PairEvidence) -> NDArray[np.int32]:
-        return ranking.ranks(completeness(n, evidence), enlarged(n, evidence))
+        complete, is_enlarged = completeness(n, evidence), enlarged(n, evidence)
+        give_back()
+        return ranking.ranks(complete, is_enlarged)
 
     return look_at_pairs(candidates, look_closely, ranked, old)
 
