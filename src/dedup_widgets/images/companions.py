@@ -3,7 +3,7 @@
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -85,7 +85,7 @@ class Companions:
     masks: tuple[str, ...] = ()
 
 
-def masks_among(paths: Iterable[str]) -> set[str]:
+def masks_among(paths: Sequence[str]) -> set[str]:
     """Return the pictures that are masks of others among them.
 
     A mask lies in a folder such as ``masks`` under the name of its picture, or beside it with
@@ -99,21 +99,20 @@ def masks_among(paths: Iterable[str]) -> set[str]:
     set()
     """
     # What folders above all of them are called says nothing of one of them.
-    below = _below_common(list(paths))
-    doubtful = {path for path, end in below.items() if _MAY_BE_MASK.search(f"/{end}")}
+    start = _end_of_common(paths)
+    doubtful = {path for path in paths if _MAY_BE_MASK.search(f"/{path[start:]}")}
     if not doubtful:
         return set()
-    pictures = {_key(end) for path, end in below.items() if path not in doubtful}
-    return {path for path in doubtful if not pictures.isdisjoint(_keys_of_mask(below[path]))}
+    pictures = {_key(path[start:]) for path in paths if path not in doubtful}
+    return {path for path in doubtful if not pictures.isdisjoint(_keys_of_mask(path[start:]))}
 
 
-def _below_common(paths: list[str]) -> dict[str, str]:
-    """Return of each path what comes after the folder that holds them all."""
+def _end_of_common(paths: Sequence[str]) -> int:
+    """Return where in each path the name of the folder that holds them all ends."""
     if not paths:
-        return {}
+        return 0
     both = os.path.commonprefix([min(paths), max(paths)])  # noqa: RUF071
-    start = 1 + max(map(both.rfind, "/\\"))
-    return {path: path[start:] for path in paths}
+    return 1 + max(map(both.rfind, "/\\"))
 
 
 def have_companions(sources: Sequence[str], suffixes: Collection[str]) -> list[int]:

@@ -6,7 +6,7 @@ import os
 import re
 import threading
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import Future, wait
 from datetime import timedelta
 from itertools import takewhile
@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
+import polars as pl
+
 from dedup_widgets._urls import STORES, WEB, has_secret, redacted, scheme_of, split_url
 from dedup_widgets.errors import ImageError, InputError
-from dedup_widgets.images.entry import MAX_BYTES, Entry
+from dedup_widgets.images.entry import MAX_BYTES, Entry, as_columns
 
 Result = TypeVar("Result")
 
@@ -107,8 +109,8 @@ class ObjectStore:
         """Return the first bytes of each file."""
         return _wait(self._heads(paths, length))
 
-    def below(self, url: str) -> Iterator[Entry]:
-        """Yield all objects below a bucket or a folder, in no order.
+    def below(self, url: str) -> pl.DataFrame:
+        """Return all objects below a bucket or a folder, in no order: see :data:`entry.FILE`.
 
         Raises
         ------
@@ -116,14 +118,13 @@ class ObjectStore:
             If it cannot be listed; the text says why.
         """
         stream = self._listed(url, None)
-        while True:
-            try:
-                page = _wait(_next(stream))
-            except ImageError as error:
-                raise InputError(str(error)) from None
-            if page is None:
-                return
-            yield from page
+        pages = [as_columns([])]
+        try:
+            while page := _wait(_next(stream)):
+                pages.append(as_columns(page))
+        except ImageError as error:
+            raise InputError(str(error)) from None
+        return pl.concat(pages)
 
     def ranges(self, path: str, starts: Sequence[int], ends: Sequence[int]) -> list[bytes]:
         """Return some parts of a file, of which those that lie near each other come together."""

@@ -22,7 +22,7 @@ GROUPED_ROWS_AT_A_TIME = (32_768, 2_048)
 """Rows that are grouped among themselves at a time; the lower number where pairs are too many."""
 
 
-PAIRS_AT_A_TIME = 65_536
+PAIRS_AT_A_TIME = 16_384
 """Pairs that are gone through at a time."""
 
 

@@ -20,17 +20,19 @@ from numpy.typing import NDArray
 
 import dedup_widgets.scoring.keepers as keepers
 from dedup_widgets._memory import give_back
-from dedup_widgets._paths import absolute
+from dedup_widgets._paths import absolutes
 from dedup_widgets._progress import Progress, steps
 from dedup_widgets.errors import EngineError, ImageError, InputError
 from dedup_widgets.frame.annotations import NAME as ANNOTATIONS
 from dedup_widgets.frame.provenance import Provenance
 from dedup_widgets.frame.scale import gamma_of, radius_of
+from dedup_widgets.images.entry import Entry, as_columns
 from dedup_widgets.images.fetching import Files
 from dedup_widgets.images.source import source_for
 from dedup_widgets.models.base import Embedder
 from dedup_widgets.models.load import lasting_name
 from dedup_widgets.models.perceptual import PERCEPTUAL_KEY
+from dedup_widgets.neighbors.vectors import parts
 from dedup_widgets.scale.blocks import (
     BLOCK_PICTURES,
     Block,
@@ -45,7 +47,7 @@ from dedup_widgets.scale.facts import Facts
 from dedup_widgets.scale.found import Pictures, fold
 from dedup_widgets.scale.jobs import Engine, Here, Runner
 from dedup_widgets.scale.looks import Looks
-from dedup_widgets.scale.manifest import FILE, SHARD_FILES, Manifest, keys_of
+from dedup_widgets.scale.manifest import SHARD_FILES, Manifest, keys_of
 from dedup_widgets.scale.parts import ORDER, PICTURE, Run
 from dedup_widgets.scale.shards import (
     AGAIN,
@@ -140,18 +142,13 @@ def _key_elsewhere(work: Work, runner: Runner, model: Model) -> str:
 
 def _listed(task: ScoringTask) -> Iterator[pl.DataFrame]:
     """Look all files up, and yield what is known of them, some at a time."""
-    files = Files(source_for, task.inputs.entries)
-    for paths in _paths(task):
-        found = [
-            (path, 0, "") if isinstance(entry, ImageError) else (path, entry.size, entry.version)
+    for part in parts(len(task.paths), _FILES_AT_A_TIME):
+        files = Files(source_for, task.known(part))
+        paths = absolutes(task.paths[part]).to_list()
+        yield as_columns(
+            Entry(path, 0, "") if isinstance(entry, ImageError) else entry
             for path, entry in zip(paths, files.look_up(paths), strict=True)
-        ]
-        yield pl.DataFrame(found, schema=FILE, orient="row")
-
-
-def _paths(task: ScoringTask) -> Iterator[list[str]]:
-    for start in range(0, len(task.paths), _FILES_AT_A_TIME):
-        yield [absolute(path) for path in task.paths[start : start + _FILES_AT_A_TIME]]
+        )
 
 
 # Describing
@@ -174,7 +171,11 @@ def _described(
         ``at``, the place in it, and ``order``, the place in the list, ascending by the first two.
     """
     manifest = Manifest.read(work, named(model.key, model.decoder, PERCEPTUAL_KEY))
-    keys = keys_of(path for paths in _paths(task) for path in paths)
+    keys = keys_of(
+        path
+        for part in parts(len(task.paths), _FILES_AT_A_TIME)
+        for path in absolutes(task.paths[part])
+    )
     again = _to_read_again(work, manifest)
     manifest = manifest.with_listed(keys, partial(_listed, task), again, sizes.shard_files)
     shared = runner.share(model)
@@ -364,7 +365,7 @@ def _ranked(
     columns = [name for name in known.columns if name in needed - _KEPT_ELSEWHERE]
     whole: list[NDArray[np.bool_]] = [np.empty(0, np.bool_)]
 
-    def parts() -> Iterator[pl.DataFrame]:
+    def facts() -> Iterator[pl.DataFrame]:
         for shard, at in by_shard(place):
             part = read_facts(work, shards[shard], {*columns, "frames"})[at]
             whole.append(can_be_seen(part["frames"]))
@@ -373,7 +374,7 @@ def _ranked(
     def others(rows: NDArray[np.integer], names: Sequence[str]) -> pl.DataFrame:
         found = {"fingerprint": pl.Series(of_row[rows])}
         if "path" in names:
-            found["path"] = task.paths_of(in_list[rows])
+            found["path"] = task.paths.gather(in_list[rows])
         for name in names:
             if given is not None and name in given.columns:
                 found[name] = given[name].gather(in_list[rows])
@@ -387,7 +388,7 @@ def _ranked(
     if "shot" not in types.columns:
         types = types.with_columns(shot=pl.lit(None))
     with TemporaryDirectory() as folder:
-        ranking = keepers.Ranking(Facts(Path(folder), parts(), others, types), task.rules)
+        ranking = keepers.Ranking(Facts(Path(folder), facts(), others, types), task.rules)
         give_back()
         best = ranking.best_first
         number = np.empty(len(best), np.int32)
@@ -453,23 +454,23 @@ def _write(
         for part in table.iter_slices(_FILES_AT_A_TIME)
     ]
     name = named(made.text, *shards, *extra, *contents)
-    parts: list[tuple[str, str]] = []
+    written: list[tuple[str, str]] = []
     start = first = dimensions = 0
     for shard, at in by_shard(place):
         part = slice(start, start + len(at))
         order = place["order"][part]
-        facts = read_facts(work, shards[shard])[at].with_columns(path=task.paths_of(order))
+        facts = read_facts(work, shards[shard])[at].with_columns(path=task.paths.gather(order))
         count = int(readable[part].sum())
         own = told.part(slice(first, first + count))
-        own = own.with_columns(nearest=task.paths_of(seen.gather(own["nearest"])))
+        own = own.with_columns(nearest=task.paths.gather(seen.gather(own["nearest"])))
         table = task.with_given(laid_out(facts, own, made), None if given is None else given[order])
         dimensions = max(dimensions, facts["dimensions"][0])
         table = table.with_columns(order.alias(ORDER), facts["picture"].alias(PICTURE))
-        file = f"frame/{name}/{len(parts):06}.parquet"
+        file = f"frame/{name}/{len(written):06}.parquet"
         work.write_table(file, table)
-        parts.append((file, shards[shard]))
+        written.append((file, shards[shard]))
         start, first = part.stop, first + count
     further = [*([] if given is None else given.columns), *([] if drawn is None else [ANNOTATIONS])]
-    run = Run(work, parts, len(place), dimensions, after=further[0] if further else None)
+    run = Run(work, written, len(place), dimensions, after=further[0] if further else None)
     run.write()
     return run

@@ -438,7 +438,8 @@ class PictureRanking:
             moved = np.arange(n, dtype=np.int32)
         stay = np.ones(n, np.bool_)
         stay[moved] = False
-        asked = np.append(moved, np.flatnonzero(stay)[:1])
+        others = np.arange(n, dtype=np.int32)[stay]
+        asked = np.append(moved, others[:1])
         told = {"completeness": completeness[asked], "enlarged": enlarged[asked]}
         facts = pl.DataFrame(told | self._facts.to_dict())
         keys = [
@@ -448,7 +449,8 @@ class PictureRanking:
         # Where they are the best first, the last key is their number, as the sort is stable.
         order = moved[np.lexsort([it[: len(moved)] for it in keys[::-1]])] if keys else moved
         if len(asked) > len(moved):
-            order = self._among(moved, order, np.flatnonzero(stay).astype(np.int32), keys)
+            order = self._among(moved, order, others, keys)
+        del others, stay
         ranks = np.empty(n, np.int32)
         ranks[order] = np.arange(n, dtype=np.int32)
         return ranks

@@ -212,15 +212,15 @@ def decide(
     """
     n, of_row = len(nearest.rows), nearest.of_row
     complete, is_enlarged = completeness(n, evidence), enlarged(n, evidence)
+    confirmed = confirmed_pairs(n, evidence, near_distance)
+    give_back()
+    rank = ranking.ranks(complete, is_enlarged)
+    give_back()
     scores = score_images(
-        nearest,
-        near=near,
-        gamma=gamma_of(near_distance),
-        confirmed=confirmed_pairs(n, evidence, near_distance),
-        rank=ranking.ranks(complete, is_enlarged),
+        nearest, near=near, gamma=gamma_of(near_distance), confirmed=confirmed, rank=rank
     ).with_columns(
         completeness=pl.Series(complete[of_row]), enlarged=pl.Series(is_enlarged[of_row])
     )
-    del complete, is_enlarged
+    del complete, is_enlarged, confirmed, rank
     give_back()
     return scores.hstack(of_nearest(of_row, scores["nearest"], evidence))

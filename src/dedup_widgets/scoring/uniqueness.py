@@ -320,6 +320,7 @@ def score_images(
     # Rules 5 and 6: the best representative that is in no group becomes the keeper of a new one,
     # which all others within near of it join that are in none.
     n = len(nearest.rows)
+    give_back()
     order = np.arange(n, dtype=np.int32) if rank is None else np.argsort(rank).astype(np.int32)
     leader = _leaders(search, found, confirmed, order, radius_of(near, gamma))
     give_back()
