@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -104,8 +105,8 @@ def photos(photo_folder, make_photo):
     return folder
 
 
-def over(images, work, model, **engine):
-    task = plan_scoring(images, model=model)
+def over(images, work, model, scope=None, **engine):
+    task = plan_scoring(images, model=model, **(scope or {}))
     return score_over(task, Work.at(work), dw.engines.Ray(**engine), sizes=SMALL).collect()
 
 
@@ -116,6 +117,20 @@ def colour(make_photo, seed):
 def test_the_frame_of_two_nodes_is_that_of_score(cluster, photos, tmp_path):
     reference = dw.score(photos, model="perceptual", progress=False)
     assert_frame_equal(over(photos, tmp_path / "work", "perceptual"), reference)
+
+
+@pytest.mark.parametrize("how", ["within", "against"])
+def test_sets_and_parts_on_two_nodes_are_those_of_score(cluster, photos, tmp_path, how):
+    images, scope = photos, {"against": photos}
+    if how == "against":
+        images = tmp_path / "new"
+        shutil.copytree(photos, images)
+    else:
+        paths = [str(path) for path in sorted(photos.iterdir())]
+        images = pl.DataFrame({"path": paths, "half": [len(path) % 2 for path in paths]})
+        scope = {"within": "half"}
+    frame = over(images, tmp_path / "work", "perceptual", scope)
+    assert_frame_equal(frame, dw.score(images, model="perceptual", progress=False, **scope))
 
 
 def test_a_worker_that_dies_costs_a_shard_and_not_the_run(cluster, photos, tmp_path, make_photo):

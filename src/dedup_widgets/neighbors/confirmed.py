@@ -67,6 +67,9 @@ class ConfirmedPairs:
         (p,), NaN for pairs that were refused.
     near_distance
         The model's near-duplicate boundary, as a distance.
+    old
+        (n,), pictures of which no two may be copies, so that it follows of no pair of them; None
+        for none.
     """
 
     def __init__(
@@ -76,8 +79,9 @@ class ConfirmedPairs:
         second: NDArray[np.integer],
         agreement: NDArray[np.float64],
         near_distance: float,
+        old: NDArray[np.bool_] | None = None,
     ) -> None:
-        self.near_distance = near_distance
+        self.near_distance, self._old = near_distance, old
         row = np.concatenate([first, second]).astype(np.int32)
         other = np.concatenate([second, first]).astype(np.int32)
         both = np.tile(np.asarray(agreement, np.float64), 2)
@@ -106,6 +110,8 @@ class ConfirmedPairs:
         row, other = direct.row[first], direct.other[second]
         agreement = direct.agreement[first] + direct.agreement[second] - 1
         follows = (agreement >= LEAST_IMPLIED) & (row != other)
+        if self._old is not None:
+            follows &= ~(self._old[row] & self._old[other])
         follows[follows] = ~np.isin(pair_keys(row[follows], other[follows]), self._compared)
         return _Lists(
             n,

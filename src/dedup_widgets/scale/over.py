@@ -8,6 +8,7 @@ boundary or other keeper rules does only what is new.
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from dedup_widgets.errors import EngineError, ImageError, InputError
 from dedup_widgets.frame.annotations import NAME as ANNOTATIONS
 from dedup_widgets.frame.provenance import Provenance
 from dedup_widgets.frame.scale import gamma_of, radius_of
+from dedup_widgets.frame.scope import scope_of
 from dedup_widgets.images.entry import Entry, as_columns
 from dedup_widgets.images.fetching import Files
 from dedup_widgets.images.source import source_for
@@ -33,16 +35,20 @@ from dedup_widgets.models.base import Embedder
 from dedup_widgets.models.load import lasting_name
 from dedup_widgets.models.perceptual import PERCEPTUAL_KEY
 from dedup_widgets.neighbors.vectors import parts
+from dedup_widgets.scale.apart import PART, Apart, RankedApart, rules_apart
 from dedup_widgets.scale.blocks import (
     BLOCK_PICTURES,
     Block,
     Reach,
     compare_blocks,
     cut_blocks,
+    cut_parts,
+    equal_file,
+    find_equal,
     tile_file,
     tiles,
 )
-from dedup_widgets.scale.copies import Prints, by_shard, read_copies, smallest
+from dedup_widgets.scale.copies import Copies, Prints, by_shard, read_copies, smallest
 from dedup_widgets.scale.facts import Facts
 from dedup_widgets.scale.found import Pictures, fold
 from dedup_widgets.scale.jobs import Engine, Here, Runner
@@ -62,7 +68,12 @@ from dedup_widgets.scale.work import Work, named
 from dedup_widgets.scoring.columns import facts_of, laid_out
 from dedup_widgets.scoring.evidence import evidence_column
 from dedup_widgets.scoring.pair_evidence import PairEvidence
-from dedup_widgets.scoring.scores import can_be_seen, compare_candidates, decide
+from dedup_widgets.scoring.scores import (
+    PictureRanking,
+    can_be_seen,
+    compare_candidates,
+    decide,
+)
 from dedup_widgets.scoring.task import ScoringTask
 from dedup_widgets.scoring.uniqueness import Nearest
 
@@ -107,8 +118,6 @@ def score_over(
     sizes
         How the work is cut.
     """
-    if task.within is not None or task.against:
-        raise InputError("within and against are for one machine: leave out work and engine")
     sizes = sizes or Sizes()
     embedder = task.load()
     if not embedder.persistent:
@@ -260,17 +269,26 @@ class _Told:
         The number of the picture of each.
     evidence, prints
         Of the pictures.
+    order
+        The place of each in the list.
+    apart
+        Of which of these each readable row has the score, where not all are compared.
     """
 
     scores: pl.DataFrame
     picture: NDArray[np.int32]
     evidence: PairEvidence
     prints: Prints
+    order: pl.Series
+    apart: Apart | None
 
-    def part(self, rows: slice) -> pl.DataFrame:
-        """Return some rows, with all columns."""
-        column = evidence_column(self.picture[rows], self.evidence, self.prints.texts)
-        return self.scores[rows].with_columns(evidence=column)
+    def part(self, rows: slice, paths: pl.Series) -> pl.DataFrame:
+        """Return some rows, with all columns; `paths` are those of the list."""
+        its = rows if self.apart is None else self.apart.at[rows]
+        column = evidence_column(self.picture[its], self.evidence, self.prints.texts)
+        own = self.scores[its] if self.apart is None else self.apart.told(self.scores, rows)
+        nearest = paths.gather(self.order.gather(own["nearest"]))
+        return own.with_columns(nearest=nearest, evidence=column)
 
 
 def _scored(
@@ -288,10 +306,16 @@ def _scored(
     copies = read_copies(work, names, place)
     readable = copies.is_readable
     seen = place if readable.all() else place.filter(readable)
+    apart = _apart(task, work, names, seen, copies)
+    if apart is not None:
+        copies, seen = apart.copies, seen[apart.rows]
     give_back()
-    number, best, kept, ranking = _ranked(task, work, names, seen, copies.of_row)
+    number, best, kept, ranking = _ranked(task, work, names, seen, copies.of_row, apart)
     give_back()
-    blocks = cut_blocks(work, copies.place, shards, sizes.block_pictures)
+    if apart is None:
+        blocks = cut_blocks(work, copies.place, shards, sizes.block_pictures)
+    else:
+        blocks = cut_parts(work, apart.pictures(), shards, sizes.block_pictures)
     reach = Reach(
         embedder.candidate_distance,
         max(embedder.candidate_distance, radius_of(task.near, gamma_of(embedder.near_distance))),
@@ -304,7 +328,9 @@ def _scored(
     )
     del copies
     give_back()
-    found = fold(work, blocks, reach, number)
+    part_of, old = (None, None) if apart is None else (apart.part_of, apart.old)
+    found = fold(work, blocks, reach, number, part_of, old)
+    old = None if old is None else _by_rank(old, number)
     nearest = Nearest(of_row, Pictures(best, found), found.comparison(reach.near))
     del number, of_row, best
     give_back()
@@ -318,6 +344,7 @@ def _scored(
         Looks(work, runner, prints, shard, at, names, progress),
         ranking=ranking,
         spectra=lambda rows: _spectra(work, names, seen, rows),
+        old=old,
     )
     looked = replace(looked, left_out=looked.left_out + int((~kept).sum()))
     del candidates, shard, at, tie, kept
@@ -328,9 +355,10 @@ def _scored(
         ranking=ranking,
         near=task.near,
         near_distance=embedder.near_distance,
+        old=old,
     )
     made = task.provenance(embedder, [looked])
-    told = _Told(scores, nearest.of_row, looked.evidence, prints)
+    told = _Told(scores, nearest.of_row, looked.evidence, prints, seen["order"], apart)
     del nearest, found, ranking, scores
     give_back()
     return _write(task, work, names, place, readable, told, made)
@@ -343,13 +371,31 @@ def _by_rank(values: NDArray[Any], number: NDArray[np.int32]) -> NDArray[Any]:
     return by_rank
 
 
+def _apart(
+    task: ScoringTask, work: Work, shards: Sequence[str], place: pl.DataFrame, copies: Copies
+) -> Apart | None:
+    """Return who of the readable rows is compared with whom; None where all are."""
+    if task.within is None and not task.against:
+        return None
+    frame = task.paths.to_frame()
+    if (given := task.given) is not None:
+        frame = frame.hstack(given.select(it for it in ("role", task.within) if it in given))
+    frame = frame[place["order"]]
+    scope = scope_of(frame, [Provenance(against=task.against, within=task.within)])
+    if scope is None:
+        return None
+    with _ranking(task, work, shards, place, copies.of_row) as (ranking, _):
+        return Apart.of(scope, copies, ranking.ranks())
+
+
 def _ranked(
     task: ScoringTask,
     work: Work,
     shards: Sequence[str],
     place: pl.DataFrame,
     of_row: NDArray[np.int32],
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_], keepers.PictureRanking]:
+    apart: Apart | None,
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_], PictureRanking]:
     """Rank rows and their pictures by facts alone: what vectors say depends on no evidence.
 
     Returns
@@ -358,10 +404,39 @@ def _ranked(
         The rank of each picture; and by these ranks the row of its best copy, whether it can be
         seen, and how evidence ranks pictures.
     """
+    with _ranking(task, work, shards, place, of_row, apart) as (ranking, are_whole):
+        best = ranking.best_first
+        if apart is not None:
+            best = best[np.argsort(apart.part[best], kind="stable")]
+        number = np.empty(len(best), np.int32)
+        number[of_row[best]] = np.arange(len(best), dtype=np.int32)
+        give_back()
+        by_evidence: PictureRanking = ranking.of_pictures(best)
+        if apart is not None:
+            by_evidence = RankedApart(by_evidence, apart.part[best])
+        return number, best, are_whole[best], by_evidence
+
+
+@contextmanager
+def _ranking(
+    task: ScoringTask,
+    work: Work,
+    shards: Sequence[str],
+    place: pl.DataFrame,
+    of_row: NDArray[np.int32],
+    apart: Apart | None = None,
+) -> Iterator[tuple[keepers.Ranking, NDArray[np.bool_]]]:
+    """Give what keeper rules say of rows, and which of these can be seen."""
     given, in_list = task.given, place["order"].to_numpy()
     known = facts_of([], [])
     types = known if given is None else known.hstack(given.clear())
-    needed = keepers.looked_at(types, task.rules) | {"utc_offset"}
+    if "shot" not in types.columns:  # where no picture has further parts
+        types = types.with_columns(shot=pl.lit(None))
+    rules = task.rules
+    if apart is not None:
+        rules = rules_apart(rules)
+        types = types.with_columns(pl.lit(0, pl.Int64).alias(PART))
+    needed = keepers.looked_at(types, rules) | {"utc_offset"}
     columns = [name for name in known.columns if name in needed - _KEPT_ELSEWHERE]
     whole: list[NDArray[np.bool_]] = [np.empty(0, np.bool_)]
 
@@ -376,7 +451,9 @@ def _ranked(
         if "path" in names:
             found["path"] = task.paths.gather(in_list[rows])
         for name in names:
-            if given is not None and name in given.columns:
+            if name == PART and apart is not None:
+                found[name] = pl.Series(apart.part[rows])
+            elif given is not None and name in given.columns:
                 found[name] = given[name].gather(in_list[rows])
         nothing = {
             name: pl.repeat(None, len(rows), dtype=types.schema.get(name, pl.Null), eager=True)
@@ -385,16 +462,10 @@ def _ranked(
         return pl.DataFrame(found | nothing).select(names)
 
     types = types.with_columns(fingerprint=pl.Series(of_row[:0]))
-    if "shot" not in types.columns:
-        types = types.with_columns(shot=pl.lit(None))
     with TemporaryDirectory() as folder:
-        ranking = keepers.Ranking(Facts(Path(folder), facts(), others, types), task.rules)
+        ranking = keepers.Ranking(Facts(Path(folder), facts(), others, types), rules)
         give_back()
-        best = ranking.best_first
-        number = np.empty(len(best), np.int32)
-        number[of_row[best]] = np.arange(len(best), dtype=np.int32)
-        give_back()
-        return number, best, np.concatenate(whole)[best], ranking.of_pictures(best)
+        yield ranking, np.concatenate(whole)
 
 
 def _compare(
@@ -407,6 +478,14 @@ def _compare(
 ) -> None:
     """Compare the blocks that were not compared yet."""
     there = work.names("tiles")
+    equal = [
+        (work, a.name)
+        for a in blocks
+        if a.old and equal_file(a.name).partition("/")[2] not in there
+    ]
+    for job, is_done in runner.run(find_equal, equal, "comparing vectors"):
+        if not is_done:
+            raise EngineError.of("comparing vectors", job[1:2])
     jobs = [
         (work, a.name, b.name, reach, device)
         for a, b in tiles(blocks)
@@ -441,13 +520,14 @@ def _write(
     made: Provenance,
 ) -> Run:
     """Write the frame, a part a shard."""
-    seen = place["order"].filter(readable)
     numbers = told.scores.select(
         "uniqueness", "group", "keep", "nearest", "completeness", "enlarged"
     )
     given = task.given if task.given is not None and task.given.width else None
     drawn = task.inputs.annotations
     extra = [it.hash_rows().to_numpy().tobytes() for it in (given, drawn) if it is not None]
+    if told.apart is not None:
+        extra.append(told.apart.at.tobytes())
     contents = [
         named(*(it.cast(pl.Float64).fill_null(0).to_numpy().tobytes() for it in part))
         for table in (place, numbers)
@@ -461,8 +541,7 @@ def _write(
         order = place["order"][part]
         facts = read_facts(work, shards[shard])[at].with_columns(path=task.paths.gather(order))
         count = int(readable[part].sum())
-        own = told.part(slice(first, first + count))
-        own = own.with_columns(nearest=task.paths.gather(seen.gather(own["nearest"])))
+        own = told.part(slice(first, first + count), task.paths)
         table = task.with_given(laid_out(facts, own, made), None if given is None else given[order])
         dimensions = max(dimensions, facts["dimensions"][0])
         table = table.with_columns(order.alias(ORDER), facts["picture"].alias(PICTURE))

@@ -21,11 +21,13 @@ DIGITS = 2
 """Decimals of an agreement: more of them would be noise, and order equal copies by it."""
 
 
-def confirmed_pairs(n: int, evidence: PairEvidence, near_distance: float) -> ConfirmedPairs:
-    """Return what was found of pairs of n pictures, by their numbers."""
+def confirmed_pairs(
+    n: int, evidence: PairEvidence, near_distance: float, old: NDArray[np.bool_] | None = None
+) -> ConfirmedPairs:
+    """Return what was found of pairs of n pictures, by their numbers; of `old` ones no two are."""
     shares = np.where(evidence.is_confirmed, evidence.found["agreement"], np.nan).round(DIGITS)
     first, second = evidence.pairs.T
-    return ConfirmedPairs(n, first, second, shares, near_distance)
+    return ConfirmedPairs(n, first, second, shares, near_distance, old)
 
 
 def completeness(n: int, evidence: PairEvidence) -> NDArray[np.float32]:
