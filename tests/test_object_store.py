@@ -64,7 +64,7 @@ class Proxy(http.server.BaseHTTPRequestHandler):
         times = sum(asked == (method, path) for asked in self.server.asked)
         fault = self.server.fault(method, unquote(path), times)
         if isinstance(fault, int):
-            self.answer(fault, b"<Error><Code>SlowDown</Code></Error>")
+            self.answer(fault, self.server.body)
             return
         upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream)
         headers = {name: value for name, value in self.headers.items() if name != "Connection"}
@@ -126,7 +126,8 @@ def moto_server():
 @pytest.fixture
 def s3(moto_server, monkeypatch):
     """Yield a proxy before an empty S3; ``put(name, data)`` adds an object to the bucket `box`."""
-    server = Server(Proxy, upstream=moto_server, fault=lambda *_: None)
+    slow_down = b"<Error><Code>SlowDown</Code></Error>"
+    server = Server(Proxy, upstream=moto_server, fault=lambda *_: None, body=slow_down)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name, value in {
@@ -555,6 +556,118 @@ def test_a_list_of_urls_may_be_a_file_of_text(web, tmp_path):
     assert score(tmp_path / "urls.txt")["error"].null_count() == 2
 
 
+NAMES = [
+    *("100%.png", "100%25.png", "%41.png", "A.png", "a%2Fb.png", "a b.png", " x .png", "a+b.png"),
+    *("a#b.png", "a?b.png", "a?key=b1.png", "a?versionId=3.png", "a&b=c;d.png", "'\"<>.png"),
+    *("[x] ~.png", "*.png", "e\u0301.png", "\u00e9.png", "\u65e5\u672c.png", "\U0001f600.png"),
+    *("a\\b.png", "a:b|c^`{}.png", "credentials.png", "Connect timeout.png"),
+]
+
+
+@pytest.mark.lengthy
+def test_an_object_of_any_name_is_listed_and_read_under_it(s3, as_file, make_photo):
+    for seed, name in enumerate(NAMES):
+        s3.put(f"odd/{name}", as_file(make_photo(seed)))
+    frame = score("s3://box/odd")
+    assert sorted(frame["path"]) == sorted(f"s3://box/odd/{name}" for name in NAMES)
+    assert frame["error"].null_count() == len(NAMES)
+    assert frame["fingerprint"].n_unique() == len(NAMES)
+    again = score([f"s3://box/odd/{name}" for name in NAMES])
+    assert again.sort("path")["fingerprint"].equals(frame.sort("path")["fingerprint"])
+    # What has just this name comes before the pattern.
+    for name in NAMES:
+        assert list_images(f"s3://box/odd/{name}").paths == [f"s3://box/odd/{name}"]
+
+
+@pytest.mark.lengthy
+def test_markers_of_folders_and_empty_objects_are_what_they_are(s3, as_file, make_photo):
+    photo = as_file(make_photo(1))
+    objects = {"p/": b"", "p/sub/": b"", "p/sub": photo, "p/sub/a.png": photo, "p/empty.png": b""}
+    for name, data in {**objects, "p/empty": b"", "p": photo, "p2/x.png": photo}.items():
+        s3.put(name, data)
+    frame = score("s3://box/p")
+    names = frame["path"].str.strip_prefix("s3://box/").to_list()
+    assert names == ["p/empty.png", "p/sub", "p/sub/a.png"]
+    assert "empty file" in frame["error"][0]
+    assert score(["s3://box/p"])["error"].to_list() == [None]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (400, "<Error><Code>ExpiredToken</Code><Message>hunter2pass</Message></Error>", "creden"),
+        (403, "<Error><Code>SignatureDoesNotMatch</Code></Error>", "check the credentials"),
+        (301, "<Error><Code>PermanentRedirect</Code></Error>", "another region"),
+        (404, "<Error><Code>NoSuchBucket</Code></Error>", "bucket does not exist"),
+        (404, "<Error><Code>NoSuchKey</Code></Error>", "does not exist"),
+        (418, "", "answered 418"),
+    ],
+)
+def test_an_answer_is_told_for_what_it_is(s3, status, body, says):
+    s3.body = body.encode()
+    s3.fault = lambda *_: status
+    with pytest.raises(InputError, match=says) as listing:
+        score("s3://box/p")
+    with pytest.raises(ImageError, match=says) as reading:
+        source_for("s3://box").read("s3://box/credentials Connect.png")
+    assert len(s3.asked) == 2
+    for raised in (listing, reading):
+        assert "hunter2pass" not in "".join(traceback.format_exception(raised.value))
+
+
+class Odd(http.server.BaseHTTPRequestHandler):
+    """Answers as the name of the file says."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        self.server.asked.append((self.command, self.path))
+        kind, data = self.path.partition(".")[0].strip("/"), self.server.data
+        status = int(kind) if kind.isdecimal() else 302 if "away" in kind else 200
+        self.send_response(status)
+        if kind == "away":
+            self.send_header("Location", "/plain.png?X-Amz-Signature=hunter2pass")
+        elif kind == "round-away":
+            self.send_header("Location", f"{self.path}?X-Amz-Signature=hunter2pass")
+        length = len(data) + {"long": 500, "short": -500}.get(kind, 0)
+        if kind == "chunks":
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.send_header("Content-Length", str(length))
+        if kind == "two":
+            self.send_header("Content-Length", str(length + 1))
+        self.end_headers()
+        self.close_connection = True
+        self.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (length, data) if kind == "chunks" else data)
+
+
+@pytest.mark.lengthy
+def test_what_web_servers_answer_is_told_for_what_it_is(as_file, make_photo):
+    server = Server(Odd, data=as_file(make_photo(1)))
+    says = {
+        "plain": None,
+        "away": None,
+        "a%20b": None,
+        "\u00fc +": None,
+        "round-away": "without end",
+        "404": "in no words",
+        "chunks": "does not say how long",
+        "two": "two lengths",
+        "long": "was cut",
+        "short": "truncated",
+    }
+    frame = score([f"{server.url}/{name}.png" for name in says])
+    server.close()
+    for error, expected in zip(frame["error"], says.values(), strict=True):
+        assert (error is None) if expected is None else expected in error
+    assert not frame["error"].drop_nulls().str.contains("hunter2pass").any()
+    assert server.count("GET", "/long.png") == 4
+    assert server.count("GET", "/short.png") == server.count("GET", "/404.png") == 1
+
+
 # Secrets
 
 
@@ -565,6 +678,7 @@ SIGNED = [
     "https://storage.googleapis.com/box/a.jpg?X-Goog-Signature=hunter2pass",
     "https://example.org/a.jpg?v=hunter2pass0123456789abcdef",
     "s3://AKIA:hunter2pass@box/a.jpg",
+    "s3://box/a.jpg?X-Amz-Credential=AKIA&X-Amz-Signature=hunter2pass",
     "HTTPS://me:hunter2pass@example.org/a.jpg",
 ]
 

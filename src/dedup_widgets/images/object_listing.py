@@ -73,7 +73,10 @@ def objects_at(url: str) -> Objects | None:
         fixed = next((i for i, part in enumerate(parts) if glob.has_magic(part)), len(parts))
         above = "/".join(parts[:fixed])
         pattern = [*parts[fixed:], last]
-        return _taken(store.below(above + "/"), above, pattern, Objects(None))
+        listed = store.below(above + "/")
+        if (listed["path"] == url).any():  # What has just this name comes before the pattern.
+            return None
+        return _taken(listed, above, pattern, Objects(None))
     if not key:
         return Objects(root)
     if url.endswith("/"):

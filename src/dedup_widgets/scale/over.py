@@ -379,7 +379,9 @@ def _apart(
         return None
     frame = task.paths.to_frame()
     if (given := task.given) is not None:
-        frame = frame.hstack(given.select(it for it in ("role", task.within) if it in given))
+        frame = frame.hstack(
+            given.select(it for it in given.columns if it in {"role", task.within})
+        )
     frame = frame[place["order"]]
     scope = scope_of(frame, [Provenance(against=task.against, within=task.within)])
     if scope is None:
