@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import traceback
-import urllib.request
 from collections import Counter
 from urllib.parse import unquote
 
@@ -26,126 +25,26 @@ from dedup_widgets.images.object_store import ObjectStore
 from dedup_widgets.images.source import set_source, source_for
 from dedup_widgets.scale.work import Work
 from page import Page, Pixels
+from stores import KEY_ID, SECRET, Server, moto, proxied, upload
 
 pytest.importorskip("obstore")
-
-KEY_ID, SECRET = "AKIDNOBODYMAYSEE", "secret/that+nobody/may/see"
-
-
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, handler, **known):
-        super().__init__(("127.0.0.1", 0), handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        self.asked = []
-        vars(self).update(known)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def close(self):
-        self.shutdown()
-        self.server_close()
-
-    def count(self, method, part=""):
-        return sum(m == method and part in path for m, path in self.asked)
-
-
-class Proxy(http.server.BaseHTTPRequestHandler):
-    """Passes requests on; `server.fault(method, path, times)` says what goes wrong with which."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        method, path = self.command, self.path
-        self.server.asked.append((method, path))
-        times = sum(asked == (method, path) for asked in self.server.asked)
-        fault = self.server.fault(method, unquote(path), times)
-        if isinstance(fault, int):
-            self.answer(fault, self.server.body)
-            return
-        upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream)
-        headers = {name: value for name, value in self.headers.items() if name != "Connection"}
-        upstream.request(method, path, headers=headers)
-        found = upstream.getresponse()
-        data = found.read()
-        self.send_response(found.status)
-        for name, value in found.getheaders():
-            if name.lower() not in ("connection", "transfer-encoding", "date", "server"):
-                self.send_header(name, value)
-        self.end_headers()
-        if method == "HEAD":
-            return
-        if fault == "cut":
-            self.wfile.write(data[: len(data) // 2])
-            self.close_connection = True
-        else:
-            self.wfile.write(data)
-
-    do_HEAD = do_GET  # noqa: N815
-
-    def do_PUT(self):
-        path = self.path
-        data = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.asked.append(("PUT", path))
-        times = sum(asked == ("PUT", path) for asked in self.server.asked)
-        fault = self.server.fault("PUT", unquote(path), times)
-        if isinstance(fault, int):
-            self.answer(fault, b"<Error><Code>SlowDown</Code></Error>")
-            return
-        upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream)
-        upstream.request("PUT", path, data, dict(self.headers))
-        found = upstream.getresponse()
-        answer = found.read()
-        self.send_response(found.status)
-        if tag := found.getheader("ETag"):
-            self.send_header("ETag", tag)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def answer(self, status, body):
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
 
 
 @pytest.fixture(scope="module")
 def moto_server():
-    moto = pytest.importorskip("moto.server")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield server.get_host_and_port()[1]
-    server.stop()
+    with moto() as port:
+        yield port
 
 
 @pytest.fixture
 def s3(moto_server, monkeypatch):
     """Yield a proxy before an empty S3; ``put(name, data)`` adds an object to the bucket `box`."""
-    slow_down = b"<Error><Code>SlowDown</Code></Error>"
-    server = Server(Proxy, upstream=moto_server, fault=lambda *_: None, body=slow_down)
+    server = proxied(moto_server)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": KEY_ID,
-        "AWS_SECRET_ACCESS_KEY": SECRET,
-        "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": server.url,
-    }.items():
+    for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     set_source("s3://", ObjectStore())
-
-    boto3 = pytest.importorskip("boto3")
-    straight = f"http://127.0.0.1:{moto_server}"
-    urllib.request.urlopen(f"{straight}/moto-api/reset", b"")
-    client = boto3.client("s3", endpoint_url=straight)
-    client.create_bucket(Bucket="box")
-    server.put = lambda name, data: client.put_object(Bucket="box", Key=name, Body=data)
-    server.remove = lambda name: client.delete_object(Bucket="box", Key=name)
     yield server
     set_source("s3://", None)
     server.close()
@@ -167,13 +66,6 @@ def photos(s3, photo_folder):
         os.utime(file, (1e9, 1e9))
     upload(s3, folder)
     return folder
-
-
-def upload(s3, folder, prefix="photos"):
-    for file in folder.rglob("*"):
-        if file.is_file():
-            s3.put(f"{prefix}/{file.relative_to(folder).as_posix()}", file.read_bytes())
-    s3.asked.clear()
 
 
 def score(images, **arguments):
