@@ -506,11 +506,20 @@ def _are_equal(values: pl.Series) -> bool:
     return values.n_unique() == 1
 
 
+_OF_NUMPY = frozenset(
+    {
+        *(pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64),
+        *(pl.Float32, pl.Float64),
+    }
+)
+"""Numbers that NumPy has, too."""
+
+
 def _keys(values: pl.Series, rule: Rule) -> list[NDArray[Any]]:
     """Return what orders the values of a rule, the best first, and null last: strongest last."""
     physical = values.cast(pl.UInt8) if values.dtype == pl.Boolean else values.to_physical()
     is_plain = values.dtype.is_temporal() or values.dtype == pl.Boolean
-    if not (is_plain or values.dtype.is_float() or values.dtype.is_integer()):
+    if not (is_plain or values.dtype in _OF_NUMPY):
         return [_key(values, rule)]
     keys: list[NDArray[Any]] = [physical.fill_null(0).to_numpy()]
     if rule.highest_first:
