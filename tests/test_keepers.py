@@ -456,3 +456,23 @@ def test_evidence_ranks_pictures_anew_as_ranking_with_it_does(seed, rules):
     again = before.of_pictures(best).ranks(*told)
     expected = keepers.rank(facts, rules)[best]
     assert again.tolist() == np.argsort(np.argsort(expected)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values"),
+    [
+        (pl.Int128, [3, -(2**100), None, 2**100]),
+        (pl.Int64, [3, -(2**63), None, 2**63 - 1]),
+        (pl.UInt64, [3, 0, None, 2**64 - 1]),
+        (pl.Float64, [3.0, float("-inf"), float("nan"), float("inf")]),
+        (pl.Date, [20, -5, None, 30]),
+        (pl.Decimal(10, 2), [3, -7, None, 9]),
+        (pl.String, ["b", "a", None, "c"]),
+        (pl.Enum(["z", "b", "y"]), ["b", "z", None, "y"]),
+    ],
+    ids=str,
+)
+def test_a_rule_orders_values_of_any_type_and_what_has_none_comes_last(dtype, values):
+    facts = pl.DataFrame({"path": list("dcba"), "votes": pl.Series(values, dtype=dtype)})
+    assert keepers.rank(facts, [keepers.highest("votes")]).tolist() == [1, 2, 3, 0]
+    assert keepers.rank(facts, [keepers.lowest("votes")]).tolist() == [1, 0, 3, 2]

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import traceback
-import urllib.request
 from collections import Counter
 from urllib.parse import unquote
 
@@ -20,130 +19,32 @@ from polars.testing import assert_frame_equal
 import dedup_widgets as dw
 from dedup_widgets.dataset.create import preview
 from dedup_widgets.errors import ImageError, InputError, StoreError
+from dedup_widgets.images.entry import as_columns
 from dedup_widgets.images.listing import list_images
 from dedup_widgets.images.object_store import ObjectStore
 from dedup_widgets.images.source import set_source, source_for
 from dedup_widgets.scale.work import Work
 from page import Page, Pixels
+from stores import KEY_ID, SECRET, Server, moto, proxied, upload
 
 pytest.importorskip("obstore")
-
-KEY_ID, SECRET = "AKIDNOBODYMAYSEE", "secret/that+nobody/may/see"
-
-
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, handler, **known):
-        super().__init__(("127.0.0.1", 0), handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        self.asked = []
-        vars(self).update(known)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def close(self):
-        self.shutdown()
-        self.server_close()
-
-    def count(self, method, part=""):
-        return sum(m == method and part in path for m, path in self.asked)
-
-
-class Proxy(http.server.BaseHTTPRequestHandler):
-    """Passes requests on; `server.fault(method, path, times)` says what goes wrong with which."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        method, path = self.command, self.path
-        self.server.asked.append((method, path))
-        times = sum(asked == (method, path) for asked in self.server.asked)
-        fault = self.server.fault(method, unquote(path), times)
-        if isinstance(fault, int):
-            self.answer(fault, b"<Error><Code>SlowDown</Code></Error>")
-            return
-        upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream)
-        headers = {name: value for name, value in self.headers.items() if name != "Connection"}
-        upstream.request(method, path, headers=headers)
-        found = upstream.getresponse()
-        data = found.read()
-        self.send_response(found.status)
-        for name, value in found.getheaders():
-            if name.lower() not in ("connection", "transfer-encoding", "date", "server"):
-                self.send_header(name, value)
-        self.end_headers()
-        if method == "HEAD":
-            return
-        if fault == "cut":
-            self.wfile.write(data[: len(data) // 2])
-            self.close_connection = True
-        else:
-            self.wfile.write(data)
-
-    do_HEAD = do_GET  # noqa: N815
-
-    def do_PUT(self):
-        path = self.path
-        data = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.asked.append(("PUT", path))
-        times = sum(asked == ("PUT", path) for asked in self.server.asked)
-        fault = self.server.fault("PUT", unquote(path), times)
-        if isinstance(fault, int):
-            self.answer(fault, b"<Error><Code>SlowDown</Code></Error>")
-            return
-        upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream)
-        upstream.request("PUT", path, data, dict(self.headers))
-        found = upstream.getresponse()
-        answer = found.read()
-        self.send_response(found.status)
-        if tag := found.getheader("ETag"):
-            self.send_header("ETag", tag)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def answer(self, status, body):
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
 
 
 @pytest.fixture(scope="module")
 def moto_server():
-    moto = pytest.importorskip("moto.server")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield server.get_host_and_port()[1]
-    server.stop()
+    with moto() as port:
+        yield port
 
 
 @pytest.fixture
 def s3(moto_server, monkeypatch):
     """Yield a proxy before an empty S3; ``put(name, data)`` adds an object to the bucket `box`."""
-    server = Server(Proxy, upstream=moto_server, fault=lambda *_: None)
+    server = proxied(moto_server)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": KEY_ID,
-        "AWS_SECRET_ACCESS_KEY": SECRET,
-        "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": server.url,
-    }.items():
+    for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     set_source("s3://", ObjectStore())
-
-    boto3 = pytest.importorskip("boto3")
-    straight = f"http://127.0.0.1:{moto_server}"
-    urllib.request.urlopen(f"{straight}/moto-api/reset", b"")
-    client = boto3.client("s3", endpoint_url=straight)
-    client.create_bucket(Bucket="box")
-    server.put = lambda name, data: client.put_object(Bucket="box", Key=name, Body=data)
-    server.remove = lambda name: client.delete_object(Bucket="box", Key=name)
     yield server
     set_source("s3://", None)
     server.close()
@@ -165,13 +66,6 @@ def photos(s3, photo_folder):
         os.utime(file, (1e9, 1e9))
     upload(s3, folder)
     return folder
-
-
-def upload(s3, folder, prefix="photos"):
-    for file in folder.rglob("*"):
-        if file.is_file():
-            s3.put(f"{prefix}/{file.relative_to(folder).as_posix()}", file.read_bytes())
-    s3.asked.clear()
 
 
 def score(images, **arguments):
@@ -249,7 +143,7 @@ def test_more_than_a_page_is_listed_and_looked_up(s3, monkeypatch):
     assert s3.count("GET") == 3
     s3.asked.clear()
     store = source_for(found.paths[0])
-    assert store.look_up(found.paths) == list(found.entries.values())
+    assert as_columns(store.look_up(found.paths)).equals(found.entries)
     assert (s3.count("GET"), s3.count("HEAD")) == (3, 0)
     # Where a page holds few of those that are wanted, they are asked for by themselves.
     s3.asked.clear()
@@ -366,7 +260,7 @@ def test_what_is_read_is_remembered_as_it_was_read(s3, photos):
     changed = "s3://box/photos/photo-002.png"
     s3.put("photos/photo-002.png", (photos / "photo-003.png").read_bytes())
     entry, data = source_for(changed).fetch(changed).result()
-    assert entry != listed.entries[changed]
+    assert not as_columns([entry]).equals(listed.entries.filter(path=changed))
     assert len(data) == entry.size
     assert entry == source_for(changed).stat(changed)
 
@@ -554,6 +448,118 @@ def test_a_list_of_urls_may_be_a_file_of_text(web, tmp_path):
     assert score(tmp_path / "urls.txt")["error"].null_count() == 2
 
 
+NAMES = [
+    *("100%.png", "100%25.png", "%41.png", "A.png", "a%2Fb.png", "a b.png", " x .png", "a+b.png"),
+    *("a#b.png", "a?b.png", "a?key=b1.png", "a?versionId=3.png", "a&b=c;d.png", "'\"<>.png"),
+    *("[x] ~.png", "*.png", "e\u0301.png", "\u00e9.png", "\u65e5\u672c.png", "\U0001f600.png"),
+    *("a\\b.png", "a:b|c^`{}.png", "credentials.png", "Connect timeout.png"),
+]
+
+
+@pytest.mark.lengthy
+def test_an_object_of_any_name_is_listed_and_read_under_it(s3, as_file, make_photo):
+    for seed, name in enumerate(NAMES):
+        s3.put(f"odd/{name}", as_file(make_photo(seed)))
+    frame = score("s3://box/odd")
+    assert sorted(frame["path"]) == sorted(f"s3://box/odd/{name}" for name in NAMES)
+    assert frame["error"].null_count() == len(NAMES)
+    assert frame["fingerprint"].n_unique() == len(NAMES)
+    again = score([f"s3://box/odd/{name}" for name in NAMES])
+    assert again.sort("path")["fingerprint"].equals(frame.sort("path")["fingerprint"])
+    # What has just this name comes before the pattern.
+    for name in NAMES:
+        assert list_images(f"s3://box/odd/{name}").paths == [f"s3://box/odd/{name}"]
+
+
+@pytest.mark.lengthy
+def test_markers_of_folders_and_empty_objects_are_what_they_are(s3, as_file, make_photo):
+    photo = as_file(make_photo(1))
+    objects = {"p/": b"", "p/sub/": b"", "p/sub": photo, "p/sub/a.png": photo, "p/empty.png": b""}
+    for name, data in {**objects, "p/empty": b"", "p": photo, "p2/x.png": photo}.items():
+        s3.put(name, data)
+    frame = score("s3://box/p")
+    names = frame["path"].str.strip_prefix("s3://box/").to_list()
+    assert names == ["p/empty.png", "p/sub", "p/sub/a.png"]
+    assert "empty file" in frame["error"][0]
+    assert score(["s3://box/p"])["error"].to_list() == [None]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (400, "<Error><Code>ExpiredToken</Code><Message>hunter2pass</Message></Error>", "creden"),
+        (403, "<Error><Code>SignatureDoesNotMatch</Code></Error>", "check the credentials"),
+        (301, "<Error><Code>PermanentRedirect</Code></Error>", "another region"),
+        (404, "<Error><Code>NoSuchBucket</Code></Error>", "bucket does not exist"),
+        (404, "<Error><Code>NoSuchKey</Code></Error>", "does not exist"),
+        (418, "", "answered 418"),
+    ],
+)
+def test_an_answer_is_told_for_what_it_is(s3, status, body, says):
+    s3.body = body.encode()
+    s3.fault = lambda *_: status
+    with pytest.raises(InputError, match=says) as listing:
+        score("s3://box/p")
+    with pytest.raises(ImageError, match=says) as reading:
+        source_for("s3://box").read("s3://box/credentials Connect.png")
+    assert len(s3.asked) == 2
+    for raised in (listing, reading):
+        assert "hunter2pass" not in "".join(traceback.format_exception(raised.value))
+
+
+class Odd(http.server.BaseHTTPRequestHandler):
+    """Answers as the name of the file says."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        self.server.asked.append((self.command, self.path))
+        kind, data = self.path.partition(".")[0].strip("/"), self.server.data
+        status = int(kind) if kind.isdecimal() else 302 if "away" in kind else 200
+        self.send_response(status)
+        if kind == "away":
+            self.send_header("Location", "/plain.png?X-Amz-Signature=hunter2pass")
+        elif kind == "round-away":
+            self.send_header("Location", f"{self.path}?X-Amz-Signature=hunter2pass")
+        length = len(data) + {"long": 500, "short": -500}.get(kind, 0)
+        if kind == "chunks":
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.send_header("Content-Length", str(length))
+        if kind == "two":
+            self.send_header("Content-Length", str(length + 1))
+        self.end_headers()
+        self.close_connection = True
+        self.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (length, data) if kind == "chunks" else data)
+
+
+@pytest.mark.lengthy
+def test_what_web_servers_answer_is_told_for_what_it_is(as_file, make_photo):
+    server = Server(Odd, data=as_file(make_photo(1)))
+    says = {
+        "plain": None,
+        "away": None,
+        "a%20b": None,
+        "\u00fc +": None,
+        "round-away": "without end",
+        "404": "in no words",
+        "chunks": "does not say how long",
+        "two": "two lengths",
+        "long": "was cut",
+        "short": "truncated",
+    }
+    frame = score([f"{server.url}/{name}.png" for name in says])
+    server.close()
+    for error, expected in zip(frame["error"], says.values(), strict=True):
+        assert (error is None) if expected is None else expected in error
+    assert not frame["error"].drop_nulls().str.contains("hunter2pass").any()
+    assert server.count("GET", "/long.png") == 4
+    assert server.count("GET", "/short.png") == server.count("GET", "/404.png") == 1
+
+
 # Secrets
 
 
@@ -564,6 +570,7 @@ SIGNED = [
     "https://storage.googleapis.com/box/a.jpg?X-Goog-Signature=hunter2pass",
     "https://example.org/a.jpg?v=hunter2pass0123456789abcdef",
     "s3://AKIA:hunter2pass@box/a.jpg",
+    "s3://box/a.jpg?X-Amz-Credential=AKIA&X-Amz-Signature=hunter2pass",
     "HTTPS://me:hunter2pass@example.org/a.jpg",
 ]
 

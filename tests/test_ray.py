@@ -2,12 +2,14 @@
 
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ from dedup_widgets.scale.shards import LOST, Model, describe_shard
 from dedup_widgets.scale.work import Work
 from dedup_widgets.scoring.task import plan_scoring
 from needs import do_without
+from stores import moto, proxied, upload
 
 pytestmark = pytest.mark.slow
 
@@ -56,8 +59,20 @@ class Fragile:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    """Yield two nodes on this machine, of one core each."""
+def s3():
+    """Yield a proxy before an S3, to which the environment leads."""
+    pytest.importorskip("obstore")
+    with moto() as port, pytest.MonkeyPatch.context() as monkeypatch:
+        server = proxied(port)
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        yield server
+        server.close()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory, s3):
+    """Yield two nodes on this machine, of one core each, which know the environment."""
     # Each process of Ray imports jsonschema, which compiles a grammar where that is installed: it
     # takes seconds, and a busy machine then misses the time within which Ray must have started.
     stub = tmp_path_factory.mktemp("stub")
@@ -104,8 +119,8 @@ def photos(photo_folder, make_photo):
     return folder
 
 
-def over(images, work, model, **engine):
-    task = plan_scoring(images, model=model)
+def over(images, work, model, scope=None, **engine):
+    task = plan_scoring(images, model=model, **(scope or {}))
     return score_over(task, Work.at(work), dw.engines.Ray(**engine), sizes=SMALL).collect()
 
 
@@ -116,6 +131,43 @@ def colour(make_photo, seed):
 def test_the_frame_of_two_nodes_is_that_of_score(cluster, photos, tmp_path):
     reference = dw.score(photos, model="perceptual", progress=False)
     assert_frame_equal(over(photos, tmp_path / "work", "perceptual"), reference)
+
+
+def test_over_a_bucket_that_refuses_and_cuts_the_frame_is_that_of_score(cluster, s3, photos):
+    for file in photos.iterdir():
+        os.utime(file, (1e9, 1e9))
+    upload(s3, photos)
+
+    def fault(method, path, times):
+        if times > 1:
+            return None
+        return "cut" if method == "GET" and path.endswith((".png", ".parquet")) else 503
+
+    s3.fault = fault
+    frame = over("s3://box/photos", "s3://box/work", "perceptual")
+    asked = Counter(s3.asked)
+    s3.fault = lambda *_: None
+    assert_frame_equal(frame, dw.score("s3://box/photos", model="perceptual", progress=False))
+    here = dw.score(photos, model="perceptual", progress=False).drop("modified")
+    below = pl.col("path", "nearest", "error").str.replace(str(photos), "s3://box/photos")
+    assert_frame_equal(frame.drop("modified"), here.with_columns(below))
+    # Each picture was asked for again once it was cut, and no more.
+    pictures = [asked["GET", f"/box/photos/photo-{seed:03}.png"] for seed in range(14)]
+    assert pictures == [2] * 14
+
+
+@pytest.mark.parametrize("how", ["within", "against"])
+def test_sets_and_parts_on_two_nodes_are_those_of_score(cluster, photos, tmp_path, how):
+    images, scope = photos, {"against": photos}
+    if how == "against":
+        images = tmp_path / "new"
+        shutil.copytree(photos, images)
+    else:
+        paths = [str(path) for path in sorted(photos.iterdir())]
+        images = pl.DataFrame({"path": paths, "half": [len(path) % 2 for path in paths]})
+        scope = {"within": "half"}
+    frame = over(images, tmp_path / "work", "perceptual", scope)
+    assert_frame_equal(frame, dw.score(images, model="perceptual", progress=False, **scope))
 
 
 def test_a_worker_that_dies_costs_a_shard_and_not_the_run(cluster, photos, tmp_path, make_photo):

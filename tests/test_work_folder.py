@@ -6,11 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
@@ -24,43 +21,9 @@ from dedup_widgets.scale.parts import Run
 from dedup_widgets.scale.shards import LOST, Model, describe_shard
 from dedup_widgets.scale.work import Work
 from dedup_widgets.scoring.task import plan_scoring
+from runs import Coarse, Counting
 
 SMALL = Sizes(shard_files=7, block_pictures=10)
-
-
-@dataclass
-class Counting:
-    """Runs jobs here and counts them by what they do; `lost` says which job ends its process."""
-
-    lost: object = lambda *_: False
-    ran: dict = field(default_factory=dict)
-    cores: int = 1
-    is_elsewhere: bool = False
-
-    def started(self):
-        return nullcontext(self)
-
-    def share(self, value):
-        return value
-
-    def run(self, function, jobs, what):
-        for job in jobs:
-            self.ran[what] = self.ran.get(what, 0) + 1
-            if self.lost(function, job):
-                yield job, False
-                continue
-            function(*job)
-            yield job, True
-
-
-class Coarse:
-    """A model with few different vectors, so that many are equal, and many equally near."""
-
-    key = "coarse"
-
-    def encode(self, pictures):
-        means = [np.asarray(picture.resize((2, 2))).mean(axis=2).ravel() for picture in pictures]
-        return np.array([(mean // 64) + 0.5 for mean in means])
 
 
 @pytest.fixture
@@ -329,8 +292,6 @@ def test_a_folder_whose_generations_list_files_is_taken_on(photos, tmp_path):
 def test_what_does_not_fit_a_work_folder_is_refused(photos, tmp_path):
     with pytest.raises(InputError, match="pass work="):
         score(photos, engine=Here())
-    with pytest.raises(InputError, match="for one machine"):
-        score(photos, work=tmp_path / "work", within="folder")
     with pytest.raises(InputError, match="must be a folder"):
         score(photos, work="https://example.org/work")
     with pytest.raises(StoreError, match="no finished run"):

@@ -1,6 +1,7 @@
 """Paths that are URLs: where they lead, and what of them nobody may see."""
 
 import re
+from collections.abc import Callable
 from urllib.parse import parse_qsl, unquote
 
 from dedup_widgets.errors import InputError
@@ -19,6 +20,10 @@ _URL = re.compile(r"(?s)([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(.*)")
 _SECRET_NAME = re.compile(
     r"(?i).*(sig|token|key|secret|passw|pwd|auth|credential|session|jwt|sas|policy|expires).*|se|sv"
 )
+
+
+_SIGNATURE = re.compile(r"(?i)x-(amz|goog|ms)-.*|signature|sig|awsaccesskeyid|googleaccessid")
+"""Names in addresses that are signed; in names of objects any other sign may be."""
 
 
 _SECRET_VALUE = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[A-Za-z0-9+/_=.~-]{24,}")
@@ -65,7 +70,7 @@ def redacted(path: str) -> str:
         host = f"***@{host.rpartition('@')[2]}"
     if scheme.lower() not in STORES:
         rest = re.sub(r"(?s)[?#].*", "?***", rest)
-    elif query := _query(rest):
+    elif query := _query(rest, _is_signature):
         rest = rest.removesuffix(query) + "***"
     return f"{scheme}://{host}{rest}"
 
@@ -79,8 +84,9 @@ def has_secret(path: str) -> bool:
     found = _URL.match(path) if "://" in path else None
     if not found or found[1].lower() not in STORES | WEB:
         return False
-    _, host, rest = found.groups()
-    return "@" in host or bool(_query(rest))
+    scheme, host, rest = found.groups()
+    is_secret = _is_signature if scheme.lower() in STORES else _may_be_secret
+    return "@" in host or bool(_query(rest, is_secret))
 
 
 def refuse_secrets(path: str) -> None:
@@ -93,10 +99,16 @@ def refuse_secrets(path: str) -> None:
         )
 
 
-def _query(rest: str) -> str:
+def _query(rest: str, is_secret: Callable[[str, str], bool]) -> str:
     """Return what follows the question mark, if it looks signed."""
     query = rest.partition("?")[2]
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        if _SECRET_NAME.fullmatch(name) or _SECRET_VALUE.fullmatch(unquote(value)):
-            return query
-    return ""
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return query if any(is_secret(name, value) for name, value in pairs) else ""
+
+
+def _is_signature(name: str, _: str) -> bool:
+    return bool(_SIGNATURE.fullmatch(name))
+
+
+def _may_be_secret(name: str, value: str) -> bool:
+    return bool(_SECRET_NAME.fullmatch(name) or _SECRET_VALUE.fullmatch(unquote(value)))

@@ -43,8 +43,10 @@ def scale(distance: ArrayLike, gamma: float = 1.0) -> NDArray[np.float32]:
     >>> scale([0.0, 0.25, 1.0], gamma=0.5).astype(float).round(4).tolist()
     [0.0002, 0.5001, 1.0]
     """
-    powered = np.power(np.asarray(distance, np.float64), gamma)
-    return (FLOOR + (1 - FLOOR) * powered).astype(np.float32)
+    powered = np.array(np.power(np.asarray(distance, np.float64), gamma))
+    powered *= 1 - FLOOR
+    powered += FLOOR
+    return powered.astype(np.float32)
 
 
 def gamma_of(near_distance: float) -> float:

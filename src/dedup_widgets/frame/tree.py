@@ -61,7 +61,11 @@ def columns_of_tree(paths: Sequence[str], root: str | None, *, sure: bool = Fals
     """
     if root is None or not paths:
         return pl.DataFrame()
-    below = [re.split(r"[/\\]", path[len(root) :].lstrip("/\\"))[:-1] for path in paths]
+    # What is told follows from the folder alone, and there are fewer of these.
+    number: dict[str, int] = {}
+    heads = (re.sub(r"[^/\\]*$", "", path[len(root) :]).lstrip("/\\")[:-1] for path in paths)
+    folder = [number.setdefault(head, len(number)) for head in heads]
+    below = [re.split(r"[/\\]", head) if head else [] for head in number]
     below = [[name for name in parts if name.lower() not in _OF_PICTURES] for parts in below]
     below = _without_common(below)
     columns = {}
@@ -83,7 +87,7 @@ def columns_of_tree(paths: Sequence[str], root: str | None, *, sure: bool = Fals
         if len(names) > 1 and is_clear:
             labels = [parts[0] if parts else None for parts in below]
             columns["label"] = pl.Series(labels, dtype=pl.String)
-    return pl.DataFrame(columns)
+    return pl.DataFrame(columns).select(pl.all().gather(folder))
 
 
 def _level_of_splits(below: list[list[str]]) -> int | None:

@@ -3,7 +3,7 @@
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -67,7 +67,7 @@ class Companions:
     masks: tuple[str, ...] = ()
 
 
-def masks_among(paths: Iterable[str]) -> set[str]:
+def masks_among(paths: Sequence[str]) -> set[str]:
     """Return the pictures that are masks of others among them.
 
     A mask lies in a folder such as ``masks`` under the name of its picture, or beside it with

@@ -1,9 +1,16 @@
 """What is known of a file without reading it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+import polars as pl
 
 MAX_BYTES = 2**31
 """Bytes of the largest file that is read: no picture within the pixel limit needs more."""
+
+
+FILE = {"path": pl.String, "size": pl.UInt64, "version": pl.String}
+"""What is known of files, as columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,12 @@ class Entry:
             and self == since
             and (self.stamp == since.stamp or _was_linked(self.stamp, since.stamp))
         )
+
+
+def as_columns(entries: Iterable[Entry]) -> pl.DataFrame:
+    """Return what is known of files as a frame with the columns of :data:`FILE`."""
+    rows = [(it.path, it.size, it.version) for it in entries]
+    return pl.DataFrame(rows, schema=FILE, orient="row")
 
 
 def _was_linked(stamp: str, before: str) -> bool:

@@ -11,12 +11,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+import numpy as np
+import polars as pl
+
 from dedup_widgets._paths import absolute, as_unicode, native
 from dedup_widgets._text import counts
 from dedup_widgets._urls import WEB, is_far, redacted, refuse_secrets, scheme_of
 from dedup_widgets.errors import InputError
 from dedup_widgets.images.companions import SIDECAR_SUFFIXES, masks_among
-from dedup_widgets.images.entry import Entry
+from dedup_widgets.images.entry import as_columns
 from dedup_widgets.images.formats import IMAGE_SUFFIXES, UNREAD, why_not_taken
 from dedup_widgets.images.left_out import (
     BIN,
@@ -66,13 +69,14 @@ class Listing:
     not_taken
         See :data:`NotTaken`.
     entries
-        What is known of paths elsewhere than on this disk: to list them is to look them up.
+        What is known of paths elsewhere than on this disk, as
+        :data:`~dedup_widgets.images.entry.FILE` has it: to list them is to look them up.
     """
 
     paths: list[str]
     root: str | None = None
     not_taken: NotTaken = field(default_factory=dict)
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: pl.DataFrame = field(default_factory=lambda: as_columns([]))
 
 
 def find_images(
@@ -152,7 +156,10 @@ def list_images(
     paths = scan.without_parts(paths)
     scan.warn_of_pictures()
     not_taken = {why: dict(n.most_common()) for why, n in scan.not_taken.items()}
-    return Listing(paths, root, not_taken, scan.entries)
+    entries = pl.concat([as_columns([]), *scan.entries])
+    if len(scan.entries) > 1:
+        entries = entries.unique("path", keep="last", maintain_order=True)
+    return Listing(paths, root, not_taken, entries)
 
 
 class _Scan:
@@ -165,7 +172,7 @@ class _Scan:
         self._inodes: dict[str, int] = {}
         self._parts: list[tuple[str, str]] = []
         self._raws: set[str] = set()
-        self.entries: dict[str, Entry] = {}
+        self.entries: list[pl.DataFrame] = []
 
     def of_one(self, given: str) -> tuple[str | None, list[str]]:
         """Return the folder that a name stands for, if it is one, and its images."""
@@ -212,21 +219,30 @@ class _Scan:
             return None, [given]
         for why, names in found.not_taken.items():
             self.not_taken[why] += names
-        taken = [path for path in found.entries if _suffix(path) in IMAGE_SUFFIXES]
-        others = [path for path in found.entries if _suffix(path) not in IMAGE_SUFFIXES]
-        # What can be no picture is not worth a request.
-        doubtful = [path for path in others if _suffix(path) not in SIDECAR_SUFFIXES]
-        for path in others:
-            if _suffix(path) in SIDECAR_SUFFIXES:
-                self.not_taken[NO_PICTURE][_suffix(path)] += 1
-        for path, head in zip(doubtful, first_bytes(doubtful, BYTES_OF_HEAD), strict=True):
-            if self._is_taken(head, _suffix(path)):
-                taken.append(path)
-        kept = self._without_masks(
-            [path for path in taken if not self._excludes(path, found.root or "")]
-        )
-        self.entries.update((path, found.entries[path]) for path in kept)
-        return found.root, sorted(kept)
+        listed, doubtful = found.entries, list[int]()
+        is_taken = np.zeros(len(listed), np.bool_)
+        for row, path in enumerate(listed["path"]):
+            suffix = _suffix(path)
+            if suffix in IMAGE_SUFFIXES:
+                is_taken[row] = True
+            elif suffix in SIDECAR_SUFFIXES:  # What can be no picture is not worth a request.
+                self.not_taken[NO_PICTURE][suffix] += 1
+            else:
+                doubtful.append(row)
+        others = listed["path"].gather(doubtful).to_list()
+        heads = first_bytes(others, BYTES_OF_HEAD)
+        for row, path, head in zip(doubtful, others, heads, strict=True):
+            is_taken[row] = self._is_taken(head, _suffix(path))
+        kept = listed.filter(is_taken).sort("path")
+        if self._exclude:
+            root = found.root or ""
+            kept = kept.filter([not self._excludes(path, root) for path in kept["path"]])
+        paths = kept["path"].to_list()
+        pictures = self._without_masks(paths)
+        if len(pictures) < len(paths):
+            kept = kept.filter(pl.col("path").is_in(pictures))
+        self.entries.append(kept)
+        return found.root, pictures
 
     def _without_masks(self, paths: list[str]) -> list[str]:
         """Return the paths without the masks of pictures among them."""

@@ -6,10 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+import polars as pl
+
 from dedup_widgets._paths import as_unicode
 from dedup_widgets._urls import split_url
 from dedup_widgets.errors import InputError
-from dedup_widgets.images.entry import Entry
+from dedup_widgets.images.entry import Entry, as_columns
 from dedup_widgets.images.formats import IMAGE_SUFFIXES
 from dedup_widgets.images.left_out import (
     BIN,
@@ -33,13 +36,13 @@ class Objects:
     root
         The folder, without a slash at its end; None for a pattern.
     entries
-        By path.
+        What is known of each, as :data:`~dedup_widgets.images.entry.FILE` has it.
     not_taken
         See :data:`~dedup_widgets.images.listing.NotTaken`.
     """
 
     root: str | None
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: pl.DataFrame = field(default_factory=lambda: as_columns([]))
     not_taken: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
 
@@ -62,15 +65,18 @@ def objects_at(url: str) -> Objects | None:
     check_installed()
     store = store_for(url)
     root = url.rstrip("/")
-    listed = list(store.below(root + "/"))
-    if listed:
+    listed = store.below(root + "/")
+    if len(listed):
         return _taken(listed, root, ["**", "*"], Objects(root))
     if glob.has_magic(key):
         *parts, last = root.split("/")
         fixed = next((i for i, part in enumerate(parts) if glob.has_magic(part)), len(parts))
         above = "/".join(parts[:fixed])
         pattern = [*parts[fixed:], last]
-        return _taken(list(store.below(above + "/")), above, pattern, Objects(None))
+        listed = store.below(above + "/")
+        if (listed["path"] == url).any():  # What has just this name comes before the pattern.
+            return None
+        return _taken(listed, above, pattern, Objects(None))
     if not key:
         return Objects(root)
     if url.endswith("/"):
@@ -81,11 +87,11 @@ def objects_at(url: str) -> Objects | None:
     return None
 
 
-def _taken(listed: list[Entry], above: str, pattern: Sequence[str], found: Objects) -> Objects:
-    """Add those objects that match a pattern below a folder, and are not left out."""
+def _taken(listed: pl.DataFrame, above: str, pattern: Sequence[str], found: Objects) -> Objects:
+    """Take those objects that match a pattern below a folder, and are not left out."""
     names_in: defaultdict[str, set[str]] = defaultdict(set)
-    for entry in listed:
-        folder, _, name = entry.path.rpartition("/")
+    for path in listed["path"]:
+        folder, _, name = path.rpartition("/")
         if name in MADE_BY_US:
             names_in[folder].add(name)
     datasets = {f for f, names in names_in.items() if names >= MADE_BY_US and f != above}
@@ -110,19 +116,21 @@ def _taken(listed: list[Entry], above: str, pattern: Sequence[str], found: Objec
             passed_by[folder] = why
         return passed_by[folder]
 
-    for entry in listed:
-        folder, _, name = entry.path.rpartition("/")
+    is_taken = np.zeros(len(listed), np.bool_)
+    for row, (path, size) in enumerate(listed.select("path", "size").iter_rows()):
+        folder, _, name = path.rpartition("/")
         suffix = os.path.splitext(name)[1].lower() or "without a suffix"  # noqa: PTH122
         # Consoles make an empty object for a folder.
-        is_marker = entry.size == 0 and suffix == "without a suffix"
-        below = entry.path[len(above) + 1 :].split("/")
+        is_marker = size == 0 and suffix == "without a suffix"
+        below = path[len(above) + 1 :].split("/")
         if is_marker or why_passed_by(folder) or not _fits(below, pattern):
             continue
         if name.startswith(".") and not pattern[-1].startswith("."):
             if suffix in IMAGE_SUFFIXES and not name.startswith("._"):
                 found.not_taken[HIDDEN][suffix] += 1
         else:
-            found.entries[entry.path] = entry
+            is_taken[row] = True
+    found.entries = listed.filter(is_taken)
     return found
 
 

@@ -6,7 +6,7 @@ import os
 import re
 import threading
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import Future, wait
 from datetime import timedelta
 from itertools import takewhile
@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
+import polars as pl
+
 from dedup_widgets._urls import STORES, WEB, has_secret, redacted, scheme_of, split_url
 from dedup_widgets.errors import ImageError, InputError
-from dedup_widgets.images.entry import MAX_BYTES, Entry
+from dedup_widgets.images.entry import MAX_BYTES, Entry, as_columns
 
 Result = TypeVar("Result")
 
@@ -107,8 +109,8 @@ class ObjectStore:
         """Return the first bytes of each file."""
         return _wait(self._heads(paths, length))
 
-    def below(self, url: str) -> Iterator[Entry]:
-        """Yield all objects below a bucket or a folder, in no order.
+    def below(self, url: str) -> pl.DataFrame:
+        """Return all objects below a bucket or a folder, in no order: see :data:`entry.FILE`.
 
         Raises
         ------
@@ -116,14 +118,13 @@ class ObjectStore:
             If it cannot be listed; the text says why.
         """
         stream = self._listed(url, None)
-        while True:
-            try:
-                page = _wait(_next(stream))
-            except ImageError as error:
-                raise InputError(str(error)) from None
-            if page is None:
-                return
-            yield from page
+        pages = [as_columns([])]
+        try:
+            while page := _wait(_next(stream)):
+                pages.append(as_columns(page))
+        except ImageError as error:
+            raise InputError(str(error)) from None
+        return pl.concat(pages)
 
     def ranges(self, path: str, starts: Sequence[int], ends: Sequence[int]) -> list[bytes]:
         """Return some parts of a file, of which those that lie near each other come together."""
@@ -370,32 +371,55 @@ def _entry(path: str, meta: Any) -> Entry:
     return Entry(path, meta["size"], version)
 
 
+_OF_CREDENTIALS = frozenset(
+    {
+        *("ExpiredToken", "InvalidToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"),
+        *("AuthorizationHeaderMalformed", "RequestTimeTooSkewed", "AuthenticationFailed"),
+    }
+)
+"""What stores answer to credentials that are not, or no longer, theirs, whatever the status."""
+
+
 def _why(error: Exception) -> str:
     """Say why a file cannot be had, and what to do, without what may be secret."""
-    text = str(error)
+    whole = str(error)
+    # Names of files, and settings that are told along, may hold any of the words looked for.
+    text = re.sub(r"https?://\S+|retry_timeout: \S+", "", whole)
     status = _found(r"status code: (\d{3})", text)
     code = _found(r"<Code>(\w{1,40})</Code>", text)
     answer = " ".join(filter(None, (status, code)))
     kind = type(error).__name__
-    if "169.254.169.254" in text or "redential" in text:
+    if isinstance(error, FileNotFoundError) or status == "404":
+        what = "the bucket does not exist" if code == "NoSuchBucket" else "does not exist"
+        return f"{what}; check the path, or scan again"
+    if (
+        status in ("401", "403")
+        or code in _OF_CREDENTIALS
+        or kind in ("PermissionDeniedError", "UnauthenticatedError")
+    ):
+        return f"permission denied ({answer or 'refused'}); check the credentials of this user"
+    if not status and ("//169.254.169.254" in whole or "redential" in text):
         return (
             "no credentials were found; set them in the environment (AWS_ACCESS_KEY_ID, "
             "GOOGLE_APPLICATION_CREDENTIALS and the like), or AWS_SKIP_SIGNATURE=true for a "
             "public bucket of S3"
         )
-    if isinstance(error, FileNotFoundError) or status == "404":
-        what = "the bucket does not exist" if code == "NoSuchBucket" else "does not exist"
-        return f"{what}; check the path, or scan again"
-    if status in ("401", "403") or kind in ("PermissionDeniedError", "UnauthenticatedError"):
-        return f"permission denied ({answer or 'refused'}); check the credentials of this user"
     if kind == "InvalidPathError" or isinstance(error, ValueError):
         named = _found(r'[Pp]ath "([^"]*)"', text)
         return (
-            f"the name {named[:200]!r} holds an empty part, '.' or '..', which cannot be asked "
-            "for; rename the object, or pass a folder without it"
+            f"the name {named[:200]!r} holds an empty part, '.', '..' or a sign that no address "
+            "has; rename the object, or pass a folder without it"
         )
     if "MissingContentLength" in text:
         return "the server does not say how long the file is; download it"
+    if "without LOCATION" in text:
+        return "the bucket lies in another region; name that in the environment (AWS_REGION)"
+    if "TooManyRedirects" in text:
+        return "the server sends on from address to address without end; check the address"
+    if "kind: Decode" in text and "utf-8" in text:
+        return "the server refused it, in no words that can be read; check the address"
+    if "ContentLengthInvalid" in text:
+        return "the server says two lengths of the file; download it"
     if answer:
         return f"the server answered {answer}; try again later"
     if "Connect" in text or "dns" in text.lower():
@@ -403,13 +427,15 @@ def _why(error: Exception) -> str:
             "the server cannot be reached; check the network, the name and the endpoint, or pass "
             "local copies"
         )
-    if "imeout" in text or "timed out" in text:
+    if "imeout" in text or "TimedOut" in text or "timed out" in text:
         return "the server took too long; try again later"
     return "the connection was cut; try again"
 
 
 def _is_passing(error: Exception) -> bool:
-    return type(error).__name__ == "GenericError" and "status code" not in str(error)
+    text = str(error)
+    lasting = "status code", "without LOCATION", "TooManyRedirects", "kind: Decode"
+    return type(error).__name__ == "GenericError" and not any(it in text for it in lasting)
 
 
 def _found(pattern: str, text: str) -> str:

@@ -12,6 +12,11 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from dedup_widgets.neighbors.pair_list import pair_keys
+from dedup_widgets.neighbors.vectors import parts
+
+_PAIRS_AT_A_TIME = 16_384
+"""Pairs of which it is asked at a time what follows from them, to bound memory."""
+
 
 LEAST_AGREEMENT = 0.3
 """The lowest agreement of a confirmed pair; it lies at the near-duplicate boundary."""
@@ -67,6 +72,9 @@ class ConfirmedPairs:
         (p,), NaN for pairs that were refused.
     near_distance
         The model's near-duplicate boundary, as a distance.
+    old
+        (n,), pictures of which no two may be copies, so that it follows of no pair of them; None
+        for none.
     """
 
     def __init__(
@@ -76,12 +84,13 @@ class ConfirmedPairs:
         second: NDArray[np.integer],
         agreement: NDArray[np.float64],
         near_distance: float,
+        old: NDArray[np.bool_] | None = None,
     ) -> None:
-        self.near_distance = near_distance
+        self.near_distance, self._old = near_distance, old
         row = np.concatenate([first, second]).astype(np.int32)
         other = np.concatenate([second, first]).astype(np.int32)
         both = np.tile(np.asarray(agreement, np.float64), 2)
-        self._compared = pair_keys(row, other)
+        self._compared = np.sort(pair_keys(row, other))
         is_confirmed = ~np.isnan(both)
         self._direct = _Lists(n, row[is_confirmed], other[is_confirmed], both[is_confirmed])
 
@@ -96,23 +105,35 @@ class ConfirmedPairs:
     @cached_property
     def _all(self) -> "_Lists":
         """The confirmed pairs, and those that follow from two of them."""
-        direct, n = self._direct, len(self)
+        direct = self._direct
         # Through a hub with a thousand copies would follow a million pairs.
         counts = np.diff(direct.start)
         middles = np.flatnonzero(counts[direct.other] <= MOST_COPIES)
+        further = (
+            self._through(middles[part], counts) for part in parts(len(middles), _PAIRS_AT_A_TIME)
+        )
+        row, other, agreement = zip(
+            (direct.row, direct.other, direct.agreement), *further, strict=True
+        )
+        return _Lists(
+            len(self), np.concatenate(row), np.concatenate(other), np.concatenate(agreement)
+        )
+
+    def _through(
+        self, middles: NDArray[np.int64], counts: NDArray[np.integer]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
+        """Return the pairs that follow from some pairs and those of the other picture of each."""
+        direct = self._direct
         times = counts[direct.other[middles]]
         first = np.repeat(middles, times)
         second = spans(direct.start[direct.other[middles]], times)
         row, other = direct.row[first], direct.other[second]
         agreement = direct.agreement[first] + direct.agreement[second] - 1
         follows = (agreement >= LEAST_IMPLIED) & (row != other)
-        follows[follows] = ~np.isin(pair_keys(row[follows], other[follows]), self._compared)
-        return _Lists(
-            n,
-            np.append(direct.row, row[follows]),
-            np.append(direct.other, other[follows]),
-            np.append(direct.agreement, agreement[follows]),
-        )
+        if self._old is not None:
+            follows &= ~(self._old[row] & self._old[other])
+        follows[follows] = ~_are_among(pair_keys(row[follows], other[follows]), self._compared)
+        return row[follows], other[follows], agreement[follows]
 
     def of(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """Return the pictures that were confirmed to be copies of one, and their agreement."""
@@ -171,6 +192,12 @@ class ConfirmedPairs:
         nearest[rows] = direct.other[best]
         distance[rows] = distance_of(direct.agreement[best], self.near_distance)
         return nearest, distance
+
+
+def _are_among(keys: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which numbers are among others, which are in ascending order and none is negative."""
+    found: NDArray[np.bool_] = np.append(known, -1)[np.searchsorted(known, keys)] == keys
+    return found
 
 
 class _Lists:

@@ -22,7 +22,7 @@ GROUPED_ROWS_AT_A_TIME = (32_768, 2_048)
 """Rows that are grouped among themselves at a time; the lower number where pairs are too many."""
 
 
-PAIRS_AT_A_TIME = 65_536
+PAIRS_AT_A_TIME = 16_384
 """Pairs that are gone through at a time."""
 
 
@@ -190,7 +190,7 @@ def _within(a: NDArray[np.float32], b: NDArray[np.float32], radius: float) -> ND
     return within
 
 
-def greedy_groups_of_pairs(n: int, pairs: NDArray[np.int32]) -> NDArray[np.int64]:
+def greedy_groups_of_pairs(n: int, pairs: NDArray[np.int32]) -> NDArray[np.int32]:
     """Group n rows greedily in row order, as :func:`greedy_groups` does.
 
     Parameters
@@ -202,7 +202,7 @@ def greedy_groups_of_pairs(n: int, pairs: NDArray[np.int32]) -> NDArray[np.int64
 
     Returns
     -------
-    NDArray[np.int64]
+    NDArray[np.int32]
         (n,), the row of the representative of each; that of a representative is its own.
 
     Examples
@@ -220,8 +220,8 @@ def greedy_groups_of_pairs(n: int, pairs: NDArray[np.int32]) -> NDArray[np.int64
             if not is_member[row]:
                 is_member[later] = 1
     first, later = pairs[np.frombuffer(is_member, np.bool_)[pairs[:, 0]] == 0].T
-    representative = np.arange(n)
-    np.minimum.at(representative, later, first.astype(np.int64))
+    representative = np.arange(n, dtype=np.int32)
+    np.minimum.at(representative, later, first)
     return representative
 
 

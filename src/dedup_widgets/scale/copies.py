@@ -79,22 +79,26 @@ class Prints:
         each = [digits[at : at + _DIGITS] for at in range(0, len(digits), _DIGITS)]
         return pl.Series(each, dtype=pl.String)
 
+    @property
+    def are_different(self) -> bool:
+        """Whether no two pictures have the same, as they do in several parts of a run."""
+        return len(self._different[0]) == len(self.prints)
+
     def find(self, texts: pl.Series) -> NDArray[np.int64]:
-        """Return the pictures of fingerprints, -1 for others."""
+        """Return the places of fingerprints in the order of those that there are; -1 for none."""
+        names, _ = self._different
         wanted = _from_text(texts)
-        place = np.searchsorted(self.prints, wanted, sorter=self._order)
-        at = np.append(self._order, 0)[place]
-        return np.where(self.prints[at] == wanted, self.pictures[at], -1)
+        place = np.searchsorted(names, wanted)
+        return np.where(np.append(names, b"")[place] == wanted, place, -1)
 
     def ranks(self, pictures: NDArray[np.integer]) -> NDArray[np.int64]:
-        """Return the places of pictures when all are ordered by fingerprint."""
-        rank = np.empty(len(self._order), np.int64)
-        rank[self._order] = np.arange(len(rank))
-        return rank[np.searchsorted(self.pictures, pictures)]
+        """Return the places of the fingerprints of pictures in their order."""
+        return self._different[1][np.searchsorted(self.pictures, pictures)]
 
     @cached_property
-    def _order(self) -> NDArray[np.int64]:
-        return np.argsort(self.prints)
+    def _different(self) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
+        """The different ones in their order, and the place of each."""
+        return np.unique(self.prints, return_inverse=True)
 
 
 def read_copies(work: Work, shards: Sequence[str], place: pl.DataFrame) -> Copies:
@@ -129,8 +133,17 @@ def read_copies(work: Work, shards: Sequence[str], place: pl.DataFrame) -> Copie
     of_row = np.empty(len(order), np.int32)
     of_row[order] = number[np.cumsum(is_new, dtype=np.int32) - 1]
     shard_of = place["shard"].filter(is_readable).gather(rows)
-    where = pl.DataFrame({"shard": shard_of, "picture": picture[rows].astype(np.uint32)})
+    where = pl.DataFrame({"shard": shard_of, "picture": smallest(picture[rows])})
     return Copies(is_readable, of_row, where, rank)
+
+
+def smallest(numbers: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:
+    """Return numbers from 0 on in as few bytes as they need.
+
+    >>> smallest(np.array([1, 256])).dtype, smallest(np.array([1, 65_536])).dtype
+    (dtype('uint16'), dtype('uint32'))
+    """
+    return numbers.astype(np.uint16 if numbers.max(initial=0) < 2**16 else np.uint32)
 
 
 def by_shard(place: pl.DataFrame) -> Iterator[tuple[int, pl.Series]]:

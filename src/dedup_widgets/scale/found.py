@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dedup_widgets.neighbors.confirmed import ConfirmedPairs
 from dedup_widgets.neighbors.grouping import greedy_groups_of_pairs, ordered
-from dedup_widgets.scale.blocks import Block, Reach, tile_file, tiles
+from dedup_widgets.scale.blocks import Block, Reach, equal_file, tile_file, tiles
 from dedup_widgets.scale.work import Work
 from dedup_widgets.scoring.candidates import LEAST_RADIUS, Candidates, listed
 from dedup_widgets.scoring.comparison import Comparison
@@ -65,31 +65,40 @@ class Pictures:
     rows: NDArray[np.integer]
     found: Found
 
-    def greedy_groups(self, compared: Comparison) -> NDArray[np.int64]:
+    def greedy_groups(self, compared: Comparison) -> NDArray[np.int32]:
         """Group them within the radius of the search."""
         return greedy_groups_of_pairs(len(self.rows), self._within(compared.radius))
 
     def greedy_groups_with(
-        self, radius: float, order: NDArray[np.int64], confirmed: ConfirmedPairs
-    ) -> NDArray[np.int64]:
+        self, radius: float, order: NDArray[np.int32], confirmed: ConfirmedPairs
+    ) -> NDArray[np.int32]:
         """Group them within a radius, and by what was confirmed, the best keeper first."""
         place = np.empty_like(order)
-        place[order] = np.arange(len(order))
-        both = np.concatenate([self._within(radius), confirmed.pairs()])
-        pairs = ordered(place[both].astype(np.int32))
+        place[order] = np.arange(len(order), dtype=np.int32)
+        pairs = ordered(place[np.concatenate([self._within(radius), confirmed.pairs()])])
         return order[greedy_groups_of_pairs(len(order), pairs)[place]]
 
     def _within(self, radius: float) -> NDArray[np.int32]:
         return self.found.pairs[np.clip(1.0 - self.found.pair_cosine, 0.0, 1.0) <= radius]
 
 
-def fold(work: Work, blocks: Sequence[Block], reach: Reach, number: NDArray[np.int32]) -> Found:
+def fold(
+    work: Work,
+    blocks: Sequence[Block],
+    reach: Reach,
+    number: NDArray[np.int32],
+    part_of: NDArray[np.integer] | None = None,
+    old: NDArray[np.bool_] | None = None,
+) -> Found:
     """Put together what all comparisons of blocks found.
 
     Parameters
     ----------
     number
         (n,), the rank of each picture.
+    part_of, old
+        (n,), the part of each, and which were there before; None where there is one part, and
+        where none were.
     """
     n = len(number)
     best, cosine = np.full(n, -1, np.int32), np.full(n, -np.inf)
@@ -97,25 +106,34 @@ def fold(work: Work, blocks: Sequence[Block], reach: Reach, number: NDArray[np.i
     same = np.arange(n, dtype=np.int32)
     for block in blocks:
         part = slice(block.start, block.start + block.count)
-        same[part] = (
-            block.start + work.read_arrays(tile_file(block.name, block.name, reach))["same"]
-        )
+        name = block.name
+        file = equal_file(name) if block.old else tile_file(name, name, reach)
+        same[part] = block.start + work.read_arrays(file)["same"]
     lead = _lowest(same, number, np.arange(n))
     pairs, near = [np.empty((0, 2), np.int32)], [np.empty((0, 2))]
-    are_alike, radius, alike = [np.empty(0, np.bool_)], reach.candidates, 0
+    are_alike, of_pair = [np.empty(0, np.bool_)], [np.empty(0, np.int32)]
+    # Of each part.
+    count = max((block.part + block.parts for block in blocks), default=1)
+    radius, alike = np.full(count, reach.candidates), np.zeros(count, np.int64)
     for a, b in tiles(blocks):
         tile = work.read_arrays(tile_file(a.name, b.name, reach))
         row, other = (_in_run(tile[name], a, b) for name in ("row", "other"))
         _take_nearest(best, cosine, row, lead[other], tile["cosine"], number)
-        low, high = (number[_in_run(tile[name], a, b)] for name in ("low", "high"))
+        low, high = (_in_run(tile[name], a, b) for name in ("low", "high"))
+        its = slice(a.part, a.part + a.parts)
+        of_pair.append(_parts_of(low, a, part_of))
+        low, high = number[low], number[high]
         pairs.append(np.stack([np.minimum(low, high), np.maximum(low, high)], axis=1))
         near.append(np.stack([tile["pair_cosine"], tile["distance"]], axis=1))
         are_alike.append(tile["is_alike"])
-        radius = min(radius, float(tile["radius"]))
-        alike = reach.most + 1 if tile["alike"] < 0 else alike + int(tile["alike"])
+        radius[its] = np.minimum(radius[its], tile["radius"])
+        alike[its] = np.where(tile["alike"] < 0, reach.most + 1, alike[its] + tile["alike"])
     best, cosine = best[same], cosine[same]
     # The nearest of a picture with an equal vector is one of these, unless rounding says otherwise.
-    mates = np.flatnonzero(np.bincount(same, minlength=n)[same] > 1)
+    has_mates = np.bincount(same, minlength=n)[same] > 1
+    if old is not None:
+        has_mates &= ~old
+    mates = np.flatnonzero(has_mates)
     second = _lowest(same, number, np.flatnonzero(lead[same] != np.arange(n)))
     mate = np.where(lead[same[mates]] == mates, second[same[mates]], lead[same[mates]])
     _take_nearest(best, cosine, mates, mate, np.ones(len(mates)), number)
@@ -124,13 +142,26 @@ def fold(work: Work, blocks: Sequence[Block], reach: Reach, number: NDArray[np.i
     apart = np.empty_like(cosine)
     apart[number] = np.clip(1.0 - cosine, 0.0, 1.0)
     both = np.concatenate(near)
-    by_embedding = np.clip(1.0 - both[:, 0], 0.0, 1.0)
-    while radius >= LEAST_RADIUS and (by_embedding <= radius).sum() > reach.most:
-        radius /= 2
-    is_listed = np.concatenate(are_alike) & (alike <= reach.most)
-    if radius >= LEAST_RADIUS:
-        is_listed |= by_embedding <= radius
+    by_embedding, of = np.clip(1.0 - both[:, 0], 0.0, 1.0), np.concatenate(of_pair)
+    while True:
+        is_near = by_embedding <= radius[of]
+        too_many = np.bincount(of[is_near], minlength=count) > reach.most
+        too_many &= radius >= LEAST_RADIUS
+        if not too_many.any():
+            break
+        radius[too_many] /= 2
+    is_listed = is_near & (radius >= LEAST_RADIUS)[of]
+    is_listed |= np.concatenate(are_alike) & (alike <= reach.most)[of]
     return Found(nearest, apart, np.concatenate(pairs), both[:, 0], both[:, 1], is_listed)
+
+
+def _parts_of(
+    pictures: NDArray[np.int32], block: Block, part_of: NDArray[np.integer] | None
+) -> NDArray[np.int32]:
+    """Return the part of each of some pictures of a block."""
+    if part_of is None or block.parts == 1:
+        return np.full(len(pictures), block.part, np.int32)
+    return part_of[pictures].astype(np.int32)
 
 
 def _in_run(numbers: NDArray[np.int32], a: Block, b: Block) -> NDArray[np.int32]:

@@ -14,6 +14,8 @@ from dedup_widgets.alignment.comparable import comparable
 from dedup_widgets.alignment.confirm import RULES_VERSION, confirm
 from dedup_widgets.alignment.evidence import Evidence
 from dedup_widgets.errors import EngineError, StoreError
+from dedup_widgets.neighbors.confirmed import spans
+from dedup_widgets.neighbors.pair_list import pair_keys
 from dedup_widgets.neighbors.vectors import parts
 from dedup_widgets.scale.copies import Prints
 from dedup_widgets.scale.jobs import Job, Runner
@@ -21,7 +23,6 @@ from dedup_widgets.scale.shards import read_looks
 from dedup_widgets.scale.work import Work, named
 from dedup_widgets.scoring.pair_evidence import FOUND, PairEvidence, as_columns
 from dedup_widgets.scoring.pictures import parts_of_pairs, read_evidence
-from dedup_widgets.scoring.verify import pairs_of
 
 _FOLDER = f"evidence/{RULES_VERSION}"
 
@@ -58,7 +59,7 @@ class Looks:
         self._work, self._runner, self._progress = work, runner, progress
         self._prints, self._shard, self._picture = prints, shard, picture
         self._shards = shards
-        # A pair is asked for once: whoever has no pairs left need not be read again.
+        # A pair is asked for once, or once a part: whoever has none left need not be read again.
         self._left: dict[str, int] = {}
 
     def __call__(self, pairs: NDArray[np.int32]) -> PairEvidence:
@@ -66,7 +67,7 @@ class Looks:
         found, is_known = np.zeros(len(pairs), FOUND), np.zeros(len(pairs), np.bool_)
         self._take_known(pairs, found, is_known)
         if not is_known.all():
-            self._compare(pairs[~is_known])
+            self._compare(self._once(pairs[~is_known]))
             self._take_known(pairs, found, is_known)
         if not is_known.all():
             raise StoreError(f"{self._work.place} has lost a file of {_FOLDER}; score again")
@@ -76,25 +77,43 @@ class Looks:
         self, pairs: NDArray[np.int32], found: NDArray[Any], is_known: NDArray[np.bool_]
     ) -> None:
         """Take what the work folder has of some pairs, a file at a time."""
-        asked = PairEvidence(pairs, found)
+        ranks = self._prints.ranks(pairs)
+        is_turned = ranks[:, 0] > ranks[:, 1]
+        ranks.sort(axis=1)
+        keys = pair_keys(*ranks.T)
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
         for file in sorted(self._work.names(_FOLDER)):
-            if self._left.get(file) == 0:
+            if self._left.get(file) == 0 and self._prints.are_different:
                 continue
             name = f"{_FOLDER}/{file}"
             names = self._work.read_table(name, [*_PAIRS])
             a, b = (self._prints.find(names[column]) for column in _PAIRS)
-            at = asked.places(pairs_of(a, b))
-            here = np.flatnonzero((at >= 0) & (a >= 0) & (b >= 0))
-            here = here[~is_known[at[here]]]
+            its = np.where((a >= 0) & (b >= 0), pair_keys(a, b), -1)
+            start, end = (np.searchsorted(keys, its, side) for side in ("left", "right"))
+            here = np.flatnonzero(end > start)
+            here = here[~is_known[order[start[here]]]]
             self._left[file] = self._left.get(file, len(names)) - len(here)
             if not len(here):
                 continue
             blobs = self._work.read_table(name, ["found"]).to_series().gather(here)
-            evidence = zip(map(_evidence, blobs), a[here] < b[here], strict=True)
-            found[at[here]] = as_columns(
-                (it if is_lower else it.inverse() for it, is_lower in evidence), len(here)
+            counts = (end - start)[here]
+            at = order[spans(start[here], counts)]
+            evidence = zip(map(_evidence, blobs), counts.tolist(), strict=True)
+            each = (it for it, count in evidence for _ in range(count))
+            found[at] = as_columns(
+                (
+                    it.inverse() if turned else it
+                    for it, turned in zip(each, is_turned[at], strict=True)
+                ),
+                len(at),
             )
-            is_known[at[here]] = True
+            is_known[at] = True
+
+    def _once(self, pairs: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return pairs of which no two are of the same fingerprints."""
+        ranks = np.sort(self._prints.ranks(pairs), axis=1)
+        return pairs[np.unique(pair_keys(*ranks.T), return_index=True)[1]]
 
     def _compare(self, pairs: NDArray[np.int32]) -> None:
         with steps(len(pairs), "Comparing pictures", self._progress) as report:

@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from dedup_widgets.images.entry import FILE
 from dedup_widgets.neighbors.pair_list import Table
 from dedup_widgets.neighbors.vectors import parts
 from dedup_widgets.scale.work import Work, named
@@ -27,9 +28,6 @@ SHARD_FILES = 8192
 
 
 _FOLDER, _LISTS = "manifest", "lists"
-
-FILE = {"path": pl.String, "size": pl.UInt64, "version": pl.String}
-"""What is known of a file before it is read."""
 
 _SHARD: dict[str, Any] = {"shard": pl.String, "round": pl.UInt32}
 

@@ -8,6 +8,7 @@ boundary or other keeper rules does only what is new.
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 import dedup_widgets.scoring.keepers as keepers
 from dedup_widgets._memory import give_back
-from dedup_widgets._paths import absolute
+from dedup_widgets._paths import absolutes
 from dedup_widgets._progress import Progress, steps
 from dedup_widgets.errors import EngineError, ImageError, InputError
 from dedup_widgets.frame.annotations import NAME as ANNOTATIONS
@@ -28,26 +29,33 @@ from dedup_widgets.frame.provenance import Provenance
 from dedup_widgets.frame.same_file import NAME as SAME_FILE
 from dedup_widgets.frame.same_file import first_rows, further_rows
 from dedup_widgets.frame.scale import gamma_of, radius_of
+from dedup_widgets.frame.scope import scope_of
+from dedup_widgets.images.entry import Entry, as_columns
 from dedup_widgets.images.fetching import Files
 from dedup_widgets.images.source import source_for
 from dedup_widgets.models.base import Embedder
 from dedup_widgets.models.load import lasting_name
 from dedup_widgets.models.perceptual import PERCEPTUAL_KEY
+from dedup_widgets.neighbors.vectors import parts
+from dedup_widgets.scale.apart import PART, Apart, RankedApart, rules_apart
 from dedup_widgets.scale.blocks import (
     BLOCK_PICTURES,
     Block,
     Reach,
     compare_blocks,
     cut_blocks,
+    cut_parts,
+    equal_file,
+    find_equal,
     tile_file,
     tiles,
 )
-from dedup_widgets.scale.copies import Prints, by_shard, read_copies
+from dedup_widgets.scale.copies import Copies, Prints, by_shard, read_copies, smallest
 from dedup_widgets.scale.facts import Facts
 from dedup_widgets.scale.found import Pictures, fold
 from dedup_widgets.scale.jobs import Engine, Here, Runner
 from dedup_widgets.scale.looks import Looks
-from dedup_widgets.scale.manifest import FILE, SHARD_FILES, Manifest, keys_of
+from dedup_widgets.scale.manifest import SHARD_FILES, Manifest, keys_of
 from dedup_widgets.scale.parts import ORDER, PICTURE, Run
 from dedup_widgets.scale.shards import (
     AGAIN,
@@ -62,7 +70,12 @@ from dedup_widgets.scale.work import Work, named
 from dedup_widgets.scoring.columns import facts_of, laid_out
 from dedup_widgets.scoring.evidence import evidence_column
 from dedup_widgets.scoring.pair_evidence import PairEvidence
-from dedup_widgets.scoring.scores import can_be_seen, compare_candidates, decide
+from dedup_widgets.scoring.scores import (
+    PictureRanking,
+    can_be_seen,
+    compare_candidates,
+    decide,
+)
 from dedup_widgets.scoring.task import ScoringTask
 from dedup_widgets.scoring.uniqueness import Nearest
 
@@ -89,8 +102,7 @@ class Names:
         """Return the names of a task."""
         if task.given is None or SAME_FILE not in task.given.columns:
             return cls(task, None)
-        paths = pl.Series("path", task.paths, dtype=pl.String)
-        return cls(task, first_rows(pl.DataFrame([paths, task.given[SAME_FILE]])))
+        return cls(task, first_rows(pl.DataFrame([task.paths, task.given[SAME_FILE]])))
 
     @property
     def own_task(self) -> ScoringTask:
@@ -98,8 +110,13 @@ class Names:
         if self.first is None:
             return self.task
         own, inputs = np.unique(self.first), self.task.inputs
-        paths, given = [inputs.paths[row] for row in own], self.task.given
-        its = replace(inputs, paths=paths, given=None if given is None else given[own])
+        given, known = self.task.given, inputs.known
+        its = replace(
+            inputs,
+            paths=inputs.paths.gather(own),
+            given=None if given is None else given[own],
+            known=None if known is None else known[own],
+        )
         return replace(self.task, inputs=its)
 
     def with_further(self, part: pl.DataFrame) -> pl.DataFrame:
@@ -115,7 +132,7 @@ class Names:
         is_further = pl.Series(np.arange(len(table)) >= len(rows))
         order = np.concatenate([rows, here])
         return table.with_columns(
-            self.task.paths_of(order).alias("path"),
+            self.task.paths.gather(order).alias("path"),
             pl.Series(ORDER, order, part.schema[ORDER]),
             group=pl.when(~(is_further & pl.col("keep"))).then("group"),
         )
@@ -159,8 +176,6 @@ def score_over(
     sizes
         How the work is cut.
     """
-    if task.within is not None or task.against:
-        raise InputError("within and against are for one machine: leave out work and engine")
     sizes = sizes or Sizes()
     all_names = Names.of(task)
     task = all_names.own_task
@@ -196,18 +211,13 @@ def _key_elsewhere(work: Work, runner: Runner, model: Model) -> str:
 
 def _listed(task: ScoringTask) -> Iterator[pl.DataFrame]:
     """Look all files up, and yield what is known of them, some at a time."""
-    files = Files(source_for, task.inputs.entries)
-    for paths in _paths(task):
-        found = [
-            (path, 0, "") if isinstance(entry, ImageError) else (path, entry.size, entry.version)
+    for part in parts(len(task.paths), _FILES_AT_A_TIME):
+        files = Files(source_for, task.known(part))
+        paths = absolutes(task.paths[part]).to_list()
+        yield as_columns(
+            Entry(path, 0, "") if isinstance(entry, ImageError) else entry
             for path, entry in zip(paths, files.look_up(paths), strict=True)
-        ]
-        yield pl.DataFrame(found, schema=FILE, orient="row")
-
-
-def _paths(task: ScoringTask) -> Iterator[list[str]]:
-    for start in range(0, len(task.paths), _FILES_AT_A_TIME):
-        yield [absolute(path) for path in task.paths[start : start + _FILES_AT_A_TIME]]
+        )
 
 
 # Describing
@@ -230,7 +240,11 @@ def _described(
         ``at``, the place in it, and ``order``, the place in the list, ascending by the first two.
     """
     manifest = Manifest.read(work, named(model.key, model.decoder, PERCEPTUAL_KEY))
-    keys = keys_of(path for paths in _paths(task) for path in paths)
+    keys = keys_of(
+        path
+        for part in parts(len(task.paths), _FILES_AT_A_TIME)
+        for path in absolutes(task.paths[part])
+    )
     again = _to_read_again(work, manifest)
     manifest = manifest.with_listed(keys, partial(_listed, task), again, sizes.shard_files)
     shared = runner.share(model)
@@ -251,8 +265,11 @@ def _described(
     number[by_round] = np.arange(len(by_round))
     at = entries - manifest.starts[shard].astype(np.int32)
     place = pl.DataFrame(
-        {"order": np.arange(len(keys), dtype=np.uint32), "at": at, "shard": number[shard]},
-        schema_overrides={"at": pl.UInt32, "shard": pl.UInt32},
+        {
+            "order": np.arange(len(keys), dtype=np.uint32),
+            "at": smallest(at),
+            "shard": smallest(number[shard]),
+        }
     )
     shards = [manifest.shards[number] for number in by_round]
     return shards, place.sort("shard", "at", "order")
@@ -312,17 +329,26 @@ class _Told:
         The number of the picture of each.
     evidence, prints
         Of the pictures.
+    order
+        The place of each in the list.
+    apart
+        Of which of these each readable row has the score, where not all are compared.
     """
 
     scores: pl.DataFrame
     picture: NDArray[np.int32]
     evidence: PairEvidence
     prints: Prints
+    order: pl.Series
+    apart: Apart | None
 
-    def part(self, rows: slice) -> pl.DataFrame:
-        """Return some rows, with all columns."""
-        column = evidence_column(self.picture[rows], self.evidence, self.prints.texts)
-        return self.scores[rows].with_columns(evidence=column)
+    def part(self, rows: slice, paths: pl.Series) -> pl.DataFrame:
+        """Return some rows, with all columns; `paths` are those of the list."""
+        its = rows if self.apart is None else self.apart.at[rows]
+        column = evidence_column(self.picture[its], self.evidence, self.prints.texts)
+        own = self.scores[its] if self.apart is None else self.apart.told(self.scores, rows)
+        nearest = paths.gather(self.order.gather(own["nearest"]))
+        return own.with_columns(nearest=nearest, evidence=column)
 
 
 def _scored(
@@ -341,25 +367,33 @@ def _scored(
     copies = read_copies(work, names, place)
     readable = copies.is_readable
     seen = place if readable.all() else place.filter(readable)
+    apart = _apart(task, work, names, seen, copies)
+    if apart is not None:
+        copies, seen = apart.copies, seen[apart.rows]
     give_back()
-    number, order, kept, ranking = _ranked(task, work, names, seen, copies.of_row)
+    number, best, kept, ranking = _ranked(task, work, names, seen, copies.of_row, apart)
     give_back()
-    blocks = cut_blocks(work, copies.place, shards, sizes.block_pictures)
+    if apart is None:
+        blocks = cut_blocks(work, copies.place, shards, sizes.block_pictures)
+    else:
+        blocks = cut_parts(work, apart.pictures(), shards, sizes.block_pictures)
     reach = Reach(
         embedder.candidate_distance,
         max(embedder.candidate_distance, radius_of(task.near, gamma_of(embedder.near_distance))),
     )
     _compare(work, runner, blocks, reach, task.device, progress)
     # From here on pictures are numbered by rank, as on one machine.
-    of_order = number[copies.of_row][order]
-    by_rank = np.argsort(number)
-    shard, at, tie = (it[by_rank] for it in (*copies.place.to_numpy().T, copies.rank))
-    del copies, by_rank
+    of_row = number[copies.of_row]
+    shard, at, tie = (
+        _by_rank(it, number) for it in (*map(pl.Series.to_numpy, copies.place), copies.rank)
+    )
+    del copies
     give_back()
-    found = fold(work, blocks, reach, number)
-    best = order[np.unique(of_order, return_index=True)[1]]
-    nearest = Nearest(order, of_order, Pictures(best, found), found.comparison(reach.near))
-    del number, order, of_order, best
+    part_of, old = (None, None) if apart is None else (apart.part_of, apart.old)
+    found = fold(work, blocks, reach, number, part_of, old)
+    old = None if old is None else _by_rank(old, number)
+    nearest = Nearest(of_row, Pictures(best, found), found.comparison(reach.near))
+    del number, of_row, best
     give_back()
     candidates = found.candidates(embedder.candidate_distance, kept, tie)
     # Only they are compared.
@@ -371,6 +405,7 @@ def _scored(
         Looks(work, runner, prints, shard, at, names, progress),
         ranking=ranking,
         spectra=lambda rows: _spectra(work, names, seen, rows),
+        old=old,
     )
     looked = replace(looked, left_out=looked.left_out + int((~kept).sum()))
     del candidates, shard, at, tie, kept
@@ -381,12 +416,39 @@ def _scored(
         ranking=ranking,
         near=task.near,
         near_distance=embedder.near_distance,
+        old=old,
     )
     made = task.provenance(embedder, [looked])
-    told = _Told(scores, nearest.of_row, looked.evidence, prints)
+    told = _Told(scores, nearest.of_row, looked.evidence, prints, seen["order"], apart)
     del nearest, found, ranking, scores
     give_back()
     return _write(task, all_names, work, names, place, readable, told, made)
+
+
+def _by_rank(values: NDArray[Any], number: NDArray[np.int32]) -> NDArray[Any]:
+    """Return the values of pictures in the order of their ranks."""
+    by_rank = np.empty_like(values)
+    by_rank[number] = values
+    return by_rank
+
+
+def _apart(
+    task: ScoringTask, work: Work, shards: Sequence[str], place: pl.DataFrame, copies: Copies
+) -> Apart | None:
+    """Return who of the readable rows is compared with whom; None where all are."""
+    if task.within is None and not task.against:
+        return None
+    frame = task.paths.to_frame()
+    if (given := task.given) is not None:
+        frame = frame.hstack(
+            given.select(it for it in given.columns if it in {"role", task.within})
+        )
+    frame = frame[place["order"]]
+    scope = scope_of(frame, [Provenance(against=task.against, within=task.within)])
+    if scope is None:
+        return None
+    with _ranking(task, work, shards, place, copies.of_row) as (ranking, _):
+        return Apart.of(scope, copies, ranking.ranks())
 
 
 def _ranked(
@@ -395,23 +457,53 @@ def _ranked(
     shards: Sequence[str],
     place: pl.DataFrame,
     of_row: NDArray[np.int32],
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_], keepers.PictureRanking]:
+    apart: Apart | None,
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_], PictureRanking]:
     """Rank rows and their pictures by facts alone: what vectors say depends on no evidence.
 
     Returns
     -------
     tuple
-        The rank of each picture; the rows, the best first; and by the ranks of pictures, which of
-        them can be seen, and how evidence ranks them.
+        The rank of each picture; and by these ranks the row of its best copy, whether it can be
+        seen, and how evidence ranks pictures.
     """
+    with _ranking(task, work, shards, place, of_row, apart) as (ranking, are_whole):
+        best = ranking.best_first
+        if apart is not None:
+            best = best[np.argsort(apart.part[best], kind="stable")]
+        number = np.empty(len(best), np.int32)
+        number[of_row[best]] = np.arange(len(best), dtype=np.int32)
+        give_back()
+        by_evidence: PictureRanking = ranking.of_pictures(best)
+        if apart is not None:
+            by_evidence = RankedApart(by_evidence, apart.part[best])
+        return number, best, are_whole[best], by_evidence
+
+
+@contextmanager
+def _ranking(
+    task: ScoringTask,
+    work: Work,
+    shards: Sequence[str],
+    place: pl.DataFrame,
+    of_row: NDArray[np.int32],
+    apart: Apart | None = None,
+) -> Iterator[tuple[keepers.Ranking, NDArray[np.bool_]]]:
+    """Give what keeper rules say of rows, and which of these can be seen."""
     given, in_list = task.given, place["order"].to_numpy()
     known = facts_of([], [])
     types = known if given is None else known.hstack(given.clear())
-    needed = keepers.looked_at(types, task.rules) | {"utc_offset"}
+    if "shot" not in types.columns:  # where no picture has further parts
+        types = types.with_columns(shot=pl.lit(None))
+    rules = task.rules
+    if apart is not None:
+        rules = rules_apart(rules)
+        types = types.with_columns(pl.lit(0, pl.Int64).alias(PART))
+    needed = keepers.looked_at(types, rules) | {"utc_offset"}
     columns = [name for name in known.columns if name in needed - _KEPT_ELSEWHERE]
     whole: list[NDArray[np.bool_]] = [np.empty(0, np.bool_)]
 
-    def parts() -> Iterator[pl.DataFrame]:
+    def facts() -> Iterator[pl.DataFrame]:
         for shard, at in by_shard(place):
             part = read_facts(work, shards[shard], {*columns, "frames"})[at]
             whole.append(can_be_seen(part["frames"]))
@@ -420,9 +512,11 @@ def _ranked(
     def others(rows: NDArray[np.integer], names: Sequence[str]) -> pl.DataFrame:
         found = {"fingerprint": pl.Series(of_row[rows])}
         if "path" in names:
-            found["path"] = task.paths_of(in_list[rows])
+            found["path"] = task.paths.gather(in_list[rows])
         for name in names:
-            if given is not None and name in given.columns:
+            if name == PART and apart is not None:
+                found[name] = pl.Series(apart.part[rows])
+            elif given is not None and name in given.columns:
                 found[name] = given[name].gather(in_list[rows])
         nothing = {
             name: pl.repeat(None, len(rows), dtype=types.schema.get(name, pl.Null), eager=True)
@@ -431,20 +525,10 @@ def _ranked(
         return pl.DataFrame(found | nothing).select(names)
 
     types = types.with_columns(fingerprint=pl.Series(of_row[:0]))
-    if "shot" not in types.columns:
-        types = types.with_columns(shot=pl.lit(None))
     with TemporaryDirectory() as folder:
-        ranking = keepers.Ranking(Facts(Path(folder), parts(), others, types), task.rules)
+        ranking = keepers.Ranking(Facts(Path(folder), facts(), others, types), rules)
         give_back()
-        order = np.empty(len(of_row), np.int32)
-        order[ranking.ranks()] = np.arange(len(of_row), dtype=np.int32)
-        give_back()
-        pictures, best = np.unique(of_row[order], return_index=True)
-        best.sort()
-        rows = order[best]
-        number = np.empty(len(pictures), np.int32)
-        number[of_row[rows]] = np.arange(len(rows))
-        return number, order, np.concatenate(whole)[rows], ranking.of_pictures(rows)
+        yield ranking, np.concatenate(whole)
 
 
 def _compare(
@@ -457,6 +541,14 @@ def _compare(
 ) -> None:
     """Compare the blocks that were not compared yet."""
     there = work.names("tiles")
+    equal = [
+        (work, a.name)
+        for a in blocks
+        if a.old and equal_file(a.name).partition("/")[2] not in there
+    ]
+    for job, is_done in runner.run(find_equal, equal, "comparing vectors"):
+        if not is_done:
+            raise EngineError.of("comparing vectors", job[1:2])
     jobs = [
         (work, a.name, b.name, reach, device)
         for a, b in tiles(blocks)
@@ -492,7 +584,6 @@ def _write(
     made: Provenance,
 ) -> Run:
     """Write the frame, a part a shard."""
-    seen = place["order"].filter(readable)
     numbers = told.scores.select(
         "uniqueness", "group", "keep", "nearest", "completeness", "enlarged"
     )
@@ -500,21 +591,22 @@ def _write(
     given = given if given is not None and given.width else None
     drawn = task.inputs.annotations
     extra = [it.hash_rows().to_numpy().tobytes() for it in (given, drawn) if it is not None]
+    if told.apart is not None:
+        extra.append(told.apart.at.tobytes())
     contents = [
         named(*(it.cast(pl.Float64).fill_null(0).to_numpy().tobytes() for it in part))
         for table in (place, numbers)
         for part in table.iter_slices(_FILES_AT_A_TIME)
     ]
     name = named(made.text, *shards, *extra, *contents)
-    parts: list[tuple[str, str]] = []
+    written: list[tuple[str, str]] = []
     start = first = dimensions = 0
     for shard, at in by_shard(place):
         part = slice(start, start + len(at))
         order = place["order"][part]
-        facts = read_facts(work, shards[shard])[at].with_columns(path=task.paths_of(order))
+        facts = read_facts(work, shards[shard])[at].with_columns(path=task.paths.gather(order))
         count = int(readable[part].sum())
-        own = told.part(slice(first, first + count))
-        own = own.with_columns(nearest=task.paths_of(seen.gather(own["nearest"])))
+        own = told.part(slice(first, first + count), task.paths)
         laid = laid_out(facts, own, made).with_columns(
             order.alias(ORDER), facts["picture"].alias(PICTURE)
         )
@@ -523,13 +615,13 @@ def _write(
         table = task.with_given(laid.drop(ORDER, PICTURE), None if given is None else given[rows])
         dimensions = max(dimensions, facts["dimensions"][0])
         table = table.with_columns(laid.select(ORDER, PICTURE))
-        file = f"frame/{name}/{len(parts):06}.parquet"
+        file = f"frame/{name}/{len(written):06}.parquet"
         work.write_table(file, table)
-        parts.append((file, shards[shard]))
+        written.append((file, shards[shard]))
         start, first = part.stop, first + count
     further = [*([] if given is None else given.columns), *([] if drawn is None else [ANNOTATIONS])]
     run = Run(
-        work, parts, len(all_names.task.paths), dimensions, after=further[0] if further else None
+        work, written, len(all_names.task.paths), dimensions, after=further[0] if further else None
     )
     run.write()
     return run

@@ -191,7 +191,7 @@ def run(
     Parameters
     ----------
     images, progress, settings
-        As :func:`dedup_widgets.score` takes them; not ``store``, ``against`` and ``within``.
+        As :func:`dedup_widgets.score` takes them; ``store`` is not used.
     work
         A folder that all machines see under this name, or one of an object store.
     engine

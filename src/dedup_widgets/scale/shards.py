@@ -21,12 +21,11 @@ from numpy.typing import NDArray
 from dedup_widgets._urls import is_far
 from dedup_widgets.errors import ModelError
 from dedup_widgets.images.decoders import decoder_key
-from dedup_widgets.images.entry import Entry
+from dedup_widgets.images.entry import FILE, Entry
 from dedup_widgets.images.perceptual import DIMENSIONS
 from dedup_widgets.images.source import source_for
 from dedup_widgets.models.base import Embedder, Precision
 from dedup_widgets.models.load import load_embedder
-from dedup_widgets.scale.manifest import FILE
 from dedup_widgets.scale.work import Work
 from dedup_widgets.scoring.columns import facts_of
 from dedup_widgets.scoring.pipeline import Descriptions, describe

@@ -79,7 +79,8 @@ class Work:
         if self.is_far:
             try:
                 start = f"{self.place}/{folder}/"
-                return {it.path.removeprefix(start) for it in store_for(self.place).below(start)}
+                below = store_for(self.place).below(start)["path"]
+                return set(below.str.strip_prefix(start))
             except ImageError as error:
                 raise StoreError(str(error)) from error
         with suppress(FileNotFoundError):

@@ -22,7 +22,7 @@ SHAPE = {
 _EPOCH = datetime(1970, 1, 1)
 
 
-def facts_of(paths: Sequence[str], records: Sequence[FileRecord]) -> pl.DataFrame:
+def facts_of(paths: Sequence[str] | pl.Series, records: Sequence[FileRecord]) -> pl.DataFrame:
     """Return the paths with the facts, fingerprint and error of each file, and its spectrum."""
     measured = [field.name for field in fields(Facts)]
     columns = {name: [getattr(r.facts, name, None) for r in records] for name in measured}

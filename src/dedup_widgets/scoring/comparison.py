@@ -147,7 +147,7 @@ class Representatives:
         distance = np.where(best.row >= 0, np.clip(1.0 - best.cosine, 0.0, 1.0), 1.0)
         return self._comparison(fingerprints, rank, best.row, distance, pairs.pairs())
 
-    def greedy_groups(self, compared: Comparison) -> NDArray[np.int64]:
+    def greedy_groups(self, compared: Comparison) -> NDArray[np.integer]:
         """Group representatives greedily within the radius, each group round its best keeper.
 
         Returns
@@ -168,9 +168,9 @@ class Representatives:
     def greedy_groups_with(
         self,
         radius: float,
-        order: NDArray[np.int64],
+        order: NDArray[np.int32],
         confirmed: ConfirmedPairs,
-    ) -> NDArray[np.int64]:
+    ) -> NDArray[np.int32]:
         """Group representatives by vectors within a radius, and by what was confirmed.
 
         Parameters
@@ -184,7 +184,7 @@ class Representatives:
 
         Returns
         -------
-        NDArray[np.int64]
+        NDArray[np.int32]
             (n,), the representative that leads the group of each one.
         """
         place = inverse_of(order)

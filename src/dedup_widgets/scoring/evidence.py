@@ -21,11 +21,13 @@ DIGITS = 2
 """Decimals of an agreement: more of them would be noise, and order equal copies by it."""
 
 
-def confirmed_pairs(n: int, evidence: PairEvidence, near_distance: float) -> ConfirmedPairs:
-    """Return what was found of pairs of n pictures, by their numbers."""
+def confirmed_pairs(
+    n: int, evidence: PairEvidence, near_distance: float, old: NDArray[np.bool_] | None = None
+) -> ConfirmedPairs:
+    """Return what was found of pairs of n pictures, by their numbers; of `old` ones no two are."""
     shares = np.where(evidence.is_confirmed, evidence.found["agreement"], np.nan).round(DIGITS)
     first, second = evidence.pairs.T
-    return ConfirmedPairs(n, first, second, shares, near_distance)
+    return ConfirmedPairs(n, first, second, shares, near_distance, old)
 
 
 def completeness(n: int, evidence: PairEvidence) -> NDArray[np.float32]:
@@ -136,7 +138,10 @@ def of_nearest(
         The row that is nearest to each; null for none.
     """
     own = np.asarray(picture, np.int32)
-    other = np.append(own, -1)[nearest.cast(pl.Int32).fill_null(-1).to_numpy()]
+    # Beside none, a row is beside itself.
+    none = pl.int_range(len(nearest), dtype=pl.UInt32, eager=True)
+    other = own[nearest.fill_null(none).to_numpy()]
+    del none
     is_copy = np.zeros(own.max(initial=-1) + 2, np.bool_)
     is_copy[evidence.copies] = True
     rows = np.flatnonzero(is_copy[own] & is_copy[other])
@@ -164,7 +169,7 @@ def of_nearest(
 def _relation(numbers: NDArray[np.int8], is_known: NDArray[np.bool_]) -> pl.Series:
     """Return relations by their numbers, null where none is known."""
     names = pl.Series([*RELATIONS, None], dtype=RELATION)
-    return names.gather(np.where(is_known, numbers, len(RELATIONS)).astype(np.uint32))
+    return names.gather(np.where(is_known, numbers, np.int8(len(RELATIONS))).astype(np.uint32))
 
 
 def pairs_of_frame(

@@ -16,11 +16,10 @@ from dedup_widgets.frame.provenance import provenances
 from dedup_widgets.frame.same_file import NAME
 from dedup_widgets.frame.schema import COLUMNS, without_scores
 from dedup_widgets.frame.scope import ROLE
-from dedup_widgets.frame.table import checked_paths, is_frame, to_polars
+from dedup_widgets.frame.table import is_frame, path_column, to_polars
 from dedup_widgets.frame.tree import columns_of_tree
 from dedup_widgets.images.annotations import annotations_beside
 from dedup_widgets.images.companions import masks_of
-from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.listing import SAME_FILE, NotTaken, list_images
 from dedup_widgets.images.metadata import metadata_beside
 from dedup_widgets.images.same_files import column_of_same_files, same_files
@@ -39,25 +38,25 @@ class Inputs:
     Attributes
     ----------
     paths
-        As they are spelled in the frame.
+        As they are spelled in the frame, a column.
     given
         Other columns of the same rows; None for none.
     from_folders
         Those of them that come from the names of folders.
     not_taken
         What of a folder was not taken; see :data:`~dedup_widgets.images.listing.NotTaken`.
-    entries
-        What is known of files elsewhere than on this disk, by path.
+    known
+        ``size`` and ``version`` of each, null of what was not looked up; None where nothing was.
     annotations
         What files beside the pictures say is on them, as
         :data:`dedup_widgets.frame.annotations.FOUND` has it; None where there are none.
     """
 
-    paths: list[str]
+    paths: pl.Series
     given: pl.DataFrame | None = None
     from_folders: list[str] = field(default_factory=list)
     not_taken: NotTaken = field(default_factory=dict)
-    entries: dict[str, Entry] = field(default_factory=dict)
+    known: pl.DataFrame | None = None
     annotations: pl.DataFrame | None = None
 
 
@@ -79,15 +78,18 @@ def inputs_of(images: Any, labels: Labels, exclude: Sequence[str]) -> Inputs:
             raise InputError("exclude is for folders; leave rows of a frame out by a filter")
         if "path" not in frame.columns:
             _name_the_paths(frame)
-        paths = checked_paths(frame)
+        paths = path_column(frame).alias("path")
         given = without_scores(frame.drop("path", strict=False))
         if provenances(frame):
             given = given.drop(NAME, strict=False)
-        return Inputs(paths, _with_same_files(paths, _with_shots(paths, given)))
+        named = paths.to_list()
+        return Inputs(paths, _with_same_files(named, _with_shots(named, given)))
     found = list_images(images, exclude)
+    paths = pl.Series("path", found.paths, dtype=pl.String)
+    known = _known(paths, found.entries)
     if labels is None:
         shots = _with_shots(found.paths, None)
-        return Inputs(found.paths, shots, [], found.not_taken, found.entries)
+        return Inputs(paths, shots, [], found.not_taken, known)
     columns = columns_of_tree(found.paths, found.root, sure=labels == "folders")
     of_tree = columns.columns
     said, unread = metadata_beside(found.paths)
@@ -104,13 +106,22 @@ def inputs_of(images: Any, labels: Labels, exclude: Sequence[str]) -> Inputs:
             stacklevel=4,
         )
     return Inputs(
-        found.paths,
+        paths,
         _with_shots(found.paths, _with_masks(found.paths, columns)),
         [name for name in of_tree if name not in said.columns],
         found.not_taken | ({DAMAGED: _by_name(damaged)} if damaged else {}),
-        found.entries,
+        known,
         None if annotations.is_empty() else annotations,
     )
+
+
+def _known(paths: pl.Series, entries: pl.DataFrame) -> pl.DataFrame | None:
+    """Return what is known of files by their paths."""
+    if entries.is_empty():
+        return None
+    if not paths.equals(entries["path"]):
+        entries = paths.to_frame().join(entries, on="path", how="left", maintain_order="left")
+    return entries.drop("path")
 
 
 def _with_masks(paths: list[str], columns: pl.DataFrame) -> pl.DataFrame | None:
@@ -140,6 +151,10 @@ def _by_name(files: Iterable[str]) -> dict[str, int]:
     return dict(Counter(os.path.basename(file) for file in sorted(files)))  # noqa: PTH119
 
 
+_HELD = {"size": "\0size", "version": "\0version"}
+"""Columns of `Inputs.known` beside those that may be given."""
+
+
 def joined(new: Inputs, old: Inputs) -> Inputs:
     """Return the images of a new set and of an old one, with their ``role``.
 
@@ -156,7 +171,9 @@ def joined(new: Inputs, old: Inputs) -> Inputs:
     is_new = [path in others and path not in further for path in new.paths]
     frames = []
     for role, each, rows in (("new", new, is_new), ("old", old, [True] * len(old.paths))):
-        frame = pl.DataFrame({"path": each.paths}, schema_overrides={"path": pl.String})
+        frame = each.paths.to_frame()
+        if each.known is not None:
+            frame = frame.hstack(each.known.rename(_HELD))
         if each.given is not None:
             frame = frame.hstack(each.given.drop("role", strict=False))
         frames.append(frame.filter(rows).with_columns(role=pl.lit(role, ROLE)))
@@ -175,13 +192,15 @@ def joined(new: Inputs, old: Inputs) -> Inputs:
         suffixes = Counter(os.path.splitext(name)[1].lower() for name in further)  # noqa: PTH122
         not_taken[SAME_FILE] = dict(suffixes + Counter(not_taken.get(SAME_FILE, {})))
     from_folders = list(dict.fromkeys([*new.from_folders, *old.from_folders]))
-    entries = old.entries | new.entries
+    known_of_both = None
+    if held := [name for name in _HELD.values() if name in both.columns]:
+        known_of_both = both.select(held).rename({it: name for name, it in _HELD.items()})
     return Inputs(
-        both["path"].to_list(),
-        both.drop("path"),
+        both["path"],
+        both.drop("path", *held),
         from_folders,
         not_taken,
-        entries,
+        known_of_both,
         _joined_annotations(new, old),
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import polars as pl
@@ -228,16 +228,16 @@ class Ranking:
         return self._facts.rows(np.arange(len(self._facts)), sorted(needed))
 
     @cached_property
-    def _of_pictures(self) -> NDArray[np.int32]:
-        """The best copy of each picture, the best picture first."""
-        pictures = np.flatnonzero(self._best_copy == np.arange(len(self._best_copy)))
-        return self._in_order(pictures.astype(np.int32), range(len(self._rules)))[0]
+    def best_first(self) -> NDArray[np.int32]:
+        """The row of the best copy of each picture, the best picture first."""
+        rows = np.arange(len(self._best_copy), dtype=np.int32)
+        return self._in_order(rows[self._best_copy == rows], range(len(self._rules)))[0]
 
     def ranks(self) -> NDArray[np.int64]:
         """Return the rank of each image, as :func:`rank` does."""
-        size = np.bincount(self._best_copy, minlength=len(self._best_copy))
-        start = np.zeros(len(size), np.int64)
-        start[self._of_pictures] = np.cumsum(size[self._of_pictures]) - size[self._of_pictures]
+        start = np.bincount(self._best_copy, minlength=len(self._best_copy))
+        size = start[self.best_first]
+        start[self.best_first] = np.cumsum(size) - size
         ranks: NDArray[np.int64] = start[self._best_copy] + self._place
         return ranks
 
@@ -255,19 +255,24 @@ class Ranking:
             if looked_at.isdisjoint(OF_EVIDENCE):
                 known.append(number)
                 continue
-            if known:
-                keys.append(self._tied(rows, known, place))
+            # What tells none apart is no key.
+            if (tied := self._tied(rows, known, place)).any():
+                keys.append(tied)
             keys.append(rule)
             names |= looked_at - set(OF_EVIDENCE)
             known = []
-        keys.append(self._tied(rows, known, place))
-        return PictureRanking(keys, self._facts.rows(rows, sorted(names)))
+        # By the rules that come last pictures have their order here, as before there is evidence.
+        place[self.best_first] = np.arange(len(self.best_first), dtype=np.int32)
+        are_best_first = len(rows) == len(self.best_first) and _is_counting(place[rows])
+        if not are_best_first:
+            keys.append(place[rows])
+        return PictureRanking(keys, self._facts.rows(rows, sorted(names)), are_best_first)
 
     def _tied(
         self, rows: NDArray[np.int32], rules: Sequence[int], place: NDArray[np.int32]
     ) -> NDArray[np.int32]:
         """Return numbers by which some rules order pictures, equal where they decide nothing."""
-        order, run = self._in_order(rows, rules)
+        order, run = self._in_order(rows.copy(), rules)
         place[order] = run
         return place[rows]
 
@@ -323,38 +328,44 @@ class Ranking:
         among: Literal["pictures", "copies"],
         rules: Sequence[int],
     ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Order rows by some rules, within sets: `run` says where the set of each begins.
+        """Order rows, in place, by some rules, within sets: `run` says where that of each begins.
 
         Returns
         -------
         tuple
             The rows, and where those begin between which the rules do not decide.
         """
-        order = rows.copy()
-        left = np.arange(len(order), dtype=np.int32)
+        order = rows
+        left: NDArray[np.int32] | None = None  # all of them
         for number in rules:
             rule = self._rules[number]
             if rule.among not in ("all", among):
                 continue
-            left = left[_are_tied(run)[left]]
-            if not left.size:
+            are_tied = _are_tied(run)
+            if not are_tied.any():
                 break
-            values = self._values(number, order[left])
-            if values.n_unique() == 1:
+            if not are_tied.all():
+                left = np.flatnonzero(are_tied).astype(np.int32)
+            del are_tied
+            values = self._values(number, order if left is None else order[left])
+            if _are_equal(values):
                 continue
-            # One number for both, which sorts much faster than two.
-            key = run[left].astype(np.int64)
-            key *= len(order) + 2
-            key += _key(values, rule)
+            keys = _keys(values, rule)
             del values
-            sort = np.argsort(key, kind="stable")
-            order[left] = order[left][sort]
-            key = key[sort]
-            del sort
-            starts = _starts(key)
-            del key
-            run = run.copy()
-            run[left] = left[starts]
+            of_run = run if left is None else run[left]
+            is_one = not of_run[-1:].any()
+            sort = np.lexsort(keys if is_one else (*keys, of_run)).astype(np.int32)
+            is_first = _are_first(of_run)
+            for key in keys:
+                is_first |= _are_first(key[sort])
+            del keys, of_run
+            starts = _starts_of(is_first)
+            if left is None:
+                order[:], run = order[sort], starts
+            else:
+                order[left] = order[left[sort]]
+                run = run.copy()
+                run[left] = left[starts]
         return order, run
 
     def _values(self, number: int, rows: NDArray[np.integer]) -> pl.Series:
@@ -398,10 +409,17 @@ class PictureRanking:
         evidence, (n,), and the rules that do.
     facts
         What else these look at.
+    are_best_first
+        Whether the pictures are in the order that they have without evidence, which comes last.
     """
 
-    def __init__(self, keys: Sequence[NDArray[np.int32] | Rule], facts: pl.DataFrame) -> None:
-        self._keys, self._facts = keys, facts
+    def __init__(
+        self,
+        keys: Sequence[NDArray[np.int32] | Rule],
+        facts: pl.DataFrame,
+        are_best_first: bool,
+    ) -> None:
+        self._keys, self._facts, self._are_best_first = keys, facts, are_best_first
 
     def ranks(
         self, completeness: NDArray[np.float32], enlarged: NDArray[np.bool_]
@@ -413,26 +431,58 @@ class PictureRanking:
         completeness, enlarged
             (n,), as the columns of these names.
         """
-        # Most lack nothing: rules are asked about one of these, and about all others.
-        rows = np.flatnonzero((completeness != 1) | enlarged)
-        whole = np.flatnonzero((completeness == 1) & ~enlarged)[:1]
-        if self._facts.width:
-            rows, whole = np.arange(len(completeness)), whole[:0]
-        asked = np.append(rows, whole)
+        n = len(completeness)
+        # Most lack nothing, and keep their order: only the others are sorted in among them.
+        moved = np.flatnonzero((completeness != 1) | enlarged).astype(np.int32)
+        if self._facts.width or not self._are_best_first:
+            moved = np.arange(n, dtype=np.int32)
+        stay = np.ones(n, np.bool_)
+        stay[moved] = False
+        others = np.arange(n, dtype=np.int32)[stay]
+        asked = np.append(moved, others[:1])
         told = {"completeness": completeness[asked], "enlarged": enlarged[asked]}
         facts = pl.DataFrame(told | self._facts.to_dict())
-
-        def key(rule: Rule) -> NDArray[np.int32]:
-            some = _key(_evaluated([rule], facts)[0], rule)
-            of_all = np.full(len(completeness), some[-1] if whole.size else 0, np.int32)
-            of_all[asked] = some
-            return of_all
-
-        keys = [key(it) if isinstance(it, Rule) else it for it in self._keys]
-        order = np.lexsort(keys[::-1])
-        ranks = np.empty(len(order), np.int32)
-        ranks[order] = np.arange(len(order))
+        keys = [
+            _key(_evaluated([it], facts)[0], it) if isinstance(it, Rule) else it[asked]
+            for it in self._keys
+        ]
+        # Where they are the best first, the last key is their number, as the sort is stable.
+        order = moved[np.lexsort([it[: len(moved)] for it in keys[::-1]])] if keys else moved
+        if len(asked) > len(moved):
+            order = self._among(moved, order, others, keys)
+        del others, stay
+        ranks = np.empty(n, np.int32)
+        ranks[order] = np.arange(n, dtype=np.int32)
         return ranks
+
+    def _among(
+        self,
+        moved: NDArray[np.int32],
+        order: NDArray[np.int32],
+        others: NDArray[np.int32],
+        keys: Sequence[NDArray[np.int32]],
+    ) -> NDArray[np.int32]:
+        """Return all pictures in order: some that are, among the others, which are equally whole.
+
+        `keys` are of those that moved and, at the end, of one of the others.
+        """
+        n = len(moved) + len(others)
+        start, end = np.zeros(len(moved), np.int64), np.full(len(moved), n)
+        place, is_open = moved.astype(np.int64), np.ones(len(moved), np.bool_)
+        is_first = np.zeros(n, np.bool_)
+        is_first[:1] = True
+        for it, key in zip(self._keys, keys, strict=True):
+            if isinstance(it, Rule):
+                is_better, is_worse = is_open & (key[:-1] < key[-1]), is_open & (key[:-1] > key[-1])
+                place[is_better], place[is_worse] = start[is_better], end[is_worse]
+                is_open &= ~(is_better | is_worse)
+            else:
+                is_first |= _are_first(it)
+                begins = np.append(np.flatnonzero(is_first), n)
+                run = np.searchsorted(begins, moved, "right")
+                start, end = begins[run - 1], begins[run]
+        place.sort()
+        return np.insert(others, np.searchsorted(others, place), order)
 
 
 def _evaluated(rules: Sequence[Rule], facts: pl.DataFrame) -> list[pl.Series]:
@@ -445,6 +495,36 @@ def _evaluated(rules: Sequence[Rule], facts: pl.DataFrame) -> list[pl.Series]:
             "the columns that they look at"
         ) from error
     return [it.fill_nan(None) if it.dtype.is_float() else it for it in values]
+
+
+def _are_equal(values: pl.Series) -> bool:
+    """Tell whether all values are one."""
+    if values.null_count():
+        return values.null_count() == len(values)
+    if values.dtype.is_numeric() or values.dtype.is_temporal() or values.dtype == pl.Boolean:
+        return bool(values.min() == values.max())
+    return values.n_unique() == 1
+
+
+_OF_NUMPY = frozenset(
+    {
+        *(pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64),
+        *(pl.Float32, pl.Float64),
+    }
+)
+"""Numbers that NumPy has, too."""
+
+
+def _keys(values: pl.Series, rule: Rule) -> list[NDArray[Any]]:
+    """Return what orders the values of a rule, the best first, and null last: strongest last."""
+    physical = values.cast(pl.UInt8) if values.dtype == pl.Boolean else values.to_physical()
+    is_plain = values.dtype.is_temporal() or values.dtype == pl.Boolean
+    if not (is_plain or values.dtype in _OF_NUMPY):
+        return [_key(values, rule)]
+    keys: list[NDArray[Any]] = [physical.fill_null(0).to_numpy()]
+    if rule.highest_first:
+        keys[0] = -keys[0] if values.dtype.is_float() else ~keys[0]
+    return [*keys, values.is_null().to_numpy()] if values.null_count() else keys
 
 
 def _key(values: pl.Series, rule: Rule) -> NDArray[np.int32]:
@@ -471,11 +551,27 @@ def _first_copies(facts: "FactsOfRows") -> NDArray[np.int32]:
     return Lookup(pictures.to_series()).equals
 
 
+def _are_first(label: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell of each place whether another label stands before it, or none."""
+    is_first = np.ones(len(label), np.bool_)
+    np.not_equal(label[1:], label[:-1], out=is_first[1:])
+    return is_first
+
+
+def _is_counting(numbers: NDArray[np.int32]) -> bool:
+    """Tell whether numbers are 0, 1, 2 and so on."""
+    return not numbers[:1].any() and bool((numbers[1:] - numbers[:-1] == 1).all())
+
+
 def _starts(label: NDArray[np.integer]) -> NDArray[np.int32]:
     """Return for each place where the run of equal labels begins that it is in."""
-    is_first = np.append(np.ones(len(label[:1]), np.bool_), label[1:] != label[:-1])
+    return _starts_of(_are_first(label))
+
+
+def _starts_of(is_first: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Return for each place where its run begins."""
     begins = np.flatnonzero(is_first).astype(np.int32)
-    return np.repeat(begins, np.diff(begins, append=len(label)))
+    return np.repeat(begins, np.diff(begins, append=len(is_first)))
 
 
 def _are_tied(run: NDArray[np.int32]) -> NDArray[np.bool_]:

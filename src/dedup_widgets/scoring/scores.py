@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -31,6 +32,17 @@ from dedup_widgets.scoring.pictures import PictureComparison
 from dedup_widgets.scoring.uniqueness import Nearest, score_images
 from dedup_widgets.scoring.verify import Look, Looked, look_at_pairs
 from dedup_widgets.store.cache import Cache
+
+
+class PictureRanking(Protocol):
+    """Ranks pictures as keepers by evidence; see `keepers.PictureRanking`."""
+
+    def ranks(
+        self, completeness: NDArray[np.float32], enlarged: NDArray[np.bool_]
+    ) -> NDArray[np.int32]:
+        """Return the rank of each picture, 0 for the best."""
+        ...
+
 
 TURNS_KEY = f"{PERCEPTUAL_KEY}/turns"
 """Under which a search among perceptual vectors without their turns is kept."""
@@ -136,6 +148,7 @@ def score_pictures(
         ranking=by_evidence,
         near=near,
         near_distance=embedder.near_distance,
+        old=before,
     )
     return scores.with_columns(
         evidence=evidence_column(nearest.of_row, looked.evidence, pl.Series(names).gather),
@@ -153,7 +166,7 @@ def compare_candidates(
     candidates: Candidates,
     look: Look,
     *,
-    ranking: keepers.PictureRanking,
+    ranking: PictureRanking,
     spectra: Callable[[NDArray[np.integer]], Sequence[bytes]],
     old: NDArray[np.bool_] | None = None,
 ) -> Looked:
@@ -178,7 +191,9 @@ def compare_candidates(
         return look(pairs).with_detail(lambda pictures: spectra(nearest.rows[pictures]))
 
     def ranked(evidence: PairEvidence) -> NDArray[np.int32]:
-        return ranking.ranks(completeness(n, evidence), enlarged(n, evidence))
+        complete, is_enlarged = completeness(n, evidence), enlarged(n, evidence)
+        give_back()
+        return ranking.ranks(complete, is_enlarged)
 
     return look_at_pairs(candidates, look_closely, ranked, old)
 
@@ -187,9 +202,10 @@ def decide(
     nearest: Nearest,
     evidence: PairEvidence,
     *,
-    ranking: keepers.PictureRanking,
+    ranking: PictureRanking,
     near: float,
     near_distance: float,
+    old: NDArray[np.bool_] | None = None,
 ) -> pl.DataFrame:
     """Score images by what was found of their pictures.
 
@@ -203,6 +219,8 @@ def decide(
         As :func:`dedup_widgets.score` takes it.
     near_distance
         The model's near-duplicate boundary.
+    old
+        As :func:`compare_candidates` takes it.
 
     Returns
     -------
@@ -211,15 +229,15 @@ def decide(
     """
     n, of_row = len(nearest.rows), nearest.of_row
     complete, is_enlarged = completeness(n, evidence), enlarged(n, evidence)
+    confirmed = confirmed_pairs(n, evidence, near_distance, old)
+    give_back()
+    rank = ranking.ranks(complete, is_enlarged)
+    give_back()
     scores = score_images(
-        nearest,
-        near=near,
-        gamma=gamma_of(near_distance),
-        confirmed=confirmed_pairs(n, evidence, near_distance),
-        rank=ranking.ranks(complete, is_enlarged),
+        nearest, near=near, gamma=gamma_of(near_distance), confirmed=confirmed, rank=rank
     ).with_columns(
         completeness=pl.Series(complete[of_row]), enlarged=pl.Series(is_enlarged[of_row])
     )
-    del complete, is_enlarged
+    del complete, is_enlarged, confirmed, rank
     give_back()
     return scores.hstack(of_nearest(of_row, scores["nearest"], evidence))

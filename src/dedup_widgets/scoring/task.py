@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from dedup_widgets.frame.same_file import first_rows, in_parts
 from dedup_widgets.frame.scale import NEAR, gamma_of
 from dedup_widgets.frame.scope import part_column, scope_of
 from dedup_widgets.frame.summary import about_not_taken
+from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.object_store import ObjectStore, check_installed
 from dedup_widgets.images.source import source_for
 from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision, check_precision
@@ -64,14 +66,21 @@ class ScoringTask:
     against: bool = False
 
     @property
-    def paths(self) -> list[str]:
+    def paths(self) -> pl.Series:
         """As they are spelled in the frame."""
         return self.inputs.paths
 
-    def paths_of(self, rows: Iterable[int | None]) -> pl.Series:
-        """Return the paths of some rows, null for none."""
-        paths = self.paths
-        return pl.Series([None if row is None else paths[row] for row in rows], dtype=pl.String)
+    @cached_property
+    def listed(self) -> dict[str, Entry]:
+        """What is known of files elsewhere than on this disk, by path; more may be added."""
+        return self.known(slice(None))
+
+    def known(self, rows: slice) -> dict[str, Entry]:
+        """Return what is known of some rows by listing them."""
+        if self.inputs.known is None:
+            return {}
+        known = zip(self.paths[rows], self.inputs.known[rows].iter_rows(), strict=True)
+        return {path: Entry(path, *it) for path, it in known if it[0] is not None}
 
     @property
     def given(self) -> pl.DataFrame | None:
@@ -94,15 +103,13 @@ class ScoringTask:
             workers=self.workers,
             progress=progress,
             also=about_not_taken(self.inputs.not_taken),
-            listed=self.inputs.entries,
+            listed=self.listed,
         )
 
     def look_up(self, embedder: Embedder) -> Descriptions:
         """Return what the store has by now."""
         files = [absolute(path) for path in self.paths]
-        return look_up(
-            files, embedder, self.store.cache, source_for, self.workers, self.inputs.entries
-        )
+        return look_up(files, embedder, self.store.cache, source_for, self.workers, self.listed)
 
     def frame(
         self, described: Descriptions, embedder: Embedder, progress: Progress = False
@@ -112,7 +119,7 @@ class ScoringTask:
         if len(described.records) < len(paths):
             known = {record.entry.path for record in described.records}
             rows = [row for row, path in enumerate(paths) if absolute(path) in known]
-            paths = [paths[row] for row in rows]
+            paths = paths.gather(rows)
             given = None if given is None else given[rows]
         facts = facts_of(paths, described.records)
         readable = facts["error"].is_null()
@@ -224,7 +231,7 @@ def plan_scoring(
     given, paths = found.given, found.paths
     _check_rules(keep, given)
     if within is not None:
-        here = pl.DataFrame({"path": paths}, schema_overrides={"path": pl.String})
+        here = paths.to_frame()
         here = here if given is None else here.hstack(given)
         here = in_parts(here, part_column(here, within))
         found = replace(found, given=None if given is None else here.drop("path"))
@@ -270,7 +277,7 @@ def _check_rules(keep: Sequence[str | keepers.Rule], given: pl.DataFrame | None)
 
 
 def _refuse_store_among_images(
-    store: "str | os.PathLike[str] | Store | None", images: Any, paths: Sequence[str]
+    store: "str | os.PathLike[str] | Store | None", images: Any, paths: Iterable[str]
 ) -> None:
     """Raise if the store would be in a folder that holds images."""
     # By name: making a Path of each of a million images takes ten seconds.

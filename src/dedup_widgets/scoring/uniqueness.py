@@ -8,7 +8,6 @@ near-duplicates.
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -192,13 +191,13 @@ class Searched(Protocol):
         """The row of each among all images, by rank."""
         ...
 
-    def greedy_groups(self, compared: Comparison) -> NDArray[np.int64]:
+    def greedy_groups(self, compared: Comparison) -> NDArray[np.integer]:
         """Group them within the radius of the search."""
         ...
 
     def greedy_groups_with(
-        self, radius: float, order: NDArray[np.int64], confirmed: ConfirmedPairs
-    ) -> NDArray[np.int64]:
+        self, radius: float, order: NDArray[np.int32], confirmed: ConfirmedPairs
+    ) -> NDArray[np.integer]:
         """Group them within a radius, and by what was confirmed."""
         ...
 
@@ -212,18 +211,15 @@ class Nearest:
 
     Attributes
     ----------
-    order
-        (n,), the rows of images, the best keeper first.
-    representative
-        (n,), for each image in that order, the number of its representative.
+    of_row
+        (n,), the number of the representative of each image, by row.
     search
         The representatives.
     found
         The nearest of each, and the pairs within a radius.
     """
 
-    order: NDArray[np.integer]
-    representative: NDArray[np.integer]
+    of_row: NDArray[np.int32]
     search: Searched
     found: Comparison
 
@@ -231,13 +227,6 @@ class Nearest:
     def rows(self) -> NDArray[np.integer]:
         """The row of each representative."""
         return self.search.rows
-
-    @cached_property
-    def of_row(self) -> NDArray[np.int32]:
-        """(n,), the number of the representative of each image, by row."""
-        of_row = np.empty(len(self.order), np.int32)
-        of_row[self.order] = self.representative
-        return of_row
 
 
 def find_nearest(
@@ -289,7 +278,9 @@ def find_nearest(
     else:
         prints = [names[i] for i in representatives]
         found = (earlier and search.continue_from(earlier, prints)) or search.search(prints)
-    return Nearest(order, np.searchsorted(representatives, first), search, found)
+    of_row = np.empty(len(order), np.int32)
+    of_row[order] = np.searchsorted(representatives, first)
+    return Nearest(of_row, search, found)
 
 
 def score_images(
@@ -330,11 +321,12 @@ def score_images(
     # Rules 5 and 6: the best representative that is in no group becomes the keeper of a new one,
     # which all others within near of it join that are in none.
     n = len(nearest.rows)
+    give_back()
     order = np.arange(n, dtype=np.int32) if rank is None else np.argsort(rank).astype(np.int32)
     leader = _leaders(search, found, confirmed, order, radius_of(near, gamma))
     give_back()
     is_leader = leader == np.arange(n, dtype=np.int32)
-    of_row, best = nearest.of_row, nearest.rows.astype(np.int32)
+    of_row, best = nearest.of_row, nearest.rows.astype(np.int32, copy=False)
     leads_others = is_leader & (np.bincount(leader[of_row], minlength=n) > 1)
     number = np.zeros(n, np.uint32)
     number[order[leads_others[order]]] = np.arange(leads_others.sum()) + 1
@@ -378,7 +370,7 @@ def _leaders(
         place = inverse_of(order.astype(np.int32))
         pairs = place[confirmed.pairs(radius)]
         return order[greedy_groups_of_pairs(len(order), pairs)[place]]
-    return search.greedy_groups_with(radius, order.astype(np.int64), confirmed)
+    return search.greedy_groups_with(radius, order, confirmed)
 
 
 def _checked(fingerprints: Iterable[Hashable], order: NDArray[np.int64]) -> list[Hashable]:
