@@ -108,7 +108,7 @@ def test_of_equal_vectors_and_equally_near_ones_the_same_is_nearest(
         [dw.keepers.highest("votes"), "pixels"],
         [dw.keepers.Rule("above the others", pl.col("votes") > pl.col("votes").mean()), "bytes"],
     ],
-    ids=str,
+    ids=["lowest", "highest", "above the others"],
 )
 def test_columns_say_what_parts_are_and_rules_look_at_one_part(folders, tmp_path, keep):
     paths = dw.score(folders, model="perceptual", progress=False)["path"].to_list()

@@ -7,7 +7,7 @@ import pytest
 from dedup_widgets.images.perceptual import UNDAMPED_RADIUS, without_turn
 from dedup_widgets.neighbors.search import search
 from dedup_widgets.neighbors.vectors import Vectors
-from dedup_widgets.scale.blocks import Reach, compare_blocks, cut_blocks, tiles
+from dedup_widgets.scale.blocks import Radii, compare_blocks, cut_blocks, tiles
 from dedup_widgets.scale.found import fold
 from dedup_widgets.scale.work import Work
 from dedup_widgets.scoring.candidates import distances, once, pairs_within
@@ -27,7 +27,7 @@ def made(seed):
     return rows.astype(np.float16), looks.astype(np.float16)
 
 
-def folded(folder, rows, looks, reach):
+def folded(folder, rows, looks, radii):
     """Compare them in blocks, and put together what was found, numbered as they are."""
     work = Work(str(folder))
     shards = [(f"shard-{number}", 0) for number in range(N // SHARD)]
@@ -39,19 +39,19 @@ def folded(folder, rows, looks, reach):
     blocks = cut_blocks(work, pictures, shards, BLOCK)
     assert len(blocks) == N // BLOCK
     for a, b in tiles(blocks):
-        compare_blocks(work, a.name, b.name, reach, "cpu")
-    return fold(work, blocks, reach, np.arange(N, dtype=np.int32))
+        compare_blocks(work, a.name, b.name, radii, "cpu")
+    return fold(work, blocks, radii, np.arange(N, dtype=np.int32))
 
 
-def candidates_on_one_machine(rows, looks, reach):
-    found = search(Vectors(rows), radius=reach.candidates, max_pairs=reach.most)
-    compared = Comparison((), found.row, found.distance, reach.candidates, found.pairs)
-    near = pairs_within(Vectors(rows), compared, reach.candidates, reach.most)
+def candidates_on_one_machine(rows, looks, radii):
+    found = search(Vectors(rows), radius=radii.candidates, max_pairs=radii.most)
+    compared = Comparison((), found.row, found.distance, radii.candidates, found.pairs)
+    near = pairs_within(Vectors(rows), compared, radii.candidates, radii.most)
     turned = without_turn(looks).astype(np.float16)
-    alike = search(Vectors(turned), radius=UNDAMPED_RADIUS, max_pairs=reach.most).pairs
+    alike = search(Vectors(turned), radius=UNDAMPED_RADIUS, max_pairs=radii.most).pairs
     pairs = once(near if alike is None else np.concatenate([near, alike]))
-    _, distance = distances(Vectors(rows), looks, pairs, reach.candidates)
-    return {tuple(pair) for pair in pairs[distance <= reach.candidates].tolist()}
+    _, distance = distances(Vectors(rows), looks, pairs, radii.candidates)
+    return {tuple(pair) for pair in pairs[distance <= radii.candidates].tolist()}
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def candidates_on_one_machine(rows, looks, reach):
 )
 def test_of_too_many_pairs_the_same_are_candidates_as_on_one_machine(tmp_path, most, near):
     rows, looks = made(most)
-    reach = Reach(0.2, max(0.2, near), most)
-    found = folded(tmp_path, rows, looks, reach)
+    radii = Radii(0.2, max(0.2, near), most)
+    found = folded(tmp_path, rows, looks, radii)
     proposed = found.candidates(0.2, np.ones(N, np.bool_), np.arange(N))
     pairs = {(row, other) for row in range(N) for other in proposed.of(row).tolist() if row < other}
-    assert pairs == candidates_on_one_machine(rows, looks, reach)
+    assert pairs == candidates_on_one_machine(rows, looks, radii)

@@ -59,7 +59,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Reach:
+class Radii:
     """How far comparing blocks looks.
 
     Attributes
@@ -82,9 +82,9 @@ def block_file(name: str) -> str:
     return f"blocks/{name}.parquet"
 
 
-def tile_file(a: str, b: str, reach: Reach) -> str:
+def tile_file(a: str, b: str, radii: Radii) -> str:
     """Return the name of the file of what comparing two blocks found."""
-    looked_for = reach.candidates, reach.near, reach.most, UNDAMPED_RADIUS
+    looked_for = radii.candidates, radii.near, radii.most, UNDAMPED_RADIUS
     return f"tiles/{named(_VERSION, a, b, *looked_for)}.npz"
 
 
@@ -224,7 +224,7 @@ def find_equal(work: Work, name: str) -> None:
         work.write_arrays(equal_file(name), same=first_equal(Vectors(vectors)).astype(np.int32))
 
 
-def compare_blocks(work: Work, a: str, b: str, reach: Reach, device: str | None) -> None:
+def compare_blocks(work: Work, a: str, b: str, radii: Radii, device: str | None) -> None:
     """Compare the pictures of two blocks, or of one with each other, and write what was found.
 
     Pictures are numbered from 0, those of `b` after those of `a`. What is written:
@@ -239,7 +239,7 @@ def compare_blocks(work: Work, a: str, b: str, reach: Reach, device: str | None)
     - ``is_alike``, ``alike``: which of the pairs are alike by their perceptual vectors, and how
       many pairs of each part are; -1 for too many, of which none is listed.
     """
-    file = tile_file(a, b, reach)
+    file = tile_file(a, b, radii)
     if work.has(file):
         return
     table = work.read_table(block_file(a))
@@ -248,13 +248,13 @@ def compare_blocks(work: Work, a: str, b: str, reach: Reach, device: str | None)
         more, also = _vectors(work, work.read_table(block_file(b)))
         sizes = [len(vectors), len(more)]
         vectors, perceptual = np.concatenate([vectors, more]), np.concatenate([perceptual, also])
-        found = _tile(vectors, perceptual, sizes, reach, device, across_only=True)
+        found = _tile(vectors, perceptual, sizes, radii, device, across_only=True)
         work.write_arrays(file, **found | {"same": np.empty(0, np.int32)})
         return
     start, parts = 0, list[dict[str, NDArray[Any]]]()
     for sizes in _sizes(table):
         part = slice(start, start + sum(sizes))
-        its = _tile(vectors[part], perceptual[part], sizes, reach, device)
+        its = _tile(vectors[part], perceptual[part], sizes, radii, device)
         parts.append(its | {name: start + its[name] for name in _NUMBERS})
         start = part.stop
     work.write_arrays(file, **{it: np.concatenate([its[it] for its in parts]) for it in parts[0]})
@@ -279,7 +279,7 @@ def _tile(
     vectors: NDArray[np.float16],
     perceptual: NDArray[np.float16],
     sizes: Sequence[int],
-    reach: Reach,
+    radii: Radii,
     device: str | None,
     *,
     across_only: bool = False,
@@ -288,18 +288,18 @@ def _tile(
     made = Vectors(vectors)
     first = _first_in_block(made, sizes)
     compared = partial(_run, sizes=sizes, across_only=across_only)
-    of_all = partial(_of_all, sizes=sizes, most=reach.most, across_only=across_only)
-    rows, others, cosine, radius, pairs = _compared(made, first, reach, device, compared, of_all)
+    of_all = partial(_of_all, sizes=sizes, most=radii.most, across_only=across_only)
+    rows, others, cosine, radius, pairs = _compared(made, first, radii, device, compared, of_all)
     turned = Vectors(without_turn(perceptual).astype(np.float16))
     first_turned = _first_in_block(turned, sizes)
-    alike = _pairs(turned, first_turned, UNDAMPED_RADIUS, reach.most, device, compared, of_all)
+    alike = _pairs(turned, first_turned, UNDAMPED_RADIUS, radii.most, device, compared, of_all)
     pairs = once(pairs if alike is None else np.concatenate([pairs, alike]))
     is_alike = np.zeros(len(pairs), np.bool_)
     if alike is not None:
         alike = once(alike)
         is_alike[np.searchsorted(pair_keys(*pairs.T), pair_keys(*alike.T))] = True
-    pair_cosine, distance = distances(made, perceptual, pairs, reach.candidates)
-    kept = (distance <= reach.candidates) | (np.clip(1 - pair_cosine, 0, 1) <= reach.near)
+    pair_cosine, distance = distances(made, perceptual, pairs, radii.candidates)
+    kept = (distance <= radii.candidates) | (np.clip(1 - pair_cosine, 0, 1) <= radii.near)
     return {
         "row": rows.astype(np.int32),
         "other": others.astype(np.int32),
@@ -344,7 +344,7 @@ def _first_in_block(vectors: Vectors, sizes: Sequence[int]) -> NDArray[np.int64]
 def _compared(
     vectors: Vectors,
     first: NDArray[np.int64],
-    reach: Reach,
+    radii: Radii,
     device: str | None,
     compare: "Compare",
     of_all: "OfAll",
@@ -353,8 +353,8 @@ def _compared(
 
     Before these comes the radius within which they are all.
     """
-    radius = reach.near
-    ties, listed = Table(np.int32, np.int32, np.float64), PairList(reach.most)
+    radius = radii.near
+    ties, listed = Table(np.int32, np.int32, np.float64), PairList(radii.most)
     sets = EqualSets.of(first)
     some = sets.representatives
     best = AllPairs(vectors.take(some), radius=radius, collector=listed, ties=ties, device=device)
@@ -368,11 +368,11 @@ def _compared(
     while pairs is None:
         # As on one machine, where pairs are listed up to the candidates' radius: of too many, only
         # the nearest.
-        radius = reach.candidates if radius > reach.candidates else radius / 2
+        radius = radii.candidates if radius > radii.candidates else radius / 2
         if radius < LEAST_RADIUS:
             radius, pairs = 0.0, np.empty((0, 2), np.int32)
             break
-        pairs = _pairs(vectors, first, radius, reach.most, device, compare, of_all)
+        pairs = _pairs(vectors, first, radius, radii.most, device, compare, of_all)
     return (
         some[found["row"].to_numpy()],
         some[found["other"].to_numpy()],

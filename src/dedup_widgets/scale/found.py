@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dedup_widgets.neighbors.confirmed import ConfirmedPairs
 from dedup_widgets.neighbors.grouping import greedy_groups_of_pairs, ordered
-from dedup_widgets.scale.blocks import Block, Reach, equal_file, tile_file, tiles
+from dedup_widgets.scale.blocks import Block, Radii, equal_file, tile_file, tiles
 from dedup_widgets.scale.work import Work
 from dedup_widgets.scoring.candidates import LEAST_RADIUS, Candidates, listed
 from dedup_widgets.scoring.comparison import Comparison
@@ -85,7 +85,7 @@ class Pictures:
 def fold(
     work: Work,
     blocks: Sequence[Block],
-    reach: Reach,
+    radii: Radii,
     number: NDArray[np.int32],
     part_of: NDArray[np.integer] | None = None,
     old: NDArray[np.bool_] | None = None,
@@ -107,16 +107,16 @@ def fold(
     for block in blocks:
         part = slice(block.start, block.start + block.count)
         name = block.name
-        file = equal_file(name) if block.old else tile_file(name, name, reach)
+        file = equal_file(name) if block.old else tile_file(name, name, radii)
         same[part] = block.start + work.read_arrays(file)["same"]
     lead = _lowest(same, number, np.arange(n))
     pairs, near = [np.empty((0, 2), np.int32)], [np.empty((0, 2))]
     are_alike, of_pair = [np.empty(0, np.bool_)], [np.empty(0, np.int32)]
     # Of each part.
     count = max((block.part + block.parts for block in blocks), default=1)
-    radius, alike = np.full(count, reach.candidates), np.zeros(count, np.int64)
+    radius, alike = np.full(count, radii.candidates), np.zeros(count, np.int64)
     for a, b in tiles(blocks):
-        tile = work.read_arrays(tile_file(a.name, b.name, reach))
+        tile = work.read_arrays(tile_file(a.name, b.name, radii))
         row, other = (_in_run(tile[name], a, b) for name in ("row", "other"))
         _take_nearest(best, cosine, row, lead[other], tile["cosine"], number)
         low, high = (_in_run(tile[name], a, b) for name in ("low", "high"))
@@ -127,7 +127,7 @@ def fold(
         near.append(np.stack([tile["pair_cosine"], tile["distance"]], axis=1))
         are_alike.append(tile["is_alike"])
         radius[its] = np.minimum(radius[its], tile["radius"])
-        alike[its] = np.where(tile["alike"] < 0, reach.most + 1, alike[its] + tile["alike"])
+        alike[its] = np.where(tile["alike"] < 0, radii.most + 1, alike[its] + tile["alike"])
     best, cosine = best[same], cosine[same]
     # The nearest of a picture with an equal vector is one of these, unless rounding says otherwise.
     has_mates = np.bincount(same, minlength=n)[same] > 1
@@ -145,13 +145,13 @@ def fold(
     by_embedding, of = np.clip(1.0 - both[:, 0], 0.0, 1.0), np.concatenate(of_pair)
     while True:
         is_near = by_embedding <= radius[of]
-        too_many = np.bincount(of[is_near], minlength=count) > reach.most
+        too_many = np.bincount(of[is_near], minlength=count) > radii.most
         too_many &= radius >= LEAST_RADIUS
         if not too_many.any():
             break
         radius[too_many] /= 2
     is_listed = is_near & (radius >= LEAST_RADIUS)[of]
-    is_listed |= np.concatenate(are_alike) & (alike <= reach.most)[of]
+    is_listed |= np.concatenate(are_alike) & (alike <= radii.most)[of]
     return Found(nearest, apart, np.concatenate(pairs), both[:, 0], both[:, 1], is_listed)
 
 

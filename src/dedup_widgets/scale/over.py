@@ -41,7 +41,7 @@ from dedup_widgets.scale.apart import PART, Apart, RankedApart, rules_apart
 from dedup_widgets.scale.blocks import (
     BLOCK_PICTURES,
     Block,
-    Reach,
+    Radii,
     compare_blocks,
     cut_blocks,
     cut_parts,
@@ -377,11 +377,11 @@ def _scored(
         blocks = cut_blocks(work, copies.place, shards, sizes.block_pictures)
     else:
         blocks = cut_parts(work, apart.pictures(), shards, sizes.block_pictures)
-    reach = Reach(
+    radii = Radii(
         embedder.candidate_distance,
         max(embedder.candidate_distance, radius_of(task.near, gamma_of(embedder.near_distance))),
     )
-    _compare(work, runner, blocks, reach, task.device, progress)
+    _compare(work, runner, blocks, radii, task.device, progress)
     # From here on pictures are numbered by rank, as on one machine.
     of_row = number[copies.of_row]
     shard, at, tie = (
@@ -390,9 +390,9 @@ def _scored(
     del copies
     give_back()
     part_of, old = (None, None) if apart is None else (apart.part_of, apart.old)
-    found = fold(work, blocks, reach, number, part_of, old)
+    found = fold(work, blocks, radii, number, part_of, old)
     old = None if old is None else _by_rank(old, number)
-    nearest = Nearest(of_row, Pictures(best, found), found.comparison(reach.near))
+    nearest = Nearest(of_row, Pictures(best, found), found.comparison(radii.near))
     del number, of_row, best
     give_back()
     candidates = found.candidates(embedder.candidate_distance, kept, tie)
@@ -535,7 +535,7 @@ def _compare(
     work: Work,
     runner: Runner,
     blocks: Sequence[Block],
-    reach: Reach,
+    radii: Radii,
     device: str | None,
     progress: Progress,
 ) -> None:
@@ -550,9 +550,9 @@ def _compare(
         if not is_done:
             raise EngineError.of("comparing vectors", job[1:2])
     jobs = [
-        (work, a.name, b.name, reach, device)
+        (work, a.name, b.name, radii, device)
         for a, b in tiles(blocks)
-        if tile_file(a.name, b.name, reach).partition("/")[2] not in there
+        if tile_file(a.name, b.name, radii).partition("/")[2] not in there
     ]
     with steps(len(jobs), "Comparing vectors", progress) as report:
         for job, is_done in runner.run(compare_blocks, jobs, "comparing vectors"):
