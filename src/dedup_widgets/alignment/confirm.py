@@ -156,10 +156,8 @@ def _confirm(a: Comparable, b: Comparable) -> Evidence:
 
 
 def _are_drawn(a: Comparable, b: Comparable) -> bool:
-    """Tell whether both are drawn, as far as can be told, or both are signs."""
-    if (a.is_drawn and b.is_drawn) or _are_signs(a, b):
-        return True
-    return (a.is_drawn or b.is_drawn) and a.has_clean_ground and b.has_clean_ground
+    """Tell whether both are drawn, or both are signs."""
+    return (a.is_drawn and b.is_drawn) or _are_signs(a, b)
 
 
 def _are_signs(a: Comparable, b: Comparable) -> bool:
@@ -248,7 +246,9 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
         return REFUSED
     over = None
     is_apart = found.apart_good >= APART_GOOD and found.apart_median >= APART_MEDIAN
-    if is_apart and found.changed.sum() > UNCHANGED * laid.shown.sum():
+    may_be_drawn = a.has_clean_ground and b.has_clean_ground
+    may_be_covered = not (may_be_drawn and (a.is_drawn or b.is_drawn))
+    if is_apart and may_be_covered and found.changed.sum() > UNCHANGED * laid.shown.sum():
         over = cover(a.content, b.content, m, laid, found.changed)
     if not (_agrees(found) or _agrees_but_for(over, found)):
         return REFUSED
@@ -257,8 +257,7 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
         a.content_rgb, b.content_rgb, m, *OF_ONE_THING, but_for=but_for
     ):
         return REFUSED
-    may_be_written_on = a.has_clean_ground and b.has_clean_ground
-    if may_be_written_on and not pages.writing_agrees(a.content_page, b.content_page, m, but_for):
+    if may_be_drawn and not pages.writing_agrees(a.content_page, b.content_page, m, but_for):
         return REFUSED
     extent = _extent(a, b, m, whole)
     if not _is_whole(a, b, whole, extent) or _is_patch(a, b, m, extent):
