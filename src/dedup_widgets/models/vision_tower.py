@@ -137,7 +137,8 @@ class VisionTower:
         for layer in self._layers:
             x = x + layer.project(self._attention(layer.query_key_value(layer.norm_attention(x))))
             x = x + layer.contract(layer.expand(layer.norm_mlp(x)))
-        return functional.linear(self._after.exact(x[:, 0]), self._projection)
+        # A product of matrices in float32 may add in another order with other threads.
+        return (self._after.exact(x[:, 0])[:, None] * self._projection).sum(dim=-1)
 
     def _attention(self, projected: Tensor) -> Tensor:
         """Return attention, (n, tokens, width), of (n, tokens, 3 width): query, key and value."""
