@@ -12,65 +12,36 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-_OF_MASKS = frozenset(
-    {
-        *(
-            "mask",
-            "masks",
-            "msk",
-            "msks",
-            "seg",
-            "segs",
-            "segmentation",
-            "segmentations",
-            "segmap",
-            "segmaps",
-        ),
-        *("label", "labels", "labeled", "labelled", "lbl", "labelmap", "labelmaps", "parts"),
-        *("annot", "annots", "annotation", "annotations", "anno", "gt", "truth", "groundtruth"),
-        *("trimap", "trimaps", "matte", "mattes", "alpha", "alphas", "instance", "instances"),
-        *("instanceids", "panoptic", "semantic", "semantics", "parsing", "silhouettes"),
-        *(
-            "segmap",
-            "segmaps",
-            "colormap",
-            "colormaps",
-            "stuffthingmaps",
-            "lesion",
-            "labelids",
-            "instanceids",
-        ),
-    }
+
+def _words_of(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_OF_MASKS = _words_of(
+    """
+    mask masks msk msks seg segs segmentation segmentations segmap segmaps label labels labeled
+    labelled lbl labelmap labelmaps parts annot annots annotation annotations anno gt truth
+    groundtruth trimap trimaps matte mattes alpha alphas instance instances instanceids panoptic
+    semantic semantics parsing silhouettes colormap colormaps stuffthingmaps lesion labelids
+    """
 )
 """Words for masks in names of files and folders."""
 
 
-_OF_PICTURES = frozenset(
-    {
-        *("images", "image", "imgs", "img", "jpegimages", "rgb", "pictures", "picture", "photos"),
-        *("photo", "jpeg", "jpg", "png", "left", "8bit", "sat", "input", "inputs", "frame"),
-    }
+_OF_PICTURES = _words_of(
+    """
+    images image imgs img jpegimages rgb pictures picture photos photo jpeg jpg png left 8bit
+    sat input inputs frame
+    """
 )
 """Words for pictures, which say nothing beside those for masks."""
 
 
-_MORE = frozenset(
-    {
-        *(
-            "class",
-            "classes",
-            "object",
-            "objects",
-            "fine",
-            "coarse",
-            "id",
-            "ids",
-            "train",
-            "trainids",
-        ),
-        *("color", "colors", "colour", "colours", "binary", "ground", "sem", "map", "maps", "l"),
-        *("machine", "human", "manual", "approved", "raw", "gray", "grey", "full", "trainids"),
-    }
+_MORE = _words_of(
+    """
+    class classes object objects fine coarse id ids train trainids color colors colour colours
+    binary ground sem map maps l machine human manual approved raw gray grey full
+    """
 )
 """Words that go with those for masks, such as ``labelIds`` and ``gtFine_color``."""
 
