@@ -98,11 +98,11 @@ def test_where_nothing_is_missing_or_nothing_is_there_the_plan_stays(frame):
 def test_the_explorer_looks_once_and_shows_what_is_missing(frame, monkeypatch):
     from dedup_widgets.widgets.requests import review as requests
 
-    looked = []
+    # Explorers of other tests may look a little later, too.
+    looked, prepared = [], []
     monkeypatch.setattr(
-        requests, "find_missing", lambda paths: looked.append(1) or find_missing(paths)
+        requests, "find_missing", lambda paths: looked.append(paths) or find_missing(paths)
     )
-    prepared = []
     monkeypatch.setattr(dw.Session, "prepare", lambda session: prepared.append(session))
     gone(frame, pl.col("path").str.ends_with("photo-005.png"))
     ex = dw.Explorer(frame)
@@ -113,9 +113,9 @@ def test_the_explorer_looks_once_and_shows_what_is_missing(frame, monkeypatch):
             break
         __import__("time").sleep(0.05)
     page.open()
-    assert looked == [1]
+    assert looked.count(ex.session.paths) == 1
     # By then the first decision need not sort all paths to know which images the review is of.
-    assert prepared == [ex.session]
+    assert prepared.count(ex.session) == 1
     row = names(frame).index("photo-005.png")
     (tile,) = page.ask("tiles", rows=[row])["tiles"]
     assert tile["error"] == "the file is missing; it was there when it was scored"
