@@ -55,9 +55,9 @@ export function arranged(by: Arrangement, mask: Uint8Array, before: Arranged | n
   return { mask, count, banded, accepted: goes, items, by };
 }
 
-function optionsOf(by: Arrangement, mask: Uint8Array, { drawn, first }: Banded): OrderOptions {
+function optionsOf(by: Arrangement, mask: Uint8Array, { drawn }: Banded): OrderOptions {
   const { frame, rank, descending, grouped } = by;
-  const grouping = grouped ? { bands: frame.bands, drawn, first } : null;
+  const grouping = grouped ? { bands: frame.bands, drawn } : null;
   return { rank, band: frame.band, mask, descending, grouping };
 }
 
