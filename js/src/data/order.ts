@@ -1,4 +1,4 @@
-import { NULL_RANK } from "../wire/protocol";
+import { NULL_RANK, type Numbers } from "../wire/protocol";
 
 /** Members of each band in display order, as offsets into one array (compressed rows). */
 export interface Bands {
@@ -61,6 +61,7 @@ function sortByPlace(rows: Uint32Array, from: number, to: number, place: Uint32A
 /** Dense ranks of the scores, ascending; NaN ranks last as null. */
 export function denseRank(scores: Float32Array): Uint32Array {
   const { rows, keys } = sortedKeys(sortableBits(scores));
+  ascending.set(scores, rows);
   const rank = new Uint32Array(rows.length);
   let distinct = -1;
   let previous = -1;
@@ -74,8 +75,17 @@ export function denseRank(scores: Float32Array): Uint32Array {
   return rank;
 }
 
-/** Orders that are known from ranking. */
-const ascending = new WeakMap<Uint32Array, Uint32Array>();
+/** Rows in ascending order, by ranks or by values. */
+const ascending = new WeakMap<Uint32Array | Numbers, Uint32Array>();
+
+/** All rows in ascending order of their values as float32, NaN last; known once it was asked for. */
+export function rowsByValue(values: Numbers): Uint32Array {
+  const known = ascending.get(values);
+  if (known) return known;
+  const { rows } = sortedKeys(sortableBits(Float32Array.from(values)));
+  ascending.set(values, rows);
+  return rows;
+}
 
 const DIGIT = 11;
 const LAST_DIGIT = 2 ** DIGIT - 1;
