@@ -1,6 +1,8 @@
 """Plays the browser to a widget, without one."""
 
+import collections
 import itertools
+import json
 import threading
 from pathlib import Path
 
@@ -29,6 +31,20 @@ class Page:
             self.sent.append((content, buffers or []))
             self.heard.notify_all()
 
+    def messages(self):
+        """Return what was sent, whole: some messages come in pieces."""
+        pieces = collections.defaultdict(bytes)
+        for content, buffers in self.sent:
+            if "chunk" in content:
+                pieces[content["chunk"]] += b"".join(map(bytes, buffers))
+            elif "chunks" in content:
+                rest = memoryview(pieces.pop(content["chunks"]["number"]))
+                ends = [*itertools.accumulate(content["chunks"]["sizes"])]
+                *parts, text = (rest[a:b] for a, b in itertools.pairwise([0, *ends]))
+                yield json.loads(bytes(text)), parts
+            else:
+                yield content, buffers
+
     def ask(self, kind, arrays=None, **arguments):
         return self.reply(self.request(kind, arrays, **arguments))
 
@@ -52,7 +68,7 @@ class Page:
         """Wait for the answer to a request."""
 
         def answers():
-            return [Reply(*sent) for sent in self.sent if sent[0].get("seq") == seq]
+            return [Reply(*message) for message in self.messages() if message[0].get("seq") == seq]
 
         with self.heard:
             assert self.heard.wait_for(answers, PATIENCE), "no answer"
@@ -68,7 +84,7 @@ class Page:
         """Return what the page was told of by events of a kind, in answers too."""
         return [
             Told(event, buffers)
-            for content, buffers in self.sent
+            for content, buffers in self.messages()
             for event in content["events"]
             if event["event"] == kind
         ]

@@ -147,8 +147,6 @@ export function groupedOf(frame: Frame, rows: Iterable<number>): number[] {
 export interface Banded {
   /** Of each member of a band: 1 where a mask shows it, 2 for a keeper that stands beside it. */
   drawn: Uint8Array;
-  /** The lowest row of each band that the mask shows; of bands without one it is of no use. */
-  first: Uint32Array;
   /** How many groups have a member that the mask shows. */
   groups: number;
   /** How many such keepers there are. */
@@ -162,7 +160,6 @@ export function bandedBy(frame: Banding, mask: Uint8Array, keepers: boolean): Ba
   const { start, members } = frame.bands;
   const banded = {
     drawn: new Uint8Array(members.length),
-    first: new Uint32Array(start.length),
     groups: 0,
     beside: 0,
   };
@@ -178,8 +175,8 @@ export function bandedAgain(
   mask: Uint8Array,
   keepers: boolean,
 ): Banded {
-  const { drawn, first, groups, beside } = before;
-  const banded = { drawn: drawn.slice(), first: first.slice(), groups, beside };
+  const { drawn, groups, beside } = before;
+  const banded = { drawn: drawn.slice(), groups, beside };
   for (const b of bands) {
     eraseBand(frame, b, banded);
     drawBand(frame, b, mask, keepers, banded);
@@ -201,18 +198,13 @@ function drawBand(
   let some = 0;
   let all = 1;
   let role = 0;
-  let lowest = mask.length;
   for (let m = start[b]; m < end; m++) {
-    const row = members[m];
-    const shown = mask[row];
+    const shown = mask[members[m]];
     drawn[m] = shown;
     some |= shown;
     all &= shown;
-    if (!shown) continue;
-    role |= roles[m];
-    if (row < lowest) lowest = row;
+    if (shown) role |= roles[m];
   }
-  into.first[b] = lowest;
   into.groups += role & Role.inGroup;
   if (!keepers || !some || all) return;
   for (let m = start[b]; m < end; m++) {

@@ -82,6 +82,19 @@ export function binCounts(bins: Uint8Array, scale: Scale, mask?: Uint8Array): Ui
   return counts.subarray(0, scale.edges.length - 1);
 }
 
+/** The same of another mask, of which it is known where it differs. */
+export function binCountsAgain(
+  before: Uint32Array,
+  bins: Uint8Array,
+  mask: Uint8Array,
+  changed: Uint32Array,
+): Uint32Array {
+  const counts = before.slice();
+  // A value without a bin counts nowhere: it lies beyond the counts.
+  for (let i = 0; i < changed.length; i++) counts[bins[changed[i]]] += mask[changed[i]] ? 1 : -1;
+  return counts;
+}
+
 /** Whether nearly all values lie in the first few bins, so that a log axis shows more. */
 export function isSkewed(counts: Uint32Array): boolean {
   let total = 0;
