@@ -471,6 +471,99 @@ def test_an_object_of_any_name_is_listed_and_read_under_it(s3, as_file, make_pho
         assert list_images(f"s3://box/odd/{name}").paths == [f"s3://box/odd/{name}"]
 
 
+ODD = ["a//b.png", "/c.png", "a\x01b.png", "\x7f.png"]
+"""What a path of this system cannot be called, or seldom is."""
+
+
+@pytest.mark.lengthy
+@pytest.mark.parametrize("virtual_host", [False, True])
+def test_one_odd_name_keeps_no_other_object_from_being_scored(
+    s3, as_file, make_photo, monkeypatch, virtual_host
+):
+    if virtual_host:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"{s3.url}/box")
+        monkeypatch.setenv("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "true")
+    names = [*ODD, *(f"{seed} + ü?#%.png" for seed in range(4)), "deep/d/e.png", "~.png"]
+    for seed, name in enumerate(names):
+        s3.put(f"odd/{name}", as_file(make_photo(seed)))
+    s3.put("odd/x/../y.png", b"")
+    s3.put("beside/no.png", b"")
+    set_source("s3://", ObjectStore(page=5))
+    frame = score("s3://box/odd")
+    assert set(frame["path"]) == {f"s3://box/odd/{it}" for it in names}
+    assert frame["error"].null_count() == len(names)
+    assert frame["fingerprint"].n_unique() == len(names)
+    # What is below "x/.." is said to be left out.
+    assert list_images("s3://box/odd").not_taken["hidden folders"] == {"..": 1}
+    sizes = dict(frame.select("path", "bytes").iter_rows())
+    asked = [f"s3://box/odd/{name}" for name in ODD]
+    assert [it.size for it in source_for("s3://box").look_up(asked)] == [sizes[it] for it in asked]
+    s3.asked.clear()
+    assert_frame_equal(score("s3://box/odd"), frame)
+    assert all("list-type" in path for _, path in s3.asked)
+
+
+def test_an_object_that_no_address_can_name_is_a_row_with_an_error(s3, as_file, make_photo):
+    s3.put("odd/1.png", as_file(make_photo(1)))
+    frame = score(["s3://box/odd/1.png", "s3://box/odd/../1.png"])
+    assert frame["error"][0] is None
+    assert "'..'" in frame["error"][1]
+    assert "rename the object" in frame["error"][1]
+
+
+def test_a_listing_with_odd_names_outlasts_refusals_and_shows_no_signature(s3, as_file, make_photo):
+    for seed, name in enumerate(["a//b.png", "c.png"]):
+        s3.put(f"odd/{name}", as_file(make_photo(seed)))
+    s3.fault = lambda _, path, times: 503 if times == 1 and "max-keys" in path else None
+    assert score("s3://box/odd")["error"].null_count() == 2
+    s3.fault = lambda _, path, __: 403 if "max-keys" in path or "a//b" in path else None
+    with pytest.raises(InputError, match="permission denied") as listing:
+        score("s3://box/odd")
+    with pytest.raises(ImageError, match="permission denied") as reading:
+        source_for("s3://box").read("s3://box/odd/a//b.png")
+    for raised in (listing, reading):
+        said = "".join(traceback.format_exception(raised.value))
+        assert KEY_ID not in said
+        assert "Signature" not in said
+
+
+@pytest.mark.parametrize(
+    "key", [b"p/\xff\xfe.png", b"p/a&#1;b.png", b"p/a\x02b.png", b"p/x//", b"p/."]
+)
+def test_whatever_a_server_lists_its_neighbours_are_listed(monkeypatch, key):
+    server = Server(Lister, keys=[b"p/1.png", key, b"p/z.png"])
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_ENDPOINT_URL": server.url,
+    }.items():
+        monkeypatch.setenv(name, value)
+    store = ObjectStore()
+    listed = store.below("s3://box/p")
+    server.close()
+    assert {"s3://box/p/1.png", "s3://box/p/z.png"} < set(listed["path"])
+    assert len(listed) == 3
+
+
+class Lister(http.server.BaseHTTPRequestHandler):
+    """Lists some keys as they are, whatever it is asked."""
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        items = b"".join(
+            b"<Contents><Key>%b</Key><LastModified>2024-01-01T00:00:00.000Z</LastModified>"
+            b"<ETag>&quot;1&quot;</ETag><Size>3</Size></Contents>" % key
+            for key in self.server.keys
+        )
+        body = b"<ListBucketResult><IsTruncated>false</IsTruncated>%b</ListBucketResult>" % items
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
 @pytest.mark.lengthy
 def test_markers_of_folders_and_empty_objects_are_what_they_are(s3, as_file, make_photo):
     photo = as_file(make_photo(1))
@@ -481,6 +574,13 @@ def test_markers_of_folders_and_empty_objects_are_what_they_are(s3, as_file, mak
     names = frame["path"].str.strip_prefix("s3://box/").to_list()
     assert names == ["p/empty.png", "p/sub", "p/sub/a.png"]
     assert "empty file" in frame["error"][0]
+    # obstore calls both the same.
+    s3.put("p/sub/a.png/", photo)
+    s3.put("p/sub/b.png/", photo)
+    frame = score("s3://box/p/sub")
+    assert frame["path"].to_list() == ["s3://box/p/sub/a.png", "s3://box/p/sub/b.png"]
+    assert frame["error"][0] is None
+    assert "b.png: does not exist" in frame["error"][1]
     assert score(["s3://box/p"])["error"].to_list() == [None]
 
 

@@ -234,6 +234,8 @@ class _Scan:
         for row, path, head in zip(doubtful, others, heads, strict=True):
             is_taken[row] = self._is_taken(head, _suffix(path))
         kept = listed.filter(is_taken).sort("path")
+        # A slash at the end of a name is not told.
+        kept = kept.filter(kept["path"].ne_missing(kept["path"].shift()))
         if self._exclude:
             root = found.root or ""
             kept = kept.filter([not self._excludes(path, root) for path in kept["path"]])

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 import polars as pl
 
+import dedup_widgets.images.odd_names as odd_names
 from dedup_widgets._urls import STORES, WEB, has_secret, redacted, scheme_of, split_url
 from dedup_widgets.errors import ImageError, InputError
 from dedup_widgets.images.entry import MAX_BYTES, Entry, as_columns
@@ -151,7 +152,7 @@ class ObjectStore:
                 return False
             return True
 
-        return _answered(_wait(self._answer(path, put)))
+        return _answered(_wait(self._answer(path, put, "PUT")))
 
     # What is below runs in the thread of the loop.
 
@@ -225,7 +226,7 @@ class ObjectStore:
         async def head(store: Any, key: str) -> Entry:
             return _entry(path, await obstore.head_async(store, key))
 
-        return await self._answer(path, head)
+        return await self._answer(path, head, "HEAD")
 
     async def _heads(self, paths: Sequence[str], length: int) -> "list[bytes | ImageError]":
         return await asyncio.gather(*(self._head(path, length) for path in paths))
@@ -240,11 +241,14 @@ class ObjectStore:
         return await self._answer(path, start)
 
     async def _answer(
-        self, path: str, ask: Callable[[Any, str], Coroutine[Any, Any, Result]]
+        self,
+        path: str,
+        ask: Callable[[Any, str], Coroutine[Any, Any, Result]],
+        method: str = "GET",
     ) -> Result | ImageError:
         """Ask the store of a path, when it is its turn; what goes wrong is the answer."""
         try:
-            store, key = self._place(path)
+            store, key = self._place(path, method)
         except ImageError as error:
             return error
         async with self._gate:
@@ -260,13 +264,17 @@ class ObjectStore:
         scheme, bucket, prefix = split_url(url)
         base = f"{scheme}://{bucket}/"
         store, _ = self._place(base)
-        why = ""
-        for _ in range(_ATTEMPTS):
+        why, has_odd_names = "", False
+        for attempt in range(_ATTEMPTS):
             offset = (after or base).removeprefix(base) or None
             try:
-                pages = obstore.list(
-                    store, prefix.rstrip("/"), offset=offset, chunk_size=self._page
-                )
+                pages: AsyncIterator[Sequence[Any]]
+                if has_odd_names:
+                    pages = self._odd_pages(base, prefix.rstrip("/"), offset)
+                else:
+                    pages = obstore.list(
+                        store, prefix.rstrip("/"), offset=offset, chunk_size=self._page
+                    )
                 async for page in pages:
                     entries = [_entry(base + meta["path"], meta) for meta in page]
                     yield entries
@@ -274,24 +282,62 @@ class ObjectStore:
                 return
             except Exception as error:
                 why = _why(error)
-                if not _is_passing(error):
+                if scheme == "s3" and not has_odd_names and _is_about_names(error):
+                    has_odd_names = True
+                elif not _is_passing(error):
                     break
+            await asyncio.sleep(_PAUSE * (2**attempt - 1))
         raise ImageError(f"{redacted(url)}: {why}")
+
+    async def _odd_pages(
+        self, bucket: str, folder: str, after: str | None
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        """Yield what lies below a folder page by page, whatever its names."""
+        prefix, more = f"{folder}/" if folder else "", True
+        while more:
+            page, more = await asyncio.to_thread(
+                odd_names.page, self._opener(bucket), prefix, after or "", self._page
+            )
+            if page:
+                yield page
+                after = page[-1]["path"]
 
     # Stores
 
-    def _place(self, path: str) -> tuple[Any, str]:
+    def _place(self, path: str, method: str = "GET") -> tuple[Any, str]:
         """Return the store that a path leads to, and its name there."""
         if has_secret(path):
             raise ImageError(f"{redacted(path)}: holds a password or a key; pass it without")
         scheme, host, key = split_url(path)
         base = f"{scheme}://{host}"
+        if scheme == "s3" and method != "PUT" and odd_names.can_be_asked_for(key):
+            # Its address is a store of its own.
+            try:
+                address = odd_names.address_of(self._opener(base), key, method)
+                return _opened(address, self._options), ""
+            except Exception as error:
+                why = _why(error)
+            raise ImageError(f"{path}: {why}")
         if scheme not in WEB:
             return self._store(base), key
         if "%2f" in key.lower() or any(mark in key for mark in "?#") or "//" in f"/{key}/":
             # obstore's names of files cannot say this: the URL is a store of its own.
             return _opened(path, self._options), ""
         return self._store(base), unquote(key)
+
+    def _opener(self, base: str) -> Callable[..., Any]:
+        """Return what opens a bucket with further options."""
+
+        def open_store(**more: Any) -> Any:
+            replaced = ("endpoint", "virtual_hosted") if "endpoint" in more else ()
+            options = {
+                name: value
+                for name, value in self._options.items()
+                if not any(part in name.lower() for part in replaced)
+            }
+            return _opened(base, options | more)
+
+        return open_store
 
     def _store(self, base: str) -> Any:
         with self._lock:
@@ -434,8 +480,15 @@ def _why(error: Exception) -> str:
 
 def _is_passing(error: Exception) -> bool:
     text = str(error)
+    if type(error) is OSError:  # of an answer that nobody repeated
+        return "status code: 4" not in text
     lasting = "status code", "without LOCATION", "TooManyRedirects", "kind: Decode"
     return type(error).__name__ == "GenericError" and not any(it in text for it in lasting)
+
+
+def _is_about_names(error: Exception) -> bool:
+    """Tell whether a listing failed for the names that are in it."""
+    return type(error).__name__ == "InvalidPathError" or "InvalidXml" in str(error)
 
 
 def _found(pattern: str, text: str) -> str:
