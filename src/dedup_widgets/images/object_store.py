@@ -8,6 +8,7 @@ import threading
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from datetime import timedelta
 from itertools import takewhile
 from pathlib import Path
@@ -20,6 +21,7 @@ import dedup_widgets.images.odd_names as odd_names
 from dedup_widgets._urls import STORES, WEB, has_secret, redacted, scheme_of, split_url
 from dedup_widgets.errors import ImageError, InputError
 from dedup_widgets.images.entry import MAX_BYTES, Entry, as_columns
+from dedup_widgets.images.held import Held
 
 Result = TypeVar("Result")
 
@@ -76,12 +78,22 @@ class ObjectStore:
         Requests that are under way at the same time.
     page
         Objects that a store lists in one answer.
+    held
+        Holds what is read to see what it is, for who reads it next.
     **options
         What ``obstore.store.from_url`` takes, such as ``endpoint`` or ``skip_signature``.
     """
 
-    def __init__(self, *, concurrency: int = CONCURRENCY, page: int = PAGE, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        concurrency: int = CONCURRENCY,
+        page: int = PAGE,
+        held: Held | None = None,
+        **options: Any,
+    ) -> None:
         self.concurrency, self._page = concurrency, page
+        self._held = held or Held()
         self._options = options
         self._stores: dict[str, Any] = {}
         self._lock = threading.Lock()
@@ -91,6 +103,14 @@ class ObjectStore:
         """Return the whole content of a file; raise `ImageError` if that is impossible."""
         return _wait(self._fetched(path))[1]
 
+    def look_at(self, known: Entry) -> bytes:
+        """Return the same of a file that is fetched next, and hold it until then."""
+        data = self._held.read(known)
+        if data is None:
+            entry, data = _wait(self._fetched(known.path))
+            self._held.put(entry, data)
+        return data
+
     def stat(self, path: str) -> Entry:
         """Return size and tag of a file; raise `ImageError` if that is impossible."""
         (found,) = self.look_up([path])
@@ -98,17 +118,38 @@ class ObjectStore:
             raise found
         return found
 
-    def fetch(self, path: str) -> "Future[tuple[Entry, bytes]]":
-        """Begin to read a file; its entry is that of the bytes that came."""
-        return _begin(self._fetched(path))
+    def fetch(self, known: Entry) -> "Future[tuple[Entry, bytes]]":
+        """Begin to read a file, unless it is held as it is known; the entry is of what came."""
+        held = self._held.take(known)
+        if held is None:
+            return _begin(self._fetched(known.path))
+        found: Future[tuple[Entry, bytes]] = Future()
+        found.set_result((known, held))
+        return found
 
     def look_up(self, paths: Sequence[str]) -> list[Entry | ImageError]:
         """Return size and tag of each file: many of one folder by listing it."""
         return _wait(self._looked_up(paths))
 
-    def heads(self, paths: Sequence[str], length: int) -> list[bytes | ImageError]:
-        """Return the first bytes of each file."""
-        return _wait(self._heads(paths, length))
+    def starts(
+        self, entries: Sequence[Entry], length: int, is_wanted: Callable[[str, bytes], bool]
+    ) -> list[bytes | ImageError]:
+        """Return the first bytes of each file, and hold those files of which more is wanted.
+
+        Parameters
+        ----------
+        entries
+            Files as they were listed.
+        length
+            How many bytes.
+        is_wanted
+            Tells by path and first bytes whether a file is fetched next.
+        """
+
+        async def all_starts() -> list[bytes | ImageError]:
+            return await asyncio.gather(*(self._start(it, length, is_wanted) for it in entries))
+
+        return _wait(all_starts())
 
     def below(self, url: str) -> pl.DataFrame:
         """Return all objects below a bucket or a folder, in no order: see :data:`entry.FILE`.
@@ -228,17 +269,40 @@ class ObjectStore:
 
         return await self._answer(path, head, "HEAD")
 
-    async def _heads(self, paths: Sequence[str], length: int) -> "list[bytes | ImageError]":
-        return await asyncio.gather(*(self._head(path, length) for path in paths))
-
-    async def _head(self, path: str, length: int) -> bytes | ImageError:
+    async def _start(
+        self, entry: Entry, length: int, is_wanted: Callable[[str, bytes], bool]
+    ) -> bytes | ImageError:
         import obstore
 
         async def start(store: Any, key: str) -> bytes:
-            found = await obstore.get_range_async(store, key, start=0, length=length)
-            return found.to_bytes()
+            at = self._held.reserve(entry.size)
+            if at is None:
+                part = await obstore.get_range_async(store, key, start=0, length=length)
+                return part.to_bytes()
+            try:
+                found = await obstore.get_async(store, key)
+                pieces = found.stream(min_chunk_size=length)
+                head = bytes(await anext(pieces, b""))
+                is_it = _entry(entry.path, found.meta) == entry
+                if is_it and is_wanted(entry.path, head[:length]):
+                    await self._hold(entry, at, head, pieces)
+                return head[:length]
+            finally:
+                self._held.give_up(at)
 
-        return await self._answer(path, start)
+        return await self._answer(entry.path, start)
+
+    async def _hold(self, entry: Entry, at: int, head: bytes, pieces: AsyncIterator[Any]) -> None:
+        """Hold a file whose first bytes came; if the others do not, it is asked for again."""
+        self._held.write(at, head)
+        end = len(head)
+        with suppress(Exception):
+            async for piece in pieces:
+                data = bytes(piece)
+                self._held.write(at + end, data)
+                end += len(data)
+            if end == entry.size:
+                self._held.keep(entry, at)
 
     async def _answer(
         self,
