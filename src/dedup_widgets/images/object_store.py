@@ -8,6 +8,7 @@ import threading
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from datetime import timedelta
 from itertools import takewhile
 from pathlib import Path
@@ -16,9 +17,11 @@ from urllib.parse import unquote
 
 import polars as pl
 
+import dedup_widgets.images.odd_names as odd_names
 from dedup_widgets._urls import STORES, WEB, has_secret, redacted, scheme_of, split_url
 from dedup_widgets.errors import ImageError, InputError
 from dedup_widgets.images.entry import MAX_BYTES, Entry, as_columns
+from dedup_widgets.images.held import Held
 
 Result = TypeVar("Result")
 
@@ -75,12 +78,22 @@ class ObjectStore:
         Requests that are under way at the same time.
     page
         Objects that a store lists in one answer.
+    held
+        Holds what is read to see what it is, for who reads it next.
     **options
         What ``obstore.store.from_url`` takes, such as ``endpoint`` or ``skip_signature``.
     """
 
-    def __init__(self, *, concurrency: int = CONCURRENCY, page: int = PAGE, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        concurrency: int = CONCURRENCY,
+        page: int = PAGE,
+        held: Held | None = None,
+        **options: Any,
+    ) -> None:
         self.concurrency, self._page = concurrency, page
+        self._held = held or Held()
         self._options = options
         self._stores: dict[str, Any] = {}
         self._lock = threading.Lock()
@@ -90,6 +103,14 @@ class ObjectStore:
         """Return the whole content of a file; raise `ImageError` if that is impossible."""
         return _wait(self._fetched(path))[1]
 
+    def look_at(self, known: Entry) -> bytes:
+        """Return the same of a file that is fetched next, and hold it until then."""
+        data = self._held.read(known)
+        if data is None:
+            entry, data = _wait(self._fetched(known.path))
+            self._held.put(entry, data)
+        return data
+
     def stat(self, path: str) -> Entry:
         """Return size and tag of a file; raise `ImageError` if that is impossible."""
         (found,) = self.look_up([path])
@@ -97,17 +118,38 @@ class ObjectStore:
             raise found
         return found
 
-    def fetch(self, path: str) -> "Future[tuple[Entry, bytes]]":
-        """Begin to read a file; its entry is that of the bytes that came."""
-        return _begin(self._fetched(path))
+    def fetch(self, known: Entry) -> "Future[tuple[Entry, bytes]]":
+        """Begin to read a file, unless it is held as it is known; the entry is of what came."""
+        held = self._held.take(known)
+        if held is None:
+            return _begin(self._fetched(known.path))
+        found: Future[tuple[Entry, bytes]] = Future()
+        found.set_result((known, held))
+        return found
 
     def look_up(self, paths: Sequence[str]) -> list[Entry | ImageError]:
         """Return size and tag of each file: many of one folder by listing it."""
         return _wait(self._looked_up(paths))
 
-    def heads(self, paths: Sequence[str], length: int) -> list[bytes | ImageError]:
-        """Return the first bytes of each file."""
-        return _wait(self._heads(paths, length))
+    def starts(
+        self, entries: Sequence[Entry], length: int, is_wanted: Callable[[str, bytes], bool]
+    ) -> list[bytes | ImageError]:
+        """Return the first bytes of each file, and hold those files of which more is wanted.
+
+        Parameters
+        ----------
+        entries
+            Files as they were listed.
+        length
+            How many bytes.
+        is_wanted
+            Tells by path and first bytes whether a file is fetched next.
+        """
+
+        async def all_starts() -> list[bytes | ImageError]:
+            return await asyncio.gather(*(self._start(it, length, is_wanted) for it in entries))
+
+        return _wait(all_starts())
 
     def below(self, url: str) -> pl.DataFrame:
         """Return all objects below a bucket or a folder, in no order: see :data:`entry.FILE`.
@@ -151,7 +193,7 @@ class ObjectStore:
                 return False
             return True
 
-        return _answered(_wait(self._answer(path, put)))
+        return _answered(_wait(self._answer(path, put, "PUT")))
 
     # What is below runs in the thread of the loop.
 
@@ -225,26 +267,52 @@ class ObjectStore:
         async def head(store: Any, key: str) -> Entry:
             return _entry(path, await obstore.head_async(store, key))
 
-        return await self._answer(path, head)
+        return await self._answer(path, head, "HEAD")
 
-    async def _heads(self, paths: Sequence[str], length: int) -> "list[bytes | ImageError]":
-        return await asyncio.gather(*(self._head(path, length) for path in paths))
-
-    async def _head(self, path: str, length: int) -> bytes | ImageError:
+    async def _start(
+        self, entry: Entry, length: int, is_wanted: Callable[[str, bytes], bool]
+    ) -> bytes | ImageError:
         import obstore
 
         async def start(store: Any, key: str) -> bytes:
-            found = await obstore.get_range_async(store, key, start=0, length=length)
-            return found.to_bytes()
+            at = self._held.reserve(entry.size)
+            if at is None:
+                part = await obstore.get_range_async(store, key, start=0, length=length)
+                return part.to_bytes()
+            try:
+                found = await obstore.get_async(store, key)
+                pieces = found.stream(min_chunk_size=length)
+                head = bytes(await anext(pieces, b""))
+                is_it = _entry(entry.path, found.meta) == entry
+                if is_it and is_wanted(entry.path, head[:length]):
+                    await self._hold(entry, at, head, pieces)
+                return head[:length]
+            finally:
+                self._held.give_up(at)
 
-        return await self._answer(path, start)
+        return await self._answer(entry.path, start)
+
+    async def _hold(self, entry: Entry, at: int, head: bytes, pieces: AsyncIterator[Any]) -> None:
+        """Hold a file whose first bytes came; if the others do not, it is asked for again."""
+        self._held.write(at, head)
+        end = len(head)
+        with suppress(Exception):
+            async for piece in pieces:
+                data = bytes(piece)
+                self._held.write(at + end, data)
+                end += len(data)
+            if end == entry.size:
+                self._held.keep(entry, at)
 
     async def _answer(
-        self, path: str, ask: Callable[[Any, str], Coroutine[Any, Any, Result]]
+        self,
+        path: str,
+        ask: Callable[[Any, str], Coroutine[Any, Any, Result]],
+        method: str = "GET",
     ) -> Result | ImageError:
         """Ask the store of a path, when it is its turn; what goes wrong is the answer."""
         try:
-            store, key = self._place(path)
+            store, key = self._place(path, method)
         except ImageError as error:
             return error
         async with self._gate:
@@ -260,13 +328,17 @@ class ObjectStore:
         scheme, bucket, prefix = split_url(url)
         base = f"{scheme}://{bucket}/"
         store, _ = self._place(base)
-        why = ""
-        for _ in range(_ATTEMPTS):
+        why, has_odd_names = "", False
+        for attempt in range(_ATTEMPTS):
             offset = (after or base).removeprefix(base) or None
             try:
-                pages = obstore.list(
-                    store, prefix.rstrip("/"), offset=offset, chunk_size=self._page
-                )
+                pages: AsyncIterator[Sequence[Any]]
+                if has_odd_names:
+                    pages = self._odd_pages(base, prefix.rstrip("/"), offset)
+                else:
+                    pages = obstore.list(
+                        store, prefix.rstrip("/"), offset=offset, chunk_size=self._page
+                    )
                 async for page in pages:
                     entries = [_entry(base + meta["path"], meta) for meta in page]
                     yield entries
@@ -274,24 +346,62 @@ class ObjectStore:
                 return
             except Exception as error:
                 why = _why(error)
-                if not _is_passing(error):
+                if scheme == "s3" and not has_odd_names and _is_about_names(error):
+                    has_odd_names = True
+                elif not _is_passing(error):
                     break
+            await asyncio.sleep(_PAUSE * (2**attempt - 1))
         raise ImageError(f"{redacted(url)}: {why}")
+
+    async def _odd_pages(
+        self, bucket: str, folder: str, after: str | None
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        """Yield what lies below a folder page by page, whatever its names."""
+        prefix, more = f"{folder}/" if folder else "", True
+        while more:
+            page, more = await asyncio.to_thread(
+                odd_names.page, self._opener(bucket), prefix, after or "", self._page
+            )
+            if page:
+                yield page
+                after = page[-1]["path"]
 
     # Stores
 
-    def _place(self, path: str) -> tuple[Any, str]:
+    def _place(self, path: str, method: str = "GET") -> tuple[Any, str]:
         """Return the store that a path leads to, and its name there."""
         if has_secret(path):
             raise ImageError(f"{redacted(path)}: holds a password or a key; pass it without")
         scheme, host, key = split_url(path)
         base = f"{scheme}://{host}"
+        if scheme == "s3" and method != "PUT" and odd_names.can_be_asked_for(key):
+            # Its address is a store of its own.
+            try:
+                address = odd_names.address_of(self._opener(base), key, method)
+                return _opened(address, self._options), ""
+            except Exception as error:
+                why = _why(error)
+            raise ImageError(f"{path}: {why}")
         if scheme not in WEB:
             return self._store(base), key
         if "%2f" in key.lower() or any(mark in key for mark in "?#") or "//" in f"/{key}/":
             # obstore's names of files cannot say this: the URL is a store of its own.
             return _opened(path, self._options), ""
         return self._store(base), unquote(key)
+
+    def _opener(self, base: str) -> Callable[..., Any]:
+        """Return what opens a bucket with further options."""
+
+        def open_store(**more: Any) -> Any:
+            replaced = ("endpoint", "virtual_hosted") if "endpoint" in more else ()
+            options = {
+                name: value
+                for name, value in self._options.items()
+                if not any(part in name.lower() for part in replaced)
+            }
+            return _opened(base, options | more)
+
+        return open_store
 
     def _store(self, base: str) -> Any:
         with self._lock:
@@ -434,8 +544,15 @@ def _why(error: Exception) -> str:
 
 def _is_passing(error: Exception) -> bool:
     text = str(error)
+    if type(error) is OSError:  # of an answer that nobody repeated
+        return "status code: 4" not in text
     lasting = "status code", "without LOCATION", "TooManyRedirects", "kind: Decode"
     return type(error).__name__ == "GenericError" and not any(it in text for it in lasting)
+
+
+def _is_about_names(error: Exception) -> bool:
+    """Tell whether a listing failed for the names that are in it."""
+    return type(error).__name__ == "InvalidPathError" or "InvalidXml" in str(error)
 
 
 def _found(pattern: str, text: str) -> str:
