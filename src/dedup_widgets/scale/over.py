@@ -51,7 +51,7 @@ from dedup_widgets.scale.blocks import (
     tiles,
 )
 from dedup_widgets.scale.copies import Copies, Prints, by_shard, read_copies, smallest
-from dedup_widgets.scale.facts import Facts
+from dedup_widgets.scale.facts import FactsOnDisk
 from dedup_widgets.scale.found import Pictures, fold
 from dedup_widgets.scale.jobs import Engine, Here, Runner
 from dedup_widgets.scale.looks import Looks
@@ -526,7 +526,7 @@ def _ranking(
 
     types = types.with_columns(fingerprint=pl.Series(of_row[:0]))
     with TemporaryDirectory() as folder:
-        ranking = keepers.Ranking(Facts(Path(folder), facts(), others, types), rules)
+        ranking = keepers.Ranking(FactsOnDisk(Path(folder), facts(), others, types), rules)
         give_back()
         yield ranking, np.concatenate(whole)
 
