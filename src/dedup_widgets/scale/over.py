@@ -83,7 +83,7 @@ _FILES_AT_A_TIME = 4096
 
 
 @dataclass(frozen=True)
-class Names:
+class FileNames:
     """All names of the files of a task: a file is described and compared once.
 
     Attributes
@@ -98,7 +98,7 @@ class Names:
     first: NDArray[np.int64] | None
 
     @classmethod
-    def of(cls, task: ScoringTask) -> "Names":
+    def of(cls, task: ScoringTask) -> "FileNames":
         """Return the names of a task."""
         if task.given is None or SAME_FILE not in task.given.columns:
             return cls(task, None)
@@ -177,7 +177,7 @@ def score_over(
         How the work is cut.
     """
     sizes = sizes or Sizes()
-    all_names = Names.of(task)
+    all_names = FileNames.of(task)
     task = all_names.own_task
     embedder = task.load()
     if not embedder.persistent:
@@ -353,7 +353,7 @@ class _Told:
 
 def _scored(
     task: ScoringTask,
-    all_names: Names,
+    all_names: FileNames,
     work: Work,
     runner: Runner,
     embedder: Embedder,
@@ -575,7 +575,7 @@ def _spectra(
 
 def _write(
     task: ScoringTask,
-    all_names: Names,
+    all_names: FileNames,
     work: Work,
     shards: Sequence[str],
     place: pl.DataFrame,
