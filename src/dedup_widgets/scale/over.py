@@ -71,7 +71,7 @@ from dedup_widgets.scoring.columns import facts_of, laid_out
 from dedup_widgets.scoring.evidence import evidence_column
 from dedup_widgets.scoring.pair_evidence import PairEvidence
 from dedup_widgets.scoring.scores import (
-    PictureRanking,
+    EvidenceRanking,
     can_be_seen,
     compare_candidates,
     decide,
@@ -458,7 +458,7 @@ def _ranked(
     place: pl.DataFrame,
     of_row: NDArray[np.int32],
     apart: Apart | None,
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_], PictureRanking]:
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_], EvidenceRanking]:
     """Rank rows and their pictures by facts alone: what vectors say depends on no evidence.
 
     Returns
@@ -474,7 +474,7 @@ def _ranked(
         number = np.empty(len(best), np.int32)
         number[of_row[best]] = np.arange(len(best), dtype=np.int32)
         give_back()
-        by_evidence: PictureRanking = ranking.of_pictures(best)
+        by_evidence: EvidenceRanking = ranking.of_pictures(best)
         if apart is not None:
             by_evidence = RankedApart(by_evidence, apart.part[best])
         return number, best, are_whole[best], by_evidence
