@@ -52,7 +52,7 @@ from dedup_widgets.scale.blocks import (
 )
 from dedup_widgets.scale.copies import Copies, Prints, by_shard, read_copies, smallest
 from dedup_widgets.scale.facts import FactsOnDisk
-from dedup_widgets.scale.found import Pictures, fold
+from dedup_widgets.scale.found import RankedPictures, fold
 from dedup_widgets.scale.jobs import Engine, Here, Runner
 from dedup_widgets.scale.looks import Looks
 from dedup_widgets.scale.manifest import SHARD_FILES, Manifest, keys_of
@@ -392,7 +392,7 @@ def _scored(
     part_of, old = (None, None) if apart is None else (apart.part_of, apart.old)
     found = fold(work, blocks, radii, number, part_of, old)
     old = None if old is None else _by_rank(old, number)
-    nearest = Nearest(of_row, Pictures(best, found), found.comparison(radii.near))
+    nearest = Nearest(of_row, RankedPictures(best, found), found.comparison(radii.near))
     del number, of_row, best
     give_back()
     candidates = found.candidates(embedder.candidate_distance, kept, tie)
