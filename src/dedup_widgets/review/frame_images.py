@@ -15,22 +15,8 @@ from dedup_widgets.frame.relations import of_image
 from dedup_widgets.frame.scale import scale
 from dedup_widgets.frame.schema import recognised
 from dedup_widgets.frame.summary import Summary, of_input, summarize
-from dedup_widgets.frame.table import (
-    Texts,
-    amended,
-    file_name,
-    path_column,
-    rows_of,
-    to_polars,
-)
-from dedup_widgets.review.display import (
-    Bands,
-    Fact,
-    Shown,
-    bands,
-    shown,
-    shown_value,
-)
+from dedup_widgets.frame.table import Texts, amended, file_name, path_column, rows_of, to_polars
+from dedup_widgets.review.display import Bands, Fact, Shown, bands, shown, shown_value
 from dedup_widgets.review.meant import as_text, mask_meant
 from dedup_widgets.review.steps import Mask
 from dedup_widgets.review.watched import Watched
