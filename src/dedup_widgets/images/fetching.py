@@ -100,13 +100,13 @@ class Files:
 
         At the end, what is under way still is given up.
         """
-        held = _Held()
+        held = _ReadAhead()
         try:
             yield self._readings(entries, held)
         finally:
             held.give_up()
 
-    def _readings(self, entries: Iterable[Entry], held: "_Held") -> Iterator[Reading]:
+    def _readings(self, entries: Iterable[Entry], held: "_ReadAhead") -> Iterator[Reading]:
         waiting: deque[tuple[Reading, bool]] = deque()
         far = 0
         for entry in entries:
@@ -125,7 +125,7 @@ class Files:
             yield reading
 
 
-class _Held:
+class _ReadAhead:
     """Reads that are under way, or whose bytes nobody has taken yet."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ from dedup_widgets.errors import InputError
 from dedup_widgets.frame.annotations import with_annotations
 from dedup_widgets.frame.provenance import Provenance
 from dedup_widgets.frame.same_file import first_rows, in_parts
-from dedup_widgets.frame.scale import NEAR, gamma_of
+from dedup_widgets.frame.scale import NEAR, checked_near, gamma_of
 from dedup_widgets.frame.scope import part_column, scope_of
 from dedup_widgets.frame.summary import about_not_taken
 from dedup_widgets.images.entry import Entry
@@ -224,9 +224,7 @@ def plan_scoring(
     What was read before is asked of `were_pictures`, else of the store.
     """
     note_use()
-    near = NEAR if near is None else near
-    if not (isinstance(near, int | float) and 0 <= near <= 1):
-        raise InputError(f"near is {near!r}; it must lie in [0, 1], on the uniqueness scale")
+    near = NEAR if near is None else checked_near(near)
     check_precision(precision)
     batch_size = _positive("batch_size", batch_size, 32)
     workers = _positive("workers", workers, processors())

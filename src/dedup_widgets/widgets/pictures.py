@@ -47,7 +47,7 @@ class LargePicture:
     box: Box
 
 
-class Pictures:
+class PictureLoader:
     """Loads large pictures; may be used from several threads.
 
     Parameters
