@@ -26,7 +26,7 @@ from dedup_widgets.images.listing import list_images
 from dedup_widgets.images.object_store import ObjectStore
 from dedup_widgets.images.source import set_source, source_for
 from dedup_widgets.scale.work import Work
-from dedup_widgets.widgets.pictures import Pictures
+from dedup_widgets.widgets.pictures import PictureLoader
 from page import Page, Pixels
 from stores import KEY_ID, SECRET, Server, moto, proxied, upload
 
@@ -166,7 +166,7 @@ def test_a_file_whose_name_does_not_say_what_it_is_is_asked_for_once(
     dw.create_dataset(bare, "bare", root=tmp_path / "sets", progress=False)
     assert s3.count("GET") == len(unnamed)
     s3.asked.clear()
-    pictures = Pictures()
+    pictures = PictureLoader()
     pictures.load(frame["path"][0], 100, (0, 0, 0.5, 0.5))
     assert requests(s3) == {unnamed[0]: 1}
     pictures.load(frame["path"][0], 100, (0.5, 0, 1, 0.5))

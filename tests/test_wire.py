@@ -82,7 +82,7 @@ def test_the_rows_that_changed_make_the_plan_of_before_that_of_now(tmp_path):
     page = Page(ex)
     opened = page.open()
     names = ("band", "place", "kind", "keep")
-    arrays = {name: opened.array(name).copy() for name in ("kind", "keep")} | opened.bands()
+    arrays = {name: opened.codes(name) for name in ("kind", "keep")} | opened.bands()
     chance = np.random.default_rng(2)
     for turn in range(12):
         if turn % 3 == 2:
@@ -96,7 +96,7 @@ def test_the_rows_that_changed_make_the_plan_of_before_that_of_now(tmp_path):
             arrays[name][rows] = event.array(name)
     now = page.open()
     assert now["version"] == version
-    found = {name: now.array(name) for name in ("kind", "keep")} | now.bands()
+    found = {name: now.codes(name) for name in ("kind", "keep")} | now.bands()
     for name in names:
         assert arrays[name].tolist() == found[name].tolist()
 

@@ -1,6 +1,21 @@
 import { describe, expect, it } from "vitest";
-import { allOf, type Combined, countOf, maskOf, turned, turnedRows } from "../src/data/masks";
+import { allOf, type Combined, countOf, maskOf, turn, turnedRows } from "../src/data/masks";
 import { random } from "./random";
+
+/** In which rows two masks are said to differ. */
+function told(mask: Uint8Array, from: Uint8Array) {
+  const turned = turnedRows(mask, from);
+  const rows = (lists: readonly Uint32Array[]) =>
+    lists.flatMap((list) => [...list]).sort((a, b) => a - b);
+  return turned && { on: rows(turned.on), off: rows(turned.off) };
+}
+
+/** A mask in which some rows are turned round. */
+function turnedRound(mask: Uint8Array, rows: Uint32Array): Uint8Array {
+  const other = [...new Set(rows)];
+  const on = Uint32Array.from(other.filter((row) => !mask[row]));
+  return turn(mask, { on: [on], off: [Uint32Array.from(other.filter((row) => mask[row]))] });
+}
 
 describe("masks", () => {
   const one = Uint8Array.of(1, 0, 1, 1);
@@ -17,13 +32,17 @@ describe("masks", () => {
 
   it("of others tell where they differ, however they were made", () => {
     const from = new Uint8Array(30).fill(1);
-    const some = [Uint32Array.of(4, 9), Uint32Array.of(9, 2)];
-    const mask = turned(from, some, (row) => +(row === 2));
+    from[2] = 0;
+    const mask = turn(from, {
+      on: [Uint32Array.of(2)],
+      off: [Uint32Array.of(4), Uint32Array.of(9)],
+    });
     expect([...mask.keys()].filter((row) => !mask[row])).toEqual([4, 9]);
-    expect([...turnedRows(mask, from)!]).toEqual([4, 9]);
-    expect([...turnedRows(mask.slice(), from)!]).toEqual([4, 9]);
-    expect([...turnedRows(mask, mask)!]).toEqual([]);
-    expect(countOf(from)).toBe(30);
+    expect(told(mask, from)).toEqual({ on: [2], off: [4, 9] });
+    expect(told(mask.slice(), from)).toEqual({ on: [2], off: [4, 9] });
+    expect(told(from, mask)).toEqual({ on: [4, 9], off: [2] });
+    expect(told(mask, mask)).toEqual({ on: [], off: [] });
+    expect(countOf(from)).toBe(29);
   });
 
   it("do not tell where they differ in much", () => {
@@ -49,16 +68,15 @@ describe("allOf", () => {
       const rows: Uint8Array = allOf(masks, 200, before);
       expect([...rows]).toEqual([...allOf(masks, 200)]);
       if (before) {
-        const differ = [...rows.keys()].filter((row) => rows[row] !== before!.rows[row]);
-        const told = turnedRows(rows, before.rows);
-        if (told) expect([...told].sort((a, b) => a - b)).toEqual(differ);
+        const old = before.rows;
+        const differ = (to: number) =>
+          [...rows.keys()].filter((row) => rows[row] === to && old[row] !== to);
+        const said = told(rows, old);
+        if (said) expect(said).toEqual({ on: differ(1), off: differ(0) });
       }
       before = { masks, rows };
       const moved = Uint32Array.from({ length: 20 }, () => Math.floor(200 * next()));
-      const to = mask();
-      masks = masks.map((one, i) =>
-        i === step % masks.length ? turned(one, [moved], (row) => to[row]) : one,
-      );
+      masks = masks.map((one, i) => (i === step % masks.length ? turnedRound(one, moved) : one));
       if (next() < 0.1) masks = next() < 0.5 ? masks.slice(1) : [...masks, mask()];
     }
   });

@@ -7,7 +7,7 @@ import {
   bandedBy,
   type Frame,
 } from "./frame";
-import { countOf, turnedRows } from "./masks";
+import { countOf, lengthOf, turnedRows } from "./masks";
 import { type Changes, displayOrder, type OrderOptions, type PlacedOrder } from "./order";
 
 /** How images are arranged, whichever of them a filter leaves. */
@@ -42,13 +42,12 @@ export function arranged(by: Arrangement, mask: Uint8Array, before: Arranged | n
     const items = displayOrder(optionsOf(by, mask, banded));
     return { mask, count: countOf(mask), banded, accepted: accepted(frame, banded), items, by };
   }
-  const { rows, bands, drawn } = changes;
+  const { on, off, bands, drawn } = changes;
   const some = bands.length > 0;
   const banded = some ? bandedAgain(frame, before.banded, bands, mask, keepers) : before.banded;
   const goes = acceptedAgain(frame, before.accepted, bands, drawn, banded.drawn);
   const items = before.items.again(optionsOf(by, mask, banded), changes);
-  let { count } = before;
-  for (let i = 0; i < rows.length; i++) count += mask[rows[i]] ? 1 : -1;
+  const count = before.count + lengthOf(on) - lengthOf(off);
   return { mask, count, banded, accepted: goes, items, by };
 }
 
@@ -68,16 +67,18 @@ const isAlike = (one: Arrangement, other: Arrangement): boolean =>
 
 /** What differs between two masks; null where that is much. */
 function changesOf({ frame }: Arrangement, before: Arranged, mask: Uint8Array): Changes | null {
-  const rows = turnedRows(mask, before.mask);
-  if (!rows) return null;
+  const turned = turnedRows(mask, before.mask);
+  if (!turned) return null;
   const { band, bands } = frame;
   const isKnown = new Uint8Array(bands.start.length);
   const changed: number[] = [];
-  for (let i = 0; i < rows.length; i++) {
-    const b = band[rows[i]];
-    if (b === 0 || isKnown[b]) continue;
-    isKnown[b] = 1;
-    changed.push(b);
+  for (const rows of [...turned.on, ...turned.off]) {
+    for (let i = 0; i < rows.length; i++) {
+      const b = band[rows[i]];
+      if (b === 0 || isKnown[b]) continue;
+      isKnown[b] = 1;
+      changed.push(b);
+    }
   }
-  return { rows, bands: Uint32Array.from(changed), drawn: before.banded.drawn };
+  return { ...turned, bands: Uint32Array.from(changed), drawn: before.banded.drawn };
 }

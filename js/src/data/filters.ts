@@ -1,7 +1,7 @@
 import { Keep, type Numbers, type Replies } from "../wire/protocol";
 import type { Bitset } from "./bitset";
 import type { Frame } from "./frame";
-import { isFew, turned } from "./masks";
+import { isFew, turn } from "./masks";
 import { rowsByValue } from "./order";
 
 /**
@@ -157,14 +157,17 @@ export function rangeMask(
   range: RangeClause,
   before: Left | null = null,
 ): Uint8Array {
-  const [from, to] = boundsOf(values, range);
   if (before && isRange(before.clause)) {
-    const [oldFrom, oldTo] = boundsOf(values, before.clause);
-    const between = [valued(values, oldFrom, from), valued(values, oldTo, to)];
-    if (isFew(between[0].length + between[1].length, values.length)) {
-      return turned(before.mask, between, (row) => +(values[row] >= from) & +(values[row] <= to));
-    }
+    const rows = rowsByValue(values);
+    const [a, b] = placesOf(rows, values, before.clause);
+    const [c, d] = placesOf(rows, values, range);
+    const turned = {
+      on: [rows.subarray(c, Math.min(a, d)), rows.subarray(Math.max(b, c), d)],
+      off: [rows.subarray(a, Math.min(c, b)), rows.subarray(Math.max(d, a), b)],
+    };
+    if (isFew(turned, values.length)) return turn(before.mask, turned);
   }
+  const [from, to] = boundsOf(values, range);
   const mask = new Uint8Array(values.length);
   for (let row = 0; row < values.length; row++) {
     const value = values[row];
@@ -181,20 +184,18 @@ function boundsOf(values: Numbers, [low, high]: RangeClause): readonly [number, 
   ];
 }
 
-/** The rows with values between two; as float32, so there may be some whose values are just beyond. */
-function valued(values: Numbers, one: number, other: number): Uint32Array {
-  if (one === other) return NO_ROWS;
-  const rows = rowsByValue(values);
-  const low = Math.fround(Math.min(one, other));
-  const high = Math.fround(Math.max(one, other));
-  const begin = firstOf(rows, (row) => !(Math.fround(values[row]) < low));
-  return rows.subarray(
+/** Where, among rows by value, those of a range begin and end. */
+function placesOf(rows: Uint32Array, values: Numbers, range: RangeClause): [number, number] {
+  const [from, to] = boundsOf(values, range);
+  const begin = firstOf(rows, (row) => !(values[row] < from));
+  return [
     begin,
-    firstOf(rows, (row) => !(Math.fround(values[row]) <= high)),
-  );
+    Math.max(
+      begin,
+      firstOf(rows, (row) => !(values[row] <= to)),
+    ),
+  ];
 }
-
-const NO_ROWS = new Uint32Array(0);
 
 /** Where the rows begin for which something holds that holds for all after them too. */
 function firstOf(rows: Uint32Array, holds: (row: number) => boolean): number {

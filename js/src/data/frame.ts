@@ -50,9 +50,26 @@ type Opened = Replies["open_grid"] & Partial<Pick<Replies["open_review"], "merge
 
 export function frameOf(opened: Opened, filled = 0): Frame {
   const { selected: _, banded, band_sizes, ...reply } = opened;
+  const kind = codesOf(reply.kind, reply.rows);
+  const keep = codesOf(reply.keep, reply.rows);
   const bands = bandsOfSizes(banded, band_sizes);
   const stands = standingIn(bands, reply.rows);
-  return withRoles({ mergeable: [], filled, ...reply, ...stands, bands });
+  return withRoles({ mergeable: [], filled, ...reply, ...stands, bands, kind, keep });
+}
+
+/** The codes of four rows, which are a byte on the wire; there the highest is none. */
+const FOURS = new Uint8Array(4 * 256);
+for (let i = 0; i < FOURS.length; i++) {
+  const code = ((i >> 2) >> (2 * (i & 3))) & 3;
+  FOURS[i] = code === 3 ? ImageKind.none : code;
+}
+
+/** A code for each of so many rows. */
+function codesOf(packed: Uint8Array, rows: number): Uint8Array {
+  const fours = new Uint32Array(FOURS.buffer);
+  const codes = new Uint32Array(packed.length);
+  for (let i = 0; i < packed.length; i++) codes[i] = fours[packed[i]];
+  return new Uint8Array(codes.buffer, 0, rows);
 }
 
 /** The same images under another plan; null when a plan between the two was missed. */

@@ -18,58 +18,58 @@ export function countOf(mask: Uint8Array, besides: Uint8Array | null = null): nu
 /** Above this part of rows that change, all is worked out from the beginning. */
 const MOST = 1 / 4;
 
-/** Masks that were made from others, and the rows in which they differ from these. */
-const made = new WeakMap<Uint8Array, { from: WeakRef<Uint8Array>; rows: Uint32Array }>();
+/** The rows that one mask shows and another does not, and the other way round; each in lists. */
+export interface Turned {
+  on: readonly Uint32Array[];
+  off: readonly Uint32Array[];
+}
 
-/** Make a mask of another by turning round those of some rows to which another value belongs. */
-export function turned(
-  from: Uint8Array,
-  some: readonly Uint32Array[],
-  valueAt: (row: number) => number,
-): Uint8Array {
+/** Masks that were made from others, and where they differ from these. */
+const made = new WeakMap<Uint8Array, { from: WeakRef<Uint8Array>; turned: Turned }>();
+
+/** The mask that differs from another in these rows, and in no other. */
+export function turn(from: Uint8Array, turned: Turned): Uint8Array {
   const mask = from.slice();
-  const changed = new Uint32Array(some.reduce((sum, { length }) => sum + length, 0));
-  let count = 0;
-  for (const rows of some) {
-    for (let i = 0; i < rows.length; i++) {
-      const row = rows[i];
-      const value = valueAt(row);
-      if (mask[row] === value) continue;
-      mask[row] = value;
-      changed[count++] = row;
-    }
-  }
-  made.set(mask, { from: new WeakRef(from), rows: changed.subarray(0, count) });
+  for (const rows of turned.on) for (let i = 0; i < rows.length; i++) mask[rows[i]] = 1;
+  for (const rows of turned.off) for (let i = 0; i < rows.length; i++) mask[rows[i]] = 0;
+  made.set(mask, { from: new WeakRef(from), turned });
   return mask;
 }
 
-/** The rows in which two masks differ; null where these are many. */
-export function turnedRows(mask: Uint8Array, from: Uint8Array): Uint32Array | null {
+/** Where two masks differ; null where that is in many rows. */
+export function turnedRows(mask: Uint8Array, from: Uint8Array): Turned | null {
   const known = made.get(mask);
-  const rows = known?.from.deref() === from ? known.rows : compared(mask, from);
-  return rows && isFew(rows.length, mask.length) ? rows : null;
+  const turned = known?.from.deref() === from ? known.turned : compared(mask, from);
+  return turned && isFew(turned, mask.length) ? turned : null;
 }
 
-/** Whether what changes of so many rows takes less than to begin anew. */
-export const isFew = (changed: number, rows: number): boolean => changed <= Math.ceil(rows * MOST);
+export const lengthOf = (lists: readonly Uint32Array[]): number =>
+  lists.reduce((sum, { length }) => sum + length, 0);
 
-function compared(mask: Uint8Array, other: Uint8Array): Uint32Array | null {
-  const changed: number[] = [];
-  const { length } = mask;
+/** Whether to go on from there takes less than to begin anew. */
+export const isFew = ({ on, off }: Turned, rows: number): boolean =>
+  lengthOf(on) + lengthOf(off) <= Math.ceil(rows * MOST);
+
+function compared(mask: Uint8Array, other: Uint8Array): Turned | null {
+  const on: number[] = [];
+  const off: number[] = [];
+  const most = Math.ceil(mask.length * MOST);
   // Four at a time: most are alike.
-  const words = length >> 2;
+  const words = mask.length >> 2;
   const now = new Uint32Array(mask.buffer, mask.byteOffset, words);
   const then = new Uint32Array(other.buffer, other.byteOffset, words);
   const between = (from: number, to: number) => {
-    for (let row = from; row < to; row++) if (mask[row] !== other[row]) changed.push(row);
+    for (let row = from; row < to; row++) {
+      if (mask[row] !== other[row]) (mask[row] ? on : off).push(row);
+    }
   };
   for (let word = 0; word < words; word++) {
     if (now[word] === then[word]) continue;
-    if (!isFew(changed.length, length)) return null;
+    if (on.length + off.length > most) return null;
     between(4 * word, 4 * word + 4);
   }
-  between(4 * words, length);
-  return Uint32Array.from(changed);
+  between(4 * words, mask.length);
+  return { on: [Uint32Array.from(on)], off: [Uint32Array.from(off)] };
 }
 
 /** Masks, and the rows that all of them keep. */
@@ -85,13 +85,12 @@ export function allOf(
   before: Combined | null = null,
 ): Uint8Array {
   if (masks.length === 1) return masks[0];
-  const changed = before && turnedOne(masks, before.masks);
-  if (changed) {
-    return turned(before.rows, [changed], (row) => {
-      let kept = 1;
-      for (const mask of masks) kept &= mask[row];
-      return kept;
-    });
+  const one = before && turnedOne(masks, before.masks);
+  if (one) {
+    const kept = before.rows;
+    const isKept = (row: number) => masks.every((mask) => mask[row] === 1);
+    const on = one.on.map((some) => some.filter(isKept));
+    return turn(kept, { on, off: one.off.map((some) => some.filter((row) => kept[row] === 1)) });
   }
   const kept = masks.length === 0 ? new Uint8Array(rows).fill(1) : masks[0].slice();
   for (const mask of masks.slice(1)) for (let row = 0; row < rows; row++) kept[row] &= mask[row];
@@ -99,10 +98,7 @@ export function allOf(
 }
 
 /** The rows in which one of some masks differs from what it was; null where others do too. */
-function turnedOne(
-  masks: readonly Uint8Array[],
-  before: readonly Uint8Array[],
-): Uint32Array | null {
+function turnedOne(masks: readonly Uint8Array[], before: readonly Uint8Array[]): Turned | null {
   if (masks.length !== before.length) return null;
   const others = [...masks.keys()].filter((i) => masks[i] !== before[i]);
   if (others.length !== 1) return null;

@@ -1,4 +1,5 @@
 import { NULL_RANK, type Numbers } from "../wire/protocol";
+import type { Turned } from "./masks";
 
 /** Members of each band in display order, as offsets into one array (compressed rows). */
 export interface Bands {
@@ -78,11 +79,21 @@ export function denseRank(scores: Float32Array): Uint32Array {
 /** Rows in ascending order, by ranks or by values. */
 const ascending = new WeakMap<Uint32Array | Numbers, Uint32Array>();
 
-/** All rows in ascending order of their values as float32, NaN last; known once it was asked for. */
+/** All rows in ascending order of their values, NaN last; known once it was asked for. */
 export function rowsByValue(values: Numbers): Uint32Array {
   const known = ascending.get(values);
   if (known) return known;
-  const { rows } = sortedKeys(sortableBits(Float32Array.from(values)));
+  const { rows, keys } = sortedKeys(sortableBits(Float32Array.from(values)));
+  // What is equal as float32 may differ in its last digits.
+  const end = values instanceof Float32Array ? 0 : rows.length;
+  for (let from = 0, to = 1; from < end; from = to++) {
+    let differ = false;
+    for (; to < end && keys[to] === keys[from]; to++) {
+      differ ||= values[rows[to]] !== values[rows[from]];
+    }
+    if (differ && keys[from] !== NULL_RANK)
+      rows.subarray(from, to).sort((a, z) => values[a] - values[z]);
+  }
   ascending.set(values, rows);
   return rows;
 }
@@ -159,9 +170,7 @@ export interface OrderOptions {
 }
 
 /** What differs from another mask of the same frame. */
-export interface Changes {
-  /** The rows that one of the masks shows. */
-  rows: Uint32Array;
+export interface Changes extends Turned {
   /** The bands of which one shows a member that the other hides. */
   bands: Uint32Array;
   /** What was drawn of the members of bands. */
@@ -311,7 +320,7 @@ function placed({ rank, band, mask, descending, grouping }: OrderOptions): Place
 }
 
 function placedAgain(
-  { band, mask, grouping }: OrderOptions,
+  { mask, grouping }: OrderOptions,
   before: Placed,
   changes: Changes,
   changed: Uint8Array,
@@ -319,14 +328,19 @@ function placedAgain(
   const { ordered } = before;
   const places = placesOf(ordered);
   const counts = before.counts.slice();
-  const { rows } = changes;
-  for (let i = 0; i < rows.length; i++) {
-    const row = rows[i];
-    if (grouping && band[row] !== 0) continue;
-    const block = places[row] >>> BLOCK_BITS;
-    counts[block] += mask[row] ? 1 : -1;
-    changed[block] = 1;
-  }
+  const home = homeOf(ordered);
+  const count = (lists: readonly Uint32Array[], by: 1 | -1) => {
+    for (const rows of lists) {
+      for (let i = 0; i < rows.length; i++) {
+        const block = home[rows[i]];
+        if (block === BANDED) continue;
+        counts[block] += by;
+        changed[block] = 1;
+      }
+    }
+  };
+  count(changes.on, 1);
+  count(changes.off, -1);
   if (!grouping || changes.bands.length === 0) return { ordered, counts, at: before.at };
   const at = before.at.slice();
   const { bands, drawn } = grouping;
@@ -408,6 +422,8 @@ interface Ordered {
   band: Uint32Array | null;
   /** Where each row is; null until somebody asks. */
   places: Uint32Array | null;
+  /** The block of each row that stands alone, in half of the memory; of others {@link BANDED}. */
+  home: Uint16Array | null;
 }
 
 /** Orders that were asked for, upwards and downwards: a filter that is dragged goes by one. */
@@ -421,7 +437,7 @@ function inOrder(rank: Uint32Array, band: Uint32Array | null, descending: boolea
   if (found?.band !== band) {
     const rows = found?.rows ?? sortedBy(rank, descending);
     const bandAt = band ? of(band, rows) : NO_BANDS;
-    found = { rows, bandAt, band, places: found?.places ?? null };
+    found = { rows, bandAt, band, places: found?.places ?? null, home: null };
     known[+descending] = found;
   }
   return found;
@@ -437,6 +453,19 @@ function placesOf(ordered: Ordered): Uint32Array {
     for (let i = 0; i < rows.length; i++) ordered.places[rows[i]] = i;
   }
   return ordered.places;
+}
+
+const BANDED = 0xffff;
+
+function homeOf(ordered: Ordered): Uint16Array {
+  if (!ordered.home) {
+    const { rows, band } = ordered;
+    ordered.home = new Uint16Array(rows.length);
+    for (let i = 0; i < rows.length; i++) {
+      ordered.home[rows[i]] = band?.[rows[i]] ? BANDED : i >>> BLOCK_BITS;
+    }
+  }
+  return ordered.home;
 }
 
 function of(values: Uint32Array, rows: Uint32Array): Uint32Array {

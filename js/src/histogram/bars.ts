@@ -55,7 +55,7 @@ export class Bars {
       const changed = before?.of === of ? turnedRows(rows, before.rows) : null;
       const counts =
         before && changed
-          ? binCountsAgain(before.counts, of, rows, changed)
+          ? binCountsAgain(before.counts, of, changed)
           : binCounts(of, this.scale.value, rows);
       before = { of, rows, counts };
       return counts;

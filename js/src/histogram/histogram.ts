@@ -1,3 +1,4 @@
+import type { Turned } from "../data/masks";
 import { DAY, type End, type Measure } from "../data/measure";
 import type { Range } from "../data/range";
 import type { Numbers } from "../wire/protocol";
@@ -86,12 +87,12 @@ export function binCounts(bins: Uint8Array, scale: Scale, mask?: Uint8Array): Ui
 export function binCountsAgain(
   before: Uint32Array,
   bins: Uint8Array,
-  mask: Uint8Array,
-  changed: Uint32Array,
+  { on, off }: Turned,
 ): Uint32Array {
   const counts = before.slice();
   // A value without a bin counts nowhere: it lies beyond the counts.
-  for (let i = 0; i < changed.length; i++) counts[bins[changed[i]]] += mask[changed[i]] ? 1 : -1;
+  for (const rows of on) for (let i = 0; i < rows.length; i++) counts[bins[rows[i]]]++;
+  for (const rows of off) for (let i = 0; i < rows.length; i++) counts[bins[rows[i]]]--;
   return counts;
 }
 

@@ -68,6 +68,9 @@ export function RangeEditor({ name, state, values, measure }: RangeEditorProps) 
         onLog={(next) => {
           log.value = next;
         }}
+        onDrag={(dragging) => {
+          state.screen.dragging.value = dragging;
+        }}
       />
       {(missing || presenceOf(clause) !== null) && <PresenceEditor name={name} state={state} />}
     </>
