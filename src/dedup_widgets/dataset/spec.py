@@ -206,6 +206,8 @@ def _free_path(name: str, root: str | os.PathLike[str]) -> Path:
             f"root is {os.fspath(root)!r}, but datasets are written to folders of this machine; "
             "choose a local root=, and upload the dataset's folder from there"
         )
+    if "\0" in os.fspath(root):
+        raise InputError(f"root is {os.fspath(root)!r}, which no folder can be called")
     final = Path(absolute(os.fspath(root))) / name
     if os.path.lexists(final):
         raise DatasetError(

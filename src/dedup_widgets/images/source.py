@@ -78,6 +78,8 @@ class LocalFiles:
                 f"{path}: too large to be a picture ({size / 2**30:.1f} GiB, "
                 f"limit {MAX_BYTES / 2**30:.0f}); take it out of the input"
             )
+        if not size:
+            return b""  # what the system makes as it is read counts as empty, and may never end
         try:
             with open(native(path), "rb") as file:  # noqa: PTH123
                 if size > _BYTES_READ_AT_ONCE:

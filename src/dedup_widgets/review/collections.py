@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from dedup_widgets._paths import absolutes
+from dedup_widgets._text import storable
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.collection import Collection
 from dedup_widgets.frame.lookup import Lookup
@@ -23,6 +24,9 @@ from dedup_widgets.store.library import Library
 
 UNSEEN = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that turn the direction of the text around them."""
+
+LONGEST_NAME = 1_000
+"""Characters of the name of a collection."""
 
 
 class Members(NamedTuple):
@@ -217,8 +221,7 @@ class Collections(MutableMapping[str, Collection]):
             When there is no such collection, or the description is no text.
         """
         name, (mask, before) = self._found(name)
-        if not isinstance(text, str):
-            raise InputError(f"the description of {name!r} is {text!r}; give a text")
+        text = storable(text, f"the description of {name!r}")
         none = Rows.none(len(mask))
         self._do(CollectionStep(name, none, none, (before, text.strip())))
 
@@ -323,8 +326,13 @@ class Collections(MutableMapping[str, Collection]):
 
     def _named(self, name: str) -> str:
         """Return a name as it may be stored."""
-        if not isinstance(name, str) or not name.strip():
+        if not isinstance(name, str) or all(map(_is_blank, name)):
             raise InputError(f"a collection needs a name, not {name!r}")
+        storable(name, "the name of a collection")
+        if len(name) > LONGEST_NAME:
+            raise InputError(
+                f"the name {name[:20]!r}… has {len(name):,} characters; {LONGEST_NAME:,} are the most"
+            )
         if any(
             character in UNSEEN or unicodedata.category(character) == "Cc" for character in name
         ):
@@ -332,6 +340,11 @@ class Collections(MutableMapping[str, Collection]):
                 f"the name {name!r} has characters that cannot be seen; leave them out"
             )
         return self._spelled(name)
+
+
+def _is_blank(character: str) -> bool:
+    """Tell whether a character takes no ink: a space, or one that only shapes others."""
+    return character.isspace() or unicodedata.category(character) == "Cf"
 
 
 def _normal(name: str) -> str:
