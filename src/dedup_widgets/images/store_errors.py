@@ -11,6 +11,19 @@ _OF_CREDENTIALS = frozenset(
 """What stores answer to credentials that are not, or no longer, theirs, whatever the status."""
 
 
+_CERTIFICATE = {
+    "UnknownIssuer": "is signed by none whom this machine trusts",
+    "SelfSigned": "is signed by none whom this machine trusts",
+    "BadSignature": "is signed by none whom this machine trusts",
+    "CaUsedAsEndEntity": "is signed by none whom this machine trusts",
+    "NotValidForName": "is one of another host",
+    "Expired": "has expired",
+    "NotValidYet": "is not valid yet",
+    "Revoked": "was revoked",
+}
+"""What may be wrong with a certificate, as rustls calls it and in words."""
+
+
 def why_of(error: Exception) -> str:
     """Say why a file cannot be had, and what to do, without what may be secret."""
     whole = str(error)
@@ -21,7 +34,7 @@ def why_of(error: Exception) -> str:
     answer = " ".join(filter(None, (status, code)))
     kind = type(error).__name__
     if isinstance(error, FileNotFoundError) or status == "404":
-        is_all = code == "NoSuchBucket"
+        is_all = code in ("NoSuchBucket", "ContainerNotFound")
         what = "the bucket does not exist" if is_all else "does not exist"
         return f"{what}; check the path, or scan again"
     if (
@@ -54,6 +67,19 @@ def why_of(error: Exception) -> str:
         return "the server says two lengths of the file; download it"
     if answer:
         return f"the server answered {answer}; try again later"
+    if certificate := _found(r"InvalidCertificate\(\s*(\w+)", text):
+        host = _found(r"https://([^/?#\s,]{1,200})", whole) or "the server"
+        wrong = next((it for name, it in _CERTIFICATE.items() if name in certificate), "is wrong")
+        return (
+            f"the certificate of {host} {wrong}; check the address and the clock, and for a server "
+            "of your own let SSL_CERT_FILE name the certificate of who signed it"
+        )
+    if "BadScheme" in text:
+        return (
+            "the endpoint is http://, by which credentials could be read; name one of https://, or "
+            "pass ObjectStore(client_options={'allow_http': True}) to "
+            "dedup_widgets.images.source.set_source"
+        )
     if "Connect" in text or "dns" in text.lower():
         return (
             "the server cannot be reached; check the network, the name and the endpoint, or pass "
@@ -69,7 +95,10 @@ def is_passing(error: Exception) -> bool:
     text = str(error)
     if type(error) is OSError:  # of an answer that nobody repeated
         return "status code: 4" not in text
-    lasting = "status code", "without LOCATION", "TooManyRedirects", "kind: Decode"
+    lasting = (
+        *("status code", "without LOCATION", "TooManyRedirects", "kind: Decode", "BadScheme"),
+        "InvalidCertificate",
+    )
     return type(error).__name__ == "GenericError" and not any(it in text for it in lasting)
 
 
