@@ -1,10 +1,13 @@
 """Pictures in object stores and on web servers: each asked for once, whatever the network does."""
 
+import ast
+import datetime as dt
 import http.client
 import http.server
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
 import threading
@@ -29,6 +32,7 @@ from dedup_widgets.scale.work import Work
 from dedup_widgets.widgets.pictures import PictureLoader
 from page import Page, Pixels
 from stores import KEY_ID, SECRET, Server, moto, proxied, upload
+from tls import authority, certificate
 
 pytest.importorskip("obstore")
 
@@ -755,6 +759,53 @@ def test_what_web_servers_answer_is_told_for_what_it_is(as_file, make_photo):
     assert not frame["error"].drop_nulls().str.contains("hunter2pass").any()
     assert server.count("GET", "/long.png") == 4
     assert server.count("GET", "/short.png") == server.count("GET", "/404.png") == 1
+
+
+OVER_TLS = """
+import sys
+import dedup_widgets as dw
+from dedup_widgets.images.object_store import ObjectStore
+from dedup_widgets.images.source import set_source
+set_source("https://", ObjectStore(retry_config={"max_retries": 0}))
+frame = dw.score(sys.argv[1:], model="perceptual", store=None, progress=False)
+print(frame["error"].to_list())
+"""
+
+
+@pytest.mark.lengthy
+def test_pictures_come_by_tls_and_a_wrong_certificate_is_named(as_file, make_photo, tmp_path):
+    ours = authority(tmp_path)
+    others = {
+        "is signed by none whom this machine trusts": certificate(
+            tmp_path, authority(tmp_path / "elsewhere"), "unknown", ["127.0.0.1"]
+        ),
+        "is one of another host": certificate(tmp_path, ours, "other", ["127.0.0.2"]),
+        "has expired": certificate(
+            tmp_path, ours, "old", ["127.0.0.1"], valid=-dt.timedelta(days=1)
+        ),
+    }
+    good = certificate(tmp_path, ours, "good", ["127.0.0.1"])
+    servers = [Server(Odd, data=as_file(make_photo(1))) for _ in range(1 + len(others))]
+    for server, its in zip(servers, [good, *others.values()], strict=True):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(its)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    addresses = [server.url.replace("http:", "https:") for server in servers]
+    done = subprocess.run(
+        [sys.executable, "-c", OVER_TLS, *(f"{it}/plain.png" for it in addresses)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "SSL_CERT_FILE": str(tmp_path / "ca.pem")},
+    )
+    for server in servers:
+        server.close()
+    said = ast.literal_eval(done.stdout)
+    assert said[0] is None
+    for error, address, wrong in zip(said[1:], addresses[1:], others, strict=True):
+        host = address.removeprefix("https://")
+        assert f"the certificate of {host} {wrong}" in error
+        assert "SSL_CERT_FILE" in error
 
 
 # Secrets

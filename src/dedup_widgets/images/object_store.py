@@ -3,7 +3,6 @@
 import asyncio
 import importlib.util
 import os
-import re
 import threading
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -22,6 +21,7 @@ from dedup_widgets._urls import STORES, WEB, has_secret, redacted, scheme_of, sp
 from dedup_widgets.errors import ImageError, InputError
 from dedup_widgets.images.entry import MAX_BYTES, Entry, as_columns
 from dedup_widgets.images.held import Held
+from dedup_widgets.images.store_errors import is_about_names, is_passing, why_of
 
 Result = TypeVar("Result")
 
@@ -208,7 +208,7 @@ class ObjectStore:
                 try:
                     found = await obstore.get_async(store, key)
                 except Exception as error:
-                    why = _why(error)
+                    why = why_of(error)
                     break
                 entry = _entry(path, found.meta)
                 if entry.size > MAX_BYTES:
@@ -220,7 +220,7 @@ class ObjectStore:
                 try:
                     data = (await found.bytes_async()).to_bytes()
                 except Exception as error:
-                    why = _why(error)
+                    why = why_of(error)
                 else:
                     if len(data) == entry.size:
                         return entry, data
@@ -319,7 +319,7 @@ class ObjectStore:
             try:
                 return await ask(store, key)
             except Exception as error:
-                return ImageError(f"{path}: {_why(error)}")
+                return ImageError(f"{path}: {why_of(error)}")
 
     async def _listed(self, url: str, after: str | None) -> AsyncIterator["list[Entry]"]:
         """Yield what lies below a folder page by page; after a cut go on from the last name."""
@@ -345,10 +345,10 @@ class ObjectStore:
                     after = entries[-1].path
                 return
             except Exception as error:
-                why = _why(error)
-                if scheme == "s3" and not has_odd_names and _is_about_names(error):
+                why = why_of(error)
+                if scheme == "s3" and not has_odd_names and is_about_names(error):
                     has_odd_names = True
-                elif not _is_passing(error):
+                elif not is_passing(error):
                     break
             await asyncio.sleep(_PAUSE * (2**attempt - 1))
         raise ImageError(f"{redacted(url)}: {why}")
@@ -380,7 +380,7 @@ class ObjectStore:
                 address = odd_names.address_of(self._opener(base), key, method)
                 return _opened(address, self._options), ""
             except Exception as error:
-                why = _why(error)
+                why = why_of(error)
             raise ImageError(f"{path}: {why}")
         if scheme not in WEB:
             return self._store(base), key
@@ -479,85 +479,6 @@ def _entry(path: str, meta: Any) -> Entry:
     modified = meta["last_modified"]
     version = f"modified {modified.isoformat()}" if modified.timestamp() > 0 else ""
     return Entry(path, meta["size"], version)
-
-
-_OF_CREDENTIALS = frozenset(
-    {
-        *("ExpiredToken", "InvalidToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"),
-        *("AuthorizationHeaderMalformed", "RequestTimeTooSkewed", "AuthenticationFailed"),
-    }
-)
-"""What stores answer to credentials that are not, or no longer, theirs, whatever the status."""
-
-
-def _why(error: Exception) -> str:
-    """Say why a file cannot be had, and what to do, without what may be secret."""
-    whole = str(error)
-    # Names of files, and settings that are told along, may hold any of the words looked for.
-    text = re.sub(r"https?://\S+|retry_timeout: \S+", "", whole)
-    status = _found(r"status code: (\d{3})", text)
-    code = _found(r"<Code>(\w{1,40})</Code>", text)
-    answer = " ".join(filter(None, (status, code)))
-    kind = type(error).__name__
-    if isinstance(error, FileNotFoundError) or status == "404":
-        what = "the bucket does not exist" if code == "NoSuchBucket" else "does not exist"
-        return f"{what}; check the path, or scan again"
-    if (
-        status in ("401", "403")
-        or code in _OF_CREDENTIALS
-        or kind in ("PermissionDeniedError", "UnauthenticatedError")
-    ):
-        return f"permission denied ({answer or 'refused'}); check the credentials of this user"
-    if not status and ("//169.254.169.254" in whole or "redential" in text):
-        return (
-            "no credentials were found; set them in the environment (AWS_ACCESS_KEY_ID, "
-            "GOOGLE_APPLICATION_CREDENTIALS and the like), or AWS_SKIP_SIGNATURE=true for a "
-            "public bucket of S3"
-        )
-    if kind == "InvalidPathError" or isinstance(error, ValueError):
-        named = _found(r'[Pp]ath "([^"]*)"', text)
-        return (
-            f"the name {named[:200]!r} holds an empty part, '.', '..' or a sign that no address "
-            "has; rename the object, or pass a folder without it"
-        )
-    if "MissingContentLength" in text:
-        return "the server does not say how long the file is; download it"
-    if "without LOCATION" in text:
-        return "the bucket lies in another region; name that in the environment (AWS_REGION)"
-    if "TooManyRedirects" in text:
-        return "the server sends on from address to address without end; check the address"
-    if "kind: Decode" in text and "utf-8" in text:
-        return "the server refused it, in no words that can be read; check the address"
-    if "ContentLengthInvalid" in text:
-        return "the server says two lengths of the file; download it"
-    if answer:
-        return f"the server answered {answer}; try again later"
-    if "Connect" in text or "dns" in text.lower():
-        return (
-            "the server cannot be reached; check the network, the name and the endpoint, or pass "
-            "local copies"
-        )
-    if "imeout" in text or "TimedOut" in text or "timed out" in text:
-        return "the server took too long; try again later"
-    return "the connection was cut; try again"
-
-
-def _is_passing(error: Exception) -> bool:
-    text = str(error)
-    if type(error) is OSError:  # of an answer that nobody repeated
-        return "status code: 4" not in text
-    lasting = "status code", "without LOCATION", "TooManyRedirects", "kind: Decode"
-    return type(error).__name__ == "GenericError" and not any(it in text for it in lasting)
-
-
-def _is_about_names(error: Exception) -> bool:
-    """Tell whether a listing failed for the names that are in it."""
-    return type(error).__name__ == "InvalidPathError" or "InvalidXml" in str(error)
-
-
-def _found(pattern: str, text: str) -> str:
-    found = re.search(pattern, text)
-    return found[1] if found else ""
 
 
 # One thread waits for all answers; a thread each would outlive an interrupt.
