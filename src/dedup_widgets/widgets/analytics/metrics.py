@@ -109,14 +109,10 @@ class Bins:
         return start, end
 
     def range(self, start: float, end: float) -> Bounds:
-        """Return the range of the bars whose middles a brush covers, else of that which it is in.
-
-        They are those that bqplot shows as selected.
-        """
-        covered = np.flatnonzero((self.middles >= start) & (self.middles <= end))
-        if not covered.size:
-            covered = np.searchsorted(self.edges[1:-1], [(start + end) / 2])
-        low, high = self.lows[covered[0]], self.highs[covered[-1]]
+        """Return the range of the bars that a brush touches: bqplot shows these as selected."""
+        first = int(np.searchsorted(self.edges[1:-1], start, side="right"))
+        last = max(first, int(np.searchsorted(self.edges[1:-1], end)))
+        low, high = self.lows[first], self.highs[last]
         return self.part(min(low, high), high)
 
     def ticks(self) -> NDArray[np.float64] | None:
