@@ -427,7 +427,7 @@ def test_a_range_that_makes_no_sense_is_refused(frame):
     analytics = Analytics(frame)
     with pytest.raises(dw.InputError, match="a chart of numbers needs a column 'colour'"):
         analytics.range = ("colour", 0, 1)
-    with pytest.raises(dw.InputError, match="low end first"):
+    with pytest.raises(dw.InputError, match="high end first"):
         analytics.range = ("uniqueness", 1, 0)
     with pytest.raises(dw.InputError, match="must lie in \\[0, 1\\]"):
         analytics.near = 1.5

@@ -6,7 +6,6 @@ the Explorer. The second one chooses: a boundary picked on it is the Explorer's 
 
 import functools
 import html
-import math
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -110,11 +109,9 @@ class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
         metric: str | None = None,
         near: float = NEAR,
     ) -> None:
-        given = data if isinstance(data, View) else getattr(data, "session", None)
-        self._is_own = not isinstance(given, View)
-        self._view = (
-            given if isinstance(given, View) else View(data, path=path, score=score, near=near)
-        )
+        shown: Any = data if isinstance(data, View) else getattr(data, "session", None)
+        self._is_own = not isinstance(shown, View)
+        self._view: View = View(data, path=path, score=score, near=near) if self._is_own else shown
         self._metrics = metrics_of(self._view.frame, self._view.score)
         if not self._metrics:
             raise InputError(
@@ -188,42 +185,33 @@ class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
         require_columns(self._view.frame[self._metrics], [name], "a chart of numbers")
         return name
 
-    @traitlets.validate("range")
-    def _valid_range(self, proposal: Any) -> tuple[str, float, float] | None:
-        if proposal["value"] is None:
-            return None
-        name, low, high = proposal["value"]
-        self._valid_metric({"value": name})
-        if not -math.inf < low <= high < math.inf:
-            raise InputError(
-                f"the range of {name!r} is {low} … {high}: give two numbers, low end first"
-            )
-        return name, low, high
-
     @traitlets.observe("metric")
     def _metric_changed(self, _change: Any) -> None:
-        is_brushed = self.range is not None and self.range[0] == self.metric
-        if self._is_own and not is_brushed:
+        if self._is_own:
             self._view.filters = None
         if self.log_scale != (self.metric == self._view.score):
             self.log_scale = not self.log_scale
         else:
             self._draw()
-        if not is_brushed:
-            self.range = self._filtered()
+        self.range = self._filtered()
 
     @traitlets.observe("log_scale")
     def _log_changed(self, _change: Any) -> None:
         self._draw()
 
+    @traitlets.validate("range")
+    def _valid_range(self, proposal: Any) -> tuple[str, float, float]:
+        value: tuple[str, float, float] = proposal["value"]
+        self.metric, *bounds = value
+        if value != self._filtered():
+            self._view.filters = {**self._view.filters, self.metric: tuple(bounds)}
+        return value
+
     @traitlets.observe("range")
-    def _range_changed(self, change: Any) -> None:
-        column, *bounds = change["new"] or (self.metric,)
-        self.metric = column
-        self._distribution.mark(tuple(bounds) or None)
-        if self.range != self._filtered():
-            others = {} if self._is_own else self._view.filters.without(column)
-            self._view.filters = {**others, **({column: tuple(bounds)} if bounds else {})}
+    def _range_changed(self, _change: Any) -> None:
+        if self.range is None and self._filtered() is not None:
+            self._view.filters = self._view.filters.without(self.metric)
+        self._distribution.mark(self.range and self.range[1:])
 
     def _filtered(self) -> tuple[str, float, float] | None:
         """Return the range of the metric that the filters leave."""
@@ -271,11 +259,10 @@ class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
         """
         with self._computing:
             view, near, points = self._view, self.near, self._curve.points
-            if points.is_empty() or near not in points["near"]:
+            if near not in points["near"]:
                 planner = getattr(view, "planner", None)
                 planner = planner or Planner(for_planning(view.frame, view.path, view.score))
-                if points.is_empty():
-                    points = planner.curve()
+                points = planner.curve() if points.is_empty() else points
                 if near not in points["near"]:
                     points = pl.concat([points, planner.curve([near])]).sort("near")
                 self._curve.draw(points, near)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dedup_widgets._text import counted, number
 from dedup_widgets.frame.scale import NEAR
 from dedup_widgets.frame.summary import OUTCOMES
+from dedup_widgets.planning.planner import CURVE_SCHEMA
 from dedup_widgets.widgets.analytics.metrics import Bins, Bounds, Floats, heights
 from dedup_widgets.widgets.base import bundle
 from dedup_widgets.widgets.outputs import parts
@@ -170,7 +171,7 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
         self, picked: Callable[[float], None], shown: Callable[[], None], *, confirmed: bool
     ) -> None:
         self._picked, self._shown, self._confirmed = picked, shown, confirmed
-        self.points = pl.DataFrame()
+        self.points = pl.DataFrame(schema=CURVE_SCHEMA)
         self._x, self._images, self._groups, one = (
             bqplot.LinearScale(min=0, max=1, allow_padding=False) for _ in range(4)
         )
