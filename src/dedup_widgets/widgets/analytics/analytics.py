@@ -4,10 +4,10 @@ Two charts by bqplot. The first one filters: a range brushed in it is the filter
 the Explorer. The second one chooses: a boundary picked on it is the Explorer's ``near``.
 """
 
-import functools
 import html
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import ipywidgets
@@ -29,20 +29,6 @@ from dedup_widgets.review.watched import Change
 from dedup_widgets.widgets.analytics.charts import Distribution, ThresholdCurve
 from dedup_widgets.widgets.analytics.metrics import Bins, Bounds, can_be_log, metrics_of
 from dedup_widgets.widgets.outputs import ShownInCell
-
-
-def guarded(method: Callable[..., None]) -> Callable[..., None]:
-    """Show what goes wrong in a method, which the kernel would write into a log rarely read."""
-
-    @functools.wraps(method)
-    def call(self: "Analytics", *arguments: Any) -> None:
-        try:
-            method(self, *arguments)
-        except Exception as error:
-            what = "" if isinstance(error, DedupError) else f"{type(error).__name__}: "
-            self._show_error(f"{what}{error}")
-
-    return call
 
 
 class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
@@ -143,16 +129,27 @@ class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
     def __repr__(self) -> str:
         return f"Analytics({len(self._view):,} images, {', '.join(self._metrics)})"
 
-    @guarded
     def _follow(self, changes: Sequence[Change]) -> None:
         """Show what changed in the review."""
         what = {change.what for change in changes}
-        if "near" in what:
-            self.near = self._view.near
-        if "filters" in what:
-            self.range = self._filtered()
-        if "plan" in what or self._others != self._view.filters.without(self.metric):
-            self._draw()
+        with self._errors_shown():
+            if "near" in what:
+                self.near = self._view.near
+            if "filters" in what:
+                self.range = self._filtered()
+            if "plan" in what or self._others != self._view.filters.without(self.metric):
+                self._draw()
+
+    @contextmanager
+    def _errors_shown(self) -> Iterator[None]:
+        """Show what goes wrong, which the kernel would write into a log that is rarely read."""
+        self._error.value = ""
+        try:
+            yield
+        except Exception as error:
+            what = "" if isinstance(error, DedupError) else f"{type(error).__name__}: "
+            text = html.escape(f"{what}{error}")
+            self._error.value = f'<span class="dw-error" role="alert">{text}</span>'
 
     # The distribution, and the filters
 
@@ -174,10 +171,9 @@ class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
         found = self._filtered()
         self._distribution.mark(found and found[1:])
 
-    @guarded
     def _brushed(self, bounds: Bounds) -> None:
-        self._show_error("")
-        self.range = bounds and (self.metric, *bounds)
+        with self._errors_shown():
+            self.range = bounds and (self.metric, *bounds)
 
     @traitlets.validate("metric")
     def _valid_metric(self, proposal: Any) -> str:
@@ -227,13 +223,10 @@ class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
 
     # The boundary, and its curve
 
-    @guarded
     def _picked(self, near: float) -> None:
-        self._show_error("")
-        try:
+        with self._errors_shown():
             self.near = near
-        finally:
-            self._curve.mark(self.near)
+        self._curve.mark(self.near)
 
     @traitlets.validate("near")
     def _valid_near(self, proposal: Any) -> float:
@@ -279,8 +272,3 @@ class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
             self.curve  # noqa: B018 - reading it draws it
         except Exception as error:
             self._curve.show_text(f"No curve: {error}")
-
-    def _show_error(self, text: str) -> None:
-        self._error.value = (
-            text and f'<span class="dw-error" role="alert">{html.escape(text)}</span>'
-        )

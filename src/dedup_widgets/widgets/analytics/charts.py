@@ -260,11 +260,11 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
 
 def about(values: Floats, images: int) -> str:
     """Sum up the values of so many images in a line."""
-    parts = [counted(len(values), "image")]
+    said = [counted(len(values), "image")]
     if values.size:
         ends = {"min": values.min(), "median": np.median(values), "max": values.max()}
-        parts += [f"{word} {number(float(value))}" for word, value in ends.items()]
-    return " · ".join([*parts, f"{images - len(values):,} missing"])
+        said += [f"{word} {number(float(value))}" for word, value in ends.items()]
+    return " · ".join([*said, f"{images - len(values):,} missing"])
 
 
 def bin_text(low: float, high: float, counts: Sequence[int], words: Sequence[str]) -> str:
