@@ -16,7 +16,7 @@ from dedup_widgets.review.session import Session
 from dedup_widgets.review.view import View
 from dedup_widgets.widgets.analytics.analytics import Analytics
 from dedup_widgets.widgets.analytics.charts import Pointer
-from dedup_widgets.widgets.analytics.metrics import Bins, heights, metrics_of
+from dedup_widgets.widgets.analytics.metrics import Bins, metrics_of
 from page import PATIENCE, told
 
 CURVE = pl.DataFrame(
@@ -263,16 +263,6 @@ def test_values_that_are_all_equal_have_an_axis():
             assert bins.edges[0] < bins.edges[-1]
 
 
-def test_heights_show_the_few_among_the_many_and_share_them_by_kind():
-    counts = np.zeros((4, 3), np.int64)
-    counts[0] = [75_000, 0, 30]
-    counts[2] = [25_000, 0, 0]
-    tall = heights(counts)
-    assert tall.sum(axis=0).tolist() == [1, 0, pytest.approx(0.03, abs=1e-3)]
-    assert tall[:, 0].tolist() == [0.75, 0, 0.25, 0]
-    assert heights(np.zeros((4, 2), np.int64)).tolist() == [[0, 0]] * 4
-
-
 # Metrics
 
 
@@ -322,6 +312,22 @@ def test_data_that_cannot_be_shown_is_refused():
 
 
 # The chart of a frame
+
+
+def test_bars_show_the_few_among_the_many_and_are_shared_by_what_becomes_of_images():
+    scores = np.zeros(1003, np.float32)
+    scores[1000:] = 0.5
+    frame = pl.DataFrame(
+        {
+            "path": [str(row) for row in range(len(scores))],
+            "uniqueness": scores,
+            "keep": np.arange(len(scores)) >= 750,
+        }
+    )
+    tall = bars(Analytics(frame)).y
+    assert tall.sum(axis=0)[[0, 1]].tolist() == [1, 0]
+    assert tall.sum(axis=0)[-1] == pytest.approx((3 / 1000) ** 0.5)
+    assert tall[:, 0].tolist() == [0.75, 0, 0.25, 0]
 
 
 def test_the_highest_bar_says_how_many_images_it_has():
@@ -492,6 +498,15 @@ def test_a_session_is_followed_without_an_explorer(frame):
     assert analytics.near == 0.01
     session.filters = None
     assert analytics.range is None
+
+
+def test_a_grid_is_filtered_by_its_brush(frame):
+    grid = dw.ImageGrid(frame)
+    analytics = Analytics(grid)
+    brush(analytics, "width", 641, 643)
+    assert dict(grid.filters) == {"width": (641, 643)}
+    grid.filters = {"width": (642, 643)}
+    assert analytics.range == ("width", 642, 643)
 
 
 @pytest.mark.lengthy

@@ -138,18 +138,6 @@ def metrics_of(frame: pl.DataFrame, score: str | None) -> list[str]:
     return list(dict.fromkeys([n for n in (score, *METRICS) if n in columns] + columns))
 
 
-def heights(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return how high the parts of each bar are, (kinds, bins), where the highest bar is 1.
-
-    A bar grows with the square root of its images, as in the Explorer's histogram, and its kinds
-    share it.
-    """
-    whole = counts.sum(axis=0)
-    tall = np.sqrt(whole / max(1, whole.max())).clip(0.03)
-    parts: NDArray[np.float64] = tall * counts / whole.clip(1)
-    return parts
-
-
 def exponent(value: float) -> int:
     """Return the power of ten of a positive number's first digit."""
     return math.floor(math.log10(value))
