@@ -16,7 +16,7 @@ from dedup_widgets.review.session import Session
 from dedup_widgets.review.view import View
 from dedup_widgets.widgets.analytics.analytics import Analytics
 from dedup_widgets.widgets.analytics.charts import Pointer
-from dedup_widgets.widgets.analytics.metrics import Bins, heights, metrics_of
+from dedup_widgets.widgets.analytics.metrics import Bins, metrics_of
 from page import PATIENCE, told
 
 CURVE = pl.DataFrame(
@@ -209,25 +209,24 @@ def test_whole_numbers_can_be_brushed_one_by_one(low, span, data):
 
 
 @given(values_and_bins(), st.floats(0, 1), st.floats(0, 1))
-def test_a_brush_selects_the_bars_that_bqplot_shows_as_selected(made, one, other):
+def test_a_brush_selects_the_bars_that_it_touches(made, one, other):
     values, bins = made
-    first, last = bins.edges[0], bins.edges[-1]
-    start, end = sorted(first + share * (last - first) for share in (one, other))
+    edges = np.array(bins.edges)
+    start, end = sorted(edges[0] + share * (edges[-1] - edges[0]) for share in (one, other))
     low, high = bins.range(start, end) or (bins.lows[0], bins.highs[-1])
-    shown = (bins.middles >= start) & (bins.middles <= end)
     counts = bins.count(values, np.zeros(len(values), np.int64))[0]
-    on_an_edge = np.isin(values, [low, high]).sum()
-    inside = ((values >= low) & (values <= high)).sum()
+    inside = (values >= low) & (values <= high)
     assert low <= high, "no range is empty"
-    if shown.any():
-        assert inside - on_an_edge <= counts[shown].sum() <= inside
+    assert counts[(edges[1:] > start) & (edges[:-1] < end)].sum() <= inside.sum()
+    on_an_edge = np.isin(values, [low, high])
+    assert counts[(edges[1:] >= start) & (edges[:-1] <= end)].sum() >= (inside & ~on_an_edge).sum()
 
 
 def test_a_brush_within_one_bar_selects_it():
     bins = Bins.of(np.array([3.0, 3, 5, 8]), whole=True)
     assert bins.range(3.9, 6.2) == (4, 6)
-    assert bins.range(4.1, 6.2) == (5, 6)
-    assert bins.range(4.2, 4.4) == (4, 4)
+    assert bins.range(4.6, 6.2) == (5, 6)
+    assert bins.range(4.2, 4.4) == bins.range(3.5, 3.5) == (4, 4)
     assert Bins.of(np.array([0.0, 1])).range(0.501, 0.504) == (0.5, 0.52)
 
 
@@ -262,16 +261,6 @@ def test_values_that_are_all_equal_have_an_axis():
             bins = Bins.of(np.array([value]), log=log)
             assert bins.count(np.array([value]), np.array([0])).sum() == 1
             assert bins.edges[0] < bins.edges[-1]
-
-
-def test_heights_show_the_few_among_the_many_and_share_them_by_kind():
-    counts = np.zeros((4, 3), np.int64)
-    counts[0] = [75_000, 0, 30]
-    counts[2] = [25_000, 0, 0]
-    tall = heights(counts)
-    assert tall.sum(axis=0).tolist() == [1, 0, pytest.approx(0.03, abs=1e-3)]
-    assert tall[:, 0].tolist() == [0.75, 0, 0.25, 0]
-    assert heights(np.zeros((4, 2), np.int64)).tolist() == [[0, 0]] * 4
 
 
 # Metrics
@@ -323,6 +312,22 @@ def test_data_that_cannot_be_shown_is_refused():
 
 
 # The chart of a frame
+
+
+def test_bars_show_the_few_among_the_many_and_are_shared_by_what_becomes_of_images():
+    scores = np.zeros(1003, np.float32)
+    scores[1000:] = 0.5
+    frame = pl.DataFrame(
+        {
+            "path": [str(row) for row in range(len(scores))],
+            "uniqueness": scores,
+            "keep": np.arange(len(scores)) >= 750,
+        }
+    )
+    tall = bars(Analytics(frame)).y
+    assert tall.sum(axis=0)[[0, 1]].tolist() == [1, 0]
+    assert tall.sum(axis=0)[-1] == pytest.approx((3 / 1000) ** 0.5)
+    assert tall[:, 0].tolist() == [0.75, 0, 0.25, 0]
 
 
 def test_the_highest_bar_says_how_many_images_it_has():
@@ -407,7 +412,7 @@ def test_the_log_scale_is_offered_where_there_can_be_one(frame):
 def test_a_brush_in_motion_stays_where_the_hand_is(frame):
     analytics = Analytics(frame, metric="brightness")
     selector(analytics).selected = np.array([0.2006, 0.4028])
-    assert analytics.range == ("brightness", 0.2, 0.4)
+    assert analytics.range == ("brightness", 0.2, 0.42)
     assert selector(analytics).selected.tolist() == [0.2006, 0.4028]
 
 
@@ -428,7 +433,7 @@ def test_a_range_that_makes_no_sense_is_refused(frame):
     analytics = Analytics(frame)
     with pytest.raises(dw.InputError, match="a chart of numbers needs a column 'colour'"):
         analytics.range = ("colour", 0, 1)
-    with pytest.raises(dw.InputError, match="low end first"):
+    with pytest.raises(dw.InputError, match="high end first"):
         analytics.range = ("uniqueness", 1, 0)
     with pytest.raises(dw.InputError, match="must lie in \\[0, 1\\]"):
         analytics.near = 1.5
@@ -493,6 +498,15 @@ def test_a_session_is_followed_without_an_explorer(frame):
     assert analytics.near == 0.01
     session.filters = None
     assert analytics.range is None
+
+
+def test_a_grid_is_filtered_by_its_brush(frame):
+    grid = dw.ImageGrid(frame)
+    analytics = Analytics(grid)
+    brush(analytics, "width", 641, 643)
+    assert dict(grid.filters) == {"width": (641, 643)}
+    grid.filters = {"width": (642, 643)}
+    assert analytics.range == ("width", 642, 643)
 
 
 @pytest.mark.lengthy

@@ -134,21 +134,7 @@ def dataset_spec(
     collection = data.name if isinstance(data, Collection) else None
     if isinstance(data, Collection):
         data, path = data.frame, data.path
-    frame = to_polars(data)
-    sources = [absolute(source) for source in checked_paths(frame, path)]
-    frame = frame.drop(path)
-    readable = pl.Series([True] * len(frame), dtype=pl.Boolean)
-    if "error" in frame.columns:
-        readable = frame["error"].is_null()
-        frame = frame.drop("error")
-    kept = [s for s, good in zip(sources, readable, strict=True) if good]
-    unreadable = [s for s, good in zip(sources, readable, strict=True) if not good]
-    frame = frame.filter(readable)
-    if not kept:
-        raise InputError(
-            f"there is no readable image among {len(sources):,} rows; "
-            "a dataset needs at least one: check the filter or the collection"
-        )
+    frame, kept, unreadable = _readable(to_polars(data), path)
     left_out = removed_rows(removed, unreadable, kept)
     if split is None and split_column is None:
         split_column = usual_split_column(frame, "split")
@@ -193,6 +179,24 @@ def dataset_spec(
         left_behind=0 if has_files else len(companions) + len(coco),
         shot_parts=sum(map(len, parts_beside(kept))),
     )
+
+
+def _readable(frame: pl.DataFrame, path: str) -> tuple[pl.DataFrame, list[str], list[str]]:
+    """Return the readable rows without their paths, those paths, and those of the other rows."""
+    sources = [absolute(source) for source in checked_paths(frame, path)]
+    frame = frame.drop(path)
+    readable = pl.Series([True] * len(frame), dtype=pl.Boolean)
+    if "error" in frame.columns:
+        readable = frame["error"].is_null()
+        frame = frame.drop("error")
+    kept = [s for s, good in zip(sources, readable, strict=True) if good]
+    unreadable = [s for s, good in zip(sources, readable, strict=True) if not good]
+    if not kept:
+        raise InputError(
+            f"there is no readable image among {len(sources):,} rows; "
+            "a dataset needs at least one: check the filter or the collection"
+        )
+    return frame.filter(readable), kept, unreadable
 
 
 def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:

@@ -4,11 +4,10 @@ Two charts by bqplot. The first one filters: a range brushed in it is the filter
 the Explorer. The second one chooses: a boundary picked on it is the Explorer's ``near``.
 """
 
-import functools
 import html
-import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import ipywidgets
@@ -30,20 +29,6 @@ from dedup_widgets.review.watched import Change
 from dedup_widgets.widgets.analytics.charts import Distribution, ThresholdCurve
 from dedup_widgets.widgets.analytics.metrics import Bins, Bounds, can_be_log, metrics_of
 from dedup_widgets.widgets.outputs import ShownInCell
-
-
-def guarded(method: Callable[..., None]) -> Callable[..., None]:
-    """Show what goes wrong in a method, which the kernel would write into a log rarely read."""
-
-    @functools.wraps(method)
-    def call(self: "Analytics", *arguments: Any) -> None:
-        try:
-            method(self, *arguments)
-        except Exception as error:
-            what = "" if isinstance(error, DedupError) else f"{type(error).__name__}: "
-            self._show_error(f"{what}{error}")
-
-    return call
 
 
 class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
@@ -110,11 +95,9 @@ class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
         metric: str | None = None,
         near: float = NEAR,
     ) -> None:
-        given = data if isinstance(data, View) else getattr(data, "session", None)
-        self._is_own = not isinstance(given, View)
-        self._view = (
-            given if isinstance(given, View) else View(data, path=path, score=score, near=near)
-        )
+        shown: Any = data if isinstance(data, View) else getattr(data, "session", None)
+        self._is_own = not isinstance(shown, View)
+        self._view: View = View(data, path=path, score=score, near=near) if self._is_own else shown
         self._metrics = metrics_of(self._view.frame, self._view.score)
         if not self._metrics:
             raise InputError(
@@ -146,16 +129,27 @@ class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
     def __repr__(self) -> str:
         return f"Analytics({len(self._view):,} images, {', '.join(self._metrics)})"
 
-    @guarded
     def _follow(self, changes: Sequence[Change]) -> None:
         """Show what changed in the review."""
         what = {change.what for change in changes}
-        if "near" in what:
-            self.near = self._view.near
-        if "filters" in what:
-            self.range = self._filtered()
-        if "plan" in what or self._others != self._view.filters.without(self.metric):
-            self._draw()
+        with self._errors_shown():
+            if "near" in what:
+                self.near = self._view.near
+            if "filters" in what:
+                self.range = self._filtered()
+            if "plan" in what or self._others != self._view.filters.without(self.metric):
+                self._draw()
+
+    @contextmanager
+    def _errors_shown(self) -> Iterator[None]:
+        """Show what goes wrong, which the kernel would write into a log that is rarely read."""
+        self._error.value = ""
+        try:
+            yield
+        except Exception as error:
+            what = "" if isinstance(error, DedupError) else f"{type(error).__name__}: "
+            text = html.escape(f"{what}{error}")
+            self._error.value = f'<span class="dw-error" role="alert">{text}</span>'
 
     # The distribution, and the filters
 
@@ -177,10 +171,9 @@ class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
         found = self._filtered()
         self._distribution.mark(found and found[1:])
 
-    @guarded
     def _brushed(self, bounds: Bounds) -> None:
-        self._show_error("")
-        self.range = bounds and (self.metric, *bounds)
+        with self._errors_shown():
+            self.range = bounds and (self.metric, *bounds)
 
     @traitlets.validate("metric")
     def _valid_metric(self, proposal: Any) -> str:
@@ -188,42 +181,33 @@ class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
         require_columns(self._view.frame[self._metrics], [name], "a chart of numbers")
         return name
 
-    @traitlets.validate("range")
-    def _valid_range(self, proposal: Any) -> tuple[str, float, float] | None:
-        if proposal["value"] is None:
-            return None
-        name, low, high = proposal["value"]
-        self._valid_metric({"value": name})
-        if not -math.inf < low <= high < math.inf:
-            raise InputError(
-                f"the range of {name!r} is {low} … {high}: give two numbers, low end first"
-            )
-        return name, low, high
-
     @traitlets.observe("metric")
     def _metric_changed(self, _change: Any) -> None:
-        is_brushed = self.range is not None and self.range[0] == self.metric
-        if self._is_own and not is_brushed:
+        if self._is_own:
             self._view.filters = None
         if self.log_scale != (self.metric == self._view.score):
             self.log_scale = not self.log_scale
         else:
             self._draw()
-        if not is_brushed:
-            self.range = self._filtered()
+        self.range = self._filtered()
 
     @traitlets.observe("log_scale")
     def _log_changed(self, _change: Any) -> None:
         self._draw()
 
+    @traitlets.validate("range")
+    def _valid_range(self, proposal: Any) -> tuple[str, float, float]:
+        value: tuple[str, float, float] = proposal["value"]
+        self.metric, *bounds = value
+        if value != self._filtered():
+            self._view.filters = {**self._view.filters, self.metric: tuple(bounds)}
+        return value
+
     @traitlets.observe("range")
-    def _range_changed(self, change: Any) -> None:
-        column, *bounds = change["new"] or (self.metric,)
-        self.metric = column
-        self._distribution.mark(tuple(bounds) or None)
-        if self.range != self._filtered():
-            others = {} if self._is_own else self._view.filters.without(column)
-            self._view.filters = {**others, **({column: tuple(bounds)} if bounds else {})}
+    def _range_changed(self, _change: Any) -> None:
+        if self.range is None and self._filtered() is not None:
+            self._view.filters = self._view.filters.without(self.metric)
+        self._distribution.mark(self.range and self.range[1:])
 
     def _filtered(self) -> tuple[str, float, float] | None:
         """Return the range of the metric that the filters leave."""
@@ -239,13 +223,10 @@ class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
 
     # The boundary, and its curve
 
-    @guarded
     def _picked(self, near: float) -> None:
-        self._show_error("")
-        try:
+        with self._errors_shown():
             self.near = near
-        finally:
-            self._curve.mark(self.near)
+        self._curve.mark(self.near)
 
     @traitlets.validate("near")
     def _valid_near(self, proposal: Any) -> float:
@@ -271,11 +252,10 @@ class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
         """
         with self._computing:
             view, near, points = self._view, self.near, self._curve.points
-            if points.is_empty() or near not in points["near"]:
+            if near not in points["near"]:
                 planner = getattr(view, "planner", None)
                 planner = planner or Planner(for_planning(view.frame, view.path, view.score))
-                if points.is_empty():
-                    points = planner.curve()
+                points = planner.curve() if points.is_empty() else points
                 if near not in points["near"]:
                     points = pl.concat([points, planner.curve([near])]).sort("near")
                 self._curve.draw(points, near)
@@ -292,8 +272,3 @@ class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
             self.curve  # noqa: B018 - reading it draws it
         except Exception as error:
             self._curve.show_text(f"No curve: {error}")
-
-    def _show_error(self, text: str) -> None:
-        self._error.value = (
-            text and f'<span class="dw-error" role="alert">{html.escape(text)}</span>'
-        )

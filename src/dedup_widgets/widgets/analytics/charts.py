@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from dedup_widgets._text import counted, number
 from dedup_widgets.frame.scale import NEAR
 from dedup_widgets.frame.summary import OUTCOMES
-from dedup_widgets.widgets.analytics.metrics import Bins, Bounds, Floats, heights
+from dedup_widgets.planning.planner import CURVE_SCHEMA
+from dedup_widgets.widgets.analytics.metrics import Bins, Bounds, Floats
 from dedup_widgets.widgets.base import bundle
 from dedup_widgets.widgets.outputs import parts
 
@@ -25,9 +26,6 @@ COLOURS = tuple(f"var(--dw-{name})" for name in ("exact", "near", "unique", "non
 """For each of `OUTCOMES`."""
 
 ACCENT = "var(--dw-accent)"
-
-NEAR_TICKS = (0, 0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 1)
-"""What is written at the axis of the boundary."""
 
 
 class Pointer(anywidget.AnyWidget):
@@ -81,8 +79,11 @@ class Distribution(ipywidgets.VBox):  # type: ignore[misc]
         others = f" · {hidden:,} filtered out" if hidden else ""
         self._about.value = html.escape(about(self._values, len(values)) + others)
         counts = bins.count(self._values, kinds[known])
-        self._bars.y = heights(counts)
-        most = max(1, int(counts.sum(axis=0).max()))
+        whole = counts.sum(axis=0)
+        most = max(1, int(whole.max()))
+        # A bar grows with the square root of its images, as in the Explorer's histogram: among
+        # 100,000 images 30 still show. What becomes of them shares it.
+        self._bars.y = np.sqrt(whole / most).clip(0.03) * counts / whole.clip(1)
         write(self._left, {math.sqrt(n / most): number(n) for n in (0, most // 4, most)})
         totals = zip(WORDS, COLOURS, counts.sum(axis=1).tolist(), strict=True)
         keys = "".join(key(colour, f"{word} {n:,}") for word, colour, n in totals if n)
@@ -170,7 +171,7 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
         self, picked: Callable[[float], None], shown: Callable[[], None], *, confirmed: bool
     ) -> None:
         self._picked, self._shown, self._confirmed = picked, shown, confirmed
-        self.points = pl.DataFrame()
+        self.points = pl.DataFrame(schema=CURVE_SCHEMA)
         self._x, self._images, self._groups, one = (
             bqplot.LinearScale(min=0, max=1, allow_padding=False) for _ in range(4)
         )
@@ -209,7 +210,8 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
         near = points["near"].to_numpy()
         end = float(near.max()) or 1.0
         most = points["stays"][0] + points["removed"][0], points["groups"].to_numpy().max()
-        write(self._bottom, {math.sqrt(tick): f"{tick:g}" for tick in NEAR_TICKS if tick <= end})
+        ticks = (it for it in (0, 0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 1) if it <= end)
+        write(self._bottom, {math.sqrt(tick): f"{tick:g}" for tick in ticks})
         self._x.max = math.sqrt(end)
         # Ten at least: on a shorter axis there would be ticks between whole numbers.
         self._images.max, self._groups.max = (max(10.0, 1.05 * count) for count in most)
@@ -259,11 +261,11 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
 
 def about(values: Floats, images: int) -> str:
     """Sum up the values of so many images in a line."""
-    parts = [counted(len(values), "image")]
+    said = [counted(len(values), "image")]
     if values.size:
         ends = {"min": values.min(), "median": np.median(values), "max": values.max()}
-        parts += [f"{word} {number(float(value))}" for word, value in ends.items()]
-    return " · ".join([*parts, f"{images - len(values):,} missing"])
+        said += [f"{word} {number(float(value))}" for word, value in ends.items()]
+    return " · ".join([*said, f"{images - len(values):,} missing"])
 
 
 def bin_text(low: float, high: float, counts: Sequence[int], words: Sequence[str]) -> str:

@@ -109,14 +109,10 @@ class Bins:
         return start, end
 
     def range(self, start: float, end: float) -> Bounds:
-        """Return the range of the bars whose middles a brush covers, else of that which it is in.
-
-        They are those that bqplot shows as selected.
-        """
-        covered = np.flatnonzero((self.middles >= start) & (self.middles <= end))
-        if not covered.size:
-            covered = np.searchsorted(self.edges[1:-1], [(start + end) / 2])
-        low, high = self.lows[covered[0]], self.highs[covered[-1]]
+        """Return the range of the bars that a brush touches: bqplot shows these as selected."""
+        first = int(np.searchsorted(self.edges[1:-1], start, side="right"))
+        last = max(first, int(np.searchsorted(self.edges[1:-1], end)))
+        low, high = self.lows[first], self.highs[last]
         return self.part(min(low, high), high)
 
     def ticks(self) -> NDArray[np.float64] | None:
@@ -140,18 +136,6 @@ def metrics_of(frame: pl.DataFrame, score: str | None) -> list[str]:
     """Return the columns of numbers: the score, then the quality metrics, then the others."""
     columns = [n for n, dtype in frame.schema.items() if dtype.is_numeric() and n not in NUMBERED]
     return list(dict.fromkeys([n for n in (score, *METRICS) if n in columns] + columns))
-
-
-def heights(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return how high the parts of each bar are, (kinds, bins), where the highest bar is 1.
-
-    A bar grows with the square root of its images, as in the Explorer's histogram, and its kinds
-    share it.
-    """
-    whole = counts.sum(axis=0)
-    tall = np.sqrt(whole / max(1, whole.max())).clip(0.03)
-    parts: NDArray[np.float64] = tall * counts / whole.clip(1)
-    return parts
 
 
 def exponent(value: float) -> int:
