@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
-from dedup_widgets.errors import ImageError
+from dedup_widgets.errors import ImageError, InputError
 
 
 def counted(count: int, thing: str) -> str:
@@ -20,6 +20,17 @@ def counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
+def number(value: float) -> str:
+    """Write a number with three digits, or as a whole.
+
+    >>> number(0.042137), number(1204.4), number(0.00003)
+    ('0.0421', '1,204', '3e-5')
+    """
+    if value == round(value) or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}".replace("e-0", "e-")
+
+
 def did_you_mean(name: object, names: Iterable[str]) -> str:
     """Return a question after the name that is meant, if one of these is like it.
 
@@ -34,6 +45,33 @@ def listed(problems: Sequence[str]) -> str:
     """Return the first three, and how many more there are."""
     more = f"; and {len(problems) - 3:,} more" if len(problems) > 3 else ""
     return "; ".join(problems[:3]) + more
+
+
+def storable(text: object, what: str) -> str:
+    """Return a text that a file can hold, or raise.
+
+    Parameters
+    ----------
+    text
+        Anything.
+    what
+        What it is, for the error.
+
+    Raises
+    ------
+    InputError
+        When it is no text, or holds half a character, as a broken name of a file does.
+
+    Examples
+    --------
+    >>> storable("café", "the description")
+    'café'
+    """
+    if not isinstance(text, str):
+        raise InputError(f"{what} is {text!r}; give a text")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise InputError(f"{what} holds half a character, which no file can: {text[:99]!r}")
+    return text
 
 
 def about_file(source: str, error: ImageError) -> str:

@@ -1,10 +1,10 @@
 import {
-  type Column,
+  type ColumnInfo,
   type Events,
   ImageKind,
   Keep,
   type Replies,
-  type Summary,
+  type SummaryInfo,
 } from "../wire/protocol";
 import { Bitset } from "./bitset";
 import { maskOf } from "./masks";
@@ -13,7 +13,7 @@ import { type Bands, bandsOf, bandsOfSizes, standingIn } from "./order";
 /** What `open` brings: everything the browser needs to filter, sort and group by itself. */
 export interface Frame {
   rows: number;
-  columns: Column[];
+  columns: ColumnInfo[];
   /** Name of the score column; null when the frame has none. */
   score: string | null;
   /** Name of the column of paths. */
@@ -26,7 +26,7 @@ export interface Frame {
   similar: string | null;
   /** Whether images may be found by words. */
   words: boolean;
-  summary: Summary;
+  summary: SummaryInfo;
   /** Counts the plans. */
   version: number;
   /** Counts the times that scores and facts were filled in, while a job goes on. */

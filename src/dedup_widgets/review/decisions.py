@@ -1,6 +1,7 @@
 """What a person decided about a frame, and what of it is kept in the library."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -9,8 +10,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dedup_widgets._paths import absolute, absolutes
-from dedup_widgets.errors import InputError
 from dedup_widgets.frame.lookup import Lookup
+from dedup_widgets.frame.scale import checked_near
 from dedup_widgets.review.steps import (
     KeepersStep,
     NearStep,
@@ -59,7 +60,8 @@ class Decisions:
     not_duplicates: frozenset[Pair] = frozenset()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "near", _checked_near(self.near))
+        if self.near is not None:
+            object.__setattr__(self, "near", checked_near(self.near))
         if self.rules is not None:
             check(self.rules)
             object.__setattr__(self, "rules", tuple(self.rules))
@@ -139,15 +141,6 @@ class Decisions:
         return self
 
 
-def _checked_near(near: Any) -> float | None:
-    if near is None:
-        return None
-    is_number = isinstance(near, float | int | np.floating) and not isinstance(near, bool)
-    if is_number and 0 <= near <= 1:
-        return float(near)
-    raise InputError(f"near is {near!r}; it must be a number in [0, 1], on the uniqueness scale")
-
-
 class StoredDecisions:
     """The decisions by hand that a library keeps, as far as they are about one frame.
 
@@ -165,6 +158,10 @@ class StoredDecisions:
         The column of paths.
     files
         The absolute paths of the rows, where they are known already.
+    record
+        Called with steps in the transaction that keeps what they decided.
+    together
+        Entered while they are written; default: the library's transaction.
     """
 
     def __init__(
@@ -173,8 +170,12 @@ class StoredDecisions:
         library: Library,
         path: str = "path",
         files: Lookup | None = None,
+        *,
+        record: Callable[..., None] = lambda *_steps: None,
+        together: Callable[[], AbstractContextManager[Any]] | None = None,
     ) -> None:
-        self._library = library
+        self._library, self._record = library, record
+        self._together = library.together if together is None else together
         self._version: int | None = None
         self._prints = Lookup(
             frame.get_column("fingerprint", default=pl.Series([], dtype=pl.String))
@@ -219,7 +220,9 @@ class StoredDecisions:
         return replace(before, keepers=found.keepers | own, not_duplicates=found.not_duplicates)
 
     def write(self, *steps: Step) -> None:
-        """Keep what steps decided, in one transaction; what was not by hand is passed over.
+        """Record steps, and keep what they decided by hand, in one transaction.
+
+        Where nothing was by hand, it waits for nobody.
 
         Raises
         ------
@@ -231,7 +234,10 @@ class StoredDecisions:
         keepers = [step for step in steps if isinstance(step, KeepersStep)]
         not_duplicates = [step for step in steps if isinstance(step, NotDuplicatesStep)]
         reviewed = [step for step in steps if isinstance(step, ReviewedStep)]
-        if keepers or not_duplicates or reviewed:
+        if not (keepers or not_duplicates or reviewed):
+            self._record(*steps)
+            return
+        with self._together():
             version = self._library.decide(
                 since=self._version,
                 add_keepers={
@@ -245,5 +251,6 @@ class StoredDecisions:
                 add_reviewed=[pair for step in reviewed for pair in step.add],
                 remove_reviewed=[pair for step in reviewed for pair in step.remove],
             )
-            if self._version is not None:
-                self._version = version
+            self._record(*steps)
+        if self._version is not None:
+            self._version = version

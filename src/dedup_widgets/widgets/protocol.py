@@ -130,7 +130,7 @@ class OpenHistogramRequest(Request, frozen=True, tag="open_histogram"):
 # A grid
 
 
-class Column(msgspec.Struct):
+class ColumnInfo(msgspec.Struct):
     """A column of the frame."""
 
     name: str
@@ -140,7 +140,7 @@ class Column(msgspec.Struct):
     """How it can be filtered, judged by its type; null when it cannot."""
 
 
-class Summary(msgspec.Struct):
+class SummaryInfo(msgspec.Struct):
     """What the frame holds, counted; exact + near + kept + unreadable + waiting = images."""
 
     images: int
@@ -182,7 +182,7 @@ class GridReply(Reply):
     """The frame behind a grid."""
 
     rows: int
-    columns: list[Column]
+    columns: list[ColumnInfo]
     score: str | None
     path: str
     near: float
@@ -199,7 +199,7 @@ class GridReply(Reply):
     kind: Uint8
     keep: Uint8
     """Codes of four rows a byte, as `pack_codes` lays them."""
-    summary: Summary
+    summary: SummaryInfo
     version: int
     """Counts the plans; the next `PlanEvent` has one more."""
 
@@ -552,7 +552,7 @@ class PlanEvent(Event, tag="plan"):
     kind: Uint8
     keep: Uint8
     near: float
-    summary: Summary
+    summary: SummaryInfo
 
 
 class FrameEvent(Event, tag="frame"):
