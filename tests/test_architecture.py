@@ -1,5 +1,6 @@
 """ARCHITECTURE.md, the contracts of import-linter and the files say the same."""
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -38,6 +39,15 @@ def test_every_module_is_in_the_table_and_every_one_in_the_table_is_there():
         there = {path.stem for path in room.rglob("*.py")} - {"__init__"}
         folders = {f"{path.name}/" for path in room.iterdir() if (path / "__init__.py").exists()}
         assert set(said) == there | folders, names[0]
+
+
+def test_no_two_classes_share_a_name():
+    named = {}
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                assert node.name not in named, (named[node.name], file)
+                named[node.name] = file
 
 
 def test_tests_replace_nothing_private_and_no_constant_of_the_package():

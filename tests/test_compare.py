@@ -18,7 +18,7 @@ from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.thumbnail import large
 from dedup_widgets.review.beside import beside, laid
 from dedup_widgets.widgets.base import CancelledError
-from dedup_widgets.widgets.pictures import MAX_SIDE, Pictures
+from dedup_widgets.widgets.pictures import MAX_SIDE, PictureLoader
 from page import Page
 
 A_MEGABYTE = 1_000_000
@@ -153,7 +153,7 @@ class _InMemory:
 @pytest.mark.lengthy
 def test_pictures_come_from_any_source_and_parts_are_not_decoded_twice(make_photo, as_file):
     source = _InMemory(as_file(make_photo(0, (400, 300))))
-    pictures = Pictures(lambda _path: source)
+    pictures = PictureLoader(lambda _path: source)
     assert pictures.load("mem://a", 100, None).size == (400, 300)
     for box in ((0, 0, 0.5, 0.5), (0.5, 0.5, 1, 1)):
         pictures.load("mem://a", 100, box)
@@ -167,7 +167,7 @@ def test_a_picture_that_nobody_waits_for_is_not_decoded(make_photo, as_file):
         raise CancelledError("cancelled")
 
     with pytest.raises(CancelledError):
-        Pictures(lambda _path: source).load("mem://a", 100, None, cancelled)
+        PictureLoader(lambda _path: source).load("mem://a", 100, None, cancelled)
 
 
 @pytest.mark.lengthy
@@ -181,8 +181,8 @@ def test_a_request_can_be_cancelled_under_way(explorer, monkeypatch):
         return Path(path).read_bytes()
 
     source.read = read
-    pictures = Pictures(lambda _path: source)
-    monkeypatch.setattr("dedup_widgets.widgets.pictures.Pictures.load", pictures.load)
+    pictures = PictureLoader(lambda _path: source)
+    monkeypatch.setattr("dedup_widgets.widgets.pictures.PictureLoader.load", pictures.load)
     seq = page.request("picture", row=0, side=100)
     assert started.wait(30)
     page.request("cancel", target=seq)

@@ -210,14 +210,15 @@ def test_a_node_that_goes_away_is_done_without(cluster, photos, tmp_path):
 def test_a_driver_that_was_killed_makes_only_what_is_missing(cluster, photos, tmp_path):
     reference = dw.score(photos, model="perceptual", progress=False)
     program = f"""
-import time, dedup_widgets as dw, dedup_widgets.scale.over as over
+import time, dedup_widgets as dw
+import dedup_widgets.scale.describe as describing, dedup_widgets.scale.over as over
 from dedup_widgets.scale.work import Work
 from dedup_widgets.scoring.task import plan_scoring
-def slowly(*arguments, describe=over.describe_shard):
+def slowly(*arguments, describe=describing.describe_shard):
     import time
     describe(*arguments)
     time.sleep(0.5)
-over.describe_shard = slowly
+describing.describe_shard = slowly
 over.score_over(
     plan_scoring({str(photos)!r}, model="perceptual"), Work.at({str(tmp_path / "work")!r}),
     dw.engines.Ray({cluster.address!r}), sizes=over.Sizes(4, 8),

@@ -182,13 +182,13 @@ def test_what_could_not_be_read_is_tried_again(photos, tmp_path, make_photo):
 @pytest.mark.lengthy
 def test_a_run_that_was_killed_goes_on_from_where_it_was(photos, tmp_path):
     program = f"""
-import time, dedup_widgets.scale.over as over
+import time, dedup_widgets.scale.describe as describing, dedup_widgets.scale.over as over
 from dedup_widgets.scale.work import Work
 from dedup_widgets.scoring.task import plan_scoring
-def slowly(*job, describe=over.describe_shard):
+def slowly(*job, describe=describing.describe_shard):
     describe(*job)
     time.sleep(0.3)
-over.describe_shard = slowly
+describing.describe_shard = slowly
 task = plan_scoring({str(photos)!r}, model="perceptual")
 over.score_over(task, Work.at({str(tmp_path / "work")!r}), sizes=over.Sizes(7, 10))
 """

@@ -4,10 +4,10 @@ import { canEdit, fieldsOf, searchFields } from "../src/data/fields";
 import type { Clause } from "../src/data/filters";
 import { frameOf } from "../src/data/frame";
 import { chosenOf, clauseOf, findLabels, toggled } from "../src/data/values";
-import type { Column } from "../src/wire/protocol";
+import type { ColumnInfo } from "../src/wire/protocol";
 import { smallFrame } from "./fake";
 
-const columns: Column[] = [
+const columns: ColumnInfo[] = [
   { name: "width", type: "Int64", sortable: true, facet: "number" },
   { name: "bytes", type: "Int64", sortable: true, facet: "number" },
   { name: "taken", type: "Datetime", sortable: true, facet: "date" },
@@ -57,7 +57,7 @@ suite("what to filter by", () => {
   });
 
   it("leaves out the plan where there is none, and columns of reserved names", () => {
-    const odd: Column = { name: "where", type: "String", sortable: true, facet: "category" };
+    const odd: ColumnInfo = { name: "where", type: "String", sortable: true, facet: "category" };
     const found = fieldsOf(
       { ...frame, columns: [...frame.columns, odd] },
       { scoreShown: true, planned: false },

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { columnsOf, FOLDER, factChoices, factOf, PIXELS, usualFacts } from "../src/data/facts";
 import { frameOf } from "../src/data/frame";
-import type { Column, TileInfo } from "../src/wire/protocol";
+import type { ColumnInfo, TileInfo } from "../src/wire/protocol";
 import { smallFrame } from "./fake";
 
-const column = (name: string, type: string, facet: Column["facet"]): Column => ({
+const column = (name: string, type: string, facet: ColumnInfo["facet"]): ColumnInfo => ({
   name,
   type,
   sortable: !type.startsWith("List") && !type.startsWith("Array"),

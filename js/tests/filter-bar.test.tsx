@@ -2,7 +2,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { Bitset } from "../src/data/bitset";
 import explorer from "../src/widgets/explorer";
-import type { Column, Replies } from "../src/wire/protocol";
+import type { ColumnInfo, Replies } from "../src/wire/protocol";
 import { type SentMessage, smallFrame, smallTiles, TestModel } from "./fake";
 import { display, lifetime, painted } from "./screen";
 
@@ -15,7 +15,7 @@ const bits = (...rows: number[]) => {
   return set.bytes;
 };
 
-const MORE: Column[] = [
+const MORE: ColumnInfo[] = [
   { name: "taken", type: "Datetime", sortable: true, facet: "date" },
   { name: "keep", type: "Boolean", sortable: true, facet: "boolean" },
   { name: "sharp", type: "Boolean", sortable: true, facet: "boolean" },

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { DAY, measureOf, read, write } from "../src/data/measure";
-import type { Column } from "../src/wire/protocol";
+import type { ColumnInfo } from "../src/wire/protocol";
 
-const column = (name: string, type: string, facet: Column["facet"] = "number"): Column => ({
+const column = (name: string, type: string, facet: ColumnInfo["facet"] = "number"): ColumnInfo => ({
   name,
   type,
   facet,

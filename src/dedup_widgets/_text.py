@@ -20,6 +20,17 @@ def counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
+def number(value: float) -> str:
+    """Write a number with three digits, or as a whole.
+
+    >>> number(0.042137), number(1204.4), number(0.00003)
+    ('0.0421', '1,204', '3e-5')
+    """
+    if value == round(value) or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}".replace("e-0", "e-")
+
+
 def did_you_mean(name: object, names: Iterable[str]) -> str:
     """Return a question after the name that is meant, if one of these is like it.
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -23,6 +23,7 @@ from dedup_widgets.errors import DedupError, InputError
 
 if TYPE_CHECKING:
     from dedup_widgets.models.base import Precision
+    from dedup_widgets.review.session import Session
 
 app = typer.Typer(
     help="Find duplicate and near-duplicate images, and decide what to keep.",
@@ -219,11 +220,8 @@ def check(
         from dedup_widgets.review.session import Session
         from dedup_widgets.scale.score import score as score_images
 
-        for file, suffixes in ((report, (".html", ".htm")), (output, (".json",))):
-            if file is not None and file.suffix.lower() not in suffixes:
-                raise InputError(f"cannot write {file.name}: its name must end in {suffixes[0]}")
-            if file is not None and not file.absolute().parent.is_dir():
-                raise InputError(f"there is no folder {file.absolute().parent} to write to")
+        _require_writable(report, ".html", ".htm")
+        _require_writable(output, ".json")
         wanted = [name.strip() for name in fail_on.split(",") if name.strip()]
         failed(dict.fromkeys(FINDINGS, 0), wanted)
         frame = _scored(data) if against is None and within is None else None
@@ -245,23 +243,7 @@ def check(
         if fail_on == _EVERYTHING:
             wanted = [name for name in wanted if found[name] is not None]
         bad = failed(found, wanted)
-        goes = pl.DataFrame() if review.plan is None else review.plan
-        rows = (
-            goes.filter(pl.col("action") == "remove").select("path", "keeper", "kind", "reason")
-            if goes.width
-            else goes
-        )
-        text = json.dumps(
-            {
-                "images": len(frame),
-                "found": found,
-                "failed": bad,
-                "not_taken": review.summary.not_taken,
-                "can_go": rows.to_dicts(),
-            },
-            indent=1,
-            ensure_ascii=False,
-        )
+        text = _as_json(review, found, bad)
         if output is None:
             typer.echo(text)
         else:
@@ -275,6 +257,34 @@ def check(
                 typer.echo(f"report: {report}", err=True)
         if bad:
             raise typer.Exit(1)
+
+
+def _require_writable(file: Path | None, *suffixes: str) -> None:
+    if file is not None and file.suffix.lower() not in suffixes:
+        raise InputError(f"cannot write {file.name}: its name must end in {suffixes[0]}")
+    if file is not None and not file.absolute().parent.is_dir():
+        raise InputError(f"there is no folder {file.absolute().parent} to write to")
+
+
+def _as_json(review: "Session", found: Mapping[str, int | None], bad: Sequence[str]) -> str:
+    """Return what a check found, and what can go."""
+    goes = pl.DataFrame() if review.plan is None else review.plan
+    rows = (
+        goes.filter(pl.col("action") == "remove").select("path", "keeper", "kind", "reason")
+        if goes.width
+        else goes
+    )
+    return json.dumps(
+        {
+            "images": len(review),
+            "found": found,
+            "failed": bad,
+            "not_taken": review.summary.not_taken,
+            "can_go": rows.to_dicts(),
+        },
+        indent=1,
+        ensure_ascii=False,
+    )
 
 
 _EVERYTHING = "exact,near,leakage,label-conflict"

@@ -1,4 +1,4 @@
-import type { Column } from "../wire/protocol";
+import type { ColumnInfo } from "../wire/protocol";
 import {
   anyOf,
   type Clause,
@@ -26,7 +26,7 @@ const PRESENCE: Readonly<Record<string, readonly [string, string]>> = {
   group: ["in a group", "in no group"],
 };
 
-export function describe(key: string, clause: Clause, columns: readonly Column[]): Description {
+export function describe(key: string, clause: Clause, columns: readonly ColumnInfo[]): Description {
   if (key === "label_conflict") return { name: "label conflicts", text: "" };
   if (key === "leakage") return { name: "leakage", text: "" };
   if (key === "where" && clause !== true && "text" in clause) {
@@ -51,7 +51,7 @@ export function describe(key: string, clause: Clause, columns: readonly Column[]
 
 const named =
   (key: string) =>
-  ({ name }: Column) =>
+  ({ name }: ColumnInfo) =>
     name === key;
 
 export function valueName(value: Value): string {
@@ -75,7 +75,7 @@ function collections({ include = [], exclude = [] }: CollectionsClause): Descrip
   return { name: "in", text: `${list(include)}; not in ${list(exclude)}` };
 }
 
-function range([low, high]: readonly [number | null, number | null], column?: Column): string {
+function range([low, high]: readonly [number | null, number | null], column?: ColumnInfo): string {
   const measure = column ? measureOf(column) : "number";
   const from = low === null ? null : write(measure, low, 0);
   const to = high === null ? null : write(measure, high, 1);

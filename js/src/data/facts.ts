@@ -1,4 +1,4 @@
-import type { Column, TileInfo } from "../wire/protocol";
+import type { ColumnInfo, TileInfo } from "../wire/protocol";
 import * as format from "./format";
 import type { Frame } from "./frame";
 import { measureOf, write } from "./measure";
@@ -56,7 +56,7 @@ export function columnsOf(
 }
 
 /** A fact of one image; null where it has none. */
-export function factOf(key: string, info: TileInfo, columns: readonly Column[]): Fact | null {
+export function factOf(key: string, info: TileInfo, columns: readonly ColumnInfo[]): Fact | null {
   if (key === PIXELS) {
     const { width, height } = info;
     return width && height ? { name: "pixels", text: `${width} × ${height}` } : null;

@@ -1,4 +1,4 @@
-import type { Column } from "../wire/protocol";
+import type { ColumnInfo } from "../wire/protocol";
 import * as format from "./format";
 
 /**
@@ -13,7 +13,7 @@ export type End = 0 | 1;
 
 export const DAY = 86_400_000;
 
-export function measureOf({ name, type, facet }: Column): Measure {
+export function measureOf({ name, type, facet }: ColumnInfo): Measure {
   if (facet === "date") return type === "Date" ? "day" : "date";
   if (!/^U?Int/.test(type)) return "number";
   return /(^|_)bytes$/.test(name) ? "bytes" : "whole";

@@ -424,7 +424,7 @@ export interface Float32 {
  */
 export interface GridReply {
   rows: number;
-  columns: Column[];
+  columns: ColumnInfo[];
   score: string | null;
   path: string;
   near: number;
@@ -436,13 +436,13 @@ export interface GridReply {
   band_sizes: Uint32;
   kind: Uint8;
   keep: Uint8;
-  summary: Summary;
+  summary: SummaryInfo;
   version: number;
 }
 /**
  * A column of the frame.
  */
-export interface Column {
+export interface ColumnInfo {
   name: string;
   type: string;
   sortable: boolean;
@@ -459,7 +459,7 @@ export interface Uint32 {
 /**
  * What the frame holds, counted; exact + near + kept + unreadable + waiting = images.
  */
-export interface Summary {
+export interface SummaryInfo {
   images: number;
   exact: number;
   near: number;
@@ -562,7 +562,7 @@ export interface MatchReply {
  */
 export interface ReviewReply {
   rows: number;
-  columns: Column[];
+  columns: ColumnInfo[];
   score: string | null;
   path: string;
   near: number;
@@ -574,7 +574,7 @@ export interface ReviewReply {
   band_sizes: Uint32;
   kind: Uint8;
   keep: Uint8;
-  summary: Summary;
+  summary: SummaryInfo;
   version: number;
   review: ReviewInfo;
   collections: CollectionInfo[];
@@ -760,7 +760,7 @@ export interface PlanEvent {
   kind: Uint8;
   keep: Uint8;
   near: number;
-  summary: Summary;
+  summary: SummaryInfo;
 }
 /**
  * The same images have other scores and facts; all is to be requested anew.

@@ -6,11 +6,11 @@ import type * as wire from "./messages";
 
 export type {
   CollectionInfo,
-  Column,
+  ColumnInfo,
   DatasetForm,
   ReviewInfo,
   SimilarItem,
-  Summary,
+  SummaryInfo,
   TileInfo,
 } from "./messages";
 export { ImageKind, Keep, NULL_RANK } from "./messages";

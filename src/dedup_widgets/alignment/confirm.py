@@ -268,12 +268,12 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
     return REFUSED if over and evidence.agreement < LEAST_COVERED else evidence
 
 
-def _is_tight(found: photos.Comparison) -> bool:
+def _is_tight(found: photos.WindowAgreement) -> bool:
     """Tell whether a map cannot be made finer to any use."""
     return found.median >= TIGHT and found.good >= TIGHT and found.largest == 0
 
 
-def _agrees(found: photos.Comparison) -> bool:
+def _agrees(found: photos.WindowAgreement) -> bool:
     """Tell whether windows agree everywhere."""
     median, good = TIGHT_BUT_FOR
     if found.median >= median and found.good >= good:
@@ -282,7 +282,7 @@ def _agrees(found: photos.Comparison) -> bool:
     return is_one_scene and found.largest <= UNCHANGED
 
 
-def _agrees_but_for(over: Cover | None, found: photos.Comparison) -> bool:
+def _agrees_but_for(over: Cover | None, found: photos.WindowAgreement) -> bool:
     """Tell whether windows agree everywhere but under what was laid over."""
     return over is not None and found.largest <= COVERED
 

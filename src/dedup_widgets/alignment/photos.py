@@ -50,7 +50,7 @@ the share of a window that is nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class WindowAgreement:
     """How the windows of two pictures agree.
 
     Attributes
@@ -81,7 +81,7 @@ class Comparison:
     largest: float
 
 
-def compare(laid: Overlay) -> Comparison:
+def compare(laid: Overlay) -> WindowAgreement:
     """Correlate the windows of two pictures that lie on each other, and find what changed."""
     a = blurred(laid.a, 0.8)
     b = as_bright(blurred(laid.b, 0.8), a, laid.shown)
@@ -102,7 +102,7 @@ def compare(laid: Overlay) -> Comparison:
     count = int(textured.sum())
     apart = correlation[textured & (mean(changed.astype(np.float32))[pick] < NOTHING)]
     has_apart = len(apart) >= LEAST_APART * count > 0
-    return Comparison(
+    return WindowAgreement(
         textured=count * (STRIDE / WINDOW) ** 2,
         good=float((correlation[textured] >= GOOD).mean()) if count else 0.0,
         median=float(np.median(correlation[textured])) if count else 0.0,

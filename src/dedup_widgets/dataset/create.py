@@ -5,6 +5,7 @@ renamed. So a folder under the dataset's name is always complete and checked.
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from dedup_widgets.dataset.placing import (
     write_tables,
 )
 from dedup_widgets.dataset.result import Dataset, Preview
-from dedup_widgets.dataset.spec import Mode, dataset_spec
+from dedup_widgets.dataset.spec import DatasetSpec, Mode, dataset_spec
 from dedup_widgets.dataset.verify import verified_fingerprints
 from dedup_widgets.errors import AnnotateError, DatasetError, InputError
 
@@ -195,23 +196,7 @@ def create_dataset(
     # A picture is placed, checked, and sent.
     with steps((3 if server else 2) * images, f"creating {spec.name}", progress) as step:
         with whole_folder(spec.path) as folder:
-            try:
-                places, placed = place_all(spec, folder, shard_bytes, step)
-                place_companions(spec, folder)
-                fingerprints = verified_fingerprints(spec, places, allow_duplicates, step)
-                write_tables(spec, folder)
-                card = dataset_card(
-                    spec,
-                    placed,
-                    fingerprints,
-                    description=description,
-                    project=project,
-                    project_description=project_description,
-                    allow_duplicates=allow_duplicates,
-                )
-                (folder / "README.md").write_bytes(card.encode())
-            except OSError as error:
-                raise DatasetError(why_not_written(spec, error)) from error
+            placed = _write(spec, folder, handover, shard_bytes, allow_duplicates, step)
         dataset = Dataset(
             name=spec.name,
             path=spec.path,
@@ -235,6 +220,35 @@ def create_dataset(
             error.dataset = dataset
             raise
         return replace(dataset, annotation=annotation)
+
+
+def _write(
+    spec: DatasetSpec,
+    folder: Path,
+    handover: Handover,
+    shard_bytes: int,
+    allow_duplicates: bool,
+    step: Callable[[int], object],
+) -> dict[str, int]:
+    """Write a dataset into a folder, and check it; return how many were placed in which way."""
+    try:
+        places, placed = place_all(spec, folder, shard_bytes, step)
+        place_companions(spec, folder)
+        fingerprints = verified_fingerprints(spec, places, allow_duplicates, step)
+        write_tables(spec, folder)
+        card = dataset_card(
+            spec,
+            placed,
+            fingerprints,
+            description=handover.description,
+            project=handover.project,
+            project_description=handover.project_description,
+            allow_duplicates=allow_duplicates,
+        )
+        (folder / "README.md").write_bytes(card.encode())
+    except OSError as error:
+        raise DatasetError(why_not_written(spec, error)) from error
+    return placed
 
 
 def preview(

@@ -170,6 +170,11 @@ class Filters(Mapping[str, Any]):
                 tests.append(_expression(self._frame, key, clause, self._context))
         return reduce(and_, tests) if tests else pl.lit(True)
 
+    @property
+    def mask(self) -> np.ndarray:
+        """The mask of the rows that they leave, shape (n,)."""
+        return mask(self._frame, self._clauses, self._context)
+
     def without(self, key: str) -> "Filters":
         """Return all filters but one: what a view draws that sets this one itself."""
         clauses = {other: clause for other, clause in self._clauses.items() if other != key}

@@ -8,6 +8,7 @@ on the other images. From 0 to 0.0001 there are only exact duplicates that can g
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +22,20 @@ and people select these by the range 0 to 0.0001."""
 
 NEAR = 0.05
 """Near-duplicate boundary on the uniqueness scale, where none is given."""
+
+
+def checked_near(near: Any) -> float:
+    """Return a near-duplicate boundary.
+
+    Raises
+    ------
+    InputError
+        If it is no number in [0, 1].
+    """
+    is_number = isinstance(near, float | int | np.floating) and not isinstance(near, bool)
+    if is_number and 0 <= near <= 1:
+        return float(near)
+    raise InputError(f"near is {near!r}; it must lie in [0, 1], on the uniqueness scale")
 
 
 def scale(distance: ArrayLike, gamma: float = 1.0) -> NDArray[np.float32]:

@@ -87,25 +87,32 @@ class Files:
         except ImageError as error:
             return error
 
+    def look_at(self, entry: Entry) -> bytes:
+        """Return the bytes of a file that is read again soon, and is not asked for then."""
+        source = self._source_for(entry.path)
+        if isinstance(source, ObjectStore):
+            return source.look_at(entry)
+        return source.read(entry.path)
+
     @contextmanager
     def reading(self, entries: Iterable[Entry]) -> Iterator[Iterator[Reading]]:
         """Give what reads each file, in order; those elsewhere are under way by then.
 
         At the end, what is under way still is given up.
         """
-        held = _Held()
+        held = _ReadAhead()
         try:
             yield self._readings(entries, held)
         finally:
             held.give_up()
 
-    def _readings(self, entries: Iterable[Entry], held: "_Held") -> Iterator[Reading]:
+    def _readings(self, entries: Iterable[Entry], held: "_ReadAhead") -> Iterator[Reading]:
         waiting: deque[tuple[Reading, bool]] = deque()
         far = 0
         for entry in entries:
             source = self._source_for(entry.path)
             if isinstance(source, ObjectStore):
-                future = source.fetch(entry.path)
+                future = source.fetch(entry)
                 waiting.append((held.add(future, entry, self._listed), True))
                 far += 1
             else:
@@ -118,7 +125,7 @@ class Files:
             yield reading
 
 
-class _Held:
+class _ReadAhead:
     """Reads that are under way, or whose bytes nobody has taken yet."""
 
     def __init__(self) -> None:

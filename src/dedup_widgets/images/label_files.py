@@ -48,7 +48,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class CategoryNames:
     """What a set's ``data.yaml`` or ``classes.txt`` says of its YOLO files.
 
     Attributes
@@ -70,7 +70,7 @@ class Names:
     file: str | None = None
 
 
-def names_for(folder: str) -> Names:
+def names_for(folder: str) -> CategoryNames:
     """Return the categories of the YOLO files of a folder: from there, or from a folder above."""
     place = Path(folder)
     is_of_labels = any(part.lower() == "labels" for part in place.parts[-2:])
@@ -90,8 +90,8 @@ def names_for(folder: str) -> Names:
             except yaml.YAMLError:
                 continue
             if found is not None:
-                return Names(found[0], is_of_labels or at == place, found[1], file)
-    return Names({}, is_of_labels)
+                return CategoryNames(found[0], is_of_labels or at == place, found[1], file)
+    return CategoryNames({}, is_of_labels)
 
 
 def _yaml(text: str) -> tuple[dict[int, str], bool] | None:
@@ -115,7 +115,7 @@ def read(file: str) -> bytes:
     return data
 
 
-def yolo(data: bytes, names: Names) -> list[Shape] | None:
+def yolo(data: bytes, names: CategoryNames) -> list[Shape] | None:
     """Return what a YOLO file says, in shares of width and height; None if it is another text.
 
     Each line has the number of a category and a box (centre, width, height), which a confidence may
@@ -123,9 +123,9 @@ def yolo(data: bytes, names: Names) -> list[Shape] | None:
 
     Examples
     --------
-    >>> yolo(b"1 0.5 0.5 0.2 0.4", Names({1: "dog"}))
+    >>> yolo(b"1 0.5 0.5 0.2 0.4", CategoryNames({1: "dog"}))
     [Shape(category='dog', bbox=[0.4, 0.3, 0.2, 0.4], segmentation=None)]
-    >>> yolo(b"a dog on a sofa", Names({})) is None
+    >>> yolo(b"a dog on a sofa", CategoryNames({})) is None
     True
 
     Raises
@@ -171,14 +171,14 @@ def _numbers(words: Sequence[str]) -> list[float] | None:
     return values if all(map(math.isfinite, values)) else None
 
 
-def voc(data: bytes, _names: Names) -> list[Shape] | None:
+def voc(data: bytes, _names: CategoryNames) -> list[Shape] | None:
     """Return what a Pascal VOC file says, in pixels as they stand; None if it is another XML.
 
     Examples
     --------
     >>> box = "<xmin>1</xmin><ymin>2</ymin><xmax>4</xmax><ymax>6</ymax>"
     >>> of_dog = f"<object><name>dog</name><bndbox>{box}</bndbox></object>"
-    >>> voc(f"<annotation>{of_dog}</annotation>".encode(), Names({}))
+    >>> voc(f"<annotation>{of_dog}</annotation>".encode(), CategoryNames({}))
     [Shape(category='dog', bbox=[1.0, 2.0, 3.0, 4.0], segmentation=None)]
 
     Raises
@@ -206,7 +206,7 @@ def voc(data: bytes, _names: Names) -> list[Shape] | None:
     return shapes
 
 
-def json_shapes(data: bytes, _names: Names) -> list[Shape] | None:
+def json_shapes(data: bytes, _names: CategoryNames) -> list[Shape] | None:
     """Return what a LabelMe or Supervisely file says, in pixels; None if it is another JSON.
 
     Raises
@@ -270,7 +270,7 @@ def _box_of(outline: Sequence[float]) -> list[float]:
     return [min(x), min(y), max(x) - min(x), max(y) - min(y)]
 
 
-READERS: dict[str, Callable[[bytes, Names], list[Shape] | None]] = {
+READERS: dict[str, Callable[[bytes, CategoryNames], list[Shape] | None]] = {
     ".xml": voc,
     ".txt": yolo,
     ".json": json_shapes,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.frame.same_file import first_rows, further_rows
+from dedup_widgets.frame.scale import checked_near
 from dedup_widgets.frame.schema import with_paths
 from dedup_widgets.frame.table import amended, path_column, require_columns, rows_of, to_polars
 from dedup_widgets.planning.closeness import LIMITS, Limits
@@ -176,7 +177,8 @@ class Planner:
         before = next((it for it in self._planned if it.plan is last), None)
         chosen = self._checked_keepers(keepers, before.keepers if before else frozenset())
         pairs = _checked_pairs(not_duplicates)
-        _check_near(near)
+        if near is not None:
+            checked_near(near)
         regroup = near is not None or (keep is not None and "embedding" in frame.columns)
         _check_columns(frame, regroup=regroup, near=near, pairs=pairs)
         ranked = self._ranking(keep, "embedding" if regroup else "keep")
@@ -268,9 +270,7 @@ class Planner:
         if nears is None:
             own, limit = ranked.scored.near, ranked.scored.limit
             nears = sorted({own, *(near for near in CURVE_NEARS if near <= max(limit, own))})
-        chosen = list(nears)
-        for near in chosen:
-            _check_near(near)
+        chosen = [checked_near(near) for near in nears]
         # The highest boundary first: the pairs that are found for it serve for all.
         found = {near: groups_within(ranked, near) for near in sorted(chosen, reverse=True)}
         error = self._frame.get_column("error", default=None)
@@ -454,11 +454,6 @@ def _checked_kinds(remove: Iterable[str]) -> frozenset[str]:
     if unknown := sorted(kinds - set(REMOVABLE), key=str):
         raise InputError(f"remove has {unknown[0]!r}; what may go is 'exact' and 'near'")
     return kinds
-
-
-def _check_near(near: float | None) -> None:
-    if near is not None and not 0 <= near <= 1:
-        raise InputError(f"near is {near}; it must lie in [0, 1], on the uniqueness scale")
 
 
 def _checked_pairs(not_duplicates: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:

@@ -11,6 +11,7 @@ import polars as pl
 from humanize import naturalsize
 from numpy.typing import NDArray
 
+from dedup_widgets._text import number
 from dedup_widgets.alignment.evidence import ROTATED_BY
 from dedup_widgets.frame.annotations import in_words, is_annotations
 from dedup_widgets.frame.relations import EXACT
@@ -122,7 +123,7 @@ def facts(view: View, rows: Sequence[int]) -> list[Fact]:
     sharpness = values("sharpness")
     add(
         "sharpness",
-        [None if n is None else f"{n:,.0f}" if n >= 100 else f"{n:.3g}" for n in sharpness],
+        [None if n is None else number(n) for n in sharpness],
         [None if n is None else float(n) for n in sharpness],
     )
     exif = values("exif")

@@ -331,7 +331,8 @@ class Collections(MutableMapping[str, Collection]):
         storable(name, "the name of a collection")
         if len(name) > LONGEST_NAME:
             raise InputError(
-                f"the name {name[:20]!r}… has {len(name):,} characters; {LONGEST_NAME:,} are the most"
+                f"the name {name[:20]!r}… has {len(name):,} characters, and {LONGEST_NAME:,} are "
+                "the most"
             )
         if any(
             character in UNSEEN or unicodedata.category(character) == "Cc" for character in name

@@ -10,8 +10,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dedup_widgets._paths import absolute, absolutes
-from dedup_widgets.errors import InputError
 from dedup_widgets.frame.lookup import Lookup
+from dedup_widgets.frame.scale import checked_near
 from dedup_widgets.review.steps import (
     KeepersStep,
     NearStep,
@@ -60,7 +60,8 @@ class Decisions:
     not_duplicates: frozenset[Pair] = frozenset()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "near", _checked_near(self.near))
+        if self.near is not None:
+            object.__setattr__(self, "near", checked_near(self.near))
         if self.rules is not None:
             check(self.rules)
             object.__setattr__(self, "rules", tuple(self.rules))
@@ -138,15 +139,6 @@ class Decisions:
             case NotDuplicatesStep():
                 return replace(self, not_duplicates=(self.not_duplicates - step.remove) | step.add)
         return self
-
-
-def _checked_near(near: Any) -> float | None:
-    if near is None:
-        return None
-    is_number = isinstance(near, float | int | np.floating) and not isinstance(near, bool)
-    if is_number and 0 <= near <= 1:
-        return float(near)
-    raise InputError(f"near is {near!r}; it must be a number in [0, 1], on the uniqueness scale")
 
 
 class StoredDecisions:

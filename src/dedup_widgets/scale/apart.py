@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import dedup_widgets.scoring.keepers as keepers
 from dedup_widgets.frame.scope import Scope
 from dedup_widgets.scale.copies import Copies
-from dedup_widgets.scoring.scores import PictureRanking
+from dedup_widgets.scoring.scores import EvidenceRanking
 
 PART = "_part"
 """The column of facts that has the part of each image."""
@@ -100,7 +100,7 @@ class Apart:
 class RankedApart:
     """How pictures are ranked by evidence, part by part."""
 
-    def __init__(self, ranking: PictureRanking, part: NDArray[np.int64]) -> None:
+    def __init__(self, ranking: EvidenceRanking, part: NDArray[np.int64]) -> None:
         self._ranking, self._part = ranking, part
 
     def ranks(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dedup_widgets.frame.moments import in_utc
 
 
-class Facts:
+class FactsOnDisk:
     """Facts of rows that are read when they are asked for.
 
     Parameters

@@ -51,7 +51,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class RankedPictures:
     """The pictures of a run as representatives, by rank; see `scoring.comparison.Representatives`.
 
     Attributes

@@ -7,37 +7,23 @@ boundary or other keeper rules does only what is new.
 """
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-import dedup_widgets.scoring.keepers as keepers
 from dedup_widgets._memory import give_back
-from dedup_widgets._paths import absolutes
 from dedup_widgets._progress import Progress, steps
-from dedup_widgets.errors import EngineError, ImageError, InputError
+from dedup_widgets.errors import EngineError, InputError
 from dedup_widgets.frame.annotations import NAME as ANNOTATIONS
 from dedup_widgets.frame.provenance import Provenance
-from dedup_widgets.frame.same_file import NAME as SAME_FILE
-from dedup_widgets.frame.same_file import first_rows, further_rows
 from dedup_widgets.frame.scale import gamma_of, radius_of
-from dedup_widgets.frame.scope import scope_of
-from dedup_widgets.images.entry import Entry, as_columns
-from dedup_widgets.images.fetching import Files
-from dedup_widgets.images.source import source_for
 from dedup_widgets.models.base import Embedder
 from dedup_widgets.models.load import lasting_name
-from dedup_widgets.models.perceptual import PERCEPTUAL_KEY
-from dedup_widgets.neighbors.vectors import parts
-from dedup_widgets.scale.apart import PART, Apart, RankedApart, rules_apart
+from dedup_widgets.scale.apart import Apart
 from dedup_widgets.scale.blocks import (
     BLOCK_PICTURES,
     Block,
@@ -50,92 +36,23 @@ from dedup_widgets.scale.blocks import (
     tile_file,
     tiles,
 )
-from dedup_widgets.scale.copies import Copies, Prints, by_shard, read_copies, smallest
-from dedup_widgets.scale.facts import Facts
-from dedup_widgets.scale.found import Pictures, fold
+from dedup_widgets.scale.copies import Prints, by_shard, read_copies
+from dedup_widgets.scale.describe import FILES_AT_A_TIME, described, key_elsewhere
+from dedup_widgets.scale.file_names import FileNames
+from dedup_widgets.scale.found import RankedPictures, fold
 from dedup_widgets.scale.jobs import Engine, Here, Runner
 from dedup_widgets.scale.looks import Looks
-from dedup_widgets.scale.manifest import SHARD_FILES, Manifest, keys_of
+from dedup_widgets.scale.manifest import SHARD_FILES
 from dedup_widgets.scale.parts import ORDER, PICTURE, Run
-from dedup_widgets.scale.shards import (
-    AGAIN,
-    FOLDER,
-    Model,
-    describe_shard,
-    name_vectors,
-    read_facts,
-    write_lost,
-)
+from dedup_widgets.scale.ranked import apart_of, ranked
+from dedup_widgets.scale.shards import Model, read_facts
 from dedup_widgets.scale.work import Work, named
-from dedup_widgets.scoring.columns import facts_of, laid_out
+from dedup_widgets.scoring.columns import laid_out
 from dedup_widgets.scoring.evidence import evidence_column
 from dedup_widgets.scoring.pair_evidence import PairEvidence
-from dedup_widgets.scoring.scores import (
-    PictureRanking,
-    can_be_seen,
-    compare_candidates,
-    decide,
-)
+from dedup_widgets.scoring.scores import compare_candidates, decide
 from dedup_widgets.scoring.task import ScoringTask
 from dedup_widgets.scoring.uniqueness import Nearest
-
-_FILES_AT_A_TIME = 4096
-
-
-@dataclass(frozen=True)
-class Names:
-    """All names of the files of a task: a file is described and compared once.
-
-    Attributes
-    ----------
-    task
-        With all names.
-    first
-        (n,), the first row of each file; None where each row is one.
-    """
-
-    task: ScoringTask
-    first: NDArray[np.int64] | None
-
-    @classmethod
-    def of(cls, task: ScoringTask) -> "Names":
-        """Return the names of a task."""
-        if task.given is None or SAME_FILE not in task.given.columns:
-            return cls(task, None)
-        return cls(task, first_rows(pl.DataFrame([task.paths, task.given[SAME_FILE]])))
-
-    @property
-    def own_task(self) -> ScoringTask:
-        """The task with one name of each file."""
-        if self.first is None:
-            return self.task
-        own, inputs = np.unique(self.first), self.task.inputs
-        given, known = self.task.given, inputs.known
-        its = replace(
-            inputs,
-            paths=inputs.paths.gather(own),
-            given=None if given is None else given[own],
-            known=None if known is None else known[own],
-        )
-        return replace(self.task, inputs=its)
-
-    def with_further(self, part: pl.DataFrame) -> pl.DataFrame:
-        """Return a part of the frame with all names, by their places in the list of all."""
-        if self.first is None:
-            return part
-        own, further = np.unique(self.first), further_rows(self.first)
-        rows = own[part[ORDER].to_numpy()]
-        place = np.full(len(self.first), -1)
-        place[rows] = np.arange(len(rows))
-        here = further[place[self.first[further]] >= 0]
-        table = part[np.concatenate([np.arange(len(rows)), place[self.first[here]]])]
-        is_further = pl.Series(np.arange(len(table)) >= len(rows))
-        order = np.concatenate([rows, here])
-        return table.with_columns(
-            self.task.paths.gather(order).alias("path"),
-            pl.Series(ORDER, order, part.schema[ORDER]),
-            group=pl.when(~(is_further & pl.col("keep"))).then("group"),
-        )
 
 
 @dataclass(frozen=True)
@@ -177,7 +94,7 @@ def score_over(
         How the work is cut.
     """
     sizes = sizes or Sizes()
-    all_names = Names.of(task)
+    all_names = FileNames.of(task)
     task = all_names.own_task
     embedder = task.load()
     if not embedder.persistent:
@@ -194,127 +111,9 @@ def score_over(
     )
     with (engine or Here(task.workers)).started() as runner:
         if runner.is_elsewhere:
-            model = replace(model, key=_key_elsewhere(work, runner, replace(model, key="")))
-        shards, place = _described(task, work, runner, model, progress, sizes)
+            model = replace(model, key=key_elsewhere(work, runner, replace(model, key="")))
+        shards, place = described(task, work, runner, model, progress, sizes.shard_files)
         return _scored(task, all_names, work, runner, embedder, shards, place, progress, sizes)
-
-
-def _key_elsewhere(work: Work, runner: Runner, model: Model) -> str:
-    """Return what the machines that do the work call the vectors of a model."""
-    name = model.model if isinstance(model.model, str) else model.model.name
-    file = f"models/{named(name, model.precision, model.device)}"
-    for job, is_done in runner.run(name_vectors, [(work, file, model)], "loading the model"):
-        if not is_done:
-            raise EngineError.of("loading the model", job[1])
-    return work.read(file).decode()
-
-
-def _listed(task: ScoringTask) -> Iterator[pl.DataFrame]:
-    """Look all files up, and yield what is known of them, some at a time."""
-    for part in parts(len(task.paths), _FILES_AT_A_TIME):
-        files = Files(source_for, task.known(part))
-        paths = absolutes(task.paths[part]).to_list()
-        yield as_columns(
-            Entry(path, 0, "") if isinstance(entry, ImageError) else entry
-            for path, entry in zip(paths, files.look_up(paths), strict=True)
-        )
-
-
-# Describing
-
-
-def _described(
-    task: ScoringTask,
-    work: Work,
-    runner: Runner,
-    model: Model,
-    progress: Progress,
-    sizes: Sizes,
-) -> tuple[list[tuple[str, int]], pl.DataFrame]:
-    """Describe what is new.
-
-    Returns
-    -------
-    tuple
-        Name and round of the shards that have files of this run; and ``shard``, a number of these,
-        ``at``, the place in it, and ``order``, the place in the list, ascending by the first two.
-    """
-    manifest = Manifest.read(work, named(model.key, model.decoder, PERCEPTUAL_KEY))
-    keys = keys_of(
-        path
-        for part in parts(len(task.paths), _FILES_AT_A_TIME)
-        for path in absolutes(task.paths[part])
-    )
-    again = _to_read_again(work, manifest)
-    manifest = manifest.with_listed(keys, partial(_listed, task), again, sizes.shard_files)
-    shared = runner.share(model)
-    while True:
-        entries = manifest.find(keys)
-        shard = manifest.shard_of(entries)
-        done = work.names(FOLDER)
-        wanted = np.unique(shard)
-        names = [manifest.shards[number][0] for number in wanted]
-        missing = [name for name in names if f"{name}.parquet" not in done]
-        if not missing:
-            break
-        manifest = _describe(work, runner, shared, manifest, missing, progress)
-    # Halves of a shard belong to the round in which it came in.
-    rounds = np.array([manifest.shards[number][1] for number in wanted], np.int64)
-    by_round = wanted[np.argsort(rounds, kind="stable")]
-    number = np.zeros(len(manifest.shards), np.int32)
-    number[by_round] = np.arange(len(by_round))
-    at = entries - manifest.starts[shard].astype(np.int32)
-    place = pl.DataFrame(
-        {
-            "order": np.arange(len(keys), dtype=np.uint32),
-            "at": smallest(at),
-            "shard": smallest(number[shard]),
-        }
-    )
-    shards = [manifest.shards[number] for number in by_round]
-    return shards, place.sort("shard", "at", "order")
-
-
-def _to_read_again(work: Work, manifest: Manifest) -> NDArray[np.bool_]:
-    """Return which entries are to be read again: they could not be read for now."""
-    again = np.zeros(len(manifest.keys), np.bool_)
-    names = work.names(AGAIN)
-    for number, (shard, _) in enumerate(manifest.shards):
-        if (file := f"{shard}.parquet") in names:
-            entries = manifest.find(keys_of(work.read_table(f"{AGAIN}/{file}")["path"]))
-            again[entries[manifest.shard_of(entries) == number]] = True
-    return again
-
-
-def _describe(
-    work: Work,
-    runner: Runner,
-    model: Any,
-    manifest: Manifest,
-    missing: Sequence[str],
-    progress: Progress,
-) -> Manifest:
-    """Describe the shards that are missing; those that end their workers are halved."""
-    jobs = ((work, name, manifest.files(name), model, runner.cores) for name in missing)
-    halved = manifest
-    with steps(manifest.count(missing), "Reading and embedding", progress) as report:
-        for job, is_done in runner.run(describe_shard, jobs, "reading and embedding"):
-            _, name, part, *_ = job
-            if is_done:
-                report(len(part))
-            elif len(part) > 1:
-                halved = halved.with_halves(name)
-            else:
-                write_lost(work, name, part)
-                report(1)
-    return halved
-
-
-# Scoring
-
-
-_KEPT_ELSEWHERE = {"path", "fingerprint", *keepers.OF_EVIDENCE}
-"""Columns that keeper rules look at and facts of shards do not have, or in another form."""
 
 
 @dataclass(frozen=True)
@@ -353,7 +152,7 @@ class _Told:
 
 def _scored(
     task: ScoringTask,
-    all_names: Names,
+    all_names: FileNames,
     work: Work,
     runner: Runner,
     embedder: Embedder,
@@ -367,11 +166,11 @@ def _scored(
     copies = read_copies(work, names, place)
     readable = copies.is_readable
     seen = place if readable.all() else place.filter(readable)
-    apart = _apart(task, work, names, seen, copies)
+    apart = apart_of(task, work, names, seen, copies)
     if apart is not None:
         copies, seen = apart.copies, seen[apart.rows]
     give_back()
-    number, best, kept, ranking = _ranked(task, work, names, seen, copies.of_row, apart)
+    number, best, kept, ranking = ranked(task, work, names, seen, copies.of_row, apart)
     give_back()
     if apart is None:
         blocks = cut_blocks(work, copies.place, shards, sizes.block_pictures)
@@ -392,7 +191,7 @@ def _scored(
     part_of, old = (None, None) if apart is None else (apart.part_of, apart.old)
     found = fold(work, blocks, radii, number, part_of, old)
     old = None if old is None else _by_rank(old, number)
-    nearest = Nearest(of_row, Pictures(best, found), found.comparison(radii.near))
+    nearest = Nearest(of_row, RankedPictures(best, found), found.comparison(radii.near))
     del number, of_row, best
     give_back()
     candidates = found.candidates(embedder.candidate_distance, kept, tie)
@@ -430,105 +229,6 @@ def _by_rank(values: NDArray[Any], number: NDArray[np.int32]) -> NDArray[Any]:
     by_rank = np.empty_like(values)
     by_rank[number] = values
     return by_rank
-
-
-def _apart(
-    task: ScoringTask, work: Work, shards: Sequence[str], place: pl.DataFrame, copies: Copies
-) -> Apart | None:
-    """Return who of the readable rows is compared with whom; None where all are."""
-    if task.within is None and not task.against:
-        return None
-    frame = task.paths.to_frame()
-    if (given := task.given) is not None:
-        frame = frame.hstack(
-            given.select(it for it in given.columns if it in {"role", task.within})
-        )
-    frame = frame[place["order"]]
-    scope = scope_of(frame, [Provenance(against=task.against, within=task.within)])
-    if scope is None:
-        return None
-    with _ranking(task, work, shards, place, copies.of_row) as (ranking, _):
-        return Apart.of(scope, copies, ranking.ranks())
-
-
-def _ranked(
-    task: ScoringTask,
-    work: Work,
-    shards: Sequence[str],
-    place: pl.DataFrame,
-    of_row: NDArray[np.int32],
-    apart: Apart | None,
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_], PictureRanking]:
-    """Rank rows and their pictures by facts alone: what vectors say depends on no evidence.
-
-    Returns
-    -------
-    tuple
-        The rank of each picture; and by these ranks the row of its best copy, whether it can be
-        seen, and how evidence ranks pictures.
-    """
-    with _ranking(task, work, shards, place, of_row, apart) as (ranking, are_whole):
-        best = ranking.best_first
-        if apart is not None:
-            best = best[np.argsort(apart.part[best], kind="stable")]
-        number = np.empty(len(best), np.int32)
-        number[of_row[best]] = np.arange(len(best), dtype=np.int32)
-        give_back()
-        by_evidence: PictureRanking = ranking.of_pictures(best)
-        if apart is not None:
-            by_evidence = RankedApart(by_evidence, apart.part[best])
-        return number, best, are_whole[best], by_evidence
-
-
-@contextmanager
-def _ranking(
-    task: ScoringTask,
-    work: Work,
-    shards: Sequence[str],
-    place: pl.DataFrame,
-    of_row: NDArray[np.int32],
-    apart: Apart | None = None,
-) -> Iterator[tuple[keepers.Ranking, NDArray[np.bool_]]]:
-    """Give what keeper rules say of rows, and which of these can be seen."""
-    given, in_list = task.given, place["order"].to_numpy()
-    known = facts_of([], [])
-    types = known if given is None else known.hstack(given.clear())
-    if "shot" not in types.columns:  # where no picture has further parts
-        types = types.with_columns(shot=pl.lit(None))
-    rules = task.rules
-    if apart is not None:
-        rules = rules_apart(rules)
-        types = types.with_columns(pl.lit(0, pl.Int64).alias(PART))
-    needed = keepers.looked_at(types, rules) | {"utc_offset"}
-    columns = [name for name in known.columns if name in needed - _KEPT_ELSEWHERE]
-    whole: list[NDArray[np.bool_]] = [np.empty(0, np.bool_)]
-
-    def facts() -> Iterator[pl.DataFrame]:
-        for shard, at in by_shard(place):
-            part = read_facts(work, shards[shard], {*columns, "frames"})[at]
-            whole.append(can_be_seen(part["frames"]))
-            yield part.select(columns)
-
-    def others(rows: NDArray[np.integer], names: Sequence[str]) -> pl.DataFrame:
-        found = {"fingerprint": pl.Series(of_row[rows])}
-        if "path" in names:
-            found["path"] = task.paths.gather(in_list[rows])
-        for name in names:
-            if name == PART and apart is not None:
-                found[name] = pl.Series(apart.part[rows])
-            elif given is not None and name in given.columns:
-                found[name] = given[name].gather(in_list[rows])
-        nothing = {
-            name: pl.repeat(None, len(rows), dtype=types.schema.get(name, pl.Null), eager=True)
-            for name in set(names) - found.keys()
-        }
-        return pl.DataFrame(found | nothing).select(names)
-
-    types = types.with_columns(fingerprint=pl.Series(of_row[:0]))
-    with TemporaryDirectory() as folder:
-        ranking = keepers.Ranking(Facts(Path(folder), facts(), others, types), rules)
-        give_back()
-        yield ranking, np.concatenate(whole)
 
 
 def _compare(
@@ -575,7 +275,7 @@ def _spectra(
 
 def _write(
     task: ScoringTask,
-    all_names: Names,
+    all_names: FileNames,
     work: Work,
     shards: Sequence[str],
     place: pl.DataFrame,
@@ -596,7 +296,7 @@ def _write(
     contents = [
         named(*(it.cast(pl.Float64).fill_null(0).to_numpy().tobytes() for it in part))
         for table in (place, numbers)
-        for part in table.iter_slices(_FILES_AT_A_TIME)
+        for part in table.iter_slices(FILES_AT_A_TIME)
     ]
     name = named(made.text, *shards, *extra, *contents)
     written: list[tuple[str, str]] = []

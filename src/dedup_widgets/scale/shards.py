@@ -88,7 +88,7 @@ _loaded: dict[str, Embedder] = {}
 _loading = threading.Lock()
 
 
-class _Held:
+class _CacheOfShard:
     """What the cache is to a run on one machine, held for as long as a shard is described."""
 
     def __init__(self) -> None:
@@ -142,7 +142,7 @@ def describe_shard(work: Work, name: str, files: pl.DataFrame, model: Model, cor
         return
     embedder = model.load()
     entries = {path: Entry(path, size, version) for path, size, version in files.iter_rows()}
-    held = _Held()
+    held = _CacheOfShard()
     described = describe(
         list(entries),
         embedder,
@@ -157,7 +157,7 @@ def describe_shard(work: Work, name: str, files: pl.DataFrame, model: Model, cor
 
 
 def _write(
-    work: Work, name: str, files: pl.DataFrame, described: Descriptions, held: _Held
+    work: Work, name: str, files: pl.DataFrame, described: Descriptions, held: _CacheOfShard
 ) -> None:
     names = list(described.row_of)
     facts = facts_of(files["path"].to_list(), described.records)
@@ -198,7 +198,7 @@ def write_lost(work: Work, name: str, files: pl.DataFrame) -> None:
     nothing = Descriptions(
         records, np.empty((0, 0), np.float16), np.empty((0, DIMENSIONS), np.float16), {}
     )
-    held = _Held()
+    held = _CacheOfShard()
     held.lasting.update(files["path"])
     _write(work, name, files, nothing, held)
 

@@ -166,7 +166,7 @@ class FactsOfRows(Protocol):
         ...
 
 
-class _Held:
+class _FactsInMemory:
     """Facts that are held in memory."""
 
     def __init__(self, facts: pl.DataFrame) -> None:
@@ -197,7 +197,7 @@ class Ranking:
     def __init__(
         self, facts: "pl.DataFrame | FactsOfRows", rules: Sequence[str | Rule] = DEFAULT
     ) -> None:
-        self._facts = _Held(facts) if isinstance(facts, pl.DataFrame) else facts
+        self._facts = _FactsInMemory(facts) if isinstance(facts, pl.DataFrame) else facts
         self._rules = resolve(self._facts.types, rules)
         self._known: dict[int, pl.Series] = {}
         values = _evaluated(self._rules, self._to_check())

@@ -34,7 +34,7 @@ from dedup_widgets.scoring.verify import Look, Looked, look_at_pairs
 from dedup_widgets.store.cache import Cache
 
 
-class PictureRanking(Protocol):
+class EvidenceRanking(Protocol):
     """Ranks pictures as keepers by evidence; see `keepers.PictureRanking`."""
 
     def ranks(
@@ -166,7 +166,7 @@ def compare_candidates(
     candidates: Candidates,
     look: Look,
     *,
-    ranking: PictureRanking,
+    ranking: EvidenceRanking,
     spectra: Callable[[NDArray[np.integer]], Sequence[bytes]],
     old: NDArray[np.bool_] | None = None,
 ) -> Looked:
@@ -202,7 +202,7 @@ def decide(
     nearest: Nearest,
     evidence: PairEvidence,
     *,
-    ranking: PictureRanking,
+    ranking: EvidenceRanking,
     near: float,
     near_distance: float,
     old: NDArray[np.bool_] | None = None,

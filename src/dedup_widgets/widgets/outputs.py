@@ -42,7 +42,7 @@ def _shell() -> Any:
 
 
 @dataclass
-class _Made:
+class _CellWidget:
     """A widget that a cell made, and what it leaves to the next one that the cell makes."""
 
     widget: "weakref.ref[Any]"
@@ -61,8 +61,8 @@ class _Cell:
     """What one cell made, in its last run and in the one before."""
 
     number: str = ""
-    made: list[_Made] = field(default_factory=list)
-    before: list[_Made] = field(default_factory=list)
+    made: list[_CellWidget] = field(default_factory=list)
+    before: list[_CellWidget] = field(default_factory=list)
 
 
 # The runs in whose output a widget is shown; a host without cells counts as one that stays.
@@ -85,7 +85,7 @@ def note_made(widget: Any) -> Any:
     if cell.number != run.number:
         cell.number, cell.made, cell.before = run.number, [], cell.made or cell.before
     place = len(cell.made)
-    cell.made.append(_Made(weakref.ref(widget)))
+    cell.made.append(_CellWidget(weakref.ref(widget)))
     return cell.before[place].leave() if place < len(cell.before) else None
 
 

@@ -130,7 +130,7 @@ class OpenHistogramRequest(Request, frozen=True, tag="open_histogram"):
 # A grid
 
 
-class Column(msgspec.Struct):
+class ColumnInfo(msgspec.Struct):
     """A column of the frame."""
 
     name: str
@@ -140,7 +140,7 @@ class Column(msgspec.Struct):
     """How it can be filtered, judged by its type; null when it cannot."""
 
 
-class Summary(msgspec.Struct):
+class SummaryInfo(msgspec.Struct):
     """What the frame holds, counted; exact + near + kept + unreadable + waiting = images."""
 
     images: int
@@ -182,7 +182,7 @@ class GridReply(Reply):
     """The frame behind a grid."""
 
     rows: int
-    columns: list[Column]
+    columns: list[ColumnInfo]
     score: str | None
     path: str
     near: float
@@ -198,7 +198,8 @@ class GridReply(Reply):
     """How many of them each band has, from band 1 on."""
     kind: Uint8
     keep: Uint8
-    summary: Summary
+    """Codes of four rows a byte, as `pack_codes` lays them."""
+    summary: SummaryInfo
     version: int
     """Counts the plans; the next `PlanEvent` has one more."""
 
@@ -551,7 +552,7 @@ class PlanEvent(Event, tag="plan"):
     kind: Uint8
     keep: Uint8
     near: float
-    summary: Summary
+    summary: SummaryInfo
 
 
 class FrameEvent(Event, tag="frame"):
@@ -807,6 +808,19 @@ def read_array(wire: Array, buffers: list[Any]) -> np.ndarray:
 def pack_bits(mask: np.ndarray) -> np.ndarray:
     """Return a mask as a bitset: row i is bit ``i & 7`` of byte ``i >> 3``."""
     return np.packbits(mask, bitorder="little")
+
+
+def pack_codes(codes: np.ndarray) -> np.ndarray:
+    """Return codes from 0 to 2, or `NO_CODE`, four to a byte: that of row i is its bits 2 (i & 3).
+
+    `NO_CODE` is 3 there, its lowest bits.
+
+    >>> pack_codes(np.array([1, 0, 2, 255, 2], np.uint8)).tolist()
+    [225, 2]
+    """
+    fours = np.zeros((-(-len(codes) // 4), 4), np.uint8)
+    fours.reshape(-1)[: len(codes)] = codes & 3
+    return fours[:, 0] | fours[:, 1] << 2 | fours[:, 2] << 4 | fours[:, 3] << 6
 
 
 def unpack_bits(bits: np.ndarray, rows: int) -> np.ndarray:

@@ -76,7 +76,7 @@ def load_thumbnails(
     # Of exact copies one is read, and only if that fails another one.
     todo = {f or path: path for path, f in reversed([*zip(paths, wanted, strict=True)])}
     read = _read([path for f, path in todo.items() if f not in jpegs], files, _make)
-    records = {path: it for path, it in read.items() if isinstance(it, _Made)}
+    records = {path: it for path, it in read.items() if isinstance(it, _NewThumbnail)}
     made = {it.record.fingerprint: it.jpeg for it in records.values() if it.record.fingerprint}
     result: list[Thumbnail] = []
     for path, fingerprint in zip(paths, wanted, strict=True):
@@ -95,7 +95,7 @@ def load_thumbnails(
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
+class _NewThumbnail:
     """A thumbnail that was made now."""
 
     record: FileRecord
@@ -130,14 +130,14 @@ def _preview(reading: Reading) -> Thumbnail | ImageError:
         return error
 
 
-def _make(reading: Reading) -> "_Made | ImageError":
+def _make(reading: Reading) -> "_NewThumbnail | ImageError":
     try:
         entry, data = reading()
         picture = decode(data)
     except ImageError as error:
         return error
     record = FileRecord(entry, picture.fingerprint, picture.facts)
-    return _Made(record, thumbnail(picture.reduced))
+    return _NewThumbnail(record, thumbnail(picture.reduced))
 
 
 def _keep(cache: Cache, records: list[FileRecord], made: dict[str, bytes]) -> None:

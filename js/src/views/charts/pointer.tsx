@@ -20,8 +20,7 @@ export function point(model: AnyModel, el: HTMLElement, signal: AbortSignal): vo
   el.append(guide, tip);
 
   const places = () => model.get("places") as number[];
-  const values = () => model.get("values") as number[];
-  let held: number | undefined;
+  let held = false;
 
   const under = (event: PointerEvent) => {
     const chart = el.closest(".dw-chart");
@@ -39,8 +38,7 @@ export function point(model: AnyModel, el: HTMLElement, signal: AbortSignal): vo
 
   const show = (event: PointerEvent) => {
     const at = under(event);
-    const text =
-      at && (at.over || held !== undefined) ? (model.get("texts") as string[])[at.index] : "";
+    const text = at && (at.over || held) ? (model.get("texts") as string[])[at.index] : "";
     guide.hidden = tip.hidden = !text;
     if (!at || !text) return;
     const share = places()[at.index];
@@ -53,39 +51,22 @@ export function point(model: AnyModel, el: HTMLElement, signal: AbortSignal): vo
     tip.textContent = text;
   };
 
-  const hold = (event: PointerEvent) => {
-    const at = under(event);
-    const value = at ? values()[at.index] : undefined;
-    if (value === undefined || value === held) return;
-    held = value;
-    model.set("held", value);
-    model.save_changes();
-  };
-
-  const release = () => {
-    if (held === undefined) return;
-    model.set("picked", held);
-    model.set("held", null);
-    model.save_changes();
-    held = undefined;
-  };
-
   const on = (
     name: "pointermove" | "pointerdown" | "pointerup" | "pointercancel",
     listener: (event: PointerEvent) => void,
   ) => page.addEventListener(name, listener, { signal });
-  on("pointermove", (event) => {
-    show(event);
-    if (held !== undefined) hold(event);
-  });
+  on("pointermove", show);
   on("pointerdown", (event) => {
-    if (event.button === 0 && under(event)?.over) hold(event);
+    held = event.button === 0 && Boolean(under(event)?.over);
   });
   on("pointerup", (event) => {
-    if (held !== undefined) hold(event);
-    release();
+    const picked = held ? under(event)?.index : undefined;
+    held = false;
+    if (picked !== undefined) model.send({ picked });
   });
-  on("pointercancel", release);
+  on("pointercancel", () => {
+    held = false;
+  });
   signal.addEventListener(
     "abort",
     () => {
@@ -94,8 +75,7 @@ export function point(model: AnyModel, el: HTMLElement, signal: AbortSignal): vo
     },
     { once: true },
   );
-  model.set("shown", true);
-  model.save_changes();
+  model.send({ shown: true });
 }
 
 /** The index of the place that is nearest; -1 where there are none. */

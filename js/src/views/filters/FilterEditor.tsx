@@ -2,7 +2,7 @@ import { useSignalEffect } from "@preact/signals";
 import { useLayoutEffect, useMemo } from "preact/hooks";
 import { type ColumnData, presenceOf, textOf, type Value } from "../../data/filters";
 import { measureOf } from "../../data/measure";
-import type { Column } from "../../wire/protocol";
+import type { ColumnInfo } from "../../wire/protocol";
 import {
   BooleanEditor,
   CollectionsEditor,
@@ -40,7 +40,12 @@ export function FilterEditor({ name, state, onReady }: FilterEditorProps) {
 }
 
 /** Edit the clause of a column once its data is here. */
-function ColumnEditor({ name, state, column, onReady }: FilterEditorProps & { column: Column }) {
+function ColumnEditor({
+  name,
+  state,
+  column,
+  onReady,
+}: FilterEditorProps & { column: ColumnInfo }) {
   const { filtering } = state;
   useSignalEffect(() => {
     // Reading it loads again what another plan changes.
@@ -78,7 +83,7 @@ function DataEditor({
   state,
   column,
   data,
-}: EditorProps & { column: Column; data: ColumnData }) {
+}: EditorProps & { column: ColumnInfo; data: ColumnData }) {
   if ("values" in data) {
     const { values } = data;
     return <RangeEditor name={name} state={state} values={values} measure={measureOf(column)} />;

@@ -2,12 +2,12 @@ import * as format from "../../data/format";
 import { nearStops, stopOf } from "../../data/near";
 import { notConfirmed } from "../../data/scale";
 import type { Review } from "../../state/review";
-import type { ReviewInfo, Summary } from "../../wire/protocol";
+import type { ReviewInfo, SummaryInfo } from "../../wire/protocol";
 
 interface NearControlProps {
   review: Review;
   info: ReviewInfo;
-  summary: Pick<Summary, "compared" | "left_out">;
+  summary: Pick<SummaryInfo, "compared" | "left_out">;
 }
 
 /** Moves the near boundary; the groups follow at once. */

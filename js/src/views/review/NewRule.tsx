@@ -6,7 +6,7 @@ import * as format from "../../data/format";
 import { LISTED, toggled } from "../../data/values";
 import type { ExplorerState } from "../../state/explorer";
 import type { Rule } from "../../state/review";
-import type { Column } from "../../wire/protocol";
+import type { ColumnInfo } from "../../wire/protocol";
 
 export type NewKind = "new:folder" | "new:values" | "new:column";
 
@@ -21,15 +21,15 @@ export function kindsOf(state: ExplorerState): { key: NewKind; label: string }[]
 }
 
 /** Columns of a few values. */
-const listed = (state: ExplorerState): Column[] =>
+const listed = (state: ExplorerState): ColumnInfo[] =>
   columnsOf(state).filter(({ facet }) => facet === "category" || facet === "boolean");
 
 /** Columns of numbers and dates. */
-const ordered = (state: ExplorerState): Column[] =>
+const ordered = (state: ExplorerState): ColumnInfo[] =>
   columnsOf(state).filter(({ facet }) => facet === "number" || facet === "date");
 
 /** All but what scores and plans are made of. */
-function columnsOf(state: ExplorerState): Column[] {
+function columnsOf(state: ExplorerState): ColumnInfo[] {
   const frame = state.frame.value;
   if (!frame) return [];
   const made = ["group", "keep", "kind", "error", "nearest", "relation", "fingerprint"];
@@ -219,7 +219,7 @@ function Ends({ state, onMade }: FormProps) {
 }
 
 interface ColumnSelectProps {
-  columns: readonly Column[];
+  columns: readonly ColumnInfo[];
   value: string;
   onChange(name: string): void;
 }

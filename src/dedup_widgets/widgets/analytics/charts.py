@@ -13,18 +13,13 @@ import polars as pl
 import traitlets
 from numpy.typing import NDArray
 
-from dedup_widgets._text import counted
+from dedup_widgets._text import counted, number
 from dedup_widgets.frame.scale import NEAR
 from dedup_widgets.frame.summary import OUTCOMES
-from dedup_widgets.widgets.analytics.metrics import (
-    Bins,
-    Bounds,
-    Floats,
-    height_ticks,
-    heights,
-    number,
-)
+from dedup_widgets.planning.planner import CURVE_SCHEMA
+from dedup_widgets.widgets.analytics.metrics import Bins, Bounds, Floats
 from dedup_widgets.widgets.base import bundle
+from dedup_widgets.widgets.outputs import parts
 
 WORDS = ("exact duplicates go", "near-duplicates go", "kept", "unreadable")
 COLOURS = tuple(f"var(--dw-{name})" for name in ("exact", "near", "unique", "none"))
@@ -32,28 +27,19 @@ COLOURS = tuple(f"var(--dw-{name})" for name in ("exact", "near", "unique", "non
 
 ACCENT = "var(--dw-accent)"
 
-NEAR_TICKS = (0, 0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 1)
-"""What is written at the axis of the boundary."""
-
 
 class Pointer(anywidget.AnyWidget):
-    """Shows what is under the mouse in the chart next to it, lets pick there, and has the styles.
+    """Shows what is under the mouse in the chart next to it, and has the styles.
 
     bqplot's own tooltips do not show while a selector is on the figure, which takes all events,
-    and never away from a bar or line.
+    and never away from a bar or line. It tells when the chart comes on a screen (``shown``), and at
+    which of the places the mouse was pressed and let go (``picked``).
     """
 
     _esm = bundle("pointer")
     # The mouse is at the nearest of places along the plot, 0 … 1, and shows the text of that.
     places = traitlets.List(traitlets.Float()).tag(sync=True)
     texts = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    # What a press picks at each; empty where nothing can be picked.
-    values = traitlets.List(traitlets.Float()).tag(sync=True)
-    # The value under the pressed mouse, and that at which it was let go, until it is taken.
-    held = traitlets.Float(None, allow_none=True).tag(sync=True)
-    picked = traitlets.Float(None, allow_none=True).tag(sync=True)
-    # Whether the chart has come on a screen, until that is noticed.
-    shown = traitlets.Bool(False).tag(sync=True)
 
 
 class Distribution(ipywidgets.VBox):  # type: ignore[misc]
@@ -61,57 +47,59 @@ class Distribution(ipywidgets.VBox):  # type: ignore[misc]
 
     def __init__(self, brushed: Callable[[Bounds], None]) -> None:
         self._brushed = brushed
-        self._bins: Bins | None = None
-        self._drawn: tuple[str, bytes] | None = None
+        self._drawn: tuple[str, Bins] | None = None
+        self._marked: tuple[float, float] | None = None
         self._pointer = Pointer()
         # It keeps its height while the figure in it is exchanged.
         self._plot = ipywidgets.Box(layout={"width": "100%", "height": "240px"})
         self._about, self._legend, self._count = (ipywidgets.HTML() for _ in range(3))
-        self._low = ipywidgets.FloatText(description="from", tooltip="Lowest value")
-        self._high = ipywidgets.FloatText(description="to", tooltip="Highest value")
+        self._fields = [
+            ipywidgets.FloatText(description=end, tooltip=f"{which} value")
+            for end, which in (("from", "Lowest"), ("to", "Highest"))
+        ]
+        for field in self._fields:
+            field.observe(self._typed, "value")
         self._reset = ipywidgets.Button(description="Reset", tooltip="All values")
-        self._fields = ipywidgets.HBox([self._low, self._high, self._reset, self._count])
-        self._low.observe(self._typed, "value")
-        self._high.observe(self._typed, "value")
         self._reset.on_click(lambda _: self._brushed(None))
-        super().__init__()
+        self._range = ipywidgets.HBox([*self._fields, self._reset, self._count])
+        super().__init__([self._about, self._pointer, self._legend, self._plot, self._range])
         self.add_class("dw-chart")
 
     def draw(
-        self, name: str, values: Floats, kinds: NDArray[np.int64], bins: Bins | None, hidden: int
+        self, name: str, values: Floats, kinds: NDArray[np.int64], bins: Bins, hidden: int
     ) -> None:
         """Show the values of a metric, where `hidden` images are left out.
 
-        Kinds are what becomes of each, its place in `OUTCOMES`; bins are None without any value.
+        Kinds are what becomes of each, its place in `OUTCOMES`.
         """
         known = np.isfinite(values)
-        self._bins, self._values = bins, values[known]
+        if self._drawn != (name, bins):
+            self._exchange(self._make_figure(name, bins))
+        self._drawn, self._bins, self._values = (name, bins), bins, values[known]
         others = f" · {hidden:,} filtered out" if hidden else ""
         self._about.value = html.escape(about(self._values, len(values)) + others)
-        if bins is None:
-            self.children = [self._about, self._pointer]
-            return
         counts = bins.count(self._values, kinds[known])
-        if self._drawn != (drawn := (name, bins.edges.tobytes())):
-            self._drawn = drawn
-            show_figure(self._plot, self._make_figure(name, bins))
-        self._bars.y = heights(counts)
-        write(self._left, height_ticks(int(counts.sum(axis=0).max())))
-        has_kinds = bool((kinds != OUTCOMES.index("kept")).any())
-        self._pointer.places = ((np.arange(len(bins)) + 0.5) / len(bins)).tolist()
-        self._pointer.texts = [
-            bin_text(bins.bounds(i), column.tolist() if has_kinds else [int(column.sum())])
-            for i, column in enumerate(counts.T)
-        ]
+        whole = counts.sum(axis=0)
+        most = max(1, int(whole.max()))
+        # A bar grows with the square root of its images, as in the Explorer's histogram: among
+        # 100,000 images 30 still show. What becomes of them shares it.
+        self._bars.y = np.sqrt(whole / most).clip(0.03) * counts / whole.clip(1)
+        write(self._left, {math.sqrt(n / most): number(n) for n in (0, most // 4, most)})
         totals = zip(WORDS, COLOURS, counts.sum(axis=1).tolist(), strict=True)
         keys = "".join(key(colour, f"{word} {n:,}") for word, colour, n in totals if n)
+        has_kinds = bool((kinds != OUTCOMES.index("kept")).any())
         self._legend.value = f'<span class="dw-muted">plan:</span> {keys}' if has_kinds else ""
-        self.children = [self._about, self._pointer, self._legend, self._plot, self._fields]
+        self._pointer.places = ((np.arange(len(bins)) + 0.5) / len(bins)).tolist()
+        self._pointer.texts = [
+            bin_text(*each, WORDS if has_kinds else ())
+            for each in zip(bins.lows, bins.highs, counts.T.tolist(), strict=True)
+        ]
 
     def _make_figure(self, name: str, bins: Bins) -> bqplot.Figure:
         """Make a figure for bins: an axis of bqplot does not change from one scale to another."""
+        first, last = bins.edges[0], bins.edges[-1]
         scale = bqplot.LogScale if bins.log else bqplot.LinearScale
-        x = scale(min=float(bins.edges[0]), max=float(bins.edges[-1]), allow_padding=False)
+        x = scale(min=first, max=last, allow_padding=False)
         y = bqplot.LinearScale(min=0, max=1, allow_padding=False)
         self._bars = bqplot.Bars(
             x=bins.middles,
@@ -128,7 +116,7 @@ class Distribution(ipywidgets.VBox):  # type: ignore[misc]
         self._brush.observe(self._moved, "selected")
         self._left = axis(y, "left", "images")
         # Of 5,000 and more, texts in thousands fit; a logarithmic axis may have thousandths, too.
-        thousands = bins.high - bins.least >= 5000 and (bins.least >= 1 or not bins.log)
+        thousands = last - first >= 5000 and (first >= 1 or not bins.log)
         ticks = {"tick_values": bins.ticks(), "tick_format": "~s" if thousands else "~g"}
         axes = [axis(x, "bottom", name, **ticks), self._left]
         if bins.zero:
@@ -137,16 +125,19 @@ class Distribution(ipywidgets.VBox):  # type: ignore[misc]
             axes.append(axis(cells, "bottom", tick_values=[0.0], tick_format="d"))
         return figure_of([self._bars], axes, interaction=self._brush)
 
+    def _exchange(self, figure: bqplot.Figure) -> None:
+        """Put a figure in the place of the last one, and close that with all that is in it."""
+        before, self._plot.children = self._plot.children, [figure]
+        for part in [part for old in before for part in parts(old)]:
+            part.close()
+
     def mark(self, bounds: Bounds) -> None:
         """Show a range of the metric as brushed."""
-        if self._bins is None:
-            return
-        low, high = bounds or (self._bins.low, self._bins.high)
-        self._ends = tidy(low), tidy(high)
-        with self._low.hold_trait_notifications(), self._high.hold_trait_notifications():
-            self._low.value, self._high.value = self._ends
+        self._ends = low, high = bounds or (self._bins.lows[0], self._bins.highs[-1])
+        for field, end in zip(self._fields, self._ends, strict=True):
+            field.value = tidy(end)
         selected = self._brush.selected
-        # A brush in motion stays where the hand is, although its range has rounder bounds.
+        # A brush in motion stays where the hand is, although it selects whole bars.
         if selected is None or self._bins.range(*selected) != bounds:
             self._marked = bounds and self._bins.places(low, high)
             self._brush.selected = bounds and np.array(self._marked)
@@ -156,19 +147,16 @@ class Distribution(ipywidgets.VBox):  # type: ignore[misc]
         self._count.value = f'<span class="dw-muted">{inside:,} of {images}</span>'
 
     def _moved(self, change: Any) -> None:
-        places = None if change["new"] is None else change["new"].tolist()
-        if self._bins is not None and places != self._marked:
+        places = None if change["new"] is None else tuple(change["new"].tolist())
+        if places != self._marked:
             self._brushed(self._bins.range(*places) if places else None)
 
-    def _typed(self, _change: Any) -> None:
-        typed = self._low.value, self._high.value
-        if self._bins is None or typed == self._ends:
-            return
-        # A field that was not edited stands for the end of the axis, of which it shows 7 digits.
-        ends = {tidy(end): end for end in (self._bins.low, self._bins.high)}
-        low, high = sorted(ends.get(value, value) for value in typed)
-        everything = low <= self._bins.low and high >= self._bins.high
-        self._brushed(None if everything else (low, high))
+    def _typed(self, change: Any) -> None:
+        # A field shows 7 digits of an end that it was not typed into.
+        ends, typed = list(self._ends), self._fields.index(change["owner"])
+        if change["new"] != tidy(ends[typed]):
+            ends[typed] = change["new"]
+            self._brushed(self._bins.part(min(ends), max(ends)))
 
 
 class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
@@ -183,34 +171,33 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
         self, picked: Callable[[float], None], shown: Callable[[], None], *, confirmed: bool
     ) -> None:
         self._picked, self._shown, self._confirmed = picked, shown, confirmed
-        self.points = pl.DataFrame()
+        self.points = pl.DataFrame(schema=CURVE_SCHEMA)
         self._x, self._images, self._groups, one = (
             bqplot.LinearScale(min=0, max=1, allow_padding=False) for _ in range(4)
         )
+        colours = {ACCENT: self._images, COLOURS[0]: self._groups, "var(--dw-fg)": one}
         self._lines = [
             bqplot.Lines(x=[0.0, 0.0], y=[0.0, 0.0], scales={"x": self._x, "y": y}, colors=[colour])
-            for y, colour in (
-                (self._images, ACCENT),
-                (self._groups, COLOURS[0]),
-                (one, "var(--dw-fg)"),
-            )
+            for colour, y in colours.items()
         ]
         self._lines[-1].line_style = "dashed"
         self._bottom = axis(self._x, "bottom", "near")
         sides = [axis(self._images, "left", "images"), axis(self._groups, "right", "groups")]
-        self._figure = figure_of(self._lines, [self._bottom, *sides])
+        figure = figure_of(self._lines, [self._bottom, *sides])
         self._pointer = Pointer()
-        self._pointer.observe(self._pressed, ["held", "picked", "shown"])
+        self._pointer.on_msg(self._told)
         self._text = ipywidgets.HTML()
-        self._legend = ipywidgets.HTML(key(ACCENT, "images that stay") + key(COLOURS[0], "groups"))
-        self._field = ipywidgets.FloatText(
+        legend = ipywidgets.HTML(key(ACCENT, "images that stay") + key(COLOURS[0], "groups"))
+        self._field = ipywidgets.BoundedFloatText(
             description="Near-duplicate boundary",
             tooltip="Near-duplicate boundary, on the uniqueness scale",
+            max=1.0,
             disabled=True,
         )
         self._field.add_class("dw-titled")
         self._field.observe(self._typed, "value")
-        super().__init__([self._field, self._text, self._pointer])
+        self._parts = [self._field, self._text, self._pointer, legend, figure]
+        super().__init__(self._parts[:3])
         self.add_class("dw-chart")
 
     def show_text(self, text: str) -> None:
@@ -223,7 +210,8 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
         near = points["near"].to_numpy()
         end = float(near.max()) or 1.0
         most = points["stays"][0] + points["removed"][0], points["groups"].to_numpy().max()
-        write(self._bottom, {math.sqrt(tick): number(tick) for tick in NEAR_TICKS if tick <= end})
+        ticks = (it for it in (0, 0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 1) if it <= end)
+        write(self._bottom, {math.sqrt(tick): f"{tick:g}" for tick in ticks})
         self._x.max = math.sqrt(end)
         # Ten at least: on a shorter axis there would be ticks between whole numbers.
         self._images.max, self._groups.max = (max(10.0, 1.05 * count) for count in most)
@@ -231,29 +219,25 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
             with line.hold_sync():
                 line.x, line.y = np.sqrt(near), points[name].to_numpy().astype(float)
         self._pointer.places = np.sqrt(near / end).tolist()
-        self._pointer.values = near.tolist()
         self._pointer.texts = [
-            "\n".join([f"near {number(point['near'], 7)}", *self._facts(point)])
+            "\n".join([f"near {point['near']:g}", *self._facts(point)])
             for point in points.iter_rows(named=True)
         ]
-        self._say(marked)
+        self.mark(marked)
         self._field.disabled = False
-        self.children = [self._field, self._text, self._pointer, self._legend, self._figure]
+        self.children = self._parts
 
     def mark(self, near: float) -> None:
         """Show where a boundary is, and what it does."""
-        self._marked = tidy(near)
-        self._field.value = self._marked
-        if not self.points.is_empty():
-            self._say(near)
-
-    def _say(self, near: float) -> None:
+        self._marked = self._field.value = near
+        if self.points.is_empty():
+            return
         line = self._lines[-1]
         with line.hold_sync():
             line.x, line.y = [math.sqrt(near)] * 2, [0.0, 1.0]
         point = self.points.filter(pl.col("near") == near).to_dicts()
         does = self._facts(point[0]) if point else ["computing …"]
-        self._text.value = " · ".join([f"<b>near {number(near, 7)}</b>", *does])
+        self._text.value = " · ".join([f"<b>near {near:g}</b>", *does])
 
     def _facts(self, point: Mapping[str, Any]) -> list[str]:
         """Return what a boundary does, from its row of the curve."""
@@ -264,15 +248,10 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
             *([f"beyond {NEAR:g} similar by vectors, confirmed by nobody"] if is_beyond else []),
         ]
 
-    def _pressed(self, change: Any) -> None:
-        name, value = change["name"], change["new"]
-        if name == "held" and value is not None:
-            self.mark(value)
-        elif name == "picked" and value is not None:
-            self._pointer.picked = None
-            self._picked(value)
-        elif name == "shown" and value:
-            self._pointer.shown = False
+    def _told(self, _pointer: Pointer, content: Mapping[str, Any], _buffers: Any) -> None:
+        if "picked" in content:
+            self._picked(self.points["near"][content["picked"]])
+        elif "shown" in content:
             self._shown()
 
     def _typed(self, change: Any) -> None:
@@ -282,22 +261,20 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
 
 def about(values: Floats, images: int) -> str:
     """Sum up the values of so many images in a line."""
-    parts = [counted(len(values), "image")]
+    said = [counted(len(values), "image")]
     if values.size:
         ends = {"min": values.min(), "median": np.median(values), "max": values.max()}
-        parts += [f"{word} {number(float(value))}" for word, value in ends.items()]
-    return " · ".join([*parts, f"{images - len(values):,} missing"])
+        said += [f"{word} {number(float(value))}" for word, value in ends.items()]
+    return " · ".join([*said, f"{images - len(values):,} missing"])
 
 
-def bin_text(bounds: Bounds, counts: Sequence[int]) -> str:
-    """Return the text of a bin, from its counts by kind, or from one count of all."""
-    if bounds is None:
+def bin_text(low: float, high: float, counts: Sequence[int], words: Sequence[str]) -> str:
+    """Return the text of a bin: its values, its images, and those that each word is for."""
+    if low > high:
         return ""
-    low, high = bounds
-    lines = [number(low, 7) if low == high else f"{number(low)} … {number(high)}"]
+    lines = [number(low) if low == high else f"{number(low)} … {number(high)}"]
     lines.append(counted(sum(counts), "image"))
-    if len(counts) > 1:
-        lines += [f"{n:,} {word}" for n, word in zip(counts, WORDS, strict=True) if n]
+    lines += [f"{n:,} {word}" for n, word in zip(counts, words, strict=False) if n]
     return "\n".join(lines)
 
 
@@ -334,15 +311,6 @@ def figure_of(
         layout={"width": "100%", "min_width": "0", "height": "240px"},
         **more,
     )
-
-
-def show_figure(place: ipywidgets.Box, figure: bqplot.Figure) -> None:
-    """Put a figure in the place of the last one, and close that with all that was in it."""
-    before, place.children = place.children, [figure]
-    for old in before:
-        scales = {old.scale_x, old.scale_y, *(axis.scale for axis in old.axes)}
-        for widget in (old, old.layout, old.interaction, *old.marks, *old.axes, *scales):
-            widget.close()
 
 
 def tidy(value: float) -> float:

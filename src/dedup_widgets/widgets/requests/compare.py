@@ -12,7 +12,7 @@ from dedup_widgets.review.beside import beside, facts
 from dedup_widgets.review.view import View
 from dedup_widgets.widgets import protocol
 from dedup_widgets.widgets.base import Handler
-from dedup_widgets.widgets.pictures import Pictures
+from dedup_widgets.widgets.pictures import PictureLoader
 from dedup_widgets.widgets.protocol import Buffers
 
 MAX_OTHERS = 500
@@ -34,7 +34,7 @@ class CompareRequests:
 
     def __init__(self, view: View, check: Callable[[protocol.Request], None]) -> None:
         self._view, self._check = view, check
-        self._pictures = Pictures()
+        self._pictures = PictureLoader()
 
     @property
     def handlers(self) -> dict[type[protocol.Request], Handler[Any]]:

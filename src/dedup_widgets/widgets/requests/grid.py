@@ -15,7 +15,7 @@ from dedup_widgets.review.view import View
 from dedup_widgets.review.watched import Change
 from dedup_widgets.widgets import protocol
 from dedup_widgets.widgets.base import Handler, News
-from dedup_widgets.widgets.protocol import Buffers, pack_bits, read_array, unpack_bits
+from dedup_widgets.widgets.protocol import Buffers, pack_bits, pack_codes, read_array, unpack_bits
 from dedup_widgets.widgets.thumbnails import LaterThumbnails, Thumbnail, load_thumbnails
 
 MAX_TILES = 1_000
@@ -100,7 +100,7 @@ class GridRequests:
         return {
             "rows": len(frame),
             "columns": [
-                protocol.Column(name, str(dtype), sortable(dtype), view.facet_kind(name))
+                protocol.ColumnInfo(name, str(dtype), sortable(dtype), view.facet_kind(name))
                 for name, dtype in offered(frame).items()
             ],
             "score": view.score,
@@ -112,8 +112,8 @@ class GridRequests:
             "scores": out.add(view.shown.scores),
             "banded": out.add(view.bands.members),
             "band_sizes": out.add(view.bands.sizes),
-            "kind": out.add(view.shown.kind),
-            "keep": out.add(view.shown.keep),
+            "kind": out.add(pack_codes(view.shown.kind)),
+            "keep": out.add(pack_codes(view.shown.keep)),
             "summary": self._summary(),
             "version": version,
         }
@@ -129,7 +129,7 @@ class GridRequests:
             "keep": shown.keep,
         }
 
-    def _summary(self) -> protocol.Summary:
+    def _summary(self) -> protocol.SummaryInfo:
         summary = self._view.summary
         counts = summary.as_dict()
         counts["not_taken"] = sum(sum(names.values()) for names in summary.not_taken.values())
@@ -140,7 +140,9 @@ class GridRequests:
             *(summary.about_further_names, summary.about_not_taken),
         )
         about = "; ".join(filter(None, parts))
-        return protocol.Summary(**counts, about_folder=about, label_conflicts=None, leakage=None)
+        return protocol.SummaryInfo(
+            **counts, about_folder=about, label_conflicts=None, leakage=None
+        )
 
     def _tiles(
         self, request: protocol.TilesRequest, _in: list[Any], out: Buffers

@@ -119,7 +119,7 @@ class ReviewRequests(GridRequests):
         changed = np.flatnonzero(before != now).astype(np.uint32)
         return protocol.ReviewedEvent(rows=out.add(changed), reviewed=out.add(now[changed]))
 
-    def _summary(self) -> protocol.Summary:
+    def _summary(self) -> protocol.SummaryInfo:
         summary = super()._summary()
         for name, count in self._session.disagreements.items():
             setattr(summary, name, count)
