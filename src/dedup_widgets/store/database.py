@@ -132,6 +132,7 @@ class Database:
         address = f"{self.path.absolute().as_uri()}?mode=ro"
         try:
             with closing(sqlite3.connect(address, timeout=SLICE_SECONDS, uri=True)) as db:
+                db.execute("BEGIN")  # as it is at one moment: another process may be making it
                 [(version,)] = _read(db, "PRAGMA user_version")
                 [(application,)] = _read(db, "PRAGMA application_id")
                 if application == self.application_id:
@@ -201,12 +202,13 @@ class Database:
 
     def _set_remains_aside(self) -> None:
         """Move what SQLite left beside a file that is gone: it would be taken for another's."""
-        if self.path.exists():
-            return
-        for ending in ("-wal", "-shm", "-journal"):
-            remains = _beside(self.path, ending)
-            if remains.exists():
-                remains.replace(_free_name(remains, "left"))
+        beside = [_beside(self.path, ending) for ending in ("-wal", "-shm", "-journal")]
+        remains = [path for path in beside if path.exists()]
+        # Looked for afterwards: another process may be making it, and makes these last.
+        if remains and not self.path.exists():
+            for path in remains:
+                with suppress(FileNotFoundError):
+                    path.replace(_free_name(path, "left"))
 
     def _took_damage(self, error: BaseException) -> bool:  # noqa: ARG002
         """Deal with a damaged file so that it can be opened anew; return whether it was."""
