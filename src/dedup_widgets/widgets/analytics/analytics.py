@@ -153,7 +153,8 @@ class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
 
     # The distribution, and the filters
 
-    def _draw(self) -> None:
+    @traitlets.observe("log_scale")
+    def _draw(self, _change: Any = None) -> None:
         view = self._view
         # Its own filter must not hide the metric itself.
         self._others = view.filters.without(self.metric)
@@ -190,10 +191,6 @@ class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
         else:
             self._draw()
         self.range = self._filtered()
-
-    @traitlets.observe("log_scale")
-    def _log_changed(self, _change: Any) -> None:
-        self._draw()
 
     @traitlets.validate("range")
     def _valid_range(self, proposal: Any) -> tuple[str, float, float]:

@@ -71,7 +71,8 @@ class Bins:
                 low, high = 0.0, 1.0
             elif low == high:
                 high = low + max(1.0, abs(low) * 1e-3)
-            edges = np.linspace(low, high, BINS + 1).round(3 - exponent(high - low)).tolist()
+            digits = 3 - math.floor(math.log10(high - low))
+            edges = np.linspace(low, high, BINS + 1).round(digits).tolist()
         inner = edges[1:-1]
         lows, highs = [low, *(it + half for it in inner)], [*(it - half for it in inner), high]
         if zero:
@@ -122,7 +123,7 @@ class Bins:
             return np.arange(self.lows[0], self.highs[-1] + 1) if few else None
         # A text next to that of 0 would run into it.
         first, last = self.edges[4 if self.zero else 0], self.edges[-1]
-        powers = 10.0 ** np.arange(exponent(first), exponent(last) + 1)
+        powers = 10.0 ** np.arange(math.floor(math.log10(first)), math.ceil(math.log10(last)) + 1)
         ticks = np.outer(powers, [1, 2, 5] if last / first < 300 else [1]).ravel()
         return ticks[(ticks > 0.999 * first) & (ticks < 1.001 * last)]
 
@@ -136,8 +137,3 @@ def metrics_of(frame: pl.DataFrame, score: str | None) -> list[str]:
     """Return the columns of numbers: the score, then the quality metrics, then the others."""
     columns = [n for n, dtype in frame.schema.items() if dtype.is_numeric() and n not in NUMBERED]
     return list(dict.fromkeys([n for n in (score, *METRICS) if n in columns] + columns))
-
-
-def exponent(value: float) -> int:
-    """Return the power of ten of a positive number's first digit."""
-    return math.floor(math.log10(value))
