@@ -34,10 +34,10 @@ def photos(data: Path, n: int, *, with_copies: bool = False) -> list[str]:
     if with_copies:
         return sorted(str(path) for path in make_copies(data, n).rglob("*.jpg"))
     own = os.environ.get(OWN_PHOTOS)
-    paths = sorted(str(path) for path in Path(own or make_photos(data, n)).rglob("*.jpg"))
+    paths = sorted(map(str, _jpegs(Path(own or make_photos(data, n)))))
     if len(paths) < n:
         raise SystemExit(
-            f"there are {len(paths)} .jpg in {own} and the benchmark needs {n}: add photos that "
+            f"there are {len(paths)} JPEGs in {own} and the benchmark needs {n}: add photos that "
             "differ, as copies are compared with each other and that is measured for itself; or "
             "leave --photos out, and they are made"
         )
@@ -47,7 +47,11 @@ def photos(data: Path, n: int, *, with_copies: bool = False) -> list[str]:
 def at_most(n: int) -> int:
     """Return n, or how many photos there are where a folder of fewer is given."""
     own = os.environ.get(OWN_PHOTOS)
-    return min(n, sum(1 for _ in Path(own).rglob("*.jpg"))) if own else n
+    return min(n, len(_jpegs(Path(own)))) if own else n
+
+
+def _jpegs(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg")]
 
 
 def make_photos(data: Path, n: int) -> Path:
@@ -156,7 +160,7 @@ def make_big_photos(data: Path, n: int, megapixels: int, kind: str) -> Path:
     width = round((megapixels * 1e6 * 4 / 3) ** 0.5 / 16) * 16
     size = (width, width * 3 // 4)
     own = os.environ.get(OWN_PHOTOS)
-    sources = sorted(Path(own or make_photos(data, n)).rglob("*.[jJ][pP]*[gG]"))
+    sources = sorted(_jpegs(Path(own or make_photos(data, n))))
     chance = np.random.default_rng([3, n, megapixels])
     saving: dict[str, Any] = {
         "jpg": {"quality": 92, "subsampling": "4:2:0"},

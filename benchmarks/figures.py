@@ -49,7 +49,7 @@ class Figures:
         quick: Mapping[str, Any],
         full: Mapping[str, Any],
         forms: list[dict[str, Any]],
-        runtimes: Mapping[str, Any],
+        runtimes: Sequence[Mapping[str, Any]],
         photos: Mapping[str, Any],
         elsewhere: Sequence[Mapping[str, Any]] = (),
         own: Sequence[Mapping[str, Any]] = (),
@@ -75,7 +75,7 @@ class Figures:
         return cls(
             *(_read(folder / f"{name}.json", {}) for name in ("quick", "full")),
             _read(folder / "forms.json", []),
-            _read(folder / "runtimes.json", {}),
+            [_read(file, {}) for file in sorted((folder / "runtimes").glob("*.json"))],
             _read(folder / "photos.json", {}),
             [_read(file, {}) for file in sorted((folder / "processors").glob("*.json"))],
             [_read(folder / f"{name}.json", {}) for name in ("similar", "widget", "screen")],

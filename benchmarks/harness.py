@@ -8,6 +8,7 @@ import json
 import math
 import os
 import resource
+import signal
 import statistics
 import subprocess
 import sys
@@ -23,6 +24,9 @@ from typing import Any
 OURS = "dedup_widgets"
 """The variant that ratios are relative to."""
 
+GRACE = 30
+"""Seconds that a run has to end what it started."""
+
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 Values = dict[str, float]
@@ -37,6 +41,8 @@ class Case:
     variant: str
     params: Mapping[str, int | str] = field(default_factory=dict)
     rounds: int = 3
+    limit: float = 3_600
+    """Seconds after which a run is ended, and the case has no further one."""
 
     def text(self) -> str:
         """Name the case to a person."""
@@ -176,20 +182,46 @@ def _in_own_process(case: Case, data: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
         asked = {**vars(case), "params": dict(case.params), "data": str(data), "to": str(answer)}
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks", "--one", json.dumps(asked)],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=Path(__file__).parents[1],
-        )
+        said = Path(folder) / "said.txt"
+        # Into a file: of a pipe the end is waited for, which whoever is left behind holds open.
+        with said.open("w") as output:
+            code = _ended(
+                subprocess.Popen(
+                    [sys.executable, "-m", "benchmarks", "--one", json.dumps(asked)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    cwd=Path(__file__).parents[1],
+                    start_new_session=True,
+                ),
+                case.limit,
+            )
         if answer.exists():
             result: dict[str, Any] = json.loads(answer.read_text())
             return result
-    last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        lines = said.read_text().strip().splitlines() or ["no message"]
     if not case.variant:
-        raise SystemExit(f"{case.text()}: cannot prepare the data: {done.stderr[-2000:]}")
-    return {"note": f"failed with exit code {done.returncode}: {last[:200]}"}
+        raise SystemExit(f"{case.text()}: cannot prepare the data: {chr(10).join(lines[-30:])}")
+    if code is None:
+        print("\n".join(lines[-30:]), file=sys.stderr)
+        return {"note": f"no answer within {case.limit:,.0f} s"}
+    return {"note": f"failed with exit code {code}: {lines[-1][:200]}"}
+
+
+def _ended(process: "subprocess.Popen[bytes]", limit: float) -> int | None:
+    """Wait for a process that leads its group; end it at the limit, and then there is no code."""
+    try:
+        return process.wait(limit)
+    except subprocess.TimeoutExpired:
+        # As by Ctrl-C: it says where it stood, and ends what it has started.
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE)
+        return None
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def run_here(asked: str) -> None:

@@ -444,23 +444,24 @@ def forms(figures: Figures) -> str:
 
 
 def runtimes(figures: Figures) -> str:
-    """Lay out the networks in another runtime beside the forms that run here."""
-    kept = figures.runtimes
-    if not kept:
-        return "Not measured yet."
-    rows = [
-        (
-            row["network"],
-            row["form"],
-            f"{row['images/s a core']:.1f}",
-            " – ".join(f"{speed:.1f}" for speed in row["spread"]),
-            f"{row['lowest cosine']:.6f}",
-            row["other bits"],
-        )
-        for row in kept["results"]
-    ]
+    """Lay out the networks in another runtime beside the forms that run here, by processor."""
     head = ("network", "form", "images/s a core", "spread", "lowest cosine", "other bits")
-    return f"{_machine(kept['machine'])}\n\n{_table(head, rows)}"
+    tables = [
+        f"{_machine(kept['machine'])}\n\n{_table(head, map(_of_runtime, kept['results']))}"
+        for kept in figures.runtimes
+    ]
+    return "\n\n".join(tables) or "Not measured yet."
+
+
+def _of_runtime(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        row["network"],
+        row["form"],
+        f"{row['images/s a core']:.1f}",
+        " – ".join(f"{speed:.1f}" for speed in row["spread"]),
+        f"{row['lowest cosine']:.6f}",
+        row["other bits"],
+    )
 
 
 def hashing(figures: Figures) -> str:

@@ -1,9 +1,10 @@
 """Another runtime for the networks: OpenVINO beside what `precision="fast"` runs here.
 
-``python -m benchmarks.runtimes`` needs ``pip install openvino``, and writes its table's figures to
-``benchmarks/results/runtimes.json``. All forms take turns on one core in one process, for they are
-compared by processor time. *Other bits* counts the embeddings that differ in a bit by the place in
-the pass, the pictures beside, zeros beside, or passes at the same time.
+``python -m benchmarks.runtimes NAME`` needs ``pip install openvino``, and writes the figures to
+``benchmarks/results/runtimes/NAME.json``, a file for each processor. All forms take turns on one
+core in one process, for they are compared by processor time. *Other bits* counts the embeddings
+that differ in a bit by the place in the pass, the pictures beside, zeros beside, or passes at the
+same time.
 """
 
 import json
@@ -37,6 +38,8 @@ THREADS = 2
 
 
 def main() -> None:
+    if len(sys.argv) != 2:
+        sys.exit("name the processor: python -m benchmarks.runtimes amd-avx2")
     torch.set_num_threads(1)
     DATA.mkdir(parents=True, exist_ok=True)
     pictures = _pictures()
@@ -62,7 +65,7 @@ def main() -> None:
             )
             print(rows[-1], flush=True)
     kept = {"machine": machine.describe(), "results": rows}
-    (RESULTS / "runtimes.json").write_text(json.dumps(kept, indent=1) + "\n")
+    (RESULTS / "runtimes" / f"{sys.argv[1]}.json").write_text(json.dumps(kept, indent=1) + "\n")
 
 
 def _pictures() -> NDArray[np.uint8]:

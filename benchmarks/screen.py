@@ -26,6 +26,8 @@ GRID_IMAGES = 1_000
 """Images that a grid of image widgets is made of: each is sent whole, before one is seen."""
 JUMPS = (0.37, 0.81, 0.13, 0.62, 0.94, 0.25, 0.5)
 """Where to, as parts of the whole; the median counts."""
+LIMIT = 300
+"""Seconds that a run may take: to start a JupyterLab and a browser, to show, and to end both."""
 MOVES = 60
 """Of the pointer, while the end of the range is dragged."""
 
@@ -33,10 +35,9 @@ MOVES = 60
 def cases(size: str) -> list[Case]:
     sizes = {"tiny": [1_000], "quick": [100_000], "full": [100_000, 1_000_000]}[size]
     rounds = 1 if size == "tiny" else 3
-    ours = [Case("screen", OURS, {"n": n}, rounds) for n in sizes]
-    table = [Case("screen", "itables", {"n": sizes[0]}, rounds)]
-    grid = [Case("screen", "ipywidgets.GridBox", {"n": min(GRID_IMAGES, sizes[0])}, rounds)]
-    return [*ours, *table, *grid]
+    shown = [(OURS, n) for n in sizes]
+    shown += [("itables", sizes[0]), ("ipywidgets.GridBox", min(GRID_IMAGES, sizes[0]))]
+    return [Case("screen", variant, {"n": n}, rounds, LIMIT) for variant, n in shown]
 
 
 def prepare(data: Path, n: int) -> None:
@@ -187,7 +188,7 @@ def _run(page: Any, cell: int) -> None:
 def _shown(page: Any, condition: str) -> float:
     """Return the seconds until the page shows something."""
     start = time.perf_counter()
-    page.wait_for_function(condition, timeout=300_000, polling=20)
+    page.wait_for_function(condition, timeout=1000 * LIMIT, polling=20)
     return time.perf_counter() - start
 
 

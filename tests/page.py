@@ -1,12 +1,15 @@
 """Plays the browser to a widget, without one."""
 
+import collections
 import itertools
+import json
 import threading
 from pathlib import Path
 
 import numpy as np
 
 import dedup_widgets as dw
+from dedup_widgets.review.display import NO_CODE
 from dedup_widgets.widgets.protocol import ARRAYS
 
 CLIENT = 7
@@ -28,6 +31,20 @@ class Page:
         with self.heard:
             self.sent.append((content, buffers or []))
             self.heard.notify_all()
+
+    def messages(self):
+        """Return what was sent, whole: some messages come in pieces."""
+        pieces = collections.defaultdict(bytes)
+        for content, buffers in self.sent:
+            if "chunk" in content:
+                pieces[content["chunk"]] += b"".join(map(bytes, buffers))
+            elif "chunks" in content:
+                rest = memoryview(pieces.pop(content["chunks"]["number"]))
+                ends = [*itertools.accumulate(content["chunks"]["sizes"])]
+                *parts, text = (rest[a:b] for a, b in itertools.pairwise([0, *ends]))
+                yield json.loads(bytes(text)), parts
+            else:
+                yield content, buffers
 
     def ask(self, kind, arrays=None, **arguments):
         return self.reply(self.request(kind, arrays, **arguments))
@@ -52,7 +69,7 @@ class Page:
         """Wait for the answer to a request."""
 
         def answers():
-            return [Reply(*sent) for sent in self.sent if sent[0].get("seq") == seq]
+            return [Reply(*message) for message in self.messages() if message[0].get("seq") == seq]
 
         with self.heard:
             assert self.heard.wait_for(answers, PATIENCE), "no answer"
@@ -68,7 +85,7 @@ class Page:
         """Return what the page was told of by events of a kind, in answers too."""
         return [
             Told(event, buffers)
-            for content, buffers in self.sent
+            for content, buffers in self.messages()
             for event in content["events"]
             if event["event"] == kind
         ]
@@ -90,6 +107,12 @@ class Told(dict):
         wire = self[name]
         assert wire["dtype"] in ARRAYS
         return np.frombuffer(self.buffers[wire["buffer"]], wire["dtype"]).reshape(wire["shape"])
+
+    def codes(self, name):
+        """Return the codes of all rows, as a page reads them."""
+        fours = self.array(name)[:, None] >> np.arange(0, 8, 2) & 3
+        codes = fours.astype(np.uint8).reshape(-1)[: self["rows"]]
+        return np.where(codes == 3, NO_CODE, codes)
 
     def bands(self):
         """Return the band and the place of each row, as a page works them out."""

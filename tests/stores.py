@@ -27,7 +27,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.server_close()
 
     def count(self, method, part=""):
-        return sum(m == method and part in path for m, path in self.asked)
+        return sum(m == method and part in unquote(path) for m, path in self.asked)
 
 
 class Proxy(http.server.BaseHTTPRequestHandler):
@@ -47,7 +47,8 @@ class Proxy(http.server.BaseHTTPRequestHandler):
             self.answer(fault, self.server.body)
             return
         upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream)
-        headers = {name: value for name, value in self.headers.items() if name != "Connection"}
+        own = {"Connection", "Host", "host"}
+        headers = {name: value for name, value in self.headers.items() if name not in own}
         upstream.request(method, path, headers=headers)
         found = upstream.getresponse()
         data = found.read()
@@ -55,6 +56,8 @@ class Proxy(http.server.BaseHTTPRequestHandler):
         for name, value in found.getheaders():
             if name.lower() not in ("connection", "transfer-encoding", "date", "server"):
                 self.send_header(name, value)
+        if found.getheader("Content-Length") is None:
+            self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         if method == "HEAD":
             return

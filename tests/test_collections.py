@@ -103,10 +103,30 @@ def test_an_unknown_name_tells_which_there_are(library):
         del ex.collections["x"]
 
 
-@pytest.mark.parametrize("name", ["", "  ", None, 3, "a\x00b", "\u202ertl"])
-def test_a_collection_needs_a_name_that_can_be_read(library, name):
-    with pytest.raises(dw.InputError, match=r"needs a name|cannot be seen"):
-        explorer(["a"], library).collections[name] = ["a"]
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        *((name, "needs a name") for name in ("", "  ", None, 3, "\u200b \u2060")),
+        *((name, "cannot be seen") for name in ("a\x00b", "\u202ertl")),
+        ("a\ud800", "holds half a character"),
+        ("a" * 1_001, "has 1,001 characters; 1,000 are the most"),
+    ],
+)
+def test_a_collection_needs_a_name_that_can_be_read(library, name, why):
+    collections = explorer(["a"], library).collections
+    with pytest.raises(dw.InputError, match=why):
+        collections[name] = ["a"]
+    collections["x"] = ["a"]
+    with pytest.raises(dw.InputError, match=why):
+        collections.rename("x", name)
+    assert list(collections) == ["x"]
+
+
+def test_a_name_may_hold_what_shapes_its_letters(library):
+    collections = explorer(["a"], library).collections
+    for name in ("\u0646\u0645\u06cc\u200c\u062e", "\U0001f468\u200d\U0001f33e"):  # ZWNJ, ZWJ
+        collections[name] = ["a"]
+        assert name in collections
 
 
 def test_a_store_with_other_peoples_collections_can_be_cleared_and_asked(library):
@@ -197,6 +217,9 @@ def test_a_collection_is_described(library):
     assert collections["y"].description == "keep\nthese"
     with pytest.raises(dw.InputError, match="give a text"):
         collections.describe("y", None)
+    with pytest.raises(dw.InputError, match="holds half a character"):
+        collections.describe("y", "a\ud800")
+    assert collections["y"].description == "keep\nthese"
 
 
 def test_a_rename_takes_the_images_of_other_frames_along(library):

@@ -339,6 +339,16 @@ def test_the_card_has_the_header_that_the_hub_expects(frame: pl.DataFrame, root:
     assert card.text.startswith("\n# n- é 'q' # 1\n\nHi\n---\nyou\n")
 
 
+def test_names_of_columns_and_classes_are_no_html_on_the_card(
+    frame: pl.DataFrame, root: Path
+) -> None:
+    script = "<script>alert(1)</script>"
+    dataset = make(frame.with_columns(pl.lit("x").alias(script)), "x", root)
+    card = (dataset.path / "README.md").read_text()
+    assert script not in card
+    assert "| &lt;script&gt;alert(1)&lt;/script&gt; | String |" in card
+
+
 def test_what_was_left_out_is_written_with_keeper_distance_and_reason(
     frame: pl.DataFrame, root: Path
 ) -> None:
@@ -721,6 +731,9 @@ def test_an_image_cannot_be_both_in_the_dataset_and_removed(
         ({"split_column": "label"}, r"names no split for 1 images, .*photo-002"),
         ({"path": "file"}, "needs a column 'file'"),
         ({"shard_bytes": 0}, "shard_bytes is 0"),
+        ({"description": "a\ud800"}, "the description holds half a character"),
+        ({"project": 3}, "project is 3; give a text"),
+        ({"project_description": "\udfff"}, "project_description holds half a character"),
         ({"removed": pl.DataFrame({"path": ["x"], "distance": ["far"]})}, "columns of removed"),
     ],
 )
@@ -729,6 +742,11 @@ def test_arguments_that_make_no_sense_are_refused(
 ) -> None:
     with refused(root, message, InputError):
         make(frame, "x", root, **options)
+
+
+def test_a_root_that_no_folder_can_be_called_is_refused(frame: pl.DataFrame, root: Path) -> None:
+    with refused(root, "no folder can be called", InputError):
+        make(frame, "x", Path(f"{root}\0"))
 
 
 @pytest.mark.parametrize("address", ["s3://bucket/datasets", "hf://datasets", "file:///tmp"])

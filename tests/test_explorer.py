@@ -59,7 +59,7 @@ def test_the_explorer_shows_exactly_the_plan(ex, frame):
     plan = dw.plan(frame)
     assert ex.plan.equals(plan)
     reply = Page(ex).open()
-    assert (reply.array("keep") == 0).tolist() == (plan["action"] == "remove").to_list()
+    assert (reply.codes("keep") == 0).tolist() == (plan["action"] == "remove").to_list()
     assert ex.frame["keep"].fill_null(True).to_list() == (plan["action"] == "keep").to_list()
     assert ex.frame["group"].equals(plan["group"])
     assert ex.frame.columns == frame.columns

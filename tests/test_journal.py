@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dedup_widgets as dw
+from dedup_widgets.errors import StoreError
 from dedup_widgets.scoring import keepers
 from dedup_widgets.store.cache import Cache
 from dedup_widgets.store.library import Library
@@ -365,6 +366,73 @@ os.kill(os.getpid(), 9)
     session = dw.Session(frame, store=tmp_path, restore=True)
     assert session.near == 0.3
     assert session.selection["path"].to_list() == [path(1)]
+
+
+# In one transaction: what a step decides, and its line
+
+
+def left_by_kills(place, act):
+    """Act; return each library that a kill before or after some call of SQLite would leave."""
+    left = []
+
+    def look(_frame, _event, called):
+        if isinstance(getattr(called, "__self__", None), sqlite3.Connection | sqlite3.Cursor):
+            files = {it.name: it.read_bytes() for it in place.glob("library.sqlite*")}
+            if files not in left:
+                left.append(files)
+
+    sys.setprofile(look)
+    try:
+        act()
+    finally:
+        sys.setprofile(None)
+    return left
+
+
+@pytest.mark.lengthy
+def test_a_kill_in_a_step_leaves_it_done_and_in_the_log_or_neither(notebook, frame, tmp_path):
+    session = notebook()
+    session.selection = [path(0)]  # a review begins with its first step
+    for number, (name, step) in enumerate(STEPS.items()):
+        if name == "accept":  # it is two: it selects what goes, and collects what stays
+            continue
+        before = state(notebook())
+        left = left_by_kills(tmp_path, lambda step=step: step(session))
+        after = state(notebook())
+        found = []
+        for turn, files in enumerate(left):
+            place = tmp_path / f"{number}-{turn}"
+            place.mkdir()
+            for file, data in files.items():
+                (place / file).write_bytes(data)
+            found.append(state(dw.Session(frame, store=place, restore=True)))
+        assert all(it in (before, after) for it in found), name
+        assert found[0] == before, name
+        assert len(left) > 2, "it was looked while it was written"
+
+
+@pytest.mark.lengthy
+@pytest.mark.parametrize("name", ["keeper", "not duplicates", "reviewed", "collection", "undo"])
+def test_a_step_whose_line_cannot_be_kept_is_not_made(notebook, name):
+    session = notebook()
+    for earlier in ("collection", "keeper"):
+        STEPS[earlier](session)
+    session.collections["A"] = [path(6)]
+    session.unchoose_keepers([path(1)])
+    before = state(session)
+    with closing(sqlite3.connect(session.store.library.path, isolation_level=None)) as other:
+        other.execute(
+            "CREATE TRIGGER no BEFORE INSERT ON review_step"
+            " BEGIN SELECT RAISE(ABORT, 'no line'); END"
+        )
+        with pytest.raises(StoreError, match="no line"):
+            STEPS[name](session)
+        assert state(session) == before
+        assert state(notebook()) == before
+        other.execute("DROP TRIGGER no")
+    STEPS[name](session)
+    assert state(session) != before
+    assert state(notebook()) == state(session)
 
 
 # Locks

@@ -1,10 +1,13 @@
 """Pictures in object stores and on web servers: each asked for once, whatever the network does."""
 
+import ast
+import datetime as dt
 import http.client
 import http.server
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
 import threading
@@ -14,18 +17,22 @@ from urllib.parse import unquote
 
 import polars as pl
 import pytest
+from PIL import Image
 from polars.testing import assert_frame_equal
 
 import dedup_widgets as dw
 from dedup_widgets.dataset.create import preview
 from dedup_widgets.errors import ImageError, InputError, StoreError
-from dedup_widgets.images.entry import as_columns
+from dedup_widgets.images.entry import Entry, as_columns
+from dedup_widgets.images.held import Held
 from dedup_widgets.images.listing import list_images
 from dedup_widgets.images.object_store import ObjectStore
 from dedup_widgets.images.source import set_source, source_for
 from dedup_widgets.scale.work import Work
+from dedup_widgets.widgets.pictures import PictureLoader
 from page import Page, Pixels
 from stores import KEY_ID, SECRET, Server, moto, proxied, upload
+from tls import authority, certificate
 
 pytest.importorskip("obstore")
 
@@ -93,29 +100,121 @@ def test_the_frame_over_a_bucket_is_the_one_over_files(s3, photos):
     assert far["error"].drop_nulls().len() == 1
 
 
+def requests(s3):
+    """Return how often each object was asked for since the last time, by its name."""
+    asked = [unquote(path).removeprefix("/box/") for _, path in s3.asked if "list-type" not in path]
+    s3.asked.clear()
+    return Counter(asked)
+
+
 @pytest.mark.lengthy
-def test_listing_looks_up_and_each_object_is_read_once(s3, photos):
+def test_listing_looks_up_and_each_object_is_asked_for_once(s3, photos):
     far = score("s3://box/photos")
-    gets = Counter(path for method, path in s3.asked if method == "GET")
-    assert s3.count("HEAD") == 0
-    assert gets.pop(next(path for path in gets if "list-type" in path)) == 1
-    # What has no suffix of a picture is first looked at by its first bytes.
-    doubtful = {"/box/photos/deep/no%20suffix": 2, "/box/photos/deep/er/no%20picture": 1}
-    assert {path: n for path, n in gets.items() if n > 1 or path in doubtful} == doubtful
-    assert len(gets) == len(far) + 1
+    assert s3.count("GET", "list-type") == 1
+    below = {path.removeprefix("s3://box/") for path in far["path"]}
+    assert requests(s3) == dict.fromkeys({*below, "photos/deep/er/no picture"}, 1)
 
 
 @pytest.mark.lengthy
-def test_what_was_scored_is_listed_and_not_read_again(s3, photos):
+def test_what_was_scored_is_listed_and_not_asked_for_again(s3, photos):
     first = score("s3://box/photos")
     s3.asked.clear()
     assert_frame_equal(score("s3://box/photos"), first)
-    # The broken file is remembered too.
-    assert not [path for _, path in s3.asked if "list-type" not in path and "no" not in path]
+    # The broken file is remembered too; what is no picture is not.
+    assert requests(s3) == {"photos/deep/er/no picture": 1}
     s3.put("photos/photo-002.png", (photos / "photo-003.png").read_bytes())
-    s3.asked.clear()
+    s3.put("photos/deep/no suffix", (photos / "photo-003.png").read_bytes())
     score("s3://box/photos")
-    assert s3.count("GET", "photo-") == s3.count("GET", "photo-002.png") == 1
+    changed = {"photos/photo-002.png": 1, "photos/deep/no suffix": 1}
+    assert requests(s3) == {"photos/deep/er/no picture": 1, **changed}
+
+
+@pytest.fixture
+def unnamed(s3, as_file, make_photo):
+    """Put pictures without a suffix, one with a mask, into a bucket; return their names."""
+    folder = {f"p/{seed}": as_file(make_photo(seed)) for seed in range(3)}
+    mask = Image.new("L", make_photo(3).size)
+    mask.paste(255, (5, 5, 40, 40))
+    folder |= {"p/images/3.png": as_file(make_photo(3)), "p/masks/3.png": as_file(mask)}
+    for name, data in {**folder, "p/none": b"no picture"}.items():
+        s3.put(name, data)
+    return [name for name in folder if "masks" not in name]
+
+
+@pytest.mark.lengthy
+@pytest.mark.parametrize("over", [False, True])
+def test_a_file_whose_name_does_not_say_what_it_is_is_asked_for_once(
+    s3, unnamed, as_file, make_photo, tmp_path, over
+):
+    how = {"model": "perceptual", "progress": False}
+    if over:
+        how["work"] = tmp_path / "work"
+    frame = dw.score("s3://box/p", **how)
+    assert frame["path"].to_list() == [f"s3://box/{name}" for name in unnamed]
+    every = dict.fromkeys(unnamed, 1)
+    asked = requests(s3)
+    # The mask is looked at with its picture, once a process.
+    assert asked.pop("p/masks/3.png", 1) == 1
+    assert asked == {**every, "p/none": 1}
+    assert_frame_equal(dw.score("s3://box/p", **how), frame)
+    assert requests(s3) == {"p/none": 1}
+    s3.put("query", as_file(make_photo(1)))
+    assert len(dw.similar(frame, "s3://box/query", k=1, model="perceptual")) == 1
+    assert requests(s3) == {"query": 1}
+    for mode in ("copy", "paths"):
+        dw.create_dataset(frame, mode, root=tmp_path / "sets", mode=mode, progress=False)
+        assert s3.count("GET") == len(unnamed)
+        # And looked up before, so that nothing is written in vain.
+        assert requests(s3) == dict.fromkeys(unnamed, 2)
+    bare = frame.select("path")
+    dw.create_dataset(bare, "bare", root=tmp_path / "sets", progress=False)
+    assert s3.count("GET") == len(unnamed)
+    s3.asked.clear()
+    pictures = PictureLoader()
+    pictures.load(frame["path"][0], 100, (0, 0, 0.5, 0.5))
+    assert requests(s3) == {unnamed[0]: 1}
+    pictures.load(frame["path"][0], 100, (0.5, 0, 1, 0.5))
+    assert s3.count("GET") == 0
+    s3.asked.clear()
+    page = Page(dw.ImageGrid(bare, store=tmp_path / "other"))
+    assert None not in [it["thumb"] for it in page.ask("tiles", rows=[0, 1, 2, 3])["tiles"]]
+    assert requests(s3) == every
+
+
+@pytest.mark.lengthy
+def test_what_cannot_be_held_is_asked_for_again(s3, unnamed, tmp_path):
+    everything = score("s3://box/p", store=tmp_path / "all")
+    set_source("s3://", ObjectStore(held=Held(everything["bytes"].max())))
+    s3.asked.clear()
+    assert_frame_equal(score("s3://box/p", store=tmp_path / "one"), everything)
+    asked = requests(s3)
+    assert sorted(asked[f"p/{name}"] for name in ("none", 0, 1, 2)) == [1, 1, 2, 2]
+    # Nor what is cut while it comes.
+    set_source("s3://", ObjectStore())
+    s3.fault = lambda _, path, times: "cut" if times == 1 and path == "/box/p/1" else None
+    assert_frame_equal(score("s3://box/p", store=tmp_path / "cut"), everything)
+    assert requests(s3)["p/1"] == 2
+
+
+def test_files_are_held_as_they_were_until_they_are_taken():
+    held = Held(10, seconds=0)
+    a, b = Entry("a", 3, "1"), Entry("b", 9, "1")
+    held.put(a, b"abc")
+    assert held.read(a) == b"abc"
+    assert held.read(Entry("a", 3, "2")) is None
+    # The older one gives way.
+    held.put(b, b"123456789")
+    assert (held.take(a), held.take(b), held.take(b)) == (None, b"123456789", None)
+    at = held.reserve(10)
+    held.put(a, b"abc")
+    assert held.read(a) is None
+    held.give_up(at)
+    held.put(a, b"abc")
+    assert held.take(a) == b"abc"
+    kept = Held(10)
+    kept.put(a, b"abc")
+    kept.put(b, b"123456789")
+    assert (kept.take(b), kept.take(a)) == (None, b"abc")
 
 
 @pytest.mark.lengthy
@@ -259,8 +358,9 @@ def test_what_is_read_is_remembered_as_it_was_read(s3, photos):
     listed = list_images("s3://box/photos")
     changed = "s3://box/photos/photo-002.png"
     s3.put("photos/photo-002.png", (photos / "photo-003.png").read_bytes())
-    entry, data = source_for(changed).fetch(changed).result()
-    assert not as_columns([entry]).equals(listed.entries.filter(path=changed))
+    known = Entry(*listed.entries.filter(path=changed).row(0))
+    entry, data = source_for(changed).fetch(known).result()
+    assert entry != known
     assert len(data) == entry.size
     assert entry == source_for(changed).stat(changed)
 
@@ -307,6 +407,7 @@ def test_an_interrupt_is_not_held_up_by_a_server_that_hangs(s3, photos):
 INTERRUPTED = """
 import os, signal, threading
 signal.signal(signal.SIGINT, signal.default_int_handler)
+from dedup_widgets.images.held import Held
 from dedup_widgets.images.listing import list_images
 threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 try:
@@ -471,6 +572,99 @@ def test_an_object_of_any_name_is_listed_and_read_under_it(s3, as_file, make_pho
         assert list_images(f"s3://box/odd/{name}").paths == [f"s3://box/odd/{name}"]
 
 
+ODD = ["a//b.png", "/c.png", "a\x01b.png", "\x7f.png"]
+"""What a path of this system cannot be called, or seldom is."""
+
+
+@pytest.mark.lengthy
+@pytest.mark.parametrize("virtual_host", [False, True])
+def test_one_odd_name_keeps_no_other_object_from_being_scored(
+    s3, as_file, make_photo, monkeypatch, virtual_host
+):
+    if virtual_host:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"{s3.url}/box")
+        monkeypatch.setenv("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "true")
+    names = [*ODD, *(f"{seed} + ü?#%.png" for seed in range(4)), "deep/d/e.png", "~.png"]
+    for seed, name in enumerate(names):
+        s3.put(f"odd/{name}", as_file(make_photo(seed)))
+    s3.put("odd/x/../y.png", b"")
+    s3.put("beside/no.png", b"")
+    set_source("s3://", ObjectStore(page=5))
+    frame = score("s3://box/odd")
+    assert set(frame["path"]) == {f"s3://box/odd/{it}" for it in names}
+    assert frame["error"].null_count() == len(names)
+    assert frame["fingerprint"].n_unique() == len(names)
+    # What is below "x/.." is said to be left out.
+    assert list_images("s3://box/odd").not_taken["hidden folders"] == {"..": 1}
+    sizes = dict(frame.select("path", "bytes").iter_rows())
+    asked = [f"s3://box/odd/{name}" for name in ODD]
+    assert [it.size for it in source_for("s3://box").look_up(asked)] == [sizes[it] for it in asked]
+    s3.asked.clear()
+    assert_frame_equal(score("s3://box/odd"), frame)
+    assert all("list-type" in path for _, path in s3.asked)
+
+
+def test_an_object_that_no_address_can_name_is_a_row_with_an_error(s3, as_file, make_photo):
+    s3.put("odd/1.png", as_file(make_photo(1)))
+    frame = score(["s3://box/odd/1.png", "s3://box/odd/../1.png"])
+    assert frame["error"][0] is None
+    assert "'..'" in frame["error"][1]
+    assert "rename the object" in frame["error"][1]
+
+
+def test_a_listing_with_odd_names_outlasts_refusals_and_shows_no_signature(s3, as_file, make_photo):
+    for seed, name in enumerate(["a//b.png", "c.png"]):
+        s3.put(f"odd/{name}", as_file(make_photo(seed)))
+    s3.fault = lambda _, path, times: 503 if times == 1 and "max-keys" in path else None
+    assert score("s3://box/odd")["error"].null_count() == 2
+    s3.fault = lambda _, path, __: 403 if "max-keys" in path or "a//b" in path else None
+    with pytest.raises(InputError, match="permission denied") as listing:
+        score("s3://box/odd")
+    with pytest.raises(ImageError, match="permission denied") as reading:
+        source_for("s3://box").read("s3://box/odd/a//b.png")
+    for raised in (listing, reading):
+        said = "".join(traceback.format_exception(raised.value))
+        assert KEY_ID not in said
+        assert "Signature" not in said
+
+
+@pytest.mark.parametrize(
+    "key", [b"p/\xff\xfe.png", b"p/a&#1;b.png", b"p/a\x02b.png", b"p/x//", b"p/."]
+)
+def test_whatever_a_server_lists_its_neighbours_are_listed(monkeypatch, key):
+    server = Server(Lister, keys=[b"p/1.png", key, b"p/z.png"])
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_ENDPOINT_URL": server.url,
+    }.items():
+        monkeypatch.setenv(name, value)
+    store = ObjectStore()
+    listed = store.below("s3://box/p")
+    server.close()
+    assert {"s3://box/p/1.png", "s3://box/p/z.png"} < set(listed["path"])
+    assert len(listed) == 3
+
+
+class Lister(http.server.BaseHTTPRequestHandler):
+    """Lists some keys as they are, whatever it is asked."""
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        items = b"".join(
+            b"<Contents><Key>%b</Key><LastModified>2024-01-01T00:00:00.000Z</LastModified>"
+            b"<ETag>&quot;1&quot;</ETag><Size>3</Size></Contents>" % key
+            for key in self.server.keys
+        )
+        body = b"<ListBucketResult><IsTruncated>false</IsTruncated>%b</ListBucketResult>" % items
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
 @pytest.mark.lengthy
 def test_markers_of_folders_and_empty_objects_are_what_they_are(s3, as_file, make_photo):
     photo = as_file(make_photo(1))
@@ -481,6 +675,13 @@ def test_markers_of_folders_and_empty_objects_are_what_they_are(s3, as_file, mak
     names = frame["path"].str.strip_prefix("s3://box/").to_list()
     assert names == ["p/empty.png", "p/sub", "p/sub/a.png"]
     assert "empty file" in frame["error"][0]
+    # obstore calls both the same.
+    s3.put("p/sub/a.png/", photo)
+    s3.put("p/sub/b.png/", photo)
+    frame = score("s3://box/p/sub")
+    assert frame["path"].to_list() == ["s3://box/p/sub/a.png", "s3://box/p/sub/b.png"]
+    assert frame["error"][0] is None
+    assert "b.png: does not exist" in frame["error"][1]
     assert score(["s3://box/p"])["error"].to_list() == [None]
 
 
@@ -558,6 +759,53 @@ def test_what_web_servers_answer_is_told_for_what_it_is(as_file, make_photo):
     assert not frame["error"].drop_nulls().str.contains("hunter2pass").any()
     assert server.count("GET", "/long.png") == 4
     assert server.count("GET", "/short.png") == server.count("GET", "/404.png") == 1
+
+
+OVER_TLS = """
+import sys
+import dedup_widgets as dw
+from dedup_widgets.images.object_store import ObjectStore
+from dedup_widgets.images.source import set_source
+set_source("https://", ObjectStore(retry_config={"max_retries": 0}))
+frame = dw.score(sys.argv[1:], model="perceptual", store=None, progress=False)
+print(frame["error"].to_list())
+"""
+
+
+@pytest.mark.lengthy
+def test_pictures_come_by_tls_and_a_wrong_certificate_is_named(as_file, make_photo, tmp_path):
+    ours = authority(tmp_path)
+    others = {
+        "is signed by none whom this machine trusts": certificate(
+            tmp_path, authority(tmp_path / "elsewhere"), "unknown", ["127.0.0.1"]
+        ),
+        "is one of another host": certificate(tmp_path, ours, "other", ["127.0.0.2"]),
+        "has expired": certificate(
+            tmp_path, ours, "old", ["127.0.0.1"], valid=-dt.timedelta(days=1)
+        ),
+    }
+    good = certificate(tmp_path, ours, "good", ["127.0.0.1"])
+    servers = [Server(Odd, data=as_file(make_photo(1))) for _ in range(1 + len(others))]
+    for server, its in zip(servers, [good, *others.values()], strict=True):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(its)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    addresses = [server.url.replace("http:", "https:") for server in servers]
+    done = subprocess.run(
+        [sys.executable, "-c", OVER_TLS, *(f"{it}/plain.png" for it in addresses)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "SSL_CERT_FILE": str(tmp_path / "ca.pem")},
+    )
+    for server in servers:
+        server.close()
+    said = ast.literal_eval(done.stdout)
+    assert said[0] is None
+    for error, address, wrong in zip(said[1:], addresses[1:], others, strict=True):
+        host = address.removeprefix("https://")
+        assert f"the certificate of {host} {wrong}" in error
+        assert "SSL_CERT_FILE" in error
 
 
 # Secrets

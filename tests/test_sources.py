@@ -239,6 +239,14 @@ def test_a_pipe_does_not_hang_the_run(tmp_path):
         LocalFiles().read(path)
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="only Linux has it")
+def test_what_the_system_makes_as_it_is_read_is_an_empty_file(tmp_path):
+    path = tmp_path / "a.jpg"
+    path.symlink_to("/proc/self/environ")
+    assert len(path.read_bytes()) > 0
+    assert LocalFiles().read(str(path)) == b""
+
+
 def test_a_huge_file_is_refused_unread(tmp_path):
     path = tmp_path / "huge.jpg"
     with path.open("wb") as file:

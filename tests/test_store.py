@@ -23,7 +23,6 @@ from dedup_widgets.store.cache import Cache, FileRecord
 from dedup_widgets.store.library import (
     MANY_PATHS,
     PATHS_IN_A_PART,
-    ChangedMeanwhileError,
     CollectionChange,
     Library,
     StoredCollection,
@@ -109,14 +108,6 @@ def test_a_change_of_a_collection_tells_what_it_changed(library):
     change = library.change_collection("x", add=["b", "c"], remove=["a", "d"], description="new")
     assert change == CollectionChange(("old", "new"), made=False)
     assert library.collections() == {"x": StoredCollection({"b", "c"}, "new")}
-
-
-def test_a_change_of_collections_that_others_changed_meanwhile_changes_nothing(library):
-    _, version = library.collections_version()
-    library.change_collection("x", add=["a"], since=version)
-    with pytest.raises(ChangedMeanwhileError):
-        library.change_collection("x", add=["b"], remove=["a"], since=version)
-    assert library.collections() == {"x": StoredCollection({"a"})}
 
 
 def test_a_library_from_before_keeps_many_paths_one_by_one_and_takes_many_at_once(tmp_path):

@@ -66,7 +66,7 @@ def test_open_tells_everything_that_a_view_needs(ex, frame):
     }
     scores = reply.array("scores")
     assert np.array_equal(scores, frame["uniqueness"].to_numpy(), equal_nan=True)
-    assert reply.array("kind").tolist() == [
+    assert reply.codes("kind").tolist() == [
         255 if k is None else {"unique": 0, "exact": 2}[k] for k in frame["kind"]
     ]
     keeper = (

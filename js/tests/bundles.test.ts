@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { build } from "esbuild";
 import { describe, expect, it } from "vitest";
@@ -44,4 +44,13 @@ it("an ImageGrid carries nothing that only an Explorer draws", async () => {
   const views = (await modulesOf("image_grid")).filter((file) => file.startsWith("views/"));
   const rooms = new Set(views.map((file) => basename(dirname(file))));
   expect([...rooms].sort()).toEqual(["compare", "grid", "similar", "ui"]);
+});
+
+it("takes colours from JupyterLab, else from VS Code, and has some of its own", () => {
+  const text = sheets.map((sheet) => readFileSync(here(`src/${sheet}`), "utf8")).join("");
+  const colours = text.match(/var\(--jp-[\w-]*color[^;]*;/g) ?? [];
+  expect(colours.length).toBeGreaterThan(9);
+  for (const colour of colours) {
+    expect(colour).toMatch(/^var\(--jp-[\w-]+, var\(--vscode-[\w-]+, .*#[0-9a-f]{3,6}\)+;$/);
+  }
 });

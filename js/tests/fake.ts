@@ -139,6 +139,13 @@ export async function settle(): Promise<void> {
  * Eight images: row 1 keeps the exact copy 3, row 4 keeps the near-duplicates 2 and 6; rows 0 and
  * 5 are unique; 7 could not be read.
  */
+/** Codes as they travel: of four rows a byte. */
+export function packed(codes: number[]): Uint8Array {
+  const bytes = new Uint8Array(Math.ceil(codes.length / 4));
+  for (const [row, code] of codes.entries()) bytes[row >> 2] |= (code & 3) << (2 * (row & 3));
+  return bytes;
+}
+
 export function smallFrame(): Replies["open_review"] {
   return {
     rows: 8,
@@ -182,8 +189,8 @@ export function smallFrame(): Replies["open_review"] {
     collections: [],
     members: new Uint8Array(0),
     scores: new Float32Array([0.9, 0.4, 0.02, 0, 0.01, 0.5, 0.03, Number.NaN]),
-    kind: new Uint8Array([0, 2, 1, 2, 1, 0, 1, 255]),
-    keep: new Uint8Array([1, 1, 0, 0, 1, 1, 0, 255]),
+    kind: packed([0, 2, 1, 2, 1, 0, 1, 255]),
+    keep: packed([1, 1, 0, 0, 1, 1, 0, 255]),
     banded: new Uint32Array([1, 3, 4, 2, 6]),
     band_sizes: new Uint32Array([2, 3]),
     selected: new Uint8Array([0]),
@@ -222,7 +229,7 @@ export function smallTiles(of: (row: number) => Partial<TileInfo> = () => ({})) 
 
 /** What Python tells of when the plan of {@link smallFrame} changes. */
 export function smallPlan(change: Partial<Events["plan"]> = {}): Record<string, unknown> {
-  const { scores, kind, keep, near, summary } = smallFrame();
+  const { scores, near, summary } = smallFrame();
   return {
     event: "plan",
     version: 1,
@@ -231,8 +238,8 @@ export function smallPlan(change: Partial<Events["plan"]> = {}): Record<string, 
     scores,
     band: new Uint32Array([0, 1, 2, 1, 2, 0, 2, 0]),
     place: new Uint32Array([0, 0, 1, 1, 0, 0, 2, 0]),
-    kind,
-    keep,
+    kind: new Uint8Array([0, 2, 1, 2, 1, 0, 1, 255]),
+    keep: new Uint8Array([1, 1, 0, 0, 1, 1, 0, 255]),
     near,
     summary,
     ...change,

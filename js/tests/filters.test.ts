@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Bitset } from "../src/data/bitset";
 import {
-  allOf,
   basisOf,
   collectionsMask,
   columnMask,
@@ -14,6 +13,7 @@ import {
 } from "../src/data/filters";
 import { frameOf } from "../src/data/frame";
 import { smallFrame } from "./fake";
+import { random } from "./random";
 
 const NONE = Number.NaN;
 
@@ -58,6 +58,32 @@ describe("ranges", () => {
     // As doubles, whole numbers beyond 2 ** 24 stay apart.
     const large = Float64Array.of(2 ** 30, 2 ** 30 + 1);
     expect([...rangeMask(large, [2 ** 30 + 1, null])]).toEqual([0, 1]);
+  });
+
+  it.each([
+    ["many equal", (next: number) => Float32Array.of(Math.round(9 * next))[0]],
+    ["as float32 equal", (next: number) => 2 ** 40 + Math.round(9 * next)],
+    ["all others", (next: number) => 1e9 * (next - 0.5)],
+  ])("are the same from what another has left: %s", (_, made) => {
+    const next = random(4);
+    const values = Float64Array.from({ length: 200 }, () =>
+      next() < 0.1 ? Number.NaN : next() < 0.05 ? Number.POSITIVE_INFINITY : made(next()),
+    );
+    for (const of of [values, Float32Array.from(values)]) {
+      const end = () => (next() < 0.2 ? null : values.find((one) => next() < 0.02 && one < 1e30));
+      let clause: readonly [number | null, number | null] = [null, null];
+      let mask = rangeMask(of, clause);
+      for (let step = 0; step < 80; step++) {
+        // As a drag does: one end moves, or both do.
+        const [low, high] = [end() ?? null, end() ?? null];
+        const to = step % 3 ? ([clause[0], high] as const) : ([low, high] as const);
+        const before = mask.slice();
+        const now = rangeMask(of, to, { clause, mask });
+        expect([...now]).toEqual([...rangeMask(of, to)]);
+        expect(mask).toEqual(before);
+        [clause, mask] = [to, now];
+      }
+    }
   });
 });
 
@@ -142,16 +168,6 @@ describe("bitsets", () => {
   it("have row i in bit i & 7 of byte i >> 3", () => {
     const mask = unpack(Uint8Array.of(0b00000001, 0b00000110), 11);
     expect([...mask]).toEqual([1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1]);
-  });
-});
-
-describe("allOf", () => {
-  it("is everything without a mask, and needs all of them", () => {
-    expect([...allOf([], 3)]).toEqual([1, 1, 1]);
-    const one = Uint8Array.of(1, 1, 0);
-    expect(allOf([one], 3)).toBe(one);
-    expect([...allOf([one, Uint8Array.of(0, 1, 1)], 3)]).toEqual([0, 1, 0]);
-    expect([...one]).toEqual([1, 1, 0]);
   });
 });
 

@@ -10,7 +10,7 @@ import {
   withoutKept,
   withStanding,
 } from "../src/data/frame";
-import { smallFrame } from "./fake";
+import { packed, smallFrame } from "./fake";
 
 const frame = frameOf({
   ...smallFrame(),
@@ -21,8 +21,8 @@ const frame = frameOf({
   similar: null,
   words: false,
   scores: new Float32Array([0, 0.2, 0.01, 0.9, Number.NaN]),
-  kind: new Uint8Array([2, 2, 1, 0, 255]),
-  keep: new Uint8Array([0, 1, 0, 1, 255]),
+  kind: packed([2, 2, 1, 0, 255]),
+  keep: packed([0, 1, 0, 1, 255]),
   banded: new Uint32Array([1, 0, 2]),
   band_sizes: new Uint32Array([3]),
   selected: new Uint8Array(1),
@@ -80,7 +80,7 @@ describe("a plan that is accepted", () => {
   const mixed = frameOf({
     ...smallFrame(),
     scores: new Float32Array([0.9, 0.02, 0.5, 0, 0.02, 0.5, 0, Number.NaN]),
-    keep: new Uint8Array([1, 1, 1, 0, 0, 1, 0, 255]),
+    keep: packed([1, 1, 1, 0, 0, 1, 0, 255]),
     banded: new Uint32Array([1, 3, 4, 6]),
     band_sizes: new Uint32Array([4]),
   });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ExplorerState } from "../src/state/explorer";
 import { GridView } from "../src/state/grid-view";
 import { settle, smallFrame, smallPlan, smallReview, TestModel } from "./fake";
@@ -312,5 +312,32 @@ describe("decisions", () => {
     tellPlan(model, [0, 1, 0, 1, 2, 0, 2, 0], [0, 0, 0, 1, 0, 0, 1, 0], [1, 1, 1, 0, 1, 1, 0, 255]);
     expect([...view.items.value.rows]).toEqual([3, 6]);
     expect(view.focus.value).toBe(6);
+  });
+});
+
+describe("while the range of a filter is dragged", () => {
+  it("images are drawn a few times a second, and at once when it is let go", async () => {
+    const { state, view } = await make();
+    vi.useFakeTimers();
+    const { dragging } = state.screen;
+    const ends = [0.4, 0.2, 0.03, 0.02, 0.015, 0.01, 0.005];
+    const shown = () => [...state.shown.value!.items.rows].join();
+    const drawn = () => [...view.items.value.rows].join();
+    dragging.value = true;
+    const seen = new Set<string>();
+    for (const end of ends) {
+      vi.advanceTimersByTime(20);
+      state.setRange([0, end]);
+      seen.add(drawn());
+    }
+    expect(seen.size).toBeLessThan(4);
+    expect(drawn()).not.toBe(shown());
+    vi.advanceTimersByTime(100);
+    expect(drawn()).toBe(shown());
+    state.setRange([0, 0.4]);
+    state.setRange([0, 0.02]);
+    dragging.value = false;
+    expect(drawn()).toBe(shown());
+    vi.useRealTimers();
   });
 });

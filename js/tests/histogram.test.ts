@@ -1,6 +1,8 @@
+import { signal } from "@preact/signals";
 import { describe, expect, it } from "vitest";
 import { DAY } from "../src/data/measure";
 import { countIn } from "../src/data/range";
+import { Bars } from "../src/histogram/bars";
 import {
   binCounts,
   binsOf,
@@ -15,6 +17,7 @@ import {
 } from "../src/histogram/histogram";
 import type { Scale } from "../src/histogram/scale";
 import type { Numbers } from "../src/wire/protocol";
+import { random } from "./random";
 
 const scores = new Float32Array([0, 0, 1e-7, 2e-5, 0.05, 0.5, 1, Number.NaN]);
 const extent = extentOf(scores);
@@ -104,6 +107,25 @@ describe("the linear axis", () => {
     expect(labels(2e5, 17e6, "bytes")).toEqual(["5 MB", "10 MB", "15 MB"]);
     expect(labels(-0.31, 0.42, "number")).toEqual(["-0.2", "0", "0.2", "0.4"]);
     expect(labels(1e6, 6e6, "whole")).toEqual(["1M", "2M", "3M", "4M", "5M", "6M"]);
+  });
+});
+
+describe("what other filters leave of the bars", () => {
+  it("is the same from what they left before, on whichever axis", () => {
+    const next = random(8);
+    const values = Float32Array.from({ length: 300 }, () => (next() < 0.1 ? Number.NaN : next()));
+    const mask = signal<Uint8Array | null>(null);
+    const axis = signal(false);
+    const made = () =>
+      new Bars({ values: () => values, log: () => axis.value, left: () => mask.value });
+    const bars = made();
+    expect(bars.left.value).toBe(bars.counts.value);
+    mask.value = new Uint8Array(300).fill(1);
+    for (let step = 0; step < 40; step++) {
+      mask.value = mask.peek()!.map((shown) => (next() < 0.1 ? 1 - shown : shown));
+      if (step % 7 === 6) axis.value = !axis.value;
+      expect([...bars.left.value]).toEqual([...made().left.value]);
+    }
   });
 });
 

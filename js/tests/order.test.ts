@@ -20,11 +20,6 @@ function order({ rank, band, place, mask, descending, grouped }: Case): number[]
   return orderOf(rank, band, rows, descending, grouping);
 }
 
-const firstOf = ({ start, members }: Bands, mask: Uint8Array): Uint32Array =>
-  start.map((from, b) =>
-    Math.min(...members.subarray(from, start[b + 1]).filter((row) => mask[row])),
-  );
-
 function orderOf(
   rank: number[],
   band: number[],
@@ -32,11 +27,7 @@ function orderOf(
   descending: boolean,
   grouping: { bands: Bands; drawn: ArrayLike<number> } | null,
 ): number[] {
-  const drawn = grouping && {
-    ...grouping,
-    drawn: Uint8Array.from(grouping.drawn),
-    first: firstOf(grouping.bands, mask),
-  };
+  const drawn = grouping && { ...grouping, drawn: Uint8Array.from(grouping.drawn) };
   const options = { rank: Uint32Array.from(rank), band: Uint32Array.from(band), mask, descending };
   const made = displayOrder({ ...options, grouping: drawn });
   return [...made.rows];
@@ -45,27 +36,16 @@ function orderOf(
 /** The definition, word for word and without regard for speed. */
 function definition({ rank, band, place, mask, descending, grouped }: Case): number[] {
   const visible = rank.map((_, row) => row).filter((row) => mask[row]);
+  const isNull = (row: number) => +(rank[row] === NULL_RANK);
+  const sign = descending ? -1 : 1;
+  visible.sort((a, b) => isNull(a) - isNull(b) || sign * (rank[a] - rank[b]) || a - b);
+  // A map keeps the order in which its keys came.
   const units = new Map<string, number[]>();
   for (const row of visible) {
     const name = grouped && band[row] ? `band ${band[row]}` : `row ${row}`;
     units.set(name, [...(units.get(name) ?? []), row]);
   }
-  const keyOf = (rows: number[]) => {
-    const ranks = rows.map((row) => rank[row]).filter((value) => value !== NULL_RANK);
-    if (ranks.length === 0) return null;
-    return descending ? Math.max(...ranks) : Math.min(...ranks);
-  };
-  return [...units.values()]
-    .sort((a, b) => {
-      const [left, right] = [keyOf(a), keyOf(b)];
-      if (left !== right) {
-        if (left === null) return 1;
-        if (right === null) return -1;
-        return descending ? right - left : left - right;
-      }
-      return Math.min(...a) - Math.min(...b);
-    })
-    .flatMap((rows) => rows.sort((a, b) => place[a] - place[b] || a - b));
+  return [...units.values()].flatMap((rows) => rows.sort((a, b) => place[a] - place[b] || a - b));
 }
 
 describe("displayOrder", () => {
@@ -192,7 +172,7 @@ describe("an order of many rows", () => {
   const made = (grouped: boolean) => {
     const mask = new Uint8Array(n).fill(1);
     const drawn = new Uint8Array(bands.members.length).fill(1);
-    const grouping = grouped ? { bands, drawn, first: firstOf(bands, mask) } : null;
+    const grouping = grouped ? { bands, drawn } : null;
     return displayOrder({ rank, band, mask, descending: false, grouping });
   };
 

@@ -42,14 +42,21 @@ describe("request", () => {
     const model = new TestModel();
     const rpc = connect(model);
     const answer = rpc.request("order", { column: "a" });
-    const bytes = new Uint8Array(Uint32Array.of(1, 2, 3).buffer);
-    const pieces = [bytes.subarray(0, 5), bytes.subarray(5)];
     const { seq } = model.sent[0].content;
     const rank = { dtype: "uint32", shape: [3], buffer: 0 };
-    const chunks = { number: 4, sizes: [12] };
+    const message = { seq, client: rpc.client, reply: { rank, of: "Größe" }, events: [] };
+    const text = new TextEncoder().encode(JSON.stringify(message));
+    const bytes = new Uint8Array(Uint32Array.of(1, 2, 3).buffer);
+    const pieces = [
+      bytes.subarray(0, 5),
+      bytes.subarray(5),
+      text.subarray(0, 70),
+      text.subarray(70),
+    ];
     for (const piece of pieces)
       model.emit("msg:custom", { chunk: 4 }, [new DataView(piece.slice().buffer)]);
-    model.emit("msg:custom", { seq, client: rpc.client, reply: { rank }, events: [], chunks }, []);
+    const chunks = { number: 4, sizes: [12, text.length] };
+    model.emit("msg:custom", { chunks }, []);
     expect([...(await answer).rank]).toEqual([1, 2, 3]);
   });
 

@@ -111,6 +111,26 @@ describe("TileCache", () => {
     expect(model.ofKind("tiles")).toHaveLength(3);
   });
 
+  it("asks a few times a second for what moves, and for all once it rests", async () => {
+    vi.useFakeTimers();
+    const model = new TestModel({ tiles: answer });
+    const tiles = make(model);
+    tiles.want(tiles, rows(0, 10));
+    for (let frame = 1; frame <= 60; frame++) {
+      await vi.advanceTimersByTimeAsync(16);
+      tiles.want(tiles, rows(10 * frame, 10 * frame + 10), rows(2000, 2010), true);
+    }
+    const asked = () => model.ofKind("tiles").map((sent) => (sent.rows as number[])[0]);
+    expect(asked().length).toBeLessThan(8);
+    expect(asked().length).toBeGreaterThan(3);
+    expect(asked()).not.toContain(2000);
+    tiles.want(tiles, rows(600, 610), rows(2000, 2010));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(asked().slice(-2)).toEqual([600, 2000]);
+    expect(tiles.get(605)).toBeDefined();
+    vi.useRealTimers();
+  });
+
   it("cancels a slow batch of which nothing is wanted any more", () => {
     vi.useFakeTimers();
     const model = new TestModel();

@@ -180,7 +180,9 @@ describe("RangeHistogram", () => {
 describe("hostTheme", () => {
   afterEach(() => {
     document.body.removeAttribute("data-jp-theme-light");
+    document.body.removeAttribute("data-vscode-theme-kind");
     document.documentElement.removeAttribute("theme");
+    document.documentElement.className = "";
   });
 
   it("listens to JupyterLab and Colab, and says nothing elsewhere", () => {
@@ -189,5 +191,22 @@ describe("hostTheme", () => {
     expect(hostTheme(document)).toBe("dark");
     document.body.dataset.jpThemeLight = "true";
     expect(hostTheme(document)).toBe("light");
+  });
+
+  it.each([
+    ["vscode-dark", "dark"],
+    ["vscode-high-contrast", "dark"],
+    ["vscode-light", "light"],
+    ["vscode-high-contrast-light", "light"],
+  ])("listens to VS Code: %s", (kind, theme) => {
+    document.body.dataset.vscodeThemeKind = kind;
+    expect(hostTheme(document)).toBe(theme);
+  });
+
+  it("listens to marimo", () => {
+    document.documentElement.className = "light";
+    expect(hostTheme(document)).toBe("light");
+    document.documentElement.className = "dark";
+    expect(hostTheme(document)).toBe("dark");
   });
 });

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
-from dedup_widgets.errors import ImageError
+from dedup_widgets.errors import ImageError, InputError
 
 
 def counted(count: int, thing: str) -> str:
@@ -45,6 +45,33 @@ def listed(problems: Sequence[str]) -> str:
     """Return the first three, and how many more there are."""
     more = f"; and {len(problems) - 3:,} more" if len(problems) > 3 else ""
     return "; ".join(problems[:3]) + more
+
+
+def storable(text: object, what: str) -> str:
+    """Return a text that a file can hold, or raise.
+
+    Parameters
+    ----------
+    text
+        Anything.
+    what
+        What it is, for the error.
+
+    Raises
+    ------
+    InputError
+        When it is no text, or holds half a character, as a broken name of a file does.
+
+    Examples
+    --------
+    >>> storable("café", "the description")
+    'café'
+    """
+    if not isinstance(text, str):
+        raise InputError(f"{what} is {text!r}; give a text")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise InputError(f"{what} holds half a character, which no file can: {text[:99]!r}")
+    return text
 
 
 def about_file(source: str, error: ImageError) -> str:

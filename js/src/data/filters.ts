@@ -1,6 +1,8 @@
 import { Keep, type Numbers, type Replies } from "../wire/protocol";
 import type { Bitset } from "./bitset";
 import type { Frame } from "./frame";
+import { isFew, turn } from "./masks";
+import { rowsByValue } from "./order";
 
 /**
  * The filters, as in the trait `_filters`: one clause for each column or reserved name; all hold.
@@ -112,10 +114,20 @@ export function fits(facet: ColumnData["facet"], clause: Clause): boolean {
   return anyOf(clause) !== null || textOf(clause) !== null;
 }
 
+/** The rows that another clause of the same column has left. */
+export interface Left {
+  readonly clause: Clause;
+  readonly mask: Uint8Array;
+}
+
 /** The rows that a clause keeps by a column's data, which {@link fits}. */
-export function columnMask(data: ColumnData, clause: Clause): Uint8Array | null {
+export function columnMask(
+  data: ColumnData,
+  clause: Clause,
+  before: Left | null = null,
+): Uint8Array | null {
   if (!fits(data.facet, clause)) return null;
-  if ("values" in data) return rangeMask(data.values, clause as RangeClause);
+  if ("values" in data) return rangeMask(data.values, clause as RangeClause, before);
   if ("codes" in data) return codesMask(data.codes, data.labels.map(labelTest(clause)));
   return null;
 }
@@ -137,19 +149,64 @@ export function searcher(text: string): (label: string) => boolean {
 }
 
 /**
- * Mark the values within the range. Bounds are compared in the values' own type: as float32 the
- * bound 0.1 is another number than as float64.
+ * Mark the values within the range; from what another range has left where that takes less. Bounds
+ * are compared in the values' own type: as float32 the bound 0.1 is another number than as float64.
  */
-export function rangeMask(values: Numbers, [low, high]: RangeClause): Uint8Array {
-  const own = values instanceof Float32Array ? Math.fround : (value: number) => value;
-  const from = low === null ? Number.NEGATIVE_INFINITY : own(low);
-  const to = high === null ? Number.POSITIVE_INFINITY : own(high);
+export function rangeMask(
+  values: Numbers,
+  range: RangeClause,
+  before: Left | null = null,
+): Uint8Array {
+  if (before && isRange(before.clause)) {
+    const rows = rowsByValue(values);
+    const [a, b] = placesOf(rows, values, before.clause);
+    const [c, d] = placesOf(rows, values, range);
+    const turned = {
+      on: [rows.subarray(c, Math.min(a, d)), rows.subarray(Math.max(b, c), d)],
+      off: [rows.subarray(a, Math.min(c, b)), rows.subarray(Math.max(d, a), b)],
+    };
+    if (isFew(turned, values.length)) return turn(before.mask, turned);
+  }
+  const [from, to] = boundsOf(values, range);
   const mask = new Uint8Array(values.length);
   for (let row = 0; row < values.length; row++) {
     const value = values[row];
     mask[row] = +(value >= from) & +(value <= to);
   }
   return mask;
+}
+
+function boundsOf(values: Numbers, [low, high]: RangeClause): readonly [number, number] {
+  const own = values instanceof Float32Array ? Math.fround : (value: number) => value;
+  return [
+    low === null ? Number.NEGATIVE_INFINITY : own(low),
+    high === null ? Number.POSITIVE_INFINITY : own(high),
+  ];
+}
+
+/** Where, among rows by value, those of a range begin and end. */
+function placesOf(rows: Uint32Array, values: Numbers, range: RangeClause): [number, number] {
+  const [from, to] = boundsOf(values, range);
+  const begin = firstOf(rows, (row) => !(values[row] < from));
+  return [
+    begin,
+    Math.max(
+      begin,
+      firstOf(rows, (row) => !(values[row] <= to)),
+    ),
+  ];
+}
+
+/** Where the rows begin for which something holds that holds for all after them too. */
+function firstOf(rows: Uint32Array, holds: (row: number) => boolean): number {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (holds(rows[middle])) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** Mark the rows without a number, or those with one. */
@@ -198,14 +255,6 @@ export function unpack(bits: Uint8Array, rows: number): Uint8Array {
   const mask = new Uint8Array(rows);
   for (let row = 0; row < rows; row++) mask[row] = (bits[row >> 3] >> (row & 7)) & 1;
   return mask;
-}
-
-/** The rows that all masks keep; one mask alone is given back as it is. */
-export function allOf(masks: readonly Uint8Array[], rows: number): Uint8Array {
-  if (masks.length === 1) return masks[0];
-  const kept = masks.length === 0 ? new Uint8Array(rows).fill(1) : masks[0].slice();
-  for (const mask of masks.slice(1)) for (let row = 0; row < rows; row++) kept[row] &= mask[row];
-  return kept;
 }
 
 /** How many rows of `mask` have each label. */

@@ -50,9 +50,26 @@ type Opened = Replies["open_grid"] & Partial<Pick<Replies["open_review"], "merge
 
 export function frameOf(opened: Opened, filled = 0): Frame {
   const { selected: _, banded, band_sizes, ...reply } = opened;
+  const kind = codesOf(reply.kind, reply.rows);
+  const keep = codesOf(reply.keep, reply.rows);
   const bands = bandsOfSizes(banded, band_sizes);
   const stands = standingIn(bands, reply.rows);
-  return withRoles({ mergeable: [], filled, ...reply, ...stands, bands });
+  return withRoles({ mergeable: [], filled, ...reply, ...stands, bands, kind, keep });
+}
+
+/** The codes of four rows, which are a byte on the wire; there the highest is none. */
+const FOURS = new Uint8Array(4 * 256);
+for (let i = 0; i < FOURS.length; i++) {
+  const code = ((i >> 2) >> (2 * (i & 3))) & 3;
+  FOURS[i] = code === 3 ? ImageKind.none : code;
+}
+
+/** A code for each of so many rows. */
+function codesOf(packed: Uint8Array, rows: number): Uint8Array {
+  const fours = new Uint32Array(FOURS.buffer);
+  const codes = new Uint32Array(packed.length);
+  for (let i = 0; i < packed.length; i++) codes[i] = fours[packed[i]];
+  return new Uint8Array(codes.buffer, 0, rows);
 }
 
 /** The same images under another plan; null when a plan between the two was missed. */
@@ -147,8 +164,6 @@ export function groupedOf(frame: Frame, rows: Iterable<number>): number[] {
 export interface Banded {
   /** Of each member of a band: 1 where a mask shows it, 2 for a keeper that stands beside it. */
   drawn: Uint8Array;
-  /** The lowest row of each band that the mask shows; of bands without one it is of no use. */
-  first: Uint32Array;
   /** How many groups have a member that the mask shows. */
   groups: number;
   /** How many such keepers there are. */
@@ -162,7 +177,6 @@ export function bandedBy(frame: Banding, mask: Uint8Array, keepers: boolean): Ba
   const { start, members } = frame.bands;
   const banded = {
     drawn: new Uint8Array(members.length),
-    first: new Uint32Array(start.length),
     groups: 0,
     beside: 0,
   };
@@ -178,8 +192,8 @@ export function bandedAgain(
   mask: Uint8Array,
   keepers: boolean,
 ): Banded {
-  const { drawn, first, groups, beside } = before;
-  const banded = { drawn: drawn.slice(), first: first.slice(), groups, beside };
+  const { drawn, groups, beside } = before;
+  const banded = { drawn: drawn.slice(), groups, beside };
   for (const b of bands) {
     eraseBand(frame, b, banded);
     drawBand(frame, b, mask, keepers, banded);
@@ -201,18 +215,13 @@ function drawBand(
   let some = 0;
   let all = 1;
   let role = 0;
-  let lowest = mask.length;
   for (let m = start[b]; m < end; m++) {
-    const row = members[m];
-    const shown = mask[row];
+    const shown = mask[members[m]];
     drawn[m] = shown;
     some |= shown;
     all &= shown;
-    if (!shown) continue;
-    role |= roles[m];
-    if (row < lowest) lowest = row;
+    if (shown) role |= roles[m];
   }
-  into.first[b] = lowest;
   into.groups += role & Role.inGroup;
   if (!keepers || !some || all) return;
   for (let m = start[b]; m < end; m++) {

@@ -1,5 +1,5 @@
-import { NULL_RANK } from "../wire/protocol";
-import { maskOf } from "./masks";
+import { NULL_RANK, type Numbers } from "../wire/protocol";
+import type { Turned } from "./masks";
 
 /** Members of each band in display order, as offsets into one array (compressed rows). */
 export interface Bands {
@@ -62,6 +62,7 @@ function sortByPlace(rows: Uint32Array, from: number, to: number, place: Uint32A
 /** Dense ranks of the scores, ascending; NaN ranks last as null. */
 export function denseRank(scores: Float32Array): Uint32Array {
   const { rows, keys } = sortedKeys(sortableBits(scores));
+  ascending.set(scores, rows);
   const rank = new Uint32Array(rows.length);
   let distinct = -1;
   let previous = -1;
@@ -75,8 +76,27 @@ export function denseRank(scores: Float32Array): Uint32Array {
   return rank;
 }
 
-/** Orders that are known from ranking. */
-const ascending = new WeakMap<Uint32Array, Uint32Array>();
+/** Rows in ascending order, by ranks or by values. */
+const ascending = new WeakMap<Uint32Array | Numbers, Uint32Array>();
+
+/** All rows in ascending order of their values, NaN last; known once it was asked for. */
+export function rowsByValue(values: Numbers): Uint32Array {
+  const known = ascending.get(values);
+  if (known) return known;
+  const { rows, keys } = sortedKeys(sortableBits(Float32Array.from(values)));
+  // What is equal as float32 may differ in its last digits.
+  const end = values instanceof Float32Array ? 0 : rows.length;
+  for (let from = 0, to = 1; from < end; from = to++) {
+    let differ = false;
+    for (; to < end && keys[to] === keys[from]; to++) {
+      differ ||= values[rows[to]] !== values[rows[from]];
+    }
+    if (differ && keys[from] !== NULL_RANK)
+      rows.subarray(from, to).sort((a, z) => values[a] - values[z]);
+  }
+  ascending.set(values, rows);
+  return rows;
+}
 
 const DIGIT = 11;
 const LAST_DIGIT = 2 ** DIGIT - 1;
@@ -134,8 +154,6 @@ interface BandOrder {
   bands: Bands;
   /** Of each member of a band, not 0 where it stands beside those that the mask shows. */
   drawn: Uint8Array;
-  /** The lowest row of each band that the mask shows. */
-  first: Uint32Array;
 }
 
 export interface OrderOptions {
@@ -152,9 +170,7 @@ export interface OrderOptions {
 }
 
 /** What differs from another mask of the same frame. */
-export interface Changes {
-  /** The rows that one of the masks shows. */
-  rows: Uint32Array;
+export interface Changes extends Turned {
   /** The bands of which one shows a member that the other hides. */
   bands: Uint32Array;
   /** What was drawn of the members of bands. */
@@ -254,9 +270,8 @@ function lastUpTo(numbers: Uint32Array, value: number): number {
 /**
  * The visible rows in display order.
  *
- * A unit is a single image or, when grouped, the visible members of a band. Its key is its rank,
- * a band's the lowest of its members' when ascending and the highest when descending; null ranks
- * count only where there is no other, and come last in both directions. Ties: lowest row number.
+ * By rank, null ranks last in both directions, equal ones by number. Grouped, the members of a band
+ * stand together, where the first of those that are visible would stand alone.
  */
 export function displayOrder(options: OrderOptions): PlacedOrder {
   return new PlacedOrder(options, placed(options));
@@ -289,27 +304,23 @@ export class PlacedOrder extends DisplayOrder {
 
 function placed({ rank, band, mask, descending, grouping }: OrderOptions): Placed {
   const ordered = inOrder(rank, grouping && band, descending);
-  const { rows, bandAt, cuts } = ordered;
-  const counts = new Uint32Array(cuts.length - 1);
+  const { rows, bandAt } = ordered;
+  const counts = new Uint32Array(Math.ceil(rows.length / BLOCK));
   const at = new Uint32Array(grouping?.bands.start.length ?? 0).fill(NOWHERE);
-  for (let block = 0; block < counts.length; block++) {
-    let count = 0;
-    for (let i = cuts[block]; i < cuts[block + 1]; i++) {
-      if (!mask[rows[i]]) continue;
-      const b = grouping ? bandAt[i] & ~TIED : 0;
-      if (b === 0) count++;
-      else if (at[b] === NOWHERE) {
-        at[b] = i;
-        count += drawnOf(grouping!.bands, b, grouping!.drawn);
-      }
+  for (let i = 0; i < rows.length; i++) {
+    if (!mask[rows[i]]) continue;
+    const b = grouping ? bandAt[i] : 0;
+    if (b === 0) counts[i >>> BLOCK_BITS]++;
+    else if (at[b] === NOWHERE) {
+      at[b] = i;
+      counts[i >>> BLOCK_BITS] += drawnOf(grouping!.bands, b, grouping!.drawn);
     }
-    counts[block] = count;
   }
   return { ordered, counts, at };
 }
 
 function placedAgain(
-  { band, mask, grouping }: OrderOptions,
+  { mask, grouping }: OrderOptions,
   before: Placed,
   changes: Changes,
   changed: Uint8Array,
@@ -317,19 +328,24 @@ function placedAgain(
   const { ordered } = before;
   const places = placesOf(ordered);
   const counts = before.counts.slice();
-  const { rows } = changes;
-  for (let i = 0; i < rows.length; i++) {
-    const row = rows[i];
-    if (grouping && band[row] !== 0) continue;
-    const block = blockAt(ordered, places[row]);
-    counts[block] += mask[row] ? 1 : -1;
-    changed[block] = 1;
-  }
+  const home = homeOf(ordered);
+  const count = (lists: readonly Uint32Array[], by: 1 | -1) => {
+    for (const rows of lists) {
+      for (let i = 0; i < rows.length; i++) {
+        const block = home[rows[i]];
+        if (block === BANDED) continue;
+        counts[block] += by;
+        changed[block] = 1;
+      }
+    }
+  };
+  count(changes.on, 1);
+  count(changes.off, -1);
   if (!grouping || changes.bands.length === 0) return { ordered, counts, at: before.at };
   const at = before.at.slice();
   const { bands, drawn } = grouping;
   const add = (i: number, count: number) => {
-    const block = blockAt(ordered, i);
+    const block = i >>> BLOCK_BITS;
     counts[block] += count;
     changed[block] = 1;
   };
@@ -360,28 +376,20 @@ function blocksOf({ band, mask, grouping }: OrderOptions, { ordered, counts, at 
   for (let block = 0; block < counts.length; block++) {
     starts[block + 1] = starts[block] + counts[block];
   }
-  const { rows, bandAt, cuts, tieEnds } = ordered;
+  const { rows, bandAt } = ordered;
   return {
     starts,
     blockOf(row) {
       const i = grouping && band[row] ? at[band[row]] : placesOf(ordered)[row];
-      return i === NOWHERE || i === undefined ? -1 : blockAt(ordered, i);
+      return i === NOWHERE || i === undefined ? -1 : i >>> BLOCK_BITS;
     },
     lay(block) {
       const laid = new Uint32Array(counts[block]);
       let to = 0;
-      for (let i = cuts[block]; i < cuts[block + 1] && to < laid.length; i++) {
-        const row = rows[i];
+      for (let i = block * BLOCK, end = i + BLOCK; i < end && to < laid.length; i++) {
         const b = grouping ? bandAt[i] : 0;
-        if (b >= TIED) {
-          const end = tieEnds[lastUpTo(tieEnds, i) + (tieEnds[0] <= i ? 1 : 0)];
-          for (const unit of unitsOf(ordered, i, end, mask, at, grouping!.first)) {
-            if (band[unit] === 0) laid[to++] = unit;
-            else to = putBand(laid, to, grouping!.bands, band[unit], grouping!.drawn);
-          }
-          i = end - 1;
-        } else if (b === 0) {
-          if (mask[row]) laid[to++] = row;
+        if (b === 0) {
+          if (mask[rows[i]]) laid[to++] = rows[i];
         } else if (at[b] === i) to = putBand(laid, to, grouping!.bands, b, grouping!.drawn);
       }
       return laid;
@@ -402,42 +410,6 @@ function putBand(
   return to;
 }
 
-/** The units at one rank, by the first visible row of each. */
-function unitsOf(
-  { rows, bandAt }: Ordered,
-  from: number,
-  to: number,
-  mask: Uint8Array,
-  at: Uint32Array,
-  first: Uint32Array,
-): Uint32Array {
-  const units = new Uint32Array(to - from);
-  let count = 0;
-  let inOrder = true;
-  for (let i = from; i < to; i++) {
-    const row = rows[i];
-    const b = bandAt[i] & ~TIED;
-    if (b === 0 ? !mask[row] : at[b] !== i) continue;
-    const unit = b === 0 ? row : first[b];
-    inOrder &&= count === 0 || units[count - 1] < unit;
-    units[count++] = unit;
-  }
-  const found = units.subarray(0, count);
-  return inOrder ? found : sorted(found, mask.length);
-}
-
-/** Sort rows, of which none is there twice, in their place. */
-function sorted(some: Uint32Array, rows: number): Uint32Array {
-  if (some.length < rows / 64) return some.sort();
-  const has = maskOf(some, rows);
-  let to = 0;
-  for (let row = 0; row < rows; row++) if (has[row]) some[to++] = row;
-  return some;
-}
-
-/** Marks the band at which rows of one rank begin, of which some are in a band. */
-const TIED = 0x80000000;
-
 /** Rows, one after the other by rank, that are counted and laid out together. */
 const BLOCK_BITS = 11;
 const BLOCK = 2 ** BLOCK_BITS;
@@ -446,16 +418,12 @@ const BLOCK = 2 ** BLOCK_BITS;
 interface Ordered {
   rows: Uint32Array;
   bandAt: Uint32Array;
-  /** Where such rows of one rank end, in order; those of which none is in a band are in order. */
-  tieEnds: Uint32Array;
   /** Which bands these are; null where they do not count. */
   band: Uint32Array | null;
-  /** Where blocks begin, and where the last ends: none within a tie, so that some are empty. */
-  cuts: Uint32Array;
-  /** The block in which the tie begins that lies where a block would. */
-  home: Uint32Array;
   /** Where each row is; null until somebody asks. */
   places: Uint32Array | null;
+  /** The block of each row that stands alone, in half of the memory; of others {@link BANDED}. */
+  home: Uint16Array | null;
 }
 
 /** Orders that were asked for, upwards and downwards: a filter that is dragged goes by one. */
@@ -469,37 +437,13 @@ function inOrder(rank: Uint32Array, band: Uint32Array | null, descending: boolea
   if (found?.band !== band) {
     const rows = found?.rows ?? sortedBy(rank, descending);
     const bandAt = band ? of(band, rows) : NO_BANDS;
-    const ties = band ? tiesOf(of(rank, rows), bandAt) : [];
-    const blocks = blocksBetween(rows.length, ties);
-    const tieEnds = Uint32Array.from(ties, ([, end]) => end);
-    found = { rows, bandAt, tieEnds, band, ...blocks, places: found?.places ?? null };
+    found = { rows, bandAt, band, places: found?.places ?? null, home: null };
     known[+descending] = found;
   }
   return found;
 }
 
 const NO_BANDS = new Uint32Array(0);
-
-function blocksBetween(rows: number, ties: readonly Tie[]) {
-  const count = Math.ceil(rows / BLOCK);
-  const cuts = new Uint32Array(count + 1);
-  const home = new Uint32Array(count);
-  for (let block = 0, tie = 0; block < count; block++) {
-    const begin = block * BLOCK;
-    while (tie < ties.length && ties[tie][1] <= begin) tie++;
-    const [from, to] = ties[tie] ?? [rows, rows];
-    cuts[block] = from < begin ? to : begin;
-    home[block] = from < begin ? blockAt({ cuts, home }, from) : block;
-  }
-  cuts[count] = rows;
-  return { cuts, home };
-}
-
-/** The block of what stands at a place among all rows by rank. */
-function blockAt({ cuts, home }: Pick<Ordered, "cuts" | "home">, i: number): number {
-  const block = i >>> BLOCK_BITS;
-  return i < cuts[block] ? home[block] : block;
-}
 
 /** The place of each row among all by rank. */
 function placesOf(ordered: Ordered): Uint32Array {
@@ -511,28 +455,23 @@ function placesOf(ordered: Ordered): Uint32Array {
   return ordered.places;
 }
 
+const BANDED = 0xffff;
+
+function homeOf(ordered: Ordered): Uint16Array {
+  if (!ordered.home) {
+    const { rows, band } = ordered;
+    ordered.home = new Uint16Array(rows.length);
+    for (let i = 0; i < rows.length; i++) {
+      ordered.home[rows[i]] = band?.[rows[i]] ? BANDED : i >>> BLOCK_BITS;
+    }
+  }
+  return ordered.home;
+}
+
 function of(values: Uint32Array, rows: Uint32Array): Uint32Array {
   const taken = new Uint32Array(rows.length);
   for (let i = 0; i < rows.length; i++) taken[i] = values[rows[i]];
   return taken;
-}
-
-/** Where rows of one rank begin and end. */
-type Tie = readonly [number, number];
-
-/** Mark where ties with bands begin, and return them. */
-function tiesOf(ranks: Uint32Array, bandAt: Uint32Array): Tie[] {
-  const ties: Tie[] = [];
-  for (let i = 0; i < ranks.length; ) {
-    const from = i;
-    const rank = ranks[from];
-    let banded = false;
-    for (; i < ranks.length && ranks[i] === rank; i++) banded ||= bandAt[i] !== 0;
-    if (!banded || i - from < 2) continue;
-    bandAt[from] |= TIED;
-    ties.push([from, i]);
-  }
-  return ties;
 }
 
 function sortedBy(rank: Uint32Array, descending: boolean): Uint32Array {

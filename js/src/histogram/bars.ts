@@ -1,7 +1,16 @@
 import { computed, type ReadonlySignal } from "@preact/signals";
+import { turnedRows } from "../data/masks";
 import type { Measure } from "../data/measure";
 import type { Numbers } from "../wire/protocol";
-import { binCounts, binsOf, canBeLog, extentOf, isEmpty, scaleFor } from "./histogram";
+import {
+  binCounts,
+  binCountsAgain,
+  binsOf,
+  canBeLog,
+  extentOf,
+  isEmpty,
+  scaleFor,
+} from "./histogram";
 import type { Scale } from "./scale";
 
 interface BarsOptions {
@@ -10,6 +19,13 @@ interface BarsOptions {
   measure?: Measure;
   /** The rows that other filters leave; null for all. */
   left?(): Uint8Array | null;
+}
+
+/** What was counted of the rows that other filters have left. */
+interface Left {
+  of: Uint8Array;
+  rows: Uint8Array;
+  counts: Uint32Array;
 }
 
 /** What a histogram of some values draws. */
@@ -31,9 +47,18 @@ export class Bars {
     this.canBeLog = computed(() => canBeLog(extent.value));
     this.scale = computed(() => scaleFor(extent.value, log(), measure));
     this.counts = computed(() => binCounts(bins.value, this.scale.value));
+    let before: Left | null = null;
     this.left = computed(() => {
       const rows = left();
-      return rows ? binCounts(bins.value, this.scale.value, rows) : this.counts.value;
+      if (!rows) return this.counts.value;
+      const of = bins.value;
+      const changed = before?.of === of ? turnedRows(rows, before.rows) : null;
+      const counts =
+        before && changed
+          ? binCountsAgain(before.counts, of, changed)
+          : binCounts(of, this.scale.value, rows);
+      before = { of, rows, counts };
+      return counts;
     });
   }
 }

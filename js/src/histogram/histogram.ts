@@ -1,3 +1,4 @@
+import type { Turned } from "../data/masks";
 import { DAY, type End, type Measure } from "../data/measure";
 import type { Range } from "../data/range";
 import type { Numbers } from "../wire/protocol";
@@ -80,6 +81,19 @@ export function binCounts(bins: Uint8Array, scale: Scale, mask?: Uint8Array): Ui
   if (mask) for (let i = 0; i < bins.length; i++) counts[bins[i]] += mask[i];
   else for (let i = 0; i < bins.length; i++) counts[bins[i]]++;
   return counts.subarray(0, scale.edges.length - 1);
+}
+
+/** The same of another mask, of which it is known where it differs. */
+export function binCountsAgain(
+  before: Uint32Array,
+  bins: Uint8Array,
+  { on, off }: Turned,
+): Uint32Array {
+  const counts = before.slice();
+  // A value without a bin counts nowhere: it lies beyond the counts.
+  for (const rows of on) for (let i = 0; i < rows.length; i++) counts[bins[rows[i]]]++;
+  for (const rows of off) for (let i = 0; i < rows.length; i++) counts[bins[rows[i]]]--;
+  return counts;
 }
 
 /** Whether nearly all values lie in the first few bins, so that a log axis shows more. */

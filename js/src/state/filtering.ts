@@ -1,6 +1,5 @@
 import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import {
-  allOf,
   anyOf,
   basisOf,
   type Clause,
@@ -12,6 +11,7 @@ import {
   columnMask,
   fits,
   isRange,
+  type Left,
   missingMask,
   planMask,
   presenceOf,
@@ -23,6 +23,7 @@ import {
   withClauses,
 } from "../data/filters";
 import type { Frame } from "../data/frame";
+import { allOf, type Combined } from "../data/masks";
 import { reviewedMask } from "../data/reviewed";
 import { type Answer, Answers } from "../wire/answers";
 import type { AnyModel } from "../wire/model";
@@ -226,22 +227,29 @@ export class Filtering {
   }
 
   #apply(frame: Frame, key: string, clause: Clause, previous: Applied | undefined): Applied {
-    const known = (basis: unknown, make: () => Uint8Array): Applied =>
-      previous && previous.basis === basis && previous.mask !== null && previous.clause === clause
-        ? { ...previous, pending: false, error: null }
-        : { clause, basis, mask: make(), pending: false, error: null };
-    const answered = <T>(answer: Answer<T>, make: (data: T) => Uint8Array): Applied => {
+    const known = (basis: unknown, make: (before: Left | null) => Uint8Array): Applied => {
+      const before =
+        previous?.mask && previous.basis === basis
+          ? { clause: previous.clause, mask: previous.mask }
+          : null;
+      const kept = before?.clause === clause ? before.mask : make(before);
+      return { clause, basis, mask: kept, pending: false, error: null };
+    };
+    const answered = <T>(
+      answer: Answer<T>,
+      make: (data: T, before: Left | null) => Uint8Array,
+    ): Applied => {
       const { data, pending, error } = answer;
-      if (data !== null) return { ...known(data, () => make(data)), pending, error };
+      if (data !== null) return { ...known(data, (before) => make(data, before)), pending, error };
       // The previous mask stays until the answer is here, so that nothing flickers.
       const mask = error === null ? (previous?.mask ?? null) : null;
       return { clause, basis: null, mask, pending: error === null, error };
     };
     switch (basisOf(key, clause, frame)) {
       case "scores":
-        return known(frame.scores, () =>
+        return known(frame.scores, (before) =>
           isRange(clause)
-            ? rangeMask(frame.scores, clause)
+            ? rangeMask(frame.scores, clause, before)
             : missingMask(frame.scores, presenceOf(clause) === true),
         );
       case "collections": {
@@ -259,7 +267,9 @@ export class Filtering {
       }
       case "column":
         if (this.#mayFit(key, clause)) {
-          return answered(this.#columns.get(key), (data) => columnMask(data, clause)!);
+          return answered(this.#columns.get(key), (data, before) => {
+            return columnMask(data, clause, before)!;
+          });
         }
         break;
     }
@@ -268,8 +278,7 @@ export class Filtering {
 
   /** The rows that all clauses but `except` keep; the same array while their masks are the same. */
   #combine(except: string | null): ReadonlySignal<Uint8Array | null> {
-    let from: readonly unknown[] = [];
-    let rows: Uint8Array | null = null;
+    let before: Combined | null = null;
     return computed(() => {
       const frame = this.#frame.value;
       if (!frame) return null;
@@ -277,11 +286,11 @@ export class Filtering {
       for (const [key, { mask }] of this.#applied.value) {
         if (key !== except && mask) masks.push(mask);
       }
-      const now = [frame.rows, ...masks];
-      const same = now.length === from.length && now.every((mask, i) => mask === from[i]);
-      if (!same || rows === null) rows = allOf(masks, frame.rows);
-      from = now;
-      return rows;
+      const old = before?.rows.length === frame.rows ? before : null;
+      const isSame =
+        old?.masks.length === masks.length && masks.every((mask, i) => mask === old.masks[i]);
+      if (!old || !isSame) before = { masks, rows: allOf(masks, frame.rows, old) };
+      return before!.rows;
     });
   }
 }

@@ -1,11 +1,11 @@
-import { computed, effect, type Signal, signal } from "@preact/signals";
+import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { Bitset } from "../data/bitset";
 import { type Frame, hasGroups, inGroup } from "../data/frame";
 import type { Modifiers } from "../data/keys";
 import { DisplayOrder } from "../data/order";
 import { rangeBetween } from "../data/selection";
 import { type Cells, cellsFor, reveal, rowsAt, ScrollMap } from "../data/viewport";
-import type { GridState } from "./grid";
+import type { GridState, Shown } from "./grid";
 
 /** A rectangle in the content's own coordinates. */
 export interface Rect {
@@ -13,6 +13,12 @@ export interface Rect {
   top: number;
   right: number;
   bottom: number;
+}
+
+/** What is on the page. */
+interface Drawn {
+  frame: Frame | null;
+  shown: Shown | null;
 }
 
 /** What the grid was laid out from. */
@@ -26,6 +32,9 @@ const NO_ITEMS = new DisplayOrder(new Uint32Array(0));
 
 /** Lines of tiles beyond each edge of what is seen. */
 const OVERSCAN = 1;
+
+/** Milliseconds between two times that images are drawn while a filter is dragged. */
+const DRAW_EVERY = 80;
 
 /** Milliseconds for which a tile that one was taken to stands out. */
 const FLASH = 1400;
@@ -47,7 +56,25 @@ export class GridView {
   open: ((row: number | null) => void) | null = null;
 
   readonly state: GridState;
-  readonly items = computed(() => this.state.shown.value?.items ?? NO_ITEMS);
+  /**
+   * What is shown; while the range of a filter is dragged, what was a moment ago: other images with
+   * each frame are none that one could look at.
+   */
+  readonly drawn: ReadonlySignal<Drawn> = computed(() => {
+    this.#redraws.value;
+    const { frame, shown, screen } = this.state;
+    const now = { frame: frame.value, shown: shown.value };
+    const isHeld = screen.dragging.value && now.frame === this.#drawn.frame;
+    const wait = isHeld ? this.#drawnAt + DRAW_EVERY - Date.now() : 0;
+    if (wait > 0) {
+      this.#drawTimer ??= setTimeout(() => this.#redraw(), wait);
+      return this.#drawn;
+    }
+    this.#drawnAt = Date.now();
+    this.#drawn = now;
+    return now;
+  });
+  readonly items = computed(() => this.drawn.value.shown?.items ?? NO_ITEMS);
   /** Whether images stand in bands, which need room for their labels. */
   readonly banded = computed(() => {
     const frame = this.state.frame.value;
@@ -79,6 +106,10 @@ export class GridView {
     return line >= this.firstRow.value && line < this.endRow.value ? this.focus.value : null;
   });
 
+  #drawn: Drawn = { frame: null, shown: null };
+  #drawnAt = 0;
+  #redraws = signal(0);
+  #drawTimer: ReturnType<typeof setTimeout> | undefined;
   #map = new ScrollMap();
   #apply: (height: number, scrollTop: number) => void = () => {};
   #anchor: number | null = null;
@@ -106,6 +137,7 @@ export class GridView {
       "abort",
       () => {
         for (const stop of stops) stop();
+        clearTimeout(this.#drawTimer);
         clearTimeout(this.#flashTimer);
         clearTimeout(this.#settleTimer);
         state.tiles.want(this, []);
@@ -361,6 +393,11 @@ export class GridView {
     return Math.max(0, Math.floor(found / cells.columns) * cells.height - offset);
   }
 
+  #redraw(): void {
+    this.#drawTimer = undefined;
+    this.#redraws.value += 1;
+  }
+
   #rows(overscan: number) {
     const { height } = this.cells.value;
     return rowsAt(this.top.value, this.state.height.value, height, this.rowCount.value, overscan);
@@ -373,8 +410,9 @@ export class GridView {
 
   /** The content became shorter or taller: stay inside it. */
   #relayout(): void {
-    const { frame, height } = this.state;
-    const after = { frame: frame.value, items: this.items.value, cells: this.cells.value };
+    const { height } = this.state;
+    const { frame } = this.drawn.value;
+    const after = { frame, items: this.items.value, cells: this.cells.value };
     const before = this.#layout;
     this.#layout = after;
     const replanned = before?.frame && after.frame && before.frame !== after.frame;
@@ -399,7 +437,8 @@ export class GridView {
     const more = Math.ceil(this.state.height.value / height / 2);
     const next = this.#down ? slice(end, end + more) : slice(first - more, first);
     const other = this.#down ? slice(first - 1, first) : slice(end, end + 1);
-    this.state.tiles.want(this, slice(first, end), [...next, ...other]);
+    const moving = this.state.screen.dragging.value;
+    this.state.tiles.want(this, slice(first, end), [...next, ...other], moving);
   }
 
   #focusOn(position: number): void {

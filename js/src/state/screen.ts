@@ -16,6 +16,8 @@ export class Screen {
   readonly facts = signal<readonly string[] | null>(null);
   /** Whether the filters are unfolded; null for once one is set. */
   readonly filtersOpen = signal<boolean | null>(null);
+  /** Whether the range of a filter is held and dragged. */
+  readonly dragging = signal(false);
   /** The height that a grid has where nobody sets it. */
   readonly room: Signal<number> = signal(roomFor(outerWindow()?.innerHeight ?? null));
 

@@ -21,6 +21,8 @@ const BATCH = 120;
 const IN_FLIGHT = 2;
 /** Milliseconds that a batch runs before it is worth cancelling. */
 const CANCEL_AFTER = 150;
+/** Milliseconds between two batches while what is shown changes from frame to frame. */
+const HOLD = 200;
 
 /** What a view shows, and what it is likely to show next; both most important first. */
 interface Wanted {
@@ -60,6 +62,10 @@ export class TileCache {
   #read: (jpeg: Uint8Array) => Promise<HTMLImageElement>;
   /** Counts the frames: replies for an older one are dropped. */
   #epoch = 0;
+  #moving = false;
+  /** Until when nothing is asked for while it moves. */
+  #heldUntil = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
   constructor(
@@ -89,8 +95,17 @@ export class TileCache {
     return this.#tiles.get(row);
   }
 
-  /** Set what a view shows, and what it may show next; an empty list when it goes. */
-  want(view: object, shown: readonly number[], ahead: readonly number[] = []): void {
+  /**
+   * Set what a view shows, and what it may show next; an empty list when it goes. While that moves
+   * from frame to frame, as a filter is dragged, some of it is asked for now and then.
+   */
+  want(
+    view: object,
+    shown: readonly number[],
+    ahead: readonly number[] = [],
+    moving = false,
+  ): void {
+    this.#moving = moving;
     if (shown.length === 0) this.#wanted.delete(view);
     else this.#wanted.set(view, { shown, ahead });
     for (const row of shown) this.#touch(row);
@@ -138,6 +153,7 @@ export class TileCache {
   /** Forget everything: the frame was replaced, or the widget is gone. */
   reset(): void {
     this.#epoch += 1;
+    clearTimeout(this.#timer);
     for (const flight of this.#flights) flight.abort.abort();
     this.#flights.clear();
     this.#tiles.clear();
@@ -169,7 +185,7 @@ export class TileCache {
     };
     const shown = find("shown", true) ?? find("shown", false);
     // What may come next waits until nothing on screen is under way.
-    if (shown || this.#flights.size > 0) return shown;
+    if (shown || this.#moving || this.#flights.size > 0) return shown;
     return find("ahead", true) ?? find("ahead", false);
   }
 
@@ -183,9 +199,16 @@ export class TileCache {
 
   #next(): void {
     if (this.#closed || this.#rpc.lost.peek()) return;
+    clearTimeout(this.#timer);
     while (this.#flights.size < IN_FLIGHT) {
+      const hold = this.#moving ? this.#heldUntil - Date.now() : 0;
+      if (hold > 0) {
+        this.#timer = setTimeout(() => this.#next(), hold);
+        return;
+      }
       const batch = this.#nextBatch();
       if (!batch) return;
+      this.#heldUntil = Date.now() + HOLD;
       void this.#load(batch.rows, batch.thumbs);
     }
   }

@@ -204,13 +204,17 @@ export class Rpc {
 
   #receive(content: unknown, buffers: ArrayBufferView[]): void {
     if (typeof content !== "object" || content === null) return;
-    const message = content as Record<string, unknown>;
+    let message = content as Record<string, unknown>;
     if (typeof message.chunk === "number") {
       this.#chunks.set(message.chunk, [...(this.#chunks.get(message.chunk) ?? []), ...buffers]);
       this.#heard(Number.POSITIVE_INFINITY);
       return;
     }
-    if (message.chunks) buffers = this.#joined(message.chunks as Chunks);
+    if (message.chunks) {
+      const parts = this.#joined(message.chunks as Chunks);
+      message = JSON.parse(new TextDecoder().decode(parts.pop()));
+      buffers = parts;
+    }
     this.#takeEvents(message.events, buffers);
     if (message.client !== this.client || typeof message.seq !== "number") {
       this.#heard(Number.POSITIVE_INFINITY);
@@ -233,7 +237,10 @@ export class Rpc {
     }
   }
 
-  /** The buffers of a message that came in pieces, for hosts that pass on small messages only. */
+  /**
+   * The buffers of a message that came in pieces, and its content after them, for hosts that pass on
+   * small messages only.
+   */
   #joined({ number, sizes }: Chunks): ArrayBufferView[] {
     const whole = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0));
     let at = 0;

@@ -17,6 +17,7 @@ import polars as pl
 
 from dedup_widgets._paths import absolute
 from dedup_widgets._progress import Progress, steps
+from dedup_widgets._text import storable
 from dedup_widgets.dataset.label_studio import (
     Handover,
     LabelStudio,
@@ -112,7 +113,9 @@ def annotate(
     else:
         path, name = dataset.path, dataset.name
         own = {text: getattr(dataset, text) for text in given}
-    texts = {text: own[text] if value is None else value for text, value in given.items()}
+    texts = {
+        text: own[text] if value is None else storable(value, text) for text, value in given.items()
+    }
     handover = Handover(path, name, **texts)
     pictures = pictures_of(path)
     check_handover(handover, settings, pictures)

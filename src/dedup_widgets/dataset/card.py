@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
+from html import escape
 
 import polars as pl
 
@@ -200,4 +201,4 @@ def _loader(spec: DatasetSpec) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    return escape(" ".join(text.split()), quote=False).replace("|", "\\|")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dedup_widgets._progress import Progress, steps
+from dedup_widgets._text import storable
 from dedup_widgets.dataset.annotate import as_server, check_handover, pictures_of, send
 from dedup_widgets.dataset.card import dataset_card
 from dedup_widgets.dataset.folder import whole_folder
@@ -178,8 +179,9 @@ def create_dataset(
         embedding=embedding,
         on_name_clash=on_name_clash,
     )
-    description, project = description.strip(), " ".join((project or "").split())
-    project_description = project_description.strip()
+    description = storable(description, "the description").strip()
+    project = " ".join(storable(project or "", "project").split())
+    project_description = storable(project_description, "project_description").strip()
     server = as_server(annotate)
     handover = Handover(spec.path, spec.name, description, project, project_description)
     if server is not None:

@@ -7,11 +7,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
+import polars as pl
 from pathvalidate import is_valid_filename, sanitize_filename
 from pathvalidate.handler import ReservedNameHandler
 
 from dedup_widgets._text import about_file
 from dedup_widgets.errors import DatasetError, ImageError, InputError
+from dedup_widgets.frame.provenance import provenances
+from dedup_widgets.images.entry import Entry
+from dedup_widgets.images.fetching import Files
 from dedup_widgets.images.formats import IMAGE_SUFFIXES, sniff
 from dedup_widgets.images.source import source_for
 
@@ -69,16 +73,16 @@ def check_splits(splits: Iterable[str]) -> None:
 def file_names(
     sources: list[str],
     splits: Sequence[str],
+    pictures: Sequence[str],
     format: Format,  # noqa: A002
     clash: Clash,
 ) -> list[str]:
     """Give each picture a file name that is safe everywhere and used once in its split.
 
-    Names go by the order of the paths, so the order of the frame does not matter.
+    Names go by the order of the paths, so the order of the frame does not matter. `pictures` are
+    the formats of those whose own names do not say it.
     """
-    # The query of an address is no part of a name, and may hold a signature.
-    plain = [s.partition("?")[0] if "://" in s else s for s in sources]
-    wanted = [safe_name(source) for source in plain]
+    wanted = [safe_name(_plain(it), of) for it, of in zip(sources, pictures, strict=True)]
     if format == "webdataset":
         wanted = [_as_key(name) for name in wanted]
 
@@ -110,12 +114,39 @@ def file_names(
     return names
 
 
-def safe_name(source: str) -> str:
-    """Return the nearest file name that is safe everywhere and has the suffix of a picture."""
+def picture_formats(frame: pl.DataFrame, entries: Sequence[Entry]) -> list[str]:
+    """Return the formats of pictures whose names do not say it, by their scores or read anew."""
+    known = [None] * len(entries)
+    if provenances(frame) and "format" in frame.columns:
+        known = frame["format"].to_list()
+    files, found = Files(source_for), []
+    for entry, its in zip(entries, known, strict=True):
+        if its or _own_name(_plain(entry.path))[1]:
+            found.append(its or "")
+            continue
+        try:
+            found.append(sniff(files.look_at(entry)).lower())
+        except ImageError as error:
+            raise DatasetError(f"{about_file(entry.path, error)}. Nothing was written.") from error
+    return found
+
+
+def _plain(source: str) -> str:
+    # The query of an address is no part of a name, and may hold a signature.
+    return source.partition("?")[0] if "://" in source else source
+
+
+def _own_name(source: str) -> tuple[str, str]:
+    """Return what a file is called, and its suffix if that is one of a picture."""
     name = "".join(c if c.isprintable() else "_" for c in Path(source).name).strip(". ")
     stem, suffix = Path(name).stem, Path(name).suffix
-    if suffix.lower() not in IMAGE_SUFFIXES:
-        stem, suffix = name, _suffix_by_content(source)
+    return (stem, suffix) if suffix.lower() in IMAGE_SUFFIXES else (name, "")
+
+
+def safe_name(source: str, picture: str = "") -> str:
+    """Return the nearest file name that is safe everywhere and has the suffix of a picture."""
+    stem, suffix = _own_name(source)
+    suffix = suffix or (".jpg" if picture == "jpeg" else f".{picture}")
     stem = sanitize_filename(
         stem, "_", fs_encoding="utf-8", reserved_name_handler=ReservedNameHandler.as_is
     )
@@ -136,11 +167,3 @@ def _as_key(name: str) -> str:
 def _without_double_start(stem: str) -> str:
     # `datasets` skips such files in an archive without a word.
     return re.sub("^__+", "_", stem)
-
-
-def _suffix_by_content(source: str) -> str:
-    try:
-        found = sniff(source_for(source).read(source)).lower()
-    except ImageError as error:
-        raise DatasetError(f"{about_file(source, error)}. Nothing was written.") from error
-    return ".jpg" if found == "jpeg" else f".{found}"

@@ -14,7 +14,14 @@ import polars as pl
 from dedup_widgets._paths import absolute
 from dedup_widgets._text import listed
 from dedup_widgets.dataset.coco import CocoFile, coco_files
-from dedup_widgets.dataset.naming import Clash, Format, check_name, check_splits, file_names
+from dedup_widgets.dataset.naming import (
+    Clash,
+    Format,
+    check_name,
+    check_splits,
+    file_names,
+    picture_formats,
+)
 from dedup_widgets.dataset.tables import classes_of, metadata_columns, removed_rows
 from dedup_widgets.errors import DatasetError, ImageError, InputError
 from dedup_widgets.frame.collection import Collection
@@ -32,11 +39,12 @@ Mode = Literal["hardlink", "copy", "symlink", "paths"]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A picture on its way: from where (with its bytes and its device), to where."""
+    """A picture on its way: from where (with its bytes, device and version), to where."""
 
     source: str
     size: int
     device: int | None
+    version: str
     split: str
     name: str
 
@@ -131,13 +139,14 @@ def dataset_spec(
     if split is None and split_column is None:
         split_column = usual_split_column(frame, "split")
     splits = _splits(frame, kept, split or "train", split_column)
-    facts = _look_up(frame, kept)
+    entries = _look_up(frame, kept)
     if mode == "symlink":
-        _refuse_elsewhere(kept, facts)
-    names = file_names(kept, splits, format, on_name_clash)
+        _refuse_elsewhere(entries)
+    pictures = picture_formats(frame, entries)
+    names = file_names(kept, splits, pictures, format, on_name_clash)
     items = [
-        Item(source, *fact, split, name)
-        for source, fact, split, name in zip(kept, facts, splits, names, strict=True)
+        Item(it.path, it.size, it.device, it.version, split, name)
+        for it, split, name in zip(entries, splits, names, strict=True)
     ]
     has_files = format == "imagefolder" and mode != "paths"
     metadata, left_out_columns = metadata_columns(
@@ -201,6 +210,8 @@ def _free_path(name: str, root: str | os.PathLike[str]) -> Path:
             f"root is {os.fspath(root)!r}, but datasets are written to folders of this machine; "
             "choose a local root=, and upload the dataset's folder from there"
         )
+    if "\0" in os.fspath(root):
+        raise InputError(f"root is {os.fspath(root)!r}, which no folder can be called")
     final = Path(absolute(os.fspath(root))) / name
     if os.path.lexists(final):
         raise DatasetError(
@@ -302,18 +313,18 @@ def _splits(frame: pl.DataFrame, sources: list[str], split: str, column: str | N
     return splits
 
 
-def _look_up(frame: pl.DataFrame, sources: list[str]) -> list[tuple[int, int | None]]:
-    """Return size and device of each source; raise if one is missing or has another size."""
+def _look_up(frame: pl.DataFrame, sources: list[str]) -> list[Entry]:
+    """Return what is known of each source; raise if one is missing or has another size."""
     scored: list[int | None] = [None] * len(sources)
     if "bytes" in frame.columns and frame["bytes"].dtype.is_integer():
         scored = frame["bytes"].to_list()
-    facts, problems = [], []
+    entries, problems = [], []
     looked_up = Files(source_for).look_up(sources)
     for source, size, found in zip(sources, scored, looked_up, strict=True):
         if isinstance(found, ImageError):
             problems.append(str(found))
             continue
-        facts.append((found.size, found.device))
+        entries.append(found)
         if size is not None and size != found.size:
             problems.append(
                 f"{source}: has {found.size:,} bytes, but had {size:,} when it was scored; "
@@ -324,15 +335,15 @@ def _look_up(frame: pl.DataFrame, sources: list[str]) -> list[tuple[int, int | N
             f"{len(problems):,} of {len(sources):,} images cannot be placed: {listed(problems)}. "
             "Nothing was written."
         )
-    return facts
+    return entries
 
 
-def _refuse_elsewhere(sources: list[str], facts: list[tuple[int, int | None]]) -> None:
+def _refuse_elsewhere(entries: Sequence[Entry]) -> None:
     """Raise if a link could not lead to a source."""
-    for source, (_, device) in zip(sources, facts, strict=True):
-        if device is None:
+    for entry in entries:
+        if entry.device is None:
             raise InputError(
-                f'mode="symlink" links to files of this machine, and {source} is none; choose '
+                f'mode="symlink" links to files of this machine, and {entry.path} is none; choose '
                 'mode="copy", or "paths"'
             )
 
@@ -354,7 +365,7 @@ def read_in_order(items: Sequence[Item]) -> Iterator[Iterator[bytes]]:
 
     Those that do not lie on this disk are read ahead.
     """
-    entries = [Entry(item.source, item.size, "") for item in items]
+    entries = [Entry(item.source, item.size, item.version) for item in items]
     with Files(source_for).reading(entries) as readings:
         yield (
             _unchanged(item, lambda reading=reading: reading()[1])  # type: ignore[misc]

@@ -11,11 +11,12 @@ import yaml
 
 from dedup_widgets._text import counted
 from dedup_widgets.dataset.folder import whole_folder
-from dedup_widgets.dataset.naming import check_splits, file_names
+from dedup_widgets.dataset.naming import check_splits, file_names, picture_formats
 from dedup_widgets.dataset.placing import link_or_copy
 from dedup_widgets.dataset.spec import usual_split_column
 from dedup_widgets.errors import DatasetError, ImageError
 from dedup_widgets.frame.annotations import NAME, category_names
+from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.source import source_for
 
 _KEYS = {"valid": "val", "validation": "val", "dev": "val", "training": "train", "testing": "test"}
@@ -41,7 +42,8 @@ def write_yolo(frame: pl.DataFrame, target: Path) -> None:
     column = usual_split_column(frame, "split")
     splits = ["train"] * len(frame) if column is None else frame[column].cast(pl.String).to_list()
     check_splits(splits)
-    names = file_names(sources, splits, "webdataset", "number")
+    pictures = picture_formats(frame, [Entry(source, 0, "") for source in sources])
+    names = file_names(sources, splits, pictures, "webdataset", "number")
     categories = category_names(frame)
     number = {name: i for i, name in enumerate(categories)}
     with_outlines = _have_outlines(frame[NAME])

@@ -221,7 +221,7 @@ def folders(paths: Iterable[str]) -> tuple[str, dict[str, int]]:
     some = next(iter(direct))
     root = some[: max(0, sum(map(len, first[:shared])) + shared - 1)]
     counts: Counter[str] = Counter()
-    for folder, files in direct.items():
+    for folder, files in sorted(direct.items()):
         while len(folder) > len(root):
             counts[folder] += files
             folder = re.sub(r"(^|[/\\])[^/\\]*$", "", folder)

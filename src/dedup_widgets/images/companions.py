@@ -11,6 +11,8 @@ from pathlib import Path
 import polars as pl
 
 from dedup_widgets._paths import absolute, as_unicode, native
+from dedup_widgets.images.entry import Entry
+from dedup_widgets.images.fetching import Files
 from dedup_widgets.images.formats import why_not_taken
 from dedup_widgets.images.mask_content import confirmed_masks
 from dedup_widgets.images.masks import (
@@ -19,6 +21,7 @@ from dedup_widgets.images.masks import (
     mask_pairs,
     words_of,
 )
+from dedup_widgets.images.source import source_for
 
 SIDECAR_SUFFIXES = frozenset(
     {
@@ -67,11 +70,19 @@ class Companions:
     masks: tuple[str, ...] = ()
 
 
-def masks_among(paths: Sequence[str]) -> set[str]:
+def masks_among(paths: Sequence[str], known: pl.DataFrame | None = None) -> set[str]:
     """Return the pictures that are masks of others among them.
 
     A mask lies in a folder such as ``masks`` under the name of its picture, or beside it with
     a name such as ``1_mask.png``; and it looks like one, as far as that can be seen.
+
+    Parameters
+    ----------
+    paths
+        Files.
+    known
+        What is known of files elsewhere than on this disk, as
+        :data:`~dedup_widgets.images.entry.FILE` has it.
 
     Examples
     --------
@@ -80,7 +91,12 @@ def masks_among(paths: Sequence[str]) -> set[str]:
     >>> masks_among(["/d/masks/1.png", "/d/b_mask.png"])
     set()
     """
-    return set(confirmed_masks(mask_pairs(list(paths))))
+    pairs = mask_pairs(list(paths))
+    listed = {}
+    if known is not None and pairs:
+        its = known.filter(pl.col("path").is_in({*pairs, *pairs.values()}))
+        listed = {path: Entry(path, *more) for path, *more in its.iter_rows()}
+    return set(confirmed_masks(pairs, Files(source_for, listed)))
 
 
 def have_companions(sources: Sequence[str], suffixes: Collection[str]) -> list[int]:
@@ -126,7 +142,7 @@ def _masks_beside(sources: Sequence[str]) -> dict[str, list[str]]:
     pairs = mask_pairs([*own, *others]) if others else {}
     pairs = {mask: its for mask, its in pairs.items() if mask not in known and its in known}
     found: defaultdict[str, list[str]] = defaultdict(list)
-    for mask, picture in confirmed_masks(pairs).items():
+    for mask, picture in confirmed_masks(pairs, Files(source_for)).items():
         found[picture].append(mask)
     return {picture: sorted(masks, key=_classes_first) for picture, masks in found.items()}
 

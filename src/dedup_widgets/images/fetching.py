@@ -87,6 +87,13 @@ class Files:
         except ImageError as error:
             return error
 
+    def look_at(self, entry: Entry) -> bytes:
+        """Return the bytes of a file that is read again soon, and is not asked for then."""
+        source = self._source_for(entry.path)
+        if isinstance(source, ObjectStore):
+            return source.look_at(entry)
+        return source.read(entry.path)
+
     @contextmanager
     def reading(self, entries: Iterable[Entry]) -> Iterator[Iterator[Reading]]:
         """Give what reads each file, in order; those elsewhere are under way by then.
@@ -105,7 +112,7 @@ class Files:
         for entry in entries:
             source = self._source_for(entry.path)
             if isinstance(source, ObjectStore):
-                future = source.fetch(entry.path)
+                future = source.fetch(entry)
                 waiting.append((held.add(future, entry, self._listed), True))
                 far += 1
             else:

@@ -5,7 +5,7 @@ import glob
 import os
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ from dedup_widgets._text import counts
 from dedup_widgets._urls import WEB, is_far, redacted, refuse_secrets, scheme_of
 from dedup_widgets.errors import InputError
 from dedup_widgets.images.companions import SIDECAR_SUFFIXES, masks_among
-from dedup_widgets.images.entry import as_columns
+from dedup_widgets.images.entry import Entry, as_columns
 from dedup_widgets.images.formats import IMAGE_SUFFIXES, UNREAD, why_not_taken
 from dedup_widgets.images.left_out import (
     BIN,
@@ -54,6 +54,11 @@ PART = "raw files and live videos of pictures"
 
 NotTaken = dict[str, dict[str, int]]
 """How many files were not taken: by reason, and by suffix or, of folders, by name."""
+
+
+WerePictures = Callable[[pl.DataFrame], Sequence[bool]]
+"""Tells which files, as :data:`~dedup_widgets.images.entry.FILE` has them, were read as pictures
+before: so they are not asked for to see what they are."""
 
 
 @dataclass(frozen=True)
@@ -140,13 +145,15 @@ def find_images(
 
 
 def list_images(
-    where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], exclude: Sequence[str] = ()
+    where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    exclude: Sequence[str] = (),
+    were_pictures: WerePictures | None = None,
 ) -> Listing:
     """List images as :func:`find_images` does, and count what is not taken."""
     if isinstance(exclude, str):
         raise InputError(f"exclude is a list of patterns; pass [{exclude!r}], not {exclude!r}")
     try:
-        scan = _Scan([os.fspath(pattern) for pattern in exclude])
+        scan = _Scan([os.fspath(pattern) for pattern in exclude], were_pictures)
     except TypeError as error:
         raise InputError(f"exclude is a list of patterns ({error}); pass texts or paths") from error
     if isinstance(where, (str, os.PathLike)):
@@ -165,8 +172,8 @@ def list_images(
 class _Scan:
     """One search: patterns of what is excluded, and what was not taken so far."""
 
-    def __init__(self, exclude: Sequence[str]) -> None:
-        self._exclude = list(exclude)
+    def __init__(self, exclude: Sequence[str], were_pictures: WerePictures | None) -> None:
+        self._exclude, self._were_pictures = list(exclude), were_pictures
         self.not_taken: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._pictures: Counter[str] = Counter()
         self._inodes: dict[str, int] = {}
@@ -229,24 +236,30 @@ class _Scan:
                 self.not_taken[NO_PICTURE][suffix] += 1
             else:
                 doubtful.append(row)
-        others = listed["path"].gather(doubtful).to_list()
-        heads = first_bytes(others, BYTES_OF_HEAD)
-        for row, path, head in zip(doubtful, others, heads, strict=True):
-            is_taken[row] = self._is_taken(head, _suffix(path))
+        if doubtful and self._were_pictures is not None:
+            known = np.array(self._were_pictures(listed[doubtful]), np.bool_)
+            is_taken[doubtful] = known
+            doubtful = [row for row, is_known in zip(doubtful, known, strict=True) if not is_known]
+        others = [Entry(*row) for row in listed[doubtful].iter_rows()]
+        heads = first_bytes(others, BYTES_OF_HEAD, _is_picture)
+        for row, entry, head in zip(doubtful, others, heads, strict=True):
+            is_taken[row] = self._is_taken(head, _suffix(entry.path))
         kept = listed.filter(is_taken).sort("path")
+        # A slash at the end of a name is not told.
+        kept = kept.filter(kept["path"].ne_missing(kept["path"].shift()))
         if self._exclude:
             root = found.root or ""
             kept = kept.filter([not self._excludes(path, root) for path in kept["path"]])
         paths = kept["path"].to_list()
-        pictures = self._without_masks(paths)
+        pictures = self._without_masks(paths, kept)
         if len(pictures) < len(paths):
             kept = kept.filter(pl.col("path").is_in(pictures))
         self.entries.append(kept)
         return found.root, pictures
 
-    def _without_masks(self, paths: list[str]) -> list[str]:
+    def _without_masks(self, paths: list[str], known: pl.DataFrame | None = None) -> list[str]:
         """Return the paths without the masks of pictures among them."""
-        masks = masks_among(paths)
+        masks = masks_among(paths, known)
         for path in masks:
             self.not_taken[MASK][_suffix(path)] += 1
         return [path for path in paths if path not in masks]
@@ -457,6 +470,10 @@ def _about_what_is_no_path(where: object) -> str:
 def _local(name: str) -> str:
     """Return the path that a URL of a local file stands for; others as they are."""
     return url2pathname(urlsplit(name).path) if name.startswith("file://") else name
+
+
+def _is_picture(path: str, head: bytes) -> bool:
+    return why_not_taken(head, _suffix(path)) is None
 
 
 def _suffix(name: str) -> str:

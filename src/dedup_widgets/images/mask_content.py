@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dedup_widgets.errors import ImageError
 from dedup_widgets.images.decode import shown, size_of
 from dedup_widgets.images.entry import Entry
+from dedup_widgets.images.fetching import Files
 from dedup_widgets.images.source import source_for
 
 MAX_LOOKED_AT = 16
@@ -33,7 +34,7 @@ _ROWS, _COLUMNS = 256, 4096
 _CHANGE_OF_SHAPE = 0.02
 
 
-def confirmed_masks(pairs: dict[str, str]) -> dict[str, str]:
+def confirmed_masks(pairs: dict[str, str], files: Files) -> dict[str, str]:
     """Return those of some masks and their pictures that look like it.
 
     Of many in one folder some are looked at. Where none can be, their names decide.
@@ -48,7 +49,7 @@ def confirmed_masks(pairs: dict[str, str]) -> dict[str, str]:
         groups = by_name
     found: set[str] = set()
     for masks in groups.values():
-        found.update(_confirmed([(mask, pairs[mask]) for mask in masks]))
+        found.update(_confirmed([(mask, pairs[mask]) for mask in masks], files))
     return {mask: picture for mask, picture in pairs.items() if mask in found}
 
 
@@ -60,33 +61,36 @@ def _folder_of_masks(mask: str, picture: str) -> str:
     return mask[: min(ends, default=start)]
 
 
-def _confirmed(pairs: Sequence[tuple[str, str]]) -> list[str]:
+def _confirmed(pairs: Sequence[tuple[str, str]], files: Files) -> list[str]:
     step = max(1, len(pairs) // MAX_LOOKED_AT)
-    looked = {mask: _looks_like_mask(mask, picture) for mask, picture in pairs[::step]}
+    looked = _look_at(pairs[::step], files)
     known = [it for it in looked.values() if it is not None]
     share = sum(known) / len(known) if known else 1
     if step > 1 and not 0.25 < share < 0.75:
         return [mask for mask, _ in pairs] if share > 0.5 else []
-    its = {mask: _looks_like_mask(mask, picture) for mask, picture in pairs}
+    its = looked if step == 1 else _look_at(pairs, files)
     return [mask for mask, is_one in its.items() if is_one or is_one is None]
 
 
-def _looks_like_mask(mask: str, picture: str) -> bool | None:
-    """Tell whether a picture looks like a mask of another; None where that cannot be seen."""
-    try:
-        return _looks_like(*(source_for(it).stat(it) for it in (mask, picture)))
-    except ImageError:
-        return None
+def _look_at(pairs: Sequence[tuple[str, str]], files: Files) -> dict[str, bool | None]:
+    """Tell which pictures look like masks of others; None where that cannot be seen."""
+    looked: dict[str, bool | None] = {}
+    for pair in pairs:
+        mask, picture = files.look_up(pair)
+        seen = isinstance(mask, Entry) and isinstance(picture, Entry)
+        looked[pair[0]] = _looks_like(mask, picture) if seen else None
+    return looked
 
 
 @lru_cache(maxsize=4096)
 def _looks_like(mask: Entry, picture: Entry) -> bool | None:
+    files = Files(source_for)
     try:
-        data = source_for(mask.path).read(mask.path)
+        data = files.look_at(mask)
         size = size_of(data)
         if size[0] * size[1] > MAX_PIXELS:
             return None
-        if not _are_alike(size, size_of(source_for(picture.path).read(picture.path))):
+        if not _are_alike(size, size_of(files.look_at(picture))):
             return False
         return _has_few_tones(np.asarray(shown(data)))
     except ImageError:

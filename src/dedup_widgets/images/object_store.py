@@ -3,11 +3,11 @@
 import asyncio
 import importlib.util
 import os
-import re
 import threading
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from datetime import timedelta
 from itertools import takewhile
 from pathlib import Path
@@ -16,9 +16,12 @@ from urllib.parse import unquote
 
 import polars as pl
 
+import dedup_widgets.images.odd_names as odd_names
 from dedup_widgets._urls import STORES, WEB, has_secret, redacted, scheme_of, split_url
 from dedup_widgets.errors import ImageError, InputError
 from dedup_widgets.images.entry import MAX_BYTES, Entry, as_columns
+from dedup_widgets.images.held import Held
+from dedup_widgets.images.store_errors import is_about_names, is_passing, why_of
 
 Result = TypeVar("Result")
 
@@ -75,12 +78,22 @@ class ObjectStore:
         Requests that are under way at the same time.
     page
         Objects that a store lists in one answer.
+    held
+        Holds what is read to see what it is, for who reads it next.
     **options
         What ``obstore.store.from_url`` takes, such as ``endpoint`` or ``skip_signature``.
     """
 
-    def __init__(self, *, concurrency: int = CONCURRENCY, page: int = PAGE, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        concurrency: int = CONCURRENCY,
+        page: int = PAGE,
+        held: Held | None = None,
+        **options: Any,
+    ) -> None:
         self.concurrency, self._page = concurrency, page
+        self._held = held or Held()
         self._options = options
         self._stores: dict[str, Any] = {}
         self._lock = threading.Lock()
@@ -90,6 +103,14 @@ class ObjectStore:
         """Return the whole content of a file; raise `ImageError` if that is impossible."""
         return _wait(self._fetched(path))[1]
 
+    def look_at(self, known: Entry) -> bytes:
+        """Return the same of a file that is fetched next, and hold it until then."""
+        data = self._held.read(known)
+        if data is None:
+            entry, data = _wait(self._fetched(known.path))
+            self._held.put(entry, data)
+        return data
+
     def stat(self, path: str) -> Entry:
         """Return size and tag of a file; raise `ImageError` if that is impossible."""
         (found,) = self.look_up([path])
@@ -97,17 +118,38 @@ class ObjectStore:
             raise found
         return found
 
-    def fetch(self, path: str) -> "Future[tuple[Entry, bytes]]":
-        """Begin to read a file; its entry is that of the bytes that came."""
-        return _begin(self._fetched(path))
+    def fetch(self, known: Entry) -> "Future[tuple[Entry, bytes]]":
+        """Begin to read a file, unless it is held as it is known; the entry is of what came."""
+        held = self._held.take(known)
+        if held is None:
+            return _begin(self._fetched(known.path))
+        found: Future[tuple[Entry, bytes]] = Future()
+        found.set_result((known, held))
+        return found
 
     def look_up(self, paths: Sequence[str]) -> list[Entry | ImageError]:
         """Return size and tag of each file: many of one folder by listing it."""
         return _wait(self._looked_up(paths))
 
-    def heads(self, paths: Sequence[str], length: int) -> list[bytes | ImageError]:
-        """Return the first bytes of each file."""
-        return _wait(self._heads(paths, length))
+    def starts(
+        self, entries: Sequence[Entry], length: int, is_wanted: Callable[[str, bytes], bool]
+    ) -> list[bytes | ImageError]:
+        """Return the first bytes of each file, and hold those files of which more is wanted.
+
+        Parameters
+        ----------
+        entries
+            Files as they were listed.
+        length
+            How many bytes.
+        is_wanted
+            Tells by path and first bytes whether a file is fetched next.
+        """
+
+        async def all_starts() -> list[bytes | ImageError]:
+            return await asyncio.gather(*(self._start(it, length, is_wanted) for it in entries))
+
+        return _wait(all_starts())
 
     def below(self, url: str) -> pl.DataFrame:
         """Return all objects below a bucket or a folder, in no order: see :data:`entry.FILE`.
@@ -151,7 +193,7 @@ class ObjectStore:
                 return False
             return True
 
-        return _answered(_wait(self._answer(path, put)))
+        return _answered(_wait(self._answer(path, put, "PUT")))
 
     # What is below runs in the thread of the loop.
 
@@ -166,7 +208,7 @@ class ObjectStore:
                 try:
                     found = await obstore.get_async(store, key)
                 except Exception as error:
-                    why = _why(error)
+                    why = why_of(error)
                     break
                 entry = _entry(path, found.meta)
                 if entry.size > MAX_BYTES:
@@ -178,7 +220,7 @@ class ObjectStore:
                 try:
                     data = (await found.bytes_async()).to_bytes()
                 except Exception as error:
-                    why = _why(error)
+                    why = why_of(error)
                 else:
                     if len(data) == entry.size:
                         return entry, data
@@ -225,33 +267,59 @@ class ObjectStore:
         async def head(store: Any, key: str) -> Entry:
             return _entry(path, await obstore.head_async(store, key))
 
-        return await self._answer(path, head)
+        return await self._answer(path, head, "HEAD")
 
-    async def _heads(self, paths: Sequence[str], length: int) -> "list[bytes | ImageError]":
-        return await asyncio.gather(*(self._head(path, length) for path in paths))
-
-    async def _head(self, path: str, length: int) -> bytes | ImageError:
+    async def _start(
+        self, entry: Entry, length: int, is_wanted: Callable[[str, bytes], bool]
+    ) -> bytes | ImageError:
         import obstore
 
         async def start(store: Any, key: str) -> bytes:
-            found = await obstore.get_range_async(store, key, start=0, length=length)
-            return found.to_bytes()
+            at = self._held.reserve(entry.size)
+            if at is None:
+                part = await obstore.get_range_async(store, key, start=0, length=length)
+                return part.to_bytes()
+            try:
+                found = await obstore.get_async(store, key)
+                pieces = found.stream(min_chunk_size=length)
+                head = bytes(await anext(pieces, b""))
+                is_it = _entry(entry.path, found.meta) == entry
+                if is_it and is_wanted(entry.path, head[:length]):
+                    await self._hold(entry, at, head, pieces)
+                return head[:length]
+            finally:
+                self._held.give_up(at)
 
-        return await self._answer(path, start)
+        return await self._answer(entry.path, start)
+
+    async def _hold(self, entry: Entry, at: int, head: bytes, pieces: AsyncIterator[Any]) -> None:
+        """Hold a file whose first bytes came; if the others do not, it is asked for again."""
+        self._held.write(at, head)
+        end = len(head)
+        with suppress(Exception):
+            async for piece in pieces:
+                data = bytes(piece)
+                self._held.write(at + end, data)
+                end += len(data)
+            if end == entry.size:
+                self._held.keep(entry, at)
 
     async def _answer(
-        self, path: str, ask: Callable[[Any, str], Coroutine[Any, Any, Result]]
+        self,
+        path: str,
+        ask: Callable[[Any, str], Coroutine[Any, Any, Result]],
+        method: str = "GET",
     ) -> Result | ImageError:
         """Ask the store of a path, when it is its turn; what goes wrong is the answer."""
         try:
-            store, key = self._place(path)
+            store, key = self._place(path, method)
         except ImageError as error:
             return error
         async with self._gate:
             try:
                 return await ask(store, key)
             except Exception as error:
-                return ImageError(f"{path}: {_why(error)}")
+                return ImageError(f"{path}: {why_of(error)}")
 
     async def _listed(self, url: str, after: str | None) -> AsyncIterator["list[Entry]"]:
         """Yield what lies below a folder page by page; after a cut go on from the last name."""
@@ -260,38 +328,80 @@ class ObjectStore:
         scheme, bucket, prefix = split_url(url)
         base = f"{scheme}://{bucket}/"
         store, _ = self._place(base)
-        why = ""
-        for _ in range(_ATTEMPTS):
+        why, has_odd_names = "", False
+        for attempt in range(_ATTEMPTS):
             offset = (after or base).removeprefix(base) or None
             try:
-                pages = obstore.list(
-                    store, prefix.rstrip("/"), offset=offset, chunk_size=self._page
-                )
+                pages: AsyncIterator[Sequence[Any]]
+                if has_odd_names:
+                    pages = self._odd_pages(base, prefix.rstrip("/"), offset)
+                else:
+                    pages = obstore.list(
+                        store, prefix.rstrip("/"), offset=offset, chunk_size=self._page
+                    )
                 async for page in pages:
                     entries = [_entry(base + meta["path"], meta) for meta in page]
                     yield entries
                     after = entries[-1].path
                 return
             except Exception as error:
-                why = _why(error)
-                if not _is_passing(error):
+                why = why_of(error)
+                if scheme == "s3" and not has_odd_names and is_about_names(error):
+                    has_odd_names = True
+                elif not is_passing(error):
                     break
+            await asyncio.sleep(_PAUSE * (2**attempt - 1))
         raise ImageError(f"{redacted(url)}: {why}")
+
+    async def _odd_pages(
+        self, bucket: str, folder: str, after: str | None
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        """Yield what lies below a folder page by page, whatever its names."""
+        prefix, more = f"{folder}/" if folder else "", True
+        while more:
+            page, more = await asyncio.to_thread(
+                odd_names.page, self._opener(bucket), prefix, after or "", self._page
+            )
+            if page:
+                yield page
+                after = page[-1]["path"]
 
     # Stores
 
-    def _place(self, path: str) -> tuple[Any, str]:
+    def _place(self, path: str, method: str = "GET") -> tuple[Any, str]:
         """Return the store that a path leads to, and its name there."""
         if has_secret(path):
             raise ImageError(f"{redacted(path)}: holds a password or a key; pass it without")
         scheme, host, key = split_url(path)
         base = f"{scheme}://{host}"
+        if scheme == "s3" and method != "PUT" and odd_names.can_be_asked_for(key):
+            # Its address is a store of its own.
+            try:
+                address = odd_names.address_of(self._opener(base), key, method)
+                return _opened(address, self._options), ""
+            except Exception as error:
+                why = why_of(error)
+            raise ImageError(f"{path}: {why}")
         if scheme not in WEB:
             return self._store(base), key
         if "%2f" in key.lower() or any(mark in key for mark in "?#") or "//" in f"/{key}/":
             # obstore's names of files cannot say this: the URL is a store of its own.
             return _opened(path, self._options), ""
         return self._store(base), unquote(key)
+
+    def _opener(self, base: str) -> Callable[..., Any]:
+        """Return what opens a bucket with further options."""
+
+        def open_store(**more: Any) -> Any:
+            replaced = ("endpoint", "virtual_hosted") if "endpoint" in more else ()
+            options = {
+                name: value
+                for name, value in self._options.items()
+                if not any(part in name.lower() for part in replaced)
+            }
+            return _opened(base, options | more)
+
+        return open_store
 
     def _store(self, base: str) -> Any:
         with self._lock:
@@ -369,78 +479,6 @@ def _entry(path: str, meta: Any) -> Entry:
     modified = meta["last_modified"]
     version = f"modified {modified.isoformat()}" if modified.timestamp() > 0 else ""
     return Entry(path, meta["size"], version)
-
-
-_OF_CREDENTIALS = frozenset(
-    {
-        *("ExpiredToken", "InvalidToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"),
-        *("AuthorizationHeaderMalformed", "RequestTimeTooSkewed", "AuthenticationFailed"),
-    }
-)
-"""What stores answer to credentials that are not, or no longer, theirs, whatever the status."""
-
-
-def _why(error: Exception) -> str:
-    """Say why a file cannot be had, and what to do, without what may be secret."""
-    whole = str(error)
-    # Names of files, and settings that are told along, may hold any of the words looked for.
-    text = re.sub(r"https?://\S+|retry_timeout: \S+", "", whole)
-    status = _found(r"status code: (\d{3})", text)
-    code = _found(r"<Code>(\w{1,40})</Code>", text)
-    answer = " ".join(filter(None, (status, code)))
-    kind = type(error).__name__
-    if isinstance(error, FileNotFoundError) or status == "404":
-        what = "the bucket does not exist" if code == "NoSuchBucket" else "does not exist"
-        return f"{what}; check the path, or scan again"
-    if (
-        status in ("401", "403")
-        or code in _OF_CREDENTIALS
-        or kind in ("PermissionDeniedError", "UnauthenticatedError")
-    ):
-        return f"permission denied ({answer or 'refused'}); check the credentials of this user"
-    if not status and ("//169.254.169.254" in whole or "redential" in text):
-        return (
-            "no credentials were found; set them in the environment (AWS_ACCESS_KEY_ID, "
-            "GOOGLE_APPLICATION_CREDENTIALS and the like), or AWS_SKIP_SIGNATURE=true for a "
-            "public bucket of S3"
-        )
-    if kind == "InvalidPathError" or isinstance(error, ValueError):
-        named = _found(r'[Pp]ath "([^"]*)"', text)
-        return (
-            f"the name {named[:200]!r} holds an empty part, '.', '..' or a sign that no address "
-            "has; rename the object, or pass a folder without it"
-        )
-    if "MissingContentLength" in text:
-        return "the server does not say how long the file is; download it"
-    if "without LOCATION" in text:
-        return "the bucket lies in another region; name that in the environment (AWS_REGION)"
-    if "TooManyRedirects" in text:
-        return "the server sends on from address to address without end; check the address"
-    if "kind: Decode" in text and "utf-8" in text:
-        return "the server refused it, in no words that can be read; check the address"
-    if "ContentLengthInvalid" in text:
-        return "the server says two lengths of the file; download it"
-    if answer:
-        return f"the server answered {answer}; try again later"
-    if "Connect" in text or "dns" in text.lower():
-        return (
-            "the server cannot be reached; check the network, the name and the endpoint, or pass "
-            "local copies"
-        )
-    if "imeout" in text or "TimedOut" in text or "timed out" in text:
-        return "the server took too long; try again later"
-    return "the connection was cut; try again"
-
-
-def _is_passing(error: Exception) -> bool:
-    text = str(error)
-    lasting = "status code", "without LOCATION", "TooManyRedirects", "kind: Decode"
-    return type(error).__name__ == "GenericError" and not any(it in text for it in lasting)
-
-
-def _found(pattern: str, text: str) -> str:
-    found = re.search(pattern, text)
-    return found[1] if found else ""
 
 
 # One thread waits for all answers; a thread each would outlive an interrupt.

@@ -78,6 +78,8 @@ class LocalFiles:
                 f"{path}: too large to be a picture ({size / 2**30:.1f} GiB, "
                 f"limit {MAX_BYTES / 2**30:.0f}); take it out of the input"
             )
+        if not size:
+            return b""  # what the system makes as it is read counts as empty, and may never end
         try:
             with open(native(path), "rb") as file:  # noqa: PTH123
                 if size > _BYTES_READ_AT_ONCE:
@@ -168,16 +170,21 @@ def store_for(url: str) -> ObjectStore:
     return source
 
 
-def first_bytes(paths: Sequence[str], length: int) -> list[bytes]:
-    """Return the first bytes of files that lie elsewhere; none of what cannot be read."""
+def first_bytes(
+    entries: Sequence[Entry], length: int, is_wanted: Callable[[str, bytes], bool]
+) -> list[bytes]:
+    """Return the first bytes of files that lie elsewhere; none of what cannot be read.
+
+    Those of which `is_wanted` says so, by path and first bytes, are fetched next.
+    """
     heads: dict[str, bytes] = {}
-    by_source: dict[ObjectStore, list[str]] = {}
-    for path in paths:
-        by_source.setdefault(store_for(path), []).append(path)
+    by_source: dict[ObjectStore, list[Entry]] = {}
+    for entry in entries:
+        by_source.setdefault(store_for(entry.path), []).append(entry)
     for source, its in by_source.items():
-        for path, head in zip(its, source.heads(its, length), strict=True):
-            heads[path] = head if isinstance(head, bytes) else b""
-    return [heads[path] for path in paths]
+        for entry, head in zip(its, source.starts(its, length, is_wanted), strict=True):
+            heads[entry.path] = head if isinstance(head, bytes) else b""
+    return [heads[entry.path] for entry in entries]
 
 
 def _why_unreadable(path: str, error: Exception) -> str:

@@ -7,7 +7,7 @@ it is the rows of that frame; what other frames have under the same name is not 
 import threading
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,14 +15,18 @@ import numpy as np
 import polars as pl
 
 from dedup_widgets._paths import absolutes
+from dedup_widgets._text import storable
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.collection import Collection
 from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.review.steps import CollectionStep, Mask, RenameStep, Rows
-from dedup_widgets.store.library import ChangedMeanwhileError, Library
+from dedup_widgets.store.library import Library
 
 UNSEEN = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that turn the direction of the text around them."""
+
+LONGEST_NAME = 1_000
+"""Characters of the name of a collection."""
 
 
 class Members(NamedTuple):
@@ -58,10 +62,14 @@ class Collections(MutableMapping[str, Collection]):
         Where collections are kept.
     mask
         Turns what is assigned into a mask over the rows, or raises an InputError.
+    record
+        Called with each step that changed something, in the transaction that keeps it.
     changed
-        Called with each step that changed something, other than by :meth:`apply`.
+        Called with each such step once it is kept, if it was not made by :meth:`apply`.
     changing
         Entered while something is changed and reported.
+    together
+        Entered while it is written; default: the library's transaction.
     files
         The absolute paths of the rows, where they are known already.
 
@@ -79,8 +87,10 @@ class Collections(MutableMapping[str, Collection]):
         library: Library,
         *,
         mask: Callable[[Any], np.ndarray],
+        record: Callable[[CollectionStep | RenameStep], None] = lambda _step: None,
         changed: Callable[[CollectionStep | RenameStep], None] = lambda _step: None,
         changing: Callable[[], AbstractContextManager[Any]] | None = None,
+        together: Callable[[], AbstractContextManager[Any]] | None = None,
         files: Lookup | None = None,
     ) -> None:
         self.frame = frame
@@ -89,7 +99,8 @@ class Collections(MutableMapping[str, Collection]):
         self._path, self._library = path, library
         self._row_of_key = files or Lookup(absolutes(frame[path].cast(pl.String)))
         self._keys = self._row_of_key.texts
-        self._mask, self._changed = mask, changed
+        self._together = library.together if together is None else together
+        self._mask, self._record, self._changed = mask, record, changed
         # Those that were changed here stay in sight, even if only other frames' images are left.
         self._used_here: set[str] = set()
         self._seen: tuple[tuple[int, int] | None, dict[str, Members]] = None, {}
@@ -210,13 +221,12 @@ class Collections(MutableMapping[str, Collection]):
             When there is no such collection, or the description is no text.
         """
         name, (mask, before) = self._found(name)
-        if not isinstance(text, str):
-            raise InputError(f"the description of {name!r} is {text!r}; give a text")
+        text = storable(text, f"the description of {name!r}")
         none = Rows.none(len(mask))
         self._do(CollectionStep(name, none, none, (before, text.strip())))
 
     def apply(self, step: CollectionStep | RenameStep) -> CollectionStep | RenameStep | None:
-        """Carry out a step, such as the inverse of an earlier one, without reporting it.
+        """Carry out and record a step, such as the inverse of an earlier one; it is not reported.
 
         Returns
         -------
@@ -231,27 +241,31 @@ class Collections(MutableMapping[str, Collection]):
         StoreError
             When the store cannot be written.
         """
-        if isinstance(step, RenameStep):
-            return self._apply_rename(step)
+        used_here = self._used_here.copy()
+        try:
+            with self._together():
+                done = self._renamed(step) if isinstance(step, RenameStep) else self._change(step)
+                if done is not None:
+                    self._record(done)
+        except BaseException:
+            self._used_here, self._seen = used_here, (None, {})
+            raise
+        return done
+
+    def _change(self, step: CollectionStep) -> CollectionStep | None:
         deletes = not step.exists[1]
         describes = step.description[0] != step.description[1] and not deletes
-        while True:
-            before = self.members().get(step.name)
-            version = self._seen[0]
-            assert version is not None
-            inside = np.zeros(len(self._keys), np.bool_) if before is None else before.mask
-            added, removed = Rows(step.add.mask() & ~inside), Rows(step.remove.mask() & inside)
-            with suppress(ChangedMeanwhileError):
-                change = self._library.change_collection(
-                    step.name,
-                    add=self._keys.gather(added.numbers),
-                    remove=self._keys.gather(removed.numbers).to_list(),
-                    description=step.description[1] if describes else None,
-                    make=bool(step.add) or not step.exists[0],
-                    drop=deletes,
-                    since=version[1],
-                )
-                break
+        before = self.members().get(step.name)
+        inside = np.zeros(len(self._keys), np.bool_) if before is None else before.mask
+        added, removed = Rows(step.add.mask() & ~inside), Rows(step.remove.mask() & inside)
+        change = self._library.change_collection(
+            step.name,
+            add=self._keys.gather(added.numbers),
+            remove=self._keys.gather(removed.numbers).to_list(),
+            description=step.description[1] if describes else None,
+            make=bool(step.add) or not step.exists[0],
+            drop=deletes,
+        )
         if change is None:
             return None
         (self._used_here.discard if deletes else self._used_here.add)(step.name)
@@ -275,7 +289,7 @@ class Collections(MutableMapping[str, Collection]):
             members.mask.flags.writeable = False
             self._seen = version, {**known, name: members}
 
-    def _apply_rename(self, step: RenameStep) -> RenameStep | None:
+    def _renamed(self, step: RenameStep) -> RenameStep | None:
         if not step or not self._library.rename_collection(step.old, step.new):
             return None
         self._used_here.discard(step.old)
@@ -312,8 +326,14 @@ class Collections(MutableMapping[str, Collection]):
 
     def _named(self, name: str) -> str:
         """Return a name as it may be stored."""
-        if not isinstance(name, str) or not name.strip():
+        if not isinstance(name, str) or all(map(_is_blank, name)):
             raise InputError(f"a collection needs a name, not {name!r}")
+        storable(name, "the name of a collection")
+        if len(name) > LONGEST_NAME:
+            raise InputError(
+                f"the name {name[:20]!r}… has {len(name):,} characters, and {LONGEST_NAME:,} are "
+                "the most"
+            )
         if any(
             character in UNSEEN or unicodedata.category(character) == "Cc" for character in name
         ):
@@ -321,6 +341,11 @@ class Collections(MutableMapping[str, Collection]):
                 f"the name {name!r} has characters that cannot be seen; leave them out"
             )
         return self._spelled(name)
+
+
+def _is_blank(character: str) -> bool:
+    """Tell whether a character takes no ink: a space, or one that only shapes others."""
+    return character.isspace() or unicodedata.category(character) == "Cf"
 
 
 def _normal(name: str) -> str:

@@ -1,6 +1,7 @@
 """What a person decided about a frame, and what of it is kept in the library."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -157,6 +158,10 @@ class StoredDecisions:
         The column of paths.
     files
         The absolute paths of the rows, where they are known already.
+    record
+        Called with steps in the transaction that keeps what they decided.
+    together
+        Entered while they are written; default: the library's transaction.
     """
 
     def __init__(
@@ -165,8 +170,12 @@ class StoredDecisions:
         library: Library,
         path: str = "path",
         files: Lookup | None = None,
+        *,
+        record: Callable[..., None] = lambda *_steps: None,
+        together: Callable[[], AbstractContextManager[Any]] | None = None,
     ) -> None:
-        self._library = library
+        self._library, self._record = library, record
+        self._together = library.together if together is None else together
         self._version: int | None = None
         self._prints = Lookup(
             frame.get_column("fingerprint", default=pl.Series([], dtype=pl.String))
@@ -211,7 +220,9 @@ class StoredDecisions:
         return replace(before, keepers=found.keepers | own, not_duplicates=found.not_duplicates)
 
     def write(self, *steps: Step) -> None:
-        """Keep what steps decided, in one transaction; what was not by hand is passed over.
+        """Record steps, and keep what they decided by hand, in one transaction.
+
+        Where nothing was by hand, it waits for nobody.
 
         Raises
         ------
@@ -223,7 +234,10 @@ class StoredDecisions:
         keepers = [step for step in steps if isinstance(step, KeepersStep)]
         not_duplicates = [step for step in steps if isinstance(step, NotDuplicatesStep)]
         reviewed = [step for step in steps if isinstance(step, ReviewedStep)]
-        if keepers or not_duplicates or reviewed:
+        if not (keepers or not_duplicates or reviewed):
+            self._record(*steps)
+            return
+        with self._together():
             version = self._library.decide(
                 since=self._version,
                 add_keepers={
@@ -237,5 +251,6 @@ class StoredDecisions:
                 add_reviewed=[pair for step in reviewed for pair in step.add],
                 remove_reviewed=[pair for step in reviewed for pair in step.remove],
             )
-            if self._version is not None:
-                self._version = version
+            self._record(*steps)
+        if self._version is not None:
+            self._version = version

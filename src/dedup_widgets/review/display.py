@@ -209,8 +209,7 @@ def display_order(
     """Return the row numbers to show, in order.
 
     Rows are sorted by rank, nulls last in either direction, ties by row number. Grouped, the rows
-    of a band stay together, by place: the band stands where its lowest visible rank puts it
-    (descending: its highest), ties by its first visible row.
+    of a band stay together, by place, where the first of those that are visible would stand alone.
 
     Parameters
     ----------
@@ -231,11 +230,9 @@ def display_order(
     key[key == NO_RANK] = last
     stands = key * n + rows
     of_band = band[rows[together]]
-    first = np.zeros(int(band.max()) + 1, np.int64)
-    first[of_band[::-1]] = rows[together[::-1]]
-    lowest = np.full(len(first), last)
-    np.minimum.at(lowest, of_band, key[together])
-    stands[together] = lowest[of_band] * n + first[of_band]
+    first = np.full(int(band.max()) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, of_band, stands[together])
+    stands[together] = first[of_band]
     within = int(place.max()) + 1
     if (int(abs(key).max()) + 1) * n * within < 2**63:  # one number, no two of which are equal
         return rows[np.argsort(stands * within + place[rows])]

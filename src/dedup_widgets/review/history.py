@@ -2,7 +2,8 @@
 
 import json
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, Self
@@ -95,9 +96,12 @@ Line = tuple[datetime, str, str | None, str]
 """A line of a log: time, action, step, and its value as JSON."""
 
 
+_Action = Literal["do", "undo", "redo"]
+
+
 class _Entry(NamedTuple):
     time: datetime
-    action: Literal["do", "undo", "redo"]
+    action: _Action
     step: Step
 
 
@@ -158,7 +162,7 @@ class History:
         self._entries: list[_Entry] = []
         self._done: deque[Step] = deque(maxlen=limit)
         self._undone: list[Step] = []
-        self._applying = False
+        self._action: _Action | None = "do"
         self.first_unkept = 0
 
     @property
@@ -179,12 +183,19 @@ class History:
     def record(self, step: Step) -> None:
         """Remember a step that was done; what it took back can no longer be done again.
 
-        A step that changes nothing is passed over, and so is one that :meth:`undo` or
-        :meth:`redo` brings about while it carries out another.
+        A step that changes nothing is passed over. What is recorded first while :meth:`undo` or
+        :meth:`redo` carries a step out is that step, as it really happened; what else it brings
+        about is none.
         """
-        if self._applying or not step:
+        action = self._action
+        if action is None or not step:
             return
         time = self._now()
+        if action != "do":
+            self._action = None
+            self._entries.append(_Entry(time, action, step))
+            self._move(action, step)
+            return
         self._undone.clear()
         merged = self._merged(step, time)
         if merged is not None:
@@ -205,15 +216,30 @@ class History:
     def go_on(self, action: str, step: Step, time: datetime) -> None:
         """Take a line of the log of an earlier review as one of this."""
         self._entries.append(_Entry(time, action, step))  # type: ignore[arg-type]
+        self._move(action, step)
+
+    def _move(self, action: str, step: Step | None) -> None:
+        """Let what undo and redo do next follow an action."""
         match action:
             case "undo" if self._done:
                 self._undone.append(self._done.pop())
             case "redo" if self._undone:
                 self._undone.pop()
-                self._done.append(step)
-            case "do":
+                if step is not None:
+                    self._done.append(step)
+            case "do" if step is not None:
                 self._undone.clear()
                 self._done.append(step)
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Forget what is recorded inside if that fails."""
+        before = list(self._entries), self._done.copy(), list(self._undone), self.first_unkept
+        try:
+            yield
+        except BaseException:
+            self._entries, self._done, self._undone, self.first_unkept = before
+            raise
 
     def _merged(self, step: Step, time: datetime) -> Step | None:
         """Return the last step and this one as one, if they are one move of the hand."""
@@ -232,7 +258,8 @@ class History:
         ----------
         apply
             Carries out the step that it is given, and returns it as it really happened; None if
-            nothing changed. If it raises, nothing counts as taken back.
+            nothing changed. If it raises, nothing counts as taken back. What it does not record
+            itself is recorded when it returns.
 
         Returns
         -------
@@ -243,7 +270,6 @@ class History:
             return None
         step = self._done[-1]
         self._carry_out("undo", step.inverse(), apply)
-        self._undone.append(self._done.pop())
         return step
 
     def redo(self, apply: Callable[[Step], Step | None]) -> Step | None:
@@ -251,23 +277,19 @@ class History:
         if not self._undone:
             return None
         step = self._undone[-1]
-        done = self._carry_out("redo", step, apply)
-        self._undone.pop()
-        if done is not None:
-            self._done.append(done)
+        self._carry_out("redo", step, apply)
         return step
 
-    def _carry_out(
-        self, action: Literal["undo", "redo"], step: Step, apply: Callable[[Step], Step | None]
-    ) -> Step | None:
-        self._applying = True
+    def _carry_out(self, action: _Action, step: Step, apply: Callable[[Step], Step | None]) -> None:
+        self._action = action
         try:
             done = apply(step)
+            if done:
+                self.record(done)
+            elif self._action is not None:
+                self._move(action, None)
         finally:
-            self._applying = False
-        if done is not None:
-            self._entries.append(_Entry(self._now(), action, done))
-        return done
+            self._action = "do"
 
     @property
     def log(self) -> pl.DataFrame:

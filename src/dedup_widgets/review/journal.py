@@ -4,6 +4,8 @@ import hashlib
 import threading
 import uuid
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
@@ -16,7 +18,7 @@ from dedup_widgets.errors import InputError, StoreError
 from dedup_widgets.frame.table import Texts
 from dedup_widgets.review.history import History, State
 from dedup_widgets.review.log import LogReader
-from dedup_widgets.review.steps import Bits
+from dedup_widgets.review.steps import Bits, Step
 from dedup_widgets.store.database import StoreBusyError
 from dedup_widgets.store.library import Library, ReviewLine
 
@@ -34,8 +36,9 @@ class Earlier(NamedTuple):
 class Journal:
     """Keeps the log of one review in the library, as it grows.
 
-    Nobody waits for it: where another process writes for long, it tries again until all is kept.
-    What goes wrong is told once, by a warning.
+    What a step decides is kept with its line, in one transaction. For the line of any other step
+    nobody waits: where another process writes for long, it tries again until all is kept, and what
+    goes wrong is told once, by a warning.
 
     Parameters
     ----------
@@ -51,7 +54,7 @@ class Journal:
         self._library, self._paths, self._about = library, paths, about
         self._name = uuid.uuid4().hex
         self._goes_on: str | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._later: threading.Timer | None = None
         self._warned = False
 
@@ -92,10 +95,30 @@ class Journal:
         self._goes_on = name
         return Earlier(history, reader.start, reader.state)
 
-    def write(self, history: History) -> None:
+    @contextmanager
+    def together(self, history: History) -> Iterator[None]:
+        """Keep what is decided inside, with the lines of the log that tell of it, or neither.
+
+        Raises
+        ------
+        StoreError
+            When the library cannot be written; what was recorded inside is forgotten.
+        """
+        with self._lock, history.all_or_nothing(), self._library.together():
+            yield
+
+    def record(self, history: History, *steps: Step) -> None:
+        """Remember steps in the log, and keep it."""
+        with self._lock:
+            for step in steps:
+                history.record(step)
+            self._write(history)
+
+    def _write(self, history: History) -> None:
         """Keep what the log has that is not kept yet."""
         with self._lock:
-            if history.first_unkept == len(history):
+            until = len(history)
+            if history.first_unkept == until:
                 return
             try:
                 self._library.write_review(
@@ -111,8 +134,7 @@ class Journal:
             except StoreError as error:
                 self._warn(error)
             else:
-                self._goes_on = None
-                history.first_unkept = len(history)
+                history.first_unkept = until
 
     def _try_again(self, history: History) -> None:
         if self._later is None or not self._later.is_alive():
@@ -122,7 +144,7 @@ class Journal:
 
     def _write_later(self, history: History) -> None:
         self._later = None
-        self.write(history)
+        self._write(history)
 
     def _lines(self, history: History, first: int) -> list[ReviewLine]:
         bits = Bits(self._library.rows_by_path, self._order)

@@ -59,7 +59,6 @@ class Recorded(View):
     ) -> str | None:
         with self.changing(Change("review")):
             step = go(self._carry_out)
-            self._journal.write(self._steps)
         return None if step is None else step.text
 
     def _carry_out(self, step: Step) -> Step | None:
@@ -70,11 +69,10 @@ class Recorded(View):
             self.clauses = dict(step.after)
         return step
 
-    def _record(self, step: Step) -> None:
-        if self._history is not None:
+    def _record(self, *steps: Step) -> None:
+        if steps and self._history is not None:
             with self.changing(Change("review")):
-                self._history.record(step)
-                self._journal.write(self._history)
+                self._journal.record(self._history, *steps)
 
     def select(self, mask: Mask, origin: int | None = None) -> None:
         """Select exactly the rows of a mask; `origin` is the page that requests it."""

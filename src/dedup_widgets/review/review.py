@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -91,8 +92,10 @@ class Review(Recorded):
             path,
             self.store.library,
             mask=self.mask,
+            record=self._record,
             changed=self._collections_changed,
             changing=self.changing,
+            together=self._together,
             files=self._files,
         )
         self._start(near, restore)
@@ -100,7 +103,7 @@ class Review(Recorded):
 
     def _start(self, near: float | None, restore: bool) -> None:
         frame = self.frame
-        self._stored = StoredDecisions(frame, self.store.library, self.path, self._files)
+        self._stored = self._stored_of(frame)
         self._decisions = self._stored.read()
         self._reviewed = self._seen_of(frame)
         self._planned = self._planned_of(frame)
@@ -116,6 +119,16 @@ class Review(Recorded):
         self._journal = Journal(self.store.library, self.paths, f"{self.path} {made}")
         if not (restore and self._went_on()):
             self._begin_history()
+
+    def _stored_of(self, frame: pl.DataFrame) -> StoredDecisions:
+        return StoredDecisions(
+            frame,
+            self.store.library,
+            self.path,
+            self._files,
+            record=self._record,
+            together=self._together,
+        )
 
     def _planned_of(self, frame: pl.DataFrame) -> Planned:
         return Planned(frame, self.path, self.score, self._lookup, self._missing)
@@ -226,7 +239,7 @@ class Review(Recorded):
         with self.changing(Change("frame")):
             self._scored_frame = frame
             self._search(frame)
-            self._stored = StoredDecisions(frame, self.store.library, self.path, self._files)
+            self._stored = self._stored_of(frame)
             found = self._stored.read()
             self._reviewed = self._seen_of(frame)
             self._planned = self._planned_of(frame)
@@ -399,11 +412,10 @@ class Review(Recorded):
             steps = self._decisions.steps_to(decisions)
             if not steps:
                 return
-            self._follow(decisions, steps)
-            for step in steps:
+            for number, step in enumerate(steps):
                 if isinstance(step, NotDuplicatesStep):
-                    step = NotDuplicatesStep(step.add, step.remove, about)
-                self._record(step)
+                    steps[number] = NotDuplicatesStep(step.add, step.remove, about)
+            self._follow(decisions, steps)
 
     def _require_plan(self) -> pl.DataFrame:
         if self._plan is None:
@@ -411,7 +423,7 @@ class Review(Recorded):
         return self._plan
 
     def _follow(self, decisions: Decisions, steps: Sequence[Step] = ()) -> None:
-        """Plan anew, keep what the steps decided, and show exactly this plan."""
+        """Plan anew, keep the steps and what they decided, and show exactly this plan."""
         with self.lock:
             planned = self._planned
             plan, rows = planned.plan(decisions, self._plan)
@@ -487,7 +499,6 @@ class Review(Recorded):
         if step:
             with self.changing():
                 self._take_reviewed(step)
-                self._record(step)
 
     def _take_reviewed(self, step: ReviewedStep) -> None:
         self._stored.write(step)
@@ -495,6 +506,10 @@ class Review(Recorded):
             self._reviewed = self._reviewed.after(step)
 
     # The steps of a review
+
+    def _together(self) -> AbstractContextManager[None]:
+        """Keep what is decided inside and its lines in the log, or neither."""
+        return self._journal.together(self._steps)
 
     def begin_anew(self) -> None:
         """Look at all images again, at the boundary and by the rules that they were scored with.
@@ -518,9 +533,7 @@ class Review(Recorded):
                 return super()._carry_out(step)
             case CollectionStep() | RenameStep():
                 done = self.collections.apply(step)
-                self.tell(Change("collections"))
-                if isinstance(done, RenameStep):
-                    self._follow_rename(done)
+                self._collections_changed(done)
                 return done
             case ReviewedStep():
                 self._take_reviewed(step)
@@ -528,9 +541,8 @@ class Review(Recorded):
                 self._follow(self._decisions.after(step), [step])
         return step
 
-    def _collections_changed(self, step: CollectionStep | RenameStep) -> None:
+    def _collections_changed(self, step: CollectionStep | RenameStep | None) -> None:
         with self.changing(Change("collections")):
-            self._record(step)
             if isinstance(step, RenameStep):
                 self._follow_rename(step)
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from dedup_widgets.images.entry import FILE
 from dedup_widgets.neighbors.pair_list import Table
 from dedup_widgets.neighbors.vectors import parts
+from dedup_widgets.scale.shards import FOLDER, read_facts
 from dedup_widgets.scale.work import Work, named
 
 SHARD_FILES = 8192
@@ -175,6 +176,21 @@ class Manifest:
         table = pl.DataFrame({"shard": names, "round": number}, schema_overrides=_SHARD)
         name = f"{_FOLDER}/{self.how}/{self.generations:06}.parquet"
         return self.work.write_table(name, table, only_new=True)
+
+
+def were_pictures(work: Work, files: pl.DataFrame) -> list[bool]:
+    """Tell which files the shards of a work folder have the pictures of."""
+    rows = pl.DataFrame(schema={"row": pl.UInt32})
+    asked = files.with_row_index("row")
+    for name in work.names(_LISTS) & work.names(FOLDER):
+        its = work.read_table(f"{_LISTS}/{name}").join(asked, on=[*FILE])
+        if len(its):
+            read = read_facts(work, name.removesuffix(".parquet"), ["path", "fingerprint"])
+            pictures = read.filter(pl.col("fingerprint").is_not_null())
+            rows = rows.vstack(its.join(pictures, on="path", how="semi").select("row"))
+    found = np.zeros(len(files), np.bool_)
+    found[rows["row"]] = True
+    return found.tolist()
 
 
 def keys_of(paths: Iterable[str]) -> NDArray[np.bytes_]:

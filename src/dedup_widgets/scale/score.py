@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -11,6 +12,7 @@ from dedup_widgets._progress import Progress
 from dedup_widgets.errors import InputError
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
 from dedup_widgets.scale.jobs import Engine
+from dedup_widgets.scale.manifest import were_pictures
 from dedup_widgets.scale.over import score_over
 from dedup_widgets.scale.parts import Run
 from dedup_widgets.scale.work import Work
@@ -151,6 +153,7 @@ def score(
     >>> df["kind"].to_list(), df["keep"].to_list(), df["uniqueness"].to_list()
     (['exact', 'exact'], [True, False], [1.0, 0.0])
     """
+    folder = None if work is None else Work.at(work)
     task = plan_scoring(
         images,
         model=model,
@@ -165,9 +168,10 @@ def score(
         exclude=exclude,
         against=against,
         within=within,
+        were_pictures=None if folder is None else partial(were_pictures, folder),
     )
-    if work is not None:
-        return score_over(task, Work.at(work), engine, progress).collect()
+    if folder is not None:
+        return score_over(task, folder, engine, progress).collect()
     if engine is not None:
         raise InputError("an engine needs a work folder that all machines see: pass work=…")
     embedder = task.load()
@@ -202,4 +206,8 @@ def run(
     Run
         Its ``frame`` and its ``near`` are lazy; an Explorer opens on it.
     """
-    return score_over(plan_scoring(images, **settings), Work.at(work), engine, progress)
+    folder = Work.at(work)
+    known = partial(were_pictures, folder)
+    return score_over(
+        plan_scoring(images, were_pictures=known, **settings), folder, engine, progress
+    )

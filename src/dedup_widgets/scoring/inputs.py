@@ -20,7 +20,7 @@ from dedup_widgets.frame.table import is_frame, path_column, to_polars
 from dedup_widgets.frame.tree import columns_of_tree
 from dedup_widgets.images.annotations import annotations_beside
 from dedup_widgets.images.companions import masks_of
-from dedup_widgets.images.listing import SAME_FILE, NotTaken, list_images
+from dedup_widgets.images.listing import SAME_FILE, NotTaken, WerePictures, list_images
 from dedup_widgets.images.metadata import metadata_beside
 from dedup_widgets.images.same_files import column_of_same_files, same_files
 from dedup_widgets.images.shots import shots_of
@@ -64,7 +64,12 @@ DAMAGED = "damaged label files"
 """Why the annotations of a picture are not taken."""
 
 
-def inputs_of(images: Any, labels: Labels, exclude: Sequence[str]) -> Inputs:
+def inputs_of(
+    images: Any,
+    labels: Labels,
+    exclude: Sequence[str],
+    were_pictures: WerePictures | None = None,
+) -> Inputs:
     """Find the images of what :func:`dedup_widgets.score` takes."""
     if labels not in ("auto", "folders", None):
         raise InputError(f"labels is {labels!r}; it must be 'auto', 'folders' or None")
@@ -84,7 +89,7 @@ def inputs_of(images: Any, labels: Labels, exclude: Sequence[str]) -> Inputs:
             given = given.drop(NAME, strict=False)
         named = paths.to_list()
         return Inputs(paths, _with_same_files(named, _with_shots(named, given)))
-    found = list_images(images, exclude)
+    found = list_images(images, exclude, were_pictures)
     paths = pl.Series("path", found.paths, dtype=pl.String)
     known = _known(paths, found.entries)
     if labels is None:

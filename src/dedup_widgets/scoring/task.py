@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from dedup_widgets.frame.scale import NEAR, checked_near, gamma_of
 from dedup_widgets.frame.scope import part_column, scope_of
 from dedup_widgets.frame.summary import about_not_taken
 from dedup_widgets.images.entry import Entry
+from dedup_widgets.images.listing import WerePictures
 from dedup_widgets.images.object_store import ObjectStore, check_installed
 from dedup_widgets.images.source import source_for
 from dedup_widgets.models.base import DEFAULT_MODEL, Embedder, Precision, check_precision
@@ -36,6 +37,9 @@ from dedup_widgets.scoring.scoped import score_in_scope
 from dedup_widgets.scoring.scores import score_pictures
 from dedup_widgets.scoring.verify import Looked
 from dedup_widgets.store.open import Store, open_store, store_paths
+
+_FILES_AT_A_TIME = 4096
+"""Files that are looked up in the store at a time."""
 
 
 @dataclass(frozen=True)
@@ -213,19 +217,24 @@ def plan_scoring(
     exclude: Sequence[str] = (),
     against: Any = None,
     within: str | None = None,
+    were_pictures: WerePictures | None = None,
 ) -> ScoringTask:
-    """Check the arguments of :func:`score`, and find the images, before any work."""
+    """Check the arguments of :func:`score`, and find the images, before any work.
+
+    What was read before is asked of `were_pictures`, else of the store.
+    """
     note_use()
     near = NEAR if near is None else checked_near(near)
     check_precision(precision)
     batch_size = _positive("batch_size", batch_size, 32)
     workers = _positive("workers", workers, processors())
-    found = inputs_of(images, labels, exclude)
+    were_pictures = were_pictures or partial(_were_pictures, store)
+    found = inputs_of(images, labels, exclude, were_pictures)
     if any(is_far(it) and isinstance(source_for(it), ObjectStore) for it in found.paths):
         check_installed()
     _refuse_store_among_images(store, images, found.paths)
     if against is not None:
-        found = joined(found, inputs_of(against, labels, exclude))
+        found = joined(found, inputs_of(against, labels, exclude, were_pictures))
     given, paths = found.given, found.paths
     _check_rules(keep, given)
     if within is not None:
@@ -248,6 +257,23 @@ def plan_scoring(
         within=within,
         against=against is not None,
     )
+
+
+def _were_pictures(
+    store: "str | os.PathLike[str] | Store | None", files: pl.DataFrame
+) -> list[bool]:
+    """Tell which files the store has the pictures of."""
+    if not store_paths(store).cache.exists():
+        return [False] * len(files)
+    cache = open_store(store).cache
+    found = []
+    for part in files.iter_slices(_FILES_AT_A_TIME):
+        known = cache.files(part["path"])
+        for path, size, version in part.iter_rows():
+            its = known.get(path)
+            is_same = its is not None and its.entry == Entry(path, size, version)
+            found.append(is_same and its is not None and its.fingerprint is not None)
+    return found
 
 
 def _of_all_names(scores: pl.DataFrame, first: NDArray[np.int64]) -> pl.DataFrame:

@@ -13,6 +13,7 @@ import polars as pl
 from PIL import Image
 
 from dedup_widgets._paths import as_unicode
+from dedup_widgets._urls import is_far
 from dedup_widgets.errors import ImageError, InputError, ModelError
 from dedup_widgets.frame.provenance import Provenance, of_one_model, provenances
 from dedup_widgets.frame.relations import EXACT, NEAR
@@ -99,7 +100,7 @@ def similar(
     embedder = embedder_of(images.made, model, device, precision)
     if pixels is not None:
         vector = embedder.encode([embedder.prepare(decode(pixels).reduced)])[0]
-    elif Path(text).suffix.lower() in IMAGE_SUFFIXES or _is_file(text):
+    elif Path(text).suffix.lower() in IMAGE_SUFFIXES or is_far(text) or _is_file(text):
         data = source_for(text).read(text)
         try:
             picture = decode(data)

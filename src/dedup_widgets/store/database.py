@@ -222,6 +222,30 @@ class Database:
     # Writing
 
     @contextmanager
+    def together(self, *, wait: bool = True) -> Iterator[sqlite3.Connection]:
+        """Make one transaction of what this thread writes inside: all of it is kept, or nothing.
+
+        One inside another is part of it.
+
+        Parameters
+        ----------
+        wait
+            Whether to wait for others who write.
+
+        Raises
+        ------
+        StoreBusyError
+            When somebody else writes for too long.
+        StoreError
+            When the file cannot be written.
+        """
+        if self._writer == threading.get_ident():
+            yield self._db
+        else:
+            with self._transaction(wait=wait) as db:
+                yield db
+
+    @contextmanager
     def _transaction(self, *, wait: bool = True) -> Iterator[sqlite3.Connection]:
         self._come_out_of_a_fork()
         with self._turn(wait):

@@ -206,7 +206,7 @@ CREATE INDEX IF NOT EXISTS part_of_collection ON collection_part (collection);
 
     @contextmanager
     def _changing(self, what: Literal["collections", "decisions"]) -> Iterator[sqlite3.Connection]:
-        with self._transaction() as db:
+        with self.together() as db:
             db.execute("UPDATE revision SET number = number + 1 WHERE what = ?", (what,))
             yield db
 
@@ -250,7 +250,6 @@ CREATE INDEX IF NOT EXISTS part_of_collection ON collection_part (collection);
         description: str | None = None,
         make: bool = True,
         drop: bool = False,
-        since: int | None = None,
     ) -> CollectionChange | None:
         """Change a collection in one transaction.
 
@@ -267,22 +266,13 @@ CREATE INDEX IF NOT EXISTS part_of_collection ON collection_part (collection);
             Whether to make the collection when there is none of that name.
         drop
             Whether to forget the collection if nothing is left in it.
-        since
-            The version of all collections that this changes; None for any.
 
         Returns
         -------
         CollectionChange or None
             What changed; None when there is no such collection, and none was to be made.
-
-        Raises
-        ------
-        ChangedMeanwhileError
-            When there is another version by now; nothing is changed.
         """
         with self._changing("collections") as db:
-            if since is not None and self._number_of("collections") != since + 1:
-                raise ChangedMeanwhileError
             is_new = False
             if make:
                 made = db.execute("INSERT OR IGNORE INTO collection (name) VALUES (?)", (name,))
@@ -489,7 +479,7 @@ CREATE INDEX IF NOT EXISTS part_of_collection ON collection_part (collection);
         *,
         goes_on: str | None = None,
     ) -> None:
-        """Write the lines of a review that are new; nobody is waited for.
+        """Write the lines of a review that are new; inside no transaction nobody is waited for.
 
         Parameters
         ----------
@@ -509,7 +499,7 @@ CREATE INDEX IF NOT EXISTS part_of_collection ON collection_part (collection);
         StoreBusyError
             When somebody else writes at the moment.
         """
-        with self._transaction(wait=False) as db:
+        with self.together(wait=False) as db:
             if goes_on is not None:
                 db.execute("UPDATE review SET id = ? WHERE id = ?", (name, goes_on))
             db.execute(

@@ -294,18 +294,20 @@ class Widget(ShownInCell, anywidget.AnyWidget):
     def _send_message(self, content: dict[str, Any], news: News) -> None:
         content = {**content, "events": msgspec.to_builtins(news.events)}
         parts = news.arrays.parts
-        if sum(len(part) for part in parts) > (limit := max_message_bytes()):
+        text = memoryview(msgspec.json.encode(content))
+        if len(text) + sum(len(part) for part in parts) > (limit := max_message_bytes()):
             number = next(self._numbers)
+            parts = [*parts, text]
             for part in parts:
                 for start in range(0, len(part), limit):
                     self.send({"chunk": number}, [part[start : start + limit]])
-            content["chunks"] = {"number": number, "sizes": [len(part) for part in parts]}
-            parts = []
+            sizes = [len(part) for part in parts]
+            content, parts = {"chunks": {"number": number, "sizes": sizes}}, []
         self.send(content, parts)
 
 
 def max_message_bytes() -> int:
-    """Return how many bytes of arrays one message may hold where this kernel runs.
+    """Return how many bytes one message may hold where this kernel runs; of more come pieces.
 
     Colab and VS Code pass on small messages only; JupyterLab was seen to take 64 MB.
     """

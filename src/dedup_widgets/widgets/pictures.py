@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from PIL import Image
 
 from dedup_widgets._paths import absolute
+from dedup_widgets.errors import ImageError
 from dedup_widgets.images.decode import shown
 from dedup_widgets.images.entry import Entry
+from dedup_widgets.images.fetching import Files
 from dedup_widgets.images.source import SourceFor, source_for
 from dedup_widgets.images.thumbnail import large
 
@@ -81,12 +83,10 @@ class PictureLoader:
             When the file cannot be read; the text names it.
         """
         path = absolute(path)
-        source = self._source_for(path)
-        entry = source.stat(path)
-        with self._lock:
-            rgb = self._kept.get(entry)
+        entry, rgb = self._known(path)
         if rgb is None:
-            data = source.read(path)
+            with Files(self._source_for).reading([entry]) as readings:
+                entry, data = next(readings)()
             check()
             rgb = shown(data)
             check()
@@ -99,6 +99,20 @@ class PictureLoader:
         return LargePicture(
             jpeg, rgb.size, (left / width, top / height, right / width, bottom / height)
         )
+
+    def _known(self, path: str) -> tuple[Entry, Image.Image | None]:
+        """Return what is known of a file, and its picture if that is kept and the file is as then.
+
+        A file elsewhere is looked up only for that.
+        """
+        files = Files(self._source_for)
+        with self._lock:
+            of_use = {it.path for it in self._kept}
+        (entry,) = files.look_up([path], remembered=of_use)
+        if isinstance(entry, ImageError):
+            raise entry
+        with self._lock:
+            return entry, self._kept.get(entry)
 
     def _keep(self, entry: Entry, rgb: Image.Image) -> None:
         """Keep a picture of which one looks at parts, and forget those not looked at of late."""

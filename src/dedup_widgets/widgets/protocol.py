@@ -198,6 +198,7 @@ class GridReply(Reply):
     """How many of them each band has, from band 1 on."""
     kind: Uint8
     keep: Uint8
+    """Codes of four rows a byte, as `pack_codes` lays them."""
     summary: SummaryInfo
     version: int
     """Counts the plans; the next `PlanEvent` has one more."""
@@ -807,6 +808,19 @@ def read_array(wire: Array, buffers: list[Any]) -> np.ndarray:
 def pack_bits(mask: np.ndarray) -> np.ndarray:
     """Return a mask as a bitset: row i is bit ``i & 7`` of byte ``i >> 3``."""
     return np.packbits(mask, bitorder="little")
+
+
+def pack_codes(codes: np.ndarray) -> np.ndarray:
+    """Return codes from 0 to 2, or `NO_CODE`, four to a byte: that of row i is its bits 2 (i & 3).
+
+    `NO_CODE` is 3 there, its lowest bits.
+
+    >>> pack_codes(np.array([1, 0, 2, 255, 2], np.uint8)).tolist()
+    [225, 2]
+    """
+    fours = np.zeros((-(-len(codes) // 4), 4), np.uint8)
+    fours.reshape(-1)[: len(codes)] = codes & 3
+    return fours[:, 0] | fours[:, 1] << 2 | fours[:, 2] << 4 | fours[:, 3] << 6
 
 
 def unpack_bits(bits: np.ndarray, rows: int) -> np.ndarray:

@@ -93,6 +93,9 @@ function ScoreHistogram({ state }: { state: ExplorerState }) {
       log={state.screen.log.value}
       canBeLog={bars.canBeLog.value}
       onRange={(range) => state.setRange(range)}
+      onDrag={(dragging) => {
+        state.screen.dragging.value = dragging;
+      }}
       onLog={(log) => {
         state.screen.log.value = log;
       }}

@@ -1,7 +1,8 @@
 import { useSignal } from "@preact/signals";
-import { useMemo } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import { isRange, presenceOf } from "../../data/filters";
 import type { Measure } from "../../data/measure";
+import { rowsByValue } from "../../data/order";
 import type { Range } from "../../data/range";
 import { Bars } from "../../histogram/bars";
 import { isSkewed } from "../../histogram/histogram";
@@ -28,6 +29,11 @@ export function RangeEditor({ name, state, values, measure }: RangeEditorProps) 
       left: () => state.filtering.maskWithout(name).value,
     });
   }, [values, measure, name, state, log]);
+  useEffect(() => {
+    // What a drag goes by takes longer than a frame of one.
+    const timer = setTimeout(() => rowsByValue(values), 0);
+    return () => clearTimeout(timer);
+  }, [values]);
   const missing = useMemo(() => values.some(Number.isNaN), [values]);
   const clause = state.filtering.clauses.value[name];
   if (bars.empty.value) {
@@ -61,6 +67,9 @@ export function RangeEditor({ name, state, values, measure }: RangeEditorProps) 
         }
         onLog={(next) => {
           log.value = next;
+        }}
+        onDrag={(dragging) => {
+          state.screen.dragging.value = dragging;
         }}
       />
       {(missing || presenceOf(clause) !== null) && <PresenceEditor name={name} state={state} />}

@@ -90,8 +90,7 @@ function classOf({ banded, related }: GridView): string {
 
 /** The lines of tiles on screen. */
 function Lines({ view }: { view: GridView }) {
-  const frame = view.state.frame.value;
-  const shown = view.state.shown.value;
+  const { frame, shown } = view.drawn.value;
   if (!frame || !shown) return null;
   const lines = [];
   // Elements that scroll out of sight show what comes into it: making others takes longer.

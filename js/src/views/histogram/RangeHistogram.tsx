@@ -1,4 +1,4 @@
-import { useMemo, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { type End, isDate, type Measure, read, write } from "../../data/measure";
 import type { Range } from "../../data/range";
 import { keyStep, moveBoth, moveEnd, rangeOrNull } from "../../histogram/histogram";
@@ -27,6 +27,8 @@ interface RangeHistogramProps {
   canBeLog: boolean;
   onRange(range: Range | null): void;
   onLog(log: boolean): void;
+  /** Told when a drag begins and ends. */
+  onDrag?(dragging: boolean): void;
 }
 
 /** Distance along the axis below which one thumb hides the other. */
@@ -97,7 +99,7 @@ interface PlotProps extends RangeHistogramProps {
 
 function Plot(props: PlotProps) {
   const { label, scale, bars, left = bars, range, shown, onShown, onEnd } = props;
-  const { marks = [], measure = "number" } = props;
+  const { marks = [], measure = "number", onDrag } = props;
   const plot = useRef<HTMLDivElement>(null);
   const thumbs = [useRef<HTMLDivElement>(null), useRef<HTMLDivElement>(null)] as const;
   const drag = useRef<((place: number) => void) | null>(null);
@@ -123,6 +125,7 @@ function Plot(props: PlotProps) {
     if (event.button !== 0) return;
     event.preventDefault();
     plot.current!.setPointerCapture(event.pointerId);
+    onDrag?.(true);
     const start = placeOf(event);
     const end = (event.target as Element).closest<HTMLElement>("[data-end]")?.dataset.end;
     if (end !== undefined && high - low < OVERLAP) {
@@ -143,6 +146,12 @@ function Plot(props: PlotProps) {
       };
     }
   };
+  const drop = () => {
+    drag.current = null;
+    onDrag?.(false);
+  };
+  // What is dragged may go away: with the popover that it is in.
+  useEffect(() => drop, []);
   const onKeyDown = (event: KeyboardEvent, end: End) => {
     const value = keyStep(event.key, shown[end], scale, event.shiftKey, end);
     if (value === null) return;
@@ -160,12 +169,8 @@ function Plot(props: PlotProps) {
         class={range ? "plot ranged" : "plot"}
         onPointerDown={onPointerDown}
         onPointerMove={(event) => drag.current?.(placeOf(event))}
-        onPointerUp={() => {
-          drag.current = null;
-        }}
-        onPointerCancel={() => {
-          drag.current = null;
-        }}
+        onPointerUp={drop}
+        onPointerCancel={drop}
       >
         <svg viewBox="0 0 1000 100" preserveAspectRatio="none" aria-hidden="true">
           <path class="bars" d={path} />

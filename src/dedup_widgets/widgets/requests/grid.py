@@ -15,7 +15,7 @@ from dedup_widgets.review.view import View
 from dedup_widgets.review.watched import Change
 from dedup_widgets.widgets import protocol
 from dedup_widgets.widgets.base import Handler, News
-from dedup_widgets.widgets.protocol import Buffers, pack_bits, read_array, unpack_bits
+from dedup_widgets.widgets.protocol import Buffers, pack_bits, pack_codes, read_array, unpack_bits
 from dedup_widgets.widgets.thumbnails import LaterThumbnails, Thumbnail, load_thumbnails
 
 MAX_TILES = 1_000
@@ -112,8 +112,8 @@ class GridRequests:
             "scores": out.add(view.shown.scores),
             "banded": out.add(view.bands.members),
             "band_sizes": out.add(view.bands.sizes),
-            "kind": out.add(view.shown.kind),
-            "keep": out.add(view.shown.keep),
+            "kind": out.add(pack_codes(view.shown.kind)),
+            "keep": out.add(pack_codes(view.shown.keep)),
             "summary": self._summary(),
             "version": version,
         }
