@@ -255,7 +255,7 @@ class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
                 points = planner.curve() if points.is_empty() else points
                 if near not in points["near"]:
                     points = pl.concat([points, planner.curve([near])]).sort("near")
-                self._curve.draw(points, near)
+                self._curve.draw(points)
             return points
 
     def _want_curve(self) -> None:

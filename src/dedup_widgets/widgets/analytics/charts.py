@@ -189,7 +189,6 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
             description="Near-duplicate boundary",
             tooltip="Near-duplicate boundary, on the uniqueness scale",
             max=1.0,
-            disabled=True,
         )
         self._field.add_class("dw-titled")
         self._field.observe(self._typed, "value")
@@ -201,7 +200,7 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
         """Show a text in place of what a boundary does."""
         self._text.value = f'<span class="dw-muted">{html.escape(text)}</span>'
 
-    def draw(self, points: pl.DataFrame, marked: float) -> None:
+    def draw(self, points: pl.DataFrame) -> None:
         """Show the rows of :func:`dedup_widgets.threshold_curve`, by ascending near."""
         self.points = points
         near = points["near"].to_numpy()
@@ -220,8 +219,7 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
             "\n".join([f"near {point['near']:g}", *self._facts(point)])
             for point in points.iter_rows(named=True)
         ]
-        self.mark(marked)
-        self._field.disabled = False
+        self.mark(self._marked)
         self.children = self._parts
 
     def mark(self, near: float) -> None:
