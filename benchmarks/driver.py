@@ -19,7 +19,7 @@ from dedup_widgets.alignment.evidence import Evidence
 from dedup_widgets.images.decode import Facts
 from dedup_widgets.images.entry import Entry
 from dedup_widgets.neighbors.vectors import parts
-from dedup_widgets.scale import over
+from dedup_widgets.scale import describe, over
 from dedup_widgets.scale.blocks import block_file, tile_file
 from dedup_widgets.scale.looks import _FOLDER
 from dedup_widgets.scale.shards import FOLDER
@@ -30,8 +30,8 @@ from dedup_widgets.store.cache import FileRecord
 
 
 def main(rows: int, folder: str) -> None:
-    over._listed = listed
-    over.describe_shard, over.compare_blocks = described, compared
+    describe._listed, describe.describe_shard = listed, described
+    over.compare_blocks = compared
     over.Looks._compare = looked
     # What is loaded once, whatever the number of images, is loaded by a run of a few.
     for n in (10, rows):
