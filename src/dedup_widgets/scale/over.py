@@ -1,8 +1,8 @@
 """A run over a work folder: which files are missing there, and who makes them.
 
-The driver holds columns, not objects, and no vector: what it needs of a million images takes some
-hundred megabytes. Each step asks for the files that it needs; those that are there are not made
-again, so a run that was ended goes on from where it was, and one with more images, another
+The driver holds columns, not objects, and no vector or path: what it needs of a million images
+takes some hundred megabytes. Each step asks for the files that it needs; those that are there are
+not made again, so a run that was ended goes on from where it was, and one with more images, another
 boundary or other keeper rules does only what is new.
 """
 
@@ -36,7 +36,6 @@ from dedup_widgets.images.source import source_for
 from dedup_widgets.models.base import Embedder
 from dedup_widgets.models.load import lasting_name
 from dedup_widgets.models.perceptual import PERCEPTUAL_KEY
-from dedup_widgets.neighbors.vectors import parts
 from dedup_widgets.scale.apart import PART, Apart, RankedApart, rules_apart
 from dedup_widgets.scale.blocks import (
     BLOCK_PICTURES,
@@ -57,6 +56,7 @@ from dedup_widgets.scale.jobs import Engine, Here, Runner
 from dedup_widgets.scale.looks import Looks
 from dedup_widgets.scale.manifest import SHARD_FILES, Manifest, keys_of
 from dedup_widgets.scale.parts import ORDER, PICTURE, Run
+from dedup_widgets.scale.paths import Paths
 from dedup_widgets.scale.shards import (
     AGAIN,
     FOLDER,
@@ -88,36 +88,17 @@ class Names:
 
     Attributes
     ----------
-    task
-        With all names.
+    paths
+        Of all names.
+    given
+        Further columns of all.
     first
         (n,), the first row of each file; None where each row is one.
     """
 
-    task: ScoringTask
+    paths: Paths
+    given: pl.DataFrame | None
     first: NDArray[np.int64] | None
-
-    @classmethod
-    def of(cls, task: ScoringTask) -> "Names":
-        """Return the names of a task."""
-        if task.given is None or SAME_FILE not in task.given.columns:
-            return cls(task, None)
-        return cls(task, first_rows(pl.DataFrame([task.paths, task.given[SAME_FILE]])))
-
-    @property
-    def own_task(self) -> ScoringTask:
-        """The task with one name of each file."""
-        if self.first is None:
-            return self.task
-        own, inputs = np.unique(self.first), self.task.inputs
-        given, known = self.task.given, inputs.known
-        its = replace(
-            inputs,
-            paths=inputs.paths.gather(own),
-            given=None if given is None else given[own],
-            known=None if known is None else known[own],
-        )
-        return replace(self.task, inputs=its)
 
     def with_further(self, part: pl.DataFrame) -> pl.DataFrame:
         """Return a part of the frame with all names, by their places in the list of all."""
@@ -132,10 +113,30 @@ class Names:
         is_further = pl.Series(np.arange(len(table)) >= len(rows))
         order = np.concatenate([rows, here])
         return table.with_columns(
-            self.task.paths.gather(order).alias("path"),
+            self.paths.gather(order).alias("path"),
             pl.Series(ORDER, order, part.schema[ORDER]),
             group=pl.when(~(is_further & pl.col("keep"))).then("group"),
         )
+
+
+def _on_disk(task: ScoringTask) -> tuple[ScoringTask, Paths, Names]:
+    """Return a task without its paths, those with one name of each file, and all names.
+
+    From here on nobody holds what is known of the files in memory, unless who asked does.
+    """
+    inputs, given, first = task.inputs, task.given, None
+    if given is not None and SAME_FILE in given.columns:
+        first = first_rows(pl.DataFrame([inputs.paths, given[SAME_FILE]]))
+    if first is None:
+        paths = every = Paths(inputs.paths, inputs.known)
+        own = given
+    else:
+        rows = np.unique(first)
+        known = None if inputs.known is None else inputs.known[rows]
+        paths, every = Paths(inputs.paths.gather(rows), known), Paths(inputs.paths)
+        own = None if given is None else given[rows]
+    bare = replace(inputs, paths=inputs.paths.clear(), known=None, given=own)
+    return replace(task, inputs=bare), paths, Names(every, given, first)
 
 
 @dataclass(frozen=True)
@@ -177,8 +178,8 @@ def score_over(
         How the work is cut.
     """
     sizes = sizes or Sizes()
-    all_names = Names.of(task)
-    task = all_names.own_task
+    task, paths, all_names = _on_disk(task)
+    give_back()
     embedder = task.load()
     if not embedder.persistent:
         raise InputError(
@@ -195,8 +196,10 @@ def score_over(
     with (engine or Here(task.workers)).started() as runner:
         if runner.is_elsewhere:
             model = replace(model, key=_key_elsewhere(work, runner, replace(model, key="")))
-        shards, place = _described(task, work, runner, model, progress, sizes)
-        return _scored(task, all_names, work, runner, embedder, shards, place, progress, sizes)
+        shards, place = _described(paths, work, runner, model, progress, sizes)
+        return _scored(
+            task, paths, all_names, work, runner, embedder, shards, place, progress, sizes
+        )
 
 
 def _key_elsewhere(work: Work, runner: Runner, model: Model) -> str:
@@ -209,22 +212,29 @@ def _key_elsewhere(work: Work, runner: Runner, model: Model) -> str:
     return work.read(file).decode()
 
 
-def _listed(task: ScoringTask) -> Iterator[pl.DataFrame]:
+def _listed(paths: Paths) -> Iterator[pl.DataFrame]:
     """Look all files up, and yield what is known of them, some at a time."""
-    for part in parts(len(task.paths), _FILES_AT_A_TIME):
-        files = Files(source_for, task.known(part))
-        paths = absolutes(task.paths[part]).to_list()
+    start = 0
+    for some in paths.parts(_FILES_AT_A_TIME):
+        stop = start + len(some)
+        listed: dict[str, Entry] = {}
+        if (known := paths.known(start, stop)) is not None:
+            rows = zip(some, known.iter_rows(), strict=True)
+            listed = {path: Entry(path, *it) for path, it in rows if it[0] is not None}
+        spelled = absolutes(some).to_list()
+        found = Files(source_for, listed).look_up(spelled)
         yield as_columns(
             Entry(path, 0, "") if isinstance(entry, ImageError) else entry
-            for path, entry in zip(paths, files.look_up(paths), strict=True)
+            for path, entry in zip(spelled, found, strict=True)
         )
+        start = stop
 
 
 # Describing
 
 
 def _described(
-    task: ScoringTask,
+    paths: Paths,
     work: Work,
     runner: Runner,
     model: Model,
@@ -240,13 +250,9 @@ def _described(
         ``at``, the place in it, and ``order``, the place in the list, ascending by the first two.
     """
     manifest = Manifest.read(work, named(model.key, model.decoder, PERCEPTUAL_KEY))
-    keys = keys_of(
-        path
-        for part in parts(len(task.paths), _FILES_AT_A_TIME)
-        for path in absolutes(task.paths[part])
-    )
+    keys = keys_of(path for part in paths.parts(_FILES_AT_A_TIME) for path in absolutes(part))
     again = _to_read_again(work, manifest)
-    manifest = manifest.with_listed(keys, partial(_listed, task), again, sizes.shard_files)
+    manifest = manifest.with_listed(keys, partial(_listed, paths), again, sizes.shard_files)
     shared = runner.share(model)
     while True:
         entries = manifest.find(keys)
@@ -342,17 +348,18 @@ class _Told:
     order: pl.Series
     apart: Apart | None
 
-    def part(self, rows: slice, paths: pl.Series) -> pl.DataFrame:
+    def part(self, rows: slice, paths: Paths) -> pl.DataFrame:
         """Return some rows, with all columns; `paths` are those of the list."""
         its = rows if self.apart is None else self.apart.at[rows]
         column = evidence_column(self.picture[its], self.evidence, self.prints.texts)
         own = self.scores[its] if self.apart is None else self.apart.told(self.scores, rows)
-        nearest = paths.gather(self.order.gather(own["nearest"]))
+        nearest = paths.gather(self.order.gather(own["nearest"])).alias("nearest")
         return own.with_columns(nearest=nearest, evidence=column)
 
 
 def _scored(
     task: ScoringTask,
+    paths: Paths,
     all_names: Names,
     work: Work,
     runner: Runner,
@@ -367,11 +374,11 @@ def _scored(
     copies = read_copies(work, names, place)
     readable = copies.is_readable
     seen = place if readable.all() else place.filter(readable)
-    apart = _apart(task, work, names, seen, copies)
+    apart = _apart(task, paths, work, names, seen, copies)
     if apart is not None:
         copies, seen = apart.copies, seen[apart.rows]
     give_back()
-    number, best, kept, ranking = _ranked(task, work, names, seen, copies.of_row, apart)
+    number, best, kept, ranking = _ranked(task, paths, work, names, seen, copies.of_row, apart)
     give_back()
     if apart is None:
         blocks = cut_blocks(work, copies.place, shards, sizes.block_pictures)
@@ -422,7 +429,7 @@ def _scored(
     told = _Told(scores, nearest.of_row, looked.evidence, prints, seen["order"], apart)
     del nearest, found, ranking, scores
     give_back()
-    return _write(task, all_names, work, names, place, readable, told, made)
+    return _write(task, paths, all_names, work, names, place, readable, told, made)
 
 
 def _by_rank(values: NDArray[Any], number: NDArray[np.int32]) -> NDArray[Any]:
@@ -433,26 +440,30 @@ def _by_rank(values: NDArray[Any], number: NDArray[np.int32]) -> NDArray[Any]:
 
 
 def _apart(
-    task: ScoringTask, work: Work, shards: Sequence[str], place: pl.DataFrame, copies: Copies
+    task: ScoringTask,
+    paths: Paths,
+    work: Work,
+    shards: Sequence[str],
+    place: pl.DataFrame,
+    copies: Copies,
 ) -> Apart | None:
     """Return who of the readable rows is compared with whom; None where all are."""
     if task.within is None and not task.against:
         return None
-    frame = task.paths.to_frame()
+    frame = paths.gather(place["order"]).to_frame()
     if (given := task.given) is not None:
-        frame = frame.hstack(
-            given.select(it for it in given.columns if it in {"role", task.within})
-        )
-    frame = frame[place["order"]]
+        its = given.select(it for it in given.columns if it in {"role", task.within})
+        frame = frame.hstack(its[place["order"]])
     scope = scope_of(frame, [Provenance(against=task.against, within=task.within)])
     if scope is None:
         return None
-    with _ranking(task, work, shards, place, copies.of_row) as (ranking, _):
+    with _ranking(task, paths, work, shards, place, copies.of_row) as (ranking, _):
         return Apart.of(scope, copies, ranking.ranks())
 
 
 def _ranked(
     task: ScoringTask,
+    paths: Paths,
     work: Work,
     shards: Sequence[str],
     place: pl.DataFrame,
@@ -467,7 +478,7 @@ def _ranked(
         The rank of each picture; and by these ranks the row of its best copy, whether it can be
         seen, and how evidence ranks pictures.
     """
-    with _ranking(task, work, shards, place, of_row, apart) as (ranking, are_whole):
+    with _ranking(task, paths, work, shards, place, of_row, apart) as (ranking, are_whole):
         best = ranking.best_first
         if apart is not None:
             best = best[np.argsort(apart.part[best], kind="stable")]
@@ -483,6 +494,7 @@ def _ranked(
 @contextmanager
 def _ranking(
     task: ScoringTask,
+    paths: Paths,
     work: Work,
     shards: Sequence[str],
     place: pl.DataFrame,
@@ -512,7 +524,7 @@ def _ranking(
     def others(rows: NDArray[np.integer], names: Sequence[str]) -> pl.DataFrame:
         found = {"fingerprint": pl.Series(of_row[rows])}
         if "path" in names:
-            found["path"] = task.paths.gather(in_list[rows])
+            found["path"] = paths.gather(in_list[rows])
         for name in names:
             if name == PART and apart is not None:
                 found[name] = pl.Series(apart.part[rows])
@@ -575,6 +587,7 @@ def _spectra(
 
 def _write(
     task: ScoringTask,
+    paths: Paths,
     all_names: Names,
     work: Work,
     shards: Sequence[str],
@@ -587,7 +600,7 @@ def _write(
     numbers = told.scores.select(
         "uniqueness", "group", "keep", "nearest", "completeness", "enlarged"
     )
-    given = all_names.task.given
+    given = all_names.given
     given = given if given is not None and given.width else None
     drawn = task.inputs.annotations
     extra = [it.hash_rows().to_numpy().tobytes() for it in (given, drawn) if it is not None]
@@ -604,9 +617,9 @@ def _write(
     for shard, at in by_shard(place):
         part = slice(start, start + len(at))
         order = place["order"][part]
-        facts = read_facts(work, shards[shard])[at].with_columns(path=task.paths.gather(order))
+        facts = read_facts(work, shards[shard])[at].with_columns(path=paths.gather(order))
         count = int(readable[part].sum())
-        own = told.part(slice(first, first + count), task.paths)
+        own = told.part(slice(first, first + count), paths)
         laid = laid_out(facts, own, made).with_columns(
             order.alias(ORDER), facts["picture"].alias(PICTURE)
         )
@@ -621,7 +634,7 @@ def _write(
         start, first = part.stop, first + count
     further = [*([] if given is None else given.columns), *([] if drawn is None else [ANNOTATIONS])]
     run = Run(
-        work, written, len(all_names.task.paths), dimensions, after=further[0] if further else None
+        work, written, len(all_names.paths), dimensions, after=further[0] if further else None
     )
     run.write()
     return run
