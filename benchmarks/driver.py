@@ -18,12 +18,7 @@ from dedup_widgets._memory import give_back
 from dedup_widgets.alignment.evidence import Evidence
 from dedup_widgets.images.decode import Facts
 from dedup_widgets.images.entry import Entry
-<<<<<<< HEAD
-from dedup_widgets.neighbors.vectors import parts
 from dedup_widgets.scale import describe, over
-=======
-from dedup_widgets.scale import over
->>>>>>> scale16
 from dedup_widgets.scale.blocks import block_file, tile_file
 from dedup_widgets.scale.looks import _FOLDER
 from dedup_widgets.scale.shards import FOLDER
