@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
   accepted,
+  badgeOf,
   bandedBy,
   frameOf,
   keptBeside,
@@ -63,6 +64,16 @@ describe("what stays on screen though the filter hides it by now", () => {
     const standing = withStanding(frame, banded, Uint32Array.of(0, 2));
     expect(accepted(frame, standing)).toEqual({ count: 2, hidden: 0 });
     expect([...banded.drawn].filter(Boolean)).toHaveLength(1);
+  });
+});
+
+describe("the badge", () => {
+  it("is what an image goes as, also where its copies go too", () => {
+    const copies = frameOf({ ...smallFrame(), kind: packed([0, 2, 2, 2, 1, 0, 2, 3]) });
+    copies.scores[6] = 0;
+    expect([1, 2, 3, 4, 5, 6].map((row) => badgeOf(copies, row))).toEqual([
+      ...["keeper", "near", "exact", "keeper", null, "exact"],
+    ]);
   });
 });
 

@@ -140,6 +140,16 @@ describe("the form that names what stays", () => {
     expect(form.offer.value.label).toBe("Replace “Unique”");
   });
 
+  it("goes with what was accepted, once that is undone", async () => {
+    const none = { event: "selection", rows: new Uint8Array(1), origin: null };
+    const { state, form } = await make({}, { undo: () => new Told([none]) });
+    state.acceptPlan();
+    expect(form.of.value).toBe("rest");
+    await state.review.undo();
+    expect(form.of.value).toBe("selection");
+    expect(form.name.value).toBe("");
+  });
+
   it("is left without a word", async () => {
     const { state, form } = await make();
     state.acceptPlan();

@@ -367,6 +367,8 @@ export function withoutKept({ keep }: Frame, mask: Uint8Array): Uint8Array {
 /** The badge of a row: the keeper of a group is named as such, whatever its kind. */
 export function badgeOf(frame: Frame, row: number): "keeper" | "exact" | "near" | null {
   if (isKeeper(frame, row)) return "keeper";
-  if (frame.kind[row] === ImageKind.exact) return "exact";
+  // Of exact copies without a keeper among them, one goes for what it is to another picture.
+  const goesAsNear = frame.keep[row] === Keep.goes && frame.scores[row] > 0;
+  if (frame.kind[row] === ImageKind.exact) return goesAsNear ? "near" : "exact";
   return frame.kind[row] === ImageKind.near ? "near" : null;
 }
