@@ -706,7 +706,11 @@ def screen(figures: Figures) -> str:
             row.variant,
             _time(row["seconds"]),
             _spread(row, "seconds"),
-            milliseconds(row, "script_ms"),
+            " / ".join(
+                milliseconds(row, key)
+                for key in ("script_ms", "other_ms", "two_ms")
+                if key in row.median
+            ),
             milliseconds(row, "stored_ms"),
             milliseconds(row, "on_demand_ms"),
         )

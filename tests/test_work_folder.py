@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
@@ -18,6 +19,7 @@ from dedup_widgets.errors import InputError, ModelError, StoreError
 from dedup_widgets.scale.jobs import Here
 from dedup_widgets.scale.over import Sizes, score_over
 from dedup_widgets.scale.parts import Run
+from dedup_widgets.scale.paths import Paths
 from dedup_widgets.scale.shards import LOST, Model, describe_shard
 from dedup_widgets.scale.work import Work
 from dedup_widgets.scoring.task import plan_scoring
@@ -300,3 +302,21 @@ def test_what_does_not_fit_a_work_folder_is_refused(photos, tmp_path):
     with pytest.raises(InputError, match="needs a `key`"):
         score(photos, nameless, work=tmp_path / "work")
     assert not Path(tmp_path / "work" / "shards").exists()
+
+
+@pytest.mark.parametrize("n", [0, 1, 16, 17, 5000])
+def test_paths_on_disk_are_those_that_were_given(n):
+    given = pl.Series("path", [f"s3://ü/{'x' * (row % 300)}\0{row}.jpg" for row in range(n)])
+    known = pl.DataFrame(
+        {"size": range(n), "version": [None if row % 3 else f"etag {row}" for row in range(n)]},
+        schema={"size": pl.UInt64, "version": pl.String},
+    )
+    paths = Paths(given, known)
+    assert len(paths) == n
+    assert pl.concat([given.clear(), *paths.parts(1000)]).equals(given)
+    rows = np.random.default_rng(0).permutation(np.arange(n))
+    assert paths.gather(rows).equals(given.gather(rows))
+    with_none = pl.Series([None, *rows, None], dtype=pl.UInt32)
+    assert paths.gather(with_none).equals(given.gather(with_none), null_equal=True)
+    assert paths.known(n // 3, n).equals(known[n // 3 : n])
+    assert Paths(given).known(0, n) is None

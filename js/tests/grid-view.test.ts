@@ -332,7 +332,7 @@ describe("while the range of a filter is dragged", () => {
     }
     expect(seen.size).toBeLessThan(4);
     expect(drawn()).not.toBe(shown());
-    vi.advanceTimersByTime(100);
+    vi.advanceTimersByTime(150);
     expect(drawn()).toBe(shown());
     state.setRange([0, 0.4]);
     state.setRange([0, 0.02]);

@@ -33,8 +33,11 @@ const NO_ITEMS = new DisplayOrder(new Uint32Array(0));
 /** Lines of tiles beyond each edge of what is seen. */
 const OVERSCAN = 1;
 
-/** Milliseconds between two times that images are drawn while a filter is dragged. */
+/** While a filter is dragged: milliseconds, and changes, between two times that images are drawn. */
 const DRAW_EVERY = 80;
+const CHANGES = 3;
+/** Milliseconds without a change after which they are drawn. */
+const RESTS = 120;
 
 /** Milliseconds for which a tile that one was taken to stands out. */
 const FLASH = 1400;
@@ -64,13 +67,15 @@ export class GridView {
     this.#redraws.value;
     const { frame, shown, screen } = this.state;
     const now = { frame: frame.value, shown: shown.value };
-    const isHeld = screen.dragging.value && now.frame === this.#drawn.frame;
-    const wait = isHeld ? this.#drawnAt + DRAW_EVERY - Date.now() : 0;
-    if (wait > 0) {
-      this.#drawTimer ??= setTimeout(() => this.#redraw(), wait);
+    const isHeld = screen.dragging.value && now.frame === this.#drawn.frame && !this.#rests;
+    clearTimeout(this.#drawTimer);
+    this.#changes += 1;
+    if (isHeld && (this.#changes < CHANGES || Date.now() - this.#drawnAt < DRAW_EVERY)) {
+      this.#drawTimer = setTimeout(() => this.#redraw(), RESTS);
       return this.#drawn;
     }
     this.#drawnAt = Date.now();
+    this.#changes = 0;
     this.#drawn = now;
     return now;
   });
@@ -108,6 +113,9 @@ export class GridView {
 
   #drawn: Drawn = { frame: null, shown: null };
   #drawnAt = 0;
+  /** Since then. */
+  #changes = 0;
+  #rests = false;
   #redraws = signal(0);
   #drawTimer: ReturnType<typeof setTimeout> | undefined;
   #map = new ScrollMap();
@@ -394,8 +402,9 @@ export class GridView {
   }
 
   #redraw(): void {
-    this.#drawTimer = undefined;
+    this.#rests = true;
     this.#redraws.value += 1;
+    this.#rests = false;
   }
 
   #rows(overscan: number) {

@@ -246,7 +246,8 @@ class _Scan:
             is_taken[row] = self._is_taken(head, _suffix(entry.path))
         kept = listed.filter(is_taken).sort("path")
         # A slash at the end of a name is not told.
-        kept = kept.filter(kept["path"].ne_missing(kept["path"].shift()))
+        if not (is_first := kept["path"].ne_missing(kept["path"].shift())).all():
+            kept = kept.filter(is_first)
         if self._exclude:
             root = found.root or ""
             kept = kept.filter([not self._excludes(path, root) for path in kept["path"]])

@@ -2,9 +2,10 @@
 
 import os
 import stat
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
+import numpy as np
 import polars as pl
 
 from dedup_widgets._paths import absolute, native
@@ -12,7 +13,9 @@ from dedup_widgets.frame.same_file import NAME
 
 
 def same_files(
-    paths: Sequence[str], known: Mapping[str, int] | None = None, first: Collection[str] = ()
+    paths: Sequence[str] | pl.Series,
+    known: Mapping[str, int] | None = None,
+    first: Collection[str] = (),
 ) -> list[list[str]]:
     """Return the names of each file that has several among some paths, its own name first.
 
@@ -30,15 +33,17 @@ def same_files(
     first
         Some of the paths.
     """
-    inodes = known or {}
-    found = {path: _identity(path) for path in paths if path not in inodes}
-    times = Counter(inodes[path] for path in paths if path in inodes)
-    times.update(it[1] for it in found.values() if it is not None)
-    doubtful = [path for path in paths if path in inodes and times[inodes[path]] > 1]
-    found.update((path, _identity(path)) for path in doubtful)
+    listed = known or {}
+    # Numbers in a column: identities of a million files as objects take some hundred megabytes.
+    inodes = np.fromiter(
+        ((listed[path] if path in listed else _identity(path)[1]) % 2**64 for path in paths),
+        np.uint64,
+    )
+    each, times = np.unique(inodes[inodes > 0], return_counts=True)
+    doubtful = np.flatnonzero(np.isin(inodes, each[times > 1])).tolist()
     names: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
-    for path, identity in found.items():
-        if identity is not None:
+    for path in dict.fromkeys(paths[row] for row in doubtful):
+        if (identity := _identity(path)) != _UNKNOWN:
             names[identity].append(path)
     return [
         sorted(its, key=lambda it: (it not in first, _is_link(it), it.count(os.sep), it))
@@ -47,7 +52,7 @@ def same_files(
     ]
 
 
-def column_of_same_files(paths: Sequence[str]) -> pl.Series | None:
+def column_of_same_files(paths: Sequence[str] | pl.Series) -> pl.Series | None:
     """Return the column ``same_file``: of a further name of a file, the path that names it too.
 
     None where each path is the only one of its file.
@@ -58,16 +63,19 @@ def column_of_same_files(paths: Sequence[str]) -> pl.Series | None:
     return pl.Series(NAME, [further.get(path) for path in paths], dtype=pl.String)
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+_UNKNOWN = 0, 0
+
+
+def _identity(path: str) -> tuple[int, int]:
     """Return the device and the inode of a file, or of what a link leads to."""
     if "://" in path:
-        return None
+        return _UNKNOWN
     try:
         status = os.stat(native(absolute(path)))  # noqa: PTH116
     except (OSError, ValueError):
-        return None
+        return _UNKNOWN
     is_known = status.st_ino and stat.S_ISREG(status.st_mode)
-    return (status.st_dev, status.st_ino) if is_known else None
+    return (status.st_dev, status.st_ino) if is_known else _UNKNOWN
 
 
 def _is_link(path: str) -> bool:

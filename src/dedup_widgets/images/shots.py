@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -31,7 +31,7 @@ def shot_of(path: str) -> tuple[str, str]:
     return folder, os.path.splitext(name)[0].casefold()  # noqa: PTH122
 
 
-def shots_of(paths: Sequence[str]) -> pl.Series | None:
+def shots_of(paths: Sequence[str] | pl.Series) -> pl.Series | None:
     """Return the column ``shot`` of pictures; None where none has further parts.
 
     It is the path without the suffix, and null where a picture is all of its shot.
@@ -44,14 +44,16 @@ def shots_of(paths: Sequence[str]) -> pl.Series | None:
     return pl.Series("shot", found, dtype=pl.String)
 
 
-def parts_beside(paths: Sequence[str]) -> list[tuple[str, ...]]:
+def parts_beside(paths: Sequence[str] | pl.Series) -> list[tuple[str, ...]]:
     """Return the other parts of the shot of each picture, by their paths.
 
     Of a developed picture these are its raw files and its video, of a raw file what was developed
     of it too. Elsewhere than on this disk nothing is looked for but `paths`.
     """
+    found = _parts_by_shot(paths)
+    if not found:
+        return [()] * len(paths)
     sources = [absolute(path) for path in paths]
-    found = _parts_by_shot(sources)
     parts = []
     for source in sources:
         suffix = _suffix(source)
@@ -61,18 +63,27 @@ def parts_beside(paths: Sequence[str]) -> list[tuple[str, ...]]:
     return parts
 
 
-def _parts_by_shot(sources: Iterable[str]) -> dict[tuple[str, str], list[str]]:
+def _parts_by_shot(
+    paths: Sequence[str] | pl.Series,
+) -> dict[tuple[str, str], list[str]]:
     """Return the files of each shot that has parts other than developed pictures."""
+    # Most folders have none, and to hold all names of a million files takes a hundred megabytes.
+    folders, have_parts = set[str](), set[str]()
+    for path in paths:
+        source = absolute(path)
+        folders.add(folder := os.path.dirname(source))  # noqa: PTH120
+        if _suffix(source) in PARTS:
+            have_parts.add(folder)
+    have_parts.update(it for it in folders if any(_suffix(name) in PARTS for name in _names(it)))
     in_folder: defaultdict[str, set[str]] = defaultdict(set)
-    for source in sources:
-        folder, name = os.path.split(source)
-        in_folder[folder].add(name)
+    for path in paths if have_parts else ():
+        folder, name = os.path.split(absolute(path))
+        if folder in have_parts:
+            in_folder[folder].add(name)
     by_shot: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for folder, given in in_folder.items():
-        names = given | (set() if "://" in folder else _names(folder))
+        names = given | _names(folder)
         stems = {shot_of(name)[1] for name in names if _suffix(name) in PARTS}
-        if not stems:
-            continue
         for name in sorted(names):
             path = os.path.join(folder, name)  # noqa: PTH118
             if _suffix(name) in DEVELOPED | PARTS and (shot := shot_of(path))[1] in stems:
@@ -81,6 +92,8 @@ def _parts_by_shot(sources: Iterable[str]) -> dict[tuple[str, str], list[str]]:
 
 
 def _names(folder: str) -> set[str]:
+    if "://" in folder:
+        return set()
     try:
         return {as_unicode(os.fsdecode(name)) for name in os.listdir(native(folder))}  # noqa: PTH208
     except OSError:

@@ -15,10 +15,10 @@ from dedup_widgets.images.entry import Entry, as_columns
 from dedup_widgets.images.fetching import Files
 from dedup_widgets.images.source import source_for
 from dedup_widgets.models.perceptual import PERCEPTUAL_KEY
-from dedup_widgets.neighbors.vectors import parts
 from dedup_widgets.scale.copies import smallest
 from dedup_widgets.scale.jobs import Runner
 from dedup_widgets.scale.manifest import Manifest, keys_of
+from dedup_widgets.scale.paths import Paths
 from dedup_widgets.scale.shards import (
     AGAIN,
     FOLDER,
@@ -28,7 +28,6 @@ from dedup_widgets.scale.shards import (
     write_lost,
 )
 from dedup_widgets.scale.work import Work, named
-from dedup_widgets.scoring.task import ScoringTask
 
 FILES_AT_A_TIME = 4096
 """Files, or rows, that are worked on at a time."""
@@ -44,19 +43,26 @@ def key_elsewhere(work: Work, runner: Runner, model: Model) -> str:
     return work.read(file).decode()
 
 
-def _listed(task: ScoringTask) -> Iterator[pl.DataFrame]:
+def _listed(paths: Paths) -> Iterator[pl.DataFrame]:
     """Look all files up, and yield what is known of them, some at a time."""
-    for part in parts(len(task.paths), FILES_AT_A_TIME):
-        files = Files(source_for, task.known(part))
-        paths = absolutes(task.paths[part]).to_list()
+    start = 0
+    for some in paths.parts(FILES_AT_A_TIME):
+        stop = start + len(some)
+        listed: dict[str, Entry] = {}
+        if (known := paths.known(start, stop)) is not None:
+            rows = zip(some, known.iter_rows(), strict=True)
+            listed = {path: Entry(path, *it) for path, it in rows if it[0] is not None}
+        spelled = absolutes(some).to_list()
+        found = Files(source_for, listed).look_up(spelled)
         yield as_columns(
             Entry(path, 0, "") if isinstance(entry, ImageError) else entry
-            for path, entry in zip(paths, files.look_up(paths), strict=True)
+            for path, entry in zip(spelled, found, strict=True)
         )
+        start = stop
 
 
 def described(
-    task: ScoringTask,
+    paths: Paths,
     work: Work,
     runner: Runner,
     model: Model,
@@ -72,13 +78,9 @@ def described(
         ``at``, the place in it, and ``order``, the place in the list, ascending by the first two.
     """
     manifest = Manifest.read(work, named(model.key, model.decoder, PERCEPTUAL_KEY))
-    keys = keys_of(
-        path
-        for part in parts(len(task.paths), FILES_AT_A_TIME)
-        for path in absolutes(task.paths[part])
-    )
+    keys = keys_of(path for part in paths.parts(FILES_AT_A_TIME) for path in absolutes(part))
     again = _to_read_again(work, manifest)
-    manifest = manifest.with_listed(keys, partial(_listed, task), again, shard_files)
+    manifest = manifest.with_listed(keys, partial(_listed, paths), again, shard_files)
     shared = runner.share(model)
     while True:
         entries = manifest.find(keys)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from dedup_widgets.frame.same_file import NAME as SAME_FILE
 from dedup_widgets.frame.same_file import first_rows, further_rows
 from dedup_widgets.scale.parts import ORDER
+from dedup_widgets.scale.paths import Paths
 from dedup_widgets.scoring.task import ScoringTask
 
 
@@ -18,36 +19,17 @@ class FileNames:
 
     Attributes
     ----------
-    task
-        With all names.
+    paths
+        Of all names.
+    given
+        Further columns of all.
     first
         (n,), the first row of each file; None where each row is one.
     """
 
-    task: ScoringTask
+    paths: Paths
+    given: pl.DataFrame | None
     first: NDArray[np.int64] | None
-
-    @classmethod
-    def of(cls, task: ScoringTask) -> "FileNames":
-        """Return the names of a task."""
-        if task.given is None or SAME_FILE not in task.given.columns:
-            return cls(task, None)
-        return cls(task, first_rows(pl.DataFrame([task.paths, task.given[SAME_FILE]])))
-
-    @property
-    def own_task(self) -> ScoringTask:
-        """The task with one name of each file."""
-        if self.first is None:
-            return self.task
-        own, inputs = np.unique(self.first), self.task.inputs
-        given, known = self.task.given, inputs.known
-        its = replace(
-            inputs,
-            paths=inputs.paths.gather(own),
-            given=None if given is None else given[own],
-            known=None if known is None else known[own],
-        )
-        return replace(self.task, inputs=its)
 
     def with_further(self, part: pl.DataFrame) -> pl.DataFrame:
         """Return a part of the frame with all names, by their places in the list of all."""
@@ -62,7 +44,27 @@ class FileNames:
         is_further = pl.Series(np.arange(len(table)) >= len(rows))
         order = np.concatenate([rows, here])
         return table.with_columns(
-            self.task.paths.gather(order).alias("path"),
+            self.paths.gather(order).alias("path"),
             pl.Series(ORDER, order, part.schema[ORDER]),
             group=pl.when(~(is_further & pl.col("keep"))).then("group"),
         )
+
+
+def on_disk(task: ScoringTask) -> tuple[ScoringTask, Paths, FileNames]:
+    """Return a task without its paths, those with one name of each file, and all names.
+
+    From here on nobody holds what is known of the files in memory, unless who asked does.
+    """
+    inputs, given, first = task.inputs, task.given, None
+    if given is not None and SAME_FILE in given.columns:
+        first = first_rows(pl.DataFrame([inputs.paths, given[SAME_FILE]]))
+    if first is None:
+        paths = every = Paths(inputs.paths, inputs.known)
+        own = given
+    else:
+        rows = np.unique(first)
+        known = None if inputs.known is None else inputs.known[rows]
+        paths, every = Paths(inputs.paths.gather(rows), known), Paths(inputs.paths)
+        own = None if given is None else given[rows]
+    bare = replace(inputs, paths=inputs.paths.clear(), known=None, given=own)
+    return replace(task, inputs=bare), paths, FileNames(every, given, first)

@@ -1,8 +1,8 @@
 """A run over a work folder: which files are missing there, and who makes them.
 
-The driver holds columns, not objects, and no vector: what it needs of a million images takes some
-hundred megabytes. Each step asks for the files that it needs; those that are there are not made
-again, so a run that was ended goes on from where it was, and one with more images, another
+The driver holds columns, not objects, and no vector or path: what it needs of a million images
+takes some hundred megabytes. Each step asks for the files that it needs; those that are there are
+not made again, so a run that was ended goes on from where it was, and one with more images, another
 boundary or other keeper rules does only what is new.
 """
 
@@ -38,12 +38,13 @@ from dedup_widgets.scale.blocks import (
 )
 from dedup_widgets.scale.copies import Prints, by_shard, read_copies
 from dedup_widgets.scale.describe import FILES_AT_A_TIME, described, key_elsewhere
-from dedup_widgets.scale.file_names import FileNames
+from dedup_widgets.scale.file_names import FileNames, on_disk
 from dedup_widgets.scale.found import RankedPictures, fold
 from dedup_widgets.scale.jobs import Engine, Here, Runner
 from dedup_widgets.scale.looks import Looks
 from dedup_widgets.scale.manifest import SHARD_FILES
 from dedup_widgets.scale.parts import ORDER, PICTURE, Run
+from dedup_widgets.scale.paths import Paths
 from dedup_widgets.scale.ranked import apart_of, ranked
 from dedup_widgets.scale.shards import Model, read_facts
 from dedup_widgets.scale.work import Work, named
@@ -94,8 +95,8 @@ def score_over(
         How the work is cut.
     """
     sizes = sizes or Sizes()
-    all_names = FileNames.of(task)
-    task = all_names.own_task
+    task, paths, all_names = on_disk(task)
+    give_back()
     embedder = task.load()
     if not embedder.persistent:
         raise InputError(
@@ -112,8 +113,10 @@ def score_over(
     with (engine or Here(task.workers)).started() as runner:
         if runner.is_elsewhere:
             model = replace(model, key=key_elsewhere(work, runner, replace(model, key="")))
-        shards, place = described(task, work, runner, model, progress, sizes.shard_files)
-        return _scored(task, all_names, work, runner, embedder, shards, place, progress, sizes)
+        shards, place = described(paths, work, runner, model, progress, sizes.shard_files)
+        return _scored(
+            task, paths, all_names, work, runner, embedder, shards, place, progress, sizes
+        )
 
 
 @dataclass(frozen=True)
@@ -141,17 +144,18 @@ class _Told:
     order: pl.Series
     apart: Apart | None
 
-    def part(self, rows: slice, paths: pl.Series) -> pl.DataFrame:
+    def part(self, rows: slice, paths: Paths) -> pl.DataFrame:
         """Return some rows, with all columns; `paths` are those of the list."""
         its = rows if self.apart is None else self.apart.at[rows]
         column = evidence_column(self.picture[its], self.evidence, self.prints.texts)
         own = self.scores[its] if self.apart is None else self.apart.told(self.scores, rows)
-        nearest = paths.gather(self.order.gather(own["nearest"]))
+        nearest = paths.gather(self.order.gather(own["nearest"])).alias("nearest")
         return own.with_columns(nearest=nearest, evidence=column)
 
 
 def _scored(
     task: ScoringTask,
+    paths: Paths,
     all_names: FileNames,
     work: Work,
     runner: Runner,
@@ -166,11 +170,11 @@ def _scored(
     copies = read_copies(work, names, place)
     readable = copies.is_readable
     seen = place if readable.all() else place.filter(readable)
-    apart = apart_of(task, work, names, seen, copies)
+    apart = apart_of(task, paths, work, names, seen, copies)
     if apart is not None:
         copies, seen = apart.copies, seen[apart.rows]
     give_back()
-    number, best, kept, ranking = ranked(task, work, names, seen, copies.of_row, apart)
+    number, best, kept, ranking = ranked(task, paths, work, names, seen, copies.of_row, apart)
     give_back()
     if apart is None:
         blocks = cut_blocks(work, copies.place, shards, sizes.block_pictures)
@@ -221,7 +225,7 @@ def _scored(
     told = _Told(scores, nearest.of_row, looked.evidence, prints, seen["order"], apart)
     del nearest, found, ranking, scores
     give_back()
-    return _write(task, all_names, work, names, place, readable, told, made)
+    return _write(task, paths, all_names, work, names, place, readable, told, made)
 
 
 def _by_rank(values: NDArray[Any], number: NDArray[np.int32]) -> NDArray[Any]:
@@ -275,6 +279,7 @@ def _spectra(
 
 def _write(
     task: ScoringTask,
+    paths: Paths,
     all_names: FileNames,
     work: Work,
     shards: Sequence[str],
@@ -287,7 +292,7 @@ def _write(
     numbers = told.scores.select(
         "uniqueness", "group", "keep", "nearest", "completeness", "enlarged"
     )
-    given = all_names.task.given
+    given = all_names.given
     given = given if given is not None and given.width else None
     drawn = task.inputs.annotations
     extra = [it.hash_rows().to_numpy().tobytes() for it in (given, drawn) if it is not None]
@@ -304,9 +309,9 @@ def _write(
     for shard, at in by_shard(place):
         part = slice(start, start + len(at))
         order = place["order"][part]
-        facts = read_facts(work, shards[shard])[at].with_columns(path=task.paths.gather(order))
+        facts = read_facts(work, shards[shard])[at].with_columns(path=paths.gather(order))
         count = int(readable[part].sum())
-        own = told.part(slice(first, first + count), task.paths)
+        own = told.part(slice(first, first + count), paths)
         laid = laid_out(facts, own, made).with_columns(
             order.alias(ORDER), facts["picture"].alias(PICTURE)
         )
@@ -321,7 +326,7 @@ def _write(
         start, first = part.stop, first + count
     further = [*([] if given is None else given.columns), *([] if drawn is None else [ANNOTATIONS])]
     run = Run(
-        work, written, len(all_names.task.paths), dimensions, after=further[0] if further else None
+        work, written, len(all_names.paths), dimensions, after=further[0] if further else None
     )
     run.write()
     return run

@@ -16,6 +16,7 @@ from dedup_widgets.frame.scope import scope_of
 from dedup_widgets.scale.apart import PART, Apart, RankedApart, rules_apart
 from dedup_widgets.scale.copies import Copies, by_shard
 from dedup_widgets.scale.facts import FactsOnDisk
+from dedup_widgets.scale.paths import Paths
 from dedup_widgets.scale.shards import read_facts
 from dedup_widgets.scale.work import Work
 from dedup_widgets.scoring.columns import facts_of
@@ -27,26 +28,30 @@ _KEPT_ELSEWHERE = {"path", "fingerprint", *keepers.OF_EVIDENCE}
 
 
 def apart_of(
-    task: ScoringTask, work: Work, shards: Sequence[str], place: pl.DataFrame, copies: Copies
+    task: ScoringTask,
+    paths: Paths,
+    work: Work,
+    shards: Sequence[str],
+    place: pl.DataFrame,
+    copies: Copies,
 ) -> Apart | None:
     """Return who of the readable rows is compared with whom; None where all are."""
     if task.within is None and not task.against:
         return None
-    frame = task.paths.to_frame()
+    frame = paths.gather(place["order"]).to_frame()
     if (given := task.given) is not None:
-        frame = frame.hstack(
-            given.select(it for it in given.columns if it in {"role", task.within})
-        )
-    frame = frame[place["order"]]
+        its = given.select(it for it in given.columns if it in {"role", task.within})
+        frame = frame.hstack(its[place["order"]])
     scope = scope_of(frame, [Provenance(against=task.against, within=task.within)])
     if scope is None:
         return None
-    with _ranking(task, work, shards, place, copies.of_row) as (ranking, _):
+    with _ranking(task, paths, work, shards, place, copies.of_row) as (ranking, _):
         return Apart.of(scope, copies, ranking.ranks())
 
 
 def ranked(
     task: ScoringTask,
+    paths: Paths,
     work: Work,
     shards: Sequence[str],
     place: pl.DataFrame,
@@ -61,7 +66,7 @@ def ranked(
         The rank of each picture; and by these ranks the row of its best copy, whether it can be
         seen, and how evidence ranks pictures.
     """
-    with _ranking(task, work, shards, place, of_row, apart) as (ranking, are_whole):
+    with _ranking(task, paths, work, shards, place, of_row, apart) as (ranking, are_whole):
         best = ranking.best_first
         if apart is not None:
             best = best[np.argsort(apart.part[best], kind="stable")]
@@ -77,6 +82,7 @@ def ranked(
 @contextmanager
 def _ranking(
     task: ScoringTask,
+    paths: Paths,
     work: Work,
     shards: Sequence[str],
     place: pl.DataFrame,
@@ -106,7 +112,7 @@ def _ranking(
     def others(rows: NDArray[np.integer], names: Sequence[str]) -> pl.DataFrame:
         found = {"fingerprint": pl.Series(of_row[rows])}
         if "path" in names:
-            found["path"] = task.paths.gather(in_list[rows])
+            found["path"] = paths.gather(in_list[rows])
         for name in names:
             if name == PART and apart is not None:
                 found[name] = pl.Series(apart.part[rows])

@@ -1,7 +1,7 @@
 """From images to a frame of scores: here at once, or by jobs over a work folder."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from dedup_widgets.scale.over import score_over
 from dedup_widgets.scale.parts import Run
 from dedup_widgets.scale.work import Work
 from dedup_widgets.scoring.inputs import Labels
-from dedup_widgets.scoring.task import plan_scoring
+from dedup_widgets.scoring.task import ScoringTask, plan_scoring
 from dedup_widgets.store.open import Store
 
 
@@ -153,8 +153,8 @@ def score(
     >>> df["kind"].to_list(), df["keep"].to_list(), df["uniqueness"].to_list()
     (['exact', 'exact'], [True, False], [1.0, 0.0])
     """
-    folder = None if work is None else Work.at(work)
-    task = plan_scoring(
+    plan = partial(
+        plan_scoring,
         images,
         model=model,
         near=near,
@@ -168,12 +168,12 @@ def score(
         exclude=exclude,
         against=against,
         within=within,
-        were_pictures=None if folder is None else partial(were_pictures, folder),
     )
-    if folder is not None:
-        return score_over(task, folder, engine, progress).collect()
+    if work is not None:
+        return _over(plan, work, engine, progress).collect()
     if engine is not None:
         raise InputError("an engine needs a work folder that all machines see: pass work=…")
+    task = plan()
     embedder = task.load()
     return task.frame(task.describe(embedder, progress), embedder, progress)
 
@@ -206,8 +206,15 @@ def run(
     Run
         Its ``frame`` and its ``near`` are lazy; an Explorer opens on it.
     """
+    return _over(partial(plan_scoring, images, **settings), work, engine, progress)
+
+
+def _over(
+    plan: Callable[..., ScoringTask],
+    work: "str | os.PathLike[str]",
+    engine: Engine | None,
+    progress: Progress,
+) -> Run:
     folder = Work.at(work)
-    known = partial(were_pictures, folder)
-    return score_over(
-        plan_scoring(images, were_pictures=known, **settings), folder, engine, progress
-    )
+    # Held by nobody else, so that its paths are not held in memory for all of the run.
+    return score_over(plan(were_pictures=partial(were_pictures, folder)), folder, engine, progress)

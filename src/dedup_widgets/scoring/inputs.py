@@ -87,8 +87,7 @@ def inputs_of(
         given = without_scores(frame.drop("path", strict=False))
         if provenances(frame):
             given = given.drop(NAME, strict=False)
-        named = paths.to_list()
-        return Inputs(paths, _with_same_files(named, _with_shots(named, given)))
+        return Inputs(paths, _with_same_files(paths, _with_shots(paths, given)))
     found = list_images(images, exclude, were_pictures)
     paths = pl.Series("path", found.paths, dtype=pl.String)
     known = _known(paths, found.entries)
@@ -136,7 +135,7 @@ def _with_masks(paths: list[str], columns: pl.DataFrame) -> pl.DataFrame | None:
     return columns if columns.width else None
 
 
-def _with_shots(paths: list[str], given: pl.DataFrame | None) -> pl.DataFrame | None:
+def _with_shots(paths: list[str] | pl.Series, given: pl.DataFrame | None) -> pl.DataFrame | None:
     """Return the columns that come along, with ``shot`` where there are any and it is free."""
     shots = shots_of(paths)
     if shots is None or (given is not None and shots.name in given.columns):
@@ -144,7 +143,7 @@ def _with_shots(paths: list[str], given: pl.DataFrame | None) -> pl.DataFrame | 
     return shots.to_frame() if given is None else given.with_columns(shots)
 
 
-def _with_same_files(paths: list[str], given: pl.DataFrame | None) -> pl.DataFrame | None:
+def _with_same_files(paths: pl.Series, given: pl.DataFrame | None) -> pl.DataFrame | None:
     """Return the columns that come along, with ``same_file`` where there are any."""
     found = column_of_same_files(paths)
     if found is None or (given is not None and found.name in given.columns):

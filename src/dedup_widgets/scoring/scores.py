@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -93,28 +94,25 @@ def score_pictures(
     prints = seen["fingerprint"].to_list()
     # Ranks by facts alone: a search that is kept must not depend on evidence found later.
     ranking = keepers.Ranking(seen, keep)
-    rank = ranking.ranks()
-    nearest = find_with_store(
-        cache if embedder.persistent and keep_searches else None,
-        embedder.key,
-        vectors,
+    find = partial(
+        find_with_store,
         fingerprints=prints,
-        rank=rank,
-        radius=embedder.candidate_distance,
+        rank=ranking.ranks(),
         device=device,
         progress=progress,
         old=old,
     )
-    alike = find_with_store(
+    nearest = find(
+        cache if embedder.persistent and keep_searches else None,
+        embedder.key,
+        vectors,
+        radius=embedder.candidate_distance,
+    )
+    alike = find(
         cache if keep_searches else None,
         TURNS_KEY,
         without_turn(perceptual).astype(np.float16),
-        fingerprints=prints,
-        rank=rank,
         radius=UNDAMPED_RADIUS,
-        device=device,
-        progress=progress,
-        old=old,
     )
     pictures = nearest.rows.astype(np.int64)  # the row of each different picture
     names = [prints[row] for row in pictures]

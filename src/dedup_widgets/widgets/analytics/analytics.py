@@ -153,7 +153,8 @@ class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
 
     # The distribution, and the filters
 
-    def _draw(self) -> None:
+    @traitlets.observe("log_scale")
+    def _draw(self, _change: Any = None) -> None:
         view = self._view
         # Its own filter must not hide the metric itself.
         self._others = view.filters.without(self.metric)
@@ -190,10 +191,6 @@ class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
         else:
             self._draw()
         self.range = self._filtered()
-
-    @traitlets.observe("log_scale")
-    def _log_changed(self, _change: Any) -> None:
-        self._draw()
 
     @traitlets.validate("range")
     def _valid_range(self, proposal: Any) -> tuple[str, float, float]:
@@ -258,7 +255,7 @@ class Analytics(ShownInCell, ipywidgets.VBox):  # type: ignore[misc]
                 points = planner.curve() if points.is_empty() else points
                 if near not in points["near"]:
                     points = pl.concat([points, planner.curve([near])]).sort("near")
-                self._curve.draw(points, near)
+                self._curve.draw(points)
             return points
 
     def _want_curve(self) -> None:

@@ -74,7 +74,9 @@ class Distribution(ipywidgets.VBox):  # type: ignore[misc]
         """
         known = np.isfinite(values)
         if self._drawn != (name, bins):
-            self._exchange(self._make_figure(name, bins))
+            before, self._plot.children = self._plot.children, [self._make_figure(name, bins)]
+            for part in [part for figure in before for part in parts(figure)]:
+                part.close()
         self._drawn, self._bins, self._values = (name, bins), bins, values[known]
         others = f" · {hidden:,} filtered out" if hidden else ""
         self._about.value = html.escape(about(self._values, len(values)) + others)
@@ -125,17 +127,13 @@ class Distribution(ipywidgets.VBox):  # type: ignore[misc]
             axes.append(axis(cells, "bottom", tick_values=[0.0], tick_format="d"))
         return figure_of([self._bars], axes, interaction=self._brush)
 
-    def _exchange(self, figure: bqplot.Figure) -> None:
-        """Put a figure in the place of the last one, and close that with all that is in it."""
-        before, self._plot.children = self._plot.children, [figure]
-        for part in [part for old in before for part in parts(old)]:
-            part.close()
-
     def mark(self, bounds: Bounds) -> None:
         """Show a range of the metric as brushed."""
         self._ends = low, high = bounds or (self._bins.lows[0], self._bins.highs[-1])
-        for field, end in zip(self._fields, self._ends, strict=True):
-            field.value = tidy(end)
+        # Without the digits that come of float32.
+        self._shown = [float(f"{end:.7g}") for end in self._ends]
+        for field, end in zip(self._fields, self._shown, strict=True):
+            field.value = end
         selected = self._brush.selected
         # A brush in motion stays where the hand is, although it selects whole bars.
         if selected is None or self._bins.range(*selected) != bounds:
@@ -152,9 +150,8 @@ class Distribution(ipywidgets.VBox):  # type: ignore[misc]
             self._brushed(self._bins.range(*places) if places else None)
 
     def _typed(self, change: Any) -> None:
-        # A field shows 7 digits of an end that it was not typed into.
         ends, typed = list(self._ends), self._fields.index(change["owner"])
-        if change["new"] != tidy(ends[typed]):
+        if change["new"] != self._shown[typed]:
             ends[typed] = change["new"]
             self._brushed(self._bins.part(min(ends), max(ends)))
 
@@ -192,7 +189,6 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
             description="Near-duplicate boundary",
             tooltip="Near-duplicate boundary, on the uniqueness scale",
             max=1.0,
-            disabled=True,
         )
         self._field.add_class("dw-titled")
         self._field.observe(self._typed, "value")
@@ -204,7 +200,7 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
         """Show a text in place of what a boundary does."""
         self._text.value = f'<span class="dw-muted">{html.escape(text)}</span>'
 
-    def draw(self, points: pl.DataFrame, marked: float) -> None:
+    def draw(self, points: pl.DataFrame) -> None:
         """Show the rows of :func:`dedup_widgets.threshold_curve`, by ascending near."""
         self.points = points
         near = points["near"].to_numpy()
@@ -223,8 +219,7 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
             "\n".join([f"near {point['near']:g}", *self._facts(point)])
             for point in points.iter_rows(named=True)
         ]
-        self.mark(marked)
-        self._field.disabled = False
+        self.mark(self._marked)
         self.children = self._parts
 
     def mark(self, near: float) -> None:
@@ -261,11 +256,10 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
 
 def about(values: Floats, images: int) -> str:
     """Sum up the values of so many images in a line."""
-    said = [counted(len(values), "image")]
-    if values.size:
-        ends = {"min": values.min(), "median": np.median(values), "max": values.max()}
-        said += [f"{word} {number(float(value))}" for word, value in ends.items()]
-    return " · ".join([*said, f"{images - len(values):,} missing"])
+    found = np.quantile(values, (0, 0.5, 1)).tolist() if values.size else ()
+    named = zip(("min", "median", "max"), found, strict=False)
+    said = [f"{word} {number(value)}" for word, value in named]
+    return " · ".join([counted(len(values), "image"), *said, f"{images - len(values):,} missing"])
 
 
 def bin_text(low: float, high: float, counts: Sequence[int], words: Sequence[str]) -> str:
@@ -311,11 +305,6 @@ def figure_of(
         layout={"width": "100%", "min_width": "0", "height": "240px"},
         **more,
     )
-
-
-def tidy(value: float) -> float:
-    """Return a number as a field shows it, without the digits that come of float32."""
-    return float(f"{value:.7g}")
 
 
 def key(colour: str, text: str) -> str:

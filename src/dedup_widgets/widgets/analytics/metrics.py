@@ -36,8 +36,10 @@ class Bins:
     lows, highs
         The lowest and the highest value of each bin; the outer ones hold what lies beyond the
         edges, too.
-    log, zero, whole
-        Whether the axis is logarithmic, has a bin for 0, and counts whole numbers.
+    log, zero
+        Whether the axis is logarithmic, and has a bin for 0.
+    half
+        How far the edges lie from whole numbers, if the bins count these: a half, else nothing.
     """
 
     edges: tuple[float, ...]
@@ -45,7 +47,7 @@ class Bins:
     highs: tuple[float, ...]
     log: bool = False
     zero: bool = False
-    whole: bool = False
+    half: float = 0.0
 
     @classmethod
     def of(cls, values: Floats, *, log: bool = False, whole: bool = False) -> "Bins":
@@ -57,7 +59,7 @@ class Bins:
         values = values if values.size else np.zeros(1)
         low, high = float(values.min()), float(values.max())
         log, half = log and can_be_log(values), 0.0
-        zero, whole = log and low == 0, whole and not log
+        zero = log and low == 0
         if log:
             least = float(values[values > 0].min())
             low = max(high / 10**DECADES, min(least, high / 10))
@@ -71,14 +73,15 @@ class Bins:
                 low, high = 0.0, 1.0
             elif low == high:
                 high = low + max(1.0, abs(low) * 1e-3)
-            edges = np.linspace(low, high, BINS + 1).round(3 - exponent(high - low)).tolist()
+            digits = 3 - math.floor(math.log10(high - low))
+            edges = np.linspace(low, high, BINS + 1).round(digits).tolist()
         inner = edges[1:-1]
         lows, highs = [low, *(it + half for it in inner)], [*(it - half for it in inner), high]
         if zero:
             step = edges[0] / edges[1]
             edges = [edges[0] * step**2, edges[0] * step, *edges]
             lows, highs = [0.0, low, *lows], [0.0, 0.0, *highs]
-        return cls(tuple(edges), tuple(lows), tuple(highs), log, zero, whole)
+        return cls(tuple(edges), tuple(lows), tuple(highs), log, zero, half)
 
     def __len__(self) -> int:
         return len(self.lows)
@@ -101,9 +104,8 @@ class Bins:
 
     def places(self, low: float, high: float) -> tuple[float, float]:
         """Return where a range of values starts and ends on the axis."""
-        half = 0.5 if self.whole else 0.0
         first, last = self.edges[2 if self.zero else 0], self.edges[-1]
-        start, end = (min(max(it, first), last) for it in (low - half, high + half))
+        start, end = (min(max(it, first), last) for it in (low - self.half, high + self.half))
         if self.zero:
             start, end = (self.edges[0] if low <= 0 else start, self.edges[1] if high <= 0 else end)
         return start, end
@@ -118,11 +120,11 @@ class Bins:
     def ticks(self) -> NDArray[np.float64] | None:
         """Return the values to write where bqplot's own run into each other, or are none: 2.5."""
         if not self.log:
-            few = self.whole and self.highs[-1] - self.lows[0] < 12
+            few = self.half and self.highs[-1] - self.lows[0] < 12
             return np.arange(self.lows[0], self.highs[-1] + 1) if few else None
         # A text next to that of 0 would run into it.
         first, last = self.edges[4 if self.zero else 0], self.edges[-1]
-        powers = 10.0 ** np.arange(exponent(first), exponent(last) + 1)
+        powers = 10.0 ** np.arange(math.floor(math.log10(first)), math.ceil(math.log10(last)) + 1)
         ticks = np.outer(powers, [1, 2, 5] if last / first < 300 else [1]).ravel()
         return ticks[(ticks > 0.999 * first) & (ticks < 1.001 * last)]
 
@@ -136,8 +138,3 @@ def metrics_of(frame: pl.DataFrame, score: str | None) -> list[str]:
     """Return the columns of numbers: the score, then the quality metrics, then the others."""
     columns = [n for n, dtype in frame.schema.items() if dtype.is_numeric() and n not in NUMBERED]
     return list(dict.fromkeys([n for n in (score, *METRICS) if n in columns] + columns))
-
-
-def exponent(value: float) -> int:
-    """Return the power of ten of a positive number's first digit."""
-    return math.floor(math.log10(value))
