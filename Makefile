@@ -11,7 +11,7 @@ NPM := $(WITH_NODE) npm
 JS_SOURCES := $(shell find js/src -type f 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test test-fast soak lint lock wire js bench bench-full quality screenshots docs release clean notebooks
+.PHONY: demo test test-fast soak lowest lint lock wire js bench bench-full quality screenshots docs release clean notebooks
 .DELETE_ON_ERROR:
 
 demo: .make/demo .make/js
@@ -35,6 +35,14 @@ test-fast: .make/test .make/js
 # What held against kills, changing files, hostile pages and threads, over and over: make soak SECONDS=3600.
 soak: .make/test .make/js
 	$(BIN)/python tests/soak.py --seconds $(or $(SECONDS),1800)
+
+# The fast tests on the lowest versions that pyproject.toml lets in.
+lowest: .make/venv .make/js
+	$(BIN)/pip install --quiet --constraint constraints.txt uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .make/lowest
+	$(BIN)/uv pip install --quiet --python .make/lowest/bin/python \
+		--resolution lowest-direct --editable '.[test]'
+	.make/lowest/bin/python -m pytest -m "not slow and not lengthy" --ignore tests/browser
 
 lint: .make/test js/node_modules/.package-lock.json
 	$(BIN)/ruff check

@@ -108,7 +108,11 @@ def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     import torch
     from transformers import CLIPConfig, CLIPModel, CLIPProcessor, CLIPTokenizer
-    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+    try:
+        from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+    except ImportError:  # before 5, the only one there is
+        from transformers import CLIPImageProcessor as CLIPImageProcessorPil
 
     folder = tmp_path_factory.mktemp("tiny-clip")
     characters = _byte_characters()

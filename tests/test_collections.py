@@ -109,7 +109,7 @@ def test_an_unknown_name_tells_which_there_are(library):
         *((name, "needs a name") for name in ("", "  ", None, 3, "\u200b \u2060")),
         *((name, "cannot be seen") for name in ("a\x00b", "\u202ertl")),
         ("a\ud800", "holds half a character"),
-        ("a" * 1_001, "has 1,001 characters; 1,000 are the most"),
+        ("a" * 1_001, "has 1,001 characters, and 1,000 are the most"),
     ],
 )
 def test_a_collection_needs_a_name_that_can_be_read(library, name, why):

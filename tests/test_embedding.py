@@ -400,14 +400,16 @@ def test_pictures_are_prepared_alike_in_threads(network, photos):
 
 def test_clip_sees_the_squashed_picture_and_crops_nothing(exact_clip, tiny_clip, photos):
     import torch
-    from transformers import CLIPImageProcessor, CLIPModel
+    from transformers import CLIPModel
+    from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
     model = CLIPModel.from_pretrained(tiny_clip).eval()
-    mean, std = CLIPImageProcessor.image_mean, CLIPImageProcessor.image_std
     squares = [np.asarray(to_square(photo, 64)) / 255 for photo in photos]
-    pixels = torch.tensor((np.stack(squares) - mean) / std, dtype=torch.float32)
+    pixels = (np.stack(squares) - OPENAI_CLIP_MEAN) / OPENAI_CLIP_STD
     with torch.inference_mode():
-        features = model.get_image_features(pixel_values=pixels.permute(0, 3, 1, 2))
+        features = model.get_image_features(
+            pixel_values=torch.tensor(pixels, dtype=torch.float32).permute(0, 3, 1, 2)
+        )
     features = getattr(features, "pooler_output", features).numpy()
     features /= np.linalg.norm(features, axis=1, keepdims=True)
     np.testing.assert_allclose(embed(exact_clip, photos), features, atol=1e-5)
