@@ -52,6 +52,10 @@ _FEW = 8
 """Files that are asked for one by one rather than by listing a page of all that there are."""
 
 
+_MOST_HELD = 2**26
+"""Bytes of a file up to which it is asked for whole to see what it is: most are pictures."""
+
+
 _SECONDS_BETWEEN_LOOKS = 0.5
 """Time after which a wait for a store lets an interrupt come through."""
 
@@ -275,7 +279,7 @@ class ObjectStore:
         import obstore
 
         async def start(store: Any, key: str) -> bytes:
-            at = self._held.reserve(entry.size)
+            at = self._held.reserve(entry.size) if entry.size <= _MOST_HELD else None
             if at is None:
                 part = await obstore.get_range_async(store, key, start=0, length=length)
                 return part.to_bytes()
