@@ -244,19 +244,21 @@ class _Scan:
         heads = first_bytes(others, BYTES_OF_HEAD, _is_picture)
         for row, entry, head in zip(doubtful, others, heads, strict=True):
             is_taken[row] = self._is_taken(head, _suffix(entry.path))
-        kept = listed.filter(is_taken).sort("path")
+        root = found.root
+        kept = listed.filter(is_taken)
+        del found, listed  # or a million objects would be held twice
+        kept = kept.sort("path")
         # A slash at the end of a name is not told.
         if not (is_first := kept["path"].ne_missing(kept["path"].shift())).all():
             kept = kept.filter(is_first)
         if self._exclude:
-            root = found.root or ""
-            kept = kept.filter([not self._excludes(path, root) for path in kept["path"]])
+            kept = kept.filter([not self._excludes(path, root or "") for path in kept["path"]])
         paths = kept["path"].to_list()
         pictures = self._without_masks(paths, kept)
         if len(pictures) < len(paths):
             kept = kept.filter(pl.col("path").is_in(pictures))
         self.entries.append(kept)
-        return found.root, pictures
+        return root, pictures
 
     def _without_masks(self, paths: list[str], known: pl.DataFrame | None = None) -> list[str]:
         """Return the paths without the masks of pictures among them."""

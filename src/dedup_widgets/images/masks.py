@@ -242,8 +242,10 @@ def mask_pairs(paths: Sequence[str]) -> dict[str, str]:
     """
     # What folders above all of them are called says nothing of one of them.
     start = _length_of_common(paths)
-    # All in one text, as most sets have no masks.
-    if not _may_say_mask("\n".join([path[start:] for path in paths])):
+    # Many in one text, as most sets have no masks.
+    many = range(0, len(paths), _PATHS_AT_A_TIME)
+    texts = ("\n".join([it[start:] for it in paths[at : at + _PATHS_AT_A_TIME]]) for at in many)
+    if not any(map(_may_say_mask, texts)):
         return {}
     folders: dict[str, _Folder] = {}
     files = []
@@ -266,6 +268,9 @@ def mask_pairs(paths: Sequence[str]) -> dict[str, str]:
     common = {_words(it) for it in _PARTS.split(paths[0][:start])}
     found |= _alone_beside(left, files, common)
     return {mask: picture.path for mask, picture in found.items()}
+
+
+_PATHS_AT_A_TIME = 65_536
 
 
 def _may_say_mask(text: str) -> bool:
