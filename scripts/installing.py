@@ -1,8 +1,16 @@
-"""What both programs that tests need beside Python's packages are installed with."""
+"""What programs that tests need beside Python's packages are installed with."""
 
 import os
 import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
+
+BESIDE_PYTHON = {
+    **os.environ,
+    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+}
+"""The environment, in which Node is found where it came into the virtual environment."""
 
 
 class InstallError(Exception):
@@ -17,7 +25,7 @@ def install(command: Sequence[str | os.PathLike[str]]) -> None:
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        env={**BESIDE_PYTHON, "DEBIAN_FRONTEND": "noninteractive"},
     )
     if ran.returncode:
         errors = [line for line in ran.stderr.splitlines() if line.startswith(("ERROR", "E:"))]

@@ -17,7 +17,7 @@ from email.utils import formatdate
 from pathlib import Path
 from urllib.parse import quote, unquote, urlencode
 
-from installing import InstallError, install
+from installing import BESIDE_PYTHON, InstallError, install
 from needs import do_without
 from stores import Proxy
 
@@ -144,6 +144,7 @@ def _running(command, last):
         [*command, *(it.format(port=port) for it in last)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        env=BESIDE_PYTHON,
     ) as process:
         try:
             until = time.monotonic() + 60
