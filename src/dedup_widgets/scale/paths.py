@@ -84,7 +84,8 @@ class Paths:
         blocks, places = np.divmod(rows, _ROWS)
         order = np.argsort(blocks, kind="stable")
         found: list[Any] = [None] * len(rows)
-        number, block = -1, Sequence[Any]
+        number = -1
+        block: Sequence[Any] = ()
         decode = msgspec.msgpack.Decoder().decode
         with self._lock:
             for at, its, place in zip(
