@@ -47,7 +47,11 @@ def test_a_cell_that_is_run_again_leaves_nothing_behind_on_the_page(demo):
         run_again(3)
         before = held(page)
         run_again(8)
-        after = held(page)
+        # The widget before the last may still be leaving.
+        for _ in range(10):
+            after = held(page)
+            if after["JSEventListeners"] - before["JSEventListeners"] < 20:
+                break
         assert after["JSEventListeners"] - before["JSEventListeners"] < 20
         assert after["Nodes"] - before["Nodes"] < 100
         assert after["JSHeapUsedSize"] - before["JSHeapUsedSize"] < 8 * 0.7e6
