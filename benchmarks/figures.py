@@ -97,6 +97,18 @@ class Figures:
         ]
         return min(rows, key=lambda row: row.is_full, default=None)
 
+    @staticmethod
+    def on(
+        kept: Mapping[str, Any], experiment: str, variant: str, params: Mapping[str, Any]
+    ) -> Mapping[str, float] | None:
+        """Return the medians of a case on one of the processors."""
+        for row in kept["results"]:
+            is_it = (row["experiment"], row["variant"]) == (experiment, variant)
+            if is_it and row["runs"] and params.items() <= row["params"].items():
+                medians: Mapping[str, float] = row["median"]
+                return medians
+        return None
+
     def missing(self, experiment: str) -> list[str]:
         """Say which variants have no figures, and why."""
         rows = [row for row in self._rows if row.experiment == experiment and not row.runs]

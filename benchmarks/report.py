@@ -105,15 +105,23 @@ def speed(figures: Figures) -> str:
         return ""
     what, ours, others, _ = row
     seen = figures.machine
-    units = (
-        " with AMX (where bfloat16 gains nothing: about as long)"
-        if "amx_bf16" in seen["flags"]
-        else ""
-    )
+    units = f" with AMX ({_elsewhere(figures)}about as long)" if "amx_bf16" in seen["flags"] else ""
     return (
         f"{what}: {ours}; {others} as long, on {seen['cores']} cores{units}. "
         "Each pair looked at adds 30 ms (AVX2). Every row: [performance](docs/performance.md)."
     )
+
+
+def _elsewhere(figures: Figures) -> str:
+    """Say how much longer the other takes where AMD's processors multiply bfloat16."""
+    case = {"model": "CLIP"}
+    for kept in figures.by_processor[1:]:
+        speeds = [figures.on(kept, "embedding", it, case) for it in (OURS, PLAIN)]
+        seen = kept["machine"]
+        if "avx512_bf16" in seen["flags"] and not seen["limits"] and all(speeds):
+            ours, plain = (it["photos_per_second"] for it in speeds if it)
+            return f"{ours / plain:.1f}× with AMD's AVX-512, elsewhere "
+    return "where bfloat16 gains nothing: "
 
 
 def summary(figures: Figures) -> str:
@@ -376,15 +384,9 @@ def processors(figures: Figures) -> str:
     for name, experiment, variant, params in measured:
         cells = []
         for kept in figures.by_processor:
-            found = [
-                row["median"]
-                for row in kept["results"]
-                if (row["experiment"], row["variant"]) == (experiment, variant)
-                and params.items() <= row["params"].items()
-                and row["runs"]
-            ]
+            found = figures.on(kept, experiment, variant, params)
             key = "photos_per_second" if experiment == "embedding" else "seconds"
-            cells.append(f"{found[0][key]:{'.1f' if key != 'seconds' else '.2f'}}" if found else "")
+            cells.append(f"{found[key]:{'.1f' if key != 'seconds' else '.2f'}}" if found else "")
         rows.append((name, *cells))
     return _table(("", *(_processor(it["machine"]) for it in figures.by_processor)), rows)
 
