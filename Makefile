@@ -132,10 +132,12 @@ js: .make/js
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	@touch $@
 
-# imagededup without its dependencies: it asks for torchvision, which no measurement needs.
+# imagededup without its dependencies: it asks for torchvision, which no measurement needs. fastdup
+# has a Python of its own: it needs other versions than this project.
 .make/bench: .make/venv .make/js pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	-$(BIN)/pip install --quiet --constraint constraints.txt --no-deps imagededup
+	-$(PYTHON) -m venv .make/fastdup && .make/fastdup/bin/pip install --quiet fastdup
 	@touch $@
 
 js/node_modules/.package-lock.json: js/package.json js/package-lock.json | .make/node

@@ -1,10 +1,13 @@
 """Photos as cameras make them: 12 and 24 megapixels, from files to what duplicates are told by.
 
-Whoever is compared reads the same files and keeps nothing from an earlier run, but for *again*.
+Whoever is compared reads the same files and keeps nothing from an earlier run, but for *again*; the
+files are in memory, but for *cold*.
 """
 
 import io
+import json
 import os
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import data as make
-from benchmarks.harness import CORES, OURS, Case, Values, clock
+from benchmarks.harness import CORES, FASTDUP, OURS, Case, Values, clock
 from benchmarks.hashing import without_torchvision
 
-AGAIN, NETWORK = f"{OURS}, again", f"{OURS}, EfficientNet"
+AGAIN, COLD, NETWORK = f"{OURS}, again", f"{OURS}, cold", f"{OURS}, EfficientNet"
+READ, READ_COLD = "bytes read", "bytes read, cold"
 MEGAPIXELS = (12, 24)
 FORMATS = ("png", "webp", "heic")
 
@@ -52,8 +56,21 @@ def measured(n: int) -> Iterator[Values]:
     values |= reading.values()
 
 
-def scored(folder: Path, model: str, *, again: bool = False) -> Values:
-    """Score a folder into a new store, or a second time."""
+def forget(folder: Path) -> None:
+    """Have the system read the files of a folder from the disk next time; a remote host may not."""
+    if not hasattr(os, "posix_fadvise"):
+        raise ModuleNotFoundError("os.posix_fadvise", name="os.posix_fadvise")
+    for path in folder.iterdir():
+        file = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(file)
+            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(file)
+
+
+def scored(folder: Path, model: str, *, again: bool = False, cold: bool = False) -> Values:
+    """Score a folder into a new store, or a second time, or from the disk."""
     import dedup_widgets as dw
 
     n = len(list(folder.iterdir()))
@@ -63,13 +80,17 @@ def scored(folder: Path, model: str, *, again: bool = False) -> Values:
         store = Path(kept) / "store"
         if again:
             dw.score(folder, model=model, store=store, progress=False)
+        if cold:
+            forget(folder)
         with measured(n) as values:
             dw.score(folder, model=model, store=store, progress=False)
     return values
 
 
-def in_threads(folder: Path, work: Callable[[Path], Any]) -> Values:
+def in_threads(folder: Path, work: Callable[[Path], Any], *, cold: bool = False) -> Values:
     photos = sorted(folder.iterdir())
+    if cold:
+        forget(folder)
     with ThreadPoolExecutor(CORES) as pool, measured(len(photos)) as values:
         list(pool.map(work, photos))
     return values
@@ -90,6 +111,16 @@ def imagehash(folder: Path) -> Values:
     from PIL import Image
 
     return in_threads(folder, lambda path: phash(Image.open(path)))
+
+
+def pdq(folder: Path) -> Values:
+    import numpy as np
+    import pdqhash
+    from PIL import Image
+
+    return in_threads(
+        folder, lambda path: pdqhash.compute(np.asarray(Image.open(path).convert("RGB")))
+    )
 
 
 def imagededup(folder: Path) -> Values:
@@ -133,18 +164,38 @@ def cleanvision(folder: Path) -> Values:
     return values
 
 
+def fastdup(folder: Path) -> Values:
+    if not FASTDUP.exists():
+        raise ModuleNotFoundError("fastdup", name="fastdup")
+    script = Path(__file__).with_name("fastdup_run.py")
+    with tempfile.TemporaryDirectory() as kept:
+        answer = Path(kept, "answer.json")
+        command = [FASTDUP, script, folder.parent / "warm-up", folder, kept, answer]
+        subprocess.run(command, check=True)
+        spent = json.loads(answer.read_text())
+    n = len(list(folder.iterdir()))
+    return spent | {
+        "photos_per_second": n / spent["seconds"],
+        "cpu_ms_a_photo": 1000 * spent["cpu_seconds"] / n,
+    }
+
+
 WORK: dict[str, Callable[[Path], Values]] = {
     OURS: lambda folder: scored(folder, "perceptual"),
     AGAIN: lambda folder: scored(folder, "perceptual", again=True),
+    COLD: lambda folder: scored(folder, "perceptual", cold=True),
     NETWORK: lambda folder: scored(folder, "efficientnet-lite0"),
-    "bytes read": lambda folder: in_threads(folder, Path.read_bytes),
+    READ: lambda folder: in_threads(folder, Path.read_bytes),
+    READ_COLD: lambda folder: in_threads(folder, Path.read_bytes, cold=True),
     "full decode": lambda folder: in_threads(folder, decode),
     "decode at an eighth": lambda folder: in_threads(folder, lambda path: decode(path, 8)),
     "image-dedup-ai": image_dedup_ai,
     "czkawka": czkawka,
     "imagehash phash": imagehash,
+    "PDQ": pdq,
     "imagededup PHash": imagededup,
     "CleanVision": cleanvision,
+    "fastdup": fastdup,
 }
 
 

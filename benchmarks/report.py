@@ -495,15 +495,19 @@ def photos(figures: Figures) -> str:
     does = {
         OURS: 'all of `dw.score(model="perceptual")`: reads every pixel, decides by laying over',
         big_photos.AGAIN: "the same once more, from the store",
+        big_photos.COLD: "the same, files read from the disk",
         big_photos.NETWORK: 'all of `dw.score(model="efficientnet-lite0")`, with its start',
-        "bytes read": "limit",
+        big_photos.READ: "limit",
+        big_photos.READ_COLD: "limit, files read from the disk",
         "full decode": "limit, by Pillow",
         "decode at an eighth": "limit of what does not see every pixel, by Pillow",
         "image-dedup-ai": "perceptual hash, of JPEGs decoded at a reduced size",
         "czkawka": "perceptual hash",
         "imagehash phash": "perceptual hash, threads",
         "imagededup PHash": "perceptual hash, worker processes",
+        "PDQ": "perceptual hash, threads",
         "CleanVision": "hash of the decoded pixels and perceptual hash, worker processes",
+        "fastdup": "its embedding and nearest neighbours, by default",
     }
     kept = figures.photos
     if not kept:
@@ -523,11 +527,22 @@ def photos(figures: Figures) -> str:
             f"{row['median']['cpu_ms_a_photo']:.0f}",
             " – ".join(f"{ms:.0f}" for ms in _ends(r["cpu_ms_a_photo"] for r in row["runs"])),
             f"{row['median']['cpu_ms_a_photo'] / ours[json.dumps(row['params'])]:.2f}×",
+            f"{1000 / row['median']['photos_per_second']:.0f}",
             f"{row['median']['memory_peak'] / 2**20:,.0f}",
         )
         for row in sorted(found, key=_order_of_photos)
     ]
-    head = ("files", "size", "", "what it does", "ms a photo", "spread", "as long", "peak MiB")
+    head = (
+        "files",
+        "size",
+        "",
+        "what it does",
+        "ms a photo",
+        "spread",
+        "as long",
+        "by the clock",
+        "peak MiB",
+    )
     return f"{_machine(kept['machine'])}\n\n{_table(head, rows)}"
 
 

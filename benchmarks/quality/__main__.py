@@ -50,9 +50,7 @@ def main() -> None:
         results["methods"] |= _product(table, model, arguments.out)
     if arguments.peers:
         parts = modes.parts(table)
-        results["methods"] |= peers.figures(
-            parts, _say, quick=arguments.quick, fastdup=arguments.fastdup
-        )
+        results["methods"] |= peers.figures(parts, _say, quick=arguments.quick)
     print(tables.everything(results))
     results["made"]["minutes"] = round((time.perf_counter() - start) / 60, 1)
     to = arguments.out / "quality.json"
@@ -102,7 +100,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="30 photos, fewer of all else")
     parser.add_argument("--model", action="append", help="as dw.score takes it; may be repeated")
     parser.add_argument("--peers", action="store_true", help="other libraries, where installed")
-    parser.add_argument("--fastdup", type=Path, help="with --peers: a Python that has fastdup")
     parser.add_argument("--out", type=Path, default=OUT, help=f"default {OUT}")
     parser.add_argument("--keep", action="store_true", help="as the figures of docs/quality.md")
     return parser.parse_args()

@@ -23,7 +23,7 @@ import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.harness import CORES
+from benchmarks.harness import CORES, FASTDUP
 from benchmarks.quality import modes
 from benchmarks.quality.edits import open_photo
 from benchmarks.quality.modes import Scored
@@ -169,10 +169,10 @@ class CleanVision:
 class Fastdup:
     """The cosine of fastdup's vectors; its default is that of its connected components, 0.96."""
 
-    python: Path
-
     def figures(self, parts: Scored) -> dict[str, dict[str, Any]]:
         """Return all figures, by how the threshold was chosen."""
+        if not FASTDUP.exists():
+            raise ModuleNotFoundError("fastdup is not installed")
         cost: dict[int, float] = {}
 
         def distance(frame: pl.DataFrame) -> Distances:
@@ -181,7 +181,7 @@ class Fastdup:
                 listed.write_text("\n".join(frame["path"]))
                 script = Path(__file__).with_name("fastdup_vectors.py")
                 work = Path(folder, "work")
-                command = [self.python, script, listed, work, vectors]
+                command = [FASTDUP, script, listed, work, vectors]
                 subprocess.run(command, check=True, capture_output=True)
                 with np.load(vectors) as made:
                     found = dict(zip(made["path"].tolist(), made["vector"], strict=True))
@@ -227,6 +227,7 @@ PEERS: dict[str, Hasher | CleanVision | Fastdup] = {
     "PDQ": Hasher(lambda: _pdq(turns=False), default=31),
     "imagededup PHash": Hasher(lambda: _imagededup("PHash"), default=10),
     "czkawka": Hasher(_czkawka),
+    "fastdup": Fastdup(),
 }
 """The first three are those of a quick run."""
 QUICK = 3
@@ -238,16 +239,10 @@ def figures(
     say: Callable[[str], None],
     *,
     quick: bool = False,
-    fastdup: Path | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Return the figures of all libraries that can be imported, by library and threshold.
-
-    fastdup is run by a Python of its own, where one is named.
-    """
+    """Return the figures of all libraries that can be imported, by library and threshold."""
     found: dict[str, dict[str, Any]] = {}
     peers = dict(islice(PEERS.items(), QUICK if quick else None))
-    if fastdup is not None:
-        peers["fastdup"] = Fastdup(fastdup)
     for name, peer in peers.items():
         try:
             by_threshold = peer.figures(parts)
