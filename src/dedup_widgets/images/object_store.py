@@ -332,8 +332,8 @@ class ObjectStore:
         scheme, bucket, prefix = split_url(url)
         base = f"{scheme}://{bucket}/"
         store, _ = self._place(base)
-        why, has_odd_names = "", False
-        for attempt in range(_ATTEMPTS):
+        why, has_odd_names, attempt = "", False, 0
+        while attempt < _ATTEMPTS:
             offset = (after or base).removeprefix(base) or None
             try:
                 pages: AsyncIterator[Sequence[Any]]
@@ -346,7 +346,7 @@ class ObjectStore:
                 async for page in pages:
                     entries = [_entry(base + meta["path"], meta) for meta in page]
                     yield entries
-                    after = entries[-1].path
+                    after, attempt = entries[-1].path, 0
                 return
             except Exception as error:
                 why = why_of(error)
@@ -355,6 +355,7 @@ class ObjectStore:
                 elif not is_passing(error):
                     break
             await asyncio.sleep(_PAUSE * (2**attempt - 1))
+            attempt += 1
         raise ImageError(f"{redacted(url)}: {why}")
 
     async def _odd_pages(
