@@ -77,10 +77,7 @@ def frame(n: int, seed: int = 0) -> pl.DataFrame:
 
 
 def review(data: Path, n: int) -> Values:
-    """Build an Explorer, open it, decide, undo, select and accept the plan, in processor seconds.
-
-    The first decision of a session also sorts what the later ones look up.
-    """
+    """Take the processor seconds of an Explorer: built, opened, decided in, undone, accepted."""
     import dedup_widgets as dw
     from dedup_widgets.widgets.protocol import Buffers, OpenReviewRequest
 

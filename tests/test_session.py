@@ -180,6 +180,10 @@ def test_after_each_decision_a_review_is_as_if_begun_anew(seed, near, has_vector
         near, frame = None, frame.drop("embedding")
     with tempfile.TemporaryDirectory() as store:
         session = dw.Session(frame, near=near, store=store)
+        plan = session.plan
+        if seed % 2:
+            session.prepare()
+        assert session.plan is plan
         for _ in range(6):
             rows = session.mask_of(rng.integers(len(frame), size=rng.integers(1, 3)))
             match rng.integers(5):

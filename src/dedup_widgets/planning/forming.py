@@ -37,6 +37,11 @@ class Basis:
     near: float | None
     among_copies: bool
 
+    def prepare(self) -> None:
+        """Work out ahead what decisions by hand are looked up in."""
+        self.index, self.top, self.closure  # noqa: B018
+        self.ranked.scored.gamma, self.ranked.scored.compared  # noqa: B018
+
     @cached_property
     def index(self) -> NDArray[np.int32]:
         """The image of each row of the frame, -1 for none."""

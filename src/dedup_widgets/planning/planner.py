@@ -119,6 +119,12 @@ class Planner:
         self._bases: list[Basis] = []
         self._planned: list[_Planned] = []
 
+    def prepare(self) -> None:
+        """Work out ahead what the first decision of the last plan would wait for."""
+        self._paths.prepare()
+        for basis in self._bases:
+            basis.prepare()
+
     @property
     def near(self) -> float:
         """The boundary that the frame was scored with, see :attr:`Scored.near`."""

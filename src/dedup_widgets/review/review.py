@@ -277,6 +277,12 @@ class Review(Recorded):
         """Why the frame has too little for a plan; None when there is one."""
         return self._planned.why_not
 
+    def prepare(self) -> None:
+        """Work out ahead what the first step would wait for; it changes nothing."""
+        super().prepare()
+        if self.planner is not None:
+            self.planner.prepare()
+
     @property
     def planner(self) -> Planner | None:
         """What plans this frame, and draws its threshold curve; None where there is no plan."""
