@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -55,6 +56,13 @@ def photos(make_photo) -> list[Image.Image]:
 @pytest.fixture(scope="module")
 def clip(tiny_clip: Path) -> Embedder:
     return load_embedder(tiny_clip, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def clip_in_float32(tiny_clip: Path) -> Embedder:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DEDUP_WIDGETS_DTYPE", "float32")
+        return load_embedder(tiny_clip, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -129,14 +137,12 @@ def torch_computes_in_bfloat16() -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["clip", "efficientnet", "exact_efficientnet"])
+@pytest.mark.parametrize("name", ["clip", "clip_in_float32", "efficientnet", "exact_efficientnet"])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_no_bit_depends_on_the_batch_the_place_or_the_threads(request, photos, name, threads):
     import torch
 
     network = request.getfixturevalue(name)
-    if network.fixed_batch is None:
-        needs_bfloat16()
     many = (photos * 4)[: 2 * network.fixed_batch + 3]
     together = embed(network, many)
     order = np.random.default_rng(0).permutation(len(many))
@@ -150,11 +156,14 @@ def test_no_bit_depends_on_the_batch_the_place_or_the_threads(request, photos, n
             at_once = list(pool.map(lambda _: embed(network, many), range(3)))
     finally:
         torch.set_num_threads(before)
-    np.testing.assert_array_equal(shuffled, together[order])
-    np.testing.assert_array_equal(alone, together)
-    np.testing.assert_array_equal(halves, together)
+    # Attention in float32 is the one step whose last bit may depend on torch.set_num_threads.
+    in_float32 = "/fp32-" in network.key and threads != before
+    equal = partial(np.testing.assert_allclose, rtol=0, atol=1e-6 if in_float32 else 0)
+    equal(shuffled, together[order])
+    for rows in (alone, halves, *at_once):
+        equal(rows, together)
     for rows in at_once:
-        np.testing.assert_array_equal(rows, together)
+        np.testing.assert_array_equal(rows, at_once[0])
 
 
 @pytest.mark.parametrize("name", ["clip", "efficientnet"])
@@ -163,7 +172,7 @@ def test_fast_embeddings_are_faithful(request, name, photos):
     fast, exact = request.getfixturevalue(name), request.getfixturevalue(f"exact_{name}")
     cosines = (embed(fast, photos) * embed(exact, photos)).sum(axis=1)
     assert cosines.min() >= 0.999
-    assert fast.key == f"{exact.key}/bf16"
+    assert fast.key.startswith(f"{exact.key}/bf16")
 
 
 def test_exact_embeddings_are_those_of_sentence_transformers_to_the_last_bit(
@@ -178,15 +187,17 @@ def test_exact_embeddings_are_those_of_sentence_transformers_to_the_last_bit(
     np.testing.assert_array_equal(embed(exact_clip, photos), rows.astype(np.float32))
 
 
-@pytest.mark.parametrize("model", ["clip", "efficientnet-lite0"])
-def test_where_no_low_precision_is_fast_both_precisions_are_one(
-    monkeypatch, tiny_clip, photos, model
+def test_where_no_low_precision_is_fast_the_network_computes_in_float32(
+    clip_in_float32, exact_clip, exact_efficientnet, photos, monkeypatch
 ):
     monkeypatch.setenv("DEDUP_WIDGETS_DTYPE", "float32")
-    model = tiny_clip if model == "clip" else model
-    fast, exact = (load_embedder(model, "cpu", precision) for precision in ("fast", "exact"))
-    assert fast.key == exact.key
-    np.testing.assert_array_equal(embed(fast, photos), embed(exact, photos))
+    efficientnet = load_embedder("efficientnet-lite0", device="cpu")
+    assert efficientnet.key == exact_efficientnet.key
+    np.testing.assert_array_equal(embed(efficientnet, photos), embed(exact_efficientnet, photos))
+    # The tower alone is faster than the whole model, in float32 too.
+    assert clip_in_float32.key.startswith(f"{exact_clip.key}/fp32-")
+    rows, exact = embed(clip_in_float32, photos), embed(exact_clip, photos)
+    assert (rows * exact).sum(axis=1).min() >= 1 - 1e-6
 
 
 OPERATORS = (
@@ -286,8 +297,8 @@ def test_with_operators_that_are_wrong_embeddings_are_right(
     for model, key, rows in right:
         for precision in ("fast", "exact"):
             plain = load_embedder(model, "cpu", precision)
-            assert plain.key == key
-            np.testing.assert_allclose(embed(plain, photos), rows, atol=1e-6)
+            assert plain.key.partition("/fp32-")[0] == key
+            assert (embed(plain, photos) * rows).sum(axis=1).min() >= 1 - 1e-6
 
 
 def test_operators_that_fail_in_bfloat16_leave_float32(
@@ -302,8 +313,8 @@ def test_operators_that_fail_in_bfloat16_leave_float32(
 
     replace_operator("_reorder_linear_weight", no_bfloat16)
     monkeypatch.setenv("DEDUP_WIDGETS_DTYPE", "bfloat16")
-    for model, exact in (("efficientnet-lite0", exact_efficientnet), (tiny_clip, exact_clip)):
-        assert load_embedder(model, "cpu", "fast").key == exact.key
+    assert load_embedder("efficientnet-lite0", "cpu", "fast").key == exact_efficientnet.key
+    assert load_embedder(tiny_clip, "cpu", "fast").key.startswith(f"{exact_clip.key}/fp32-")
 
 
 @pytest.mark.parametrize("fused", [True, False])

@@ -116,8 +116,13 @@ def candidate_distance(near_distance: float, given: float | None = None) -> floa
     return given
 
 
-KEY_SUFFIX = {"torch.bfloat16": "/bf16", "torch.float16": "/fp16", "None": ""}
-"""End of a model's key by the type that it computes in; "None" for float32."""
+KEY_SUFFIX = {
+    "torch.bfloat16": "/bf16",
+    "torch.float16": "/fp16",
+    "torch.float32": "/fp32",
+    "None": "",
+}
+"""End of a model's key by the type that its fast form computes in; "None" where it has none."""
 
 
 def check_precision(precision: str) -> None:

@@ -58,9 +58,10 @@ def load_embedder(
     precision : {"fast", "exact"}
         ``"fast"``: the network in its fastest faithful form, with a cosine of at least 0.999 to
         the exact embedding: bfloat16 on processors that compute in it (AVX512-BF16, AMX), float16
-        on CUDA. Of CLIP, the vision tower alone: ViT-B/32 with random weights had 0.999995 in
-        bfloat16. EfficientNet-Lite0, on processors partly in bfloat16: 0.9996, and 0.9992 for
-        pictures of one colour. All other models are exact.
+        on CUDA. Of CLIP, the vision tower alone, on other processors in float32: ViT-B/32 with
+        random weights had 0.999995 in bfloat16, and 0.9999999 in float32. EfficientNet-Lite0, on
+        processors partly in bfloat16: 0.9996, and 0.9992 for pictures of one colour. All other
+        models are exact.
         ``"exact"``: float32; models of sentence-transformers give, to the last bit, what their
         own ``encode`` gives for a batch of the prepared pictures.
         The embedder's `key` names the form, so that a store never mixes them. The form follows

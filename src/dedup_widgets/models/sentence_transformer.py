@@ -87,19 +87,19 @@ class _SentenceTransformer:
 
 
 class _FastClip:
-    """The vision tower of a CLIP model in low precision; prepared pictures are bytes of pixels."""
+    """The vision tower of a CLIP model alone; prepared pictures are bytes of pixels."""
 
     near_distance = DEFAULT_NEAR_DISTANCE
     candidate_distance = DEFAULT_CANDIDATE_DISTANCE
 
     def __init__(
-        self, exact: _SentenceTransformer, network: Any, colours: "Colours", low: "torch.dtype"
+        self, exact: _SentenceTransformer, network: Any, colours: "Colours", dtype: "torch.dtype"
     ) -> None:
-        from dedup_widgets.models.vision_tower import VisionTower
+        from dedup_widgets.models.vision_tower import VERSION, VisionTower
 
         device = str(exact.model.device)
         self.name = exact.name
-        self.key = exact.key + KEY_SUFFIX[str(low)]
+        self.key = f"{exact.key}{KEY_SUFFIX[str(dtype)]}-{VERSION}"
         self.persistent = exact.persistent
         self.can_embed_text = exact.can_embed_text
         self.fixed_batch = CLIP_BATCH_PICTURES if device == "cpu" else None
@@ -107,24 +107,32 @@ class _FastClip:
         self._exact, self._input = exact, exact.size
         size = self.fixed_batch or DEVICE_BATCH_PICTURES
         with as_model_error(self.name):
-            tower = VisionTower(network, colours, low, device, size)
+            tower = VisionTower(network, colours, dtype, device, size)
         self._embed = FixedBatches(self.name, tower, device, size)
 
     @classmethod
     def of(cls, exact: _SentenceTransformer) -> "_FastClip | None":
-        """Return the fast form of a model; None where there is none, or the device has none."""
+        """Return the fast form of a model; None where there is none, or the device has none.
+
+        On a processor it is faster in float32, too: it takes bytes, reads no token but the first
+        in the end, and one core does not wait for another.
+        """
+        import torch
+
         from dedup_widgets.models.vision_tower import VisionTower
 
         model = exact.model
-        low = fast_type(str(model.device))
+        dtype = fast_type(str(model.device))
+        if dtype is None and model.device.type == "cpu":
+            dtype = torch.float32
         network = getattr(model[0], "model", None)
         only_clip = VisionTower.takes(network) and all(
             type(module).__name__ == "Normalize" for module in list(model)[1:]
         )
-        if low is None or not only_clip or model.truncate_dim is not None or exact.size is None:
+        if dtype is None or not only_clip or model.truncate_dim is not None or exact.size is None:
             return None
         colours = colours_of(model[0].processor.image_processor, exact.size)
-        return None if colours is None else cls(exact, network, colours, low)
+        return None if colours is None else cls(exact, network, colours, dtype)
 
     def prepare(self, rgb: Image.Image) -> NDArray[np.uint8]:
         return squashed_quickly(rgb, self._input)
