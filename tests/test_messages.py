@@ -58,3 +58,35 @@ def test_a_long_text_is_not_quoted_whole(df):
     with pytest.raises(InputError, match="does not embed text") as raised:
         dw.similar(df, "a dog " * 10_000)
     assert len(str(raised.value)) < SCREEN
+
+
+@pytest.mark.lengthy
+def test_a_wrong_argument_is_named_and_what_it_takes(df, tmp_path):
+    stays = df.filter("keep")
+    tried = {
+        "workers": lambda: dw.score(tmp_path, workers=1.5),
+        "batch_size": lambda: dw.score(tmp_path, batch_size="many"),
+        "store": lambda: dw.score(tmp_path, store=5),
+        "work": lambda: dw.score(tmp_path, work=5),
+        "keeper rules": lambda: dw.score(tmp_path, keep=5),
+        "k is": lambda: dw.similar(df, df["path"][0], k=1.5),
+        "root": lambda: dw.create_dataset(stays, "a", root=5),
+        "shard_bytes": lambda: dw.create_dataset(stays, "a", shard_bytes="1 GB"),
+        "path": lambda: dw.export(df, 5),
+        "to is": lambda: dw.script(dw.plan(df), "move", to=5),
+        "which is a file": lambda: dw.script(dw.plan(df), "move", to=df["path"][0]),
+        "not_duplicates": lambda: dw.plan(df, not_duplicates=5),
+        "sort": lambda: setattr(dw.Session(df, store=tmp_path / "store"), "sort", 5),
+        "dataset is a DataFrame": lambda: dw.annotate(df, dw.LabelStudio(token="secret")),
+        "videos": lambda: dw.frames(5),
+    }
+    for name, wrong in tried.items():
+        with pytest.raises(InputError, match=name):
+            wrong()
+
+
+def test_a_wrong_number_of_workers_does_no_harm_to_the_next_run(photo_folder):
+    photos = photo_folder(2)
+    with pytest.raises(InputError, match=r"workers is 1\.5; give a whole number"):
+        dw.score(photos, model="perceptual", workers=1.5, progress=False)
+    assert dw.score(photos, model="perceptual", progress=False)["error"].null_count() == 2

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import polars as pl
 
 from dedup_widgets._paths import absolute
-from dedup_widgets._text import listed
+from dedup_widgets._text import listed, named_place
 from dedup_widgets.dataset.coco import CocoFile, coco_files
 from dedup_widgets.dataset.naming import (
     Clash,
@@ -205,14 +205,15 @@ def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:
 
 
 def _free_path(name: str, root: str | os.PathLike[str]) -> Path:
-    if "://" in os.fspath(root):
+    root = named_place("root", root)
+    if "://" in root:
         raise InputError(
-            f"root is {os.fspath(root)!r}, but datasets are written to folders of this machine; "
+            f"root is {root!r}, but datasets are written to folders of this machine; "
             "choose a local root=, and upload the dataset's folder from there"
         )
-    if "\0" in os.fspath(root):
-        raise InputError(f"root is {os.fspath(root)!r}, which no folder can be called")
-    final = Path(absolute(os.fspath(root))) / name
+    if "\0" in root:
+        raise InputError(f"root is {root!r}, which no folder can be called")
+    final = Path(absolute(root)) / name
     if os.path.lexists(final):
         raise DatasetError(
             f"{final} exists already; choose another name, or move it away first. "
