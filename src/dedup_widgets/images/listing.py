@@ -436,10 +436,10 @@ class _Scan:
             if folder not in first and {child.name for child in children} >= MADE_BY_US:
                 self.not_taken[DATASET][os.path.basename(folder)] += 1  # noqa: PTH119
                 continue
-            below = []
+            above, below = os.path.basename(folder), []  # noqa: PTH119
             for entry in children:
                 if _is_folder(entry):
-                    if is_left_out(entry.name):
+                    if is_left_out(entry.name, above):
                         self.not_taken[BIN][as_unicode(entry.name)] += 1
                     elif entry.name.startswith("."):
                         self.not_taken[HIDDEN_FOLDER][as_unicode(entry.name)] += 1

@@ -151,7 +151,11 @@ def _files(videos: Any) -> list[str]:
 
 
 def _is_hidden(parts: Sequence[str]) -> bool:
-    return any(part.startswith(".") or is_left_out(part) for part in parts)
+    above = ("", *parts)
+    return any(
+        part.startswith(".") or is_left_out(part, over)
+        for part, over in zip(parts, above, strict=False)
+    )
 
 
 class VideoFrames:
