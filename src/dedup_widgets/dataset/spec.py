@@ -27,7 +27,7 @@ from dedup_widgets.errors import DatasetError, ImageError, InputError
 from dedup_widgets.frame.collection import Collection
 from dedup_widgets.frame.provenance import Provenance, provenances
 from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
-from dedup_widgets.images.companions import companions_of, pictures_of
+from dedup_widgets.images.companions import companions_of, name_beside
 from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.fetching import Files
 from dedup_widgets.images.label_files import names_for
@@ -269,10 +269,9 @@ def companions_by_name(
         short = Path(name).stem
         for source in its.sidecars:
             # Some are called 1.jpg.xmp, others 1.xmp.
-            added = dict(pictures_of(Path(source).name)).get(Path(picture).name)
             suffix = Path(source).suffix
             either = (f"{short}{suffix}", f"{name}{suffix}")
-            place(source, split, *(either if added is None else (f"{name}{added}", *either)))
+            place(source, split, name_beside(Path(source).name, Path(picture).name, name), *either)
         put = [
             place(source, split, f"masks/{short}{Path(source).suffix}", f"masks/{name}.{i}.png")
             for i, source in enumerate(its.masks)
