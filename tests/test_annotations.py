@@ -209,6 +209,14 @@ def test_captions_and_keypoints_of_coco_count_no_object_twice(put):
 
 
 @pytest.mark.lengthy
+def test_a_coco_file_may_begin_with_a_mark(put):
+    put(**{"1.jpg": 1})
+    said = json.dumps(coco(["1.jpg"], [("1.jpg", 1, DOG[1])]))
+    (put.root / "all.json").write_text(said, encoding="utf-8-sig")
+    assert boxes(score(put.root)) == [[DOG]]
+
+
+@pytest.mark.lengthy
 def test_no_frame_of_the_user_is_changed_and_an_old_set_keeps_its_own(put, make_photo, tmp_path):
     put(**{"1.jpg": 1, "1.xml": voc(DOG)})
     mine = pl.DataFrame({"path": [str(put.root / "1.jpg")], "annotations": ["by hand"]})

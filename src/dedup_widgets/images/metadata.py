@@ -40,6 +40,13 @@ _KEYS = (
 """What people call the column that names pictures, with their suffix or without."""
 
 
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
+
+
+_NUMBERS = ("", "Unnamed: 0")
+"""What the numbers of rows are called that a program wrote beside its columns."""
+
+
 _KEY = "file_name"
 """The column that names a picture, from the folder of its file."""
 
@@ -122,26 +129,46 @@ def _tables_in(folder: str) -> tuple[str, ...]:
 def _read_by_people(file: str, sources: Sequence[str]) -> pl.DataFrame:
     """Return a table with the paths of its pictures; empty if it has not a row for each of some.
 
-    A name is one from the folder of the table, or of the only picture below that is called so, with
-    its suffix or without.
+    A name is one from the folder of the table or the one above, or of the only picture below that
+    is called so, with its suffix or without. Where the pictures were somewhere else when the table
+    was written, so that their paths are absolute, the end of these counts.
     """
     folder = os.path.dirname(file)  # noqa: PTH120
-    by_name: dict[str, str | None] = {}
+    as_written: dict[str, str | None] = {}
+    in_any_case: dict[str, str | None] = {}
     for source in (it for it in sources if it.startswith(os.path.join(folder, ""))):  # noqa: PTH118
         name = os.path.basename(source)  # noqa: PTH119
         below = os.path.relpath(source, folder).replace(os.sep, "/")
-        for key in {below, name, os.path.splitext(name)[0]}:  # noqa: PTH122
-            by_name[key] = None if key in by_name else source
+        from_above = f"{os.path.basename(folder)}/{below}"  # noqa: PTH119
+        keys = {below, from_above, name, os.path.splitext(name)[0]}  # noqa: PTH122
+        for known, its in ((as_written, keys), (in_any_case, {key.casefold() for key in keys})):
+            for key in its:
+                known[key] = None if key in known else source
+
+    def meant(name: str | None) -> str | None:
+        """Return the picture that a name stands for, None if there is none or are several."""
+        name = (name or "").replace("\\", "/").removeprefix("./")
+        ends = [name]
+        if _ABSOLUTE.match(name):
+            parts = name.split("/")
+            ends += ["/".join(parts[at:]) for at in range(1, len(parts))]
+        for end in ends:
+            if end in as_written:
+                return as_written[end]
+            if (folded := end.casefold()) in in_any_case:
+                return in_any_case[folded]
+        return None
+
     table = read_csv(Path(file))
     for column in sorted(table.columns, key=lambda it: it.lower() not in _KEYS):
         if column.lower() not in _KEYS or table[column].dtype.is_float():
             break
-        named = table[column].cast(pl.String).str.strip_prefix("./")
-        paths = pl.Series(_KEY, [by_name.get(name) for name in named], dtype=pl.String)
-        known = len(table) - paths.null_count()
+        named = [meant(name) for name in table[column].cast(pl.String)]
+        paths = pl.Series(_KEY, named, dtype=pl.String)
+        found = len(table) - paths.null_count()
         # With several rows a picture it tells of objects.
-        if 2 * known >= len(table) and paths.drop_nulls().is_unique().all():
-            own = [name for name in table.columns if name not in (*COLUMNS, column, _KEY)]
+        if 2 * found >= len(table) and paths.drop_nulls().is_unique().all():
+            own = [name for name in table.columns if name not in (*COLUMNS, *_NUMBERS, column)]
             return table.select(paths, *own).drop_nulls(_KEY)
     return pl.DataFrame()
 
