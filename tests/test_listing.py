@@ -44,7 +44,10 @@ def test_what_is_not_taken_is_counted_by_suffix_and_reason(tmp_path, jpeg):
     (tmp_path / "clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(40))
     (tmp_path / "more.zip").write_bytes(b"PK\3\4" + bytes(40))
     (tmp_path / ".hidden.jpg").write_bytes(jpeg)
+    (tmp_path / ".IMG_1.HEIC.icloud").write_bytes(b"bplist00")
+    (tmp_path / ".notes.docx.icloud").write_bytes(b"bplist00")
     text = about_not_taken(list_images(tmp_path).not_taken)
+    assert "1 pictures still in iCloud, to be downloaded first: 1 .heic" in text
     assert "4 not pictures: 3 .txt, 1 .mp4" in text
     assert "1 archives, which are not opened: 1 .zip" in text
     assert "1 hidden files: 1 .jpg" in text

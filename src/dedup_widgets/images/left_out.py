@@ -27,9 +27,9 @@ _OF_SYSTEMS = (
 _LEFT_OUT = re.compile(rf"(?i)([^/]*/)?({_OF_SYSTEMS}|{BINS})")
 
 
-HIDDEN, HIDDEN_FOLDER, BIN, DATASET = (
+HIDDEN, HIDDEN_FOLDER, BIN, DATASET, IN_CLOUD = (
     *("hidden files", "hidden folders", "folders of thumbnails and bins"),
-    "datasets made of images",
+    *("datasets made of images", "pictures still in iCloud, to be downloaded first"),
 )
 """Why files and folders are not taken."""
 

@@ -26,6 +26,7 @@ from dedup_widgets.images.left_out import (
     DATASET,
     HIDDEN,
     HIDDEN_FOLDER,
+    IN_CLOUD,
     MADE_BY_US,
     fits,
     is_below,
@@ -380,6 +381,10 @@ class _Scan:
                     continue
                 suffix = _suffix(entry.name)
                 if not fits(entry.name, pattern):
+                    if entry.name.endswith(".icloud"):  # as .a.jpg.icloud, in the place of a.jpg
+                        meant = _suffix(entry.name.removesuffix(".icloud"))
+                        if meant in IMAGE_SUFFIXES | RAW_SUFFIXES:
+                            self.not_taken[IN_CLOUD][meant] += 1
                     # Others, as ._a.jpg beside a.jpg, are what systems write for themselves.
                     if suffix in IMAGE_SUFFIXES and not entry.name.startswith("._"):
                         self.not_taken[HIDDEN][suffix] += 1
