@@ -68,6 +68,7 @@ def test_a_wrong_argument_is_named_and_what_it_takes(df, tmp_path):
         "batch_size": lambda: dw.score(tmp_path, batch_size="many"),
         "store": lambda: dw.score(tmp_path, store=5),
         "work": lambda: dw.score(tmp_path, work=5),
+        "within= takes": lambda: dw.score(df.select("path", tags=pl.lit([1])), within="tags"),
         "keeper rules": lambda: dw.score(tmp_path, keep=5),
         "k is": lambda: dw.similar(df, df["path"][0], k=1.5),
         "root": lambda: dw.create_dataset(stays, "a", root=5),
