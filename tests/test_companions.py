@@ -395,6 +395,19 @@ def test_a_split_column_that_cannot_be_gone_by_is_told(tree, make):
         assert dict(make(holes, "b", split="train").splits) == {"train": 6}
 
 
+def test_a_split_column_of_numbers_is_told_and_one_in_capitals_is_gone_by(tree, make, tmp_path):
+    df = score(tree)
+    numbers = df.with_columns(split=pl.when(pl.col("split") == "train").then(0).otherwise(1))
+    with pytest.warns(UserWarning, match="it holds Int32, and splits have names"):
+        assert dict(make(numbers).splits) == {"train": 6}
+    capitals = df.rename({"split": "Split", "label": "LABEL"})
+    assert dict(make(capitals, "b").splits) == {"test": 2, "train": 4}
+    review = dw.Session(capitals, store=tmp_path / "store")
+    assert (review.split, review.label) == ("Split", "LABEL")
+    made = review.create_dataset(review.frame, "c", root=tmp_path / "made", progress=False)
+    assert dict(made.splits) == {"test": 2, "train": 4}
+
+
 def test_texts_that_do_not_repeat_are_no_classes(tree, make):
     df = score(tree, labels=None).with_columns(label=pl.col("path"))
     made = make(df)

@@ -26,7 +26,7 @@ from dedup_widgets.dataset.tables import classes_of, metadata_columns, removed_r
 from dedup_widgets.errors import DatasetError, ImageError, InputError
 from dedup_widgets.frame.collection import Collection
 from dedup_widgets.frame.provenance import Provenance, provenances
-from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
+from dedup_widgets.frame.table import checked_paths, in_any_case, require_columns, to_polars
 from dedup_widgets.images.companions import companions_of, name_beside
 from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.fetching import Files
@@ -223,19 +223,20 @@ def _free_path(name: str, root: str | os.PathLike[str]) -> Path:
 
 
 def usual_split_column(frame: pl.DataFrame, name: str) -> str | None:
-    """Return the column of splits if it names one for every row; warn where it does not."""
-    if name not in frame.columns:
+    """Return the column of splits, in any case, if it names one a row; warn where it does not."""
+    found = in_any_case(name, frame.columns)
+    if found is None:
         return None
-    column = frame[name]
-    if not isinstance(column.dtype, pl.String | pl.Categorical | pl.Enum):
-        return None
-    why = ""
+    name, column, why = found, frame[found], ""
     if nulls := column.null_count():
         why = f"it names none for {nulls:,} images"
-    try:
-        check_splits(column.drop_nulls().cast(pl.String).unique().to_list())
-    except InputError as error:
-        why = str(error)
+    elif not isinstance(column.dtype, pl.String | pl.Categorical | pl.Enum):
+        why = f"it holds {column.dtype}, and splits have names"
+    else:
+        try:
+            check_splits(column.cast(pl.String).unique().to_list())
+        except InputError as error:
+            why = str(error)
     if not why:
         return name
     warnings.warn(

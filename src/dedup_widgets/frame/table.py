@@ -90,6 +90,18 @@ def require_columns(frame: pl.DataFrame, columns: Sequence[str], purpose: str) -
         )
 
 
+def in_any_case(name: str, columns: Sequence[str]) -> str | None:
+    """Return the column of that name, or the only one that differs in upper and lower case alone.
+
+    >>> in_any_case("split", ["path", "Split"]), in_any_case("label", ["path"])
+    ('Split', None)
+    """
+    if name in columns:
+        return name
+    like = [it for it in columns if it.casefold() == name]
+    return like[0] if len(like) == 1 else None
+
+
 def column(name: str) -> pl.Expr:
     """Return the expression of one column, whatever its name.
 
