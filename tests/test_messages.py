@@ -1,5 +1,7 @@
 """No message is longer than a screen, and each hint helps whoever reads it."""
 
+import pathlib
+
 import numpy as np
 import polars as pl
 import pytest
@@ -37,6 +39,18 @@ def test_a_frame_whose_paths_have_another_name_is_told_which(df):
     mine = df.select(file="path", size="bytes")
     with pytest.raises(InputError, match=r"'file' holds paths.*rename"):
         dw.score(mine, model="perceptual", progress=False)
+
+
+@pytest.mark.parametrize("picture", [b"bytes", {"bytes": b"bytes", "path": None}])
+def test_a_table_of_pictures_themselves_says_how_to_write_them(tmp_path, picture, monkeypatch):
+    frame = pl.DataFrame({"image": [picture], "label": [1]})
+    frame.write_parquet(tmp_path / "train.parquet")
+    with pytest.raises(InputError, match=r"'image' holds what is in files") as raised:
+        dw.score(tmp_path / "train.parquet", model="perceptual", progress=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    exec(str(raised.value).partition("such as: ")[2], {"frame": frame, "pathlib": pathlib})
+    assert (tmp_path / "pictures" / "0.jpg").read_bytes() == b"bytes"
 
 
 @pytest.mark.lengthy
