@@ -82,6 +82,7 @@ def test_a_wrong_argument_is_named_and_what_it_takes(df, tmp_path):
         "batch_size": lambda: dw.score(tmp_path, batch_size="many"),
         "store": lambda: dw.score(tmp_path, store=5),
         "work": lambda: dw.score(tmp_path, work=5),
+        "model is ''": lambda: dw.score(df["path"], model="", progress=False),
         "within= takes": lambda: dw.score(df.select("path", tags=pl.lit([1])), within="tags"),
         "keeper rules": lambda: dw.score(tmp_path, keep=5),
         "k is": lambda: dw.similar(df, df["path"][0], k=1.5),
