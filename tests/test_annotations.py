@@ -208,6 +208,54 @@ def test_captions_and_keypoints_of_coco_count_no_object_twice(put):
     assert boxes(score(put.root)) == [[DOG]]
 
 
+OF_OBJECTS = """filename,width,height,class,xmin,ymin,xmax,ymax
+1.jpg,96,64,dog,10,20,40,50
+1.jpg,96,64,cat,1,2,4,6
+2.jpg,96,64,,,,,
+9.jpg,96,64,dog,10,20,40,50
+"""
+
+
+@pytest.mark.lengthy
+@pytest.mark.parametrize(
+    "name", ["_annotations.csv", "images/_annotations.csv", "train_labels.csv"]
+)
+def test_a_table_may_have_a_row_for_each_object(put, name):
+    put(**{f"images/{i}.jpg": i for i in (1, 2, 3)})
+    (put.root / name).write_text(OF_OBJECTS)
+    df = score(put.root / "images")
+    assert not {"class", "xmin"} & set(df.columns)
+    first, second, third = df["annotations"].to_list()
+    assert [(it["category"], it["bbox"]) for it in first] == [
+        ("dog", [10, 20, 30, 30]),
+        ("cat", [1, 2, 3, 4]),
+    ]
+    assert (second, third) == ([], None)
+
+
+@pytest.mark.lengthy
+def test_boxes_of_a_table_may_be_shares_and_are_damage_if_they_are_no_numbers(put):
+    put(**{"1.jpg": 1})
+    (put.root / "labels.csv").write_text(
+        "ImageID,LabelName,XMin,XMax,YMin,YMax\n1,dog,0.5,1,0,0.5\n"
+    )
+    df = score(put.root)
+    (found,) = df["annotations"][0]
+    width, height = df.select("width", "height").row(0)
+    assert found["bbox"] == [width / 2, 0, width / 2, height / 2]
+    (put.root / "labels.csv").write_text("file,class,x1,y1,x2,y2\n1.jpg,dog,left,1,2,3\n")
+    with pytest.warns(UserWarning, match=r"labels\.csv: x1, y1, x2, y2 are not all numbers"):
+        assert "annotations" not in score(put.root).columns
+
+
+@pytest.mark.lengthy
+def test_a_coco_file_may_begin_with_a_mark(put):
+    put(**{"1.jpg": 1})
+    said = json.dumps(coco(["1.jpg"], [("1.jpg", 1, DOG[1])]))
+    (put.root / "all.json").write_text(said, encoding="utf-8-sig")
+    assert boxes(score(put.root)) == [[DOG]]
+
+
 @pytest.mark.lengthy
 def test_no_frame_of_the_user_is_changed_and_an_old_set_keeps_its_own(put, make_photo, tmp_path):
     put(**{"1.jpg": 1, "1.xml": voc(DOG)})

@@ -3,6 +3,7 @@
 import json
 import tempfile
 import warnings
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -98,6 +99,9 @@ def test_sidecars_keep_their_way_of_naming_and_follow_new_names(tmp_path, make_p
         ("{}.jpg.aux.xml", "{}.jpg.aux.xml"),
         ("{}.jpg.whatever", "{}.jpg.whatever"),
         ("{}.wav", "{}.wav"),
+        ("{}.gpx", "{}.gpx"),
+        ("{}.keypoints.json", "{}.keypoints.json"),
+        ("{}.JPG.xmp", "{}.jpg.xmp"),
         ("{}.prompt", "{}.prompt"),
         ("{}.jpg.bak", None),
         ("{}.zip", None),
@@ -136,6 +140,32 @@ def test_what_google_says_of_a_picture_with_a_number_follows_that(tmp_path, make
         (tmp_path / name).write_text("{}")
     found = companions_of(list(map(str, pictures)))
     assert [its.sidecars for its in found] == [(str(tmp_path / name),) for name in said]
+
+
+def test_what_google_cuts_short_follows_the_only_picture_that_it_can_be_of(tmp_path, make_photo):
+    name = "a name that is longer than what Google leaves of it"
+    one, two, both = f"{name}.jpg", f"b{name}, and more.jpg", f"b{name}, and less.jpg"
+    said = f"{one[:46]}.json", f"b{name[:45]}.json"
+    for seed, picture in enumerate((one, two, both)):
+        make_photo(seed).save(tmp_path / picture)
+    for text in said:
+        (tmp_path / text).write_text("{}")
+    found = companions_of([str(tmp_path / picture) for picture in (one, two, both)])
+    assert [its.sidecars for its in found] == [(str(tmp_path / said[0]),), (), ()]
+
+
+def test_a_file_belongs_to_the_picture_whose_name_it_has_longest_and_as_written(
+    tmp_path, make_photo
+):
+    pictures = ["a.jpg", "a.b.jpg", "C.jpg", "c.jpg", "D.jpg"]
+    for seed, picture in enumerate(pictures):
+        make_photo(seed).save(tmp_path / picture)
+    for text in ("a.txt", "a.b.txt", "a.b.jpg.xmp", "c.txt", "d.txt"):
+        (tmp_path / text).write_text("words")
+    found = companions_of([str(tmp_path / picture) for picture in pictures])
+    names = [sorted(Path(it).name for it in its.sidecars) for its in found]
+    if not (tmp_path / "A.JPG").exists():
+        assert names == [["a.txt"], ["a.b.jpg.xmp", "a.b.txt"], [], ["c.txt"], ["d.txt"]]
 
 
 def test_two_pictures_of_one_stem_keep_their_labels_apart(tmp_path, make_photo, make):
@@ -363,6 +393,19 @@ def test_a_split_column_that_cannot_be_gone_by_is_told(tree, make):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert dict(make(holes, "b", split="train").splits) == {"train": 6}
+
+
+def test_a_split_column_of_numbers_is_told_and_one_in_capitals_is_gone_by(tree, make, tmp_path):
+    df = score(tree)
+    numbers = df.with_columns(split=pl.when(pl.col("split") == "train").then(0).otherwise(1))
+    with pytest.warns(UserWarning, match="it holds Int32, and splits have names"):
+        assert dict(make(numbers).splits) == {"train": 6}
+    capitals = df.rename({"split": "Split", "label": "LABEL"})
+    assert dict(make(capitals, "b").splits) == {"test": 2, "train": 4}
+    review = dw.Session(capitals, store=tmp_path / "store")
+    assert (review.split, review.label) == ("Split", "LABEL")
+    made = review.create_dataset(review.frame, "c", root=tmp_path / "made", progress=False)
+    assert dict(made.splits) == {"test": 2, "train": 4}
 
 
 def test_texts_that_do_not_repeat_are_no_classes(tree, make):

@@ -1,5 +1,6 @@
 """A frame, a selection, a plan, a collection as a file for other programs."""
 
+import csv
 import datetime as dt
 import json
 
@@ -129,6 +130,28 @@ def test_a_path_of_several_lines_is_in_no_list_but_in_a_table(tmp_path, name):
         dw.export(frame, tmp_path / "list.txt")
     assert not (tmp_path / "list.txt").exists()
     assert pl.read_csv(dw.export(frame, tmp_path / "list.csv"))["path"].to_list()[1] == name
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_no_cell_acts_as_a_formula_and_all_are_read_again(
+    tmp_path, make_photo, monkeypatch, suffix
+):
+    monkeypatch.chdir(tmp_path)
+    names = ["=1+1.jpg", "+A1.jpg", "-x.jpg", "@a.jpg", "a.jpg", "b.jpg", "c.jpg"]
+    cells = ["=cmd|' /C calc'!A0", "@SUM(A1)", "\t=1", "-2+A3", "-1.5", "+", "it's"]
+    for seed, name in enumerate(names):
+        make_photo(seed).save(tmp_path / name)
+    frame = pl.DataFrame(
+        {"path": names, "said": cells, "label": pl.Series(cells).cast(pl.Categorical)}
+    )
+    file = dw.export(frame, tmp_path / f"list.{suffix}")
+    with file.open(newline="", encoding="utf-8") as opened:
+        rows = list(csv.reader(opened, delimiter="\t" if suffix == "tsv" else ","))
+    assert [row[0] for row in rows[1:]] == [*(f"./{name}" for name in names[:4]), *names[4:]]
+    assert [row[1] for row in rows[1:]] == [*(f"'{cell}" for cell in cells[:4]), *cells[4:]]
+    again = dw.score(file, model="perceptual", progress=False)
+    assert again["path"].to_list() == [str(tmp_path / name) for name in names]
+    assert again["label"].to_list() == cells
 
 
 @pytest.mark.lengthy

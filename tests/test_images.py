@@ -669,8 +669,12 @@ def test_many_frames_together_are_bounded():
 
 
 @pytest.mark.slow
-def test_a_photo_of_200_megapixels_is_read_without_a_warning(monkeypatch):
-    data = saved(Image.new("L", (16_320, 12_240), 128), "JPEG")
+@pytest.mark.parametrize(
+    ("format_", "options"),
+    [("JPEG", {}), ("PNG", {}), ("TIFF", {}), ("TIFF", {"compression": "tiff_adobe_deflate"})],
+)
+def test_a_photo_of_200_megapixels_is_read_without_a_warning(format_, options):
+    data = saved(Image.new("L", (16_320, 12_240), 128), format_, **options)
     assert 2 * Image.MAX_IMAGE_PIXELS < 16_320 * 12_240 < MAX_PIXELS
     with warnings.catch_warnings():
         warnings.simplefilter("error")

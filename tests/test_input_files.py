@@ -1,6 +1,8 @@
 """Files that say what to score: lists and tables, as people and other programs write them."""
 
 import codecs
+import json
+import sys
 from functools import partial
 
 import polars as pl
@@ -90,3 +92,36 @@ def test_an_archive_is_refused_by_its_content_whatever_its_name(folder, head, ki
     (folder / "photos.backup").write_bytes(head + bytes(300))
     with pytest.raises(InputError, match=f"{kind} archive; unpack it"):
         paths_in(str(folder / "photos.backup"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"ä.jpg"\r\n"b c.jpg"\r\n',  # as Windows copies paths
+        "ä.jpg\0b c.jpg\0",  # as find -print0 writes them
+    ],
+)
+def test_a_list_may_be_quoted_or_parted_by_zero_bytes(folder, text):
+    (folder / "list.txt").write_text(text, encoding="utf-8")
+    assert paths_in(str(folder / "list.txt")) == [f"{folder}/ä.jpg", f"{folder}/b c.jpg"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+def test_a_name_with_blanks_at_its_ends_is_found(folder):
+    (folder / " d.jpg ").write_bytes(b"x")
+    (folder / "list.txt").write_text(" d.jpg \n  b c.jpg  \n")
+    assert paths_in(str(folder / "list.txt")) == [f"{folder}/ d.jpg ", f"{folder}/b c.jpg"]
+
+
+def test_json_may_be_a_list_of_paths(folder):
+    (folder / "list.json").write_text(json.dumps(["ä.jpg", "b c.jpg"]))
+    frame = paths_in(str(folder / "list.json"))
+    assert frame["path"].to_list() == [f"{folder}/ä.jpg", f"{folder}/b c.jpg"]
+
+
+def test_a_table_in_utf_16_is_read_and_one_in_no_unicode_says_what_to_do(folder):
+    (folder / "t.csv").write_text("path;n\nä.jpg;1\n", encoding="utf-16")
+    assert paths_in(str(folder / "t.csv")).row(0) == (f"{folder}/ä.jpg", 1)
+    (folder / "t.csv").write_text("path;n\nä.jpg;1\n", encoding="cp1252")
+    with pytest.raises(InputError, match="not in UTF-8; save it so"):
+        paths_in(str(folder / "t.csv"))

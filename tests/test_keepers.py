@@ -203,6 +203,10 @@ COPY_NAMES = [
         "/b - copie.jpg",
     ),
     *(
+        "/Backup of photos/b.jpg",
+        "/photos - Copy/b.jpg",
+        "/photos (1)/b.jpg",
+        "/photos/Salinan b.jpg",
         "/photos/копия b.jpg",
         "/photos/bのコピー.jpg",
         "/photos/b - 副本.jpg",

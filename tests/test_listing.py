@@ -44,7 +44,10 @@ def test_what_is_not_taken_is_counted_by_suffix_and_reason(tmp_path, jpeg):
     (tmp_path / "clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(40))
     (tmp_path / "more.zip").write_bytes(b"PK\3\4" + bytes(40))
     (tmp_path / ".hidden.jpg").write_bytes(jpeg)
+    (tmp_path / ".IMG_1.HEIC.icloud").write_bytes(b"bplist00")
+    (tmp_path / ".notes.docx.icloud").write_bytes(b"bplist00")
     text = about_not_taken(list_images(tmp_path).not_taken)
+    assert "1 pictures still in iCloud, to be downloaded first: 1 .heic" in text
     assert "4 not pictures: 3 .txt, 1 .mp4" in text
     assert "1 archives, which are not opened: 1 .zip" in text
     assert "1 hidden files: 1 .jpg" in text
@@ -80,7 +83,11 @@ def test_archives_are_counted_as_such(tmp_path, suffix):
 
 
 @pytest.mark.parametrize(
-    "bin_", ["#recycle", "$RECYCLE.BIN", "@eaDir", "__MACOSX", "lost+found", ".Trash-1000"]
+    "bin_",
+    [
+        *("#recycle", "$RECYCLE.BIN", "@eaDir", "__MACOSX", "lost+found", ".Trash-1000"),
+        *("@SynoResource", ".@__thumb", "Network Trash Folder", "Catalog Previews.lrdata"),
+    ],
 )
 def test_bins_and_folders_of_systems_are_left_out_and_said(tmp_path, jpeg, bin_):
     for folder in ("", bin_, f"2020/{bin_}"):
@@ -90,6 +97,17 @@ def test_bins_and_folders_of_systems_are_left_out_and_said(tmp_path, jpeg, bin_)
     assert names(found, tmp_path) == ["a.jpg"]
     assert found.not_taken == {"folders of thumbnails and bins": {bin_: 2}}
     assert len(list_images(tmp_path / bin_).paths) == 1
+
+
+def test_previews_that_programs_keep_are_left_out_and_the_photos_are_not(tmp_path, jpeg):
+    kept = ["All.photoslibrary/originals/a.jpg", "Cache/b.jpg", "resources/c.jpg"]
+    left = ["All.photoslibrary/resources/derivatives/a.jpg", "CaptureOne/Cache/Thumbnails/b.jpg"]
+    for name in (*kept, *left):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(jpeg)
+    found = list_images(tmp_path)
+    assert names(found, tmp_path) == kept
+    assert found.not_taken == {"folders of thumbnails and bins": {"resources": 1, "Cache": 1}}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """No message is longer than a screen, and each hint helps whoever reads it."""
 
+import pathlib
+
 import numpy as np
 import polars as pl
 import pytest
@@ -39,6 +41,18 @@ def test_a_frame_whose_paths_have_another_name_is_told_which(df):
         dw.score(mine, model="perceptual", progress=False)
 
 
+@pytest.mark.parametrize("picture", [b"bytes", {"bytes": b"bytes", "path": None}])
+def test_a_table_of_pictures_themselves_says_how_to_write_them(tmp_path, picture, monkeypatch):
+    frame = pl.DataFrame({"image": [picture], "label": [1]})
+    frame.write_parquet(tmp_path / "train.parquet")
+    with pytest.raises(InputError, match=r"'image' holds what is in files") as raised:
+        dw.score(tmp_path / "train.parquet", model="perceptual", progress=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    exec(str(raised.value).partition("such as: ")[2], {"frame": frame, "pathlib": pathlib})
+    assert (tmp_path / "pictures" / "0.jpg").read_bytes() == b"bytes"
+
+
 @pytest.mark.lengthy
 def test_a_picture_in_memory_is_a_query(df, make_photo):
     for query in (make_photo(2), np.asarray(make_photo(2)), make_photo(2).convert("CMYK")):
@@ -58,3 +72,37 @@ def test_a_long_text_is_not_quoted_whole(df):
     with pytest.raises(InputError, match="does not embed text") as raised:
         dw.similar(df, "a dog " * 10_000)
     assert len(str(raised.value)) < SCREEN
+
+
+@pytest.mark.lengthy
+def test_a_wrong_argument_is_named_and_what_it_takes(df, tmp_path):
+    stays = df.filter("keep")
+    tried = {
+        "workers": lambda: dw.score(tmp_path, workers=1.5),
+        "batch_size": lambda: dw.score(tmp_path, batch_size="many"),
+        "store": lambda: dw.score(tmp_path, store=5),
+        "work": lambda: dw.score(tmp_path, work=5),
+        "model is ''": lambda: dw.score(df["path"], model="", progress=False),
+        "within= takes": lambda: dw.score(df.select("path", tags=pl.lit([1])), within="tags"),
+        "keeper rules": lambda: dw.score(tmp_path, keep=5),
+        "k is": lambda: dw.similar(df, df["path"][0], k=1.5),
+        "root": lambda: dw.create_dataset(stays, "a", root=5),
+        "shard_bytes": lambda: dw.create_dataset(stays, "a", shard_bytes="1 GB"),
+        "path": lambda: dw.export(df, 5),
+        "to is": lambda: dw.script(dw.plan(df), "move", to=5),
+        "which is a file": lambda: dw.script(dw.plan(df), "move", to=df["path"][0]),
+        "not_duplicates": lambda: dw.plan(df, not_duplicates=5),
+        "sort": lambda: setattr(dw.Session(df, store=tmp_path / "store"), "sort", 5),
+        "dataset is a DataFrame": lambda: dw.annotate(df, dw.LabelStudio(token="secret")),
+        "videos": lambda: dw.frames(5),
+    }
+    for name, wrong in tried.items():
+        with pytest.raises(InputError, match=name):
+            wrong()
+
+
+def test_a_wrong_number_of_workers_does_no_harm_to_the_next_run(photo_folder):
+    photos = photo_folder(2)
+    with pytest.raises(InputError, match=r"workers is 1\.5; give a whole number"):
+        dw.score(photos, model="perceptual", workers=1.5, progress=False)
+    assert dw.score(photos, model="perceptual", progress=False)["error"].null_count() == 2

@@ -92,6 +92,10 @@ def test_a_damaged_file_is_named(put, name):
         ("train_labels.csv", "id,label", ["2,dog", "1,cat"]),
         ("annotations.tsv", "label\tpath", ["cat\timages/1.jpg", "dog\t./images/2.jpg"]),
         ("classes.csv", "ID,file,label", ["7,1.jpg,cat", "8,2.jpg,dog"]),
+        ("labels.csv", ",filename,label", ["0,images\\1.jpg,cat", "1,images\\2.jpg,dog"]),
+        ("labels.csv", "File,label", ["1.JPG,cat", "2.JPG,dog"]),
+        ("images/labels.csv", "path,label", ["images/1.jpg,cat", "images/2.jpg,dog"]),
+        ("labels.csv", "path,label", ["/old/images/1.jpg,cat", r"D:\2.jpg,dog"]),
         ("val.csv", "name,label", ["1.jpg,cat", "2.jpg,dog", "9.jpg,dog"]),
     ],
 )
@@ -99,7 +103,9 @@ def test_tables_by_people_are_read(put, table, header, rows):
     root = put("images/1.jpg", "images/2.jpg")
     (root / table).write_text("\n".join([header, *rows]), encoding="utf-8")
     for folder in (root, root / "images"):
-        assert score(folder)["label"].to_list() == ["cat", "dog"]
+        found = score(folder)
+        assert found["label"].to_list() == ["cat", "dog"]
+        assert "" not in found.columns
 
 
 @pytest.mark.parametrize(
@@ -107,6 +113,7 @@ def test_tables_by_people_are_read(put, table, header, rows):
     [
         ("labels.csv", "filename,label", ["1.jpg,cat", "1.jpg,dog", "2.jpg,dog"]),  # of objects
         ("labels.csv", "filename,label", ["7.jpg,cat", "8.jpg,dog", "1.jpg,dog"]),  # of others
+        ("labels.csv", "file,label", ["a/1.jpg,cat", "a/2.jpg,dog"]),  # of another folder
         ("labels.csv", "who,label", ["1.jpg,cat", "2.jpg,dog"]),
         ("prices.csv", "filename,label", ["1.jpg,cat", "2.jpg,dog"]),
         ("labels.csv", "", []),

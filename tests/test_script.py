@@ -103,6 +103,21 @@ def test_the_trash_is_that_of_the_desktop(photos, plan, tmp_path):
     assert not contents(data)
 
 
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="needs the trash of FreeDesktop")
+@pytest.mark.parametrize("action", ["link", "trash"])
+def test_a_name_may_be_as_long_as_names_can_be(tmp_path, make_photo, action):
+    (tmp_path / "photos").mkdir()
+    for name in ("a" * 251, "b" * 251, "é" * 125 + "c"):
+        make_photo(0).save(tmp_path / "photos" / f"{name}.bmp")
+    before = contents(tmp_path / "photos")
+    found = dw.score(tmp_path / "photos", model="perceptual", progress=False)
+    script = dw.script(dw.plan(found), action, file=tmp_path / "clean.py")
+    data = str(tmp_path / "data")
+    assert run(script, "--do", XDG_DATA_HOME=data)[1].startswith("2 files done")
+    assert run(script, "--undo", XDG_DATA_HOME=data)[0] == 0
+    assert contents(tmp_path / "photos") == before
+
+
 @pytest.mark.parametrize("what", ["changed", "keeper gone", "keeper changed", "taken"])
 def test_what_is_not_as_it_was_is_left_alone(photos, plan, tmp_path, what):
     script = dw.script(plan, "move", to=tmp_path / "removed", file=tmp_path / "clean.py")

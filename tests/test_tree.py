@@ -38,6 +38,7 @@ def columns(*names, sure=False):
             "train train test",
             "cat dog cat",
         ),
+        (["train/train/cat/1.jpg", "test/test/dog/2.jpg"], "train test", "cat dog"),
         (["jar/train/good/1.jpg", "nut/test/bad/2.jpg"], "train test", None),
         (["trains/1.jpg", "trainers/2.jpg"], None, "trains trainers"),
         # Not clear:

@@ -1,6 +1,8 @@
 """Counts and problems in words."""
 
 import difflib
+import operator
+import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from dedup_widgets.errors import ImageError, InputError
@@ -72,6 +74,56 @@ def storable(text: object, what: str) -> str:
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise InputError(f"{what} holds half a character, which no file can: {text[:99]!r}")
     return text
+
+
+def whole(what: str, value: object, least: int) -> int:
+    """Return a whole number that is at least so large, or raise.
+
+    Parameters
+    ----------
+    what
+        What it is, for the error.
+
+    Raises
+    ------
+    InputError
+        When it is no whole number, or a smaller one.
+
+    Examples
+    --------
+    >>> whole("workers", 4, 1)
+    4
+    """
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise InputError(f"{what} is {value!r:.99}; give a whole number") from error
+    if number < least:
+        raise InputError(f"{what} is {number}; it must be at least {least}")
+    return number
+
+
+def named_place(what: str, value: object) -> str:
+    """Return the name of a file or a folder, or raise.
+
+    Parameters
+    ----------
+    what
+        What it is, for the error.
+
+    Raises
+    ------
+    InputError
+        When it is neither a text nor a path.
+
+    Examples
+    --------
+    >>> named_place("root", "datasets")
+    'datasets'
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise InputError(f"{what} is {value!r:.99}; give the name of a file or a folder")
+    return os.fspath(value)
 
 
 def about_file(source: str, error: ImageError) -> str:

@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
@@ -26,16 +25,12 @@ from dedup_widgets.dataset.label_studio import (
     connected,
     say_also,
 )
-from dedup_widgets.dataset.result import Annotation
+from dedup_widgets.dataset.result import Annotation, Dataset
 from dedup_widgets.dataset.tables import read_table
 from dedup_widgets.errors import AnnotateError, InputError
 from dedup_widgets.frame.annotations import NAME as ANNOTATIONS
 from dedup_widgets.frame.annotations import category_names, is_annotations
 from dedup_widgets.frame.table import require_columns
-
-if TYPE_CHECKING:
-    from dedup_widgets.dataset.result import Dataset
-
 
 __all__ = ["Annotation", "LabelStudio", "annotate"]
 
@@ -50,7 +45,7 @@ _OWN_KEYS = ("image", "dataset", "dataset_description", "split")
 
 
 def annotate(
-    dataset: "Dataset | str | os.PathLike[str]",
+    dataset: Dataset | str | os.PathLike[str],
     server: LabelStudio | str | bool = True,
     *,
     description: str | None = None,
@@ -110,6 +105,11 @@ def annotate(
     if isinstance(dataset, str | os.PathLike):
         path = Path(absolute(os.fspath(dataset)))
         name, own = path.name, dict.fromkeys(given, "")
+    elif not isinstance(dataset, Dataset):
+        raise InputError(
+            f"dataset is a {type(dataset).__name__}; pass what create_dataset returned, or the "
+            "folder that it wrote"
+        )
     else:
         path, name = dataset.path, dataset.name
         own = {text: getattr(dataset, text) for text in given}

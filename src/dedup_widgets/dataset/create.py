@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dedup_widgets._progress import Progress, steps
-from dedup_widgets._text import storable
+from dedup_widgets._text import storable, whole
 from dedup_widgets.dataset.annotate import as_server, check_handover, pictures_of, send
 from dedup_widgets.dataset.card import dataset_card
 from dedup_widgets.dataset.folder import whole_folder
@@ -163,8 +163,7 @@ def create_dataset(
     ...
     dedup_widgets.DatasetError: 1 of 1 images cannot be placed: ...no-such.jpg: does not ...
     """
-    if shard_bytes < 1:
-        raise InputError(f"shard_bytes is {shard_bytes}; it must be at least 1")
+    shard_bytes = whole("shard_bytes", shard_bytes, 1)
     spec = dataset_spec(
         frame_or_collection,
         name,

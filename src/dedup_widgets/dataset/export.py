@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 import polars as pl
 
 from dedup_widgets._paths import absolute
+from dedup_widgets._text import named_place
 from dedup_widgets.dataset.coco import as_coco
 from dedup_widgets.dataset.yolo import write_yolo
 from dedup_widgets.errors import InputError
@@ -70,7 +71,7 @@ def export(
     """
     if format not in (None, *get_args(Layout)):
         raise InputError(f"format is {format!r}; it must be 'coco', 'yolo' or None")
-    target = Path(path).expanduser()
+    target = Path(named_place("path", path)).expanduser()
     paths = "path"
     if isinstance(data, Collection):
         data, paths = data.frame, data.path

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import polars as pl
 
 from dedup_widgets._paths import absolute
-from dedup_widgets._text import listed
+from dedup_widgets._text import listed, named_place
 from dedup_widgets.dataset.coco import CocoFile, coco_files
 from dedup_widgets.dataset.naming import (
     Clash,
@@ -26,8 +26,8 @@ from dedup_widgets.dataset.tables import classes_of, metadata_columns, removed_r
 from dedup_widgets.errors import DatasetError, ImageError, InputError
 from dedup_widgets.frame.collection import Collection
 from dedup_widgets.frame.provenance import Provenance, provenances
-from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
-from dedup_widgets.images.companions import companions_of, pictures_of
+from dedup_widgets.frame.table import checked_paths, in_any_case, require_columns, to_polars
+from dedup_widgets.images.companions import companions_of, name_beside
 from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.fetching import Files
 from dedup_widgets.images.label_files import names_for
@@ -205,14 +205,15 @@ def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:
 
 
 def _free_path(name: str, root: str | os.PathLike[str]) -> Path:
-    if "://" in os.fspath(root):
+    root = named_place("root", root)
+    if "://" in root:
         raise InputError(
-            f"root is {os.fspath(root)!r}, but datasets are written to folders of this machine; "
+            f"root is {root!r}, but datasets are written to folders of this machine; "
             "choose a local root=, and upload the dataset's folder from there"
         )
-    if "\0" in os.fspath(root):
-        raise InputError(f"root is {os.fspath(root)!r}, which no folder can be called")
-    final = Path(absolute(os.fspath(root))) / name
+    if "\0" in root:
+        raise InputError(f"root is {root!r}, which no folder can be called")
+    final = Path(absolute(root)) / name
     if os.path.lexists(final):
         raise DatasetError(
             f"{final} exists already; choose another name, or move it away first. "
@@ -222,19 +223,20 @@ def _free_path(name: str, root: str | os.PathLike[str]) -> Path:
 
 
 def usual_split_column(frame: pl.DataFrame, name: str) -> str | None:
-    """Return the column of splits if it names one for every row; warn where it does not."""
-    if name not in frame.columns:
+    """Return the column of splits, in any case, if it names one a row; warn where it does not."""
+    found = in_any_case(name, frame.columns)
+    if found is None:
         return None
-    column = frame[name]
-    if not isinstance(column.dtype, pl.String | pl.Categorical | pl.Enum):
-        return None
-    why = ""
+    name, column, why = found, frame[found], ""
     if nulls := column.null_count():
         why = f"it names none for {nulls:,} images"
-    try:
-        check_splits(column.drop_nulls().cast(pl.String).unique().to_list())
-    except InputError as error:
-        why = str(error)
+    elif not isinstance(column.dtype, pl.String | pl.Categorical | pl.Enum):
+        why = f"it holds {column.dtype}, and splits have names"
+    else:
+        try:
+            check_splits(column.cast(pl.String).unique().to_list())
+        except InputError as error:
+            why = str(error)
     if not why:
         return name
     warnings.warn(
@@ -268,10 +270,9 @@ def companions_by_name(
         short = Path(name).stem
         for source in its.sidecars:
             # Some are called 1.jpg.xmp, others 1.xmp.
-            added = dict(pictures_of(Path(source).name)).get(Path(picture).name)
             suffix = Path(source).suffix
             either = (f"{short}{suffix}", f"{name}{suffix}")
-            place(source, split, *(either if added is None else (f"{name}{added}", *either)))
+            place(source, split, name_beside(Path(source).name, Path(picture).name, name), *either)
         put = [
             place(source, split, f"masks/{short}{Path(source).suffix}", f"masks/{name}.{i}.png")
             for i, source in enumerate(its.masks)

@@ -10,7 +10,7 @@ import polars as pl
 
 from dedup_widgets.errors import InputError
 from dedup_widgets.frame.schema import NESTED
-from dedup_widgets.frame.table import column, require_columns
+from dedup_widgets.frame.table import ACTING_CELL, column, require_columns
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".txt", ".parquet")
 """What a name may end in."""
@@ -85,6 +85,11 @@ def _write(frame: pl.DataFrame, file: str, suffix: str, path: str) -> None:
             Path(file).write_text(lines, encoding="utf-8", newline="\n")
         case ".csv" | ".tsv":
             flat = frame.select(_flat(name, dtype) for name, dtype in frame.schema.items())
+            flat = flat.with_columns(
+                _inert(name, "./" if name == path else "'")
+                for name, dtype in flat.schema.items()
+                if dtype in (pl.String, pl.Categorical, pl.Enum)
+            )
             # Spreadsheets take a file for UTF-8 by its mark; other programs pass it over.
             needs_mark = any(
                 not text.is_empty() and bool(text.str.contains(r"[^\x00-\x7f]").any())
@@ -99,6 +104,16 @@ def _write(frame: pl.DataFrame, file: str, suffix: str, path: str) -> None:
                 plain.write_json(file)
             else:
                 plain.write_ndjson(file)
+
+
+def _inert(name: str, mark: str) -> pl.Expr:
+    """Return a column of texts of which none acts as a formula, as a camera's name may.
+
+    The mark is what spreadsheets take for the beginning of a text; :func:`read_csv` takes it off.
+    """
+    text = column(name).cast(pl.String)
+    acts = text.str.contains(f"(?s)^({ACTING_CELL})")
+    return pl.when(acts).then(pl.lit(mark) + text).otherwise(text).alias(name)
 
 
 def _flat(name: str, dtype: pl.DataType) -> pl.Expr:

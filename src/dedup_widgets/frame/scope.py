@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from dedup_widgets.errors import InputError
 from dedup_widgets.frame.provenance import Provenance
 from dedup_widgets.frame.same_file import first_rows, further_rows
 from dedup_widgets.frame.table import require_columns
@@ -76,6 +77,11 @@ def part_column(frame: pl.DataFrame, within: str) -> pl.Series:
         folder = frame["path"].cast(pl.String).str.extract(_FOLDER_OF, 1)
         return folder.fill_null("")
     require_columns(frame, [within], "within=")
+    if (dtype := frame.schema[within]).is_nested():
+        raise InputError(
+            f"within= takes a column of one value a row, and {within!r} holds {dtype}; make one of "
+            "what parts the images"
+        )
     return frame[within]
 
 

@@ -1,5 +1,6 @@
 """From what people pass in to one kind of frame: Polars, with the columns that are needed."""
 
+import codecs
 import os
 import re
 from collections import Counter
@@ -17,6 +18,9 @@ from dedup_widgets._paths import absolutes, as_unicode
 from dedup_widgets._text import did_you_mean
 from dedup_widgets._urls import refuse_secrets
 from dedup_widgets.errors import InputError
+
+ACTING_CELL = r"[=@\t\r]|[+-].*[A-Za-z(|!]"
+"""How cells begin that a spreadsheet would carry out as formulas."""
 
 
 def is_frame(data: object) -> bool:
@@ -84,6 +88,18 @@ def require_columns(frame: pl.DataFrame, columns: Sequence[str], purpose: str) -
             f"{purpose} needs a column {column!r}; this frame has: {there}."
             f"{did_you_mean(column, frame.columns)} Rename it, or name another one."
         )
+
+
+def in_any_case(name: str, columns: Sequence[str]) -> str | None:
+    """Return the column of that name, or the only one that differs in upper and lower case alone.
+
+    >>> in_any_case("split", ["path", "Split"]), in_any_case("label", ["path"])
+    ('Split', None)
+    """
+    if name in columns:
+        return name
+    like = [it for it in columns if it.casefold() == name]
+    return like[0] if len(like) == 1 else None
 
 
 def column(name: str) -> pl.Expr:
@@ -260,10 +276,21 @@ def amended(frame: pl.DataFrame, rows: NDArray[np.int64], part: pl.DataFrame) ->
     return later
 
 
-def read_csv(path: Path) -> pl.DataFrame:
-    """Read a table by commas, or by what spreadsheets of other countries write for them."""
-    frame = pl.read_csv(path)
-    for separator in ";\t":
-        if frame.width == 1 and separator in frame.columns[0]:
-            return pl.read_csv(path, separator=separator)
-    return frame
+def read_csv(path: Path, separator: str = ",") -> pl.DataFrame:
+    """Read a table by commas, or by what spreadsheets of other countries write for them.
+
+    What :mod:`dedup_widgets.frame.export` writes before cells that would act, is taken off.
+    """
+    data = path.read_bytes()
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        data = data.decode("utf-16", errors="replace").encode()
+    try:
+        frame = pl.read_csv(data, separator=separator)
+        for other in ";\t":
+            if frame.width == 1 and other in frame.columns[0]:
+                frame = pl.read_csv(data, separator=other)
+    except pl.exceptions.ComputeError as error:
+        if "utf-8" in str(error):
+            raise pl.exceptions.ComputeError("it is not in UTF-8; save it so") from error
+        raise
+    return frame.with_columns(pl.col(pl.String).str.replace(f"(?s)^'({ACTING_CELL})", "${1}"))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import groupby
 
 import polars as pl
 
@@ -67,6 +68,8 @@ def columns_of_tree(paths: Sequence[str], root: str | None, *, sure: bool = Fals
     folder = [number.setdefault(head, len(number)) for head in heads]
     below = [re.split(r"[/\\]", head) if head else [] for head in number]
     below = [[name for name in parts if name.lower() not in _OF_PICTURES] for parts in below]
+    # A folder in one of its own name, as archives are unpacked, says nothing new.
+    below = [[name for name, _ in groupby(parts)] for parts in below]
     below = _without_common(below)
     columns = {}
     if (level := _level_of_splits(below)) is not None:

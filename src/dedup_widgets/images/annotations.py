@@ -15,6 +15,7 @@ from dedup_widgets.frame.annotations import FOUND
 from dedup_widgets.images.coco import CocoDocument, coco_documents
 from dedup_widgets.images.companions import companions_of, have_companions
 from dedup_widgets.images.label_files import READERS, Shape, names_for, read
+from dedup_widgets.images.object_tables import objects_in_tables
 
 
 def annotations_beside(paths: Sequence[str]) -> tuple[pl.DataFrame, dict[str, str]]:
@@ -22,7 +23,7 @@ def annotations_beside(paths: Sequence[str]) -> tuple[pl.DataFrame, dict[str, st
 
     A picture's own file comes first (Pascal VOC ``.xml``, YOLO ``.txt``, LabelMe and Supervisely
     ``.json``; beside it, or in ``labels/`` beside ``images/``), then a COCO ``.json`` that names
-    it. What is damaged counts as not there.
+    it, then a table with a row for each object. What is damaged counts as not there.
 
     Parameters
     ----------
@@ -67,6 +68,8 @@ def annotations_beside(paths: Sequence[str]) -> tuple[pl.DataFrame, dict[str, st
     for document in coco_documents(sources, damaged):
         for row, shapes in _of_coco(document, damaged).items():
             found.setdefault(row, (shapes, False))
+    for row, told in objects_in_tables(sources, damaged).items():
+        found.setdefault(row, told)
     return _as_frame(paths, found), damaged
 
 

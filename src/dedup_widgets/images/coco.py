@@ -1,5 +1,6 @@
 """COCO files, which describe many pictures each: which of them describe some pictures."""
 
+import codecs
 import json
 import os
 from collections import defaultdict
@@ -98,7 +99,7 @@ def _coco(file: str) -> dict[str, Any] | None:
     try:
         with open(native(file), "rb") as opened:  # noqa: PTH123
             head = opened.read(_HEAD)
-            if head.lstrip()[:1] != b"{":
+            if head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] != b"{":
                 return None
             if os.fstat(opened.fileno()).st_size > MOST_BYTES:
                 raise ValueError(f"larger than {MOST_BYTES >> 20:,} MB")

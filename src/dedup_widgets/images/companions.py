@@ -3,9 +3,9 @@
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import polars as pl
@@ -29,8 +29,10 @@ SIDECAR_SUFFIXES = frozenset(
         *(".tsv", ".toml", ".text", ".caption", ".cap", ".tags", ".prompt", ".lab", ".ann"),
         *(".npy", ".npz", ".mat", ".pts", ".geojson"),
         *(".xmp", ".aae", ".pp3", ".dop", ".on1", ".cos", ".arp", ".thm"),  # of photo programs
+        *(".nksc", ".dr4", ".mie", ".exv"),
         *(".vrd", ".exif", ".meta", ".wav", ".mp3", ".m4a"),  # and of cameras, with what was said
-        *(".jgw", ".jpgw", ".pgw", ".tfw", ".wld", ".prj", ".aux"),  # of maps
+        *(".gpx", ".kml", ".srt", ".vtt"),
+        *(".jgw", ".jpgw", ".pgw", ".tfw", ".wld", ".prj", ".aux", ".ovr"),  # of maps
     }
 )
 """Suffixes (lower case) of files that belong to the picture of the same name."""
@@ -38,6 +40,10 @@ SIDECAR_SUFFIXES = frozenset(
 
 _NUMBERED = re.compile(r"(?i)(.+)(\.[a-z0-9]{3,5})((?:\.[a-z-]+)?)(\(\d+\))(\.json)")
 """As Google writes what it knows of ``1(1).jpg``: ``1.jpg.supplemental-metadata(1).json``."""
+
+
+_MOST_LETTERS_OF_GOOGLE = 51
+"""Letters to which Google cuts the name of what it knows of a picture, in the midst if need be."""
 
 
 _OF_LABELS = {"captions", "caption", "xml", "xmls", "txt", "ann"}
@@ -213,18 +219,21 @@ def companions_of(sources: Sequence[str]) -> list[Companions]:
     sources
         Absolute paths. Elsewhere than on this disk nothing is looked for.
     """
+    given = defaultdict[str, list[str]](list)
+    for folder, name in (os.path.split(source) for source in sources if "://" not in source):
+        given[folder].append(name)
+    names, beside = cache(_names), cache(_parallel)
 
     @cache
-    def in_folder(folder: str) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-        """Return what lies in a folder by the stems, and by the whole names, of pictures."""
-        by_stem, by_name = defaultdict(list), defaultdict(list)
-        for name in _names(folder):
-            by_stem[os.path.splitext(name)[0]].append(name)  # noqa: PTH122
-            for picture, _ in pictures_of(name):
-                by_name[picture].append(name)
-        return dict(by_stem), dict(by_name)
+    def in_folder(folder: str, pictures: str) -> dict[str, list[str]]:
+        """Return what lies in a folder of the pictures in one, by their names."""
+        owners = _Owners([*given[pictures], *names(pictures)])
+        its = defaultdict(list)
+        for name in names(folder):
+            for picture in owners.of(name):
+                its[picture].append(name)
+        return dict(its)
 
-    beside = cache(_parallel)
     own, masks = set(sources), _masks_beside(sources)
     found = []
     for source in sources:
@@ -232,35 +241,90 @@ def companions_of(sources: Sequence[str]) -> list[Companions]:
             found.append(Companions())
             continue
         folder, name = os.path.split(source)
-        stem = os.path.splitext(name)[0]  # noqa: PTH122
         sidecars = []
         for other in (folder, *beside(folder)):
-            by_stem, by_name = in_folder(other)
-            of_name = by_name.get(name, ())
-            for it in dict.fromkeys([*by_stem.get(stem, ()), *of_name]):
+            for it in in_folder(other, folder).get(name, ()):
                 path = os.path.join(other, it)  # noqa: PTH118
                 if path in own or not os.path.isfile(native(path)):  # noqa: PTH113
                     continue
-                suffix = Path(it).suffix.lower()
-                if suffix in SIDECAR_SUFFIXES or (it in of_name and _is_no_picture(path)):
+                if _suffix(it) in SIDECAR_SUFFIXES or _is_no_picture(path):
                     sidecars.append(path)
         found.append(Companions(tuple(sidecars), tuple(masks.get(source, ()))))
     return found
 
 
-def pictures_of(name: str) -> list[tuple[str, str]]:
-    """Return the whole names of pictures that a file may belong to, and what it adds to each.
+_ByNames = tuple[dict[str, str], dict[str, list[str]]]
 
-    >>> pictures_of("1.jpg.xmp")
-    [('1.jpg', '.xmp')]
-    >>> pictures_of("1.jpg.supplemental-metadata(2).json")
-    [('1(2).jpg', '.supplemental-metadata.json')]
-    """
+
+class _Owners:
+    """Tells to which pictures of a folder a file belongs, by its name."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        # Of what is a sidecar itself, nothing is one.
+        self._names = list(dict.fromkeys(it for it in names if _suffix(it) not in SIDECAR_SUFFIXES))
+
+    def of(self, name: str) -> list[str]:
+        """Return the pictures whose name, or stem, it begins with; the longest that there is."""
+        is_sidecar = _suffix(name) in SIDECAR_SUFFIXES
+        if not is_sidecar and name.count(".") < 2:
+            return []  # as of most names, which are pictures
+        for fold, by_name, by_stem in (str, *self._as_written), (str.casefold, *self._in_any_case):
+            for begin, _ in _begins(name):
+                if picture := by_name.get(fold(begin)):
+                    return [picture]
+                if is_sidecar and (found := by_stem.get(fold(begin))):
+                    return found
+        if len(name) == _MOST_LETTERS_OF_GOOGLE and name.lower().endswith(".json"):
+            stem = name[: -len(".json")]
+            begun = [it for it in self._names if len(it) > len(stem) and it.startswith(stem)]
+            return begun if len(begun) == 1 else []
+        return []
+
+    @cached_property
+    def _as_written(self) -> _ByNames:
+        return self._by(str)
+
+    @cached_property
+    def _in_any_case(self) -> _ByNames:
+        return self._by(str.casefold)
+
+    def _by(self, fold: Callable[[str], str]) -> _ByNames:
+        by_stem = defaultdict[str, list[str]](list)
+        for name in self._names:
+            by_stem[fold(os.path.splitext(name)[0])].append(name)  # noqa: PTH122
+        return {fold(name): name for name in self._names if "." in name[1:]}, dict(by_stem)
+
+
+def _begins(name: str) -> list[tuple[str, str]]:
+    """Return what a name begins with, up to each of its dots, and the rest; the longest first."""
+    found = []
     if numbered := _NUMBERED.fullmatch(name):
         stem, suffix, kind, number, end = numbered.groups()
-        return [(f"{stem}{number}{suffix}", f"{kind}{end}")]
+        found.append((f"{stem}{number}{suffix}", f"{kind}{end}"))
     dots = [at for at, letter in enumerate(name) if letter == "." and at]
-    return [(name[:at], name[at:]) for at in dots[1:]]
+    return [*found, *((name[:at], name[at:]) for at in reversed(dots))]
+
+
+def name_beside(sidecar: str, picture: str, new: str) -> str:
+    """Return what a sidecar of a picture is called when that gets another name.
+
+    Examples
+    --------
+    >>> name_beside("1.jpg.xmp", "1.jpg", "cat.jpg"), name_beside("1.XMP", "1.JPG", "cat.jpg")
+    ('cat.jpg.xmp', 'cat.XMP')
+    >>> name_beside("1.jpg.supplemental-metadata(2).json", "1(2).jpg", "cat.jpg")
+    'cat.jpg.supplemental-metadata.json'
+    """
+    for begin, rest in _begins(sidecar):
+        if begin.casefold() == picture.casefold():
+            return f"{new}{rest}"
+        if begin.casefold() == os.path.splitext(picture)[0].casefold():  # noqa: PTH122
+            return f"{os.path.splitext(new)[0]}{rest}"  # noqa: PTH122
+    return f"{new}{os.path.splitext(sidecar)[1]}"  # noqa: PTH122
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122
 
 
 def _is_no_picture(path: str) -> bool:

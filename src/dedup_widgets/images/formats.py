@@ -170,7 +170,7 @@ def _why_undecodable(name: str, error: Exception) -> str:
     if isinstance(error, MemoryError):
         return f"{name} does not fit into memory; use fewer workers or shrink it"
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
-        return f"too large: {error}"
+        return f"too large: {error}; shrink it, or take it out of the input"
     text = " ".join(str(error).split())[:160]
     if isinstance(error, UnidentifiedImageError) or not text or "BytesIO" in text:
         text = type(error).__name__

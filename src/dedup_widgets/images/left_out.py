@@ -6,23 +6,30 @@ import re
 from collections.abc import Sequence
 
 BINS = (
-    r"\$recycle\.bin|recycler|recycled|#recycle|@recycle|@recently-snapshot|#snapshot|\.snapshots?"
-    r"|\.trash|\.trash-\d+|\.trashes|\.dtrash|share[/\\]trash|@eadir|\.thumbnails?|\.thumbs"
+    r"\$recycle\.bin|recycler|recycled|recycle bin|[#_@.]recycle|#snapshot|~snapshot|\.snapshots?"
+    r"|\.zfs|@recently-snapshot|\.trash|\.trash-\d+|\.trashes|\.dtrash|share[/\\]trash"
+    r"|network trash folder|@sharebin|@eadir|@tmp|@syno\w+|[.@]*@__thumb|\.thumbnails?|\.thumbs"
+    r"|\.stversions|\.sync[/\\]archive|\.dropbox\.cache|_vti_cnf"
+    # Previews that programs keep of photos.
+    r"|[^/\\]+\.lrdata|captureone[/\\]cache|[^/\\]+\.photoslibrary[/\\](resources|private|scopes)"
+    r"|[^/\\]+\.(photo|ap|migratedphoto)library[/\\](thumbnails|previews|attachments)"
 )
-"""Folders of what was thrown away, and of what systems and network drives make by themselves."""
+"""Folders of what was thrown away, and of what systems, network drives and programs make by
+themselves; some by their name and that of the folder above."""
 
 
 _OF_SYSTEMS = (
     r"__macosx|lost\+found|system volume information|\.appledouble|\.ds_store|\._.*|found\.\d{3}"
+    r"|temporary items|thevolumesettingsfolder|\$extend"
 )
 
 
-_LEFT_OUT = re.compile(rf"(?i)({BINS}|{_OF_SYSTEMS})")
+_LEFT_OUT = re.compile(rf"(?i)([^/]*/)?({_OF_SYSTEMS}|{BINS})")
 
 
-HIDDEN, HIDDEN_FOLDER, BIN, DATASET = (
+HIDDEN, HIDDEN_FOLDER, BIN, DATASET, IN_CLOUD = (
     *("hidden files", "hidden folders", "folders of thumbnails and bins"),
-    "datasets made of images",
+    *("datasets made of images", "pictures still in iCloud, to be downloaded first"),
 )
 """Why files and folders are not taken."""
 
@@ -38,13 +45,15 @@ def fits(name: str, pattern: str) -> bool:
     return fnmatch.fnmatch(name, pattern)
 
 
-def is_left_out(folder: str) -> bool:
-    """Tell of the name of a folder whether a scan passes it by.
+def is_left_out(folder: str, above: str = "") -> bool:
+    """Tell of the name of a folder, and that of the folder above, whether a scan passes it by.
 
     >>> is_left_out("$RECYCLE.BIN"), is_left_out("@eaDir"), is_left_out("recycling")
     (True, True, False)
+    >>> is_left_out("resources", "Photos.photoslibrary"), is_left_out("resources")
+    (True, False)
     """
-    return _LEFT_OUT.fullmatch(folder) is not None
+    return _LEFT_OUT.fullmatch(f"{above}/{folder}") is not None
 
 
 def is_excluded(path: str, patterns: Sequence[str]) -> bool:

@@ -26,6 +26,7 @@ from dedup_widgets.images.left_out import (
     DATASET,
     HIDDEN,
     HIDDEN_FOLDER,
+    IN_CLOUD,
     MADE_BY_US,
     fits,
     is_below,
@@ -380,6 +381,10 @@ class _Scan:
                     continue
                 suffix = _suffix(entry.name)
                 if not fits(entry.name, pattern):
+                    if entry.name.endswith(".icloud"):  # as .a.jpg.icloud, in the place of a.jpg
+                        meant = _suffix(entry.name.removesuffix(".icloud"))
+                        if meant in IMAGE_SUFFIXES | RAW_SUFFIXES:
+                            self.not_taken[IN_CLOUD][meant] += 1
                     # Others, as ._a.jpg beside a.jpg, are what systems write for themselves.
                     if suffix in IMAGE_SUFFIXES and not entry.name.startswith("._"):
                         self.not_taken[HIDDEN][suffix] += 1
@@ -436,10 +441,10 @@ class _Scan:
             if folder not in first and {child.name for child in children} >= MADE_BY_US:
                 self.not_taken[DATASET][os.path.basename(folder)] += 1  # noqa: PTH119
                 continue
-            below = []
+            above, below = os.path.basename(folder), []  # noqa: PTH119
             for entry in children:
                 if _is_folder(entry):
-                    if is_left_out(entry.name):
+                    if is_left_out(entry.name, above):
                         self.not_taken[BIN][as_unicode(entry.name)] += 1
                     elif entry.name.startswith("."):
                         self.not_taken[HIDDEN_FOLDER][as_unicode(entry.name)] += 1

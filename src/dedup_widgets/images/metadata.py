@@ -1,15 +1,12 @@
 """What tables say of the pictures beside and below them.
 
-``metadata.csv`` is read as `datasets` does it. Others, such as ``labels.csv``, are by people: which
-column names the pictures, and from where, is seen by the files that there are.
+``metadata.csv`` is read as `datasets` does it, others, such as ``labels.csv``, as people mean it.
 """
 
 import json
 import os
-import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +14,7 @@ import polars as pl
 from dedup_widgets._paths import absolute, native
 from dedup_widgets.frame.schema import COLUMNS
 from dedup_widgets.frame.table import read_csv
+from dedup_widgets.images.tables import NUMBERS, has_boxes, naming_columns, nearest, tables_in
 
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     "metadata.csv": pl.read_csv,
@@ -24,20 +22,6 @@ READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     "metadata.parquet": pl.read_parquet,
 }
 """Names of such files, and what reads them."""
-
-
-_TABLES = re.compile(
-    r"(?i)(labels?|annotations?|classes|captions?|tags|targets?|ground_?truth|train|test|valid"
-    r"|val|validation|index)([-_](labels?|images?|set|data))?\.(csv|tsv)"
-)
-"""Names of tables by people, which have a row a picture."""
-
-
-_KEYS = (
-    *("file_name", "filename", "file", "path", "image_path", "image", "img", "image_name"),
-    *("image_id", "imageid", "photo", "picture", "name", "id"),
-)
-"""What people call the column that names pictures, with their suffix or without."""
 
 
 _KEY = "file_name"
@@ -61,24 +45,15 @@ def metadata_beside(paths: Sequence[str]) -> tuple[pl.DataFrame, dict[str, str]]
         read, with why.
     """
     sources = [absolute(path) for path in paths]
-    folders = {os.path.dirname(it) for it in sources if "://" not in it}  # noqa: PTH120
-    if not folders:
-        return pl.DataFrame(), {}
-    # Tables are often beside the only folder of pictures.
-    top = os.path.dirname(os.path.commonpath(folders))  # noqa: PTH120
     damaged: dict[str, str] = {}
 
-    @cache
-    def above(folder: str) -> tuple[str, ...]:
-        """Return the nearest tables, up to the folder that holds all pictures, or is beside it."""
+    def of(folder: str, is_beside: bool) -> tuple[str, ...]:
         for name in READERS:
             if os.path.isfile(native(file := os.path.join(folder, name))):  # noqa: PTH113, PTH118
-                return (file,) if folder != top else ()
-        if found := _tables_in(folder):
-            return found
-        return () if folder == top else above(os.path.dirname(folder))  # noqa: PTH120
+                return () if is_beside else (file,)
+        return tables_in(folder)
 
-    files = {file for folder in folders for file in above(folder)}
+    files = nearest(sources, of)
     tables = []
     for file in sorted(files, key=lambda it: (-it.count(os.sep), it)):
         try:
@@ -111,38 +86,17 @@ def _classes(file: str) -> dict[str, dict[int, str]]:
     return {}
 
 
-def _tables_in(folder: str) -> tuple[str, ...]:
-    try:
-        names = sorted(map(str, os.listdir(native(folder))))  # noqa: PTH208
-    except OSError:
-        return ()
-    return tuple(os.path.join(folder, it) for it in names if _TABLES.fullmatch(it))  # noqa: PTH118
-
-
 def _read_by_people(file: str, sources: Sequence[str]) -> pl.DataFrame:
-    """Return a table with the paths of its pictures; empty if it has not a row for each of some.
-
-    A name is one from the folder of the table, or of the only picture below that is called so, with
-    its suffix or without.
-    """
-    folder = os.path.dirname(file)  # noqa: PTH120
-    by_name: dict[str, str | None] = {}
-    for source in (it for it in sources if it.startswith(os.path.join(folder, ""))):  # noqa: PTH118
-        name = os.path.basename(source)  # noqa: PTH119
-        below = os.path.relpath(source, folder).replace(os.sep, "/")
-        for key in {below, name, os.path.splitext(name)[0]}:  # noqa: PTH122
-            by_name[key] = None if key in by_name else source
+    """Return a table with the paths of its pictures; empty if it has not a row for each of some."""
     table = read_csv(Path(file))
-    for column in sorted(table.columns, key=lambda it: it.lower() not in _KEYS):
-        if column.lower() not in _KEYS or table[column].dtype.is_float():
-            break
-        named = table[column].cast(pl.String).str.strip_prefix("./")
-        paths = pl.Series(_KEY, [by_name.get(name) for name in named], dtype=pl.String)
-        known = len(table) - paths.null_count()
+    if has_boxes(table.columns):
+        return pl.DataFrame()
+    for column, paths in naming_columns(table, file, sources):
+        found = len(table) - paths.null_count()
         # With several rows a picture it tells of objects.
-        if 2 * known >= len(table) and paths.drop_nulls().is_unique().all():
-            own = [name for name in table.columns if name not in (*COLUMNS, column, _KEY)]
-            return table.select(paths, *own).drop_nulls(_KEY)
+        if 2 * found >= len(table) and paths.drop_nulls().is_unique().all():
+            own = [name for name in table.columns if name not in (*COLUMNS, *NUMBERS, column)]
+            return table.select(paths.alias(_KEY), *own).drop_nulls(_KEY)
     return pl.DataFrame()
 
 

@@ -105,7 +105,7 @@ def _taken(listed: pl.DataFrame, above: str, pattern: Sequence[str], found: Obje
             parent, _, name = folder.rpartition("/")
             why = why_passed_by(parent)
             if why is None:
-                if is_left_out(name):
+                if is_left_out(name, parent.rpartition("/")[2]):
                     why = BIN
                 elif name.startswith("."):
                     why = HIDDEN_FOLDER

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import io
+import math
 import re
 import threading
 import warnings
@@ -14,6 +15,7 @@ from typing import Any
 from PIL import Image, ImageFile, _imaging
 
 from dedup_widgets.images.developed import DevelopedFile
+from dedup_widgets.images.formats import check_size
 
 _ORIENTATIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -211,10 +213,24 @@ class _KeptMemory:
 kept_memory = _KeptMemory()
 
 
+def _load(image: Image.Image) -> None:
+    """Decode a picture of up to as many pixels as are read.
+
+    Of TIFF alone Pillow has a limit of its own, which is one for the whole process, and which it
+    asks before it makes room: so the room is made here.
+    """
+    width, height = getattr(image, "_tile_size", (0, 0))
+    is_beyond = width * height > 2 * (Image.MAX_IMAGE_PIXELS or math.inf)
+    if is_beyond and getattr(image, "_im", None) is None:
+        check_size((width, height))
+        image.im = _CORE.new(image.mode, (width, height))
+    image.load()
+
+
 def turn_of(image: Image.Image) -> Image.Transpose | None:
     """Return what brings a picture the right way up, by its EXIF orientation; None if it is."""
     # ImageOps.exif_transpose fails on damaged EXIF data, although the picture is good.
-    image.load()
+    _load(image)
     if getattr(image, "is_upright", False):
         return None
     try:

@@ -129,25 +129,33 @@ def _moments(length: float, every: float, most: int) -> list[float]:
 
 
 def _files(videos: Any) -> list[str]:
-    given = [videos] if isinstance(videos, str | os.PathLike) else list(videos)
+    try:
+        several = [videos] if isinstance(videos, str | os.PathLike) else videos
+        given = [str(os.fspath(name)) for name in several]
+    except TypeError as error:
+        raise InputError(f"videos are files or folders ({error}); pass their names") from error
     found: list[str] = []
     for name in given:
-        path = Path(absolute(os.fspath(name)))
+        path = Path(absolute(name))
         if path.is_dir():
             below = (it for it in path.rglob("*") if it.suffix.lower() in SUFFIXES and it.is_file())
             found += sorted(str(it) for it in below if not _is_hidden(it.relative_to(path).parts))
         elif path.is_file():
             found.append(str(path))
         else:
-            raise InputError(f"{os.fspath(name)[:200]}: no such video or folder; check the path")
+            raise InputError(f"{name[:200]}: no such video or folder; check the path")
     if not found:
-        where = ", ".join(os.fspath(name) for name in given)[:200] or "[]"
+        where = ", ".join(given)[:200] or "[]"
         raise InputError(f"{where}: there is no video; name files or folders that hold some")
     return [as_unicode(file) for file in dict.fromkeys(found)]
 
 
 def _is_hidden(parts: Sequence[str]) -> bool:
-    return any(part.startswith(".") or is_left_out(part) for part in parts)
+    above = ("", *parts)
+    return any(
+        part.startswith(".") or is_left_out(part, over)
+        for part, over in zip(parts, above, strict=False)
+    )
 
 
 class VideoFrames:

@@ -84,6 +84,8 @@ def load_embedder(
     check_precision(precision)
     if isinstance(model, (str, os.PathLike)):
         name = os.fspath(model)
+        if not name.strip():  # It would stand for the folder that one is in.
+            raise InputError(f"model is {name!r}; it must be a name, or the path of a folder")
         if name == PERCEPTUAL:
             return PerceptualModel()
         if name == EMBEDDED_MODEL:

@@ -107,9 +107,14 @@ def link(row):
             "mode": status.st_mode & 0o7777,
         }
     )
-    beside = file + (b".linked" if isinstance(file, bytes) else ".linked")
-    os.link(keeper, beside)
-    os.replace(beside, file)
+    os.link(keeper, new := beside(file))
+    os.replace(new, file)
+
+
+def beside(file):
+    """Return a short name in the same folder: that of the file may be as long as names can be."""
+    folder, name = os.path.dirname(file), f".{os.getpid()}.new"
+    return os.path.join(folder, name.encode() if isinstance(folder, bytes) else name)
 
 
 def trash(row):
@@ -124,11 +129,12 @@ def trash(row):
     folder = os.path.join(home, "Trash")
     for name in ("files", "info"):
         os.makedirs(os.path.join(folder, name), mode=0o700, exist_ok=True)
-    base, number = os.path.basename(row["path"]), 1
-    name = base
+    stem, suffix = os.path.splitext(os.path.basename(row["path"]))
+    # What is written about it has a longer name, and none has more than 255 bytes.
+    stem = stem.encode("utf-8", "surrogateescape")[:200].decode("utf-8", "ignore")
+    name, number = stem + suffix, 1
     while os.path.lexists(os.path.join(folder, "files", name)):
         number += 1
-        stem, suffix = os.path.splitext(base)
         name = f"{stem}.{number}{suffix}"
     to, info = (os.path.join(folder, *part) for part in (("files", name), ("info", name)))
     info += ".trashinfo"
@@ -151,11 +157,10 @@ def undo():
             if entry["action"] == "bin":
                 raise OSError(0, "take it out of the bin by hand")
             if entry["action"] == "link":
-                beside = path + (b".unlinked" if isinstance(path, bytes) else ".unlinked")
-                shutil.copyfile(to, beside)
-                os.chmod(beside, entry["mode"])
-                os.utime(beside, ns=tuple(entry["times"]))
-                os.replace(beside, path)
+                shutil.copyfile(to, new := beside(path))
+                os.chmod(new, entry["mode"])
+                os.utime(new, ns=tuple(entry["times"]))
+                os.replace(new, path)
             elif not os.path.lexists(to) and os.path.lexists(path):
                 pass  # it was written down, and then something came in between
             elif os.path.lexists(path):

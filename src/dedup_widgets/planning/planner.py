@@ -465,6 +465,8 @@ def _checked_kinds(remove: Iterable[str]) -> frozenset[str]:
 def _checked_pairs(not_duplicates: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
     """Return pairs of fingerprints as a set of tuples of text."""
     pairs = set()
+    if not isinstance(not_duplicates, Iterable):
+        raise InputError(f"not_duplicates are pairs, not {not_duplicates!r:.99}")
     for pair in not_duplicates:
         fingerprints = () if isinstance(pair, str) else tuple(pair)
         if len(fingerprints) != 2:

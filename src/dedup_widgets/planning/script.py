@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import polars as pl
 
 from dedup_widgets._paths import absolute, native
-from dedup_widgets._text import listed
+from dedup_widgets._text import listed, named_place
 from dedup_widgets.errors import DatasetError, ImageError, InputError
 from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
 from dedup_widgets.images.companions import companions_of
@@ -80,14 +80,17 @@ def script(
     """
     if action not in get_args(Action):
         raise InputError(f"action is {action!r}; it must be 'move', 'link' or 'trash'")
-    if to is not None and Path(to).suffix == ".py" and file is None:
-        to, file = None, to
-    if (to is None) == (action == "move"):
+    folder = None if to is None else absolute(named_place("to", to))
+    if folder is not None and folder.endswith(".py") and file is None:
+        folder, file = None, folder
+    if (folder is None) == (action == "move"):
         raise InputError(
             "moving needs a folder: script(plan, 'move', to='removed')"
             if action == "move"
             else f"to is where files are moved, and {action!r} moves none there; leave it out"
         )
+    if folder is not None and os.path.isfile(folder):  # noqa: PTH113
+        raise InputError(f"to is {folder[:200]}, which is a file; name a folder to move to")
     frame = to_polars(plan)
     require_columns(frame, ["path", "action", "keeper"], "a script of a plan")
     goes = frame.filter(pl.col("action").cast(pl.String) == "remove")
@@ -107,7 +110,7 @@ def script(
     rows = []
     reasons = goes["reason"] if "reason" in goes.columns else [""] * len(paths)
     root = os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120
-    target = None if to is None else Path(absolute(os.fspath(to)))
+    target = None if folder is None else Path(folder)
 
     def place(path: str) -> str:
         below = os.path.relpath(path, root)

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dedup_widgets._paths import absolute, absolutes
+from dedup_widgets.errors import InputError
 from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.frame.scale import checked_near
 from dedup_widgets.review.steps import (
@@ -65,7 +66,10 @@ class Decisions:
         if self.rules is not None:
             check(self.rules)
             object.__setattr__(self, "rules", tuple(self.rules))
-        pairs = frozenset((min(a, b), max(a, b)) for a, b in self.not_duplicates)
+        try:
+            pairs = frozenset((min(a, b), max(a, b)) for a, b in self.not_duplicates)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"not_duplicates are pairs of fingerprints ({error})") from error
         object.__setattr__(self, "not_duplicates", pairs)
         object.__setattr__(self, "keepers", frozenset(self.keepers))
 

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 from humanize import naturalsize
 
-from dedup_widgets._text import counted
+from dedup_widgets._text import counted, named_place
 from dedup_widgets._version import __version__
 from dedup_widgets.errors import DedupError, InputError
 from dedup_widgets.frame.annotations import in_words, is_annotations
@@ -73,7 +73,7 @@ def failed(found: Mapping[str, int | None], fail_on: Iterable[str]) -> list[str]
 
 def report(review: Review, path: str | os.PathLike[str], *, groups: int = MOST_GROUPS) -> Path:
     """Write a review as one HTML file: see :meth:`Session.report`."""
-    target = Path(path).expanduser()
+    target = Path(named_place("path", path)).expanduser()
     if target.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"{target.name} is no name of a page; let it end in .html")
     try:

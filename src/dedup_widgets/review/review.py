@@ -18,7 +18,7 @@ from dedup_widgets.frame.lookup import Lookup
 from dedup_widgets.frame.provenance import provenances
 from dedup_widgets.frame.scale import NEAR
 from dedup_widgets.frame.schema import recognised
-from dedup_widgets.frame.table import file_name, require_columns
+from dedup_widgets.frame.table import file_name, in_any_case, require_columns
 from dedup_widgets.planning.labels import has_labels, require_labels
 from dedup_widgets.planning.planner import Planner
 from dedup_widgets.review.by_hand import in_groups_of, pairs_to_part
@@ -587,5 +587,5 @@ def _label_column(frame: pl.DataFrame, given: str | None, *usual: str) -> str | 
         require_columns(frame, [given], "Explorer")
         require_labels(frame, given)
         return given
-    good = (it for it in usual if it in frame.columns and has_labels(frame.schema[it]))
-    return next(good, None)
+    there = (in_any_case(it, frame.columns) for it in usual)
+    return next((it for it in there if it and has_labels(frame.schema[it])), None)

@@ -262,6 +262,11 @@ class View(FrameImages):
 
     @sort.setter
     def sort(self, by: str | Mapping[str, Any]) -> None:
+        if not isinstance(by, str | Mapping):
+            raise InputError(
+                f"sort is {by!r:.99}; give a column, or a dict such as "
+                "{'column': 'width', 'descending': True}"
+            )
         wanted = {**self._sort, **({"column": by} if isinstance(by, str) else by)}
         self.check_sort(wanted)
         with self.lock:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from dedup_widgets._durable import make_folder, sync_file
 from dedup_widgets._paths import absolute
+from dedup_widgets._text import named_place
 from dedup_widgets._urls import STORES, redacted, refuse_secrets, scheme_of
 from dedup_widgets.errors import ImageError, InputError, StoreError
 from dedup_widgets.images.object_store import check_installed
@@ -57,7 +58,7 @@ class Work:
     @classmethod
     def at(cls, place: "str | os.PathLike[str]") -> "Work":
         """Return the work folder at a place, which need not be there yet."""
-        name = os.fspath(place)
+        name = named_place("work", place)
         if "://" not in name:
             return cls(absolute(name))
         refuse_secrets(name)

@@ -1,4 +1,4 @@
-"""What the name and the folder of a file say: that it is a copy, or was thrown away."""
+"""What the name and the folders of a file say: that it is a copy, or was thrown away."""
 
 import polars as pl
 
@@ -6,18 +6,19 @@ from dedup_widgets.images.left_out import BINS
 
 _COPY = (
     # Windows, macOS and desktops of Linux, in the languages that put a word there.
-    r"copy|copies|kopie|copie|copia|c[oó]pia|k[oó]pia|kopi|kopio|kopija|kopyas[ıi]|m[aá]solat"
-    r"|duplicate|duplikat|копия|копія|αντίγραφο"
+    r"copy|copies|kopie|copie|copia|c[oó]pia|còpia|k[oó]pia|kopi|kopio|kopija|koopia|kopyas[ıi]"
+    r"|m[aá]solat|duplicate|duplikat|salinan|bản sao|копия|копія|копие|αντίγραφο|αντιγραφή"
+    r"|backups?|bak"
 )
 
 
-_COPY_UNSPACED = "コピー|复制|複製|副本|拷贝|복사본"
+_COPY_UNSPACED = "コピー|复制|複製|副本|拷贝|복사본|사본|สำเนา|प्रतिलिपि|نسخة|کپی|עותק"
 
 
 _SAYS_COPY = (
     rf"(?i)(^|[^\pL])({_COPY})([^\pL]|$)|{_COPY_UNSPACED}"
     # Browsers and Windows count downloads and copies; editors mark the former version.
-    r"|\(\d{1,3}\)$|~\d*$"
+    r"|\(\d{1,3}\)(\.[^./\\]*)?([/\\]|$)|~\d*(\.[^./\\]*)?$"
 )
 
 
@@ -46,12 +47,12 @@ def stem(path: pl.Expr) -> pl.Expr:
 
 
 def says_copy(path: pl.Expr) -> pl.Expr:
-    """Tell of each path whether the file's name says that it is a copy.
+    """Tell of each path whether the file's name, or that of a folder of it, says copy or backup.
 
     Examples
     --------
-    >>> names = ["IMG_1 (1).jpg", "Kopie von a.png", "copy of b.gif", "photocopy.jpg", "IMG_2.jpg"]
+    >>> names = ["a (1).jpg", "Kopie von a.png", "in - Copy/b.gif", "photocopy.jpg", "IMG_2.jpg"]
     >>> pl.select(says_copy(pl.lit(pl.Series(names)))).to_series().to_list()
     [True, True, True, False, False]
     """
-    return stem(path).str.contains(_SAYS_COPY) | path.str.ends_with("~")
+    return path.str.contains(_SAYS_COPY)

@@ -1,7 +1,10 @@
 """Files that say what there is to score: tables with a column of paths, and lists of paths."""
 
 import codecs
+import contextlib
+import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,14 +18,27 @@ from dedup_widgets.errors import InputError
 from dedup_widgets.frame.table import read_csv
 from dedup_widgets.images.other_formats import is_archive
 
+
+def _read_json(path: Path) -> pl.DataFrame:
+    """Read a table, or a list of paths, as JSON."""
+    data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+    if re.match(rb'\s*\[\s*"', data):
+        with contextlib.suppress(ValueError):
+            return pl.DataFrame({"path": json.loads(data)}, schema={"path": pl.String})
+    return pl.read_json(data)
+
+
 _TABLES: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".parquet": pl.read_parquet,
     ".csv": read_csv,
-    ".tsv": partial(pl.read_csv, separator="\t"),
+    ".tsv": partial(read_csv, separator="\t"),
     ".jsonl": pl.read_ndjson,
     ".ndjson": pl.read_ndjson,
-    ".json": pl.read_json,
+    ".json": _read_json,
 }
+
+
+_QUOTED = re.compile(r'"[^"]+"')
 
 
 _LISTS = (".txt", ".lst", ".list")
@@ -74,7 +90,10 @@ def _are_files(names: Sequence[Any]) -> bool:
 
 
 def _list(path: Path) -> list[str]:
-    names = [line.strip() for line in _text(path).splitlines() if line.strip()]
+    text = _text(path)
+    # As `find -print0` writes them, and as Windows copies a path.
+    lines = text.split("\0") if "\0" in text else text.splitlines()
+    names = [_name(path, line) for line in lines if line.strip()]
     names = [name for name in names if name[0] != "#" or os.path.lexists(absolute(name))]
     if not names:
         raise InputError(f"{path}: the list is empty; write one path a line")
@@ -85,6 +104,14 @@ def _list(path: Path) -> list[str]:
             f"(the first: {names[0][:100]!r})"
         )
     return found
+
+
+def _name(path: Path, line: str) -> str:
+    """Return the name that a line of a list holds, as some are written with blanks or in quotes."""
+    name = line.strip()
+    if name != line and os.path.lexists(absolute(_beside(path, [line])[0])):
+        return line
+    return name[1:-1] if _QUOTED.fullmatch(name) else name
 
 
 def _beside(path: Path, names: Sequence[Any]) -> list[Any]:

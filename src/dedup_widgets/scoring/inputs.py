@@ -220,6 +220,15 @@ def _joined_annotations(new: Inputs, old: Inputs) -> pl.DataFrame | None:
 def _name_the_paths(frame: pl.DataFrame) -> None:
     """Refuse a frame without a column ``path``, and name the column that looks like one."""
     for name, dtype in frame.schema.items():
+        if isinstance(dtype, pl.Binary) or "bytes" in {
+            it.name for it in getattr(dtype, "fields", ())
+        }:
+            data = name if isinstance(dtype, pl.Binary) else f"{name}']['bytes"
+            raise InputError(
+                f"a frame of images needs a column 'path'; {name!r} holds what is in files: write "
+                f"them first, such as: for i, row in enumerate(frame.iter_rows(named=True)): "
+                f"pathlib.Path(f'pictures/{{i}}.jpg').write_bytes(row['{data}'])"
+            )
         if name not in COLUMNS and dtype == pl.String:
             some = frame[name].drop_nulls().head(20).to_list()
             if some and all(os.path.lexists(absolute(str(value))) for value in some):

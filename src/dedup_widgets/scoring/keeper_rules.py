@@ -7,7 +7,7 @@ copies decides.
 
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -257,6 +257,8 @@ def check(rules: Sequence[str | Rule]) -> None:
     if isinstance(rules, str | Rule):
         shown = repr(rules) if isinstance(rules, str) else f"the rule {rules.about!r}"
         raise InputError(f"keeper rules are a list; pass [{shown}], not {shown}")
+    if not isinstance(rules, Iterable):
+        raise InputError(f"keeper rules are a list such as ['pixels', 'path'], not {rules!r:.99}")
     for rule in rules:
         if not isinstance(rule, Rule) and rule not in RULES and rule not in BY_DATE:
             names = ", ".join([*RULES, *BY_DATE])

@@ -15,6 +15,7 @@ import dedup_widgets.scoring.keepers as keepers
 from dedup_widgets._forks import note_use
 from dedup_widgets._paths import absolute
 from dedup_widgets._progress import Progress
+from dedup_widgets._text import whole
 from dedup_widgets._threads import processors
 from dedup_widgets._urls import is_far
 from dedup_widgets.errors import InputError
@@ -226,8 +227,8 @@ def plan_scoring(
     note_use()
     near = NEAR if near is None else checked_near(near)
     check_precision(precision)
-    batch_size = _positive("batch_size", batch_size, 32)
-    workers = _positive("workers", workers, processors())
+    batch_size = 32 if batch_size is None else whole("batch_size", batch_size, 1)
+    workers = processors() if workers is None else whole("workers", workers, 1)
     were_pictures = were_pictures or partial(_were_pictures, store)
     found = inputs_of(images, labels, exclude, were_pictures)
     if any(is_far(it) and isinstance(source_for(it), ObjectStore) for it in found.paths):
@@ -283,15 +284,6 @@ def _of_all_names(scores: pl.DataFrame, first: NDArray[np.int64]) -> pl.DataFram
     """
     is_further = pl.Series(first != np.arange(len(first)))
     return scores.with_columns(group=pl.when(~(is_further & pl.col("keep"))).then("group"))
-
-
-def _positive(name: str, value: int | None, default: int) -> int:
-    """Return a number of at least 1, or the default for None."""
-    if value is None:
-        return default
-    if value < 1:
-        raise InputError(f"{name} is {value}; it must be at least 1")
-    return value
 
 
 def _check_rules(keep: Sequence[str | keepers.Rule], given: pl.DataFrame | None) -> None:

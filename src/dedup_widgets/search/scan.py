@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup_widgets._text import whole
 from dedup_widgets._threads import processors
 from dedup_widgets.errors import InputError
 from dedup_widgets.neighbors.vectors import Vectors, cosines, parts, unit_vectors
@@ -108,9 +109,7 @@ class Scan:
 
     def _nearest(self, unit: NDArray[np.float32], k: int) -> Answer:
         """Return what :meth:`search` does for a unit vector, (1, d)."""
-        if k < 0:
-            raise InputError(f"k is {k}; it must be 0 or more")
-        k = min(k, len(self))
+        k = min(whole("k", k, 0), len(self))
         if k == 0:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         rows = self._rounded().candidates(unit, k)

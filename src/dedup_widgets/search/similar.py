@@ -13,6 +13,7 @@ import polars as pl
 from PIL import Image
 
 from dedup_widgets._paths import as_unicode
+from dedup_widgets._text import whole
 from dedup_widgets._urls import is_far
 from dedup_widgets.errors import ImageError, InputError, ModelError
 from dedup_widgets.frame.provenance import Provenance, of_one_model, provenances
@@ -90,8 +91,7 @@ def similar(
     >>> similar(frame, "/a.jpg", k=2).select("path", "distance").rows()
     [('/b.jpg', 0.20000000298023224), ('/c.jpg', 1.0)]
     """
-    if k < 0:
-        raise InputError(f"k is {k}; it must be 0 or more")
+    k = whole("k", k, 0)
     pixels = None if isinstance(query, str | os.PathLike) else _as_file(query)
     text = "" if pixels is not None else as_unicode(os.fspath(query))
     images = _images_of(df, text)

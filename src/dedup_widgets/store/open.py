@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import platformdirs
 
+from dedup_widgets._text import named_place
 from dedup_widgets._urls import redacted
 from dedup_widgets.errors import InputError
 from dedup_widgets.store.cache import CACHE_NAME, Cache
@@ -59,10 +60,9 @@ def store_paths(store: "str | os.PathLike[str] | Store | None" = None) -> StoreP
             _cache_in(platformdirs.user_cache_path(_APP, appauthor=False)),
             platformdirs.user_data_path(_APP, appauthor=False) / _LIBRARY,
         )
-    if "://" in os.fspath(chosen):
-        raise InputError(
-            f"store is {redacted(os.fspath(chosen))!r}; it must be a folder of this machine"
-        )
+    chosen = named_place("store", chosen)
+    if "://" in chosen:
+        raise InputError(f"store is {redacted(chosen)!r}; it must be a folder of this machine")
     place = Path(chosen).expanduser().absolute()
     if place.is_dir() or not (place.suffix or place.exists()):
         return StorePaths(_cache_in(place), place / _LIBRARY)
