@@ -53,7 +53,7 @@ from dedup_widgets.images.side_parts import File, mended
 T = TypeVar("T")
 
 
-DECODER_VERSION = 12
+DECODER_VERSION = 13
 """Raised when `decode` or `thumbnail` changes its results: those in a store are then outdated."""
 
 
