@@ -11,6 +11,7 @@ from skimage import data
 
 from dedup_widgets.alignment.comparable import Comparable, comparable
 from dedup_widgets.alignment.confirm import confirm
+from dedup_widgets.alignment.content import is_repeating
 from dedup_widgets.alignment.geometry import overlap
 from dedup_widgets.alignment.overlay import refine
 from dedup_widgets.alignment.photos import as_bright
@@ -382,11 +383,32 @@ def test_other_writing_is_nothing_laid_over(one, other):
     assert not confirm(seen(one), seen(other)).is_confirmed
 
 
-def album(*names):
+def wall(*names):
     picture = Image.new("RGB", (620, 420), "white")
     for at, name in enumerate(names):
-        picture.paste(photo(name).resize((190, 190)), (15 + at % 3 * 200, 15 + at // 3 * 200))
+        picture.paste(photo(name).resize((290, 190)), (15 + at % 2 * 300, 15 + at // 2 * 200))
     return picture
+
+
+@pytest.mark.parametrize(("one", "other"), [("moon", "camera"), ("immunohistochemistry", "moon")])
+def test_another_photo_on_a_wall_of_photos_is_nothing_laid_over(one, other):
+    walls = [seen(wall(name, "coffee", "chelsea", "rocket")) for name in (one, other)]
+    assert not confirm(*walls).is_confirmed
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_board_in_perspective_is_a_repeated_pattern_and_a_photo_is_none(seed):
+    squares = (np.indices((7, 9)).sum(axis=0) % 2 * 200 + 30).astype(np.uint8)
+    board = Image.fromarray(np.pad(np.kron(squares, np.ones((40, 40), np.uint8)), 20))
+    outwards = np.array([(-1, -1), (-1, 1), (1, 1), (1, -1)])
+    width, height = board.size
+    corners = np.array([(0, 0), (0, height), (width, height), (width, 0)], float)
+    corners += outwards * np.random.default_rng(seed).uniform(30, 90, (4, 2))
+    scene = board.transform(
+        (256, 192), Image.Transform.QUAD, corners.ravel().tolist(), fillcolor=120
+    )
+    assert is_repeating(np.asarray(scene))
+    assert not is_repeating(np.asarray(photo().convert("L").resize((256, 256))))
 
 
 @pytest.mark.lengthy

@@ -255,11 +255,11 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
     may_be_drawn = a.has_clean_ground and b.has_clean_ground
     may_be_covered = not (may_be_drawn and (a.is_drawn or b.is_drawn))
     if is_apart and may_be_covered and found.changed.sum() > UNCHANGED * laid.shown.sum():
-        over = cover(a.content, b.content, m, laid, found.changed)
-        if isinstance(over, Exchanged):
-            if found.apart_good >= ALL_APART[0] or found.apart_median >= ALL_APART[1]:
-                return REFUSED
-            over = None
+        what = cover(a.content, b.content, m, laid, found.changed)
+        if not isinstance(what, Exchanged):
+            over = what
+        elif found.apart_good >= ALL_APART[0] or found.apart_median >= ALL_APART[1]:
+            return DIFFERENT
     if not (_agrees(found) or _agrees_but_for(over, found)):
         return REFUSED
     but_for = found.changed if over else None
