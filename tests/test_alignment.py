@@ -11,6 +11,7 @@ from skimage import data
 
 from dedup_widgets.alignment.comparable import Comparable, comparable
 from dedup_widgets.alignment.confirm import confirm
+from dedup_widgets.alignment.content import is_repeating
 from dedup_widgets.alignment.geometry import overlap
 from dedup_widgets.alignment.overlay import refine
 from dedup_widgets.alignment.photos import as_bright
@@ -333,6 +334,81 @@ def test_a_calibration_board_in_another_pose_is_refused():
         return seen(scene)
 
     assert not confirm(pose(3, (20, 30)), pose(-22, (150, 90))).is_confirmed
+
+
+def rosette(points, step):
+    """Draw a star of fine pale lines: each point is joined to the one `step` further on."""
+    picture = Image.new("L", (400, 400), "white")
+    turns = 2 * np.pi * step / points * np.arange(points + 1)
+    corners = np.column_stack([200 + 170 * np.cos(turns), 200 + 170 * np.sin(turns)])
+    ImageDraw.Draw(picture).line([tuple(at) for at in corners.tolist()], 190, 4)
+    return picture.resize((100, 100), Image.Resampling.BOX).convert("RGB")
+
+
+def test_fine_pale_lines_must_agree():
+    one = rosette(58, 17)
+    assert confirm(seen(jpeg(one, 40)), seen(one)).is_confirmed
+    assert confirm(seen(one.resize((75, 75), Image.Resampling.LANCZOS)), seen(one)).is_confirmed
+    assert not confirm(seen(rosette(75, 22)), seen(one)).is_confirmed
+
+
+def plate(number):
+    """Photograph a number plate on a wall."""
+    picture = crop(photo("gravel"), 0, 0, 1, 0.6)
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((60, 90, 450, 200), "white", "black", 4)
+    draw.text((80, 105), number, "black", ImageFont.load_default(72))
+    return picture
+
+
+def needle(angle):
+    """Photograph a dial whose needle points somewhere."""
+    picture = photo("coffee")
+    draw = ImageDraw.Draw(picture)
+    draw.ellipse((150, 50, 450, 350), "white", "black", 8)
+    across, down = np.cos(angle), np.sin(angle)
+    draw.line((300, 200, 300 + 130 * across, 200 + 130 * down), (190, 20, 20), 9)
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (plate("KD 4715"), plate("MR 3092")),
+        (lettered(photo()), lettered(photo().transpose(Image.Transpose.FLIP_LEFT_RIGHT))),
+        (needle(0.3), needle(1.4)),
+    ],
+)
+def test_other_writing_is_nothing_laid_over(one, other):
+    assert not confirm(seen(one), seen(other)).is_confirmed
+
+
+def wall(*names):
+    picture = Image.new("RGB", (620, 420), "white")
+    for at, name in enumerate(names):
+        picture.paste(photo(name).resize((290, 190)), (15 + at % 2 * 300, 15 + at // 2 * 200))
+    return picture
+
+
+@pytest.mark.parametrize(("one", "other"), [("moon", "camera"), ("immunohistochemistry", "moon")])
+def test_another_photo_on_a_wall_of_photos_is_nothing_laid_over(one, other):
+    walls = [seen(wall(name, "coffee", "chelsea", "rocket")) for name in (one, other)]
+    assert not confirm(*walls).is_confirmed
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_board_in_perspective_is_a_repeated_pattern_and_a_photo_is_none(seed):
+    squares = (np.indices((7, 9)).sum(axis=0) % 2 * 200 + 30).astype(np.uint8)
+    board = Image.fromarray(np.pad(np.kron(squares, np.ones((40, 40), np.uint8)), 20))
+    outwards = np.array([(-1, -1), (-1, 1), (1, 1), (1, -1)])
+    width, height = board.size
+    corners = np.array([(0, 0), (0, height), (width, height), (width, 0)], float)
+    corners += outwards * np.random.default_rng(seed).uniform(30, 90, (4, 2))
+    scene = board.transform(
+        (256, 192), Image.Transform.QUAD, corners.ravel().tolist(), fillcolor=120
+    )
+    assert is_repeating(np.asarray(scene))
+    assert not is_repeating(np.asarray(photo().convert("L").resize((256, 256))))
 
 
 @pytest.mark.lengthy

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from dedup_widgets.alignment import flat, layered, pages, photos
-from dedup_widgets.alignment.changes import Cover, cover, is_recoloured
+from dedup_widgets.alignment.changes import Cover, Exchanged, cover, is_recoloured
 from dedup_widgets.alignment.comparable import Comparable
 from dedup_widgets.alignment.evidence import FRAMED_SHARE, REFUSED, SEEN_SHARE, Evidence
 from dedup_widgets.alignment.extent import (
@@ -21,7 +21,7 @@ from dedup_widgets.alignment.geometry import IDENTITY, TURNS, Map, after, invers
 from dedup_widgets.alignment.overlay import Grey, lay, refine
 from dedup_widgets.alignment.points import agree
 
-RULES_VERSION = 10
+RULES_VERSION = 11
 """Raised when `confirm` changes its results: what a store holds of them is then outdated."""
 
 
@@ -72,6 +72,12 @@ HOPELESS = 0.15
 COVERED_GOOD, APART_GOOD, APART_MEDIAN = 0.4, 0.9, 0.85
 """Where something lies over one picture: the share of all textured windows that must agree, and
 what must be true of those in which nothing changed. They lie on each other pixel for pixel."""
+
+
+ALL_APART = 0.985, 0.965
+"""Share of the windows in which nothing changed that must agree, or their median correlation, for a
+change of strokes to be one of the pictures, and not of a map that misses: copies in perspective
+have up to 0.98 and 0.96."""
 
 
 UNCHANGED, COVERED = 0.0025, 0.3
@@ -249,7 +255,11 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
     may_be_drawn = a.has_clean_ground and b.has_clean_ground
     may_be_covered = not (may_be_drawn and (a.is_drawn or b.is_drawn))
     if is_apart and may_be_covered and found.changed.sum() > UNCHANGED * laid.shown.sum():
-        over = cover(a.content, b.content, m, laid, found.changed)
+        what = cover(a.content, b.content, m, laid, found.changed)
+        if not isinstance(what, Exchanged):
+            over = what
+        elif found.apart_good >= ALL_APART[0] or found.apart_median >= ALL_APART[1]:
+            return DIFFERENT
     if not (_agrees(found) or _agrees_but_for(over, found)):
         return REFUSED
     but_for = found.changed if over else None

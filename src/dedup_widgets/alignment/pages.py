@@ -47,6 +47,18 @@ a page, another digit changes one place. Measured on drawn and real pages: copie
 pages with another number, word or cell from 50 times."""
 
 
+LINES, FAINT, ABOVE_NOISE = 1.5, 3.0, 2.0
+"""Standard deviation in pixels of the blur that takes fine lines away; that, in grey levels, of
+what it takes from which a region has any; and how often the noise of the picture it must be, which
+is what is taken of its ground."""
+
+
+GROUND_SHARE, LOW, LEAST_LIKE = 0.1, 0.1, 0.25
+"""Share of a drawing that is ground at least; the share of the regions with fine lines that may
+agree less, and the correlation of these lines that the others must have. Measured: copies 0.34 to 1
+(blur, JPEG at quality 12), rosettes and hatchings of other lines mostly -0.6 to 0.2."""
+
+
 TONE = 40.0
 """Grey levels, after equalising, by which a window's brightness may differ."""
 
@@ -91,7 +103,7 @@ def agree_roughly(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> tuple[M
 def agree_everywhere(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> tuple[float, Map]:
     """Return how much the lowest region of two grey pages agrees, and the refined map.
 
-    It is -1 if the region stands out from all others.
+    It is -1 if the region stands out from all others, or fine lines differ.
     """
     least = _lowest_unless_it_stands_out(a, b, m)
     if least < LOWEST_FINE:
@@ -105,7 +117,25 @@ def _lowest_unless_it_stands_out(a: NDArray[np.uint8], b: NDArray[np.uint8], m: 
     if laid is None:
         return -1.0
     least, typical = lowest(laid)
-    return least if 1 - least <= OUTLIER * (1 - typical) + CLEAN else -1.0
+    stands_out = 1 - least > OUTLIER * (1 - typical) + CLEAN
+    return -1.0 if stands_out or (least >= LOWEST_FINE and not _lines_agree(laid)) else least
+
+
+def _lines_agree(laid: Overlay) -> bool:
+    """Tell whether fine lines agree, which are too faint for the structural similarity.
+
+    They count where both pictures have some: a copy may be too soft for them.
+    """
+    a, b = (p - blurred(p, LINES) for p in (laid.a, laid.b))
+    there = np.asarray(cv2.erode(laid.shown.astype(np.uint8), np.ones((WINDOW, WINDOW)))) > 0
+    a_var, b_var = mean(a * a, WINDOW), mean(b * b, WINDOW)
+    for variance in (a_var, b_var):
+        noise = float(np.quantile(variance[laid.shown], GROUND_SHARE))
+        there = there & (variance > max(FAINT**2, ABOVE_NOISE**2 * noise))
+    if not there.any():
+        return True
+    likeness = mean(a * b, WINDOW)[there] / np.sqrt(a_var[there] * b_var[there])
+    return float(np.quantile(likeness, LOW)) >= LEAST_LIKE
 
 
 def lowest(laid: Overlay) -> tuple[float, float]:
