@@ -74,10 +74,11 @@ COVERED_GOOD, APART_GOOD, APART_MEDIAN = 0.4, 0.9, 0.85
 what must be true of those in which nothing changed. They lie on each other pixel for pixel."""
 
 
-ALL_APART = 0.985, 0.965
-"""Share of the windows in which nothing changed that must agree, or their median correlation, for a
-change of strokes to be one of the pictures, and not of a map that misses: copies in perspective
-have up to 0.98 and 0.96."""
+ALL_APART, MOST_AGREE = (0.985, 0.965), 0.7
+"""Share of the windows in which nothing changed that must agree, or their median correlation, and
+share of all windows, for a change of strokes to be one of the pictures, and not of a map that
+misses: copies in perspective have up to 0.98 and 0.96; of other words 0.75 and more of all agree.
+"""
 
 
 UNCHANGED, COVERED = 0.0025, 0.3
@@ -258,7 +259,9 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
         what = cover(a.content, b.content, m, laid, found.changed)
         if not isinstance(what, Exchanged):
             over = what
-        elif found.apart_good >= ALL_APART[0] or found.apart_median >= ALL_APART[1]:
+        elif found.good >= MOST_AGREE and (
+            found.apart_good >= ALL_APART[0] or found.apart_median >= ALL_APART[1]
+        ):
             return DIFFERENT
     if not (_agrees(found) or _agrees_but_for(over, found)):
         return REFUSED
