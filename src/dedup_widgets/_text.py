@@ -77,20 +77,8 @@ def storable(text: object, what: str) -> str:
 
 
 def whole(what: str, value: object, least: int) -> int:
-    """Return a whole number that is at least so large, or raise.
+    """Return a whole number that is at least so large; raise an InputError for any other value.
 
-    Parameters
-    ----------
-    what
-        What it is, for the error.
-
-    Raises
-    ------
-    InputError
-        When it is no whole number, or a smaller one.
-
-    Examples
-    --------
     >>> whole("workers", 4, 1)
     4
     """
@@ -104,20 +92,8 @@ def whole(what: str, value: object, least: int) -> int:
 
 
 def named_place(what: str, value: object) -> str:
-    """Return the name of a file or a folder, or raise.
+    """Return the name of a file or a folder as text; raise an InputError for what is neither.
 
-    Parameters
-    ----------
-    what
-        What it is, for the error.
-
-    Raises
-    ------
-    InputError
-        When it is neither a text nor a path.
-
-    Examples
-    --------
     >>> named_place("root", "datasets")
     'datasets'
     """

@@ -14,7 +14,7 @@ import polars as pl
 from dedup_widgets._paths import absolute, native
 from dedup_widgets.frame.schema import COLUMNS
 from dedup_widgets.frame.table import read_csv
-from dedup_widgets.images.tables import NUMBERS, has_boxes, naming_columns, nearest, tables_in
+from dedup_widgets.images.tables import NUMBERS, boxes_in, naming_columns, nearest, tables_in
 
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     "metadata.csv": pl.read_csv,
@@ -89,7 +89,7 @@ def _classes(file: str) -> dict[str, dict[int, str]]:
 def _read_by_people(file: str, sources: Sequence[str]) -> pl.DataFrame:
     """Return a table with the paths of its pictures; empty if it has not a row for each of some."""
     table = read_csv(Path(file))
-    if has_boxes(table.columns):
+    if boxes_in(table.columns):
         return pl.DataFrame()
     for column, paths in naming_columns(table, file, sources):
         found = len(table) - paths.null_count()

@@ -46,10 +46,12 @@ def _read(file: str, sources: Sequence[str]) -> tuple[dict[str, list[Shape]], bo
     corners = boxes_in(table.columns)
     named = {name.lower(): name for name in table.columns}
     category = next((named[name] for name in _CATEGORIES if name in named), None)
+    if not corners or category is None:
+        return {}, False
     pictures = next(
         (paths for _, paths in naming_columns(table, file, sources) if paths.count()), None
     )
-    if not corners or category is None or pictures is None:
+    if pictures is None:
         return {}, False
     boxes = table.select(corners)
     if not all(dtype.is_numeric() or dtype == pl.Null for dtype in boxes.dtypes):

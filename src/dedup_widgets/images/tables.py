@@ -81,11 +81,6 @@ def boxes_in(columns: Sequence[str]) -> list[str]:
     return []
 
 
-def has_boxes(columns: Sequence[str]) -> bool:
-    """Tell whether a table is one of objects."""
-    return bool(boxes_in(columns))
-
-
 def naming_columns(
     table: pl.DataFrame, file: str, sources: Sequence[str]
 ) -> Iterator[tuple[str, pl.Series]]:
