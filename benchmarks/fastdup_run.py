@@ -1,9 +1,8 @@
-"""Times fastdup on a folder, after a warm-up; run by a Python in which fastdup is.
+"""Runs fastdup on listed pictures, after a warm-up on the first; by a Python in which fastdup is.
 
-PYTHON fastdup_run.py WARM_UP FOLDER WORK ANSWER
+PYTHON fastdup_run.py LIST FOLDER ANSWER
 """
 
-import json
 import os
 import resource
 import sys
@@ -11,27 +10,29 @@ import time
 from pathlib import Path
 
 import fastdup  # type: ignore[import-not-found]
+import numpy as np
 
 
-def find(folder: Path, work: Path) -> None:
-    """Embed the pictures of a folder and find those alike, as fastdup does by default."""
-    paths = [str(path) for path in sorted(folder.iterdir())]
-    project = fastdup.create(work_dir=str(work))
+def find(paths: list[str], folder: str) -> None:
+    """Embed pictures and find those alike, as fastdup does by default, working in a folder."""
+    project = fastdup.create(work_dir=folder)
     project.run(paths, overwrite=True, print_summary=False, verbose=False)
 
 
 def main() -> None:
-    """Write seconds, processor time and bytes of memory as JSON to ANSWER."""
-    warm_up, folder, work, answer = map(Path, sys.argv[1:])
-    find(warm_up, work / "warm-up")
+    """Write paths, vectors, seconds, processor time and bytes of memory as .npz to ANSWER."""
+    listed, folder, answer = sys.argv[1:]
+    paths = Path(listed).read_text().splitlines()
+    find(paths[:1], f"{folder}/warm-up")
     before, start = sum(os.times()[:4]), time.perf_counter()
-    find(folder, work / "work")
+    find(paths, f"{folder}/work")
     values = {
         "seconds": time.perf_counter() - start,
         "cpu_seconds": sum(os.times()[:4]) - before,
         "memory_peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
-    answer.write_text(json.dumps(values))
+    names, features = fastdup.load_binary_feature(f"{folder}/work/atrain_features.dat")
+    np.savez(answer, path=names, vector=features, **values)
 
 
 if __name__ == "__main__":

@@ -29,9 +29,6 @@ GRACE = 30
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
-FASTDUP = Path(__file__).parents[1] / ".make" / "fastdup" / "bin" / "python"
-"""A Python of its own: fastdup needs other versions of NumPy and Pillow than this project."""
-
 Values = dict[str, float]
 Variant = Callable[..., Values]
 

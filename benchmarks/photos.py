@@ -5,9 +5,7 @@ files are in memory, but for *cold*.
 """
 
 import io
-import json
 import os
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import data as make
-from benchmarks.harness import CORES, FASTDUP, OURS, Case, Values, clock
+from benchmarks.fastdup_peer import found_by_fastdup
+from benchmarks.harness import CORES, OURS, Case, Values, clock
 from benchmarks.hashing import without_torchvision
 
 AGAIN, COLD, NETWORK = f"{OURS}, again", f"{OURS}, cold", f"{OURS}, EfficientNet"
@@ -52,14 +51,15 @@ def measured(n: int) -> Iterator[Values]:
     with clock() as reading:
         yield values
     spent = sum(os.times()[:4]) - before
-    values |= {"photos_per_second": n / reading.seconds, "cpu_ms_a_photo": 1000 * spent / n}
-    values |= reading.values()
+    values |= _per_photo(n, reading.seconds, spent) | reading.values()
+
+
+def _per_photo(n: int, seconds: float, cpu_seconds: float) -> Values:
+    return {"photos_per_second": n / seconds, "cpu_ms_a_photo": 1000 * cpu_seconds / n}
 
 
 def forget(folder: Path) -> None:
     """Have the system read the files of a folder from the disk next time; a remote host may not."""
-    if not hasattr(os, "posix_fadvise"):
-        raise ModuleNotFoundError("os.posix_fadvise", name="os.posix_fadvise")
     for path in folder.iterdir():
         file = os.open(path, os.O_RDONLY)
         try:
@@ -165,28 +165,17 @@ def cleanvision(folder: Path) -> Values:
 
 
 def fastdup(folder: Path) -> Values:
-    if not FASTDUP.exists():
-        raise ModuleNotFoundError("fastdup", name="fastdup")
-    script = Path(__file__).with_name("fastdup_run.py")
-    with tempfile.TemporaryDirectory() as kept:
-        answer = Path(kept, "answer.json")
-        command = [FASTDUP, script, folder.parent / "warm-up", folder, kept, answer]
-        subprocess.run(command, check=True)
-        spent = json.loads(answer.read_text())
-    n = len(list(folder.iterdir()))
-    return spent | {
-        "photos_per_second": n / spent["seconds"],
-        "cpu_ms_a_photo": 1000 * spent["cpu_seconds"] / n,
-    }
+    photos = sorted(map(str, folder.iterdir()))
+    found = found_by_fastdup(photos)
+    spent = {name: float(found[name]) for name in ("seconds", "cpu_seconds", "memory_peak")}
+    return _per_photo(len(photos), spent["seconds"], spent["cpu_seconds"]) | spent
 
 
 WORK: dict[str, Callable[[Path], Values]] = {
     OURS: lambda folder: scored(folder, "perceptual"),
     AGAIN: lambda folder: scored(folder, "perceptual", again=True),
-    COLD: lambda folder: scored(folder, "perceptual", cold=True),
     NETWORK: lambda folder: scored(folder, "efficientnet-lite0"),
     READ: lambda folder: in_threads(folder, Path.read_bytes),
-    READ_COLD: lambda folder: in_threads(folder, Path.read_bytes, cold=True),
     "full decode": lambda folder: in_threads(folder, decode),
     "decode at an eighth": lambda folder: in_threads(folder, lambda path: decode(path, 8)),
     "image-dedup-ai": image_dedup_ai,
@@ -197,6 +186,10 @@ WORK: dict[str, Callable[[Path], Values]] = {
     "CleanVision": cleanvision,
     "fastdup": fastdup,
 }
+
+if hasattr(os, "posix_fadvise"):
+    WORK[COLD] = lambda folder: scored(folder, "perceptual", cold=True)
+    WORK[READ_COLD] = lambda folder: in_threads(folder, Path.read_bytes, cold=True)
 
 
 def _of(work: Callable[[Path], Values]) -> Callable[..., Values]:

@@ -7,7 +7,6 @@ follow EXIF tags. What a library calls its default threshold is measured too.
 import base64
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,7 +22,8 @@ import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.harness import CORES, FASTDUP
+from benchmarks.fastdup_peer import found_by_fastdup
+from benchmarks.harness import CORES
 from benchmarks.quality import modes
 from benchmarks.quality.edits import open_photo
 from benchmarks.quality.modes import Scored
@@ -171,21 +171,12 @@ class Fastdup:
 
     def figures(self, parts: Scored) -> dict[str, dict[str, Any]]:
         """Return all figures, by how the threshold was chosen."""
-        if not FASTDUP.exists():
-            raise ModuleNotFoundError("fastdup is not installed")
         cost: dict[int, float] = {}
 
         def distance(frame: pl.DataFrame) -> Distances:
-            with tempfile.TemporaryDirectory() as folder:
-                listed, vectors = Path(folder, "list.txt"), Path(folder, "vectors.npz")
-                listed.write_text("\n".join(frame["path"]))
-                script = Path(__file__).with_name("fastdup_vectors.py")
-                work = Path(folder, "work")
-                command = [FASTDUP, script, listed, work, vectors]
-                subprocess.run(command, check=True, capture_output=True)
-                with np.load(vectors) as made:
-                    found = dict(zip(made["path"].tolist(), made["vector"], strict=True))
-                    cost[len(cost)] = float(made["seconds"]) * 1000 / len(frame)
+            made = found_by_fastdup(frame["path"].to_list())
+            found = dict(zip(made["path"].tolist(), made["vector"], strict=True))
+            cost[len(cost)] = float(made["cpu_seconds"]) * 1000 / len(frame)
             embedding = [found.get(path) for path in frame["path"]]
             rows = [None if it is None else it.tolist() for it in embedding]
             return cosine(frame.with_columns(embedding=pl.Series(rows, dtype=pl.List(pl.Float32))))
