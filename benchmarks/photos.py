@@ -19,15 +19,16 @@ from benchmarks.harness import CORES, OURS, Case, Values, clock
 from benchmarks.hashing import without_torchvision
 
 AGAIN, COLD, NETWORK = f"{OURS}, again", f"{OURS}, cold", f"{OURS}, EfficientNet"
+REDUCED, REDUCED_NETWORK = f"{OURS}, reduced", f"{OURS}, reduced, EfficientNet"
 READ, READ_COLD = "bytes read", "bytes read, cold"
 MEGAPIXELS = (12, 24)
 FORMATS = ("png", "webp", "heic")
 
 
 def cases(size: str) -> list[Case]:
-    n, rounds = {"tiny": (2, 1), "quick": (6, 3), "full": (60, 3)}[size]
+    n, rounds = {"tiny": (2, 1), "quick": (24, 3), "full": (60, 3)}[size]
     of_jpegs = [
-        Case("photos", name, {"n": n, "megapixels": each, "format": "jpg"}, rounds)
+        Case("photos", name, {"n": 12 * n // each, "megapixels": each, "format": "jpg"}, rounds)
         for each in (MEGAPIXELS[:1] if size == "tiny" else MEGAPIXELS)
         for name in VARIANTS
     ]
@@ -69,7 +70,9 @@ def forget(folder: Path) -> None:
             os.close(file)
 
 
-def scored(folder: Path, model: str, *, again: bool = False, cold: bool = False) -> Values:
+def scored(
+    folder: Path, model: str, *, again: bool = False, cold: bool = False, **options: Any
+) -> Values:
     """Score a folder into a new store, or a second time, or from the disk."""
     import dedup_widgets as dw
 
@@ -83,7 +86,7 @@ def scored(folder: Path, model: str, *, again: bool = False, cold: bool = False)
         if cold:
             forget(folder)
         with measured(n) as values:
-            dw.score(folder, model=model, store=store, progress=False)
+            dw.score(folder, model=model, store=store, progress=False, **options)
     return values
 
 
@@ -175,6 +178,8 @@ WORK: dict[str, Callable[[Path], Values]] = {
     OURS: lambda folder: scored(folder, "perceptual"),
     AGAIN: lambda folder: scored(folder, "perceptual", again=True),
     NETWORK: lambda folder: scored(folder, "efficientnet-lite0"),
+    REDUCED: lambda folder: scored(folder, "perceptual", decoding="reduced"),
+    REDUCED_NETWORK: lambda folder: scored(folder, "efficientnet-lite0", decoding="reduced"),
     READ: lambda folder: in_threads(folder, Path.read_bytes),
     "full decode": lambda folder: in_threads(folder, decode),
     "decode at an eighth": lambda folder: in_threads(folder, lambda path: decode(path, 8)),

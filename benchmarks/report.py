@@ -496,10 +496,12 @@ def hashing(figures: Figures) -> str:
 def photos(figures: Figures) -> str:
     """Lay out what photos of cameras cost, here and elsewhere, by processor time."""
     does = {
-        OURS: 'all of `dw.score(model="perceptual")`: reads every pixel, decides by laying over',
+        OURS: 'all of `dw.score(model="perceptual")`: decodes every pixel, decides by laying over',
         big_photos.AGAIN: "the same once more, from the store",
         big_photos.COLD: "the same, files read from the disk",
         big_photos.NETWORK: 'all of `dw.score(model="efficientnet-lite0")`, with its start',
+        big_photos.REDUCED: 'the first, with `decoding="reduced"`',
+        big_photos.REDUCED_NETWORK: 'with EfficientNet, and `decoding="reduced"`',
         big_photos.READ: "limit",
         big_photos.READ_COLD: "limit, files read from the disk",
         "full decode": "limit, by Pillow",

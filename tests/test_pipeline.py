@@ -291,9 +291,9 @@ def test_comparing_pictures_can_be_stopped_after_each_pair(tmp_path, make_photo)
 def test_files_of_the_same_bytes_are_decoded_once(folder, paths, cache, monkeypatch):
     decoded = []
 
-    def decode(data):
+    def decode(data, decoding):
         decoded.append(data)
-        return images_decode(data)
+        return images_decode(data, decoding)
 
     monkeypatch.setattr("dedup_widgets.scoring.pipeline.decode", decode)
     (folder / "other junk.jpg").write_text("no picture")

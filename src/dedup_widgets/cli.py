@@ -22,6 +22,7 @@ from dedup_widgets._version import __version__
 from dedup_widgets.errors import DedupError, InputError
 
 if TYPE_CHECKING:
+    from dedup_widgets.images.decode import Decoding
     from dedup_widgets.models.base import Precision
     from dedup_widgets.review.session import Session
 
@@ -141,6 +142,10 @@ def score(
     precision: Annotated[
         str, typer.Option(help="fast, or exact: as the model's reference computes it.")
     ] = "fast",
+    decoding: Annotated[
+        str,
+        typer.Option(help="full, or reduced: large JPEGs at an eighth to a half of their sides."),
+    ] = "full",
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images a network pass.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Decoding threads.")] = None,
     exclude: Exclude = None,
@@ -165,6 +170,7 @@ def score(
             store=store,
             device=device,
             precision=cast("Precision", precision),
+            decoding=cast("Decoding", decoding),
             batch_size=batch_size,
             workers=workers,
             progress=not quiet,

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dedup_widgets._text import about_file, counted, listed
 from dedup_widgets.dataset.spec import DatasetSpec, Item, Place, changed, read_unchanged
 from dedup_widgets.errors import DatasetError, ImageError
-from dedup_widgets.images.decode import decode
+from dedup_widgets.images.decode import decode, decoding_of
 
 _OURS = re.compile("[0-9a-f]{32}")
 """Matches fingerprints of ours; in a frame of others the column may hold another kind."""
@@ -22,10 +22,10 @@ def verified_fingerprints(
     Returns the fingerprints.
     """
 
-    def fingerprint(item: Item, place: Place) -> str:
+    def fingerprint(item: Item, place: Place, scored: str | None) -> str:
         data = read_unchanged(item, place)
         try:
-            return decode(data).fingerprint
+            return decode(data, decoding_of(scored or "")).fingerprint
         except ImageError as error:
             raise DatasetError(
                 f"{about_file(item.source, error)}. Leave it out: nothing was written."
@@ -34,7 +34,7 @@ def verified_fingerprints(
     found = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
-            for result in pool.map(fingerprint, spec.items, places):
+            for result in pool.map(fingerprint, spec.items, places, spec.fingerprints):
                 found.append(result)
                 step(1)
         except BaseException:

@@ -33,6 +33,8 @@ class Provenance:
         Whether the model can be loaded by that; False where it was an object.
     precision : str | None
         How it ran, as :func:`dedup_widgets.score` takes it; None where that is not meaningful.
+    decoding : str or None
+        ``"reduced"`` where large JPEGs were not decoded in full.
     gamma : float
         The exponent that turns distances into scores.
     near : float
@@ -64,6 +66,7 @@ class Provenance:
     model: str | None = None
     is_named: bool = True
     precision: str | None = None
+    decoding: str | None = None
     gamma: float = 1.0
     near: float = 0.05
     compared: int | None = None
@@ -89,6 +92,7 @@ class Provenance:
             isinstance(made.model, str | None)
             and isinstance(made.is_named, bool)
             and isinstance(made.precision, str | None)
+            and isinstance(made.decoding, str | None)
             and _is_within(made.gamma, 1e-3, 1e3)
             and _is_within(made.near, 0, 1)
             and isinstance(made.compared, int | None)
@@ -103,7 +107,7 @@ class Provenance:
     def text(self) -> str:
         """The same as JSON; what is as usual with sets and folders is not said."""
         values = asdict(self)
-        unusual = ("against", "within", "from_folders", "not_taken")
+        unusual = ("decoding", "against", "within", "from_folders", "not_taken")
         return json.dumps({k: v for k, v in values.items() if v or k not in unusual})
 
     @property
@@ -118,8 +122,9 @@ class Provenance:
         >>> Provenance(model="clip-ViT-B-32", precision="fast").about
         'clip-ViT-B-32 (precision fast), near-duplicates within 0.05'
         """
-        how = "" if self.precision is None else f" (precision {self.precision})"
-        return f"{self}{how}, near-duplicates within {self.near:g}"
+        said = {"precision": self.precision, "decoding": self.decoding}
+        how = ", ".join(f"{name} {value}" for name, value in said.items() if value)
+        return f"{self}{how and f' ({how})'}, near-duplicates within {self.near:g}"
 
     def __str__(self) -> str:
         return "vectors of the user's own" if self.model is None else self.model

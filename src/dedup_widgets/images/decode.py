@@ -8,13 +8,13 @@ import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from dedup_widgets.errors import ImageError
+from dedup_widgets.errors import ImageError, InputError
 from dedup_widgets.images.budget import (
     ByteBudget,
     NoRoomError,
@@ -36,6 +36,7 @@ from dedup_widgets.images.formats import (
     undecodable,
 )
 from dedup_widgets.images.frames import Frame, read_frame
+from dedup_widgets.images.jpeg_data import picture_data
 from dedup_widgets.images.jpeg_xl import read_header
 from dedup_widgets.images.layers import Layer, has_tones_of_a_page, layer
 from dedup_widgets.images.pillow import (
@@ -45,12 +46,17 @@ from dedup_widgets.images.pillow import (
     open_image,
     oriented,
     quiet_pillow,
+    turn_of,
 )
 from dedup_widgets.images.previews import is_smaller_version, pictures_of
 from dedup_widgets.images.quality import brightness, contrast, grey, sharpness, small, tones
 from dedup_widgets.images.side_parts import File, mended
+from dedup_widgets.images.turned import size_after
 
 T = TypeVar("T")
+
+Decoding = Literal["full", "reduced"]
+"""How much of a file is decoded; see :func:`decode`."""
 
 
 DECODER_VERSION = 13
@@ -68,6 +74,11 @@ take."""
 
 BYTES_A_PIXEL, BYTES_A_PLAIN_PIXEL = 24, 12
 """Memory that decoding takes at most, and of one opaque picture of 8 bits."""
+
+
+_OF_DATA = 10 * "0"
+"""How fingerprints end that are of the data of a JPEG and not of its pixels: of the others one in
+10^12 does."""
 
 
 IN_WORK = ByteBudget()
@@ -99,8 +110,9 @@ class Facts:
         See `dedup_widgets.images.quality`.
     exif : bool
         Whether EXIF data are there that say more than how the picture is turned and stored.
-    detail : float
-        Pixels that the picture resolves; see `dedup_widgets.images.detail`.
+    detail : float or None
+        Pixels that the picture resolves; see `dedup_widgets.images.detail`. None where it was not
+        decoded in full.
     camera, gps : str or None
         Maker and model, and degrees north and east, by its EXIF data; see
         `dedup_widgets.images.exif`.
@@ -125,7 +137,7 @@ class Facts:
     brightness: float
     contrast: float
     sharpness: float
-    detail: float = 0.0
+    detail: float | None = 0.0
     date_taken: str | None = None
     camera: str | None = None
     gps: str | None = None
@@ -153,7 +165,7 @@ class Picture:
     small : NDArray[np.uint8]
         (64, 64): the grey picture, squashed, 0 black to 255 white.
     frame : Frame
-        The first frame.
+        The first frame, as far as it was decoded.
     """
 
     reduced: Image.Image
@@ -165,11 +177,11 @@ class Picture:
 
     @property
     def rgb(self) -> Image.Image:
-        """Make the first frame as a viewer shows it, at its own size."""
+        """Make the first frame as a viewer shows it, at its own size, or as it was decoded."""
         return self.frame.shown(1)
 
 
-def decode(data: bytes) -> Picture:
+def decode(data: bytes, decoding: Decoding = "full") -> Picture:
     """Decode a file into a picture, its fingerprint and its facts.
 
     The fingerprint is SHA-256, cut to 128 bits, over every frame's shape and pixels as a viewer
@@ -182,9 +194,15 @@ def decode(data: bytes) -> Picture:
     Where the decoder cannot deliver the file's own depth (10- and 12-bit AVIF, planar 16-bit TIFF,
     16-bit animations) or all its bands (planar TIFF, more than four), the bytes of the file stand
     in for the pixels: then only identical files are exact duplicates. A cryptographic hash is used
-    because exact duplicates lead to removal. Every pixel counts, so that every one is decoded: the
-    scaled decoding of JPEG, about twice as fast, would serve the network, and neither the
-    fingerprint nor the measure of detail. All else is made of one reduced picture.
+    because exact duplicates lead to removal. Every pixel counts, so that every one is decoded. All
+    else is made of one reduced picture.
+
+    Where `decoding` is ``"reduced"``, a JPEG whose shorter side has twice `REDUCED_SIDE` or more is
+    decoded at a half, a quarter or an eighth of its sides, in less than half of the time. Its
+    fingerprint, which ends with ten zeros, is then over the file's data but for the metadata before
+    them (see :func:`~dedup_widgets.images.jpeg_data.picture_data`), how it is turned, and its
+    colour profile: whoever shares it shows the same picture; a PNG of its pixels does not share it.
+    How fine its detail is remains unknown. All other files are decoded in full.
 
     `Picture.rgb` is for eyes and networks: profiles converted to sRGB, deep pictures mapped to
     8 bit. 16-bit pictures are scaled by 1/257, or stretched between the 0.1 % and 99.9 %
@@ -195,6 +213,8 @@ def decode(data: bytes) -> Picture:
     ----------
     data : bytes
         The content of an image file. Its format is read from the content.
+    decoding
+        ``"full"``: every pixel of every file; ``"reduced"``: of large JPEGs fewer.
 
     Returns
     -------
@@ -223,7 +243,32 @@ def decode(data: bytes) -> Picture:
     ...
     dedup_widgets.ImageError: not an image (looks like HTML); check where the file came from
     """
-    return _decoded(data, lambda file, name: _decode(file, name, data))
+    return _decoded(data, lambda file, name: _decode(file, name, data, decoding))
+
+
+def check_decoding(decoding: str) -> None:
+    """Raise an InputError unless there is such a decoding."""
+    if decoding not in get_args(Decoding):
+        raise InputError(f"decoding is {decoding!r}; it must be 'full' or 'reduced'")
+
+
+def decoding_of(fingerprint: str) -> Decoding:
+    """Return how the picture that has a fingerprint was decoded.
+
+    >>> decoding_of("2f37" + 10 * "0"), decoding_of("2f37")
+    ('reduced', 'full')
+    """
+    return "reduced" if fingerprint.endswith(_OF_DATA) else "full"
+
+
+def decoded_as(facts: Facts, decoding: Decoding) -> Decoding:
+    """Return how a file of these facts is decoded where `decoding` is asked for."""
+    is_reduced = decoding == "reduced" and _is_reducible(facts.format, facts.width, facts.height)
+    return "reduced" if is_reduced else "full"
+
+
+def _is_reducible(format_: str, width: int, height: int) -> bool:
+    return format_ == "jpeg" and min(width, height) >= 2 * REDUCED_SIDE
 
 
 def shown(data: bytes) -> Image.Image:
@@ -332,12 +377,12 @@ def _shown(file: File, name: str, side: int | None = None) -> Image.Image:
         return frame.shown(1 if side is None else max(1, min(frame.size) // side))
 
 
-def _decode(file: File, name: str, original: bytes) -> Picture:
+def _decode(file: File, name: str, original: bytes, decoding: Decoding) -> Picture:
     """Decode a file of a format by Pillow's name, as :func:`decode` does."""
     image, own, doubtful, largest = _opened(file, name)
     _check_time(image, file, name, len(own))
     with _room_for(image, file.data, name, largest):
-        return _read(image, file, name, own, doubtful, original)
+        return _read(image, file, name, own, doubtful, original, decoding)
 
 
 def _room_for(
@@ -362,12 +407,17 @@ def _read(
     own: list[int],
     doubtful: list[int],
     original: bytes,
+    decoding: Decoding,
 ) -> Picture:
     data, notes, is_whole = file.data, [file.note], not file.lost_frames
-    mode, space = image.mode, colour_space(image)
+    mode, space, stored = image.mode, colour_space(image), image.size
+    is_reduced = decoding == "reduced" and _is_reducible(name.lower(), *stored)
+    if is_reduced:
+        image.draft(mode, (REDUCED_SIDE, REDUCED_SIDE))
     first = read_frame(image, data, name, len(own) + len(doubtful))
-    width, height = first.size
-    reduced = first.shown(max(1, min(width, height) // REDUCED_SIDE))
+    turn = turn_of(image)
+    width, height = size_after(stored, turn)
+    reduced = first.shown(max(1, min(first.size) // REDUCED_SIDE))
     exif, taken, made_by, place = has_exif(image), date_taken(image), camera(image), gps(image)
     layers = list(first.further_layers())
     for index in doubtful:
@@ -378,7 +428,9 @@ def _read(
     frames = len(own)
     digest = hashlib.sha256()
     digest.update(f"dedup_widgets 1, {frames} frames, {space}".encode())
-    for part in first.parts():
+    if is_reduced:
+        digest.update(f"JPEG data, {turn and turn.name}".encode())
+    for part in picture_data(data) if is_reduced else first.parts():
         digest.update(part)
     pixels = width * height
     for number, index in enumerate(sorted(own[1:]), start=1):
@@ -396,7 +448,8 @@ def _read(
             notes.append(f"frame {number + 1} of {frames} cannot be read{last}")
             is_whole = False
             break
-        for part in frame.parts():
+        # The data of a JPEG have its further pictures in them.
+        for part in () if is_reduced else frame.parts():
             digest.update(part)
         if further is not None:
             layers.append(layer("frame", further))
@@ -413,7 +466,7 @@ def _read(
     lossless: bool | None = is_lossless(data, name, image)
     if lossless and not is_page and has_few_colours(toned.stored):
         lossless = None
-    waves = spectrum(toned)
+    waves = b"" if is_reduced else spectrum(toned)
     facts = Facts(
         width=width,
         height=height,
@@ -426,7 +479,7 @@ def _read(
         brightness=brightness(counts),
         contrast=contrast(counts),
         sharpness=sharpness(measured),
-        detail=resolved_pixels(waves, width * height),
+        detail=None if is_reduced else resolved_pixels(waves, width * height),
         date_taken=taken,
         camera=made_by,
         gps=place,
@@ -434,6 +487,8 @@ def _read(
         note="; ".join(filter(None, notes)) or None,
     )
     fingerprint = digest.hexdigest()[:32]
+    if is_reduced:
+        fingerprint = fingerprint[: -len(_OF_DATA)] + _OF_DATA
     return Picture(reduced, fingerprint, facts, tuple(layers), small(measured), first)
 
 

@@ -24,6 +24,12 @@ _COLUMNS = 64
 """Columns that are turned at a time, at least: with fewer, each line is fetched too often."""
 
 
+def size_after(size: tuple[int, int], turn: Image.Transpose | None) -> tuple[int, int]:
+    """Return width and height of a picture of that size once it is turned."""
+    width, height = size
+    return (height, width) if turn in _SIDEWAYS else (width, height)
+
+
 @dataclass(frozen=True, slots=True)
 class Turned:
     """A decoded picture and how it is turned to be seen.
@@ -45,8 +51,7 @@ class Turned:
     @property
     def size(self) -> tuple[int, int]:
         """Return width and height, the right way up."""
-        width, height = self.stored.size
-        return (height, width) if self.turn in _SIDEWAYS else (width, height)
+        return size_after(self.stored.size, self.turn)
 
     def upright(self) -> Image.Image:
         """Return all of it; the stored picture itself if that is not turned."""

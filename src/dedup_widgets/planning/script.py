@@ -15,7 +15,7 @@ from dedup_widgets._text import listed, named_place
 from dedup_widgets.errors import DatasetError, ImageError, InputError
 from dedup_widgets.frame.table import checked_paths, require_columns, to_polars
 from dedup_widgets.images.companions import companions_of
-from dedup_widgets.images.decode import decode
+from dedup_widgets.images.decode import decode, decoding_of
 from dedup_widgets.images.shots import parts_beside
 from dedup_widgets.images.source import source_for
 
@@ -157,7 +157,7 @@ def _checked(
         try:
             data = source_for(path).read(path)
             fingerprint = known.get(path)
-            if fingerprint is not None and decode(data).fingerprint != fingerprint:
+            if fingerprint and decode(data, decoding_of(fingerprint)).fingerprint != fingerprint:
                 return f"{path}: is not the picture that was planned with"
         except ImageError as error:
             return str(error)

@@ -77,7 +77,10 @@ def described(
         Name and round of the shards that have files of this run; and ``shard``, a number of these,
         ``at``, the place in it, and ``order``, the place in the list, ascending by the first two.
     """
-    manifest = Manifest.read(work, named(model.key, model.decoder, PERCEPTUAL_KEY))
+    how = [model.key, model.decoder, PERCEPTUAL_KEY]
+    if model.decoding != "full":
+        how.append(model.decoding)
+    manifest = Manifest.read(work, named(*how))
     keys = keys_of(path for part in paths.parts(FILES_AT_A_TIME) for path in absolutes(part))
     again = _to_read_again(work, manifest)
     manifest = manifest.with_listed(keys, partial(_listed, paths), again, shard_files)

@@ -49,6 +49,7 @@ from dedup_widgets.scale.ranked import apart_of, ranked
 from dedup_widgets.scale.shards import Model, read_facts
 from dedup_widgets.scale.work import Work, named
 from dedup_widgets.scoring.columns import laid_out
+from dedup_widgets.scoring.detail import measure, unmeasured, with_measured
 from dedup_widgets.scoring.evidence import evidence_column
 from dedup_widgets.scoring.pair_evidence import PairEvidence
 from dedup_widgets.scoring.scores import compare_candidates, decide
@@ -109,6 +110,7 @@ def score_over(
         task.precision,
         embedder.key,
         batch_size=task.batch_size,
+        decoding=task.decoding,
     )
     with (engine or Here(task.workers)).started() as runner:
         if runner.is_elsewhere:
@@ -207,7 +209,7 @@ def _scored(
         candidates,
         Looks(work, runner, prints, shard, at, names, progress),
         ranking=ranking,
-        spectra=lambda rows: _spectra(work, names, seen, rows),
+        spectra=lambda rows: _spectra(work, names, seen, rows, task.workers, progress),
         old=old,
     )
     looked = replace(looked, left_out=looked.left_out + int((~kept).sum()))
@@ -266,15 +268,29 @@ def _compare(
 
 
 def _spectra(
-    work: Work, shards: Sequence[str], place: pl.DataFrame, rows: NDArray[np.integer]
+    work: Work,
+    shards: Sequence[str],
+    place: pl.DataFrame,
+    rows: NDArray[np.integer],
+    workers: int,
+    progress: Progress,
 ) -> list[bytes]:
-    """Return how fine the detail of some readable rows is, from their shards."""
+    """Return how fine the detail of some readable rows is; what is measured now is kept."""
     some = place[rows].with_row_index("asked").sort("shard")
-    found = [read_facts(work, shards[shard], ["spectrum"])[at] for shard, at in by_shard(some)]
+    known = ["path", "fingerprint", "spectrum"]
+    found = [read_facts(work, shards[shard], known)[at] for shard, at in by_shard(some)]
     if not found:
         return []
-    spectra = pl.concat(found).to_series().gather(some["asked"].arg_sort())
-    return [*map(bytes.fromhex, spectra)]
+    pictures = pl.concat(found)[some["asked"].arg_sort()]
+    todo = unmeasured(pictures)
+    file = f"detail/{named(*(name for _, name in todo))}.parquet"
+    if todo and work.has(file):
+        return with_measured(pictures, dict(work.read_table(file).iter_rows()))
+    measured = measure(todo, workers, progress)
+    if measured and all(measured.values()):
+        table = {"fingerprint": [*measured], "spectrum": [*measured.values()]}
+        work.write_table(file, pl.DataFrame(table))
+    return with_measured(pictures, measured)
 
 
 def _write(

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from dedup_widgets._urls import is_far
 from dedup_widgets.errors import ModelError
+from dedup_widgets.images.decode import Decoding
 from dedup_widgets.images.decoders import decoder_key
 from dedup_widgets.images.entry import FILE, Entry
 from dedup_widgets.images.perceptual import DIMENSIONS
@@ -58,6 +59,8 @@ class Model:
         What decodes its files.
     batch_size
         Pictures a pass.
+    decoding
+        How much of a file is decoded.
     """
 
     model: Any
@@ -66,6 +69,7 @@ class Model:
     key: str
     decoder: str = field(default_factory=decoder_key)
     batch_size: int = 32
+    decoding: Decoding = "full"
 
     def load(self) -> Embedder:
         """Load it, or return what was loaded before; refuse what makes other vectors."""
@@ -152,6 +156,7 @@ def describe_shard(work: Work, name: str, files: pl.DataFrame, model: Model, cor
         workers=cores,
         progress=False,
         listed={path: it for path, it in entries.items() if is_far(path) and it.version},
+        decoding=model.decoding,
     )
     _write(work, name, files, described, held)
 

@@ -23,7 +23,7 @@ from dedup_widgets._progress import Progress
 from dedup_widgets._secrets import without_secrets
 from dedup_widgets._threads import in_order, single_core_threads
 from dedup_widgets.errors import ImageError, ModelError
-from dedup_widgets.images.decode import decode
+from dedup_widgets.images.decode import Decoding, decode, decoded_as, decoding_of
 from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.fetching import Files, Reading
 from dedup_widgets.images.layers import to_bytes
@@ -77,6 +77,7 @@ def describe(
     also: str = "",
     listed: dict[str, Entry] | None = None,
     patience: float = PATIENCE,
+    decoding: Decoding = "full",
 ) -> Descriptions:
     """Return a record for each path, and an embedding for each fingerprint among them.
 
@@ -108,6 +109,8 @@ def describe(
         What the run learns of others is added.
     patience
         Seconds that work which was stopped waits for what is being decoded.
+    decoding
+        How much of a file is decoded; see :func:`~dedup_widgets.images.decode.decode`.
 
     Raises
     ------
@@ -116,7 +119,7 @@ def describe(
     """
     files = Files(source_for, listed)
     with _threads(workers, embedder, patience) as pool:
-        known, todo, vectors = _look_up(pool, paths, embedder, cache, files)
+        known, todo, vectors = _look_up(pool, paths, embedder, cache, files, decoding)
         with (
             Keeper(cache) as keeper,
             files.reading(todo) as readings,
@@ -127,7 +130,7 @@ def describe(
             once = _Once(todo)
             reads = in_order(
                 pool,
-                lambda item: _read(*item, embedder, once),
+                lambda item: _read(*item, embedder, once, decoding),
                 zip(todo, readings, strict=True),
                 ahead,
                 report.ask,
@@ -162,6 +165,7 @@ def look_up(
     source_for: SourceFor,
     workers: int,
     listed: dict[str, Entry] | None = None,
+    decoding: Decoding = "full",
 ) -> Descriptions:
     """Return what the store has of files by now, without reading a picture.
 
@@ -177,6 +181,8 @@ def look_up(
         Threads that look files up.
     listed
         What is known of files elsewhere than on this disk; no store is asked for others.
+    decoding
+        Only files that were decoded so count.
 
     Returns
     -------
@@ -186,7 +192,7 @@ def look_up(
     """
     with _threads(workers, embedder, PATIENCE) as pool:
         files = Files(source_for, listed)
-        known, _, vectors = _look_up(pool, paths, embedder, cache, files, ask=False)
+        known, _, vectors = _look_up(pool, paths, embedder, cache, files, decoding, ask=False)
     return vectors.described([known[path] for path in paths if path in known])
 
 
@@ -372,6 +378,7 @@ def _look_up(
     embedder: Embedder,
     cache: Memory,
     files: Files,
+    decoding: Decoding,
     *,
     ask: bool = True,
 ) -> tuple[dict[str, FileRecord], list[Entry], _Vectors]:
@@ -396,7 +403,7 @@ def _look_up(
             record = remembered.get(path)
             if isinstance(entry, ImageError):
                 known[path] = FileRecord(Entry(path, 0, ""), error=without_secrets(str(entry)))
-            elif record is not None and entry.is_unchanged(record.entry):
+            elif record and entry.is_unchanged(record.entry) and _is_decoded(record, decoding):
                 current.append(record)
             else:
                 todo.append(entry)
@@ -412,6 +419,13 @@ def _look_up(
     return known, todo, vectors
 
 
+def _is_decoded(record: FileRecord, decoding: Decoding) -> bool:
+    """Tell whether a file was decoded as it would be now; what cannot be read is read in no way."""
+    if record.fingerprint is None or record.facts is None:
+        return True
+    return decoding_of(record.fingerprint) == decoded_as(record.facts, decoding)
+
+
 def _take_stored(
     vectors: _Vectors, embedder: Embedder, cache: Memory, fingerprints: set[str]
 ) -> int:
@@ -421,20 +435,22 @@ def _take_stored(
     return len(found)
 
 
-def _read(entry: Entry, reading: Reading, embedder: Embedder, once: _Once) -> _ReadFile:
+def _read(
+    entry: Entry, reading: Reading, embedder: Embedder, once: _Once, decoding: Decoding
+) -> _ReadFile:
     """Read a file, and decode it unless another one has its bytes."""
     try:
         entry, data = reading()
     except ImageError as error:
         # It may be readable next time with the same size and date, so this is not remembered.
         return _ReadFile(FileRecord(entry, error=without_secrets(str(error))), lasting=False)
-    return once(entry, data, lambda: _decoded(entry, data, embedder))
+    return once(entry, data, lambda: _decoded(entry, data, embedder, decoding))
 
 
-def _decoded(entry: Entry, data: bytes, embedder: Embedder) -> _ReadFile:
+def _decoded(entry: Entry, data: bytes, embedder: Embedder, decoding: Decoding) -> _ReadFile:
     """Decode a file, and prepare its picture and its thumbnail."""
     try:
-        picture = decode(data)
+        picture = decode(data, decoding)
     except ImageError as error:
         return _ReadFile(FileRecord(entry, error=str(error)), lasting=error.is_about_the_bytes)
     record = FileRecord(entry, picture.fingerprint, picture.facts)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import dedup_widgets.scoring.keepers as keepers
 from dedup_widgets._memory import give_back
+from dedup_widgets._paths import absolute
 from dedup_widgets._progress import Progress
 from dedup_widgets.frame.lookup import inverse_of
 from dedup_widgets.frame.scale import gamma_of
@@ -20,6 +21,7 @@ from dedup_widgets.models.base import Embedder
 from dedup_widgets.models.perceptual import PERCEPTUAL_KEY
 from dedup_widgets.neighbors.vectors import Vectors
 from dedup_widgets.scoring.candidates import Candidates, propose
+from dedup_widgets.scoring.detail import measure, unmeasured, with_measured
 from dedup_widgets.scoring.evidence import (
     completeness,
     confirmed_pairs,
@@ -136,7 +138,7 @@ def score_pictures(
         candidates,
         PictureComparison(cache, names, sizes, workers, progress),
         ranking=by_evidence,
-        spectra=lambda rows: [*map(bytes.fromhex, seen["spectrum"].gather(rows))],
+        spectra=lambda rows: _spectra(seen[rows], cache, workers, progress),
         old=before,
     )
     looked = replace(looked, left_out=looked.left_out + int((~is_kept).sum()))
@@ -152,6 +154,20 @@ def score_pictures(
         evidence=evidence_column(nearest.of_row, looked.evidence, pl.Series(names).gather),
         embedding=pl.Series(vectors, dtype=pl.Array(pl.Float16, vectors.shape[1])),
     ), looked
+
+
+def _spectra(pictures: pl.DataFrame, cache: Cache, workers: int, progress: Progress) -> list[bytes]:
+    """Return how fine the detail of pictures is; what is measured now is kept."""
+    todo = unmeasured(pictures)
+    measured = measure(todo, workers, progress)
+    if measured:
+        stored = cache.files(absolute(path) for path, _ in todo)
+        cache.add(
+            replace(record, facts=replace(record.facts, spectrum=measured[record.fingerprint]))
+            for record in stored.values()
+            if record.facts is not None and record.fingerprint in measured
+        )
+    return with_measured(pictures, measured)
 
 
 def can_be_seen(frames: pl.Series) -> NDArray[np.bool_]:

@@ -25,6 +25,7 @@ from dedup_widgets.frame.same_file import first_rows, in_parts
 from dedup_widgets.frame.scale import NEAR, checked_near, gamma_of
 from dedup_widgets.frame.scope import part_column, scope_of
 from dedup_widgets.frame.summary import about_not_taken
+from dedup_widgets.images.decode import Decoding, check_decoding
 from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.listing import WerePictures
 from dedup_widgets.images.object_store import ObjectStore, check_installed
@@ -54,7 +55,7 @@ class ScoringTask:
     within, against
         Whether only images of one part may be duplicates of each other, and whether new ones are
         compared with old ones.
-    near, keep, store, model, device, precision, batch_size, workers
+    near, keep, store, model, device, precision, decoding, batch_size, workers
         As :func:`score` takes them, with its defaults filled in.
     """
 
@@ -65,6 +66,7 @@ class ScoringTask:
     model: Any
     device: str | None
     precision: Precision
+    decoding: Decoding
     batch_size: int
     workers: int
     within: str | None = None
@@ -109,12 +111,21 @@ class ScoringTask:
             progress=progress,
             also=about_not_taken(self.inputs.not_taken),
             listed=self.listed,
+            decoding=self.decoding,
         )
 
     def look_up(self, embedder: Embedder) -> Descriptions:
         """Return what the store has by now."""
         files = [absolute(path) for path in self.paths]
-        return look_up(files, embedder, self.store.cache, source_for, self.workers, self.listed)
+        return look_up(
+            files,
+            embedder,
+            self.store.cache,
+            source_for,
+            self.workers,
+            self.listed,
+            self.decoding,
+        )
 
     def frame(
         self, described: Descriptions, embedder: Embedder, progress: Progress = False
@@ -192,6 +203,7 @@ class ScoringTask:
             model=lasting_name(self.model) if is_named else embedder.name,
             is_named=is_named,
             precision=self.precision if is_named else None,
+            decoding=None if self.decoding == "full" else self.decoding,
             gamma=gamma_of(embedder.near_distance),
             near=float(self.near),
             compared=sum(len(it.evidence) for it in looked),
@@ -212,6 +224,7 @@ def plan_scoring(
     store: "str | os.PathLike[str] | Store | None" = None,
     device: str | None = None,
     precision: Precision = "fast",
+    decoding: Decoding = "full",
     batch_size: int | None = None,
     workers: int | None = None,
     labels: Labels = "auto",
@@ -227,6 +240,7 @@ def plan_scoring(
     note_use()
     near = NEAR if near is None else checked_near(near)
     check_precision(precision)
+    check_decoding(decoding)
     batch_size = 32 if batch_size is None else whole("batch_size", batch_size, 1)
     workers = processors() if workers is None else whole("workers", workers, 1)
     were_pictures = were_pictures or partial(_were_pictures, store)
@@ -253,6 +267,7 @@ def plan_scoring(
         model=model,
         device=device,
         precision=precision,
+        decoding=decoding,
         batch_size=batch_size,
         workers=workers,
         within=within,

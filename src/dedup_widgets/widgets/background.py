@@ -6,6 +6,7 @@ from typing import Any
 
 import dedup_widgets.scoring.keepers as keepers
 from dedup_widgets._progress import Progress
+from dedup_widgets.images.decode import Decoding
 from dedup_widgets.models.base import DEFAULT_MODEL, Precision
 from dedup_widgets.scoring.inputs import Labels
 from dedup_widgets.scoring.job import Job
@@ -23,6 +24,7 @@ def score_async(
     store: "str | os.PathLike[str] | Store | None" = None,
     device: str | None = None,
     precision: Precision = "fast",
+    decoding: Decoding = "full",
     batch_size: int | None = None,
     workers: int | None = None,
     labels: Labels = "auto",
@@ -35,8 +37,8 @@ def score_async(
 
     Parameters
     ----------
-    images, model, near, keep, store, device, precision, batch_size, workers, labels,
-    exclude, against, within
+    images, model, near, keep, store, device, precision, decoding, batch_size, workers,
+    labels, exclude, against, within
         As :func:`dedup_widgets.score` takes them. They are checked, and the images found, before
         this returns; the model is loaded by the job.
     progress
@@ -80,6 +82,7 @@ def score_async(
         store=store,
         device=device,
         precision=precision,
+        decoding=decoding,
         batch_size=batch_size,
         workers=workers,
         labels=labels,

@@ -3,16 +3,17 @@
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from dedup_widgets._paths import absolute
 from dedup_widgets._threads import in_order, processors
 from dedup_widgets.errors import DedupError, ImageError, StoreError
-from dedup_widgets.images.decode import decode, preview
+from dedup_widgets.images.decode import Decoding, decode, decoding_of, preview
 from dedup_widgets.images.entry import Entry
 from dedup_widgets.images.fetching import Files, Reading
 from dedup_widgets.images.source import SourceFor, source_for
@@ -75,14 +76,16 @@ def load_thumbnails(
         ]
     # Of exact copies one is read, and only if that fails another one.
     todo = {f or path: path for path, f in reversed([*zip(paths, wanted, strict=True)])}
-    read = _read([path for f, path in todo.items() if f not in jpegs], files, _make)
+    decodings = {path: decoding_of(f) for path, f in zip(paths, wanted, strict=True) if f}
+    make = partial(_make, decodings)
+    read = _read([path for f, path in todo.items() if f not in jpegs], files, make)
     records = {path: it for path, it in read.items() if isinstance(it, _NewThumbnail)}
     made = {it.record.fingerprint: it.jpeg for it in records.values() if it.record.fingerprint}
     result: list[Thumbnail] = []
     for path, fingerprint in zip(paths, wanted, strict=True):
         jpeg = (jpegs.get(fingerprint) or made.get(fingerprint)) if fingerprint else None
         if jpeg is None:
-            found = read[path] if path in read else _read([path], files, _make)[path]
+            found = read[path] if path in read else _read([path], files, make)[path]
             if isinstance(found, ImageError):
                 result.append(_told(path, found))
                 continue
@@ -130,10 +133,10 @@ def _preview(reading: Reading) -> Thumbnail | ImageError:
         return error
 
 
-def _make(reading: Reading) -> "_NewThumbnail | ImageError":
+def _make(decodings: Mapping[str, Decoding], reading: Reading) -> "_NewThumbnail | ImageError":
     try:
         entry, data = reading()
-        picture = decode(data)
+        picture = decode(data, decodings.get(entry.path, "full"))
     except ImageError as error:
         return error
     record = FileRecord(entry, picture.fingerprint, picture.facts)
