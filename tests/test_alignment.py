@@ -383,6 +383,53 @@ def test_other_writing_is_nothing_laid_over(one, other):
     assert not confirm(seen(one), seen(other)).is_confirmed
 
 
+def labelled(number, name="coffee"):
+    """Photograph a thing with a small label on it."""
+    picture = photo(name)
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((330, 240, 450, 290), (245, 244, 238))
+    draw.text((340, 250), number, (20, 20, 24), ImageFont.load_default(28))
+    return picture
+
+
+def reading(number):
+    """Photograph a display with digits."""
+    picture = photo("gravel")
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((100, 150, 410, 250), (150, 165, 140))
+    draw.text((120, 165), number, (30, 35, 30), ImageFont.load_default(64))
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (labelled("No 4713"), labelled("No 8296")),
+        (labelled("No 4713", "chelsea"), labelled("No 4796", "chelsea")),
+        (reading("004713"), reading("004796")),
+    ],
+)
+def test_a_small_number_that_differs_is_refused(one, other):
+    assert not confirm(seen(one), seen(other)).is_confirmed
+    assert not confirm(seen(one), seen(jpeg(other, 60))).is_confirmed
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda p: jpeg(p, 20),
+        lambda p: p.resize((300, 200)),
+        lambda p: p.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        lambda p: crop(p, 0.1, 0.1, 0.95, 0.95),
+        lambda p: ImageEnhance.Contrast(p).enhance(1.5),
+        lambda p: ImageOps.expand(p, 30, "white"),
+    ],
+)
+def test_a_copy_of_a_picture_with_a_small_number_is_confirmed(edit):
+    first = labelled("No 4713")
+    assert confirm(seen(first), seen(edit(first))).is_confirmed
+
+
 def wall(*names):
     picture = Image.new("RGB", (620, 420), "white")
     for at, name in enumerate(names):
