@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 from skimage import data
 
 from dedup_widgets.alignment.comparable import Comparable, comparable
@@ -427,6 +427,43 @@ def test_a_small_number_that_differs_is_refused(one, other):
 )
 def test_a_copy_of_a_picture_with_a_small_number_is_confirmed(edit):
     first = labelled("No 4713")
+    assert confirm(seen(first), seen(edit(first))).is_confirmed
+
+
+def slice_of_a_volume(depth, seed=4):
+    """Scan a smooth volume at some depth."""
+    rng = np.random.default_rng(seed)
+    frequency = np.hypot(np.fft.fftfreq(256)[:, None], np.fft.rfftfreq(256)[None])
+    frequency[0, 0] = 1
+    shape = (3, *frequency.shape)
+    waves = (rng.normal(size=shape) + 1j * rng.normal(size=shape)) / frequency**1.7
+    fields = np.fft.irfft2(waves * (frequency < 0.25), (256, 256))
+    fields /= fields.std(axis=(1, 2), keepdims=True)
+    scan = sum(field * np.cos(depth * (k + 1) + k) for k, field in enumerate(fields))
+    return Image.fromarray((120 + 28 * scan).clip(8, 247).astype(np.uint8)).convert("RGB")
+
+
+def test_neighbouring_slices_of_a_smooth_volume_are_refused():
+    slices = [seen(slice_of_a_volume(depth)) for depth in (0, 0.12, 0.24)]
+    assert not any(confirm(a, b).is_confirmed for a, b in itertools.pairwise(slices))
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda p: jpeg(p, 30),
+        lambda p: p.filter(ImageFilter.GaussianBlur(2)),
+        lambda p: p.resize((100, 100)),
+        lambda p: ImageEnhance.Brightness(p).enhance(0.7),
+        lambda p: crop(p, 0.1, 0.05, 0.95, 1),
+        lambda p: ImageOps.colorize(p.convert("L"), "black", "wheat"),
+        lambda p: Image.composite(
+            p, Image.new("RGB", p.size), Image.linear_gradient("L").point(lambda v: 127 + v // 2)
+        ),
+    ],
+)
+def test_a_copy_of_a_smooth_slice_is_confirmed(edit):
+    first = slice_of_a_volume(0)
     assert confirm(seen(first), seen(edit(first))).is_confirmed
 
 

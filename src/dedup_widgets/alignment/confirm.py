@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dedup_widgets.alignment import flat, layered, pages, photos, writing
+from dedup_widgets.alignment import flat, layered, pages, photos, shades, writing
 from dedup_widgets.alignment.changes import Cover, Exchanged, cover, is_recoloured
 from dedup_widgets.alignment.comparable import Comparable
 from dedup_widgets.alignment.evidence import FRAMED_SHARE, REFUSED, SEEN_SHARE, Evidence
@@ -268,6 +268,8 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
     if writing.is_other(a.content, b.content, m):
         return DIFFERENT
     but_for = found.changed if over else None
+    if shades.are_other(a.content_rgb, b.content_rgb, m, laid, but_for):
+        return REFUSED
     if _are_things(a, b) and not pages.colours_agree(
         a.content_rgb, b.content_rgb, m, *OF_ONE_THING, but_for=but_for
     ):
