@@ -55,8 +55,8 @@ of either.
 
 
 GIVE_AND_TAKE = 0.25
-"""What one picture has more ink, as a share of what the other has more elsewhere. Other words take
-ink as they add it (0.25 to 1); a watermark only adds (mostly less than 0.2)."""
+"""How much brighter one picture is at a word, as a share of how much the other is elsewhere in it.
+Other words take ink away as they add it (0.25 to 1), a watermark only adds (less than 0.2)."""
 
 
 def is_other(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> bool:
@@ -71,17 +71,16 @@ def is_other(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> bool:
     if laid is None:
         return False
     p, q = (blurred(it, SOFTEN) for it in (laid.a, laid.b))
-    inner = _inner(laid.shown)
-    if not _may_differ(p, q, inner).any():
+    likeness, inked = _correlated(p, q)
+    inked &= _inner(laid.shown)
+    if not (inked & (likeness < DIFFERS)).any():
         return False
-    q = as_bright(q, laid.a, laid.shown, goes_on=True)
-    likeness, p_ink, q_ink = _correlated(p, q)
-    inked = inner & p_ink & q_ink
     differs = inked & (likeness < MAY_DIFFER)
     about = np.asarray(cv2.dilate(differs.astype(np.uint8), np.ones((WINDOW + 2, WINDOW + 2)))) > 0
     others = likeness[inked & ~about]
     if len(others) == 0 or float(np.quantile(others, MOST)) < PIXEL_TRUE:
         return False
+    q = as_bright(q, laid.a, laid.shown, goes_on=True)
     joined = np.asarray(cv2.dilate(differs.astype(np.uint8), np.ones((WORD, WORD), np.uint8)))
     count, words, boxes, _ = cv2.connectedComponentsWithStats(joined)
     return any(
@@ -90,21 +89,14 @@ def is_other(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> bool:
     )
 
 
-def _may_differ(p: Grey, q: Grey, inner: Mask) -> Mask:
-    """Return where letters may differ, before the tones of one picture are brought to the other."""
-    likeness, p_ink, _ = _correlated(p, q)
-    there: Mask = inner & p_ink & (likeness < DIFFERS)
-    return there
-
-
-def _correlated(p: Grey, q: Grey) -> tuple[Grey, Mask, Mask]:
-    """Return the correlation of windows about each pixel, and where each picture has strokes."""
+def _correlated(p: Grey, q: Grey) -> tuple[Grey, Mask]:
+    """Return the correlation of windows about each pixel, and where both have strokes."""
     p_mean, q_mean = mean(p, WINDOW), mean(q, WINDOW)
     p_var = np.maximum(mean(p * p, WINDOW) - p_mean**2, 0)
     q_var = np.maximum(mean(q * q, WINDOW) - q_mean**2, 0)
     covariance = mean(p * q, WINDOW) - p_mean * q_mean
     likeness = covariance / np.sqrt((p_var + NOISE**2) * (q_var + NOISE**2))
-    return likeness, p_var > INK**2, q_var > INK**2
+    return likeness, np.minimum(p_var, q_var) > INK**2
 
 
 def _inner(shown: Mask) -> Mask:
