@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 from skimage import data
 
 from dedup_widgets.alignment.comparable import Comparable, comparable
@@ -381,6 +381,90 @@ def needle(angle):
 )
 def test_other_writing_is_nothing_laid_over(one, other):
     assert not confirm(seen(one), seen(other)).is_confirmed
+
+
+def labelled(number, name="coffee"):
+    """Photograph a thing with a small label on it."""
+    picture = photo(name)
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((330, 240, 450, 290), (245, 244, 238))
+    draw.text((340, 250), number, (20, 20, 24), ImageFont.load_default(28))
+    return picture
+
+
+def reading(number):
+    """Photograph a display with digits."""
+    picture = photo("gravel")
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((100, 150, 410, 250), (150, 165, 140))
+    draw.text((120, 165), number, (30, 35, 30), ImageFont.load_default(64))
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (labelled("No 4713"), labelled("No 8296")),
+        (labelled("No 4713", "chelsea"), labelled("No 4796", "chelsea")),
+        (reading("004713"), reading("004796")),
+    ],
+)
+def test_a_small_number_that_differs_is_refused(one, other):
+    assert not confirm(seen(one), seen(other)).is_confirmed
+    assert not confirm(seen(one), seen(jpeg(other, 60))).is_confirmed
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda p: jpeg(p, 20),
+        lambda p: p.resize((300, 200)),
+        lambda p: p.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        lambda p: crop(p, 0.1, 0.1, 0.95, 0.95),
+        lambda p: ImageEnhance.Contrast(p).enhance(1.5),
+        lambda p: ImageOps.expand(p, 30, "white"),
+    ],
+)
+def test_a_copy_of_a_picture_with_a_small_number_is_confirmed(edit):
+    first = labelled("No 4713")
+    assert confirm(seen(first), seen(edit(first))).is_confirmed
+
+
+def slice_of_a_volume(depth, seed=4):
+    """Scan a smooth volume at some depth."""
+    rng = np.random.default_rng(seed)
+    frequency = np.hypot(np.fft.fftfreq(256)[:, None], np.fft.rfftfreq(256)[None])
+    frequency[0, 0] = 1
+    shape = (3, *frequency.shape)
+    waves = (rng.normal(size=shape) + 1j * rng.normal(size=shape)) / frequency**1.7
+    fields = np.fft.irfft2(waves * (frequency < 0.25), (256, 256))
+    fields /= fields.std(axis=(1, 2), keepdims=True)
+    scan = sum(field * np.cos(depth * (k + 1) + k) for k, field in enumerate(fields))
+    return Image.fromarray((120 + 28 * scan).clip(8, 247).astype(np.uint8)).convert("RGB")
+
+
+def test_neighbouring_slices_of_a_smooth_volume_are_refused():
+    slices = [seen(slice_of_a_volume(depth)) for depth in (0, 0.12, 0.24)]
+    assert not any(confirm(a, b).is_confirmed for a, b in itertools.pairwise(slices))
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda p: jpeg(p, 30),
+        lambda p: p.filter(ImageFilter.GaussianBlur(2)),
+        lambda p: p.resize((100, 100)),
+        lambda p: ImageEnhance.Brightness(p).enhance(0.7),
+        lambda p: crop(p, 0.1, 0.05, 0.95, 1),
+        lambda p: ImageOps.colorize(p.convert("L"), "black", "wheat"),
+        lambda p: Image.composite(
+            p, Image.new("RGB", p.size), Image.linear_gradient("L").point(lambda v: 127 + v // 2)
+        ),
+    ],
+)
+def test_a_copy_of_a_smooth_slice_is_confirmed(edit):
+    first = slice_of_a_volume(0)
+    assert confirm(seen(first), seen(edit(first))).is_confirmed
 
 
 def wall(*names):

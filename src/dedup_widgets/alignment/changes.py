@@ -116,10 +116,10 @@ def cover(
     if not differs.any():
         return None
     pictures = laid.a, laid.b
-    slopes = [_slope(p, differs) for p in pictures]
+    slopes = [slope(p, differs) for p in pictures]
     if max(slopes) >= max(STROKES, MORE_STROKES * min(slopes)):
         return Cover(share, 0.0) if slopes[0] > slopes[1] else Cover(0.0, share)
-    if _are_written(slopes) and _shared(*(p[differs] for p in pictures)) >= SHARED:
+    if _are_written(slopes) and shared_tones(*(p[differs] for p in pictures)) >= SHARED:
         return Exchanged()
     about = _about(differs, laid.shown)
     tones = [_Tones.of(p[differs], p[about]) for p in pictures]
@@ -154,8 +154,8 @@ class _Tones:
 
     @classmethod
     def of(cls, changed: Grey, about: Grey) -> "_Tones":
-        counts = _counts(changed)
-        beyond = _counts(about)
+        counts = tone_counts(changed)
+        beyond = tone_counts(about)
         total, outside = max(1, int(counts.sum())), max(1, int(beyond.sum()))
         tones, shares = list[int](), list[float]()
         for _ in range(3):
@@ -176,7 +176,8 @@ class _Tones:
         return self.three - self.beyond
 
 
-def _counts(values: Grey) -> NDArray[np.int64]:
+def tone_counts(values: Grey) -> NDArray[np.int64]:
+    """Return how many of some pixels have each of 256 grey levels."""
     return np.bincount(values.clip(0, 255).astype(np.intp), minlength=256)
 
 
@@ -186,10 +187,10 @@ def _are_written(slopes: list[float]) -> bool:
     return low * high >= WRITTEN**2 and high <= AS_STEEP * low
 
 
-def _shared(p: Grey, q: Grey) -> float:
+def shared_tones(p: Grey, q: Grey) -> float:
     """Return the share of their tones that two sets of pixels have in common, within `NEAR`."""
     about = np.ones(2 * NEAR + 1)
-    p_share, q_share = (np.convolve(_counts(v), about, "same") for v in (p, q))
+    p_share, q_share = (np.convolve(tone_counts(v), about, "same") for v in (p, q))
     return float(np.minimum(p_share / p_share.sum(), q_share / q_share.sum()).sum())
 
 
@@ -202,7 +203,7 @@ def _about(there: Mask, shown: Mask) -> Mask:
     return around
 
 
-def _slope(p: Grey, there: Mask) -> float:
+def slope(p: Grey, there: Mask) -> float:
     """Return how steep a picture is on average at some pixels, in grey levels a pixel."""
     down, across = np.gradient(blurred(p, 0.7))
     return float(np.hypot(down, across)[there].mean())

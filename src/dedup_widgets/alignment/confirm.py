@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dedup_widgets.alignment import flat, layered, pages, photos
+from dedup_widgets.alignment import flat, layered, pages, photos, shades, writing
 from dedup_widgets.alignment.changes import Cover, Exchanged, cover, is_recoloured
 from dedup_widgets.alignment.comparable import Comparable
 from dedup_widgets.alignment.evidence import FRAMED_SHARE, REFUSED, SEEN_SHARE, Evidence
@@ -21,7 +21,7 @@ from dedup_widgets.alignment.geometry import IDENTITY, TURNS, Map, after, invers
 from dedup_widgets.alignment.overlay import Grey, lay, refine
 from dedup_widgets.alignment.points import agree
 
-RULES_VERSION = 11
+RULES_VERSION = 12
 """Raised when `confirm` changes its results: what a store holds of them is then outdated."""
 
 
@@ -265,7 +265,11 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
             return DIFFERENT
     if not (_agrees(found) or _agrees_but_for(over, found)):
         return REFUSED
+    if writing.is_other(a.content, b.content, m):
+        return DIFFERENT
     but_for = found.changed if over else None
+    if shades.are_other(a.content_rgb, b.content_rgb, m, laid, but_for):
+        return REFUSED
     if _are_things(a, b) and not pages.colours_agree(
         a.content_rgb, b.content_rgb, m, *OF_ONE_THING, but_for=but_for
     ):

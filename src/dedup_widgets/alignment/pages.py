@@ -172,7 +172,7 @@ def writing_agrees(
         counts &= np.asarray(cv2.dilate(solid, np.ones((2 * WINDOW + 1,) * 2, np.uint8))) == 0
     if but_for is not None:
         size = laid.shown.shape[::-1]
-        counts &= np.asarray(cv2.resize(_box_about(but_for).astype(np.uint8), size)) == 0
+        counts &= np.asarray(cv2.resize(box_about(but_for).astype(np.uint8), size)) == 0
     return not counts.any() or float(similar[counts].min()) >= LOWEST_WRITTEN
 
 
@@ -255,7 +255,7 @@ def _laid_means(
     a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map, but_for: Mask | None = None
 ) -> list[list[NDArray[np.float32]]] | None:
     """Return, of each channel, the means of regions of both pictures; None where none counts."""
-    covered = None if but_for is None else _box_about(but_for)
+    covered = None if but_for is None else box_about(but_for)
     planes = []
     for channel in range(a.shape[2]):
         p, q = (np.ascontiguousarray(p[..., channel]) for p in (a, b))
@@ -269,7 +269,7 @@ def _laid_means(
     return planes
 
 
-def _box_about(there: Mask) -> Mask:
+def box_about(there: Mask) -> Mask:
     """Return the box about all that is there, and a window more: the whole of a box with text."""
     left, top, width, height = cv2.boundingRect(there.astype(np.uint8))
     box = np.zeros(there.shape, np.uint8)

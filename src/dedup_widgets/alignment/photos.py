@@ -141,21 +141,31 @@ def largest_region(there: NDArray[np.bool_]) -> int:
     return int(regions[1:, cv2.CC_STAT_AREA].max()) if count > 1 else 0
 
 
-def as_bright(b: Grey, a: Grey, shown: Mask) -> Grey:
+def as_bright(b: Grey, a: Grey, shown: Mask, goes_on: bool = False) -> Grey:
     """Return b with its tones brought to those of a by the rising curve that fits best.
 
     Tones that do not fit it are left out: something dark may have been laid over a bright place.
+
+    Parameters
+    ----------
+    b, a, shown
+        The pictures on one canvas, and where both show something.
+    goes_on
+        Whether tones beyond the curve stay as far beyond it; else they become its ends.
     """
     place, values = (b[shown][::3] / 8).astype(np.intp), a[shown][::3]
-    values = values[np.lexsort((values, place))]
+    # By tone of b, and of one tone by that of a.
+    by_tone = np.sort(values + 1024.0 * place) % 1024.0
     counts = np.bincount(place, minlength=32)
     middles = np.cumsum(counts) - (counts + 1) // 2
-    known = np.flatnonzero(counts >= max(4, len(values) // 500))
+    known = np.flatnonzero(counts >= max(4, len(by_tone) // 500))
     if len(known) == 0:
         return b
-    rising = _heaviest_rise(values[middles[known]].tolist(), counts[known].tolist())
+    rising = _heaviest_rise(by_tone[middles[known]].tolist(), counts[known].tolist())
     known = known[rising]
-    return np.asarray(np.interp(b, 8 * known + 4.0, values[middles[known]]), np.float32)
+    tones = 8 * known + 4.0
+    curve = np.interp(b, tones, by_tone[middles[known]])
+    return np.asarray(curve + (b - b.clip(tones[0], tones[-1]) if goes_on else 0), np.float32)
 
 
 def _heaviest_rise(values: Sequence[float], weights: Sequence[int]) -> list[int]:
