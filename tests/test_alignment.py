@@ -188,6 +188,35 @@ def test_one_picture_of_a_collage_is_refused():
     assert not confirm(seen(photo()), seen(collage)).is_confirmed
 
 
+def hills(seed, side=64):
+    """Draw three ranges of hills in haze, in one of four colours."""
+    rng, along = np.random.default_rng(seed), np.arange(side)
+    tones = np.repeat(np.linspace(0.9, 0.75, side)[:, None], side, axis=1)
+    for number in range(3):
+        ridge = side * (0.4 + 0.17 * number) + sum(
+            side
+            * 0.05
+            * rng.normal()
+            / waves
+            * np.sin(2 * np.pi * waves * along / side + rng.uniform(0, 6.3))
+            for waves in (1, 2, 3, 5)
+        )
+        tones[along[:, None] >= ridge] = 0.62 - 0.2 * number
+    colour = np.array([[1, 0.85, 0.6], [0.6, 0.8, 1], [0.8, 0.7, 1], [0.75, 0.9, 0.8]])[seed % 4]
+    pixels = tones[..., None] * colour + rng.normal(0, 0.008, (side, side, 1))
+    return Image.fromarray((255 * np.clip(pixels, 0, 1)).astype(np.uint8))
+
+
+@pytest.mark.lengthy
+def test_of_pictures_of_few_pixels_hills_like_others_are_refused_and_copies_are_not():
+    pictures = [seen(hills(seed)) for seed in range(16)]
+    for a, b in itertools.combinations(pictures, 2):
+        assert not confirm(a, b).is_confirmed
+    for seed, own in enumerate(pictures):
+        for copy in (jpeg(hills(seed), 60), hills(seed).resize((256, 256))):
+            assert confirm(own, seen(copy)).is_confirmed
+
+
 @pytest.mark.lengthy
 def test_another_thing_before_the_same_background_is_refused():
     first, second = photo("coffee"), photo("coffee")

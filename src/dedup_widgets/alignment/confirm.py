@@ -55,6 +55,12 @@ crops, turns, strong blurs and JPEGs have 0.9 and 0.8, rotations on a larger can
 """
 
 
+FEW_TEXTURED, CLOSE, CLOSE_APART = 10, (0.9, 0.88), (0.97, 0.9)
+"""Textured windows, of the smaller picture's own pixels, below which two pictures in other colours,
+and with half as many any two, must agree more closely: share and median, of all and of what lies
+beside something laid over. At 64 pixels many ranges of hills, and horizons, have 0.75 and 0.8."""
+
+
 TIGHT_BUT_FOR, SPECKS = (0.95, 0.9), 0.004
 """Median and share of good windows of copies whose map is true, and the region of them that may
 show something else: letters that were laid over, too small to be told from things that moved."""
@@ -282,7 +288,24 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
     if not layered.correspond(a, b, whole, is_decided_by_sight=True):
         return REFUSED
     evidence = _evidence(a, b, whole, extent, found.agreeing, over)
-    return REFUSED if over and evidence.agreement < LEAST_COVERED else evidence
+    if over and evidence.agreement < LEAST_COVERED:
+        return REFUSED
+    few = FEW_TEXTURED if evidence.is_recoloured else FEW_TEXTURED / 2
+    is_doubtful = _own_textured(a, b, found) < few and not _are_close(found, over)
+    return REFUSED if is_doubtful else evidence
+
+
+def _own_textured(a: Comparable, b: Comparable, found: photos.WindowAgreement) -> float:
+    """Return how many textured windows the smaller picture has of pixels of its own."""
+    own = min(max(a.width, a.height), max(b.width, b.height))
+    return found.textured * min(1.0, own / photos.SIDE) ** 2
+
+
+def _are_close(found: photos.WindowAgreement, over: Cover | None) -> bool:
+    """Tell whether windows agree more closely than those of copies must."""
+    if over is None:
+        return found.good >= CLOSE[0] and found.median >= CLOSE[1]
+    return found.apart_good >= CLOSE_APART[0] and found.apart_median >= CLOSE_APART[1]
 
 
 def _is_tight(found: photos.WindowAgreement) -> bool:
