@@ -321,6 +321,27 @@ def test_a_sign_over_a_copy_is_said_and_on_which_side(name, place):
 
 
 @pytest.mark.lengthy
+@pytest.mark.parametrize("colour", [(215, 40, 60), (40, 90, 60), (60, 60, 160)])
+def test_a_small_sign_that_is_half_edges_is_laid_over(colour):
+    original = photo("coffee").resize((300, 200))
+    copy = original.copy()
+    draw = ImageDraw.Draw(copy)
+    draw.ellipse((150, 100, 190, 140), colour, "white", 2)
+    draw.text((170, 120), "DW", "white", ImageFont.load_default(16), anchor="mm")
+    found = confirm(seen(jpeg(copy, 90)), seen(original))
+    assert found.relation == "overlaid"
+    assert found.over_a > found.over_b == 0
+
+
+def test_a_dark_bar_over_a_place_that_is_partly_dark_is_laid_over():
+    original = ImageEnhance.Brightness(photo("rocket").resize((300, 200))).enhance(0.5)
+    copy = original.copy()
+    draw = ImageDraw.Draw(copy)
+    draw.rectangle((0, 172, 300, 200), (20, 20, 20))
+    draw.text((14, 176), "No. 214: what we saw", "white", ImageFont.load_default(14))
+    assert confirm(seen(jpeg(copy, 90)), seen(original)).relation == "overlaid"
+
+
 def test_a_calibration_board_in_another_pose_is_refused():
     squares = (np.indices((7, 10)).sum(axis=0) % 2 * 255).astype(np.uint8)
     board = Image.fromarray(np.pad(np.kron(squares, np.ones((32, 32), np.uint8)), 20)).convert(

@@ -21,7 +21,7 @@ from dedup_widgets.alignment.geometry import IDENTITY, TURNS, Map, after, invers
 from dedup_widgets.alignment.overlay import Grey, lay, refine
 from dedup_widgets.alignment.points import agree
 
-RULES_VERSION = 11
+RULES_VERSION = 12
 """Raised when `confirm` changes its results: what a store holds of them is then outdated."""
 
 
@@ -274,6 +274,9 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
         return REFUSED
     extent = _extent(a, b, m, whole)
     if not _is_whole(a, b, whole, extent) or _is_patch(a, b, m, extent):
+        return REFUSED
+    # Nearly a pattern, in another pose, and something over it: two views of a board.
+    if over and (a.is_repeating or b.is_repeating) and _is_another_pose(a, b, whole):
         return REFUSED
     if not layered.correspond(a, b, whole, is_decided_by_sight=True):
         return REFUSED
