@@ -321,6 +321,29 @@ def test_a_sign_over_a_copy_is_said_and_on_which_side(name, place):
 
 
 @pytest.mark.lengthy
+def in_perspective(picture, by):
+    """Keep the foot of a picture, and make its head wider."""
+    w, h = picture.size
+    # The projection that takes the corners of the copy to places inside the original.
+    corners, places = (
+        [(0, 0), (w, 0), (0, h), (w, h)],
+        [(by * w, 0), (w - by * w, 0), (0, h), (w, h)],
+    )
+    rows = []
+    for (x, y), (u, v) in zip(corners, places, strict=True):
+        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
+    numbers = np.linalg.solve(np.array(rows, float), np.ravel(places))
+    how = Image.Transform.PERSPECTIVE
+    return picture.transform(picture.size, how, numbers.tolist(), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea"])
+def test_a_copy_in_mild_perspective_is_confirmed_and_one_from_far_aside_is_not(name):
+    original = photo(name)
+    assert confirm(seen(in_perspective(original, 0.08)), seen(original)).is_confirmed
+    assert not confirm(seen(in_perspective(original, 0.3)), seen(original)).is_confirmed
+
+
 @pytest.mark.parametrize("colour", [(215, 40, 60), (40, 90, 60), (60, 60, 160)])
 def test_a_small_sign_that_is_half_edges_is_laid_over(colour):
     original = photo("coffee").resize((300, 200))
