@@ -350,6 +350,74 @@ def test_a_sign_over_a_copy_is_said_and_on_which_side(name, place):
 
 
 @pytest.mark.lengthy
+def before_the_sky():
+    """Return branches before a sky that becomes brighter."""
+    levels = np.tile(np.linspace(189, 203, 240).astype(np.uint8)[:, None], (1, 320))
+    sky = Image.fromarray(levels).convert("RGB")
+    draw, rng = ImageDraw.Draw(sky), np.random.default_rng(3)
+    for x, y, width, height in rng.integers((40, 120, -50, -50), (200, 200, 60, 30), (14, 4)):
+        draw.line((x, y, x + width, y + height), tuple(rng.integers(20, 110, 3)), 3)
+    return sky
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda p: signed(p.resize((640, 480)), 500, 20).resize((320, 240)),
+        lambda p: crop(p, 0.1, 0.1, 0.75, 0.9).filter(ImageFilter.GaussianBlur(1.5)),
+        lambda p: ImageEnhance.Brightness(p).enhance(1.6),
+    ],
+    ids=["sign", "cropped and blurred", "brighter"],
+)
+def test_branches_before_the_sky_are_a_photo(change):
+    original = before_the_sky()
+    assert confirm(seen(jpeg(change(original), 90)), seen(jpeg(original, 95))).is_confirmed
+
+
+def in_perspective(picture, by):
+    """Keep the foot of a picture, and make its head wider."""
+    w, h = picture.size
+    # The projection that takes the corners of the copy to places inside the original.
+    corners, places = (
+        [(0, 0), (w, 0), (0, h), (w, h)],
+        [(by * w, 0), (w - by * w, 0), (0, h), (w, h)],
+    )
+    rows = []
+    for (x, y), (u, v) in zip(corners, places, strict=True):
+        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
+    numbers = np.linalg.solve(np.array(rows, float), np.ravel(places))
+    how = Image.Transform.PERSPECTIVE
+    return picture.transform(picture.size, how, numbers.tolist(), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea"])
+def test_a_copy_in_mild_perspective_is_confirmed_and_one_from_far_aside_is_not(name):
+    original = photo(name)
+    assert confirm(seen(in_perspective(original, 0.08)), seen(original)).is_confirmed
+    assert not confirm(seen(in_perspective(original, 0.3)), seen(original)).is_confirmed
+
+
+@pytest.mark.parametrize("colour", [(215, 40, 60), (40, 90, 60), (60, 60, 160)])
+def test_a_small_sign_that_is_half_edges_is_laid_over(colour):
+    original = photo("coffee").resize((300, 200))
+    copy = original.copy()
+    draw = ImageDraw.Draw(copy)
+    draw.ellipse((150, 100, 190, 140), colour, "white", 2)
+    draw.text((170, 120), "DW", "white", ImageFont.load_default(16), anchor="mm")
+    found = confirm(seen(jpeg(copy, 90)), seen(original))
+    assert found.relation == "overlaid"
+    assert found.over_a > found.over_b == 0
+
+
+def test_a_dark_bar_over_a_place_that_is_partly_dark_is_laid_over():
+    original = ImageEnhance.Brightness(photo("rocket").resize((300, 200))).enhance(0.5)
+    copy = original.copy()
+    draw = ImageDraw.Draw(copy)
+    draw.rectangle((0, 172, 300, 200), (20, 20, 20))
+    draw.text((14, 176), "No. 214: what we saw", "white", ImageFont.load_default(14))
+    assert confirm(seen(jpeg(copy, 90)), seen(original)).relation == "overlaid"
+
+
 def test_a_calibration_board_in_another_pose_is_refused():
     squares = (np.indices((7, 10)).sum(axis=0) % 2 * 255).astype(np.uint8)
     board = Image.fromarray(np.pad(np.kron(squares, np.ones((32, 32), np.uint8)), 20)).convert(

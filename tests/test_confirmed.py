@@ -333,6 +333,12 @@ INTERPOLATED = bytes(
 """That of a copy in twice the size: damped towards half of the frequencies, and little above."""
 
 
+NOISY = bytes(
+    np.rint(10 * (np.log2(2.0 ** (12 - 2 * np.log2(FREQUENCIES)) + 600) + 6)).astype(int).tolist()
+)
+"""That of `SHARP` with white noise of a power of 600 squared grey levels."""
+
+
 def spectra_of(spectra, pictures):
     return [spectra[picture] for picture in pictures]
 
@@ -345,6 +351,7 @@ def spectra_of(spectra, pictures):
         ((100, 110), INTERPOLATED, 1.0, False),
         ((200, 200), INTERPOLATED, 0.8, False),
         ((200, 200), b"", 1.0, False),
+        ((200, 200), NOISY, 1.0, False),
     ],
 )
 def test_the_larger_of_two_copies_is_enlarged_if_its_added_frequencies_are_empty(
@@ -357,6 +364,18 @@ def test_the_larger_of_two_copies_is_enlarged_if_its_added_frequencies_are_empty
         of_pairs = PairEvidence.of({(0, 1): found, (1, 2): Evidence(False)})
         told = enlarged(3, of_pairs.with_detail(partial(spectra_of, spectra)))
         assert told.tolist() == [i == place and expected for i in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("size", "agreement", "expected"), [((100, 100), 0.95, True), ((100, 110), 1.0, False)]
+)
+def test_of_two_copies_of_one_size_the_noisier_shows_no_more(size, agreement, expected):
+    for place in (0, 1):
+        found = confirmed(agreement, b_size=size)
+        spectra = [SHARP, SHARP]
+        spectra[place] = NOISY
+        of_pairs = PairEvidence.of({(0, 1): found}).with_detail(partial(spectra_of, spectra))
+        assert enlarged(2, of_pairs).tolist() == [i == place and expected for i in range(2)]
 
 
 def test_two_sets_of_copies_of_one_picture_become_one():

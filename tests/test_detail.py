@@ -1,13 +1,13 @@
-"""How fine the detail of a picture is, and which of two copies was enlarged."""
+"""How fine the detail of a picture is, and which of two copies was enlarged, or has some added."""
 
 import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image, ImageEnhance, ImageFilter
 
 from dedup_widgets.images.decode import decode
-from dedup_widgets.images.detail import is_enlarged, resolved_pixels, spectrum
+from dedup_widgets.images.detail import has_added, is_enlarged, resolved_pixels, spectrum
 
 data = pytest.importorskip("skimage.data")
 
@@ -76,6 +76,47 @@ def test_nor_is_a_blurred_one(photos, name, sigma, factor):
     noise = np.random.default_rng(0).normal(0, 3, np.asarray(blurred).shape)
     grainy = Image.fromarray(np.clip(np.asarray(blurred) + noise, 0, 255).astype(np.uint8))
     assert not is_larger_enlarged(grainy, resized(grainy, 1 / factor, Image.Resampling.BICUBIC))
+
+
+def noisy(picture: Image.Image, sigma: float) -> Image.Image:
+    noise = np.random.default_rng(0).normal(0, sigma, np.asarray(picture).shape)
+    return Image.fromarray(np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda picture: noisy(picture, 25),
+        lambda picture: picture.filter(ImageFilter.UnsharpMask(radius=3, percent=200)),
+    ],
+    ids=["noise", "sharpening"],
+)
+def test_noise_and_sharpening_are_known_beside_the_original(photos, name, change):
+    original, changed = jpeg(photos[name], 95), jpeg(change(photos[name]))
+    assert has_added(waves(changed), waves(original))
+    assert not has_added(waves(original), waves(changed))
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda picture: jpeg(picture, 12),
+        lambda picture: jpeg(picture, 60),
+        lambda picture: picture.filter(ImageFilter.GaussianBlur(0.5)),
+        lambda picture: picture.filter(ImageFilter.GaussianBlur(1.5)),
+        lambda picture: picture.filter(ImageFilter.MedianFilter(3)),
+        lambda picture: ImageEnhance.Contrast(picture).enhance(0.5),
+        lambda picture: ImageEnhance.Brightness(picture).enhance(1.5),
+    ],
+    ids=["JPEG 12", "JPEG 60", "blurred a little", "blurred", "smoothed", "paler", "brighter"],
+)
+def test_an_original_has_nothing_added_beside_a_poorer_copy(photos, name, change):
+    changed = jpeg(change(photos[name]))
+    assert not has_added(waves(photos[name]), waves(changed))
+    assert not has_added(waves(changed), waves(photos[name]))
+    assert not has_added(b"", waves(changed))
 
 
 @pytest.mark.parametrize("name", PHOTOS)

@@ -1,5 +1,6 @@
 """What was changed in a confirmed copy: something laid over it, its brightness or its colours."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -40,6 +41,28 @@ tones: captions and boxes have 0.75 and more, of two photos in one place mostly 
 GOES_ON = 0.8
 """Share of what lies about what changed from which the flat tones of it go on there, as a sky's
 do: something came before it, and nothing flat was laid over."""
+
+
+CALM, LEAST_CALM = 10.0, 0.15
+"""Grey levels a pixel up to which a picture is calm, beside the edges of letters and rims, and the
+share of what changed that must be."""
+
+
+FLATLY, TWO_TONES, BESIDE = 0.95, 0.85, 0.5
+"""Share of what changed and is calm that must be of three tones, and of two, to have been laid over
+though there is much edge in it, and of what lies about it that may be of them. Measured: small
+signs and captions mostly have 0.96 and 0.9, things that moved 0.5 to 0.9 of three."""
+
+
+BARE_FLAT, BARE_GROUND = 0.9, 0.8
+"""The same share of the other picture from which it shows something flat there, too, and of what
+lies about it from which that is its ground: of two labels or boards both are flat."""
+
+
+SLIGHT, IN_ONE_PLACE, FILLED = 6.0, 0.9, 0.5
+"""Grey levels by which the rest of a cover differs at least, where it is of its tones; the share of
+it that must lie together; and that of its box that it must fill for all of the box to belong to
+it. What moved is in two places, what was looked at from elsewhere differs in many."""
 
 
 APART, ABOUT = 5, 13
@@ -112,7 +135,8 @@ def cover(
         return None
     there = np.asarray(cv2.resize(changed.astype(np.uint8), laid.a.shape[::-1], interpolation=0))
     there = np.asarray(cv2.dilate(there, np.ones((5, 5), np.uint8)))
-    differs = (there > 0) & (np.abs(laid.a - as_bright(laid.b, laid.a, laid.shown)) > CHANGED)
+    difference = np.abs(laid.a - as_bright(laid.b, laid.a, laid.shown))
+    differs = (there > 0) & (difference > CHANGED)
     if not differs.any():
         return None
     pictures = laid.a, laid.b
@@ -128,9 +152,72 @@ def cover(
     is_sign = covered.three >= SIGN and covered.beyond < min(BEYOND, bare.beyond)
     is_flat = covered.are_flat or (bare.are_flat and bare.beyond < GOES_ON)
     is_another_picture = share >= LARGE and covered.three < OF_FEW_TONES
-    if is_another_picture or not (is_sign or is_flat):
+    if not is_another_picture and (is_sign or is_flat):
+        return Cover(share, 0.0) if is_over_a else Cover(0.0, share)
+    if share >= LARGE:
         return None
-    return Cover(share, 0.0) if is_over_a else Cover(0.0, share)
+    if _is_laid_flat(laid.a, laid.b, differs, difference, laid.shown):
+        return Cover(share, 0.0)
+    if _is_laid_flat(laid.b, laid.a, differs, difference, laid.shown):
+        return Cover(0.0, share)
+    return None
+
+
+def _is_laid_flat(over: Grey, bare: Grey, differs: Mask, difference: Grey, shown: Mask) -> bool:
+    """Tell whether what changed is of few tones in one picture, but for its edges.
+
+    Half of a small sign is edges, which are of no tone. And a dark bar differs little where the
+    other picture is dark, too: what joins it there, and is of its tones, belongs to it.
+    """
+    calm = _steepness(over) <= CALM
+    seeds = differs & calm
+    if seeds.sum() < LEAST_CALM * differs.sum():
+        return False
+    of_tones = _near(over, _Tones.of(over[seeds], over[seeds]).tones)
+    whole = _joined(differs, differs | (of_tones & (difference > SLIGHT))) & shown
+    box = _one_place(whole)
+    if box is None:
+        return False
+    about = _about(box, shown)
+    covered = _Tones.of(over[whole & calm], over[about])
+    if covered.three < FLATLY or covered.two < TWO_TONES or covered.beyond >= BESIDE:
+        return False
+    bare_calm = whole & (_steepness(bare) <= CALM)
+    ground = _Tones.of(bare[bare_calm], bare[about])
+    return ground.three < BARE_FLAT or ground.beyond >= BARE_GROUND
+
+
+def _near(p: Grey, tones: Sequence[int]) -> Mask:
+    """Return which pixels are of one of some tones."""
+    levels = np.zeros(256, bool)
+    for tone in tones:
+        levels[max(0, tone - NEAR) : tone + NEAR + 1] = True
+    return np.asarray(levels[p.clip(0, 255).astype(np.intp)])
+
+
+def _joined(there: Mask, may_join: Mask) -> Mask:
+    """Return a region with what is joined to it."""
+    _, regions = cv2.connectedComponents(may_join.astype(np.uint8), connectivity=4)
+    belongs = np.zeros(int(regions.max()) + 1, bool)
+    belongs[np.unique(regions[there])] = True
+    belongs[0] = False
+    return np.asarray(belongs[regions])
+
+
+def _one_place(there: Mask) -> Mask | None:
+    """Return a region with its box, if it fills most of it; None if it lies in several places."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (ABOUT, ABOUT))
+    closed = cv2.morphologyEx(there.astype(np.uint8), cv2.MORPH_CLOSE, disc)
+    _, regions, parts, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
+    counts = np.bincount(regions[there], minlength=len(parts))
+    largest = int(counts.argmax())
+    if counts[largest] < IN_ONE_PLACE * counts.sum():
+        return None
+    left, top, width, height, area = parts[largest]
+    whole = there.copy()
+    if area >= FILLED * width * height:
+        whole[top : top + height, left : left + width] = True
+    return whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +226,17 @@ class _Tones:
 
     Attributes
     ----------
+    tones : tuple of 3 ints
+        The three commonest ones, in grey levels.
     two, three : float
-        Share of it near the two, and the three, commonest tones.
-    apart : int
-        Grey levels between the two.
+        Share of it near two of these, and all three.
     beyond : float
         Share of what lies about it near the three.
     """
 
+    tones: tuple[int, ...]
     two: float
     three: float
-    apart: int
     beyond: float
 
     @classmethod
@@ -163,12 +250,12 @@ class _Tones:
             near = slice(max(0, tones[-1] - NEAR), tones[-1] + NEAR + 1)
             counts[near] = beyond[near] = 0
             shares.append(1 - int(counts.sum()) / total)
-        return cls(shares[1], shares[2], abs(tones[0] - tones[1]), 1 - int(beyond.sum()) / outside)
+        return cls(tuple(tones), shares[1], shares[2], 1 - int(beyond.sum()) / outside)
 
     @property
     def are_flat(self) -> bool:
         """Whether they may be those of a box and its text, or of letters with an outline."""
-        return self.two >= (LETTERS if self.apart >= OUTLINED else FLAT)
+        return self.two >= (LETTERS if abs(self.tones[0] - self.tones[1]) >= OUTLINED else FLAT)
 
     @property
     def standing_out(self) -> float:
@@ -205,8 +292,12 @@ def _about(there: Mask, shown: Mask) -> Mask:
 
 def slope(p: Grey, there: Mask) -> float:
     """Return how steep a picture is on average at some pixels, in grey levels a pixel."""
-    down, across = np.gradient(blurred(p, 0.7))
-    return float(np.hypot(down, across)[there].mean())
+    return float(_steepness(blurred(p, 0.7))[there].mean())
+
+
+def _steepness(p: Grey) -> Grey:
+    down, across = np.gradient(p)
+    return np.asarray(np.hypot(down, across), np.float32)
 
 
 def is_recoloured(a: NDArray[np.float32], b: NDArray[np.float32], m: Map) -> bool:

@@ -20,6 +20,10 @@ from dedup_widgets.alignment.geometry import (
     to_pixels,
 )
 
+Projection = NDArray[np.float64]
+"""(3, 3): the point (x, y) goes to the first two of ``m @ (x, y, 1)`` by the third."""
+
+
 Grey = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
@@ -47,6 +51,16 @@ refinement does not go by that rim."""
 
 DOUBTED = 0.6
 """Difference, in standard deviations of the picture, at which a pixel has half its weight."""
+
+
+BENT_BLURS, MOST_BENT = (3.0, 1.0), 0.07
+"""Standard deviations in pixels of the blurs at which a perspective is refined, one after the
+other, and the share of a side by which it may move the corners beside what an affine map does."""
+
+
+FARTHEST_STEP, LEAST_DEPTH = 0.3, 0.1
+"""Halves of the canvas by which one step of it may move a corner, so that it can be undone, and the
+depth that no place may come nearer than: a mild perspective goes nowhere near either."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,16 +102,29 @@ def lay(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map, side: int) -> Overla
     box = np.array([[right - left, 0, left], [0, bottom - top, top]])
     to_a = after(box, inverse(to_pixels(width, height)))
     to_b = after(m, to_a)
+    return _laid(a, b, to_a, squared(to_b), (width, height), to_b)
+
+
+def _laid(
+    a: NDArray[np.uint8],
+    b: NDArray[np.uint8],
+    to_a: Map,
+    projection: Projection,
+    size: tuple[int, ...],
+    to_b: Map,
+) -> Overlay:
+    """Lay pictures on a canvas, b by a projection from it, of which `to_b` is the affine part."""
+    width, height = size
     steps = [
         float(np.sqrt(abs(np.linalg.det(after(to_pixels(*p.shape[::-1]), t)[:, :2]))))
         for p, t in ((a, to_a), (b, to_b))
     ]
     soft = max(1.0, *(1 / step for step in steps))
     laid = [
-        _warped(p, after(to_pixels(*p.shape[::-1]), t), (width, height), step, soft)
-        for p, t, step in ((a, to_a, steps[0]), (b, to_b, steps[1]))
+        _warped(p, squared(to_pixels(*p.shape[::-1])) @ t, (width, height), step, soft)
+        for p, t, step in ((a, squared(to_a), steps[0]), (b, projection, steps[1]))
     ]
-    return Overlay(laid[0], laid[1], _within(to_b, width, height), to_a, to_b)
+    return Overlay(laid[0], laid[1], _within(projection, width, height), to_a, to_b)
 
 
 def refine(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map, side: int) -> Map:
@@ -124,26 +151,108 @@ def refine(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map, side: int) -> Map
     warp, light = IDENTITY, None
     for _ in range(STEPS):
         px, py = (warp @ places).astype(np.float32)
-        inside = (px >= 0) & (px <= width - 1) & (py >= 0) & (py <= height - 1)
-        if inside.sum() < FEWEST:
+        found = _step(moving, px, py, wanted, jacobian, light)
+        if found is None:
             return m
-        found = np.ravel(cv2.remap(moving, px[None], py[None], cv2.INTER_LINEAR))
-        if light is None:
-            light = _equalised(found[inside])[1]
-        miss = (found - light[0]) / light[1] - wanted
-        weights = inside / (1 + (miss / DOUBTED) ** 2) ** 2
-        weighted = jacobian * weights[:, None]
-        moment = weighted.T @ jacobian
-        moment += np.eye(8) * (1e-4 * np.trace(moment) + 1e-9)
-        solved = np.linalg.solve(moment, weighted.T @ miss)
-        step = solved[:6].reshape(2, 3)
+        solved, light = found
+        step = solved.reshape(2, 3)
         warp = after(warp, inverse(IDENTITY + after(step, centred)))
-        light = light[0] + light[1] * solved[7], light[1] * float(np.clip(1 + solved[6], 0.5, 2))
         if np.abs(step).max() < STILL:
             break
     if np.linalg.norm(warp - IDENTITY) > 0.25 * max(width, height):
         return m
     return after(laid.to_b, warp) @ squared(inverse(laid.to_a))
+
+
+def bent(a: NDArray[np.uint8], b: NDArray[np.uint8], laid: Overlay) -> Overlay | None:
+    """Lay b anew, in mild perspective beside the map by which the pictures were laid.
+
+    The canvas and the map stay: what of a picture the other shows is measured by these. None if b
+    fits no better, or only in a strong perspective.
+    """
+    height, width = laid.a.shape
+    warp = np.eye(3)
+    for sigma in BENT_BLURS:
+        found = _in_perspective(laid, warp, sigma)
+        if found is None:
+            return None
+        warp = found
+    corners = np.array([[0, width, 0, width], [0, 0, height, height], [1.0, 1, 1, 1]])
+    moved = warp @ corners
+    moved = (moved[:2] / moved[2] - corners[:2]) / np.array([[width], [height]])
+    # What four corners do beyond what an affine map could, and what all of them do.
+    ways = moved @ np.array([[1, 1], [-1, 1], [-1, 1], [1, 1]]) / 4
+    if np.abs(ways).max() > MOST_BENT:
+        return None
+    return _laid(a, b, laid.to_a, squared(laid.to_b) @ warp, laid.a.shape[::-1], laid.to_b)
+
+
+def _in_perspective(laid: Overlay, warp: NDArray[np.float64], sigma: float) -> Projection | None:
+    """Return the projection of the canvas by which b fits better, refined from another one."""
+    height, width = laid.a.shape
+    target, moving = blurred(laid.a, sigma), blurred(laid.b, sigma)
+    slope_y, slope_x = (np.asarray(slope, np.float32) for slope in np.gradient(target))
+    rows, columns = _steep(np.hypot(slope_x, slope_y), _eroded(laid.shown))
+    if len(rows) < FEWEST:
+        return None
+    centred = np.array([[2 / (width - 1), 0, -1], [0, 2 / (height - 1), -1], [0, 0, 1]])
+    back = np.linalg.inv(centred)
+    x, y = 2 * columns / (width - 1) - 1, 2 * rows / (height - 1) - 1
+    wanted, (_, spread) = _equalised(target[rows, columns])
+    # Slopes by the coordinates that go from -1 to 1.
+    gx = slope_x[rows, columns] / spread * (width - 1) / 2
+    gy = slope_y[rows, columns] / spread * (height - 1) / 2
+    away = gx * x + gy * y
+    columns_of = (gx * x, gx * y, gx, gy * x, gy * y, gy, -away * x, -away * y)
+    jacobian = np.stack([*columns_of, wanted, np.ones(len(rows))], axis=1)
+    places = np.stack([columns, rows, np.ones(len(rows))])
+    light = None
+    for _ in range(STEPS):
+        px, py, depth = warp @ places
+        if depth.min() < LEAST_DEPTH:
+            return None
+        px, py = (px / depth).astype(np.float32), (py / depth).astype(np.float32)
+        found = _step(moving, px, py, wanted, jacobian, light)
+        if found is None:
+            return None
+        solved, light = found
+        if np.abs(solved).max() > FARTHEST_STEP:
+            return None
+        step = np.eye(3) + np.append(solved, 0.0).reshape(3, 3)
+        warp = warp @ back @ np.linalg.inv(step) @ centred
+        if np.abs(solved).max() * max(width, height) / 2 < STILL:
+            break
+    found_warp: Projection = warp / warp[2, 2]
+    return found_warp
+
+
+def _step(
+    moving: Grey,
+    px: Grey,
+    py: Grey,
+    wanted: NDArray[np.float64],
+    jacobian: NDArray[np.float64],
+    light: tuple[float, float] | None,
+) -> tuple[NDArray[np.float64], tuple[float, float]] | None:
+    """Return by how much to move so that b fits better at some places, and its brightness there.
+
+    The last two columns of the Jacobian are the contrast and the brightness of b. None where too
+    few of the places lie inside it.
+    """
+    height, width = moving.shape
+    inside = (px >= 0) & (px <= width - 1) & (py >= 0) & (py <= height - 1)
+    if inside.sum() < FEWEST:
+        return None
+    found = np.ravel(cv2.remap(moving, px[None], py[None], cv2.INTER_LINEAR))
+    if light is None:
+        light = _equalised(found[inside])[1]
+    miss = (found - light[0]) / light[1] - wanted
+    weighted = jacobian * (inside / (1 + (miss / DOUBTED) ** 2) ** 2)[:, None]
+    moment = weighted.T @ jacobian
+    moment += np.eye(len(moment)) * (1e-4 * np.trace(moment) + 1e-9)
+    solved = np.linalg.solve(moment, weighted.T @ miss)
+    contrast = float(np.clip(1 + solved[-2], 0.5, 2))
+    return solved[:-2], (light[0] + light[1] * solved[-1], light[1] * contrast)
 
 
 def _steep(slopes: Grey, shown: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -169,14 +278,17 @@ def blurred(grey: Grey, sigma: float) -> Grey:
     return np.asarray(cv2.GaussianBlur(grey, (0, 0), sigma), np.float32)
 
 
-def _warped(p: NDArray[np.uint8], m: Map, size: tuple[int, int], step: float, soft: float) -> Grey:
+def _warped(
+    p: NDArray[np.uint8], m: Projection, size: tuple[int, int], step: float, soft: float
+) -> Grey:
     """Return a picture on the canvas, as soft as the softer of the two."""
     source = p.astype(np.float32)
     if step > 1.05:
         source = blurred(source, SHARPNESS * np.sqrt(step**2 - 1))
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    warp, m = (cv2.warpPerspective, m) if m[2, :2].any() else (cv2.warpAffine, m[:2])
     laid = np.asarray(
-        cv2.warpAffine(source, m, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.float32
+        warp(source, m, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.float32
     )
     missing = soft**2 - max(1.0, 1 / step) ** 2
     if missing > 0.1:
@@ -184,17 +296,19 @@ def _warped(p: NDArray[np.uint8], m: Map, size: tuple[int, int], step: float, so
     return laid
 
 
-def _within(to_b: Map, width: int, height: int) -> Mask:
+def _within(to_b: Projection, width: int, height: int) -> Mask:
     shown: Mask = np.ones((height, width), bool)
     right, bottom = width - 1, height - 1
     corners = to_b @ np.array([[0, right, 0, right], [0, 0, bottom, bottom], [1, 1, 1, 1]])
+    corners = corners[:2] / corners[2]
     if corners.min() >= 0 and corners.max() <= 1:
         return shown
     x = np.arange(width)[None, :]
     y = np.arange(height)[:, None]
-    for row in to_b:
+    depth = to_b[2, 0] * x + to_b[2, 1] * y + to_b[2, 2]
+    for row in to_b[:2]:
         place = row[0] * x + row[1] * y + row[2]
-        shown &= (place >= 0) & (place <= 1)
+        shown &= (place >= 0) & (place <= depth)
     return shown
 
 

@@ -219,7 +219,7 @@ COLUMNS = {
             "enlarged",
             pl.Boolean(),
             "fact",
-            "whether a smaller copy of it shows as much",
+            "whether a smaller, less noisy or less sharpened copy of it shows as much",
         ),
         Column("note", pl.String(), "fact", "what of the file is damaged beside its picture"),
         Column("error", pl.String(), "fact", "why it could not be read", is_shown=True),

@@ -84,7 +84,7 @@ def score(
         are decoded at a half to an eighth of their sides, which takes less than half of the time.
         Of these only files whose compressed pictures are the same, whatever their metadata, are
         exact duplicates; all other copies are near-duplicates. Their ``detail`` is null; where
-        it decides between copies of different size, they are decoded in full after all.
+        it may decide between two copies, these are decoded in full after all.
     batch_size
         Images a pass of the network; default 32.
     workers

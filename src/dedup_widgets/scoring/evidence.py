@@ -61,7 +61,9 @@ def completeness(n: int, evidence: PairEvidence) -> NDArray[np.float32]:
 
 
 def enlarged(n: int, evidence: PairEvidence) -> NDArray[np.bool_]:
-    """Tell which of n pictures are enlarged copies of a smaller one, by their detail.
+    """Tell which of n pictures show no more than a copy that is smaller, less noisy or less sharp.
+
+    By their detail: it comes of enlarging them, or was added as noise or by sharpening.
 
     Returns
     -------

@@ -167,7 +167,7 @@ def _derived(name: pl.Expr) -> pl.Expr:
 
 RULES: dict[str, Rule] = {
     "completeness": Rule("nothing missing", pl.col("completeness").cast(pl.Float64)),
-    "detail": Rule("real detail, not enlarged", ~pl.col("enlarged")),
+    "detail": Rule("real detail, not enlarged or added", ~pl.col("enlarged")),
     "pixels": Rule("most pixels", pl.col("width").cast(pl.Int64) * pl.col("height")),
     "lossless": Rule("lossless format", pl.col("lossless")),
     "bytes": Rule("most bytes", pl.col("bytes")),

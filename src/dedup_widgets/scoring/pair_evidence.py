@@ -16,7 +16,7 @@ from dedup_widgets.alignment.evidence import (
     SEEN_SHARE,
     Evidence,
 )
-from dedup_widgets.images.detail import is_enlarged
+from dedup_widgets.images.detail import has_added, is_enlarged
 from dedup_widgets.neighbors.confirmed import spans
 from dedup_widgets.neighbors.pair_list import pair_keys
 
@@ -42,6 +42,11 @@ ENLARGED_BY = 1.3
 """Ratio of pixels from which on a picture may be an enlarged copy."""
 
 
+SAME_SIZE, MOSTLY_SEEN = 1.02, 0.9
+"""Ratio of pixels up to which two copies are of one size, and the share of them that must agree for
+noise or sharpening to be told: noise takes some of the agreement."""
+
+
 Pair = tuple[int, int]
 
 
@@ -63,7 +68,8 @@ FOUND = np.dtype(
 """What is kept of a pair. Of two numbers the first is of the first picture beside the second, and
 the other the other way round: what it lacks, its relation by number, and how it lies there;
 ``larger`` says which has more pixels, ``ratio`` how many times as many, and ``is_enlarged`` whether
-it is an enlarged copy. All but the first is 0 where the pair was refused."""
+it is an enlarged copy; of two of one size, whether noise or sharpening was added to one, and
+``larger`` to which. All but the first is 0 where the pair was refused."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,7 @@ class PairEvidence:
     def with_detail(
         self, spectra: Callable[[NDArray[np.int32]], Sequence[bytes]]
     ) -> "PairEvidence":
-        """Return this with what the detail of pictures says: whether one is an enlarged copy.
+        """Return this with what the detail of pictures says: whether one has more than is real.
 
         Parameters
         ----------
@@ -130,18 +136,21 @@ class PairEvidence:
             :func:`dedup_widgets.images.detail.spectrum`.
         """
         found = self.found.copy()
-        may_be = found["is_confirmed"] & (found["agreement"] >= SEEN_SHARE)
-        some = np.flatnonzero(may_be & (found["ratio"] >= ENLARGED_BY))
+        ratio, agreement = found["ratio"], found["agreement"]
+        is_larger = (ratio >= ENLARGED_BY) & (agreement >= SEEN_SHARE)
+        is_of_one_size = (ratio <= SAME_SIZE) & (agreement >= MOSTLY_SEEN)
+        some = np.flatnonzero(found["is_confirmed"] & (is_larger | is_of_one_size))
         pictures, of_pair = np.unique(self.pairs[some], return_inverse=True)
         fine = spectra(pictures)
-        larger = found["larger"][some].tolist()
-        factors = np.sqrt(found["ratio"][some]).tolist()
-        found["is_enlarged"][some] = [
-            is_enlarged(fine[pair[large]], fine[pair[1 - large]], factor)
-            for pair, large, factor in zip(
-                of_pair.reshape(-1, 2).tolist(), larger, factors, strict=True
-            )
-        ]
+        for at, pair in zip(some.tolist(), of_pair.reshape(-1, 2).tolist(), strict=True):
+            one, other = (fine[picture] for picture in pair)
+            if is_of_one_size[at]:
+                added = has_added(one, other), has_added(other, one)
+                found["is_enlarged"][at] = any(added)
+                found["larger"][at] = added.index(True) if any(added) else found["larger"][at]
+            else:
+                both = (one, other) if found["larger"][at] == 0 else (other, one)
+                found["is_enlarged"][at] = is_enlarged(*both, float(np.sqrt(ratio[at])))
         return PairEvidence(self.pairs, found)
 
     def beside(
