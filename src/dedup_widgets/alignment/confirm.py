@@ -1,7 +1,7 @@
 """Whether two pictures are near-duplicates: propose a map, refine it, compare what lies on it."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from dedup_widgets.alignment.extent import (
     measure,
 )
 from dedup_widgets.alignment.geometry import IDENTITY, TURNS, Map, after, inverse, stretch
-from dedup_widgets.alignment.overlay import Grey, bent, lay, refine
+from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, bent, lay, refine
 from dedup_widgets.alignment.points import agree
 
 RULES_VERSION = 12
@@ -55,10 +55,11 @@ crops, turns, strong blurs and JPEGs have 0.9 and 0.8, rotations on a larger can
 """
 
 
-FEW_TEXTURED, CLOSE, CLOSE_APART = 10, (0.9, 0.88), (0.97, 0.9)
-"""Textured windows, of the smaller picture's own pixels, below which two pictures in other colours,
-and with half as many any two, must agree more closely: share and median, of all and of what lies
-beside something laid over. At 64 pixels many ranges of hills, and horizons, have 0.75 and 0.8."""
+FEW_TEXTURED, CLOSE, CLOSE_APART = 12, (0.9, 0.88), (0.94, 0.91)
+"""Textured windows of its own pixels that a picture smaller than the canvas must have, and half as
+many if colours agree, or else must agree more closely: share and median, of all windows and of
+those beside something laid over. At 64 pixels many ranges of hills, and horizons, have 0.75 and
+0.8."""
 
 
 TIGHT_BUT_FOR, SPECKS = (0.95, 0.9), 0.004
@@ -240,19 +241,74 @@ def _likeness(a: Grey, b: Grey, turn: Map) -> float:
     return float((a * flat.turned(b, turn)).sum())
 
 
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """How two contents lie on each other best.
+
+    Attributes
+    ----------
+    m, whole
+        The map between the contents, and between the whole pictures.
+    laid
+        One over the other.
+    found
+        How their windows agree.
+    """
+
+    m: Map
+    whole: Map
+    laid: Overlay
+    found: photos.WindowAgreement
+
+
 def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
     """Decide by the rule for photos, given a map between the contents."""
+    fit = _fitted(a, b, m)
+    if fit is None:
+        return REFUSED
+    found = fit.found
+    over = _laid_over(a, b, fit)
+    if isinstance(over, Exchanged):
+        if found.good >= MOST_AGREE and (
+            found.apart_good >= ALL_APART[0] or found.apart_median >= ALL_APART[1]
+        ):
+            return DIFFERENT
+        over = None
+    if not (_agrees(found) or _agrees_but_for(over, found)):
+        return REFUSED
+    if writing.is_other(a.content, b.content, fit.m):
+        return DIFFERENT
+    if not _is_one_thing(a, b, fit, found.changed if over else None):
+        return REFUSED
+    extent = _extent(a, b, fit.m, fit.whole)
+    if not _is_whole(a, b, fit.whole, extent) or _is_patch(a, b, fit.m, extent):
+        return REFUSED
+    # Nearly a pattern, in another pose, and something over it: two views of a board.
+    if over and (a.is_repeating or b.is_repeating) and _is_another_pose(a, b, fit.whole):
+        return REFUSED
+    if not layered.correspond(a, b, fit.whole, is_decided_by_sight=True):
+        return REFUSED
+    evidence = _evidence(a, b, fit.whole, extent, found.agreeing, over)
+    if over and evidence.agreement < LEAST_COVERED:
+        return REFUSED
+    few = FEW_TEXTURED if evidence.is_recoloured else FEW_TEXTURED // 2
+    is_doubtful = _is_little(a, b, found, few) or (over and not _is_framed_alike(fit))
+    return REFUSED if is_doubtful and not _are_close(found, over) else evidence
+
+
+def _fitted(a: Comparable, b: Comparable, m: Map) -> _Fit | None:
+    """Make a map between the contents finer; None where it is no map of a copy."""
     laid = lay(a.content, b.content, m, photos.SIDE)
     if laid is None:
-        return REFUSED
+        return None
     found = photos.compare(laid)
     if found.good < HOPELESS:
-        return REFUSED
+        return None
     if not _is_tight(found):
         finer = refine(a.content, b.content, m, 3 * photos.SIDE // 4)
         again = lay(a.content, b.content, finer, photos.SIDE)
         if again is None:
-            return REFUSED
+            return None
         compared = photos.compare(again)
         # What lies over a picture can draw the finer map away from what was right.
         if compared.median >= found.median or compared.apart_median >= found.apart_median:
@@ -260,60 +316,52 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
     whole = after(b.to_whole, after(m, inverse(a.to_whole)))
     most = MOST_STRETCH_WHOLE if is_same_frame(whole) else MOST_STRETCH
     if stretch(whole, (a.width, a.height), (b.width, b.height)) > most:
-        return REFUSED
+        return None
     if found.textured < LEAST_TEXTURED or found.good < COVERED_GOOD:
-        return REFUSED
+        return None
     if found.good >= NEARLY_GOOD and not (_agrees(found) or a.is_repeating or b.is_repeating):
-        finer_laid = bent(a.content, b.content, laid)
-        if finer_laid is not None:
-            compared = photos.compare(finer_laid)
+        in_perspective = bent(a.content, b.content, laid)
+        if in_perspective is not None:
+            compared = photos.compare(in_perspective)
             if compared.median >= TRULY and compared.good >= TRULY and compared.largest == 0:
-                laid, found = finer_laid, compared
-    over = None
-    is_apart = found.apart_good >= APART_GOOD and found.apart_median >= APART_MEDIAN
-    may_be_drawn = a.has_clean_ground and b.has_clean_ground
-    may_be_covered = not (may_be_drawn and (a.is_drawn or b.is_drawn))
-    if is_apart and may_be_covered and found.changed.sum() > UNCHANGED * laid.shown.sum():
-        what = cover(a.content, b.content, m, laid, found.changed)
-        if not isinstance(what, Exchanged):
-            over = what
-        elif found.good >= MOST_AGREE and (
-            found.apart_good >= ALL_APART[0] or found.apart_median >= ALL_APART[1]
-        ):
-            return DIFFERENT
-    if not (_agrees(found) or _agrees_but_for(over, found)):
-        return REFUSED
-    if writing.is_other(a.content, b.content, m):
-        return DIFFERENT
-    but_for = found.changed if over else None
-    if shades.are_other(a.content_rgb, b.content_rgb, m, laid, but_for):
-        return REFUSED
+                laid, found = in_perspective, compared
+    return _Fit(m, whole, laid, found)
+
+
+def _laid_over(a: Comparable, b: Comparable, fit: _Fit) -> Cover | Exchanged | None:
+    """Tell what was laid over one of the pictures, if windows beside it agree closely."""
+    found = fit.found
+    if found.apart_good < APART_GOOD or found.apart_median < APART_MEDIAN:
+        return None
+    if a.has_clean_ground and b.has_clean_ground and (a.is_drawn or b.is_drawn):
+        return None
+    if found.changed.sum() <= UNCHANGED * fit.laid.shown.sum():
+        return None
+    return cover(a.content, b.content, fit.m, fit.laid, found.changed)
+
+
+def _is_one_thing(a: Comparable, b: Comparable, fit: _Fit, but_for: Mask | None) -> bool:
+    """Tell whether shades, colours and writing agree, where they count."""
+    if shades.are_other(a.content_rgb, b.content_rgb, fit.m, fit.laid, but_for):
+        return False
     if _are_things(a, b) and not pages.colours_agree(
-        a.content_rgb, b.content_rgb, m, *OF_ONE_THING, but_for=but_for
+        a.content_rgb, b.content_rgb, fit.m, *OF_ONE_THING, but_for=but_for
     ):
-        return REFUSED
-    if may_be_drawn and not pages.writing_agrees(a.content_page, b.content_page, m, but_for):
-        return REFUSED
-    extent = _extent(a, b, m, whole)
-    if not _is_whole(a, b, whole, extent) or _is_patch(a, b, m, extent):
-        return REFUSED
-    # Nearly a pattern, in another pose, and something over it: two views of a board.
-    if over and (a.is_repeating or b.is_repeating) and _is_another_pose(a, b, whole):
-        return REFUSED
-    if not layered.correspond(a, b, whole, is_decided_by_sight=True):
-        return REFUSED
-    evidence = _evidence(a, b, whole, extent, found.agreeing, over)
-    if over and evidence.agreement < LEAST_COVERED:
-        return REFUSED
-    few = FEW_TEXTURED if evidence.is_recoloured else FEW_TEXTURED / 2
-    is_doubtful = _own_textured(a, b, found) < few and not _are_close(found, over)
-    return REFUSED if is_doubtful else evidence
+        return False
+    if not (a.has_clean_ground and b.has_clean_ground):
+        return True
+    return pages.writing_agrees(a.content_page, b.content_page, fit.m, but_for)
 
 
-def _own_textured(a: Comparable, b: Comparable, found: photos.WindowAgreement) -> float:
-    """Return how many textured windows the smaller picture has of pixels of its own."""
-    own = min(max(a.width, a.height), max(b.width, b.height))
-    return found.textured * min(1.0, own / photos.SIDE) ** 2
+def _is_framed_alike(fit: _Fit) -> bool:
+    """Tell whether two pictures, or their contents, show the same section."""
+    return is_same_frame(fit.m) or is_same_frame(fit.whole)
+
+
+def _is_little(a: Comparable, b: Comparable, found: photos.WindowAgreement, few: int) -> bool:
+    """Tell whether a small picture has fewer textured windows of pixels of its own."""
+    own = min(max(a.width, a.height), max(b.width, b.height)) / photos.SIDE
+    return own < 1 and found.textured * own**2 < few
 
 
 def _are_close(found: photos.WindowAgreement, over: Cover | None) -> bool:
