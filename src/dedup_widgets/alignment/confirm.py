@@ -253,12 +253,15 @@ class _Fit:
         One over the other.
     found
         How their windows agree.
+    is_bent
+        Whether they lie so in perspective, and by the maps only nearly.
     """
 
     m: Map
     whole: Map
     laid: Overlay
     found: photos.WindowAgreement
+    is_bent: bool = False
 
 
 def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
@@ -276,7 +279,7 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
         over = None
     if not (_agrees(found) or _agrees_but_for(over, found)):
         return REFUSED
-    if writing.is_other(a.content, b.content, fit.m):
+    if not fit.is_bent and writing.is_other(a.content, b.content, fit.m):
         return DIFFERENT
     if not _is_one_thing(a, b, fit, found.changed if over else None):
         return REFUSED
@@ -324,7 +327,7 @@ def _fitted(a: Comparable, b: Comparable, m: Map) -> _Fit | None:
         if in_perspective is not None:
             compared = photos.compare(in_perspective)
             if compared.median >= TRULY and compared.good >= TRULY and compared.largest == 0:
-                laid, found = in_perspective, compared
+                return _Fit(m, whole, in_perspective, compared, is_bent=True)
     return _Fit(m, whole, laid, found)
 
 
@@ -342,7 +345,7 @@ def _laid_over(a: Comparable, b: Comparable, fit: _Fit) -> Cover | Exchanged | N
 
 def _is_one_thing(a: Comparable, b: Comparable, fit: _Fit, but_for: Mask | None) -> bool:
     """Tell whether shades, colours and writing agree, where they count."""
-    if shades.are_other(a.content_rgb, b.content_rgb, fit.m, fit.laid, but_for):
+    if not fit.is_bent and shades.are_other(a.content_rgb, b.content_rgb, fit.m, fit.laid, but_for):
         return False
     if _are_things(a, b) and not pages.colours_agree(
         a.content_rgb, b.content_rgb, fit.m, *OF_ONE_THING, but_for=but_for

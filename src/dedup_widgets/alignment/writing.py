@@ -91,11 +91,17 @@ def is_other(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> bool:
         clear = int((inked & (likeness < DIFFERS)).sum())
         if typical < NEARLY or clear < CLEAR * int(differs.sum()):
             return False
-    q = as_bright(q, laid.a, laid.shown, goes_on=True)
+    p_as_q = as_bright(p, laid.b, laid.shown, goes_on=True)
+    q_as_p = as_bright(q, laid.a, laid.shown, goes_on=True)
+    # Where one picture is clipped, strokes of the other are none.
+    for one, other in ((p, q_as_p), (p_as_q, q)):
+        likeness = np.maximum(likeness, _correlated(one, other)[0])
     joined = np.asarray(cv2.dilate(differs.astype(np.uint8), np.ones((WORD, WORD), np.uint8)))
     count, words, boxes, _ = cv2.connectedComponentsWithStats(joined)
     return any(
-        float(likeness[box][there].min()) < most and _is_exchanged(p[box], q[box], there)
+        float(likeness[box][there].min()) < most
+        and int((likeness[box][there] < MAY_DIFFER).sum()) >= SPOT
+        and _is_exchanged(p[box], q_as_p[box], there)
         for box, there in (
             (box, (words[box] == word) & differs[box])
             for word, box in ((word, _slices(boxes[word])) for word in range(1, count))
@@ -129,8 +135,6 @@ def _slices(box: NDArray[np.int32]) -> tuple[slice, slice]:
 
 def _is_exchanged(p: Grey, q: Grey, there: Mask) -> bool:
     """Tell whether two pictures have other strokes, of one ink on one ground, in a place."""
-    if int(there.sum()) < SPOT:
-        return False
     word = np.asarray(cv2.dilate(there.astype(np.uint8), np.ones((WINDOW, WINDOW)))) > 0
     low, high = sorted(slope(it, word) for it in (p, q))
     if high > AS_STEEP * low:
