@@ -350,30 +350,6 @@ def test_a_sign_over_a_copy_is_said_and_on_which_side(name, place):
 
 
 @pytest.mark.lengthy
-def before_the_sky():
-    """Return branches before a sky that becomes brighter."""
-    levels = np.tile(np.linspace(189, 203, 240).astype(np.uint8)[:, None], (1, 320))
-    sky = Image.fromarray(levels).convert("RGB")
-    draw, rng = ImageDraw.Draw(sky), np.random.default_rng(3)
-    for x, y, width, height in rng.integers((40, 120, -50, -50), (200, 200, 60, 30), (14, 4)):
-        draw.line((x, y, x + width, y + height), tuple(rng.integers(20, 110, 3)), 3)
-    return sky
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda p: signed(p.resize((640, 480)), 500, 20).resize((320, 240)),
-        lambda p: crop(p, 0.1, 0.1, 0.75, 0.9).filter(ImageFilter.GaussianBlur(1.5)),
-        lambda p: ImageEnhance.Brightness(p).enhance(1.6),
-    ],
-    ids=["sign", "cropped and blurred", "brighter"],
-)
-def test_branches_before_the_sky_are_a_photo(change):
-    original = before_the_sky()
-    assert confirm(seen(jpeg(change(original), 90)), seen(jpeg(original, 95))).is_confirmed
-
-
 def in_perspective(picture, by):
     """Keep the foot of a picture, and make its head wider."""
     w, h = picture.size

@@ -13,7 +13,6 @@ from PIL import Image
 from dedup_widgets.alignment.content import (
     content_box,
     has_clean_ground,
-    has_shaded_ground,
     is_cut_out,
     is_drawn,
     is_repeating,
@@ -31,11 +30,6 @@ SQUARE = 32
 ICON_SIDE, LITTLE = 200, 0.3
 """Longest side in pixels of icons, and the share of a drawing with texture below which it has
 little to show: pages have 0.45 to 0.65, slides more than 0.35, arrows, letters and flags less."""
-
-
-LITTLE_WRITTEN = 0.35
-"""Share with texture below which a picture of few tones may be a thing before a sky: a page that
-was photographed has more, of text all over it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,14 +72,8 @@ class Comparable:
 
     @cached_property
     def is_drawn(self) -> bool:
-        """Whether it is a page, a slide, a screen, a chart or an icon.
-
-        A thing before a sky or a wall is none, though few tones make up most of it.
-        """
-        if not is_drawn(self.grey):
-            return False
-        is_scene = not self.has_clean_ground and textured(self.grey) < LITTLE_WRITTEN
-        return not (is_scene and has_shaded_ground(self.grey))
+        """Whether it is a page, a slide, a screen, a chart or an icon."""
+        return is_drawn(self.grey)
 
     @cached_property
     def has_clean_ground(self) -> bool:

@@ -39,13 +39,6 @@ it. Measured: drawn flags, icons and slides mostly have 0.9 to 1, birds before t
 """
 
 
-ON_GROUND, INSIDE, FLAT_TONES, SHADED = 20, 9, 3, 3.0
-"""Grey levels from the commonest band of tones that belong to the ground, the pixels about them
-that must, the number of flat tones that may not make up most of it, and the standard deviation, in
-grey levels, of the mean over as many pixels, from which the ground is shaded. Measured: skies, sand
-and walls have 3.1 to 5.2, what programs draw 0.1 to 2.9, or it is of flat tones."""
-
-
 PLAIN_RIM, LEAST_GROUND = 0.9, 0.15
 """Share of the outermost pixels that must be of one tone for a picture to have a plain ground, and
 of what is inside its margins: a photo in a frame has less."""
@@ -113,31 +106,6 @@ def has_clean_ground(grey: NDArray[np.uint8]) -> bool:
     tone = _commonest(counts, 1)
     at_it, near = (counts[max(0, tone - it) : tone + it + 1].sum() for it in (1, DRAWN[0][1]))
     return bool(at_it >= CLEAN * near)
-
-
-def has_shaded_ground(grey: NDArray[np.uint8]) -> bool:
-    """Tell whether the commonest tones of a grey picture change over it, as a sky's do.
-
-    >>> has_shaded_ground(np.tile(np.linspace(180, 210, 80).astype(np.uint8), (60, 1)))
-    True
-    >>> has_shaded_ground(np.full((60, 80), 255, np.uint8))
-    False
-    """
-    tone = _commonest(np.bincount(grey.ravel(), minlength=256), DRAWN[0][1])
-    near = (np.abs(grey.astype(np.int16) - tone) <= ON_GROUND).astype(np.uint8)
-    ground = cv2.erode(near, np.ones((INSIDE, INSIDE), np.uint8)) > 0
-    if not ground.any():
-        return False
-    # Several flat tones are none: of flags, and of windows on screens.
-    counts = np.bincount(grey[ground], minlength=256)
-    total = int(counts.sum())
-    for _ in range(FLAT_TONES):
-        level = _commonest(counts, 1)
-        counts[max(0, level - 1) : level + 2] = 0
-    if counts.sum() < (1 - CLEAN) * total:
-        return False
-    mean = cv2.boxFilter(grey.astype(np.float32), -1, (INSIDE, INSIDE))
-    return float(mean[ground].std()) >= SHADED
 
 
 def is_cut_out(grey: NDArray[np.uint8], content: NDArray[np.uint8]) -> bool:
