@@ -55,11 +55,11 @@ crops, turns, strong blurs and JPEGs have 0.9 and 0.8, rotations on a larger can
 """
 
 
-FEW_TEXTURED, CLOSE, CLOSE_APART = 12, (0.9, 0.88), (0.94, 0.91)
+FEW_TEXTURED, CLOSE, CLOSE_FRAMED, CLOSE_APART = 12, (0.9, 0.88), (0.93, 0.75), (0.94, 0.91)
 """Textured windows of its own pixels that a picture smaller than the canvas must have, and half as
-many if colours agree, or else must agree more closely: share and median, of all windows and of
-those beside something laid over. At 64 pixels many ranges of hills, and horizons, have 0.75 and
-0.8."""
+many if colours agree, or else must agree more closely: share and median of all windows; the same of
+two that show one section; and of windows beside something laid over. At 64 pixels many ranges of
+hills, and horizons, have 0.75 and 0.8."""
 
 
 TIGHT_BUT_FOR, SPECKS = (0.95, 0.9), 0.004
@@ -296,7 +296,7 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
         return REFUSED
     few = FEW_TEXTURED if evidence.is_recoloured else FEW_TEXTURED // 2
     is_doubtful = _is_little(a, b, found, few) or (over and not _is_framed_alike(fit))
-    return REFUSED if is_doubtful and not _are_close(found, over) else evidence
+    return REFUSED if is_doubtful and not _are_close(fit, over) else evidence
 
 
 def _fitted(a: Comparable, b: Comparable, m: Map) -> _Fit | None:
@@ -345,7 +345,8 @@ def _laid_over(a: Comparable, b: Comparable, fit: _Fit) -> Cover | Exchanged | N
 
 def _is_one_thing(a: Comparable, b: Comparable, fit: _Fit, but_for: Mask | None) -> bool:
     """Tell whether shades, colours and writing agree, where they count."""
-    if not fit.is_bent and shades.are_other(a.content_rgb, b.content_rgb, fit.m, fit.laid, but_for):
+    may_tell = not fit.is_bent and _smaller_side(a, b) >= shades.SIDE
+    if may_tell and shades.are_other(a.content_rgb, b.content_rgb, fit.m, fit.laid, but_for):
         return False
     if _are_things(a, b) and not pages.colours_agree(
         a.content_rgb, b.content_rgb, fit.m, *OF_ONE_THING, but_for=but_for
@@ -363,15 +364,22 @@ def _is_framed_alike(fit: _Fit) -> bool:
 
 def _is_little(a: Comparable, b: Comparable, found: photos.WindowAgreement, few: int) -> bool:
     """Tell whether a small picture has fewer textured windows of pixels of its own."""
-    own = min(max(a.width, a.height), max(b.width, b.height)) / photos.SIDE
+    own = _smaller_side(a, b) / photos.SIDE
     return own < 1 and found.textured * own**2 < few
 
 
-def _are_close(found: photos.WindowAgreement, over: Cover | None) -> bool:
+def _smaller_side(a: Comparable, b: Comparable) -> int:
+    """Return the longest side in pixels of the smaller picture."""
+    return min(max(a.width, a.height), max(b.width, b.height))
+
+
+def _are_close(fit: _Fit, over: Cover | None) -> bool:
     """Tell whether windows agree more closely than those of copies must."""
-    if over is None:
-        return found.good >= CLOSE[0] and found.median >= CLOSE[1]
-    return found.apart_good >= CLOSE_APART[0] and found.apart_median >= CLOSE_APART[1]
+    found = fit.found
+    if over is not None:
+        return found.apart_good >= CLOSE_APART[0] and found.apart_median >= CLOSE_APART[1]
+    good, median = CLOSE_FRAMED if _is_framed_alike(fit) else CLOSE
+    return found.good >= good and found.median >= median
 
 
 def _is_tight(found: photos.WindowAgreement) -> bool:
