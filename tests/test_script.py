@@ -149,6 +149,13 @@ def test_a_plan_of_other_content_writes_no_script(photos, plan, tmp_path, make_p
     assert not (tmp_path / "clean.py").exists()
 
 
+def test_a_fingerprint_that_no_picture_has_writes_no_script(plan, tmp_path):
+    changed = plan.with_columns(fingerprint=pl.lit(""))
+    with pytest.raises(dw.DatasetError, match="is not the picture that was planned with"):
+        dw.script(changed, "move", to=tmp_path / "removed", file=tmp_path / "carry_out.py")
+    assert not (tmp_path / "carry_out.py").exists()
+
+
 def test_a_script_overwrites_nothing(photos, plan, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = [dw.script(plan, "trash").name for _ in range(2)]

@@ -157,7 +157,7 @@ def _checked(
         try:
             data = source_for(path).read(path)
             fingerprint = known.get(path)
-            if fingerprint and decode(data, decoding_of(fingerprint)).fingerprint != fingerprint:
+            if fingerprint is not None and not _shows(data, fingerprint):
                 return f"{path}: is not the picture that was planned with"
         except ImageError as error:
             return str(error)
@@ -219,3 +219,8 @@ def _free(file: str | os.PathLike[str] | None) -> Path:
         number += 1
         path = wanted.with_name(f"{wanted.stem}-{number}.py")
     return path
+
+
+def _shows(data: bytes, fingerprint: str) -> bool:
+    """Tell whether a file still is the picture of a fingerprint."""
+    return decode(data, decoding_of(fingerprint)).fingerprint == fingerprint
