@@ -25,13 +25,13 @@ def main() -> None:
     paths = Path(listed).read_text().splitlines()
     find(paths[:1], f"{folder}/warm-up")
     before, start = sum(os.times()[:4]), time.perf_counter()
-    find(paths, f"{folder}/work")
+    find(paths, f"{folder}/all")
     values = {
         "seconds": time.perf_counter() - start,
         "cpu_seconds": sum(os.times()[:4]) - before,
         "memory_peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
-    names, features = fastdup.load_binary_feature(f"{folder}/work/atrain_features.dat")
+    names, features = fastdup.load_binary_feature(f"{folder}/all/atrain_features.dat")
     np.savez(answer, path=names, vector=features, **values)
 
 
