@@ -325,6 +325,77 @@ def test_a_thing_that_moved_is_refused():
     assert not confirm(seen(first), seen(second)).is_confirmed
 
 
+def with_walker(picture, x, y, side):
+    """Let somebody walk through a picture: shaded, in a dark coat, with a head."""
+    seen_from = np.linspace(0.6, 1.3, side)[None, :, None]
+    coat = np.full((2 * side, side, 3), (40, 45, 60)) * seen_from
+    coat[side:, side // 3 : 2 * side // 3] += 60
+    picture = picture.copy()
+    picture.paste(Image.fromarray(coat.clip(0, 255).astype(np.uint8)), (x, y))
+    head = (x + side // 4, y - side // 2, x + 3 * side // 4, y)
+    ImageDraw.Draw(picture).ellipse(head, (190, 150, 130))
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other"),
+    [
+        ("astronaut", (40, 200), (330, 40)),
+        ("coffee", (60, 200), (300, 150)),
+        ("chelsea", (60, 200), (300, 150)),
+        ("coffee", (60, 200), (76, 205)),
+    ],
+)
+def test_two_shots_through_which_somebody_walked_are_refused(name, one, other):
+    shots = [jpeg(with_walker(photo(name), *place, 22), 90) for place in (one, other)]
+    assert not confirm(*map(seen, shots)).is_confirmed
+
+
+def swirled(picture, x, y, side):
+    """Let something round turn in its place, as a face does: only a small part differs."""
+    picture = picture.copy()
+    part = picture.crop((x, y, x + side, y + side))
+    mask = Image.new("L", part.size)
+    ImageDraw.Draw(mask).ellipse((2, 2, side - 3, side - 3), 255)
+    picture.paste(part.rotate(90), (x, y), mask.filter(ImageFilter.GaussianBlur(2)))
+    return picture
+
+
+def test_two_shots_of_a_face_that_turned_are_refused():
+    original = photo()
+    other = jpeg(swirled(original, 188, 64, 56), 92)
+    assert not confirm(seen(other), seen(original)).is_confirmed
+
+
+def with_bar(picture, how_dark):
+    """Put a bar through which the picture is seen at its foot, with letters on it."""
+    width, height = picture.size
+    bar = Image.new("RGBA", picture.size)
+    draw = ImageDraw.Draw(bar)
+    draw.rectangle((0, 0.82 * height, width, height), (0, 0, 0, how_dark))
+    draw.text((0.05 * width, 0.86 * height), "seen on day 14", "white", ImageFont.load_default(30))
+    return Image.alpha_composite(picture.convert("RGBA"), bar).convert("RGB")
+
+
+def shaded(picture):
+    """Darken a picture towards its foot, evenly, and write on it."""
+    height = picture.height
+    dark = np.linspace(0, 1, height).clip(0.5, 1)[:, None, None] * 1.6 - 0.8
+    made = Image.fromarray((np.asarray(picture) * (1 - dark)).astype(np.uint8))
+    font = ImageFont.load_default(34)
+    ImageDraw.Draw(made).text((20, 0.84 * height), "What we saw", "white", font)
+    return made
+
+
+@pytest.mark.parametrize("edit", [lambda p: with_bar(p, 110), lambda p: with_bar(p, 160), shaded])
+@pytest.mark.parametrize("name", ["astronaut", "chelsea"])
+def test_a_copy_that_is_seen_through_what_lies_over_it_is_confirmed(name, edit):
+    original = photo(name)
+    found = confirm(seen(jpeg(edit(original), 85)), seen(original))
+    assert found.relation == "overlaid"
+    assert found.over_a > found.over_b == 0
+
+
 def test_a_logo_over_a_copy_is_said():
     copy = photo()
     ImageDraw.Draw(copy).ellipse((20, 20, 110, 110), (215, 40, 60), "white", 4)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 import cv2
 import numpy as np
@@ -63,6 +64,26 @@ SLIGHT, IN_ONE_PLACE, FILLED = 6.0, 0.9, 0.5
 """Grey levels by which the rest of a cover differs at least, where it is of its tones; the share of
 it that must lie together; and that of its box that it must fill for all of the box to belong to
 it. What moved is in two places, what was looked at from elsewhere differs in many."""
+
+
+LEAST_PLACE, MOST_PLACES = 24, 0.85
+"""Pixels, at `FINE`, that must differ for a place to be judged, and share of what differs in them
+that must be covered in one of the pictures."""
+
+
+LEAST_THROUGH, THROUGH_STEPS, MISSED = 40, 6, 12.0
+"""Pixels that are needed to tell whether something is seen through, steps in which those that do
+not fit are left out, and grey levels by which one that does may miss."""
+
+
+SEEN_THROUGH, LEAST_SEEN, UNSEEN = 0.6, 3.0, 0.3
+"""Share of the pixels that must fit; grey levels, as a standard deviation, that they must vary by,
+beyond an even shade; and share of that variance that may not follow from the other picture."""
+
+
+PALER_THROUGH, WRITTEN_THROUGH = 1.25, 1.5
+"""How many times as much the picture that is seen through the other varies, for the other to be the
+covered one without doubt; and how many times as much it changes at letters that are on it."""
 
 
 APART, ABOUT = 5, 13
@@ -139,27 +160,113 @@ def cover(
     differs = (there > 0) & (difference > CHANGED)
     if not differs.any():
         return None
+    by_places, is_seen_through = _side_by_places(laid, differs, difference)
+    over = by_places if is_seen_through else _side(laid, differs, difference, share) or by_places
+    if over is Side.BOTH:
+        return Exchanged()
+    if over is None:
+        return None
+    return Cover(share, 0.0) if over is Side.A else Cover(0.0, share)
+
+
+class Side(Enum):
+    """Over which of two pictures something was laid; over both, where other words are written."""
+
+    A, B, BOTH = range(3)
+
+
+def _side(laid: Overlay, differs: Mask, difference: Grey, share: float) -> Side | None:
+    """Tell over which picture lies what differs; None if it was not laid over one."""
     pictures = laid.a, laid.b
     slopes = [slope(p, differs) for p in pictures]
     if max(slopes) >= max(STROKES, MORE_STROKES * min(slopes)):
-        return Cover(share, 0.0) if slopes[0] > slopes[1] else Cover(0.0, share)
+        return Side.A if slopes[0] > slopes[1] else Side.B
     if _are_written(slopes) and shared_tones(*(p[differs] for p in pictures)) >= SHARED:
-        return Exchanged()
+        return Side.BOTH
     about = _about(differs, laid.shown)
-    tones = [_Tones.of(p[differs], p[about]) for p in pictures]
+    tones = [Tones.of(p[differs], p[about]) for p in pictures]
     is_over_a = tones[0].standing_out > tones[1].standing_out
     covered, bare = tones if is_over_a else tones[::-1]
     is_sign = covered.three >= SIGN and covered.beyond < min(BEYOND, bare.beyond)
     is_flat = covered.are_flat or (bare.are_flat and bare.beyond < GOES_ON)
     is_another_picture = share >= LARGE and covered.three < OF_FEW_TONES
     if not is_another_picture and (is_sign or is_flat):
-        return Cover(share, 0.0) if is_over_a else Cover(0.0, share)
+        return Side.A if is_over_a else Side.B
     if share >= LARGE:
         return None
     if _is_laid_flat(laid.a, laid.b, differs, difference, laid.shown):
-        return Cover(share, 0.0)
+        return Side.A
     if _is_laid_flat(laid.b, laid.a, differs, difference, laid.shown):
-        return Cover(0.0, share)
+        return Side.B
+    return None
+
+
+def _side_by_places(laid: Overlay, differs: Mask, difference: Grey) -> tuple[Side | None, bool]:
+    """Tell the same by the places where pictures differ, and whether most are seen through."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (ABOUT, ABOUT))
+    closed = cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_CLOSE, disc)
+    count, places = cv2.connectedComponents(closed)
+    votes = dict.fromkeys((*Side, None), 0)
+    through, paler = 0, 0.0
+    for place in range(1, count):
+        there = (places == place) & laid.shown
+        part = differs & there
+        area = int(part.sum())
+        if area < LEAST_PLACE:
+            continue
+        seen = _seen_through(laid, there, part)
+        if seen is None:
+            votes[_side(laid, part, difference, area / int(laid.shown.sum()))] += area
+            continue
+        through += area
+        if seen.side is None:
+            paler += seen.paler * area
+        else:
+            votes[seen.side] += area
+    total = sum(votes.values())
+    if not total and through:
+        return (Side.A if paler > 0 else Side.B), True
+    most = max(Side, key=votes.__getitem__)
+    side = most if votes[most] >= MOST_PLACES * total > 0 else None
+    return side, side is not None and through > total / 2
+
+
+@dataclass(frozen=True, slots=True)
+class _SeenThrough:
+    """How one picture is seen through what lies over it in the other.
+
+    Attributes
+    ----------
+    paler : float
+        By how much less the first picture varies there, as a logarithm: negative if more.
+    side : Side or None
+        The one that is covered; None if it cannot be told.
+    """
+
+    paler: float
+    side: Side | None
+
+
+def _seen_through(laid: Overlay, there: Mask, differs: Mask) -> _SeenThrough | None:
+    """Tell whether one picture is seen through the other, but for what is written over it."""
+    through = shows_through(laid.a, laid.b, there)
+    paler = -np.log(through.contrast) if through else 0.0
+    if through is None:
+        through = shows_through(laid.b, laid.a, there)
+        paler = np.log(through.contrast) if through else 0.0
+    if through is None:
+        return None
+    sides = [(laid.a, laid.b, Side.A), (laid.b, laid.a, Side.B)]
+    if paler < 0:
+        sides.reverse()
+    is_clear = abs(paler) >= np.log(PALER_THROUGH)
+    rest = differs & ~through.there
+    if rest.sum() < LEAST_PLACE:
+        return _SeenThrough(float(paler), sides[0][2] if is_clear else None)
+    for over, bare, side in sides[:1] if is_clear else sides:
+        is_flat = Tones.of(over[rest], over[rest]).three >= FLAT
+        if is_flat or slope(over, rest) >= max(STROKES, WRITTEN_THROUGH * slope(bare, rest)):
+            return _SeenThrough(float(paler), side)
     return None
 
 
@@ -169,22 +276,78 @@ def _is_laid_flat(over: Grey, bare: Grey, differs: Mask, difference: Grey, shown
     Half of a small sign is edges, which are of no tone. And a dark bar differs little where the
     other picture is dark, too: what joins it there, and is of its tones, belongs to it.
     """
-    calm = _steepness(over) <= CALM
+    calm = steepness(over) <= CALM
     seeds = differs & calm
     if seeds.sum() < LEAST_CALM * differs.sum():
         return False
-    of_tones = _near(over, _Tones.of(over[seeds], over[seeds]).tones)
+    of_tones = _near(over, Tones.of(over[seeds], over[seeds]).tones)
     whole = _joined(differs, differs | (of_tones & (difference > SLIGHT))) & shown
     box = _one_place(whole)
     if box is None:
         return False
     about = _about(box, shown)
-    covered = _Tones.of(over[whole & calm], over[about])
+    covered = Tones.of(over[whole & calm], over[about])
     if covered.three < FLATLY or covered.two < TWO_TONES or covered.beyond >= BESIDE:
         return False
-    bare_calm = whole & (_steepness(bare) <= CALM)
-    ground = _Tones.of(bare[bare_calm], bare[about])
+    bare_calm = whole & (steepness(bare) <= CALM)
+    ground = Tones.of(bare[bare_calm], bare[about])
     return ground.three < BARE_FLAT or ground.beyond >= BARE_GROUND
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Through:
+    """Where one picture is seen through what lies over it in the other.
+
+    Attributes
+    ----------
+    there : NDArray[np.bool_]
+        (h, w).
+    contrast : float
+        How much the other varies there with the picture, as a share of how much that does.
+    """
+
+    there: Mask
+    contrast: float
+
+
+def shows_through(over: Grey, bare: Grey, there: Mask) -> Through | None:
+    """Tell whether one picture is seen through what lies over it in the other, and where.
+
+    A bar that is half transparent, a shade towards the foot, a dimmed button: there one picture is
+    the other, paler or darker by as much everywhere, or evenly more from one side to the other. Two
+    things that were photographed one after the other are not.
+    """
+    rows, columns = np.nonzero(there)
+    if len(rows) < LEAST_THROUGH:
+        return None
+    p, q = over[there].astype(float), bare[there].astype(float)
+    down, across = ((it - it.mean()) / max(1.0, float(np.ptp(it))) for it in (rows, columns))
+    plane = np.stack([np.ones_like(q), down, across], axis=1)
+    varying = plane * (q - q.mean())[:, None]
+    given, counts = np.hstack([plane, varying]), np.ones(len(q), bool)
+    for _ in range(THROUGH_STEPS):
+        factors = _factors(given, p, counts)
+        missed = np.abs(p - given @ factors)
+        counts = missed <= max(MISSED, 1.5 * float(np.median(missed)))
+    counts = missed <= MISSED
+    if counts.sum() < SEEN_THROUGH * len(q) or factors[3] <= 0:
+        return None
+    left = float((missed[counts] ** 2).sum())
+    without = float(((p - plane @ _factors(plane, p, counts))[counts] ** 2).sum())
+    if without < LEAST_SEEN**2 * counts.sum() or left > UNSEEN * without:
+        return None
+    seen = np.zeros(there.shape, bool)
+    seen[rows[counts], columns[counts]] = True
+    return Through(seen, float(factors[3]) / float(np.sqrt(1 - left / without)))
+
+
+def _factors(
+    given: NDArray[np.float64], wanted: NDArray[np.float64], by: Mask
+) -> NDArray[np.float64]:
+    """Return the factors of the columns that give some values best, judged by some rows."""
+    some = given[by]
+    moment = some.T @ some + 1e-6 * len(some) * np.eye(given.shape[1])
+    return np.asarray(np.linalg.solve(moment, some.T @ wanted[by]))
 
 
 def _near(p: Grey, tones: Sequence[int]) -> Mask:
@@ -221,7 +384,7 @@ def _one_place(there: Mask) -> Mask | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tones:
+class Tones:
     """The commonest tones of what changed, in one of the pictures.
 
     Attributes
@@ -240,14 +403,15 @@ class _Tones:
     beyond: float
 
     @classmethod
-    def of(cls, changed: Grey, about: Grey) -> "_Tones":
+    def of(cls, changed: Grey, about: Grey, within: int = NEAR) -> "Tones":
+        """Return the commonest tones of some pixels, and how common they are about them."""
         counts = tone_counts(changed)
         beyond = tone_counts(about)
         total, outside = max(1, int(counts.sum())), max(1, int(beyond.sum()))
         tones, shares = list[int](), list[float]()
         for _ in range(3):
-            tones.append(int(np.convolve(counts, np.ones(2 * NEAR + 1), "same").argmax()))
-            near = slice(max(0, tones[-1] - NEAR), tones[-1] + NEAR + 1)
+            tones.append(int(np.convolve(counts, np.ones(2 * within + 1), "same").argmax()))
+            near = slice(max(0, tones[-1] - within), tones[-1] + within + 1)
             counts[near] = beyond[near] = 0
             shares.append(1 - int(counts.sum()) / total)
         return cls(tuple(tones), shares[1], shares[2], 1 - int(beyond.sum()) / outside)
@@ -292,10 +456,11 @@ def _about(there: Mask, shown: Mask) -> Mask:
 
 def slope(p: Grey, there: Mask) -> float:
     """Return how steep a picture is on average at some pixels, in grey levels a pixel."""
-    return float(_steepness(blurred(p, 0.7))[there].mean())
+    return float(steepness(blurred(p, 0.7))[there].mean())
 
 
-def _steepness(p: Grey) -> Grey:
+def steepness(p: Grey) -> Grey:
+    """Return how steep a picture is at each pixel, in grey levels a pixel."""
     down, across = np.gradient(p)
     return np.asarray(np.hypot(down, across), np.float32)
 

@@ -93,7 +93,7 @@ def compare(laid: Overlay) -> WindowAgreement:
     correlation = covariance / np.sqrt((a_var + NOISE**2) * (b_var + NOISE**2))
     is_textured = np.maximum(a_var, b_var) > TEXTURE**2
     changed = shown & (np.abs(a - b) > CHANGED) & ~(is_textured & (correlation > GOOD))
-    moved = shown & (_beyond(a, b) > CHANGED) & ~(is_textured & (correlation > ALIKE))
+    moved = shown & (beyond(a, b) > CHANGED) & ~(is_textured & (correlation > ALIKE))
     pick = (slice(WINDOW // 2, None, STRIDE), slice(WINDOW // 2, None, STRIDE))
     inside, correlation = shown[pick], correlation[pick]
     textured = is_textured[pick] & inside
@@ -114,14 +114,14 @@ def compare(laid: Overlay) -> WindowAgreement:
     )
 
 
-def _beyond(a: Grey, b: Grey) -> Grey:
+def beyond(a: Grey, b: Grey) -> Grey:
     """Return by how much each of two pixels lies beyond the other picture's range about it."""
     about = np.ones((3, 3), np.uint8)
-    beyond = [
+    by = [
         np.maximum(p - np.asarray(cv2.dilate(q, about)), np.asarray(cv2.erode(q, about)) - p)
         for p, q in ((a, b), (b, a))
     ]
-    return np.asarray(np.minimum(*beyond), np.float32)
+    return np.asarray(np.minimum(*by), np.float32)
 
 
 def mean(values: Grey, window: int = WINDOW) -> Grey:

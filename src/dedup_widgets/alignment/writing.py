@@ -10,13 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup_widgets.alignment.changes import AS_STEEP, shared_tones, slope, tone_counts
-from dedup_widgets.alignment.geometry import Map
-from dedup_widgets.alignment.overlay import Grey, Mask, blurred, lay
+from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, blurred
 from dedup_widgets.alignment.photos import NOISE, as_bright, mean
-
-SIDE = 256
-"""Longest side in pixels of the canvas: that of a thumbnail."""
-
 
 WINDOW, INK = 7, 15.0
 """Side of the windows that are correlated, and the standard deviation, in grey levels, from which
@@ -65,17 +60,14 @@ GIVE_AND_TAKE = 0.25
 Other words take ink away as they add it (0.25 to 1), a watermark only adds (less than 0.2)."""
 
 
-def is_other(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> bool:
-    """Tell whether two grey pictures have other words, digits or strokes in one place.
+def is_other(laid: Overlay) -> bool:
+    """Tell whether pictures that lie on each other have other words or digits in one place.
 
     Parameters
     ----------
-    a, b, m
-        The pictures and the map between them.
+    laid
+        Both in grey, as large as thumbnails.
     """
-    laid = lay(a, b, m, SIDE)
-    if laid is None:
-        return False
     p, q = (blurred(it, SOFTEN) for it in (laid.a, laid.b))
     likeness, inked = _correlated(p, q)
     inked &= _inner(laid.shown)

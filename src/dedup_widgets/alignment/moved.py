@@ -1,0 +1,198 @@
+"""Whether something moved between two pictures that agree elsewhere: a walker, an arm, a face.
+
+Two shots from one place agree nearly everywhere, and what moved may be small. It is looked for at
+the size of the thumbnail, place by place: in a copy, what shows something else was laid over, so it
+is of few tones or all strokes, or is seen through, and all of it lies over one of the two pictures.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from dedup_widgets.alignment.changes import (
+    CALM,
+    LEAST_CALM,
+    MORE_STROKES,
+    STROKES,
+    Tones,
+    shows_through,
+    steepness,
+)
+from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, blurred
+from dedup_widgets.alignment.photos import as_bright, beyond
+
+SOFTEN = 0.5
+"""Standard deviation in pixels of a blur against the noise of JPEG."""
+
+
+DIFFERS, SMALLEST = 20.0, 24
+"""Grey levels, after equalising, from which a pixel lies outside the range of the other picture's
+neighbouring ones, and how many such pixels a place must have to count."""
+
+
+UNLIKE = 0.5
+"""Correlation of two pictures at a place below which they show something else there."""
+
+
+RIM, JOINED, TOUCHED, AROUND = 9, 7, 5, 17
+"""Pixels of the squares by which the rim of what is shown is left out, what differs is joined, and
+a place is widened to get at what does not touch it but lies about it."""
+
+
+OF_FEW_TONES, WITHIN, EVEN = 0.7, 3, 0.75
+"""Share of a place that is of three tones in one of the pictures, if it was laid over that; grey
+levels about a tone that belong to it, where it is even; and share that is of three such tones then,
+but for its edges. Of 3,711 copies of photos 12 have a place without."""
+
+
+WHOLLY_EVEN, UNEVEN = 0.9, 0.6
+"""The same share of one picture, and of the other, where all of it was laid over the first, though
+in part it is darker and in part brighter than what it lies over."""
+
+
+OF_ALL = 0.1
+"""Share of all places that one must have to count."""
+
+
+LEAST_STEEP, STEEPER = 15.0, 2.0
+"""Grey levels a pixel by which a picture changes where strokes may have been laid over it, and how
+many times as much as the other; `STROKES` and `MORE_STROKES` are of those that surely were."""
+
+
+DOUBTED = 1.5
+"""The same from which it is not said on which side a place lies that stands out in the other."""
+
+
+STANDS_OUT, OTHER_SIDE = 0.2, 0.25
+"""By how much more a place must stand out in one picture than in the other to lie over that, and
+area of those over one picture, as a share of those over the other, from which things moved."""
+
+
+THIN = 3
+"""Side in pixels of the square that what is thinner than it does not survive: letters in a box."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where two pictures show something else.
+
+    Attributes
+    ----------
+    area : int
+        Pixels that differ.
+    side : float
+        How much more it stands out in the first picture than in the second.
+    was_laid_over : bool
+        Whether it may have been laid over one of them.
+    """
+
+    area: int
+    side: float
+    was_laid_over: bool
+
+
+def has_moved(laid: Overlay) -> bool:
+    """Tell whether pictures that lie on each other show something that moved.
+
+    Parameters
+    ----------
+    laid
+        Both in grey, as large as thumbnails.
+    """
+    places = list(_places(laid))
+    total = sum(place.area for place in places)
+    if any(not place.was_laid_over and place.area >= OF_ALL * total for place in places):
+        return True
+    less, more = sorted(
+        sum(place.area for place in places if sign * place.side > STANDS_OUT) for sign in (1, -1)
+    )
+    return less > 0 and less >= OTHER_SIDE * more
+
+
+def _places(laid: Overlay) -> Iterator[_Place]:
+    """Yield the places where two pictures show something else."""
+    a, b = (blurred(it, SOFTEN) for it in (laid.a, laid.b))
+    b = as_bright(b, a, laid.shown)
+    shown = np.asarray(cv2.erode(laid.shown.astype(np.uint8), np.ones((RIM, RIM)))) > 0
+    differs = shown & (beyond(a, b) > DIFFERS)
+    joined = cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((JOINED, JOINED)))
+    count, regions, boxes, _ = cv2.connectedComponentsWithStats(joined)
+    for region in range(1, count):
+        left, top, width, height = (int(it) for it in boxes[region][:4])
+        box = (
+            slice(max(0, top - AROUND), top + height + AROUND),
+            slice(max(0, left - AROUND), left + width + AROUND),
+        )
+        there = regions[box] == region
+        if int((there & differs[box]).sum()) >= SMALLEST:
+            yield from _judged(a[box], b[box], there, there & differs[box], shown[box])
+
+
+def _judged(a: Grey, b: Grey, there: Mask, differs: Mask, shown: Mask) -> Iterator[_Place]:
+    """Judge a place where pictures differ, in two parts if it is darker here and brighter there.
+
+    Nothing is yielded if they show the same there, or one is seen through the other, or little is
+    shown about it.
+    """
+    within = _widened(there, 3)
+    about = _widened(there, AROUND) & ~_widened(there, TOUCHED) & shown
+    if not about.any() or _correlation(a[within], b[within]) >= UNLIKE:
+        return
+    if any(shows_through(*it, within) is not None for it in ((a, b), (b, a))):
+        return
+    steep = [float(steepness(blurred(it, 0.7))[within].mean()) for it in (a, b)]
+    low, high = sorted(steep)
+    tones = [Tones.of(it[there], it[about]) for it in (a, b)]
+    even = [_evenness(it, there, differs) for it in (a, b)]
+    was_laid_over = high >= max(LEAST_STEEP, STEEPER * low) or (
+        max(it.three for it in tones) >= OF_FEW_TONES and max(even) >= EVEN
+    )
+    area = int(differs.sum())
+    if high >= max(STROKES, MORE_STROKES * low):
+        yield _Place(area, 1.0 if steep[0] > steep[1] else -1.0, was_laid_over)
+        return
+    is_one_thing = max(even) >= WHOLLY_EVEN and min(even) < UNEVEN
+    blobs = [_opened(differs & part) for part in (a > b, a < b)]
+    less, more = sorted(int(it.sum()) for it in blobs)
+    is_two = less >= max(SMALLEST, OTHER_SIDE * more) and not is_one_thing
+    for part in blobs if is_two else (there,):
+        p, q = (Tones.of(it[part], it[about]) for it in (a, b))
+        share = int((differs & part).sum())
+        side = p.standing_out - q.standing_out
+        is_steep = high >= max(LEAST_STEEP, DOUBTED * low)
+        if is_steep and (side > 0) != (steep[0] > steep[1]):
+            side = 0.0
+        if is_one_thing and (side > 0) != (even[0] > even[1]):
+            side = 0.0
+        yield _Place(share, side, was_laid_over)
+
+
+def _evenness(p: Grey, there: Mask, differs: Mask) -> float:
+    """Return which share of a place, or of what differs there, is of three tones, but for edges."""
+    calm = steepness(p) <= CALM
+    return max(
+        Tones.of(p[part & calm], p[part & ~part], within=WITHIN).three
+        if (part & calm).sum() >= LEAST_CALM * part.sum()
+        else 0.0
+        for part in (there, differs)
+    )
+
+
+def _opened(there: Mask) -> Mask:
+    """Return a region without what is thin in it."""
+    square = np.ones((THIN, THIN), np.uint8)
+    return np.asarray(cv2.morphologyEx(there.astype(np.uint8), cv2.MORPH_OPEN, square)) > 0
+
+
+def _widened(there: Mask, side: int) -> Mask:
+    return np.asarray(cv2.dilate(there.astype(np.uint8), np.ones((side, side), np.uint8))) > 0
+
+
+def _correlation(p: Grey, q: Grey) -> float:
+    """Return the correlation of two sets of pixels, 0 if one of them is flat."""
+    spread = float(p.std()) * float(q.std())
+    if min(float(p.std()), float(q.std())) <= 1:
+        return 0.0
+    return float(((p - p.mean()) * (q - q.mean())).mean()) / spread
