@@ -114,9 +114,11 @@ def has_moved(laid: Overlay) -> bool:
 def _places(laid: Overlay) -> Iterator[_Place]:
     """Yield the places where two pictures show something else."""
     a, b = (blurred(it, SOFTEN) for it in (laid.a, laid.b))
-    b = as_bright(b, a, laid.shown)
     shown = np.asarray(cv2.erode(laid.shown.astype(np.uint8), np.ones((RIM, RIM)))) > 0
-    differs = shown & (beyond(a, b) > DIFFERS)
+    if _differs(a, b, shown).sum() < SMALLEST:
+        return
+    b = as_bright(b, a, laid.shown)
+    differs = _differs(a, b, shown)
     joined = cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((JOINED, JOINED)))
     count, regions, boxes, _ = cv2.connectedComponentsWithStats(joined)
     for region in range(1, count):
@@ -128,6 +130,10 @@ def _places(laid: Overlay) -> Iterator[_Place]:
         there = regions[box] == region
         if int((there & differs[box]).sum()) >= SMALLEST:
             yield from _judged(a[box], b[box], there, there & differs[box], shown[box])
+
+
+def _differs(a: Grey, b: Grey, shown: Mask) -> Mask:
+    return np.asarray(shown & (beyond(a, b) > DIFFERS))
 
 
 def _judged(a: Grey, b: Grey, there: Mask, differs: Mask, shown: Mask) -> Iterator[_Place]:
