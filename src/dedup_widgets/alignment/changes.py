@@ -9,24 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup_widgets.alignment.geometry import Map, after, inverse, to_pixels
-from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, blurred, lay
+from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, lay
 from dedup_widgets.alignment.photos import CHANGED, as_bright
+from dedup_widgets.alignment.through import shows_through
+from dedup_widgets.alignment.tones import (
+    CALM,
+    FLAT,
+    LEAST_CALM,
+    MORE_STROKES,
+    NEAR,
+    STROKES,
+    Tones,
+    shared_tones,
+    slope,
+    steepness,
+)
 
 FINE = 256
 """Longest side in pixels at which the tones of what changed are looked at."""
-
-
-NEAR = 8
-"""Grey levels about a tone that belong to it, in a thumbnail."""
-
-
-FLAT = 0.66
-"""Share of what changed that must be of two tones, those of a box and its text, to have been laid
-over. Measured: boxes, captions and logos have 0.65 to 1, things that moved 0.3 to 0.65."""
-
-
-LETTERS, OUTLINED = 0.42, 180
-"""The same for letters with an outline, which JPEG blurs, and the grey levels between the two."""
 
 
 SIGN, BEYOND = 0.7, 0.5
@@ -42,11 +42,6 @@ tones: captions and boxes have 0.75 and more, of two photos in one place mostly 
 GOES_ON = 0.8
 """Share of what lies about what changed from which the flat tones of it go on there, as a sky's
 do: something came before it, and nothing flat was laid over."""
-
-
-CALM, LEAST_CALM = 10.0, 0.15
-"""Grey levels a pixel up to which a picture is calm, beside the edges of letters and rims, and the
-share of what changed that must be."""
 
 
 FLATLY, TWO_TONES, BESIDE = 0.95, 0.85, 0.5
@@ -71,16 +66,6 @@ LEAST_PLACE, MOST_PLACES = 24, 0.85
 that must be covered in one of the pictures."""
 
 
-LEAST_THROUGH, THROUGH_STEPS, MISSED = 40, 6, 12.0
-"""Pixels that are needed to tell whether something is seen through, steps in which those that do
-not fit are left out, and grey levels by which one that does may miss."""
-
-
-SEEN_THROUGH, LEAST_SEEN, UNSEEN = 0.6, 3.0, 0.3
-"""Share of the pixels that must fit; grey levels, as a standard deviation, that they must vary by,
-beyond an even shade; and share of that variance that may not follow from the other picture."""
-
-
 PALER_THROUGH, WRITTEN_THROUGH = 1.25, 1.5
 """How many times as much the picture that is seen through the other varies, for the other to be the
 covered one without doubt; and how many times as much it changes at letters that are on it."""
@@ -88,12 +73,6 @@ covered one without doubt; and how many times as much it changes at letters that
 
 APART, ABOUT = 5, 13
 """Pixels, at `FINE`, of the discs that what changed is widened by, to get at what lies about it."""
-
-
-STROKES, MORE_STROKES = 20.0, 2.5
-"""Grey levels a pixel by which a picture changes on average where letters or lines were laid over
-it, and how many times as much as the other picture does there. Measured: letters 31 to 54 and
-mostly more than 4 times; things that moved less than 19, and 1.7 times."""
 
 
 SHARED, WRITTEN, AS_STEEP = 0.55, 21.0, 1.75
@@ -294,62 +273,6 @@ def _is_laid_flat(over: Grey, bare: Grey, differs: Mask, difference: Grey, shown
     return ground.three < BARE_FLAT or ground.beyond >= BARE_GROUND
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Through:
-    """Where one picture is seen through what lies over it in the other.
-
-    Attributes
-    ----------
-    there : NDArray[np.bool_]
-        (h, w).
-    contrast : float
-        How much the other varies there with the picture, as a share of how much that does.
-    """
-
-    there: Mask
-    contrast: float
-
-
-def shows_through(over: Grey, bare: Grey, there: Mask) -> Through | None:
-    """Tell whether one picture is seen through what lies over it in the other, and where.
-
-    A bar that is half transparent, a shade towards the foot, a dimmed button: there one picture is
-    the other, paler or darker by as much everywhere, or evenly more from one side to the other. Two
-    things that were photographed one after the other are not.
-    """
-    rows, columns = np.nonzero(there)
-    if len(rows) < LEAST_THROUGH:
-        return None
-    p, q = over[there].astype(float), bare[there].astype(float)
-    down, across = ((it - it.mean()) / max(1.0, float(np.ptp(it))) for it in (rows, columns))
-    plane = np.stack([np.ones_like(q), down, across], axis=1)
-    varying = plane * (q - q.mean())[:, None]
-    given, counts = np.hstack([plane, varying]), np.ones(len(q), bool)
-    for _ in range(THROUGH_STEPS):
-        factors = _factors(given, p, counts)
-        missed = np.abs(p - given @ factors)
-        counts = missed <= max(MISSED, 1.5 * float(np.median(missed)))
-    counts = missed <= MISSED
-    if counts.sum() < SEEN_THROUGH * len(q) or factors[3] <= 0:
-        return None
-    left = float((missed[counts] ** 2).sum())
-    without = float(((p - plane @ _factors(plane, p, counts))[counts] ** 2).sum())
-    if without < LEAST_SEEN**2 * counts.sum() or left > UNSEEN * without:
-        return None
-    seen = np.zeros(there.shape, bool)
-    seen[rows[counts], columns[counts]] = True
-    return Through(seen, float(factors[3]) / float(np.sqrt(1 - left / without)))
-
-
-def _factors(
-    given: NDArray[np.float64], wanted: NDArray[np.float64], by: Mask
-) -> NDArray[np.float64]:
-    """Return the factors of the columns that give some values best, judged by some rows."""
-    some = given[by]
-    moment = some.T @ some + 1e-6 * len(some) * np.eye(given.shape[1])
-    return np.asarray(np.linalg.solve(moment, some.T @ wanted[by]))
-
-
 def _near(p: Grey, tones: Sequence[int]) -> Mask:
     """Return which pixels are of one of some tones."""
     levels = np.zeros(256, bool)
@@ -383,66 +306,10 @@ def _one_place(there: Mask) -> Mask | None:
     return whole
 
 
-@dataclass(frozen=True, slots=True)
-class Tones:
-    """The commonest tones of what changed, in one of the pictures.
-
-    Attributes
-    ----------
-    tones : tuple of 3 ints
-        The three commonest ones, in grey levels.
-    two, three : float
-        Share of it near two of these, and all three.
-    beyond : float
-        Share of what lies about it near the three.
-    """
-
-    tones: tuple[int, ...]
-    two: float
-    three: float
-    beyond: float
-
-    @classmethod
-    def of(cls, changed: Grey, about: Grey, within: int = NEAR) -> "Tones":
-        """Return the commonest tones of some pixels, and how common they are about them."""
-        counts = tone_counts(changed)
-        beyond = tone_counts(about)
-        total, outside = max(1, int(counts.sum())), max(1, int(beyond.sum()))
-        tones, shares = list[int](), list[float]()
-        for _ in range(3):
-            tones.append(int(np.convolve(counts, np.ones(2 * within + 1), "same").argmax()))
-            near = slice(max(0, tones[-1] - within), tones[-1] + within + 1)
-            counts[near] = beyond[near] = 0
-            shares.append(1 - int(counts.sum()) / total)
-        return cls(tuple(tones), shares[1], shares[2], 1 - int(beyond.sum()) / outside)
-
-    @property
-    def are_flat(self) -> bool:
-        """Whether they may be those of a box and its text, or of letters with an outline."""
-        return self.two >= (LETTERS if abs(self.tones[0] - self.tones[1]) >= OUTLINED else FLAT)
-
-    @property
-    def standing_out(self) -> float:
-        """How flat it is, and how unlike what lies about it."""
-        return self.three - self.beyond
-
-
-def tone_counts(values: Grey) -> NDArray[np.int64]:
-    """Return how many of some pixels have each of 256 grey levels."""
-    return np.bincount(values.clip(0, 255).astype(np.intp), minlength=256)
-
-
 def _are_written(slopes: list[float]) -> bool:
     """Tell whether two pictures have strokes where they differ, given how steep they are there."""
     low, high = sorted(slopes)
     return low * high >= WRITTEN**2 and high <= AS_STEEP * low
-
-
-def shared_tones(p: Grey, q: Grey) -> float:
-    """Return the share of their tones that two sets of pixels have in common, within `NEAR`."""
-    about = np.ones(2 * NEAR + 1)
-    p_share, q_share = (np.convolve(tone_counts(v), about, "same") for v in (p, q))
-    return float(np.minimum(p_share / p_share.sum(), q_share / q_share.sum()).sum())
 
 
 def _about(there: Mask, shown: Mask) -> Mask:
@@ -452,17 +319,6 @@ def _about(there: Mask, shown: Mask) -> Mask:
     near, far = (np.asarray(cv2.dilate(closed, disc)) > 0 for disc in discs)
     around: Mask = far & ~near & shown
     return around
-
-
-def slope(p: Grey, there: Mask) -> float:
-    """Return how steep a picture is on average at some pixels, in grey levels a pixel."""
-    return float(steepness(blurred(p, 0.7))[there].mean())
-
-
-def steepness(p: Grey) -> Grey:
-    """Return how steep a picture is at each pixel, in grey levels a pixel."""
-    down, across = np.gradient(p)
-    return np.asarray(np.hypot(down, across), np.float32)
 
 
 def is_recoloured(a: NDArray[np.float32], b: NDArray[np.float32], m: Map) -> bool:

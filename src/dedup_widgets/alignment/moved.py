@@ -11,17 +11,18 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dedup_widgets.alignment.changes import (
+from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, blurred
+from dedup_widgets.alignment.photos import as_bright, beyond
+from dedup_widgets.alignment.through import shows_through
+from dedup_widgets.alignment.tones import (
     CALM,
     LEAST_CALM,
     MORE_STROKES,
     STROKES,
     Tones,
-    shows_through,
+    slope,
     steepness,
 )
-from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, blurred
-from dedup_widgets.alignment.photos import as_bright, beyond
 
 SOFTEN = 0.5
 """Standard deviation in pixels of a blur against the noise of JPEG."""
@@ -114,12 +115,13 @@ def has_moved(laid: Overlay) -> bool:
 def _places(laid: Overlay) -> Iterator[_Place]:
     """Yield the places where two pictures show something else."""
     a, b = (blurred(it, SOFTEN) for it in (laid.a, laid.b))
-    shown = np.asarray(cv2.erode(laid.shown.astype(np.uint8), np.ones((RIM, RIM)))) > 0
+    shown = np.asarray(cv2.erode(laid.shown.astype(np.uint8), np.ones((RIM, RIM), np.uint8))) > 0
     if _differs(a, b, shown).sum() < SMALLEST:
         return
     b = as_bright(b, a, laid.shown)
     differs = _differs(a, b, shown)
-    joined = cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((JOINED, JOINED)))
+    square = np.ones((JOINED, JOINED), np.uint8)
+    joined = cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_CLOSE, square)
     count, regions, boxes, _ = cv2.connectedComponentsWithStats(joined)
     for region in range(1, count):
         left, top, width, height = (int(it) for it in boxes[region][:4])
@@ -148,7 +150,7 @@ def _judged(a: Grey, b: Grey, there: Mask, differs: Mask, shown: Mask) -> Iterat
         return
     if any(shows_through(*it, within) is not None for it in ((a, b), (b, a))):
         return
-    steep = [float(steepness(blurred(it, 0.7))[within].mean()) for it in (a, b)]
+    steep = [slope(it, within) for it in (a, b)]
     low, high = sorted(steep)
     tones = [Tones.of(it[there], it[about]) for it in (a, b)]
     even = [_evenness(it, there, differs) for it in (a, b)]

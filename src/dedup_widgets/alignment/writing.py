@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup_widgets.alignment.changes import AS_STEEP, shared_tones, slope, tone_counts
+from dedup_widgets.alignment.changes import AS_STEEP
 from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, blurred
 from dedup_widgets.alignment.photos import NOISE, as_bright, mean
+from dedup_widgets.alignment.tones import shared_tones, slope, tone_counts
 
 WINDOW, INK = 7, 15.0
 """Side of the windows that are correlated, and the standard deviation, in grey levels, from which
