@@ -55,7 +55,7 @@ crops, turns, strong blurs and JPEGs have 0.9 and 0.8, rotations on a larger can
 """
 
 
-MOSTLY = 0.92, 0.9
+MOSTLY = 0.9, 0.87
 """The same of which one must be true where nothing was laid over. Of 3,711 copies of photos 10 have
 neither; of two frames of a film, or shots of one face, that agree else every second pair.
 """

@@ -48,7 +48,7 @@ levels about a tone that belong to it, where it is even; and share that is of th
 but for its edges. Of 3,711 copies of photos 12 have a place without."""
 
 
-WHOLLY_EVEN, UNEVEN = 0.9, 0.6
+WHOLLY_EVEN, UNEVEN = 0.88, 0.7
 """The same share of one picture, and of the other, where all of it was laid over the first, though
 in part it is darker and in part brighter than what it lies over."""
 
@@ -57,7 +57,7 @@ OF_ALL = 0.1
 """Share of all places that one must have to count."""
 
 
-LEAST_STEEP, STEEPER = 15.0, 2.0
+LEAST_STEEP, STEEPER = 15.0, 1.75
 """Grey levels a pixel by which a picture changes where strokes may have been laid over it, and how
 many times as much as the other; `STROKES` and `MORE_STROKES` are of those that surely were."""
 
@@ -154,14 +154,13 @@ def _judged(a: Grey, b: Grey, there: Mask, differs: Mask, shown: Mask) -> Iterat
     low, high = sorted(steep)
     tones = [Tones.of(it[there], it[about]) for it in (a, b)]
     even = [_evenness(it, there, differs) for it in (a, b)]
-    was_laid_over = high >= max(LEAST_STEEP, STEEPER * low) or (
-        max(it.three for it in tones) >= OF_FEW_TONES and max(even) >= EVEN
-    )
+    is_one_thing = max(even) >= WHOLLY_EVEN and min(even) < UNEVEN
+    is_flat = max(it.three for it in tones) >= OF_FEW_TONES and max(even) >= EVEN
+    was_laid_over = is_flat or is_one_thing or high >= max(LEAST_STEEP, STEEPER * low)
     area = int(differs.sum())
     if high >= max(STROKES, MORE_STROKES * low):
         yield _Place(area, 1.0 if steep[0] > steep[1] else -1.0, was_laid_over)
         return
-    is_one_thing = max(even) >= WHOLLY_EVEN and min(even) < UNEVEN
     blobs = [_opened(differs & part) for part in (a > b, a < b)]
     less, more = sorted(int(it.sum()) for it in blobs)
     is_two = less >= max(SMALLEST, OTHER_SIDE * more) and not is_one_thing
