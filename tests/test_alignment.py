@@ -420,6 +420,25 @@ def test_a_sign_over_a_copy_is_said_and_on_which_side(name, place):
     assert found.over_a > found.over_b == 0
 
 
+def on_paper(side=400):
+    """Lay a thing on grey paper, as it is photographed: the paper varies a little everywhere."""
+    rng = np.random.default_rng(5)
+    grain = np.kron(rng.normal(0, 4, (side // 4, side // 4)), np.ones((4, 4)))
+    paper = (205 + grain + np.linspace(-4, 4, side)).clip(0, 255).astype(np.uint8)
+    picture = Image.fromarray(paper).convert("RGB")
+    picture.paste(crop(photo("chelsea"), 0.3, 0.1, 0.7, 0.7).resize((160, 160)), (120, 110))
+    return picture
+
+
+def test_the_ground_of_a_thing_belongs_to_the_picture_and_a_frame_does_not():
+    original = on_paper()
+    cropped = confirm(seen(jpeg(crop(original, 0.1, 0.1, 0.9, 0.9), 90)), seen(original))
+    assert cropped.relation == "cropped"
+    assert cropped.inside_b == pytest.approx(0.64, abs=0.02)
+    framed = confirm(seen(jpeg(ImageOps.expand(original, 40, "white"), 90)), seen(original))
+    assert framed.relation == "framed"
+
+
 @pytest.mark.lengthy
 def in_perspective(picture, by):
     """Keep the foot of a picture, and make its head wider."""

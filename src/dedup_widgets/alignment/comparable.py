@@ -13,6 +13,7 @@ from PIL import Image
 from dedup_widgets.alignment.content import (
     content_box,
     has_clean_ground,
+    has_frame,
     is_cut_out,
     is_drawn,
     is_repeating,
@@ -133,6 +134,12 @@ class Comparable:
     def is_cut_out(self) -> bool:
         """Whether it is a thing on a plain ground."""
         return is_cut_out(self.grey, self.content)
+
+    @cached_property
+    def has_ground(self) -> bool:
+        """Whether its plain borders are photographed ones, and no frame."""
+        whole = (0, 0, self.grey.shape[1], self.grey.shape[0])
+        return self.content_box != whole and not has_frame(self.grey, self.content_box)
 
     @cached_property
     def to_whole(self) -> Map:

@@ -10,7 +10,9 @@ from dedup_widgets.alignment.changes import FINE, Cover, Exchanged, cover, is_re
 from dedup_widgets.alignment.comparable import Comparable
 from dedup_widgets.alignment.evidence import FRAMED_SHARE, REFUSED, SEEN_SHARE, Evidence
 from dedup_widgets.alignment.extent import (
+    FRAME_SHARE,
     MARGIN_SHARE,
+    NO_FRAME,
     WHOLE,
     Extent,
     ends_at_seams,
@@ -304,6 +306,8 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
         return REFUSED
     if not layered.correspond(a, b, fit.whole, is_decided_by_sight=True):
         return REFUSED
+    if a.has_ground or b.has_ground:
+        extent = _extent_with_ground(a, b, fit.whole)
     evidence = _evidence(a, b, fit.whole, extent, found.agreeing, over)
     if over and evidence.agreement < LEAST_COVERED:
         return REFUSED
@@ -437,7 +441,7 @@ def _page(a: Comparable, b: Comparable, m: Map) -> Evidence:
         return REFUSED
     extent = WHOLE
     if not is_same_frame(whole):
-        extent = measure(a.grey, b.grey, whole, MARGIN_SHARE)
+        extent = measure(a.grey, b.grey, whole, (MARGIN_SHARE, MARGIN_SHARE))
     if not _is_whole(a, b, whole, extent) or max(extent.inside_a, extent.inside_b) < ALL_INSIDE:
         return REFUSED
     if not layered.correspond(a, b, whole, is_decided_by_sight=False):
@@ -462,6 +466,24 @@ def _extent(a: Comparable, b: Comparable, m: Map, whole: Map) -> Extent:
         extent,
         border_a=1 - a_share * (1 - extent.border_a),
         border_b=1 - b_share * (1 - extent.border_b),
+    )
+
+
+def _extent_with_ground(a: Comparable, b: Comparable, whole: Map) -> Extent:
+    """Measure the extent where plain borders that were photographed are picture, too."""
+    if is_same_frame(whole):
+        return WHOLE
+    (p, p_to_whole, p_plain), (q, q_to_whole, q_plain) = (
+        (it.grey, IDENTITY, NO_FRAME) if it.has_ground else (it.content, it.to_whole, FRAME_SHARE)
+        for it in (a, b)
+    )
+    m = after(inverse(q_to_whole), after(whole, p_to_whole))
+    extent = measure(p, q, m, (p_plain, q_plain))
+    p_share, q_share = p.size / a.grey.size, q.size / b.grey.size
+    return replace(
+        extent,
+        border_a=1 - p_share * (1 - extent.border_a),
+        border_b=1 - q_share * (1 - extent.border_b),
     )
 
 

@@ -18,6 +18,10 @@ may be a caption or the buttons of a screen. Beyond a drawing, where much is of 
 other share is asked for."""
 
 
+NO_FRAME = 1.1
+"""The same where nothing is a frame."""
+
+
 SEAM, SEAM_PLACES = 2.5, 40
 """Pixels from a side at which pictures are compared across it, and places along it."""
 
@@ -64,16 +68,19 @@ def is_same_frame(m: Map, within: float = SAME_FRAME) -> bool:
 
 
 def measure(
-    a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map, plain: float = FRAME_SHARE
+    a: NDArray[np.uint8],
+    b: NDArray[np.uint8],
+    m: Map,
+    plain: tuple[float, float] = (FRAME_SHARE, FRAME_SHARE),
 ) -> Extent:
     """Measure what two grey pictures show of each other under the map from a to b.
 
     What is called border here lies inside the pictures; the caller adds what it has cut off. At
-    least the share `plain` of it is of one tone.
+    least the share `plain` of it is of one tone, in a and in b.
     """
     shown_a = min(1.0, overlap(m)[0])
     shown_b = min(1.0, shown_a * float(abs(np.linalg.det(m[:, :2]))))
-    border_a, border_b = _border(a, m, plain), _border(b, inverse(m), plain)
+    border_a, border_b = _border(a, m, plain[0]), _border(b, inverse(m), plain[1])
     return Extent(
         min(1.0, shown_a / max(1 - border_a, 1e-9)),
         min(1.0, shown_b / max(1 - border_b, 1e-9)),
