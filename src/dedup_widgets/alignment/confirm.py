@@ -58,9 +58,8 @@ crops, turns, strong blurs and JPEGs have 0.9 and 0.8, rotations on a larger can
 
 
 MOSTLY = 0.9, 0.87
-"""The same of which one must be true where nothing was laid over. Of 3,711 copies of photos 10 have
-neither; of two frames of a film, or shots of one face, that agree else every second pair.
-"""
+"""The same of which one must be true where nothing was laid over. Measured: 12 of 3,711 copies of
+photos have neither, and 111 of 484 pairs of frames of films that agree else."""
 
 
 FEW_TEXTURED, CLOSE, CLOSE_FRAMED, CLOSE_APART = 12, (0.9, 0.88), (0.93, 0.75), (0.94, 0.91)
@@ -306,11 +305,11 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
         return REFUSED
     if not layered.correspond(a, b, fit.whole, is_decided_by_sight=True):
         return REFUSED
+    if over and found.agreeing * min(extent.inside_a, extent.inside_b) < LEAST_COVERED:
+        return REFUSED
     if a.has_ground or b.has_ground:
         extent = _extent_with_ground(a, b, fit.whole)
     evidence = _evidence(a, b, fit.whole, extent, found.agreeing, over)
-    if over and evidence.agreement < LEAST_COVERED:
-        return REFUSED
     few = FEW_TEXTURED if evidence.is_recoloured else FEW_TEXTURED // 2
     is_doubtful = _is_little(a, b, found, few) or (over and not _is_framed_alike(fit))
     return REFUSED if is_doubtful and not _are_close(fit, over) else evidence
