@@ -162,7 +162,7 @@ def test_workflows_are_what_the_code_host_reads():
 @pytest.mark.parametrize(
     ("example", "said"),
     [
-        ("hugging_face", "80 images, 19 without copies"),
+        ("hugging_face", "80 images, 20 without copies"),
         ("jupyter_scatter", "2 images selected on the map"),
         ("marimo_app", "80 images, 0 selected"),
     ],
