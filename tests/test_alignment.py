@@ -439,7 +439,6 @@ def test_the_ground_of_a_thing_belongs_to_the_picture_and_a_frame_does_not():
     assert framed.relation == "framed"
 
 
-@pytest.mark.lengthy
 def in_perspective(picture, by):
     """Keep the foot of a picture, and make its head wider."""
     w, h = picture.size

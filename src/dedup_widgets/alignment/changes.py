@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup_widgets.alignment.geometry import Map, after, inverse, to_pixels
-from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, lay
+from dedup_widgets.alignment.overlay import Grey, Mask, Overlay
 from dedup_widgets.alignment.photos import CHANGED, as_bright
 from dedup_widgets.alignment.through import shows_through
 from dedup_widgets.alignment.tones import (
@@ -112,9 +112,7 @@ class Exchanged:
     """Both pictures have strokes where they differ, of the same tones: other words or numbers."""
 
 
-def cover(
-    a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map, coarse: Overlay, changed: Mask
-) -> Cover | Exchanged | None:
+def cover(laid: Overlay, coarse: Overlay, changed: Mask) -> Cover | Exchanged | None:
     """Measure what was laid over one of two grey pictures; None if something else changed.
 
     What was laid over a picture (a logo, a box) has few tones, or is all strokes (letters, lines),
@@ -124,15 +122,12 @@ def cover(
 
     Parameters
     ----------
-    a, b, m
-        The pictures and the map between them.
+    laid
+        The pictures on each other, as large as thumbnails.
     coarse, changed
-        The pictures on a smaller canvas, and where they differ on it.
+        The same on a smaller canvas, and where they differ on it.
     """
     share = int(changed.sum()) / max(1, int(coarse.shown.sum()))
-    laid = lay(a, b, m, FINE)
-    if laid is None:
-        return None
     there = np.asarray(cv2.resize(changed.astype(np.uint8), laid.a.shape[::-1], interpolation=0))
     there = np.asarray(cv2.dilate(there, np.ones((5, 5), np.uint8)))
     difference = np.abs(laid.a - as_bright(laid.b, laid.a, laid.shown))
@@ -229,23 +224,20 @@ class _SeenThrough:
 def _seen_through(laid: Overlay, there: Mask, differs: Mask) -> _SeenThrough | None:
     """Tell whether one picture is seen through the other, but for what is written over it."""
     through = shows_through(laid.a, laid.b, there)
-    paler = -np.log(through.contrast) if through else 0.0
-    if through is None:
-        through = shows_through(laid.b, laid.a, there)
-        paler = np.log(through.contrast) if through else 0.0
     if through is None:
         return None
+    paler = -float(np.log(through.contrast))
     sides = [(laid.a, laid.b, Side.A), (laid.b, laid.a, Side.B)]
     if paler < 0:
         sides.reverse()
     is_clear = abs(paler) >= np.log(PALER_THROUGH)
     rest = differs & ~through.there
     if rest.sum() < LEAST_PLACE:
-        return _SeenThrough(float(paler), sides[0][2] if is_clear else None)
+        return _SeenThrough(paler, sides[0][2] if is_clear else None)
     for over, bare, side in sides[:1] if is_clear else sides:
         is_flat = Tones.of(over[rest], over[rest]).three >= FLAT
         if is_flat or slope(over, rest) >= max(STROKES, WRITTEN_THROUGH * slope(bare, rest)):
-            return _SeenThrough(float(paler), side)
+            return _SeenThrough(paler, side)
     return None
 
 

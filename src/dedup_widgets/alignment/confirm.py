@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dedup_widgets.alignment import flat, layered, moved, pages, photos, shades, writing
 from dedup_widgets.alignment.changes import FINE, Cover, Exchanged, cover, is_recoloured
@@ -248,12 +250,14 @@ def _likeness(a: Grey, b: Grey, turn: Map) -> float:
     return float((a * flat.turned(b, turn)).sum())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class _Fit:
     """How two contents lie on each other best.
 
     Attributes
     ----------
+    a, b
+        The pictures.
     m, whole
         The map between the contents, and between the whole pictures.
     laid
@@ -264,11 +268,18 @@ class _Fit:
         Whether they lie so in perspective, and by the maps only nearly.
     """
 
+    a: Comparable
+    b: Comparable
     m: Map
     whole: Map
     laid: Overlay
     found: photos.WindowAgreement
     is_bent: bool = False
+
+    @cached_property
+    def fine(self) -> Overlay | None:
+        """One over the other by the map between them, as large as thumbnails."""
+        return lay(self.a.content, self.b.content, self.m, FINE)
 
 
 def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
@@ -286,15 +297,14 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
         over = None
     if not (_agrees(found) or _agrees_but_for(over, found)):
         return REFUSED
-    if not fit.is_bent:
-        fine = lay(a.content, b.content, fit.m, FINE)
-        if fine is not None and writing.is_other(fine):
+    if not fit.is_bent and fit.fine is not None:
+        if writing.is_other(fit.fine):
             return DIFFERENT
-        if fine is not None and moved.has_moved(fine):
-            bent_fit = _in_perspective(a, b, fit)
-            if bent_fit is None:
+        if moved.has_moved(fit.fine):
+            in_perspective = _in_perspective(fit)
+            if in_perspective is None:
                 return REFUSED
-            fit, found, over = bent_fit, bent_fit.found, None
+            fit, found, over = in_perspective, in_perspective.found, None
     if not _is_one_thing(a, b, fit, found.changed if over else None):
         return REFUSED
     extent = _extent(a, b, fit.m, fit.whole)
@@ -338,22 +348,21 @@ def _fitted(a: Comparable, b: Comparable, m: Map) -> _Fit | None:
         return None
     if found.textured < LEAST_TEXTURED or found.good < COVERED_GOOD:
         return None
+    fit = _Fit(a, b, m, whole, laid, found)
     if found.good >= NEARLY_GOOD and not (_agrees(found) or a.is_repeating or b.is_repeating):
-        in_perspective = _in_perspective(a, b, _Fit(m, whole, laid, found))
-        if in_perspective is not None:
-            return in_perspective
-    return _Fit(m, whole, laid, found)
+        return _in_perspective(fit) or fit
+    return fit
 
 
-def _in_perspective(a: Comparable, b: Comparable, fit: _Fit) -> _Fit | None:
+def _in_perspective(fit: _Fit) -> _Fit | None:
     """Lay contents on each other in a mild perspective; None unless all of them agrees so."""
-    laid = bent(a.content, b.content, fit.laid)
+    laid = bent(fit.a.content, fit.b.content, fit.laid)
     if laid is None:
         return None
     found = photos.compare(laid)
     if found.median < TRULY or found.good < TRULY or found.largest > 0:
         return None
-    return _Fit(fit.m, fit.whole, laid, found, is_bent=True)
+    return replace(fit, laid=laid, found=found, is_bent=True)
 
 
 def _laid_over(a: Comparable, b: Comparable, fit: _Fit) -> Cover | Exchanged | None:
@@ -365,7 +374,7 @@ def _laid_over(a: Comparable, b: Comparable, fit: _Fit) -> Cover | Exchanged | N
         return None
     if found.changed.sum() <= UNCHANGED * fit.laid.shown.sum():
         return None
-    return cover(a.content, b.content, fit.m, fit.laid, found.changed)
+    return cover(fit.fine, fit.laid, found.changed) if fit.fine is not None else None
 
 
 def _is_one_thing(a: Comparable, b: Comparable, fit: _Fit, but_for: Mask | None) -> bool:
@@ -459,13 +468,7 @@ def _extent(a: Comparable, b: Comparable, m: Map, whole: Map) -> Extent:
     """Measure the extent of a map between contents, `whole` between the whole pictures."""
     if is_same_frame(whole):
         return WHOLE
-    extent = measure(a.content, b.content, m)
-    a_share, b_share = a.content.size / a.grey.size, b.content.size / b.grey.size
-    return replace(
-        extent,
-        border_a=1 - a_share * (1 - extent.border_a),
-        border_b=1 - b_share * (1 - extent.border_b),
-    )
+    return _with_borders(measure(a.content, b.content, m), a, a.content, b, b.content)
 
 
 def _extent_with_ground(a: Comparable, b: Comparable, whole: Map) -> Extent:
@@ -477,12 +480,21 @@ def _extent_with_ground(a: Comparable, b: Comparable, whole: Map) -> Extent:
         for it in (a, b)
     )
     m = after(inverse(q_to_whole), after(whole, p_to_whole))
-    extent = measure(p, q, m, (p_plain, q_plain))
-    p_share, q_share = p.size / a.grey.size, q.size / b.grey.size
+    return _with_borders(measure(p, q, m, (p_plain, q_plain)), a, p, b, q)
+
+
+def _with_borders(
+    extent: Extent,
+    a: Comparable,
+    a_part: NDArray[np.uint8],
+    b: Comparable,
+    b_part: NDArray[np.uint8],
+) -> Extent:
+    """Add to an extent of parts of two pictures the borders about these."""
     return replace(
         extent,
-        border_a=1 - p_share * (1 - extent.border_a),
-        border_b=1 - q_share * (1 - extent.border_b),
+        border_a=1 - a_part.size / a.grey.size * (1 - extent.border_a),
+        border_b=1 - b_part.size / b.grey.size * (1 - extent.border_b),
     )
 
 

@@ -19,27 +19,36 @@ beyond an even shade; and share of that variance that may not follow from the ot
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Through:
-    """Where one picture is seen through what lies over it in the other.
+    """Where one of two pictures is seen through what lies over it in the other.
 
     Attributes
     ----------
     there : NDArray[np.bool_]
         (h, w).
     contrast : float
-        How much the other varies there with the picture, as a share of how much that does.
+        How much the first varies there, as a share of how much the second does.
     """
 
     there: Mask
     contrast: float
 
 
-def shows_through(over: Grey, bare: Grey, there: Mask) -> Through | None:
-    """Tell whether one picture is seen through what lies over it in the other, and where.
+def shows_through(a: Grey, b: Grey, there: Mask) -> Through | None:
+    """Tell whether one of two pictures is seen through what lies over it in the other, and where.
 
     A bar that is half transparent, a shade towards the foot, a dimmed button: there one picture is
     the other, paler or darker by as much everywhere, or evenly more from one side to the other. Two
     things that were photographed one after the other are not.
     """
+    through = _over(a, b, there)
+    if through is None:
+        through = _over(b, a, there)
+        return through and Through(through.there, 1 / through.contrast)
+    return through
+
+
+def _over(over: Grey, bare: Grey, there: Mask) -> Through | None:
+    """Tell whether a picture is seen through what lies over it."""
     rows, columns = np.nonzero(there)
     if len(rows) < LEAST_THROUGH:
         return None
