@@ -649,6 +649,31 @@ def test_what_a_boundary_between_the_points_does_is_computed_too(frame):
     eventually(lambda: "near 0.0333</b> · 5 images" in said(analytics))
 
 
+def test_what_a_boundary_does_is_not_overwritten_by_what_was_read_before(frame, monkeypatch):
+    read, told, found_in = threading.Event(), threading.Event(), pl.DataFrame.filter
+
+    def computed(nears=None):
+        assert nears is None or read.wait(10)
+        return curve(nears)
+
+    def found_and_held(points, *predicates):
+        rows = found_in(points, *predicates)
+        if rows.is_empty() and any(
+            it.name == "dedup-widgets-curve" for it in threading.enumerate()
+        ):
+            read.set()
+            told.wait(0.5)
+        return rows
+
+    analytics = Analytics(Curved(frame, computed))
+    assert len(analytics.curve) == 4
+    [text] = [it for it in drawn(analytics, ipywidgets.HTML) if "near 0.05" in it.value]
+    text.observe(lambda it: "5 images" in it["new"] and told.set(), "value")
+    monkeypatch.setattr(pl.DataFrame, "filter", found_and_held)
+    field(analytics, "Near-duplicate boundary").value = 0.0333
+    eventually(lambda: "near 0.0333</b> · 5 images" in text.value)
+
+
 @pytest.mark.lengthy
 def test_the_curve_of_an_explorer_is_its_own_plans(ex):
     curve = ex.analytics.curve

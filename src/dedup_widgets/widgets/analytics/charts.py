@@ -2,6 +2,7 @@
 
 import html
 import math
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -169,6 +170,8 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
     ) -> None:
         self._picked, self._shown, self._confirmed = picked, shown, confirmed
         self.points = pl.DataFrame(schema=CURVE_SCHEMA)
+        # Points come from a thread: what they say must not be overwritten by what was said before.
+        self._saying = threading.RLock()
         self._x, self._images, self._groups, one = (
             bqplot.LinearScale(min=0, max=1, allow_padding=False) for _ in range(4)
         )
@@ -224,15 +227,16 @@ class ThresholdCurve(ipywidgets.VBox):  # type: ignore[misc]
 
     def mark(self, near: float) -> None:
         """Show where a boundary is, and what it does."""
-        self._marked = self._field.value = near
-        if self.points.is_empty():
-            return
-        line = self._lines[-1]
-        with line.hold_sync():
-            line.x, line.y = [math.sqrt(near)] * 2, [0.0, 1.0]
-        point = self.points.filter(pl.col("near") == near).to_dicts()
-        does = self._facts(point[0]) if point else ["computing …"]
-        self._text.value = " · ".join([f"<b>near {near:g}</b>", *does])
+        with self._saying:
+            self._marked = self._field.value = near
+            if self.points.is_empty():
+                return
+            line = self._lines[-1]
+            with line.hold_sync():
+                line.x, line.y = [math.sqrt(near)] * 2, [0.0, 1.0]
+            point = self.points.filter(pl.col("near") == near).to_dicts()
+            does = self._facts(point[0]) if point else ["computing …"]
+            self._text.value = " · ".join([f"<b>near {near:g}</b>", *does])
 
     def _facts(self, point: Mapping[str, Any]) -> list[str]:
         """Return what a boundary does, from its row of the curve."""
