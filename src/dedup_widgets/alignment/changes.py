@@ -322,11 +322,18 @@ def is_recoloured(a: NDArray[np.float32], b: NDArray[np.float32], m: Map) -> boo
     shown = (
         cv2.warpAffine(np.ones((side, side), np.float32), back, (side, side), flags=flags) > 0.99
     )
-    laid = np.asarray(cv2.warpAffine(b, back, (side, side), flags=flags))
+    laid = np.asarray(cv2.warpAffine(b, back, (side, side), flags=flags), np.float32)
     p, q = a[shown], laid[shown]
     if len(p) == 0:
         return False
     if float(np.median(np.abs(p - q), axis=0).mean()) > RECOLOURED:
         return True
-    pale, vivid = sorted(float(np.ptp(pixels, axis=1).mean()) for pixels in (p, q))
+    pale, vivid = sorted(_saturation(it) for it in (p, q))
     return pale < PALER * vivid and vivid - pale > DULL
+
+
+def _saturation(pixels: Grey) -> float:
+    """Return by how much the channels of pixels, (n, 3), differ on average."""
+    red, green, blue = pixels.T
+    high, low = (it(it(red, green), blue) for it in (np.maximum, np.minimum))
+    return float((high - low).mean())

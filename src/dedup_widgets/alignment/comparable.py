@@ -169,9 +169,11 @@ class Comparable:
         Turning the hues, or exchanging channels, leaves it as it is, but not how bright a picture
         is.
         """
-        low, high = self.rgb.min(axis=2), self.rgb.max(axis=2)
-        lightness = ((low.astype(np.uint16) + high) // 2).astype(np.uint8)
-        return replace(self, rgb=np.repeat(lightness[..., None], 3, axis=2))
+        red, green, blue = cv2.split(self.rgb)
+        low, high = (np.asarray(it(it(red, green), blue), np.uint8) for it in (cv2.min, cv2.max))
+        # Half of the sum, rounded down.
+        lightness = (low & high) + ((low ^ high) >> 1)
+        return replace(self, rgb=np.asarray(cv2.merge([lightness] * 3), np.uint8))
 
     @cached_property
     def points(self) -> Points:

@@ -135,7 +135,7 @@ def has_clean_ground(grey: NDArray[np.uint8]) -> bool:
     """
     if not any(_few_tones(grey, *rule)[0] for rule in DRAWN):
         return False
-    counts = np.bincount(grey.ravel(), minlength=256)
+    counts = _levels(grey)
     tone = _commonest(counts, 1)
     at_it, near = (counts[max(0, tone - it) : tone + it + 1].sum() for it in (1, DRAWN[0][1]))
     return bool(at_it >= CLEAN * near)
@@ -214,7 +214,7 @@ def _few_tones(
     grey: NDArray[np.uint8], tones: int, within: int, share: float, pure: float
 ) -> tuple[bool, NDArray[np.bool_]]:
     """Tell whether few tones make up a share of a picture, and which grey levels are none."""
-    counts = np.bincount(grey.ravel(), minlength=256)
+    counts = _levels(grey)
     apart, at_tones = np.ones(256, bool), 0
     for _ in range(tones):
         left = counts * apart
@@ -224,6 +224,12 @@ def _few_tones(
         apart[about] = False
     of_tones = int(counts[~apart].sum())
     return of_tones >= share * grey.size and at_tones >= pure * of_tones, apart
+
+
+def _levels(grey: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Return how many pixels have each of 256 grey levels."""
+    counts = cv2.calcHist([grey], [0], None, [256], [0, 256])
+    return np.asarray(counts.ravel(), np.intp)
 
 
 def _commonest(counts: NDArray[np.intp], within: int) -> int:
@@ -241,5 +247,7 @@ def _border_rows(grey: NDArray[np.uint8]) -> int:
     if grey.size == 0:
         return len(grey)
     tone = float(np.median(grey[0]))
-    plain = (np.abs(grey - tone) <= BORDER_TONES).mean(axis=1) >= BORDER_ROW
-    return len(grey) if plain.all() else int(plain.argmin())
+    for at, row in enumerate(grey):
+        if (np.abs(row - tone) <= BORDER_TONES).mean() < BORDER_ROW:
+            return at
+    return len(grey)

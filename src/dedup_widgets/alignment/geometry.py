@@ -35,12 +35,15 @@ TURNS: tuple[Map, ...] = tuple(
 
 def squared(m: Map) -> NDArray[np.float64]:
     """Return a map as a matrix (3, 3)."""
-    return np.vstack([m, (0.0, 0.0, 1.0)])
+    whole = np.eye(3)
+    whole[:2] = m
+    return whole
 
 
 def after(second: Map, first: Map) -> Map:
     """Return the map that does `first`, then `second`."""
-    done: Map = second @ squared(first)
+    done: Map = second[:, :2] @ first
+    done[:, 2] += second[:, 2]
     return done
 
 
@@ -51,8 +54,12 @@ def inverse(m: Map) -> Map:
     array([[ 0.5 ,  0.  , -0.5 ],
            [ 0.  ,  0.25,  0.  ]])
     """
-    linear = np.linalg.inv(m[:, :2])
-    return np.column_stack([linear, -linear @ m[:, 2]]) + 0.0
+    (a, b, x), (c, d, y) = m.tolist()
+    area = a * d - b * c
+    if area == 0:
+        raise np.linalg.LinAlgError("a map onto a line has no inverse")
+    back: Map = np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]]) / area
+    return back + 0.0
 
 
 def to_pixels(width: int, height: int) -> Map:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, blurred
+from dedup_widgets.alignment.overlay import Grey, Mask, Overlay
 from dedup_widgets.alignment.photos import as_bright, beyond
 from dedup_widgets.alignment.through import shows_through
 from dedup_widgets.alignment.tones import (
@@ -23,10 +23,6 @@ from dedup_widgets.alignment.tones import (
     slope,
     steepness,
 )
-
-SOFTEN = 0.5
-"""Standard deviation in pixels of a blur against the noise of JPEG."""
-
 
 DIFFERS, SMALLEST = 20.0, 24
 """Grey levels, after equalising, from which a pixel lies outside the range of the other picture's
@@ -114,7 +110,7 @@ def has_moved(laid: Overlay) -> bool:
 
 def _places(laid: Overlay) -> Iterator[_Place]:
     """Yield the places where two pictures show something else."""
-    a, b = (blurred(it, SOFTEN) for it in (laid.a, laid.b))
+    a, b = laid.softened
     shown = np.asarray(cv2.erode(laid.shown.astype(np.uint8), np.ones((RIM, RIM), np.uint8))) > 0
     if _differs(a, b, shown).sum() < SMALLEST:
         return

@@ -5,6 +5,7 @@ Matthews, *Lucas-Kanade 20 years on*, IJCV 2004), on pictures equalised in mean 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -32,6 +33,10 @@ SHARPNESS = 0.45
 """Standard deviation in pixels of the blur that shrinking a picture leaves it with."""
 
 
+SOFTEN = 0.5
+"""Standard deviation in pixels of a blur against the noise of JPEG."""
+
+
 SMALLEST = 24
 """Pixels of a canvas' shorter side below which there is nothing to compare."""
 
@@ -53,9 +58,10 @@ DOUBTED = 0.6
 """Difference, in standard deviations of the picture, at which a pixel has half its weight."""
 
 
-BENT_BLURS, MOST_BENT = (3.0, 1.0), 0.07
+BENT_BLURS, LEAST_BENT, MOST_BENT = (3.0, 1.0), 0.004, 0.07
 """Standard deviations in pixels of the blurs at which a perspective is refined, one after the
-other, and the share of a side by which it may move the corners beside what an affine map does."""
+other; the share of a side by which it must move a corner, for an affine map to be worse; and that
+by which it may move them beside what an affine map does."""
 
 
 FARTHEST_STEP, LEAST_DEPTH = 0.3, 0.1
@@ -70,7 +76,7 @@ class Overlay:
     Attributes
     ----------
     a, b : NDArray[np.float32]
-        (h, w), 0 to 255.
+        (h, w), or (h, w, 3) of pictures in colour; 0 to 255.
     shown : NDArray[np.bool_]
         (h, w), where b has pixels.
     to_a, to_b : Map
@@ -83,17 +89,25 @@ class Overlay:
     to_a: Map
     to_b: Map
 
+    @cached_property
+    def softened(self) -> tuple[Grey, Grey]:
+        """Both pictures, blurred a little against the noise of JPEG."""
+        return blurred(self.a, SOFTEN), blurred(self.b, SOFTEN)
+
 
 def lay(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map, side: int) -> Overlay | None:
-    """Lay grey pictures on a canvas of what both show, its longest side `side` pixels or less.
+    """Lay pictures on a canvas of what both show, its longest side `side` pixels or less.
+
+    Both are grey, (h, w), or both in colour, (h, w, 3).
 
     It is longer if else it were too narrow, but never finer than the finer of the two pictures.
     None if they hardly touch.
     """
     _, (left, top, right, bottom) = overlap(m)
-    (a_height, a_width), (b_height, b_width) = a.shape, b.shape
+    (a_height, a_width), (b_height, b_width) = a.shape[:2], b.shape[:2]
     width, height = (right - left) * a_width, (bottom - top) * a_height
-    finer = max(1.0, float(np.sqrt(abs(np.linalg.det(m[:, :2])) * b_width * b_height / a.size)))
+    a_pixels, b_pixels = a_width * a_height, b_width * b_height
+    finer = max(1.0, float(np.sqrt(abs(np.linalg.det(m[:, :2])) * b_pixels / a_pixels)))
     scale = max(side / max(width, height, 1e-9), SMALLEST / max(min(width, height), 1e-9))
     scale = min(scale, finer)
     width, height = round(width * scale), round(height * scale)
@@ -116,12 +130,12 @@ def _laid(
     """Lay pictures on a canvas, b by a projection from it, of which `to_b` is the affine part."""
     width, height = size
     steps = [
-        float(np.sqrt(abs(np.linalg.det(after(to_pixels(*p.shape[::-1]), t)[:, :2]))))
+        float(np.sqrt(abs(np.linalg.det(after(to_pixels(*p.shape[1::-1]), t)[:, :2]))))
         for p, t in ((a, to_a), (b, to_b))
     ]
     soft = max(1.0, *(1 / step for step in steps))
     laid = [
-        _warped(p, squared(to_pixels(*p.shape[::-1])) @ t, (width, height), step, soft)
+        _warped(p, squared(to_pixels(*p.shape[1::-1])) @ t, (width, height), step, soft)
         for p, t, step in ((a, squared(to_a), steps[0]), (b, projection, steps[1]))
     ]
     return Overlay(laid[0], laid[1], _within(projection, width, height), to_a, to_b)
@@ -176,15 +190,21 @@ def bent(a: NDArray[np.uint8], b: NDArray[np.uint8], laid: Overlay) -> Overlay |
         found = _in_perspective(laid, warp, sigma)
         if found is None:
             return None
-        warp = found
-    corners = np.array([[0, width, 0, width], [0, 0, height, height], [1.0, 1, 1, 1]])
-    moved = warp @ corners
-    moved = (moved[:2] / moved[2] - corners[:2]) / np.array([[width], [height]])
+        warp, moves = found, _moves(found, width, height)
+        if np.abs(moves).max() < LEAST_BENT:
+            return None
     # What four corners do beyond what an affine map could, and what all of them do.
-    ways = moved @ np.array([[1, 1], [-1, 1], [-1, 1], [1, 1]]) / 4
+    ways = moves @ np.array([[1, 1], [-1, 1], [-1, 1], [1, 1]]) / 4
     if np.abs(ways).max() > MOST_BENT:
         return None
     return _laid(a, b, laid.to_a, squared(laid.to_b) @ warp, laid.a.shape[::-1], laid.to_b)
+
+
+def _moves(warp: Projection, width: int, height: int) -> NDArray[np.float64]:
+    """Return by which shares of the sides a projection moves the corners of a canvas, (2, 4)."""
+    corners = np.array([[0, width, 0, width], [0, 0, height, height], [1.0, 1, 1, 1]])
+    moved = warp @ corners
+    return np.asarray((moved[:2] / moved[2] - corners[:2]) / np.array([[width], [height]]))
 
 
 def _in_perspective(laid: Overlay, warp: NDArray[np.float64], sigma: float) -> Projection | None:
@@ -303,11 +323,9 @@ def _within(to_b: Projection, width: int, height: int) -> Mask:
     corners = corners[:2] / corners[2]
     if corners.min() >= 0 and corners.max() <= 1:
         return shown
-    x = np.arange(width)[None, :]
-    y = np.arange(height)[:, None]
-    depth = to_b[2, 0] * x + to_b[2, 1] * y + to_b[2, 2]
-    for row in to_b[:2]:
-        place = row[0] * x + row[1] * y + row[2]
+    x, y = np.arange(width)[None, :], np.arange(height)[:, None]
+    *places, depth = (row[0] * x + (row[1] * y + row[2]) for row in to_b)
+    for place in places:
         shown &= (place >= 0) & (place <= depth)
     return shown
 

@@ -255,18 +255,14 @@ def _laid_means(
     a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map, but_for: Mask | None = None
 ) -> list[list[NDArray[np.float32]]] | None:
     """Return, of each channel, the means of regions of both pictures; None where none counts."""
-    covered = None if but_for is None else box_about(but_for)
-    planes = []
-    for channel in range(a.shape[2]):
-        p, q = (np.ascontiguousarray(p[..., channel]) for p in (a, b))
-        laid = lay(p, q, m, COLOUR_SIDE)
-        if laid is None:
-            return None
-        counts = laid.shown if covered is None else laid.shown & ~covered
-        if not counts.any():
-            return None
-        planes.append([mean(p)[counts] for p in (laid.a, laid.b)])
-    return planes
+    laid = lay(a, b, m, COLOUR_SIDE)
+    if laid is None:
+        return None
+    counts = laid.shown if but_for is None else laid.shown & ~box_about(but_for)
+    if not counts.any():
+        return None
+    p, q = (mean(it)[counts].reshape(-1, a.shape[2]).T for it in (laid.a, laid.b))
+    return [list(pair) for pair in zip(p, q, strict=True)]
 
 
 def box_about(there: Mask) -> Mask:

@@ -127,10 +127,13 @@ def _best_seed(
     end_frames: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
     """Return which pairs agree with the similarity of that pair with which most agree."""
-    p, q = start @ (1, 1j), end @ (1, 1j)
-    factor = (end_frames @ (1, 1j)) / (start_frames @ (1, 1j))
+    p, q, size, other = (
+        (it @ (1, 1j)).astype(np.complex64) for it in (start, end, start_frames, end_frames)
+    )
+    factor = other / size
     miss = factor[:, None] * (p[None, :] - p[:, None]) + q[:, None] - q[None, :]
-    near = np.abs(miss) < SEED_REACH * np.maximum(1, np.abs(factor))[:, None]
+    reach = SEED_REACH * np.maximum(1, np.abs(factor))
+    near = miss.real**2 + miss.imag**2 < (reach**2)[:, None]
     rows: NDArray[np.bool_] = near[int(near.sum(axis=1).argmax())]
     return rows
 

@@ -93,8 +93,7 @@ def _detail(grey: Grey) -> Grey:
 
 def _clipped(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return 255 where a channel is as dark or as bright as it can be, else 0."""
-    beyond = (rgb > BRIGHT) | (rgb < DARK)
-    return np.where(beyond.any(axis=2), 255, 0).astype(np.uint8)
+    return np.asarray(255 - cv2.inRange(rgb, (DARK,) * 3, (BRIGHT,) * 3), np.uint8)
 
 
 def _widened(there: Mask) -> NDArray[np.uint8]:
@@ -110,13 +109,8 @@ def _inner(shown: Mask) -> Mask:
 
 def _laid(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> list[Grey]:
     """Return both pictures in colour on the canvas, softened, (h, w, 3)."""
-    sides = list[tuple[Grey, Grey]]()
-    for channel in range(3):
-        p, q = (np.ascontiguousarray(it[..., channel]) for it in (a, b))
-        laid = lay(p, q, m, SIDE)
-        if laid is not None:
-            sides.append((blurred(laid.a, SOFTEN), blurred(laid.b, SOFTEN)))
-    return [np.stack(channels, axis=2) for channels in zip(*sides, strict=True)]
+    laid = lay(a, b, m, SIDE)
+    return [] if laid is None else [blurred(it, SOFTEN) for it in (laid.a, laid.b)]
 
 
 def _left(p: Grey, q: Grey, counts: Mask, is_even: NDArray[np.bool_]) -> tuple[float, float]:

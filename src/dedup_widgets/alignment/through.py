@@ -12,6 +12,10 @@ LEAST_THROUGH, THROUGH_STEPS, MISSED = 40, 6, 12.0
 not fit are left out, and grey levels by which one that does may miss."""
 
 
+MOST_FITTED = 1000
+"""Pixels by which it is told at most how one picture follows from the other."""
+
+
 SEEN_THROUGH, LEAST_SEEN, UNSEEN = 0.6, 3.0, 0.3
 """Share of the pixels that must fit; grey levels, as a standard deviation, that they must vary by,
 beyond an even shade; and share of that variance that may not follow from the other picture."""
@@ -56,11 +60,16 @@ def _over(over: Grey, bare: Grey, there: Mask) -> Through | None:
     down, across = ((it - it.mean()) / max(1.0, float(np.ptp(it))) for it in (rows, columns))
     plane = np.stack([np.ones_like(q), down, across], axis=1)
     varying = plane * (q - q.mean())[:, None]
-    given, counts = np.hstack([plane, varying]), np.ones(len(q), bool)
+    given = np.hstack([plane, varying])
+    some = slice(None, None, 1 + len(q) // MOST_FITTED)
+    fitted = np.ones(len(p[some]), bool)
     for _ in range(THROUGH_STEPS):
-        factors = _factors(given, p, counts)
-        missed = np.abs(p - given @ factors)
-        counts = missed <= max(MISSED, 1.5 * float(np.median(missed)))
+        factors = _factors(given[some], p[some], fitted)
+        missed = np.abs(p[some] - given[some] @ factors)
+        before, fitted = fitted, missed <= max(MISSED, 1.5 * float(np.median(missed)))
+        if (fitted == before).all():
+            break
+    missed = np.abs(p - given @ factors)
     counts = missed <= MISSED
     if counts.sum() < SEEN_THROUGH * len(q) or factors[3] <= 0:
         return None

@@ -10,17 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup_widgets.alignment.changes import AS_STEEP
-from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, blurred
+from dedup_widgets.alignment.overlay import Grey, Mask, Overlay
 from dedup_widgets.alignment.photos import NOISE, as_bright, mean
 from dedup_widgets.alignment.tones import shared_tones, slope, tone_counts
 
 WINDOW, INK = 7, 15.0
 """Side of the windows that are correlated, and the standard deviation, in grey levels, from which
 one has strokes; both pictures must."""
-
-
-SOFTEN = 0.5
-"""Standard deviation in pixels of a blur against the noise of JPEG."""
 
 
 RIM = 0.02
@@ -69,7 +65,7 @@ def is_other(laid: Overlay) -> bool:
     laid
         Both in grey, as large as thumbnails.
     """
-    p, q = (blurred(it, SOFTEN) for it in (laid.a, laid.b))
+    p, q = laid.softened
     likeness, inked = _correlated(p, q)
     inked &= _inner(laid.shown)
     if not (inked & (likeness < DIFFERS)).any():
@@ -84,13 +80,15 @@ def is_other(laid: Overlay) -> bool:
         clear = int((inked & (likeness < DIFFERS)).sum())
         if typical < NEARLY or clear < CLEAR * int(differs.sum()):
             return False
-    p_as_q = as_bright(p, laid.b, laid.shown, goes_on=True)
-    q_as_p = as_bright(q, laid.a, laid.shown, goes_on=True)
+    joined = np.asarray(cv2.dilate(differs.astype(np.uint8), np.ones((WORD, WORD), np.uint8)))
+    part = _slices(np.array(cv2.boundingRect(joined)))
+    p_as_q = as_bright(p, laid.b, laid.shown, goes_on=True)[part]
+    q_as_p = as_bright(q, laid.a, laid.shown, goes_on=True)[part]
+    p, q, likeness, differs = p[part], q[part], likeness[part], differs[part]
     # Where one picture is clipped, strokes of the other are none.
     for one, other in ((p, q_as_p), (p_as_q, q)):
         likeness = np.maximum(likeness, _correlated(one, other)[0])
-    joined = np.asarray(cv2.dilate(differs.astype(np.uint8), np.ones((WORD, WORD), np.uint8)))
-    count, words, boxes, _ = cv2.connectedComponentsWithStats(joined)
+    count, words, boxes, _ = cv2.connectedComponentsWithStats(joined[part])
     return any(
         float(likeness[box][there].min()) < most
         and int((likeness[box][there] < MAY_DIFFER).sum()) >= SPOT
