@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -42,6 +43,10 @@ errors of alignment leave regions of up to 0.2 % of the picture, things that mov
 
 ALIKE = 0.8
 """Correlation from which a textured window shows the same in another tone, as another hue does."""
+
+
+FINELY = 4
+"""Steps a grey level in which tones are told apart to bring one picture to those of another."""
 
 
 LEAST_APART, NOTHING = 0.4, 1e-3
@@ -137,8 +142,13 @@ def largest_region(there: NDArray[np.bool_]) -> int:
     >>> largest_region(np.array([[1, 1, 0], [0, 0, 1]], bool))
     2
     """
-    count, _, regions, _ = cv2.connectedComponentsWithStats(there.astype(np.uint8), connectivity=4)
-    return int(regions[1:, cv2.CC_STAT_AREA].max()) if count > 1 else 0
+    cells = there.astype(np.uint8)
+    left, top, width, height = cv2.boundingRect(cells)
+    some = cells[top : top + height, left : left + width]
+    if not some.size:
+        return 0
+    _, _, regions, _ = cv2.connectedComponentsWithStats(some, connectivity=4)
+    return int(regions[1:, cv2.CC_STAT_AREA].max())
 
 
 def as_bright(b: Grey, a: Grey, shown: Mask, goes_on: bool = False) -> Grey:
@@ -153,19 +163,21 @@ def as_bright(b: Grey, a: Grey, shown: Mask, goes_on: bool = False) -> Grey:
     goes_on
         Whether tones beyond the curve stay as far beyond it; else they become its ends.
     """
-    place, values = (b[shown][::3] / 8).astype(np.intp), a[shown][::3]
-    # By tone of b, and of one tone by that of a.
-    by_tone = np.sort(values + 1024.0 * place) % 1024.0
-    counts = np.bincount(place, minlength=32)
-    middles = np.cumsum(counts) - (counts + 1) // 2
-    known = np.flatnonzero(counts >= max(4, len(by_tone) // 500))
+    place, tone = (b[shown][::3] / 8).astype(np.intp), (a[shown][::3] * FINELY).astype(np.intp)
+    # How often each tone of a is where b has one of 32 tones, and the median of them.
+    levels = 256 * FINELY
+    counts = np.bincount(levels * place + tone, minlength=32 * levels).reshape(32, levels)
+    at_most = counts.cumsum(axis=1)
+    total = at_most[:, -1]
+    known = np.flatnonzero(total >= max(4, len(place) // 500))
     if len(known) == 0:
         return b
-    rising = _heaviest_rise(by_tone[middles[known]].tolist(), counts[known].tolist())
-    known = known[rising]
-    tones = 8 * known + 4.0
-    curve = np.interp(b, tones, by_tone[middles[known]])
-    return np.asarray(curve + (b - b.clip(tones[0], tones[-1]) if goes_on else 0), np.float32)
+    median = ((2 * at_most[known] > total[known, None]).argmax(axis=1) + 0.5) / FINELY
+    rising = _heaviest_rise(median.tolist(), total[known].tolist())
+    middles = 8 * known[rising] + 4.0
+    curve = np.interp((np.arange(levels) + 0.5) / FINELY, middles, median[rising])
+    brought = curve.astype(np.float32).take((b * FINELY).astype(np.uint16))
+    return brought + (b - b.clip(middles[0], middles[-1])) if goes_on else brought
 
 
 def _heaviest_rise(values: Sequence[float], weights: Sequence[int]) -> list[int]:
@@ -174,6 +186,8 @@ def _heaviest_rise(values: Sequence[float], weights: Sequence[int]) -> list[int]
     >>> _heaviest_rise([9, 1, 2, 3], [2, 1, 1, 1])
     [1, 2, 3]
     """
+    if all(value <= following for value, following in pairwise(values)):
+        return list(range(len(values)))
     weight, before = list(weights), [-1] * len(values)
     for at, value in enumerate(values):
         for earlier in range(at):
