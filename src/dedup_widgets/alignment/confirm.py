@@ -25,7 +25,7 @@ from dedup_widgets.alignment.geometry import IDENTITY, TURNS, Map, after, invers
 from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, bent, lay, refine
 from dedup_widgets.alignment.points import agree
 
-RULES_VERSION = 14
+RULES_VERSION = 15
 """Raised when `confirm` changes its results: what a store holds of them is then outdated."""
 
 
@@ -42,6 +42,10 @@ must exceed that of the brightness."""
 LEAST_POINTS = 10
 """Pairs of points that must agree on a map for it to be worth a look: maps between different
 photos have 4 to 9."""
+
+
+SURELY = 40
+"""The same for it to be tried before a mirrored one is looked for."""
 
 
 MOST_STRETCH, MOST_STRETCH_WHOLE = 2.2, 4.0
@@ -76,9 +80,10 @@ TIGHT_BUT_FOR, SPECKS = (0.95, 0.9), 0.004
 show something else: letters that were laid over, too small to be told from things that moved."""
 
 
-TIGHT = 0.97
-"""Median correlation, and share of the textured windows that agree, of maps that are true to a
-third of a pixel."""
+TIGHT, TIGHT_TURN = (0.97, 0.97), (0.95, 0.93)
+"""Share of the textured windows that agree, and their median correlation, of maps that are true to
+a third of a pixel; and the same of turns of whole pictures, which are exact: noise and JPEG take
+some of the correlation, and no finer map brings it back."""
 
 
 HOPELESS = 0.15
@@ -235,14 +240,21 @@ def _proposals(a: Comparable, b: Comparable) -> Iterator[Map]:
     for likeness, turn in turns[:2]:
         if likeness >= max(TURN_CORRELATION, turns[0][0] - TURN_TIE):
             yield turn
-    count, upright = agree(a.points, b.points)
-    mirrored_count, mirrored = agree(a.points, b.mirrored_points)
+    yield from _proposals_by_points(a, b)
+
+
+def _proposals_by_points(a: Comparable, b: Comparable) -> Iterator[Map]:
+    """Yield the maps on which points agree: the mirrored one is looked for if it may be better."""
+    count, m = agree(a.points, b.points)
+    if m is not None and count >= SURELY:
+        yield m
+        m = None
+    more, mirrored = agree(a.points, b.mirrored_points)
     if mirrored is not None:
         mirrored = after(TURNS[1], mirrored)
-    both = [(count, upright), (mirrored_count, mirrored)]
-    for agreeing, m in sorted(both, key=lambda pair: -pair[0]):
-        if agreeing >= LEAST_POINTS and m is not None:
-            yield m
+    for agreeing, it in sorted([(count, m), (more, mirrored)], key=lambda pair: -pair[0]):
+        if agreeing >= LEAST_POINTS and it is not None:
+            yield it
 
 
 def _likeness(a: Grey, b: Grey, turn: Map) -> float:
@@ -333,7 +345,7 @@ def _fitted(a: Comparable, b: Comparable, m: Map) -> _Fit | None:
     found = photos.compare(laid)
     if found.good < HOPELESS:
         return None
-    if not _is_tight(found):
+    if not _is_tight(found, TIGHT_TURN if _is_turn(a, b, m) else TIGHT):
         finer = refine(a.content, b.content, m, 3 * photos.SIDE // 4)
         again = lay(a.content, b.content, finer, photos.SIDE)
         if again is None:
@@ -416,9 +428,16 @@ def _are_close(fit: _Fit, over: Cover | None) -> bool:
     return found.good >= good and found.median >= median
 
 
-def _is_tight(found: photos.WindowAgreement) -> bool:
+def _is_turn(a: Comparable, b: Comparable, m: Map) -> bool:
+    """Tell whether a map is one of the turns of whole pictures, without borders."""
+    are_whole = all(it.content.size == it.grey.size for it in (a, b))
+    return are_whole and is_same_frame(m, 0)
+
+
+def _is_tight(found: photos.WindowAgreement, least: tuple[float, float]) -> bool:
     """Tell whether a map cannot be made finer to any use."""
-    return found.median >= TIGHT and found.good >= TIGHT and found.largest == 0
+    good, median = least
+    return found.good >= good and found.median >= median and found.largest == 0
 
 
 def _agrees(found: photos.WindowAgreement) -> bool:

@@ -176,7 +176,7 @@ def as_bright(b: Grey, a: Grey, shown: Mask, goes_on: bool = False) -> Grey:
     rising = _heaviest_rise(median.tolist(), total[known].tolist())
     middles = 8 * known[rising] + 4.0
     curve = np.interp((np.arange(levels) + 0.5) / FINELY, middles, median[rising])
-    brought = curve.astype(np.float32).take((b * FINELY).astype(np.uint16))
+    brought: Grey = curve.astype(np.float32).take((b * FINELY).astype(np.uint16))
     return brought + (b - b.clip(middles[0], middles[-1])) if goes_on else brought
 
 
