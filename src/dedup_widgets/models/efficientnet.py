@@ -36,7 +36,8 @@ provide new memory for each tensor, which took a sixth of the time at 8."""
 class EfficientNet:
     """EfficientNet-Lite0; prepared pictures are (224, 224, 3) bytes.
 
-    The network is built for the first of them: where the store has all vectors, none is needed.
+    The network is read and built for the first of them: where the store has all vectors, none is
+    needed.
     """
 
     name = EMBEDDED_MODEL
@@ -50,7 +51,7 @@ class EfficientNet:
         from dedup_widgets.models import efficientnet_lite0 as efficientnet
 
         low = fast_type(device) if precision == "fast" else None
-        weights = efficientnet.published_weights().stem
+        weights = efficientnet.weights_path().stem
         with as_model_error(self.name):
             head, digest = copy_head.load_head(device)
         self.key = f"{weights}+{digest}/{PREPARATION_VERSION}{KEY_SUFFIX[str(low)]}"

