@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedup_widgets import plan
-from dedup_widgets.alignment.evidence import Evidence
+from dedup_widgets.alignment.evidence import RELATIONS, Evidence
 from dedup_widgets.frame.provenance import Provenance
 from dedup_widgets.frame.scale import gamma_of, scale
 from dedup_widgets.images.detail import FREQUENCIES
@@ -30,7 +30,7 @@ from dedup_widgets.scoring.evidence import (
     of_nearest,
 )
 from dedup_widgets.scoring.keepers import rank
-from dedup_widgets.scoring.pair_evidence import PairEvidence
+from dedup_widgets.scoring.pair_evidence import PairEvidence, as_columns
 from dedup_widgets.scoring.uniqueness import find_nearest, score_images
 from dedup_widgets.scoring.verify import CANDIDATES, KEEPERS, look_at_pairs
 
@@ -376,6 +376,53 @@ def test_of_two_copies_of_one_size_the_noisier_shows_no_more(size, agreement, ex
         spectra[place] = NOISY
         of_pairs = PairEvidence.of({(0, 1): found}).with_detail(partial(spectra_of, spectra))
         assert enlarged(2, of_pairs).tolist() == [i == place and expected for i in range(2)]
+
+
+def laid(rng):
+    """Evidence of a picture and a copy that is changed in several ways."""
+    turn = np.radians(rng.choice([0, 90, 180, 270]) + rng.choice([0, rng.normal(0, 3)]))
+    to_b = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    to_b *= rng.uniform(0.3, 3, 2) * rng.choice([-1, 1], 2)
+    to_a, shift = np.linalg.inv(to_b), rng.uniform(-0.3, 0.3, (2, 1))
+    shares = rng.choice([0.0, 0.01, 0.02, 0.96, 1.0], 6).tolist()
+    names = ["inside_a", "inside_b", "border_a", "border_b", "over_a", "over_b"]
+    return confirmed(
+        float(rng.uniform(0.3, 1)),
+        matrix=tuple(np.hstack([to_b, shift]).ravel().tolist()),
+        inverse_matrix=tuple(np.hstack([to_a, -to_a @ shift]).ravel().tolist()),
+        a_size=tuple(rng.integers(50, 200, 2).tolist()),
+        b_size=tuple(rng.integers(50, 200, 2).tolist()),
+        is_recoloured=bool(rng.random() < 0.3),
+        **dict(zip(names, shares, strict=True)),
+    )
+
+
+@given(seeds)
+def test_of_many_pairs_is_kept_what_is_kept_of_each_and_the_same_the_other_way_round(seed):
+    rng = np.random.default_rng(seed)
+    evidence = [laid(rng) if rng.random() < 0.8 else Evidence(False) for _ in range(20)]
+    kept = as_columns(evidence, len(evidence))
+    other_way = as_columns((it.inverse() for it in evidence), len(evidence))
+    for row, it in enumerate(evidence):
+        assert kept[row] == as_columns([it], 1)[0]
+        for name in ("lacks", "relation", "mirrored", "angle", "scale", "box"):
+            np.testing.assert_array_equal(kept[name][row], other_way[name][row, ::-1])
+        if it.is_confirmed:
+            told = [it.inverse() if side else it for side in (0, 1)]
+            assert [RELATIONS[number] for number in kept["relation"][row]] == [
+                one.relation for one in told
+            ]
+            assert kept["angle"][row].tolist() == [np.float32(one.angle) for one in told]
+            assert kept["box"][row].tolist() == np.float32([one.box for one in told]).tolist()
+
+
+@given(st.floats(-179, 179), st.floats(0.2, 5), st.booleans())
+def test_a_map_that_turns_and_scales_has_its_angle_and_scale(degrees, scale, is_mirrored):
+    c, s = np.cos(np.radians(degrees)) * scale, np.sin(np.radians(degrees)) * scale
+    mirror = -1 if is_mirrored else 1
+    found = confirmed(1.0, inverse_matrix=(mirror * c, s, 0.0, -mirror * s, c, 0.0))
+    assert found.is_mirrored is is_mirrored
+    assert (found.angle, found.scale) == (pytest.approx(degrees), pytest.approx(scale))
 
 
 def test_two_sets_of_copies_of_one_picture_become_one():

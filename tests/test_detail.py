@@ -4,10 +4,19 @@ import io
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageEnhance, ImageFilter
 
 from dedup_widgets.images.decode import decode
-from dedup_widgets.images.detail import has_added, is_enlarged, resolved_pixels, spectrum
+from dedup_widgets.images.detail import (
+    FREQUENCIES,
+    has_added,
+    is_enlarged,
+    levels,
+    resolved_pixels,
+    spectrum,
+)
 
 data = pytest.importorskip("skimage.data")
 
@@ -34,9 +43,17 @@ def waves(picture: Image.Image) -> bytes:
     return spectrum(picture.convert("L"))
 
 
+def enlarged(larger: bytes, smaller: bytes, factor: float) -> bool:
+    return is_enlarged(levels([larger]), levels([smaller]), np.array([factor])).item()
+
+
+def added(one: bytes, other: bytes) -> bool:
+    return has_added(levels([one]), levels([other])).item()
+
+
 def is_larger_enlarged(a: Image.Image, b: Image.Image) -> bool:
     larger, smaller = (a, b) if a.width > b.width else (b, a)
-    return is_enlarged(waves(larger), waves(smaller), larger.width / smaller.width)
+    return enlarged(waves(larger), waves(smaller), larger.width / smaller.width)
 
 
 def detail(picture: Image.Image) -> float:
@@ -94,8 +111,8 @@ def noisy(picture: Image.Image, sigma: float) -> Image.Image:
 )
 def test_noise_and_sharpening_are_known_beside_the_original(photos, name, change):
     original, changed = jpeg(photos[name], 95), jpeg(change(photos[name]))
-    assert has_added(waves(changed), waves(original))
-    assert not has_added(waves(original), waves(changed))
+    assert added(waves(changed), waves(original))
+    assert not added(waves(original), waves(changed))
 
 
 @pytest.mark.parametrize("name", PHOTOS)
@@ -114,9 +131,33 @@ def test_noise_and_sharpening_are_known_beside_the_original(photos, name, change
 )
 def test_an_original_has_nothing_added_beside_a_poorer_copy(photos, name, change):
     changed = jpeg(change(photos[name]))
-    assert not has_added(waves(photos[name]), waves(changed))
-    assert not has_added(waves(changed), waves(photos[name]))
-    assert not has_added(b"", waves(changed))
+    assert not added(waves(photos[name]), waves(changed))
+    assert not added(waves(changed), waves(photos[name]))
+    assert not added(b"", waves(changed))
+
+
+def spectra_of_copies(rng: np.random.Generator) -> tuple[bytes, bytes]:
+    """Spectra of a picture and a copy: noisy, sharpened, interpolated, equal, or unknown."""
+    level = 18 - rng.uniform(1.5, 2.5) * np.log2(FREQUENCIES) + rng.normal(0, 0.1, len(FREQUENCIES))
+    lifted = rng.uniform(1, 3) * (rng.integers(3, 8) < FREQUENCIES)
+    lost = 2 * (FREQUENCIES / 16) ** 4 + 3 * (FREQUENCIES > 16)
+    copies = np.log2(2.0**level + rng.uniform(300, 900)), level + lifted, level - lost, level
+    both = level, copies[rng.integers(len(copies))]
+    numbers = [np.clip(10 * (it + 6), 0, 255).astype(np.uint8).tobytes() for it in both]
+    known = rng.random(2) < 0.95
+    return tuple(it if is_known else b"" for it, is_known in zip(numbers, known, strict=True))
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_of_many_pairs_is_told_what_is_told_of_each(seed):
+    rng = np.random.default_rng(seed)
+    originals, copies = zip(*(spectra_of_copies(rng) for _ in range(30)), strict=True)
+    factors = rng.uniform(1.3, 5, 30)
+    one, other = levels(copies), levels(originals)
+    assert has_added(one, other).tolist() == list(map(added, copies, originals))
+    assert has_added(other, one).tolist() == list(map(added, originals, copies))
+    told = is_enlarged(one, other, factors).tolist()
+    assert told == list(map(enlarged, copies, originals, factors))
 
 
 @pytest.mark.parametrize("name", PHOTOS)
@@ -140,7 +181,7 @@ def test_what_is_too_small_or_flat_to_tell_has_the_pixels_it_has(size):
     small, flat = Image.fromarray(noise), Image.new("L", size, 9)
     assert detail(small) == detail(flat) == size[0] * size[1]
     twice = resized(flat, 2, Image.Resampling.BICUBIC)
-    assert not is_enlarged(waves(twice), waves(flat), 2)
+    assert not enlarged(waves(twice), waves(flat), 2)
 
 
 @pytest.mark.lengthy

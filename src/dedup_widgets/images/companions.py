@@ -142,8 +142,7 @@ def _masks_beside(sources: Sequence[str]) -> dict[str, list[str]]:
         path
         for folder in sorted(looked_at)
         for name in _names(folder)
-        if Path(name).suffix.lower() in _MASK_SUFFIXES
-        and (path := os.path.join(folder, name)) not in known  # noqa: PTH118
+        if _suffix(name) in _MASK_SUFFIXES and (path := os.path.join(folder, name)) not in known  # noqa: PTH118
     ]
     pairs = mask_pairs([*own, *others]) if others else {}
     pairs = {mask: its for mask, its in pairs.items() if mask not in known and its in known}

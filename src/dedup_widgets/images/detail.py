@@ -10,6 +10,7 @@ reduced copy up to there and declines smoothly.
 """
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -137,56 +138,70 @@ def resolved_pixels(waves: bytes, pixels: int) -> float:
         `pixels` for a sharp picture, or one that is too small to tell; fewer if it was enlarged or
         blurred.
     """
-    if not waves:
-        return float(pixels)
-    level = _logarithms(waves) + 2 * np.log2(FREQUENCIES)
-    # Above it there may be noise again, or what an interpolation repeats.
-    detailed = np.logical_and.accumulate(level > level[_COARSE].mean() - _FAR_BELOW)
-    finest = FREQUENCIES[max(int(detailed.sum()) - 1, 0)]
-    return float(pixels * (finest / FREQUENCIES[-1]) ** 2)
+    return pixels * float(_resolved(levels([waves]))[0]) if waves else float(pixels)
 
 
-def is_enlarged(larger: bytes, smaller: bytes, factor: float) -> bool:
-    """Tell whether the larger one of two copies was made by enlarging.
+def levels(spectra: Sequence[bytes]) -> NDArray[np.float64]:
+    """Return the power of the waves of n pictures.
+
+    Parameters
+    ----------
+    spectra
+        Of each, as :func:`spectrum` returns them.
+
+    Returns
+    -------
+    NDArray[np.float64]
+        (n, 31), the logarithm (to base 2, of squared grey levels) of the power of each of
+        `FREQUENCIES`; NaN for a picture that is too small to tell.
+    """
+    found = np.full((len(spectra), len(FREQUENCIES)), np.nan)
+    stored = np.frombuffer(b"".join(spectra), np.uint8).reshape(-1, len(FREQUENCIES))
+    found[[bool(it) for it in spectra]] = stored / _STEPS + _LOWEST
+    return found
+
+
+def is_enlarged(
+    larger: NDArray[np.float64], smaller: NDArray[np.float64], factor: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Tell of which pairs of copies the larger one was made by enlarging.
 
     Parameters
     ----------
     larger, smaller
-        Spectra of the two, as :func:`spectrum` returns them.
+        (n, 31), the power of their waves, as :func:`levels` returns it.
     factor
-        Sides of the larger one by those of the smaller one, above 1.
+        (n,), sides of the larger one by those of the smaller one, above 1.
 
     Returns
     -------
-    bool
-        False also where it cannot be told: the smaller one is blurred itself, or one of them is too
-        small, or the factor is above 4.5.
+    NDArray[np.bool_]
+        (n,), False also where it cannot be told: the smaller one is blurred itself, or one of them
+        is too small, or the factor is above 4.5.
     """
-    if not larger or not smaller or factor > _LARGEST_FACTOR:
-        return False
-    of_smaller = _logarithms(smaller)
     # The waves of a line lie closer together, or further apart, by the factor.
-    of_larger = _logarithms(larger) - np.log2(factor)
+    of_larger = larger - np.log2(factor)[:, None]
 
-    def small(low: float, high: float) -> float:
-        return _mean_between(of_smaller, low, high)
+    def small(low: float, high: float) -> NDArray[np.float64]:
+        return _mean_between(smaller, low, high)
 
-    def large(low: float, high: float) -> float:
+    def large(low: float, high: float) -> NDArray[np.float64]:
         return _mean_between(of_larger, low / factor, high / factor)
 
     top, middle = small(0.8, 0.98), small(0.4, 0.6)
     is_sharp = (
-        top > _ABOVE_NOISE
-        and top - middle > _SHARP_ABOVE_MIDDLE
-        and middle - small(0.2, 0.3) > _SHARP_BELOW_MIDDLE
+        (top > _ABOVE_NOISE)
+        & (top - middle > _SHARP_ABOVE_MIDDLE)
+        & (middle - small(0.2, 0.3) > _SHARP_BELOW_MIDDLE)
     )
     damped = large(0.85, 1) - small(0.85, 1) - (large(0.25, 0.45) - small(0.25, 0.45))
     drop = large(1.05, 1.2) - large(0.7, 0.9)
-    return bool(is_sharp and damped < _DAMPED and drop < _DROP)
+    is_empty = is_sharp & (damped < _DAMPED) & (drop < _DROP)
+    return np.asarray(is_empty & (factor <= _LARGEST_FACTOR))
 
 
-def has_added(one: bytes, other: bytes) -> bool:
-    """Tell whether the one of two copies of one size has noise or sharpening that was added to it.
+def has_added(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell of which pairs of copies of one size the one has noise or sharpening that was added.
 
     Added noise is the same at all frequencies, up to the highest, where a picture has least; what
     a camera's noise has there its demosaicing and its JPEG have mostly taken away. Sharpening (an
@@ -195,65 +210,89 @@ def has_added(one: bytes, other: bytes) -> bool:
     Parameters
     ----------
     one, other
-        Spectra of the two, as :func:`spectrum` returns them.
+        (n, 31), the power of their waves, as :func:`levels` returns it.
 
     Returns
     -------
-    bool
-        False also where it cannot be told: the noise is weak, or both have it.
+    NDArray[np.bool_]
+        (n,), False also where it cannot be told: the noise is weak, or both have it.
     """
-    if not one or not other:
-        return False
-    levels = _logarithms(one), _logarithms(other)
-    lift = levels[0] - levels[1]
-    is_detailed = resolved_pixels(other, 1) >= _DETAILED
-    return is_detailed and (_is_noise(*levels, lift) or _is_sharpening(lift))
+    lift = one - other
+    is_detailed = _resolved(other) >= _DETAILED
+    return np.asarray(is_detailed & (_is_noise(one, other, lift) | _is_sharpening(lift)))
 
 
 def _is_noise(
     one: NDArray[np.float64], other: NDArray[np.float64], lift: NDArray[np.float64]
-) -> bool:
+) -> NDArray[np.bool_]:
     added = 2.0**one - 2.0**other
     lower = _mean_of(added, 10, 13)
-    upper = [_mean_of(added, *band) for band in ((14, 18), (19, 23), (24, 28), (29, 32))]
-    if min(upper) <= 0 or not min(upper) / 2 <= lower <= 2 * max(upper):
-        return False
-    power = np.log2(upper)
+    upper = _means_of(added, (14, 18), (19, 23), (24, 28), (29, 32))
+    least, most = upper.min(axis=1), upper.max(axis=1)
+    # Where some of it is below 0, its logarithm does not count.
+    power = np.log2(np.maximum(upper, 2.0**_LOWEST))
     raised, falls = _NOISY_TOP
-    return bool(
-        power.mean() >= _NOISE
-        and np.ptp(power) <= _WHITE
-        and _mean_of(lift, 29, 32) >= raised
-        and abs(_mean_of(added, 2, 5)) <= _NOISY_FOOT * min(upper)
-        and _mean_of(one, 14, 18) - _mean_of(one, 29, 32) <= falls
+    is_noise: NDArray[np.bool_] = (
+        (least > 0)
+        & (least / 2 <= lower)
+        & (lower <= 2 * most)
+        & (power.mean(axis=1) >= _NOISE)
+        & (np.ptp(power, axis=1) <= _WHITE)
+        & (_mean_of(lift, 29, 32) >= raised)
+        & (abs(_mean_of(added, 2, 5)) <= _NOISY_FOOT * least)
+        & (_mean_of(one, 14, 18) - _mean_of(one, 29, 32) <= falls)
     )
+    return is_noise
 
 
-def _is_sharpening(lift: NDArray[np.float64]) -> bool:
-    lifted = [_mean_of(lift, *band) for band in ((9, 12), (13, 18), (19, 24), (25, 32))]
+def _is_sharpening(lift: NDArray[np.float64]) -> NDArray[np.bool_]:
+    lifted = _means_of(lift, (9, 12), (13, 18), (19, 24), (25, 32))
+    lowest, highest = lifted.min(axis=1), lifted.max(axis=1)
     least, most = _LIFTED
-    return bool(
-        least <= min(lifted)
-        and max(lifted) <= most
-        and np.ptp(lifted) <= _EVENLY
-        and _mean_of(lift, 2, 3) <= min(lifted) - _SHARPENED_FROM
+    is_sharpening: NDArray[np.bool_] = (
+        (least <= lowest)
+        & (highest <= most)
+        & (highest - lowest <= _EVENLY)
+        & (_mean_of(lift, 2, 3) <= lowest - _SHARPENED_FROM)
     )
+    return is_sharpening
 
 
-def _mean_of(values: NDArray[np.float64], first: int, last: int) -> float:
-    """Return the mean over frequencies, from the first to the last of them."""
-    return float(values[first - FREQUENCIES[0] : last - FREQUENCIES[0] + 1].mean())
+def _resolved(waves: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the share of their pixels that pictures resolve, the least where it is unknown."""
+    level = waves + 2 * np.log2(FREQUENCIES)
+    least = level[:, _COARSE].mean(axis=1) - _FAR_BELOW
+    # Above it there may be noise again, or what an interpolation repeats.
+    detailed = np.logical_and.accumulate(level > least[:, None], axis=1)
+    finest = FREQUENCIES[np.maximum(detailed.sum(axis=1) - 1, 0)]
+    return np.asarray((finest / FREQUENCIES[-1]) ** 2)
 
 
-def _logarithms(waves: bytes) -> NDArray[np.float64]:
-    """Return the logarithm (to base 2) of the power of each of `FREQUENCIES`."""
-    return np.frombuffer(waves, np.uint8) / _STEPS + _LOWEST
+def _mean_of(values: NDArray[np.float64], first: int, last: int) -> NDArray[np.float64]:
+    """Return the mean of each row over frequencies, from the first to the last of them."""
+    band = values[:, first - FREQUENCIES[0] : last - FREQUENCIES[0] + 1]
+    return np.asarray(band.mean(axis=1))
 
 
-def _mean_between(levels: NDArray[np.float64], low: float, high: float) -> float:
-    """Return the mean between two frequencies, in shares of the highest one."""
-    at = np.minimum(np.linspace(low, high, 5), 1) * FREQUENCIES[-1]
-    return float(np.interp(at, FREQUENCIES, levels).mean())
+def _means_of(values: NDArray[np.float64], *bands: tuple[int, int]) -> NDArray[np.float64]:
+    """Return the mean of each row over each band of frequencies, (n, bands)."""
+    return np.stack([_mean_of(values, *band) for band in bands], axis=1)
+
+
+def _mean_between(
+    waves: NDArray[np.float64],
+    low: float | NDArray[np.float64],
+    high: float | NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return the mean of each row between two frequencies, in shares of the highest one."""
+    lowest, highest = FREQUENCIES[0], FREQUENCIES[-1]
+    at = np.clip(np.linspace(low, high, 5, axis=-1) * highest, lowest, highest)
+    below = at.astype(np.int64)
+    above = np.minimum(below + 1, highest)
+    rows = np.arange(len(waves))[:, None]
+    value = waves[rows, below - lowest]
+    between = (waves[rows, above - lowest] - value) * (at - below) + value
+    return np.asarray(between.mean(axis=1))
 
 
 def _tiles(picture: Image.Image | Turned) -> list[NDArray[np.uint8]]:

@@ -18,8 +18,6 @@ References
    Classification", ECCV 2010, pp. 143-156: power normalisation.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,8 +58,18 @@ def _cosines() -> NDArray[np.float64]:
 
 _BASIS = _cosines()
 _RADIUS = np.hypot(*np.mgrid[:FREQUENCIES, :FREQUENCIES])
-_SIGNS = (-1.0) ** np.arange(FREQUENCIES)
 _UPPER = np.triu_indices(FREQUENCIES, 1)
+
+
+def _by_parity(places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the places of coefficients by whether their frequencies are even or odd, (4, 36)."""
+    return np.stack([places[down::2, across::2].ravel() for down in (0, 1) for across in (0, 1)])
+
+
+_PLACES = np.arange(DIMENSIONS).reshape(FREQUENCIES, FREQUENCIES)
+_PARITIES, _PARITIES_TRANSPOSED = _by_parity(_PLACES), _by_parity(_PLACES.T)
+_FLIPS = np.kron([[1, 1], [1, -1]], [[1.0, 1.0], [1.0, -1.0]])
+"""Signs of these four in the picture as it is, and in each flip of it."""
 
 
 def perceptual_vector(small: NDArray[np.uint8] | NDArray[np.float64]) -> NDArray[np.float32]:
@@ -105,20 +113,15 @@ def undamped(vectors: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(coefficients / np.linalg.norm(coefficients, axis=1, keepdims=True))
 
 
-def turned(vectors: NDArray[np.floating]) -> Iterator[NDArray[np.floating]]:
-    """Yield the vectors, (n, 144), of pictures in all eight turns and flips, as they are first."""
-    squares = vectors.reshape(-1, FREQUENCIES, FREQUENCIES)
-    signs = _SIGNS.astype(squares.dtype)
-    for square in (squares, squares.transpose(0, 2, 1)):
-        for down in (1, signs[:, None]):
-            for across in (1, signs):
-                yield np.ascontiguousarray(square * down * across).reshape(len(vectors), -1)
-
-
 def best_of_turns(
     vectors: NDArray[np.floating], others: NDArray[np.floating]
 ) -> NDArray[np.float64]:
     """Return the highest cosine of each vector with its other one in any turn or flip.
+
+    To flip a picture changes the signs of all coefficients whose frequency in that direction is
+    odd, to transpose it exchanges rows and columns. So the products of coefficients are added up
+    by whether their two frequencies are even or odd, as they are and transposed, and each of the
+    eight cosines is a sum of four such sums with their signs.
 
     Parameters
     ----------
@@ -130,11 +133,12 @@ def best_of_turns(
     NDArray[np.float64]
         (n,), the same if both are exchanged.
     """
-    a = vectors.astype(np.float64)
-    best = np.full(len(vectors), -1.0)
-    for b in turned(others):
-        np.maximum(best, np.einsum("ij,ij->i", a, b.astype(np.float64)), out=best)
-    return best
+    own = vectors.astype(np.float64).take(_PARITIES, axis=1)
+    other = others.astype(np.float64)
+    both = (other.take(places, axis=1) for places in (_PARITIES, _PARITIES_TRANSPOSED))
+    sums = (np.einsum("npi,npi->np", own, its) for its in both)
+    cosines = (np.einsum("np,pf->nf", its, _FLIPS) for its in sums)
+    return np.asarray(np.maximum(*cosines).max(axis=1))
 
 
 def without_turn(vectors: NDArray[np.floating]) -> NDArray[np.float32]:

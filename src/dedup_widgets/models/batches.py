@@ -1,6 +1,8 @@
 """Pictures resized to the input of a network, and batches of fixed size."""
 
+import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,23 +18,24 @@ from dedup_widgets.models.hub import as_model_error
 if TYPE_CHECKING:
     import torch
 
+    _Network = Callable[[torch.Tensor], torch.Tensor]
+
 
 DEVICE_BATCH_PICTURES = 32
 """Pictures in a batch on a graphics card."""
 
 
 class FixedBatches:
-    """A network that takes bytes of pixels, in batches of fixed size.
+    """A network that takes bytes of pixels, in batches of fixed size; loaded for the first one.
 
     On a processor each batch is computed by one thread on one core: by the calling thread if torch
     may use no other, else by as many threads as torch would use.
     """
 
-    def __init__(
-        self, name: str, network: "Callable[[torch.Tensor], torch.Tensor]", device: str, size: int
-    ) -> None:
+    def __init__(self, name: str, load: "Callable[[], _Network]", device: str, size: int) -> None:
         self._name = name
-        self._network = network
+        self._load, self._loading = load, threading.Lock()
+        self._network: _Network | None = None
         self._device = device
         self._size = size
 
@@ -47,20 +50,28 @@ class FixedBatches:
         np.stack(prepared, out=pixels[:n])
         batches = torch.from_numpy(pixels).view(-1, size, *pixels.shape[1:])
         with as_model_error(self._name):
+            features_of = partial(self._features, self._loaded())
             if self._device == "cpu" and torch.get_num_threads() > 1:
                 with single_core_threads(min(torch.get_num_threads(), len(batches))) as pool:
-                    rows = list(pool.map(self._features, batches))
+                    rows = list(pool.map(features_of, batches))
             else:
-                rows = list(map(self._features, batches))
+                rows = list(map(features_of, batches))
             features = torch.cat(rows)[:n].cpu().numpy()
         return unit_rows(features, n, self._name)
 
-    def _features(self, pixels: "torch.Tensor") -> "torch.Tensor":
+    def _loaded(self) -> "_Network":
+        """Return the network: threads that embed at the same time load it once."""
+        with self._loading:
+            if self._network is None:
+                self._network = self._load()
+            return self._network
+
+    def _features(self, network: "_Network", pixels: "torch.Tensor") -> "torch.Tensor":
         """Return the embeddings, (size, d), of one batch."""
         import torch
 
         with torch.inference_mode():
-            return self._network(pixels.to(self._device)).float()
+            return network(pixels.to(self._device)).float()
 
 
 def fast_type(device: str) -> "torch.dtype | None":

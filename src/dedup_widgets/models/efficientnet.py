@@ -1,6 +1,7 @@
 """EfficientNet-Lite0, whose weights come as a Python package, with a head for finding copies."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,11 @@ provide new memory for each tensor, which took a sixth of the time at 8."""
 
 
 class EfficientNet:
-    """EfficientNet-Lite0; prepared pictures are (224, 224, 3) bytes."""
+    """EfficientNet-Lite0; prepared pictures are (224, 224, 3) bytes.
+
+    The network is read and built for the first of them: where the store has all vectors, none is
+    needed.
+    """
 
     name = EMBEDDED_MODEL
     persistent = True
@@ -54,9 +59,8 @@ class EfficientNet:
         self._side = efficientnet.INPUT_SIDE
         self._squashed = squashed if low is None else squashed_quickly
         size = self.fixed_batch or DEVICE_BATCH_PICTURES
-        with as_model_error(self.name):
-            vectors = copy_head.vectors_of_bytes(head, device, low, size)
-        self._embed = FixedBatches(self.name, vectors, device, size)
+        load = partial(copy_head.vectors_of_bytes, head, device, low, size)
+        self._embed = FixedBatches(self.name, load, device, size)
 
     def prepare(self, rgb: Image.Image) -> NDArray[np.uint8]:
         """Convert a picture to the input of `encode`."""

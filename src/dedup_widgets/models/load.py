@@ -77,7 +77,8 @@ def load_embedder(
     ------
     ModelError
         If the model cannot be loaded, or does not embed images. Without a reachable model hub
-        this takes seconds. Another model is never used instead.
+        this takes seconds. Another model is never used instead. Of EfficientNet-Lite0 damaged
+        weights are told with the first picture, as they are not read before.
     InputError
         If `model` is none of the above, or `precision` neither word.
     """

@@ -108,7 +108,7 @@ class _FastClip:
         size = self.fixed_batch or DEVICE_BATCH_PICTURES
         with as_model_error(self.name):
             tower = VisionTower(network, colours, dtype, device, size)
-        self._embed = FixedBatches(self.name, tower, device, size)
+        self._embed = FixedBatches(self.name, lambda: tower, device, size)
 
     @classmethod
     def of(cls, exact: _SentenceTransformer) -> "_FastClip | None":

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,15 @@ from numpy.typing import NDArray
 from dedup_widgets.alignment.evidence import (
     FRAMED_SHARE,
     OVERLAID_SHARE,
-    RELATIONS,
     ROTATED_BY,
     SEEN_SHARE,
     Evidence,
+    EvidenceOfPairs,
 )
-from dedup_widgets.images.detail import has_added, is_enlarged
+from dedup_widgets.images.detail import has_added, is_enlarged, levels
 from dedup_widgets.neighbors.confirmed import spans
 from dedup_widgets.neighbors.pair_list import pair_keys
+from dedup_widgets.neighbors.vectors import parts
 
 FINER = 1.4
 """Pixels of a picture per pixel of a copy, along a line, from which on it lacks nothing that the
@@ -45,6 +47,10 @@ ENLARGED_BY = 1.3
 SAME_SIZE, MOSTLY_SEEN = 1.02, 0.9
 """Ratio of pixels up to which two copies are of one size, and the share of them that must agree for
 noise or sharpening to be told: noise takes some of the agreement."""
+
+
+PAIRS_AT_A_TIME = 16_384
+"""Pairs that are worked on at a time, to bound memory."""
 
 
 Pair = tuple[int, int]
@@ -142,15 +148,18 @@ class PairEvidence:
         some = np.flatnonzero(found["is_confirmed"] & (is_larger | is_of_one_size))
         pictures, of_pair = np.unique(self.pairs[some], return_inverse=True)
         fine = spectra(pictures)
-        for at, pair in zip(some.tolist(), of_pair.reshape(-1, 2).tolist(), strict=True):
-            one, other = (fine[picture] for picture in pair)
-            if is_of_one_size[at]:
-                added = has_added(one, other), has_added(other, one)
-                found["is_enlarged"][at] = any(added)
-                found["larger"][at] = added.index(True) if any(added) else found["larger"][at]
-            else:
-                both = (one, other) if found["larger"][at] == 0 else (other, one)
-                found["is_enlarged"][at] = is_enlarged(*both, float(np.sqrt(ratio[at])))
+        of_pair = of_pair.reshape(-1, 2)
+        for part in parts(len(some), PAIRS_AT_A_TIME):
+            at, sides = some[part], of_pair[part].T.tolist()
+            one, other = (levels([fine[picture] for picture in side]) for side in sides)
+            is_first = has_added(one, other)
+            is_added = is_of_one_size[at] & (is_first | has_added(other, one))
+            larger = np.where(is_added, np.where(is_first, 0, 1), found["larger"][at])
+            of_first = (larger == 0)[:, None]
+            both = np.where(of_first, one, other), np.where(of_first, other, one)
+            by_size = is_enlarged(*both, np.sqrt(ratio[at]))
+            found["larger"][at] = larger
+            found["is_enlarged"][at] = np.where(is_of_one_size[at], is_added, by_size)
         return PairEvidence(self.pairs, found)
 
     def beside(
@@ -189,41 +198,50 @@ NOTHING = PairEvidence(np.empty((0, 2), np.int32), np.empty(0, FOUND))
 
 def as_columns(evidence: Iterable[Evidence], count: int) -> NDArray[Any]:
     """Return what is kept of evidence of that many pairs."""
-    found = np.zeros(count, FOUND)
-    for row, it in enumerate(evidence):
-        if it.is_confirmed:
-            found[row] = _columns(it)
+    found, rest = np.zeros(count, FOUND), iter(evidence)
+    for part in parts(count, PAIRS_AT_A_TIME):
+        some = list(islice(rest, part.stop - part.start))
+        rows = part.start + np.flatnonzero([it.is_confirmed for it in some])
+        if not len(rows):
+            continue
+        columns = _columns(EvidenceOfPairs.of([it for it in some if it.is_confirmed]))
+        for name, values in columns.items():
+            found[name][rows] = values
     return found
 
 
-def _columns(found: Evidence) -> tuple[Any, ...]:
-    other = found.inverse()
-    both = (found, other)
-    of_a, of_b = (width * height for width, height in (found.a_size, found.b_size))
-    return (
-        True,
-        found.agreement,
-        tuple(map(_lacks, both)),
-        0 if of_a > of_b else 1,
-        max(of_a, of_b) / max(1, min(of_a, of_b)),
-        False,
-        tuple(RELATIONS.index(it.relation) for it in both if it.relation),
-        tuple(it.is_mirrored for it in both),
-        tuple(it.angle for it in both),
-        tuple(it.scale for it in both),
-        tuple(it.box for it in both),
-    )
+def _columns(found: EvidenceOfPairs) -> dict[str, Any]:
+    """Return the columns of :data:`FOUND` of pairs that were confirmed."""
+    both = found, found.inverse()
+    of_a, of_b = found.a_size.prod(axis=1), found.b_size.prod(axis=1)
+
+    def of_both(value: Callable[[EvidenceOfPairs], NDArray[Any]]) -> NDArray[Any]:
+        return np.stack([value(it) for it in both], axis=1)
+
+    return {
+        "is_confirmed": True,
+        "agreement": found.agreement,
+        "lacks": of_both(_lacks),
+        "larger": np.where(of_a > of_b, 0, 1),
+        "ratio": np.maximum(of_a, of_b) / np.maximum(1, np.minimum(of_a, of_b)),
+        "relation": of_both(lambda it: it.relation),
+        "mirrored": of_both(lambda it: it.is_mirrored),
+        "angle": of_both(lambda it: it.angle),
+        "scale": of_both(lambda it: it.scale),
+        "box": of_both(lambda it: it.box),
+    }
 
 
-def _lacks(found: Evidence) -> float:
-    """Return the share that picture a lacks beside b, or hides."""
-    missing = 1 - found.inside_b if found.inside_b < SEEN_SHARE and found.scale < FINER else 0.0
+def _lacks(found: EvidenceOfPairs) -> NDArray[np.float64]:
+    """Return the share that picture a of each pair lacks beside b, or hides."""
+    is_cut = (found.inside_b < SEEN_SHARE) & (found.scale < FINER)
+    missing = np.where(is_cut, 1 - found.inside_b, 0.0)
     border = found.border_a - found.border_b
     over = found.over_a + found.over_b
-    if over >= OVERLAID_SHARE:
-        # Which of both is covered is told rightly more often than not.
-        missing += over * (1 if found.over_a > found.over_b else ALSO_COVERED)
-    missing += border if border >= FRAMED_SHARE else 0.0
-    is_turned = found.is_mirrored or abs(found.angle) > ROTATED_BY
-    is_bent = found.stretch > STRETCHED_BY or found.is_rotated
-    return missing + BENT * is_bent + TURNED * (is_turned or found.is_recoloured)
+    # Which of both is covered is told rightly more often than not.
+    covered = over * np.where(found.over_a > found.over_b, 1, ALSO_COVERED)
+    missing += np.where(over >= OVERLAID_SHARE, covered, 0.0)
+    missing += np.where(border >= FRAMED_SHARE, border, 0.0)
+    is_turned = found.is_mirrored | (abs(found.angle) > ROTATED_BY)
+    is_bent = (found.stretch > STRETCHED_BY) | found.is_rotated
+    return np.asarray(missing + BENT * is_bent + TURNED * (is_turned | found.is_recoloured))

@@ -133,12 +133,13 @@ def score_pictures(
     if old is not None:
         candidates = candidates.without(before)
     by_evidence = ranking.of_pictures(pictures)
+    detail = seen.select("path", "fingerprint", "spectrum")
     looked = compare_candidates(
         nearest,
         candidates,
         PictureComparison(cache, names, sizes, workers, progress),
         ranking=by_evidence,
-        spectra=lambda rows: _spectra(seen[rows], cache, workers, progress),
+        spectra=lambda rows: _spectra(detail[rows], cache, workers, progress),
         old=before,
     )
     looked = replace(looked, left_out=looked.left_out + int((~is_kept).sum()))
