@@ -22,7 +22,14 @@ import dedup_widgets as dw
 from dedup_widgets.alignment.confirm import confirm
 from dedup_widgets.alignment.worker import Stored, pictures_made_once
 from dedup_widgets.frame.provenance import provenances
-from dedup_widgets.scoring.processes import PAIRS_A_PROCESS, PictureWorkers, cut, sets_of
+from dedup_widgets.images.budget import MEMORY_VARIABLE
+from dedup_widgets.scoring.processes import (
+    BYTES_A_PROCESS,
+    PAIRS_A_PROCESS,
+    PictureWorkers,
+    cut,
+    sets_of,
+)
 
 ENOUGH = 2 * PAIRS_A_PROCESS
 """Pairs from which on processes compare."""
@@ -96,6 +103,18 @@ def test_one_worker_and_few_pairs_start_no_process(pictures, pairs, expected, mo
         found = compared(workers, pictures, pairs[:count])
         assert not workers.workers
     assert found == {pair: expected[pair] for pair in pairs[:count]}
+
+
+@pytest.mark.lengthy
+def test_they_take_no_more_memory_than_decoding_may(pictures, pairs, expected, monkeypatch):
+    monkeypatch.setenv(MEMORY_VARIABLE, str(2 * BYTES_A_PROCESS / 1e9))
+    with PictureWorkers(8) as workers:
+        assert compared(workers, pictures, pairs * 2) == expected
+        assert len(workers.workers) == 2
+    monkeypatch.setenv(MEMORY_VARIABLE, "0.1")
+    with PictureWorkers(8) as workers:
+        assert compared(workers, pictures, pairs) == expected
+        assert not workers.workers
 
 
 @on_posix

@@ -32,6 +32,7 @@ from dedup_widgets.alignment.worker import (
     received,
     send,
 )
+from dedup_widgets.images.budget import ByteBudget
 from dedup_widgets.scoring.verify import connected
 
 PICTURES_AT_A_TIME = 1024
@@ -40,6 +41,10 @@ PICTURES_AT_A_TIME = 1024
 
 PAIRS_A_PROCESS = 64
 """Pairs for which a process is worth its start, which takes as long as comparing twenty."""
+
+
+BYTES_A_PROCESS = 110_000_000
+"""Memory that a process takes, as measured: half of it for numpy and OpenCV."""
 
 
 CHUNK_PAIRS, MOST_CHUNK_PAIRS = 16, 32
@@ -172,8 +177,12 @@ class PictureWorkers:
                 yield from zip(pairs, compare(chunk, self._picture), strict=True)
 
     def _start(self, count: int) -> None:
-        """Start as many processes as so many pairs are worth, unless they run already."""
-        wanted = min(self._most, count // PAIRS_A_PROCESS)
+        """Start as many processes as so many pairs are worth, unless they run already.
+
+        They take no more memory than decoding may, which is over by now.
+        """
+        room = ByteBudget().limit // BYTES_A_PROCESS
+        wanted = min(self._most, count // PAIRS_A_PROCESS, room)
         if wanted < 2:
             return
         try:
