@@ -80,7 +80,7 @@ def test_what_was_looked_at_is_not_looked_at_again(copies, tmp_path, monkeypatch
     def confirm(_a, _b):
         raise AssertionError("compared again")
 
-    monkeypatch.setattr("dedup_widgets.scoring.pictures.confirm", confirm)
+    monkeypatch.setattr("dedup_widgets.alignment.worker.confirm", confirm)
     assert score(copies, tmp_path / "store.sqlite").equals(first)
     dw.plan(first, near=0.001)
 

@@ -147,7 +147,9 @@ def score(
         typer.Option(help="full, or reduced: large JPEGs at an eighth to a half of their sides."),
     ] = "full",
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images a network pass.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Decoding threads.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads that decode, processes that compare.")
+    ] = None,
     exclude: Exclude = None,
     against: Against = None,
     within: Within = None,

@@ -1,7 +1,6 @@
 """Laying pictures over each other, wherever their thumbnails lie."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -10,9 +9,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dedup_widgets._progress import Progress, steps
-from dedup_widgets.alignment.comparable import comparable
-from dedup_widgets.alignment.confirm import RULES_VERSION, confirm
+from dedup_widgets.alignment.confirm import RULES_VERSION
 from dedup_widgets.alignment.evidence import Evidence
+from dedup_widgets.alignment.worker import Stored
 from dedup_widgets.errors import EngineError, StoreError
 from dedup_widgets.neighbors.confirmed import spans
 from dedup_widgets.neighbors.pair_list import pair_keys
@@ -23,6 +22,7 @@ from dedup_widgets.scale.shards import read_looks
 from dedup_widgets.scale.work import Work, named
 from dedup_widgets.scoring.pair_evidence import FOUND, PairEvidence, as_columns
 from dedup_widgets.scoring.pictures import parts_of_pairs, read_evidence
+from dedup_widgets.scoring.processes import PictureWorkers
 
 _FOLDER = f"evidence/{RULES_VERSION}"
 
@@ -183,24 +183,29 @@ def compare_pictures(
         The numbers of each pair among the pictures.
     places
         Shard of each picture, and its number there.
+    cores
+        Processor cores that compare.
     """
     by_shard: dict[str, list[int]] = {}
     for number, (shard, _) in enumerate(places):
         by_shard.setdefault(shard, []).append(number)
-    looks: dict[int, tuple[bytes, bytes, tuple[int, int]]] = {}
+    looks: dict[int, Stored] = {}
     for shard, numbers in by_shard.items():
         found = read_looks(work, shard, [places[number][1] for number in numbers])
-        looks.update(zip(numbers, found, strict=True))
+        stored = (Stored(jpeg, layers, *size) for jpeg, layers, size in found)
+        looks.update(zip(numbers, stored, strict=True))
     pictures = {
-        number: comparable(jpeg, layers, *size) for number, (jpeg, layers, size) in looks.items()
+        name: looks[number]
+        for pair, numbers in zip(names, pairs, strict=True)
+        for name, number in zip(pair, numbers, strict=True)
     }
-    with ThreadPoolExecutor(cores, "dedup-widgets") as pool:
-        evidence = list(pool.map(lambda pair: confirm(pictures[pair[0]], pictures[pair[1]]), pairs))
+    with PictureWorkers(cores) as workers:
+        evidence = dict(workers.compare([(pictures, names)], len(names)))
     table = pl.DataFrame(
         {
             "a": [a for a, _ in names],
             "b": [b for _, b in names],
-            "found": [msgspec.msgpack.encode(it) for it in evidence],
+            "found": [msgspec.msgpack.encode(evidence[pair]) for pair in names],
         },
         schema={**_PAIRS, "found": pl.Binary},
     )

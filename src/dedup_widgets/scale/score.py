@@ -88,7 +88,8 @@ def score(
     batch_size
         Images a pass of the network; default 32.
     workers
-        Threads that read and decode; default: one a processor core.
+        Threads that read and decode, and at most so many processes that compare pictures; default:
+        one a processor core.
     labels
         What the names of folders mean. ``"auto"``: splits and classes where the tree is clear, as
         in ``train/cat/1.jpg`` or ``cat/1.jpg``, which become columns ``split`` and ``label``;

@@ -1,9 +1,8 @@
 """Laying pictures of the store over each other, once for each pair."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, pairwise
 from typing import Any
 
 import msgspec
@@ -11,15 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup_widgets._progress import Progress, steps
-from dedup_widgets.alignment.comparable import Comparable, comparable
-from dedup_widgets.alignment.confirm import RULES_VERSION, confirm
+from dedup_widgets.alignment.confirm import RULES_VERSION
 from dedup_widgets.alignment.evidence import Evidence
+from dedup_widgets.alignment.worker import Stored
 from dedup_widgets.errors import StoreError
 from dedup_widgets.scoring.pair_evidence import PairEvidence, as_columns
+from dedup_widgets.scoring.processes import (
+    PICTURES_AT_A_TIME,
+    Pair,
+    Part,
+    PictureWorkers,
+    sets_of,
+)
 from dedup_widgets.store.cache import Cache
 
-PICTURES_AT_A_TIME = 1024
-"""Pictures that are held at a time: about a quarter of a megabyte each."""
+PAIRS_KEPT_AT_A_TIME = 1024
+"""Pairs that are written to the store at a time: an interrupt loses no more of them."""
 
 
 class PictureComparison:
@@ -34,7 +40,7 @@ class PictureComparison:
     sizes
         Width and height in pixels by fingerprint.
     workers
-        Threads that compare.
+        Compare them.
     progress
         Whether to show a bar, or a function that is called with pairs done and in all.
     """
@@ -44,7 +50,7 @@ class PictureComparison:
         cache: Cache,
         fingerprints: Sequence[str],
         sizes: Mapping[str, tuple[int, int]],
-        workers: int,
+        workers: PictureWorkers,
         progress: Progress = False,
     ) -> None:
         self._cache, self._fingerprints, self._sizes = cache, fingerprints, sizes
@@ -63,22 +69,7 @@ class PictureComparison:
         }
         todo = sorted(set(ordered) - known.keys())
         if todo:
-            with (
-                ThreadPoolExecutor(self._workers, "dedup-widgets") as pool,
-                steps(len(todo), "Comparing pictures", self._progress) as report,
-            ):
-                for part in parts_of_pairs(todo):
-                    there = self._comparables({name for pair in part for name in pair})
-                    both = [(a, b) for a, b in part if a in there and b in there]
-                    found = []
-                    for evidence in pool.map(lambda pair: confirm(*pair), _of(there, both)):
-                        found.append(evidence)
-                        report(1)
-                    new = dict(zip(both, found, strict=True))
-                    blobs = {pair: msgspec.msgpack.encode(it) for pair, it in new.items()}
-                    self._cache.add_evidence(blobs, RULES_VERSION)
-                    known |= new
-                    report(len(part) - len(both))
+            known |= self._compared(todo)
         refused = Evidence(is_confirmed=False)
         in_order = (
             (asked == pair, known.get(pair, refused))
@@ -87,7 +78,31 @@ class PictureComparison:
         found_in_order = (it if as_asked else it.inverse() for as_asked, it in in_order)
         return PairEvidence(pairs, as_columns(found_in_order, len(pairs)))
 
-    def _comparables(self, fingerprints: set[str]) -> dict[str, Comparable]:
+    def _compared(self, pairs: Sequence[Pair]) -> dict[Pair, Evidence]:
+        """Compare pairs of which the store knows nothing, and keep what is found."""
+        found: dict[Pair, Evidence] = {}
+        blobs: dict[Pair, bytes] = {}
+        with steps(len(pairs), "Comparing pictures", self._progress) as report:
+            parts = self._parts(pairs, report)
+            for pair, evidence in self._workers.compare(parts, len(pairs)):
+                found[pair], blobs[pair] = evidence, msgspec.msgpack.encode(evidence)
+                if len(blobs) == PAIRS_KEPT_AT_A_TIME:
+                    self._cache.add_evidence(blobs, RULES_VERSION)
+                    blobs = {}
+                report(1)
+            self._cache.add_evidence(blobs, RULES_VERSION)
+        return found
+
+    def _parts(self, pairs: Sequence[Pair], report: Callable[[int], object]) -> Iterator[Part]:
+        """Yield pairs with what the store has of them; report those of which it lacks a picture."""
+        for part in parts_of_pairs([*chain.from_iterable(sets_of(pairs))]):
+            there = self._stored({name for pair in part for name in pair})
+            both = [(a, b) for a, b in part if a in there and b in there]
+            if missing := len(part) - len(both):
+                report(missing)
+            yield there, both
+
+    def _stored(self, fingerprints: set[str]) -> dict[str, Stored]:
         thumbnails = self._cache.thumbnails(fingerprints)
         if len(thumbnails) < len(fingerprints) and self._cache.times_opened > 1:
             # Without them, copies would be taken for others.
@@ -97,7 +112,7 @@ class PictureComparison:
             )
         layers = self._cache.layers(thumbnails)
         return {
-            name: comparable(jpeg, layers.get(name, b""), *self._sizes[name])
+            name: Stored(jpeg, layers.get(name, b""), *self._sizes[name])
             for name, jpeg in thumbnails.items()
         }
 
@@ -113,14 +128,8 @@ def read_evidence(blob: Any) -> Evidence | None:
     return found if is_whole and all(map(math.isfinite, numbers)) else None
 
 
-def _of(
-    pictures: Mapping[str, Comparable], pairs: Sequence[tuple[str, str]]
-) -> Iterator[tuple[Comparable, Comparable]]:
-    return ((pictures[a], pictures[b]) for a, b in pairs)
-
-
-def parts_of_pairs(pairs: Sequence[tuple[str, str]]) -> Iterator[Sequence[tuple[str, str]]]:
-    """Cut sorted pairs into parts of which each needs a bounded number of pictures."""
+def parts_of_pairs(pairs: Sequence[Pair]) -> Iterator[Sequence[Pair]]:
+    """Cut pairs, in their order, into parts of which each needs a bounded number of pictures."""
     cuts, held = [0], set[str]()
     for at, pair in enumerate(pairs):
         if len(held) + 2 > PICTURES_AT_A_TIME:

@@ -32,6 +32,7 @@ from dedup_widgets.scoring.evidence import (
 from dedup_widgets.scoring.incremental import find_with_store
 from dedup_widgets.scoring.pair_evidence import PairEvidence
 from dedup_widgets.scoring.pictures import PictureComparison
+from dedup_widgets.scoring.processes import PictureWorkers
 from dedup_widgets.scoring.uniqueness import Nearest, score_images
 from dedup_widgets.scoring.verify import Look, Looked, look_at_pairs
 from dedup_widgets.store.cache import Cache
@@ -134,14 +135,15 @@ def score_pictures(
         candidates = candidates.without(before)
     by_evidence = ranking.of_pictures(pictures)
     detail = seen.select("path", "fingerprint", "spectrum")
-    looked = compare_candidates(
-        nearest,
-        candidates,
-        PictureComparison(cache, names, sizes, workers, progress),
-        ranking=by_evidence,
-        spectra=lambda rows: _spectra(detail[rows], cache, workers, progress),
-        old=before,
-    )
+    with PictureWorkers(workers) as at_work:
+        looked = compare_candidates(
+            nearest,
+            candidates,
+            PictureComparison(cache, names, sizes, at_work, progress),
+            ranking=by_evidence,
+            spectra=lambda rows: _spectra(detail[rows], cache, workers, progress),
+            old=before,
+        )
     looked = replace(looked, left_out=looked.left_out + int((~is_kept).sum()))
     scores = decide(
         nearest,
