@@ -185,14 +185,14 @@ def _off_ground(grey: Grey) -> NDArray[np.uint8]:
 def _similarity(laid: Overlay) -> tuple[Grey, Mask, Mask]:
     """Return the structural similarity of regions, where it counts, and where there is texture."""
     a, b, shown = blurred(laid.a, SOFTEN), blurred(laid.b, SOFTEN), laid.shown
-    p, q = a[shown], b[shown]
-    gain = float(np.clip(p.std() / (q.std() + 1e-3), 0.1, 10))
-    b = np.asarray((b - q.mean()) * gain + p.mean(), np.float32)
+    of_a, of_b = (_mean_and_deviation(it, shown) for it in (a, b))
+    gain = float(np.clip(of_a[1] / (of_b[1] + 1e-3), 0.1, 10))
+    b = np.asarray(cv2.addWeighted(b, gain, b, 0, of_a[0] - gain * of_b[0]), np.float32)
     a_mean, b_mean = mean(a, WINDOW), mean(b, WINDOW)
     a_var = np.maximum(mean(a * a, WINDOW) - a_mean**2, 0)
     b_var = np.maximum(mean(b * b, WINDOW) - b_mean**2, 0)
     covariance = mean(a * b, WINDOW) - a_mean * b_mean
-    noise = 2 * NOISE**2
+    noise = np.float32(2 * NOISE**2)
     similar = (2 * covariance + noise) / (a_var + b_var + noise)
     similar[np.abs(a_mean - b_mean) > TONE] = -1
     similar = np.asarray(cv2.boxFilter(similar, -1, (WINDOW, WINDOW)))
@@ -203,6 +203,12 @@ def _similarity(laid: Overlay) -> tuple[Grey, Mask, Mask]:
     inside &= np.asarray(far) > 0
     textured = inside & (np.maximum(a_var, b_var) > NOISE**2)
     return similar, inside, textured
+
+
+def _mean_and_deviation(p: Grey, there: Mask) -> tuple[float, float]:
+    """Return the mean and the standard deviation of some pixels, 0 where there are none."""
+    mean_of, deviation = cv2.meanStdDev(p, mask=there.astype(np.uint8))
+    return float(mean_of[0, 0]), float(deviation[0, 0])
 
 
 def colours_agree(
