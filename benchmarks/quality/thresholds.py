@@ -1,13 +1,13 @@
 """Distances of pairs, thresholds chosen on them, and groups formed by a threshold."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from benchmarks.quality import measure
-from dedup_widgets.images.perceptual import turned
+from dedup_widgets.images.perceptual import best_of_turns
 
 PRECISION = 0.999
 """Of pairs, that a strict threshold has on the pictures it is chosen on."""
@@ -85,22 +85,25 @@ def group(distance: Distances, frame: pl.DataFrame, threshold: float) -> pl.Data
 
 def cosine(frame: pl.DataFrame) -> Distances:
     """Return the cosine distances of the column ``embedding``."""
-    return _nearest(frame, lambda vectors: [vectors])
+    return _distances(frame, lambda vectors: vectors @ vectors.T)
 
 
 def turned_cosine(frame: pl.DataFrame) -> Distances:
     """Return the distances of perceptual vectors, in the best of eight turns and flips."""
-    return _nearest(frame, turned)
+    return _distances(
+        frame,
+        lambda vectors: np.stack(
+            [best_of_turns(np.broadcast_to(one, vectors.shape), vectors) for one in vectors]
+        ),
+    )
 
 
-def _nearest(
-    frame: pl.DataFrame, turns: Callable[[NDArray[np.floating]], Iterable[NDArray[np.floating]]]
+def _distances(
+    frame: pl.DataFrame, cosines: Callable[[NDArray[np.floating]], NDArray[np.floating]]
 ) -> Distances:
     is_read = frame["embedding"].is_not_null().to_numpy()
     vectors = np.stack(frame["embedding"].drop_nulls().to_list()).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     distance = np.full((len(frame), len(frame)), np.inf, np.float32)
-    for others in turns(vectors):
-        nearer = np.minimum(distance[np.ix_(is_read, is_read)], 1 - vectors @ others.T)
-        distance[np.ix_(is_read, is_read)] = nearer
+    distance[np.ix_(is_read, is_read)] = 1 - cosines(vectors)
     return distance
