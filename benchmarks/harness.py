@@ -93,13 +93,13 @@ class Reading:
     def __init__(self) -> None:
         self.memory_before = _status("VmRSS")
         _forget_peak()
-        self._cpu = time.process_time()
+        self._cpu = processor_seconds()
         self._start = time.perf_counter()
 
     def stop(self) -> None:
         """Take the time and the memory."""
         self.seconds = time.perf_counter() - self._start
-        self.cpu_seconds = time.process_time() - self._cpu
+        self.cpu_seconds = processor_seconds() - self._cpu
         self.memory_peak = _status("VmHWM")
 
     def values(self) -> Values:
@@ -133,6 +133,12 @@ def best_of(action: Callable[[], Any], seconds: float = 1.0, least: int = 3) -> 
 def memory() -> int:
     """Return the resident memory of this process in bytes."""
     return _status("VmRSS")
+
+
+def processor_seconds() -> float:
+    """Return the time that processors have spent on this process, and on children that ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(it.ru_utime + it.ru_stime for it in used)
 
 
 def _status(key: str) -> int:
