@@ -9,11 +9,12 @@ import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 from skimage import data
 
+from dedup_widgets.alignment.bars import bar_over
 from dedup_widgets.alignment.comparable import Comparable, comparable
 from dedup_widgets.alignment.confirm import confirm
 from dedup_widgets.alignment.content import is_repeating
-from dedup_widgets.alignment.geometry import overlap
-from dedup_widgets.alignment.overlay import refine
+from dedup_widgets.alignment.geometry import IDENTITY, overlap
+from dedup_widgets.alignment.overlay import Overlay, refine
 from dedup_widgets.alignment.photos import as_bright
 from dedup_widgets.alignment.points import agree
 from dedup_widgets.images import layers
@@ -154,6 +155,45 @@ def captioned(picture):
     font = ImageFont.load_default(picture.height // 14)
     draw.text((30, 0.89 * picture.height), "What we saw on day 31", "white", font)
     return picture
+
+
+def on_a_bar(picture, words, share=0.06, fill=(0, 0, 0)):
+    """Write at the foot of a picture, on a bar that is twice as high as the letters."""
+    picture = picture.copy()
+    size = int(share * picture.height)
+    top = picture.height - 2 * size
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((0, top, picture.width, picture.height), fill)
+    draw.text((size, top + size // 3), words, "white", font=ImageFont.load_default(size))
+    return picture
+
+
+@pytest.mark.parametrize("share", [0.05, 0.07])
+def test_a_bar_that_is_as_dark_as_what_it_lies_over_is_said(share):
+    dark = ImageEnhance.Brightness(photo("coffee")).enhance(0.6)
+    found = confirm(seen(jpeg(on_a_bar(dark, "No. 331: what we saw", share), 85)), seen(dark))
+    assert found.relation == "overlaid"
+    assert found.over_a > found.over_b
+
+
+def test_bars_with_other_words_are_other_pictures():
+    both = [on_a_bar(photo("coffee"), words) for words in ("No. 331: day 67", "No. 802: day 41")]
+    assert not confirm(*map(seen, both)).is_confirmed
+
+
+@pytest.mark.parametrize("side", range(4))
+@pytest.mark.parametrize("is_over_a", [True, False])
+def test_a_bar_is_found_along_any_side_of_one_picture(side, is_over_a):
+    bare = np.asarray(photo("coffee").convert("L").resize((256, 256)), np.float32)
+    over = bare.copy()
+    np.rot90(over, side)[:30] = 20
+    shown = np.ones(bare.shape, bool)
+    pair = (over, bare) if is_over_a else (bare, over)
+    bar = bar_over(Overlay(*pair, shown, IDENTITY, IDENTITY))
+    assert bar.is_over_a is is_over_a
+    assert np.rot90(bar.there, side)[:30].all()
+    assert not np.rot90(bar.there, side)[34:].any()
+    assert bar_over(Overlay(over, over, shown, IDENTITY, IDENTITY)) is None
 
 
 @pytest.mark.parametrize("change", [lettered, captioned])

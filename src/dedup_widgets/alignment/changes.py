@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup_widgets.alignment.bars import bar_over
 from dedup_widgets.alignment.geometry import Map, after, inverse, to_pixels
 from dedup_widgets.alignment.overlay import Grey, Mask, Overlay
 from dedup_widgets.alignment.photos import CHANGED, as_bright
@@ -101,10 +102,13 @@ class Cover:
     ----------
     over_a, over_b : float
         Share of what both show that is covered in a, and in b; one of them is 0.
+    bar : NDArray[np.bool_] or None
+        (h, w), where on the larger canvas it is a bar along a side, whatever is written on it.
     """
 
     over_a: float
     over_b: float
+    bar: Mask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +138,20 @@ def cover(laid: Overlay, coarse: Overlay, changed: Mask) -> Cover | Exchanged | 
     differs = (there > 0) & (difference > CHANGED)
     if not differs.any():
         return None
-    by_places, is_seen_through = _side_by_places(laid, differs, difference)
-    over = by_places if is_seen_through else _side(laid, differs, difference, share) or by_places
+    bar = bar_over(laid)
+    if bar is not None and (differs & bar.there).sum() >= MOST_PLACES * differs.sum():
+        over: Side | None = Side.A if bar.is_over_a else Side.B
+    else:
+        over, is_seen_through = _side_by_places(laid, differs, difference)
+        if not is_seen_through:
+            over = _side(laid, differs, difference, share) or over
     if over is Side.BOTH:
         return Exchanged()
     if over is None:
         return None
-    return Cover(share, 0.0) if over is Side.A else Cover(0.0, share)
+    is_over_a = over is Side.A
+    of_both = (share, 0.0) if is_over_a else (0.0, share)
+    return Cover(*of_both, bar.there if bar is not None and bar.is_over_a is is_over_a else None)
 
 
 class Side(Enum):

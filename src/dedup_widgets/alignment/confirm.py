@@ -25,7 +25,7 @@ from dedup_widgets.alignment.geometry import IDENTITY, TURNS, Map, after, invers
 from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, bent, lay, refine
 from dedup_widgets.alignment.points import agree
 
-RULES_VERSION = 15
+RULES_VERSION = 16
 """Raised when `confirm` changes its results: what a store holds of them is then outdated."""
 
 
@@ -310,9 +310,10 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
     if not (_agrees(found) or _agrees_but_for(over, found)):
         return REFUSED
     if not fit.is_bent and fit.fine is not None:
-        if writing.is_other(fit.fine):
+        bar = over.bar if over else None
+        if writing.is_other(fit.fine, bar):
             return DIFFERENT
-        if moved.has_moved(fit.fine):
+        if moved.has_moved(fit.fine, bar):
             in_perspective = _in_perspective(fit)
             if in_perspective is None:
                 return REFUSED

@@ -90,15 +90,17 @@ class _Place:
     was_laid_over: bool
 
 
-def has_moved(laid: Overlay) -> bool:
+def has_moved(laid: Overlay, but_for: Mask | None = None) -> bool:
     """Tell whether pictures that lie on each other show something that moved.
 
     Parameters
     ----------
     laid
         Both in grey, as large as thumbnails.
+    but_for
+        Where it does not count.
     """
-    places = list(_places(laid))
+    places = list(_places(laid, but_for))
     total = sum(place.area for place in places)
     if any(not place.was_laid_over and place.area >= OF_ALL * total for place in places):
         return True
@@ -108,10 +110,12 @@ def has_moved(laid: Overlay) -> bool:
     return less > 0 and less >= OTHER_SIDE * more
 
 
-def _places(laid: Overlay) -> Iterator[_Place]:
+def _places(laid: Overlay, but_for: Mask | None) -> Iterator[_Place]:
     """Yield the places where two pictures show something else."""
     a, b = laid.softened
     shown = np.asarray(cv2.erode(laid.shown.astype(np.uint8), np.ones((RIM, RIM), np.uint8))) > 0
+    if but_for is not None:
+        shown &= ~but_for
     if _differs(a, b, shown).sum() < SMALLEST:
         return
     b = as_bright(b, a, laid.shown)

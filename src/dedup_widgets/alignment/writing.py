@@ -57,17 +57,19 @@ GIVE_AND_TAKE = 0.25
 Other words take ink away as they add it (0.25 to 1), a watermark only adds (less than 0.2)."""
 
 
-def is_other(laid: Overlay) -> bool:
+def is_other(laid: Overlay, but_for: Mask | None = None) -> bool:
     """Tell whether pictures that lie on each other have other words or digits in one place.
 
     Parameters
     ----------
     laid
         Both in grey, as large as thumbnails.
+    but_for
+        Where they may.
     """
     p, q = laid.softened
     likeness, inked = _correlated(p, q)
-    inked &= _inner(laid.shown)
+    inked &= _inner(laid.shown if but_for is None else laid.shown & ~but_for)
     if not (inked & (likeness < DIFFERS)).any():
         return False
     differs = inked & (likeness < MAY_DIFFER)
