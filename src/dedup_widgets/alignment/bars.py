@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dedup_widgets.alignment.overlay import Grey, Mask, Overlay
-from dedup_widgets.alignment.tones import tone_counts
+from dedup_widgets.alignment.tones import commonest, tone_counts
 
 EVEN = 5
 """Grey levels about its tone that a bar stays within, in a thumbnail as JPEG."""
@@ -57,8 +57,7 @@ def bar_over(laid: Overlay) -> Bar | None:
 def _rows(p: Grey, other: Grey) -> int:
     """Return how many of the first rows of a picture are a bar, and not of the other one, too."""
     most = int(HIGHEST * len(p)) + 1
-    counts = tone_counts(p[: int(LOWEST * len(p)) + 1].ravel())
-    tone = int(np.convolve(counts, np.ones(2 * EVEN + 1), "same").argmax())
+    tone = commonest(tone_counts(p[: int(LOWEST * len(p)) + 1].ravel()), EVEN)
     shares, of_other = ((np.abs(it[:most] - tone) <= EVEN).mean(axis=1) for it in (p, other))
     end = int(np.append(shares < WRITTEN, True).argmax())
     rows = int(np.append(np.flatnonzero(shares[:end] >= MARGIN), -1).max()) + 1

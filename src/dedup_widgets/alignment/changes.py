@@ -122,7 +122,8 @@ def cover(laid: Overlay, coarse: Overlay, changed: Mask) -> Cover | Exchanged | 
     What was laid over a picture (a logo, a box) has few tones, or is all strokes (letters, lines),
     and lies over one picture alone: that in which it stands out from what lies about it. Of things
     that moved, either picture shows some, and beside them what they uncovered. Where other words
-    are written, or a needle points elsewhere, the tones stay and strokes are in both.
+    are written, or a needle points elsewhere, the tones stay and strokes are in both. A bar along a
+    side of one picture lies over it, whatever is written on it.
 
     Parameters
     ----------

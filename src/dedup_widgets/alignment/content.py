@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup_widgets.alignment.geometry import Map
+from dedup_widgets.alignment.tones import commonest
 
 BORDER_TONES, BORDER_ROW = 10, 0.98
 """A row or column belongs to the border if this share of it lies within so many grey levels of the
@@ -136,7 +137,7 @@ def has_clean_ground(grey: NDArray[np.uint8]) -> bool:
     if not any(_few_tones(grey, *rule)[0] for rule in DRAWN):
         return False
     counts = _levels(grey)
-    tone = _commonest(counts, 1)
+    tone = commonest(counts, 1)
     at_it, near = (counts[max(0, tone - it) : tone + it + 1].sum() for it in (1, DRAWN[0][1]))
     return bool(at_it >= CLEAN * near)
 
@@ -218,7 +219,7 @@ def _few_tones(
     apart, at_tones = np.ones(256, bool), 0
     for _ in range(tones):
         left = counts * apart
-        tone = _commonest(left, within)
+        tone = commonest(left, within)
         about = slice(max(0, tone - within), tone + within + 1)
         at_tones += int(np.convolve(left[about], np.ones(3), "same").max())
         apart[about] = False
@@ -230,11 +231,6 @@ def _levels(grey: NDArray[np.uint8]) -> NDArray[np.intp]:
     """Return how many pixels have each of 256 grey levels."""
     counts = cv2.calcHist([grey], [0], None, [256], [0, 256])
     return np.asarray(counts.ravel(), np.intp)
-
-
-def _commonest(counts: NDArray[np.intp], within: int) -> int:
-    """Return the level about which most pixels lie, in a band of so many levels either way."""
-    return int(np.convolve(counts, np.ones(2 * within + 1), "same").argmax())
 
 
 def _trimmed(grey: NDArray[np.uint8]) -> tuple[int, int]:

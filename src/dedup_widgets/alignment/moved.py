@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dedup_widgets.alignment.overlay import Grey, Mask, Overlay
+from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, part_about
 from dedup_widgets.alignment.photos import as_bright, beyond
 from dedup_widgets.alignment.through import shows_through
 from dedup_widgets.alignment.tones import (
@@ -124,11 +124,7 @@ def _places(laid: Overlay, but_for: Mask | None) -> Iterator[_Place]:
     joined = cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_CLOSE, square)
     count, regions, boxes, _ = cv2.connectedComponentsWithStats(joined)
     for region in range(1, count):
-        left, top, width, height = (int(it) for it in boxes[region][:4])
-        box = (
-            slice(max(0, top - AROUND), top + height + AROUND),
-            slice(max(0, left - AROUND), left + width + AROUND),
-        )
+        box = part_about(boxes[region][:4], AROUND)
         there = regions[box] == region
         if int((there & differs[box]).sum()) >= SMALLEST:
             yield from _judged(a[box], b[box], there, there & differs[box], shown[box])

@@ -4,6 +4,7 @@ The refinement is the one of Lucas and Kanade with the gradients of both picture
 Matthews, *Lucas-Kanade 20 years on*, IJCV 2004), on pictures equalised in mean and contrast.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -291,6 +292,17 @@ def _eroded(shown: Mask) -> Mask:
     """Return a mask without the rim that it has inside the canvas."""
     rim = np.ones((RIM, RIM), np.uint8)
     return np.asarray(cv2.erode(shown.astype(np.uint8), rim)) > 0
+
+
+def part_about(rectangle: Sequence[int] | NDArray[np.int32], reach: int = 0) -> tuple[slice, slice]:
+    """Return the rows and columns of a rectangle, and of what lies within some pixels about it.
+
+    >>> part_about((1, 5, 10, 20), reach=2)
+    (slice(3, 27, None), slice(0, 13, None))
+    """
+    left, top, width, height = (int(it) for it in rectangle)
+    rows = slice(max(0, top - reach), top + height + reach)
+    return rows, slice(max(0, left - reach), left + width + reach)
 
 
 def blurred(grey: Grey, sigma: float) -> Grey:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, blurred
+from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, blurred, part_about
 
 SIDE = 128
 """Longest side in pixels of the canvas: coarser than the thumbnail, so that noise, JPEG and small
@@ -143,8 +143,7 @@ def largest_region(there: NDArray[np.bool_]) -> int:
     2
     """
     cells = there.astype(np.uint8)
-    left, top, width, height = cv2.boundingRect(cells)
-    some = cells[top : top + height, left : left + width]
+    some = cells[part_about(cv2.boundingRect(cells))]
     if not some.size:
         return 0
     _, _, regions, _ = cv2.connectedComponentsWithStats(some, connectivity=4)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup_widgets.alignment.overlay import Grey, Mask, blurred
+from dedup_widgets.alignment.overlay import Grey, Mask, blurred, part_about
 
 NEAR = 8
 """Grey levels about a tone that belong to it, in a thumbnail."""
@@ -63,7 +63,7 @@ class Tones:
         total, outside = max(1, int(counts.sum())), max(1, int(beyond.sum()))
         tones, shares = list[int](), list[float]()
         for _ in range(3):
-            tones.append(int(np.convolve(counts, np.ones(2 * within + 1), "same").argmax()))
+            tones.append(commonest(counts, within))
             near = slice(max(0, tones[-1] - within), tones[-1] + within + 1)
             counts[near] = beyond[near] = 0
             shares.append(1 - int(counts.sum()) / total)
@@ -85,6 +85,11 @@ def tone_counts(values: Grey) -> NDArray[np.int64]:
     return np.bincount(values.clip(0, 255).astype(np.intp), minlength=256)
 
 
+def commonest(counts: NDArray[np.integer], within: int) -> int:
+    """Return the level about which most pixels lie, in a band of so many levels either way."""
+    return int(np.convolve(counts, np.ones(2 * within + 1), "same").argmax())
+
+
 def shared_tones(p: Grey, q: Grey) -> float:
     """Return the share of their tones that two sets of pixels have in common, within `NEAR`."""
     about = np.ones(2 * NEAR + 1)
@@ -94,12 +99,8 @@ def shared_tones(p: Grey, q: Grey) -> float:
 
 def slope(p: Grey, there: Mask) -> float:
     """Return how steep a picture is on average at some pixels, in grey levels a pixel."""
-    left, top, width, height = cv2.boundingRect(there.astype(np.uint8))
-    box = (
-        slice(max(0, top - SLOPE_REACH), top + height + SLOPE_REACH),
-        slice(max(0, left - SLOPE_REACH), left + width + SLOPE_REACH),
-    )
-    return float(steepness(blurred(p[box], 0.7))[there[box]].mean())
+    part = part_about(cv2.boundingRect(there.astype(np.uint8)), SLOPE_REACH)
+    return float(steepness(blurred(p[part], 0.7))[there[part]].mean())
 
 
 def steepness(p: Grey) -> Grey:

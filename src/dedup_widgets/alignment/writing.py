@@ -7,10 +7,9 @@ a copy, whatever has strong strokes correlates everywhere.
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from dedup_widgets.alignment.changes import AS_STEEP
-from dedup_widgets.alignment.overlay import Grey, Mask, Overlay
+from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, part_about
 from dedup_widgets.alignment.photos import NOISE, as_bright, mean
 from dedup_widgets.alignment.tones import shared_tones, slope, tone_counts
 
@@ -83,7 +82,7 @@ def is_other(laid: Overlay, but_for: Mask | None = None) -> bool:
         if typical < NEARLY or clear < CLEAR * int(differs.sum()):
             return False
     joined = np.asarray(cv2.dilate(differs.astype(np.uint8), np.ones((WORD, WORD), np.uint8)))
-    part = _slices(np.array(cv2.boundingRect(joined)))
+    part = part_about(cv2.boundingRect(joined))
     p_as_q = as_bright(p, laid.b, laid.shown, goes_on=True)[part]
     q_as_p = as_bright(q, laid.a, laid.shown, goes_on=True)[part]
     p, q, likeness, differs = p[part], q[part], likeness[part], differs[part]
@@ -97,7 +96,7 @@ def is_other(laid: Overlay, but_for: Mask | None = None) -> bool:
         and _is_exchanged(p[box], q_as_p[box], there)
         for box, there in (
             (box, (words[box] == word) & differs[box])
-            for word, box in ((word, _slices(boxes[word])) for word in range(1, count))
+            for word, box in ((word, part_about(boxes[word][:4])) for word in range(1, count))
         )
     )
 
@@ -119,11 +118,6 @@ def _inner(shown: Mask) -> Mask:
     inner[dy:-dy, dx:-dx] = True
     whole = cv2.erode(shown.astype(np.uint8), np.ones((WINDOW, WINDOW), np.uint8))
     return inner & (np.asarray(whole) > 0)
-
-
-def _slices(box: NDArray[np.int32]) -> tuple[slice, slice]:
-    left, top, width, height = (int(it) for it in box[:4])
-    return slice(top, top + height), slice(left, left + width)
 
 
 def _is_exchanged(p: Grey, q: Grey, there: Mask) -> bool:
