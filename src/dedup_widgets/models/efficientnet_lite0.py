@@ -201,6 +201,10 @@ class FusedFeatures:
     times as many, at a cosine of at least 0.9996 to float32, 0.9992 for pictures of one colour;
     with all of them twice as many, at 0.997, which is not faithful enough.
 
+    The first layers have the largest maps, and take one picture at a time: so their maps stay in
+    the processor's cache, and the memory for them with the process. Measured on a core of an AMD
+    Zen 4, it takes 1.15 times as long to take all pictures of a call in every layer.
+
     Parameters
     ----------
     network : EfficientNetLite0
@@ -214,7 +218,7 @@ class FusedFeatures:
     def __init__(
         self, network: EfficientNetLite0, pictures: int, low: torch.dtype = torch.float32
     ) -> None:
-        shape: Sequence[int] = (pictures, 3, INPUT_SIDE, INPUT_SIDE)
+        shape: Sequence[int] = (1, 3, INPUT_SIDE, INPUT_SIDE)
         dtype = torch.float32
 
         def fused(conv: object, activation: str) -> Convolution:
@@ -227,11 +231,13 @@ class FusedFeatures:
         self._stem = fused(network._conv_stem, "relu6")
         self._blocks = []
         for number, block in enumerate(network._blocks):
+            if number == _FIRST_TAPPED:
+                shape = (pictures, *shape[1:])
             dtype = low if number in _LOW_BLOCKS else torch.float32
             expand = fused(block._expand_conv, "relu6") if block.expands else None
             depthwise = fused(block._depthwise_conv, "relu6")
             project = fused(block._project_conv, "none")
-            self._blocks.append((dtype, expand, depthwise, project, block.adds))
+            self._blocks.append(_FusedBlock(dtype, expand, depthwise, project, bool(block.adds)))
         dtype = low
         self._head = fused(network._conv_head, "relu6")
         self._low = low
@@ -239,15 +245,36 @@ class FusedFeatures:
     def __call__(self, x: Tensor) -> Features:
         """Return the features of pictures; see `EfficientNetLite0.features`."""
         pooling = _Pooling()
-        x = self._stem(x)
-        for number, (dtype, expand, depthwise, project, adds) in enumerate(self._blocks):
-            x = x.to(dtype)
-            y = depthwise(expand(x) if expand else x)
-            x = project.added_to(x, y) if adds else project(y)
+        x = torch.cat([self._first_layers(picture) for picture in torch.split(x, 1)])
+        for number in range(_FIRST_TAPPED, len(self._blocks)):
+            x = self._blocks[number](x)
             pooling.take(number, x)
         pooling.take(None, self._head(x.to(self._low)))
         return pooling.features()
 
+    def _first_layers(self, x: Tensor) -> Tensor:
+        x = self._stem(x)
+        for block in self._blocks[:_FIRST_TAPPED]:
+            x = block(x)
+        return x
+
+
+class _FusedBlock(NamedTuple):
+    """An inverted residual block; see `_Block`."""
+
+    dtype: torch.dtype
+    expand: Convolution | None
+    depthwise: Convolution
+    project: Convolution
+    adds: bool
+
+    def __call__(self, x: Tensor) -> Tensor:
+        x = x.to(self.dtype)
+        y = self.depthwise(self.expand(x) if self.expand else x)
+        return self.project.added_to(x, y) if self.adds else self.project(y)
+
+
+_FIRST_TAPPED = min(TAPPED_BLOCKS)
 
 # The blocks that lose little in low precision: not those that open the network, halve the picture
 # or change its width, which pass their rounding on to all that follows.
