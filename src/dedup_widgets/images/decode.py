@@ -59,7 +59,7 @@ Decoding = Literal["full", "reduced"]
 """How much of a file is decoded; see :func:`decode`."""
 
 
-DECODER_VERSION = 13
+DECODER_VERSION = 14
 """Raised when `decode` or `thumbnail` changes its results: those in a store are then outdated."""
 
 

@@ -110,7 +110,7 @@ def spectrum(picture: Image.Image | Turned) -> bytes:
         if not (cut := np.concatenate(pieces)).size:
             continue
         waves = cv2.dft(cut * _WINDOW, flags=cv2.DFT_ROWS)
-        squares = np.square(waves, out=waves).mean(axis=0)
+        squares = np.einsum("ij,ij->j", waves, waves) / len(waves)
         # Packed as: mean, then real and imaginary part of each frequency, of the last only real.
         power += np.append(squares[3:-1:2] + squares[4:-1:2], squares[-1])
     level = np.log2(np.maximum(power, 2.0**_LOWEST)) - _LOWEST

@@ -34,8 +34,12 @@ def grey(picture: Image.Image) -> Grey:
         512 x 512 whole numbers from 0 to 255.
     """
     luma = picture if picture.mode == "L" else picture.convert("L")
-    small = luma.resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0)
-    return np.asarray(small)
+    square = (SIDE, SIDE)
+    if max(luma.size) <= SIDE:
+        # Where nothing is to be averaged, OpenCV computes the same in a quarter of the time.
+        enlarged = cv2.resize(np.asarray(luma), square, interpolation=cv2.INTER_LINEAR_EXACT)
+        return np.asarray(enlarged, np.uint8)
+    return np.asarray(luma.resize(square, Image.Resampling.BILINEAR, reducing_gap=3.0))
 
 
 def tones(picture: Grey) -> list[int]:
