@@ -309,6 +309,34 @@ def test_copies_of_a_page_are_confirmed():
     assert [confirm(seen(copy), seen(original)).is_confirmed for copy in copies] == [True] * 6
 
 
+def screen(reading=7):
+    """Return a dark screen: what lies beside a tilted copy of it is much brighter, or framed."""
+    picture = Image.new("RGB", (700, 460), (24, 28, 38))
+    draw = ImageDraw.Draw(picture)
+    font = ImageFont.load_default(30)
+    for number in range(6):
+        x, y = 40 + 220 * (number % 3), 40 + 200 * (number // 3)
+        draw.rounded_rectangle((x, y, x + 180, y + 160), 14, fill=(40, 52, 74))
+        draw.text((x + 20, y + 20), f"sensor {number}", fill=(170, 180, 200), font=font)
+        value = reading if number == 4 else 13 * number + 5
+        draw.text((x + 20, y + 90), f"{value} kPa", fill="white", font=font)
+    return picture
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda p: p.rotate(1, Image.Resampling.BICUBIC, expand=True, fillcolor="white"),
+        lambda p: p.rotate(-3, Image.Resampling.BICUBIC, expand=True, fillcolor="black"),
+        lambda p: ImageOps.expand(p, 30, "white"),
+        lambda p: crop(p, 0.03, 0.02, 0.97, 0.98),
+    ],
+)
+def test_what_lies_beside_a_tilted_or_framed_screen_does_not_count(edit):
+    assert confirm(seen(edit(screen())), seen(screen())).is_confirmed
+    assert not confirm(seen(edit(screen(reading=9))), seen(screen())).is_confirmed
+
+
 @pytest.mark.lengthy
 def test_a_word_that_differs_is_refused():
     original = page()

@@ -25,7 +25,7 @@ from dedup_widgets.alignment.geometry import IDENTITY, TURNS, Map, after, invers
 from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, bent, lay, refine
 from dedup_widgets.alignment.points import agree
 
-RULES_VERSION = 16
+RULES_VERSION = 17
 """Raised when `confirm` changes its results: what a store holds of them is then outdated."""
 
 

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup_widgets.alignment.geometry import Map
+from dedup_widgets.alignment.extent import is_same_frame
+from dedup_widgets.alignment.geometry import Map, after, inverse
 from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, blurred, lay, refine
 from dedup_widgets.alignment.photos import SIDE, mean
 
@@ -65,6 +66,12 @@ TONE = 40.0
 
 RIM = 0.02
 """Share of the canvas at each side that does not count: there, crops and scans differ."""
+
+
+ENDS_ALIKE, BESIDE = 0.005, 16
+"""Share of a side by which the corners of two pictures may miss each other that end alike; and, of
+others, the pixels at each side that do not count, unless these are more than one of so many: what
+one of them shows beyond the other shines in. A region reaches 8 pixels, a block of JPEG 8 more."""
 
 
 COLOUR_SIDE = SIDE
@@ -197,12 +204,19 @@ def _similarity(laid: Overlay) -> tuple[Grey, Mask, Mask]:
     similar[np.abs(a_mean - b_mean) > TONE] = -1
     similar = np.asarray(cv2.boxFilter(similar, -1, (WINDOW, WINDOW)))
     inside = np.zeros(shown.shape, bool)
-    dy, dx = (max(WINDOW // 2, round(RIM * side)) for side in shown.shape)
+    dy, dx = (_rim(laid, side) for side in shown.shape)
     inside[dy:-dy, dx:-dx] = True
-    far = cv2.erode(shown.astype(np.uint8), np.ones((WINDOW, WINDOW), np.uint8))
-    inside &= np.asarray(far) > 0
+    near = np.ones((2 * dy + 1, 2 * dx + 1), np.uint8)
+    inside &= np.asarray(cv2.erode(shown.astype(np.uint8), near)) > 0
     textured = inside & (np.maximum(a_var, b_var) > NOISE**2)
     return similar, inside, textured
+
+
+def _rim(laid: Overlay, side: int) -> int:
+    """Return how many pixels do not count at the ends of a side, and beside what b has not."""
+    least = max(WINDOW // 2, round(RIM * side))
+    ends_alike = is_same_frame(after(laid.to_b, inverse(laid.to_a)), ENDS_ALIKE)
+    return least if ends_alike else max(least, min(BESIDE, side // BESIDE))
 
 
 def _mean_and_deviation(p: Grey, there: Mask) -> tuple[float, float]:
