@@ -644,6 +644,32 @@ def test_a_small_number_that_differs_is_refused(one, other):
     assert not confirm(seen(one), seen(jpeg(other, 60))).is_confirmed
 
 
+def grainy(number):
+    """Photograph a small label in poor light: of a crop fewer pixels lie on each other."""
+    grain = np.random.default_rng(1).normal(0, 20, (200, 300, 1))
+    pixels = np.asarray(photo("coffee"), float) + np.kron(grain, np.ones((2, 2, 1)))
+    picture = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((330, 280, 407, 316), (225, 222, 214))
+    draw.text((336, 284), number, (40, 40, 44), ImageFont.load_default(24))
+    return picture
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda p: crop(p, 0.03, 0.01, 0.98, 0.97),
+        lambda p: crop(p, 0.05, 0.06, 0.95, 0.96),
+        lambda p: crop(p.rotate(1, Image.Resampling.BICUBIC), 0.03, 0.03, 0.97, 0.97),
+    ],
+)
+@pytest.mark.parametrize("scene", [grainy, reading, labelled])
+def test_a_number_that_differs_is_refused_in_a_crop_too(scene, edit):
+    first, other = scene("4713"), scene("8296")
+    assert confirm(seen(first), seen(jpeg(edit(first), 85))).is_confirmed
+    assert not confirm(seen(first), seen(jpeg(edit(other), 85))).is_confirmed
+
+
 @pytest.mark.parametrize(
     "edit",
     [

@@ -33,10 +33,10 @@ of copies that lie on each other to a part of a pixel, in JPEG or twice as large
 those in perspective, turned, or blurred, less."""
 
 
-NEARLY, TIMES, CLEAR = 0.89, 10.0, 0.7
-"""The same where the others are noisy or in strong JPEG, and how many times as much a word must
-lack of full agreement then; and the share of what differs that must be below `DIFFERS`: where maps
-miss, most of it is a little above."""
+NEARLY, CLEAR, ONE_WORD = 0.885, 0.5, 0.25
+"""The same where the others agree less, as crops do, noise and strong JPEG; and what must be below
+`DIFFERS` then: this share of all that differs, and in one word this share of it. Where maps miss,
+most of it is a little above, and all over."""
 
 
 WORD = 25
@@ -69,18 +69,16 @@ def is_other(laid: Overlay, but_for: Mask | None = None) -> bool:
     p, q = laid.softened
     likeness, inked = _correlated(p, q)
     inked &= _inner(laid.shown if but_for is None else laid.shown & ~but_for)
-    if not (inked & (likeness < DIFFERS)).any():
+    clear = int((inked & (likeness < DIFFERS)).sum())
+    if not clear:
         return False
     differs = inked & (likeness < MAY_DIFFER)
     about = np.asarray(cv2.dilate(differs.astype(np.uint8), np.ones((WINDOW + 2, WINDOW + 2)))) > 0
     others = likeness[inked & ~about]
     typical = float(np.quantile(others, MOST)) if len(others) else 0.0
-    most = DIFFERS
-    if typical < PIXEL_TRUE:
-        most = 1 - TIMES * (1 - typical)
-        clear = int((inked & (likeness < DIFFERS)).sum())
-        if typical < NEARLY or clear < CLEAR * int(differs.sum()):
-            return False
+    is_true = typical >= PIXEL_TRUE
+    if not is_true and (typical < NEARLY or clear < CLEAR * int(differs.sum())):
+        return False
     joined = np.asarray(cv2.dilate(differs.astype(np.uint8), np.ones((WORD, WORD), np.uint8)))
     part = part_about(cv2.boundingRect(joined))
     p_as_q = as_bright(p, laid.b, laid.shown, goes_on=True)[part]
@@ -90,9 +88,10 @@ def is_other(laid: Overlay, but_for: Mask | None = None) -> bool:
     for one, other in ((p, q_as_p), (p_as_q, q)):
         likeness = np.maximum(likeness, _correlated(one, other)[0])
     count, words, boxes, _ = cv2.connectedComponentsWithStats(joined[part])
+    may_differ, least = (MAY_DIFFER, SPOT) if is_true else (DIFFERS, max(SPOT, ONE_WORD * clear))
     return any(
-        float(likeness[box][there].min()) < most
-        and int((likeness[box][there] < MAY_DIFFER).sum()) >= SPOT
+        float(likeness[box][there].min()) < DIFFERS
+        and int((likeness[box][there] < may_differ).sum()) >= least
         and _is_exchanged(p[box], q_as_p[box], there)
         for box, there in (
             (box, (words[box] == word) & differs[box])
