@@ -33,7 +33,7 @@ of copies that lie on each other to a part of a pixel, in JPEG or twice as large
 those in perspective, turned, or blurred, less."""
 
 
-NEARLY, CLEAR, ONE_WORD = 0.885, 0.5, 0.25
+NEARLY, CLEAR, ONE_WORD = 0.885, 0.55, 0.25
 """The same where the others agree less, as crops do, noise and strong JPEG; and what must be below
 `DIFFERS` then: this share of all that differs, and in one word this share of it. Where maps miss,
 most of it is a little above, and all over."""
