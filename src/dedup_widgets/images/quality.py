@@ -36,7 +36,7 @@ def grey(picture: Image.Image) -> Grey:
     luma = picture if picture.mode == "L" else picture.convert("L")
     square = (SIDE, SIDE)
     if max(luma.size) <= SIDE:
-        # Where nothing is to be averaged, OpenCV computes the same in a quarter of the time.
+        # Where nothing is to be averaged, OpenCV takes a quarter of the time, and rounds once.
         enlarged = cv2.resize(np.asarray(luma), square, interpolation=cv2.INTER_LINEAR_EXACT)
         return np.asarray(enlarged, np.uint8)
     return np.asarray(luma.resize(square, Image.Resampling.BILINEAR, reducing_gap=3.0))
