@@ -34,8 +34,9 @@ KEEPERS = 3
 """Keepers that a picture is compared with."""
 
 
-RANKINGS = 3
-"""Times that keepers are chosen anew after evidence has shown what is missing in them."""
+RANKINGS = 6
+"""Times, at most, that keepers are chosen anew as evidence shows what is missing in them: of 23
+edits of a photo four may be needed."""
 
 
 Look = Callable[[NDArray[np.int32]], PairEvidence]
