@@ -12,11 +12,12 @@ from skimage import data
 from dedup_widgets.alignment.bars import bar_over
 from dedup_widgets.alignment.comparable import Comparable, comparable
 from dedup_widgets.alignment.confirm import confirm
-from dedup_widgets.alignment.content import is_repeating
+from dedup_widgets.alignment.content import is_repeating, shifts_onto_itself
 from dedup_widgets.alignment.geometry import IDENTITY, overlap
 from dedup_widgets.alignment.overlay import Overlay, refine
 from dedup_widgets.alignment.photos import as_bright
 from dedup_widgets.alignment.points import agree
+from dedup_widgets.alignment.sharpness import equally_sharp
 from dedup_widgets.images import layers
 from dedup_widgets.images.thumbnail import thumbnail
 
@@ -335,6 +336,61 @@ def screen(reading=7):
 def test_what_lies_beside_a_tilted_or_framed_screen_does_not_count(edit):
     assert confirm(seen(edit(screen())), seen(screen())).is_confirmed
     assert not confirm(seen(edit(screen(reading=9))), seen(screen())).is_confirmed
+
+
+def table(value=61):
+    """Return a table of even lines: it lies on itself, shifted, but for what is written in it."""
+    picture = Image.new("RGB", (780, 620), "white")
+    draw = ImageDraw.Draw(picture)
+    font = ImageFont.load_default(20)
+    cells = np.random.default_rng(5).integers(10, 99, (17, 5))
+    cells[8, 2] = value
+    for row, values in enumerate(cells):
+        for column, number in enumerate(values):
+            draw.text((40 + 145 * column, 34 + 33 * row), f"{number}.0", fill="black", font=font)
+        draw.line((30, 60 + 33 * row, 750, 60 + 33 * row), fill=(200, 200, 200))
+    return picture
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda p: p.rotate(2, Image.Resampling.BICUBIC, expand=True, fillcolor="white"),
+        lambda p: p.rotate(-8, Image.Resampling.BICUBIC, expand=True, fillcolor="black"),
+        lambda p: crop(p, 0.1, 0.12, 0.9, 0.92),
+    ],
+)
+def test_a_page_of_even_lines_is_found_in_another_pose(edit):
+    assert seen(table()).is_repeating
+    assert not seen(table()).is_repeating_page
+    assert confirm(seen(edit(table())), seen(table())).is_confirmed
+    assert not confirm(seen(edit(table(value=67))), seen(table())).is_confirmed
+
+
+def test_a_drawn_pattern_is_not_found_in_another_pose():
+    squares = (np.indices((12, 15)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    board = Image.fromarray(np.kron(squares, np.ones((40, 40), np.uint8)))
+    assert seen(board).is_repeating_page
+    assert not confirm(seen(board.crop((0, 0, 440, 360))), seen(board)).is_confirmed
+    assert confirm(seen(board.resize((400, 320))), seen(board)).is_confirmed
+
+
+@pytest.mark.parametrize("radius", [1.0, 1.6])
+def test_a_number_that_differs_is_refused_in_a_blurred_page_too(radius):
+    softly = ImageFilter.GaussianBlur(radius)
+    assert confirm(seen(table().filter(softly)), seen(table())).is_confirmed
+    assert not confirm(seen(table(value=67).filter(softly)), seen(table())).is_confirmed
+
+
+def test_the_sharper_of_two_pictures_is_blurred():
+    grey = page().convert("L")
+    sharp, soft = (
+        np.asarray(p, np.float32) for p in (grey, grey.filter(ImageFilter.GaussianBlur(1.1)))
+    )
+    laid = Overlay(sharp, soft, np.ones(sharp.shape, bool), IDENTITY, IDENTITY)
+    equal = equally_sharp(laid, softest=1.5)
+    assert np.abs(sharp - soft).mean() > 10 * np.abs(equal.a - equal.b).mean()
+    assert equally_sharp(laid, softest=0.9) is None
 
 
 @pytest.mark.lengthy
@@ -747,8 +803,9 @@ def test_a_board_in_perspective_is_a_repeated_pattern_and_a_photo_is_none(seed):
     scene = board.transform(
         (256, 192), Image.Transform.QUAD, corners.ravel().tolist(), fillcolor=120
     )
-    assert is_repeating(np.asarray(scene))
-    assert not is_repeating(np.asarray(photo().convert("L").resize((256, 256))))
+    assert is_repeating(shifts_onto_itself(np.asarray(scene)))
+    beside = np.asarray(photo().convert("L").resize((256, 256)))
+    assert not is_repeating(shifts_onto_itself(beside))
 
 
 @pytest.mark.lengthy

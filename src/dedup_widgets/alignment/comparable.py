@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dedup_widgets.alignment import pages
 from dedup_widgets.alignment.content import (
+    Shift,
     content_box,
     has_clean_ground,
     has_frame,
     is_cut_out,
     is_drawn,
     is_repeating,
+    shifts_onto_itself,
     to_whole,
 )
 from dedup_widgets.alignment.flat import is_flat, textured
@@ -31,6 +34,10 @@ SQUARE = 32
 ICON_SIDE, LITTLE = 200, 0.3
 """Longest side in pixels of icons, and the share of a drawing with texture below which it has
 little to show: pages have 0.45 to 0.65, slides more than 0.35, arrows, letters and flags less."""
+
+
+MOST_SHIFTS = 8
+"""Shifts by which a page is laid on itself; each is there twice, forth and back."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +135,22 @@ class Comparable:
     @cached_property
     def is_repeating(self) -> bool:
         """Whether it is a repeated pattern, which lies on itself in several ways."""
-        return is_repeating(self.content)
+        return is_repeating(self._shifts)
+
+    @cached_property
+    def is_repeating_page(self) -> bool:
+        """Whether it is a repeated pattern, and of a page what is written does not differ.
+
+        Lines of text and the cells of a table lie on the next ones, but what they say does not.
+        """
+        likest = sorted(self._shifts, key=lambda shift: -shift.likeness)[:MOST_SHIFTS]
+        return self.is_repeating and any(
+            pages.lies_on_itself(self.content_page, shift.m) for shift in likest
+        )
+
+    @cached_property
+    def _shifts(self) -> list[Shift]:
+        return shifts_onto_itself(self.content)
 
     @cached_property
     def is_cut_out(self) -> bool:

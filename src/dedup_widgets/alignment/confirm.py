@@ -25,7 +25,7 @@ from dedup_widgets.alignment.geometry import IDENTITY, TURNS, Map, after, invers
 from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, bent, lay, refine
 from dedup_widgets.alignment.points import agree
 
-RULES_VERSION = 17
+RULES_VERSION = 18
 """Raised when `confirm` changes its results: what a store holds of them is then outdated."""
 
 
@@ -124,8 +124,8 @@ LEAST_INSIDE = 0.27
 
 REPEATED_FRAME, REPEATED_TURN, REPEATED_STRETCH = 0.15, 1.0, 1.02
 """Share of a side by which the corners of two pictures of a repeated pattern may miss each other,
-and degrees and the ratio of scales by which it may be turned and stretched then: a page that was
-cropped by a fifth stays within these, a calibration board in another pose mostly does not."""
+and degrees and the ratio of scales by which it may be turned and stretched then: most calibration
+boards in another pose miss more, and turn more."""
 
 
 ALL_INSIDE = 0.9
@@ -323,6 +323,8 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
     extent = _extent(a, b, fit.m, fit.whole)
     if not _is_whole(a, b, fit.whole, extent) or _is_patch(a, b, fit.m, extent):
         return REFUSED
+    if a.is_repeating and b.is_repeating and _is_another_pose(a, b, fit.whole):
+        return REFUSED
     # Nearly a pattern, in another pose, and something over it: two views of a board.
     if over and (a.is_repeating or b.is_repeating) and _is_another_pose(a, b, fit.whole):
         return REFUSED
@@ -472,6 +474,9 @@ def _page(a: Comparable, b: Comparable, m: Map) -> Evidence:
         extent = measure(a.grey, b.grey, whole, (MARGIN_SHARE, MARGIN_SHARE))
     if not _is_whole(a, b, whole, extent) or max(extent.inside_a, extent.inside_b) < ALL_INSIDE:
         return REFUSED
+    are_repeating = a.is_repeating and b.is_repeating and _is_another_pose(a, b, whole)
+    if are_repeating and (a.is_repeating_page or b.is_repeating_page):
+        return REFUSED
     if not layered.correspond(a, b, whole, is_decided_by_sight=False):
         return REFUSED
     return _evidence(a, b, whole, extent, lowest)
@@ -521,8 +526,6 @@ def _with_borders(
 def _is_whole(a: Comparable, b: Comparable, m: Map, extent: Extent) -> bool:
     """Tell whether each picture shows enough of the other not to be only a part of it."""
     if min(extent.inside_a, extent.inside_b) < LEAST_INSIDE:
-        return False
-    if _is_another_pose(a, b, m) and a.is_repeating and b.is_repeating:
         return False
     area = abs(np.linalg.det(m[:, :2])) * b.width * b.height / (a.width * a.height)
     b_per_a = float(np.sqrt(area))

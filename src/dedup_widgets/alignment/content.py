@@ -1,5 +1,8 @@
 """What of a picture is content: not a plain border, and drawn or photographed."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -168,12 +171,24 @@ def is_cut_out(grey: NDArray[np.uint8], content: NDArray[np.uint8]) -> bool:
     return share(rim) >= PLAIN_RIM and share(content) >= LEAST_GROUND
 
 
-def is_repeating(grey: NDArray[np.uint8]) -> bool:
-    """Tell whether a grey picture is a repeated pattern, so that several maps fit equally.
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """A shift by which a picture lies on itself.
 
-    >>> is_repeating(np.kron(np.indices((8, 8)).sum(axis=0) % 2 * 255, np.ones((8, 8))))
-    True
+    Attributes
+    ----------
+    likeness : float
+        Correlation of what both cover, at most 1.
+    m : Map
+        The shift of the unit square.
     """
+
+    likeness: float
+    m: Map
+
+
+def shifts_onto_itself(grey: NDArray[np.uint8]) -> list[Shift]:
+    """Return by which shifts a grey picture lies on itself best, each forth and back."""
     scale = REPEAT_SIDE / max(grey.shape)
     height, width = (max(COARSE, round(side * scale)) for side in grey.shape)
     small = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -192,8 +207,24 @@ def is_repeating(grey: NDArray[np.uint8]) -> bool:
     likeness = np.fft.fftshift(likeness).astype(np.float32)
     best = likeness == np.asarray(cv2.dilate(likeness, np.ones((ABOUT, ABOUT), np.uint8)))
     best &= (likeness >= LIKE_ITSELF) & np.fft.fftshift(np.hypot(down, across) >= NEAREST)
+    return [
+        Shift(
+            float(likeness[row, column]),
+            np.array([[1, 0, column / width - 1], [0, 1, row / height - 1]]),
+        )
+        for row, column in zip(*np.nonzero(best), strict=True)
+    ]
+
+
+def is_repeating(shifts: Sequence[Shift]) -> bool:
+    """Tell whether a picture is a repeated pattern, so that several maps fit equally.
+
+    >>> board = np.kron(np.indices((8, 8)).sum(axis=0) % 2 * 255, np.ones((8, 8)))
+    >>> is_repeating(shifts_onto_itself(board))
+    True
+    """
     # Each shift is there twice, forth and back.
-    return bool(likeness[best].sum() >= 2 * REPEATS)
+    return sum(shift.likeness for shift in shifts) >= 2 * REPEATS
 
 
 def _is_of_few_tones(

@@ -13,6 +13,7 @@ from dedup_widgets.alignment.extent import is_same_frame
 from dedup_widgets.alignment.geometry import Map, after, inverse
 from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, blurred, lay, refine
 from dedup_widgets.alignment.photos import SIDE, mean
+from dedup_widgets.alignment.sharpness import equally_sharp
 
 COARSE, FINE = 256, 640
 """Longest side in pixels of the canvases: the first refuses most pairs, the second reads text."""
@@ -46,6 +47,21 @@ TYPICAL, OUTLIER, CLEAN = 0.05, 5.0, 0.015
 this quantile of the regions with texture, plus a little: JPEG, scanning and shrinking change all of
 a page, another digit changes one place. Measured on drawn and real pages: copies have 1 to 4 times,
 pages with another number, word or cell from 50 times."""
+
+
+HOPEFUL, SOFTEST, EVENLY, EVEN = 0.3, 1.5, 2.0, 0.01
+"""How much the lowest region must agree for the pictures to be made equally sharp; the standard
+deviation in pixels of the blur that one may need for it, of more blurred ones nobody can read the
+numbers; and what the lowest region may lack then, as above. Measured on drawn pages that were
+blurred, tilted, cropped and made smaller: 82 % of 1,564 copies, and none of 2,292 with another
+number, word or row; with 3 for 2 four of these."""
+
+
+SAME_PART, IN_ONE_PIECE, PATTERN = 0.8, 81, 0.52
+"""How much a region must agree with another of the same page; the diameter in pixels of the discs
+that must agree all over; and the share of the regions with texture in such discs from which a page
+is a pattern. Measured: drawn boards of squares in any pose have 0.68 to 0.87, text, tables, forms,
+charts, calendars and number puzzles 0 to 0.5: other words or numbers are in every disc."""
 
 
 LINES, FAINT, ABOVE_NOISE = 1.5, 3.0, 2.0
@@ -112,20 +128,42 @@ def agree_everywhere(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> tupl
 
     It is -1 if the region stands out from all others, or fine lines differ.
     """
-    least = _lowest_unless_it_stands_out(a, b, m)
-    if least < LOWEST_FINE:
-        m = refine(a, b, m, FINE // 2)
-        least = _lowest_unless_it_stands_out(a, b, m)
-    return least, m
+    least, laid = _lowest_unless_it_stands_out(a, b, m)
+    if least >= LOWEST_FINE:
+        return least, m
+    m = refine(a, b, m, FINE // 2)
+    least, laid = _lowest_unless_it_stands_out(a, b, m)
+    sharp = equally_sharp(laid, SOFTEST) if laid and HOPEFUL <= least < LOWEST_FINE else None
+    if laid is None or sharp is None:
+        return least, m
+    least, typical = lowest(sharp)
+    stands_out = 1 - least > EVENLY * (1 - typical) + EVEN
+    return (-1.0 if stands_out or not _lines_agree(laid) else least), m
 
 
-def _lowest_unless_it_stands_out(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> float:
+def _lowest_unless_it_stands_out(
+    a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map
+) -> tuple[float, Overlay | None]:
+    """Return how much the lowest region agrees, -1 if it stands out, and the pages laid so."""
     laid = lay(a, b, m, FINE)
     if laid is None:
-        return -1.0
+        return -1.0, None
     least, typical = lowest(laid)
     stands_out = 1 - least > OUTLIER * (1 - typical) + CLEAN
-    return -1.0 if stands_out or (least >= LOWEST_FINE and not _lines_agree(laid)) else least
+    differs = stands_out or (least >= LOWEST_FINE and not _lines_agree(laid))
+    return (-1.0 if differs else least), laid
+
+
+def lies_on_itself(page: NDArray[np.uint8], m: Map) -> bool:
+    """Tell whether most of a grey page agrees with itself, shifted, without gaps."""
+    laid = lay(page, page, refine(page, page, m, FINE // 2), FINE)
+    if laid is None:
+        return False
+    similar, inside, textured = _similarity(laid)
+    agrees = (inside & (similar >= SAME_PART)).astype(np.uint8)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (IN_ONE_PIECE, IN_ONE_PIECE))
+    pieces = np.asarray(cv2.morphologyEx(agrees, cv2.MORPH_OPEN, disc)) > 0
+    return int((pieces & textured).sum()) >= PATTERN * max(1, int(textured.sum()))
 
 
 def _lines_agree(laid: Overlay) -> bool:
