@@ -474,9 +474,10 @@ def _page(a: Comparable, b: Comparable, m: Map) -> Evidence:
         extent = measure(a.grey, b.grey, whole, (MARGIN_SHARE, MARGIN_SHARE))
     if not _is_whole(a, b, whole, extent) or max(extent.inside_a, extent.inside_b) < ALL_INSIDE:
         return REFUSED
-    are_repeating = a.is_repeating and b.is_repeating and _is_another_pose(a, b, whole)
-    if are_repeating and (a.is_repeating_page or b.is_repeating_page):
-        return REFUSED
+    if a.is_repeating and b.is_repeating and _is_another_pose(a, b, whole):
+        is_stretched = stretch(whole, (a.width, a.height), (b.width, b.height)) > REPEATED_STRETCH
+        if is_stretched or a.is_repeating_page or b.is_repeating_page:
+            return REFUSED
     if not layered.correspond(a, b, whole, is_decided_by_sight=False):
         return REFUSED
     return _evidence(a, b, whole, extent, lowest)

@@ -57,7 +57,7 @@ blurred, tilted, cropped and made smaller: 82 % of 1,564 copies, and none of 2,2
 number, word or row; with 3 for 2 four of these."""
 
 
-SAME_PART, IN_ONE_PIECE, PATTERN = 0.8, 81, 0.52
+SAME_PART, IN_ONE_PIECE, PATTERN = 0.8, 81, 0.58
 """How much a region must agree with another of the same page; the diameter in pixels of the discs
 that must agree all over; and the share of the regions with texture in such discs from which a page
 is a pattern. Measured: drawn boards of squares in any pose have 0.68 to 0.87, text, tables, forms,
