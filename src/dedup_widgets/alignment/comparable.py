@@ -139,7 +139,7 @@ class Comparable:
 
     @cached_property
     def is_repeating_page(self) -> bool:
-        """Whether it is a repeated pattern, and of a page what is written does not differ.
+        """Whether it is a repeated pattern as pages are compared, too.
 
         Lines of text and the cells of a table lie on the next ones, but what they say does not.
         """
