@@ -393,6 +393,19 @@ def test_the_sharper_of_two_pictures_is_blurred():
     assert equally_sharp(laid, softest=0.9) is None
 
 
+def test_colours_beside_a_tilted_screen_do_not_count():
+    def terminal(letters):
+        picture = Image.new("RGB", (640, 360), (0, 40, 120))
+        draw, font = ImageDraw.Draw(picture), ImageFont.load_default(26)
+        for row, word in enumerate(WORDS):
+            draw.text((10, 6 + 27 * row), f"$ {word} --{WORDS[-row]}", letters, font)
+        return picture
+
+    tilted = terminal("white").rotate(4, Image.Resampling.BICUBIC, expand=True, fillcolor="white")
+    assert confirm(seen(jpeg(tilted, 88)), seen(terminal("white"))).is_confirmed
+    assert not confirm(seen(terminal((255, 150, 255))), seen(terminal("white"))).is_confirmed
+
+
 @pytest.mark.lengthy
 def test_a_word_that_differs_is_refused():
     original = page()

@@ -241,11 +241,7 @@ def _similarity(laid: Overlay) -> tuple[Grey, Mask, Mask]:
     similar = (2 * covariance + noise) / (a_var + b_var + noise)
     similar[np.abs(a_mean - b_mean) > TONE] = -1
     similar = np.asarray(cv2.boxFilter(similar, -1, (WINDOW, WINDOW)))
-    inside = np.zeros(shown.shape, bool)
-    dy, dx = (_rim(laid, side) for side in shown.shape)
-    inside[dy:-dy, dx:-dx] = True
-    near = np.ones((2 * dy + 1, 2 * dx + 1), np.uint8)
-    inside &= np.asarray(cv2.erode(shown.astype(np.uint8), near)) > 0
+    inside = _without_rim(shown, *(_rim(laid, side) for side in shown.shape))
     textured = inside & (np.maximum(a_var, b_var) > NOISE**2)
     return similar, inside, textured
 
@@ -253,8 +249,21 @@ def _similarity(laid: Overlay) -> tuple[Grey, Mask, Mask]:
 def _rim(laid: Overlay, side: int) -> int:
     """Return how many pixels do not count at the ends of a side, and beside what b has not."""
     least = max(WINDOW // 2, round(RIM * side))
-    ends_alike = is_same_frame(after(laid.to_b, inverse(laid.to_a)), ENDS_ALIKE)
-    return least if ends_alike else max(least, min(BESIDE, side // BESIDE))
+    return least if _ends_alike(laid) else max(least, min(BESIDE, side // BESIDE))
+
+
+def _ends_alike(laid: Overlay) -> bool:
+    """Tell whether the pictures end at the same places."""
+    return is_same_frame(after(laid.to_b, inverse(laid.to_a)), ENDS_ALIKE)
+
+
+def _without_rim(shown: Mask, down: int, across: int) -> Mask:
+    """Return what is shown without so many pixels at its ends and at those of the canvas."""
+    inside = np.zeros(shown.shape, bool)
+    inside[down:-down, across:-across] = True
+    near = np.ones((2 * down + 1, 2 * across + 1), np.uint8)
+    inside &= np.asarray(cv2.erode(shown.astype(np.uint8), near)) > 0
+    return inside
 
 
 def _mean_and_deviation(p: Grey, there: Mask) -> tuple[float, float]:
@@ -317,6 +326,8 @@ def _laid_means(
     if laid is None:
         return None
     counts = laid.shown if but_for is None else laid.shown & ~box_about(but_for)
+    if not _ends_alike(laid):
+        counts = counts & _without_rim(laid.shown, WINDOW // 2, WINDOW // 2)
     if not counts.any():
         return None
     p, q = (mean(it)[counts].reshape(-1, a.shape[2]).T for it in (laid.a, laid.b))
