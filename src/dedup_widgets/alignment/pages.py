@@ -327,7 +327,8 @@ def _laid_means(
         return None
     counts = laid.shown if but_for is None else laid.shown & ~box_about(but_for)
     if not _ends_alike(laid):
-        counts = counts & _without_rim(laid.shown, WINDOW // 2, WINDOW // 2)
+        inside = counts & _without_rim(laid.shown, WINDOW // 2, WINDOW // 2)
+        counts = inside if inside.any() else counts
     if not counts.any():
         return None
     p, q = (mean(it)[counts].reshape(-1, a.shape[2]).T for it in (laid.a, laid.b))
