@@ -323,10 +323,9 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
     extent = _extent(a, b, fit.m, fit.whole)
     if not _is_whole(a, b, fit.whole, extent) or _is_patch(a, b, fit.m, extent):
         return REFUSED
-    if a.is_repeating and b.is_repeating and _is_another_pose(a, b, fit.whole):
-        return REFUSED
-    # Nearly a pattern, in another pose, and something over it: two views of a board.
-    if over and (a.is_repeating or b.is_repeating) and _is_another_pose(a, b, fit.whole):
+    # Two views of a board; where something lies over it, it is only nearly a pattern.
+    patterns = (it.is_repeating for it in (a, b))
+    if _is_another_pose(a, b, fit.whole) and (any(patterns) if over else all(patterns)):
         return REFUSED
     if not layered.correspond(a, b, fit.whole, is_decided_by_sight=True):
         return REFUSED
@@ -474,10 +473,9 @@ def _page(a: Comparable, b: Comparable, m: Map) -> Evidence:
         extent = measure(a.grey, b.grey, whole, (MARGIN_SHARE, MARGIN_SHARE))
     if not _is_whole(a, b, whole, extent) or max(extent.inside_a, extent.inside_b) < ALL_INSIDE:
         return REFUSED
-    if a.is_repeating and b.is_repeating and _is_another_pose(a, b, whole):
-        is_stretched = stretch(whole, (a.width, a.height), (b.width, b.height)) > REPEATED_STRETCH
-        if is_stretched or a.is_repeating_page or b.is_repeating_page:
-            return REFUSED
+    are_patterns = _is_another_pose(a, b, whole) and a.is_repeating and b.is_repeating
+    if are_patterns and (_is_stretched(a, b, whole) or a.is_repeating_page or b.is_repeating_page):
+        return REFUSED
     if not layered.correspond(a, b, whole, is_decided_by_sight=False):
         return REFUSED
     return _evidence(a, b, whole, extent, lowest)
@@ -556,8 +554,13 @@ def _is_another_pose(a: Comparable, b: Comparable, m: Map) -> bool:
     turned = float(
         np.rad2deg(np.arctan2(max(min(abs(q), abs(p)), min(abs(r), abs(s))), max(abs(p), abs(q))))
     )
-    is_bent = turned > REPEATED_TURN or stretch(m, *sizes) > REPEATED_STRETCH
+    is_bent = turned > REPEATED_TURN or _is_stretched(a, b, m)
     return is_bent or not is_same_frame(m, REPEATED_FRAME)
+
+
+def _is_stretched(a: Comparable, b: Comparable, m: Map) -> bool:
+    """Tell whether a repeated pattern was stretched or bent between two pictures."""
+    return stretch(m, (a.width, a.height), (b.width, b.height)) > REPEATED_STRETCH
 
 
 def _evidence(

@@ -126,9 +126,10 @@ def agree_roughly(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> tuple[M
 def agree_everywhere(a: NDArray[np.uint8], b: NDArray[np.uint8], m: Map) -> tuple[float, Map]:
     """Return how much the lowest region of two grey pages agrees, and the refined map.
 
-    It is -1 if the region stands out from all others, or fine lines differ.
+    It is -1 if the region stands out from all others, or fine lines differ. Pages that nearly agree
+    are made equally sharp before it is measured.
     """
-    least, laid = _lowest_unless_it_stands_out(a, b, m)
+    least, _ = _lowest_unless_it_stands_out(a, b, m)
     if least >= LOWEST_FINE:
         return least, m
     m = refine(a, b, m, FINE // 2)

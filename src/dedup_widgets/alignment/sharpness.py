@@ -51,6 +51,7 @@ def equally_sharp(laid: Overlay, softest: float) -> Overlay | None:
 
 
 def _steepness(p: Grey, there: NDArray[np.uint8]) -> float:
+    """Return how steep a picture is at some pixels, whatever its contrast."""
     across, down = (cv2.Sobel(p, cv2.CV_32F, x, 1 - x) for x in (1, 0))
     _, deviation = cv2.meanStdDev(p, mask=there)
     squared = cv2.mean(across * across + down * down, mask=there)[0]
