@@ -323,6 +323,16 @@ def test_an_overlay_is_told_by_all_copies_of_which_one_has_it():
     assert completeness(4, PairEvidence.of(found)).tolist() == pytest.approx([1.0, 1.0, 1.0, 0.95])
 
 
+def test_a_change_is_that_of_the_picture_beside_whose_copies_it_shows():
+    mirror = {"inverse_matrix": (-1.0, 0.0, 1.0, 0.0, 1.0, 0.0)}
+    # 0 was mirrored. 1 and 2 were compared with nothing else.
+    found = {(0, i): confirmed(1.0, **mirror) for i in range(1, 5)} | {(3, 4): confirmed(1.0)}
+    assert completeness(5, PairEvidence.of(found)).tolist() == pytest.approx([0.99, 1, 1, 1, 1])
+    # Of two alone it cannot be told.
+    alone = completeness(2, PairEvidence.of({(0, 1): confirmed(1.0, **mirror)}))
+    assert alone.tolist() == pytest.approx([0.99, 0.99])
+
+
 SHARP = bytes(np.rint(10 * (18 - 2 * np.log2(FREQUENCIES))).astype(np.uint8).tolist())
 """A spectrum that falls with the square of the frequency, as that of a sharp picture does."""
 

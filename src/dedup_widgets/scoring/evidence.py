@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dedup_widgets.alignment.evidence import RELATIONS
 from dedup_widgets.frame.schema import EVIDENCE, RELATION
 from dedup_widgets.neighbors.confirmed import ConfirmedPairs
-from dedup_widgets.scoring.pair_evidence import PairEvidence
+from dedup_widgets.scoring.pair_evidence import CHANGES, PairEvidence
 from dedup_widgets.scoring.verify import connected, pairs_of
 
 SHOWS_BESIDE = 0.25
@@ -34,10 +34,11 @@ def completeness(n: int, evidence: PairEvidence) -> NDArray[np.float32]:
     """Return how much there is in each of n pictures of what its copies show.
 
     Evidence is of pairs and a ranking is of images. Of two pictures one may lack what the other
-    shows beyond it, or hide something by a frame; where something lies over one of them, it is
-    often open over which. But what is the matter with one picture shows beside each of its copies,
-    and what is the matter with these copies beside few. So each picture is measured by the lower
-    quartile of its confirmed pairs. Copies that lack nothing beside each other count as one
+    shows beyond it, or hide something by a frame; where something lies over one of them, or one was
+    turned or recoloured, it is often open which. But what is the matter with one picture shows
+    beside each of its copies, and what is the matter with these copies beside few. So each picture
+    is measured by the lower quartile of its confirmed pairs, of which changes do not count that are
+    rather the other's (:func:`_may_have`). Copies that lack nothing beside each other count as one
     picture, so that it makes no difference which of them were compared with others.
 
     Returns
@@ -45,19 +46,59 @@ def completeness(n: int, evidence: PairEvidence) -> NDArray[np.float32]:
     NDArray[np.float32]
         (n,), in [0, 1], in steps of 0.01; 1 where nothing is missing, or nothing was confirmed.
     """
-    pairs, lacks = evidence.copies, evidence.found["lacks"][evidence.is_confirmed]
+    pairs, found = evidence.copies, evidence.found[evidence.is_confirmed]
+    is_changed = np.any([found[change] for change in CHANGES], axis=0)
     stands_for = np.arange(n, dtype=np.int32)
-    same, first = connected(pairs[~lacks.any(axis=1)])
+    same, first = connected(pairs[~(found["lacks"].any(axis=1) | is_changed)])
     stands_for[same] = first
+    pictures, of_pairs = np.unique(stands_for[pairs], return_inverse=True)
+    of_pairs = of_pairs.reshape(-1, 2)
+    lacks = found["lacks"].copy()
+    for change, counts in CHANGES.items():
+        lacks += counts * _may_have(of_pairs, found[change])
     lacking = (
-        pl.DataFrame({"picture": stands_for[pairs.ravel()], "lacks": lacks.ravel()})
+        pl.DataFrame({"picture": of_pairs.ravel(), "lacks": lacks.ravel()})
         .group_by("picture")
         .agg(pl.col("lacks").quantile(SHOWS_BESIDE, "linear"))
     )
     complete = np.ones(n, np.float32)
     missing = lacking["lacks"].clip(0, 1).to_numpy()
-    complete[lacking["picture"].to_numpy()] = (1 - missing).round(2)
+    complete[pictures[lacking["picture"].to_numpy()]] = (1 - missing).round(2)
     return complete[stands_for]
+
+
+def _may_have(pairs: NDArray[np.int64], is_changed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell which of both pictures may have a change that a pair shows.
+
+    Both may, unless it shows beside most copies of one of them: then that one has it. If that is
+    true of both, it is the one that was compared with more.
+
+    Parameters
+    ----------
+    pairs
+        (p, 2), pictures by numbers from 0.
+    is_changed
+        (p,), whether one of the two was changed.
+
+    Returns
+    -------
+    NDArray[np.bool_]
+        (p, 2).
+
+    Examples
+    --------
+    The picture 0 was mirrored:
+
+    >>> pairs = np.array([[0, 1], [0, 2], [0, 3]])
+    >>> _may_have(pairs, np.array([True, True, True])).tolist()
+    [[True, False], [True, False], [True, False]]
+    """
+    copies = np.bincount(pairs.ravel())
+    shown = np.bincount(pairs[is_changed].ravel(), minlength=len(copies))
+    has_it = (shown >= (1 - SHOWS_BESIDE) * copies)[pairs]
+    is_told_better = copies[pairs] > copies[pairs[:, ::-1]]
+    is_others = (has_it & (is_told_better | ~has_it[:, ::-1]))[:, ::-1]
+    return is_changed[:, None] & ~is_others
 
 
 def enlarged(n: int, evidence: PairEvidence) -> NDArray[np.bool_]:

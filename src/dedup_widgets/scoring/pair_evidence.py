@@ -27,9 +27,9 @@ FINER = 1.4
 copy shows more of: neither of the two is as good as the other."""
 
 
-BENT, TURNED = 0.05, 0.01
-"""What it counts to be rotated or stretched, and to be turned, mirrored or recoloured, beside most
-copies."""
+CHANGES = {"bent": 0.05, "turned": 0.01, "recoloured": 0.01}
+"""Changes of one of two pictures, of which the pair does not tell which, and what of a picture they
+count as missing: rotated by any angle or stretched, turned or mirrored, other colours."""
 
 
 STRETCHED_BY = 1.04
@@ -61,6 +61,7 @@ FOUND = np.dtype(
         ("is_confirmed", "?"),
         ("agreement", "f8"),
         ("lacks", "f8", 2),
+        *((change, "?") for change in CHANGES),
         ("larger", "i1"),
         ("ratio", "f8"),
         ("is_enlarged", "?"),
@@ -72,10 +73,11 @@ FOUND = np.dtype(
     ]
 )
 """What is kept of a pair. Of two numbers the first is of the first picture beside the second, and
-the other the other way round: what it lacks, its relation by number, and how it lies there;
-``larger`` says which has more pixels, ``ratio`` how many times as many, and ``is_enlarged`` whether
-it is an enlarged copy; of two of one size, whether noise or sharpening was added to one, and
-``larger`` to which. All but the first is 0 where the pair was refused."""
+the other the other way round: what it lacks, its relation by number, and how it lies there. Of the
+two one has some of `CHANGES`; ``larger`` says which has more pixels, ``ratio`` how many times as
+many, and ``is_enlarged`` whether it is an enlarged copy; of two of one size, whether noise or
+sharpening was added to one, and ``larger`` to which. All but the first is 0 where the pair was
+refused."""
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,9 @@ def _columns(found: EvidenceOfPairs) -> dict[str, Any]:
         "is_confirmed": True,
         "agreement": found.agreement,
         "lacks": of_both(_lacks),
+        "bent": (found.stretch > STRETCHED_BY) | found.is_rotated,
+        "turned": found.is_mirrored | (abs(found.angle) > ROTATED_BY),
+        "recoloured": found.is_recoloured,
         "larger": np.where(of_a > of_b, 0, 1),
         "ratio": np.maximum(of_a, of_b) / np.maximum(1, np.minimum(of_a, of_b)),
         "relation": of_both(lambda it: it.relation),
@@ -242,6 +247,4 @@ def _lacks(found: EvidenceOfPairs) -> NDArray[np.float64]:
     covered = over * np.where(found.over_a > found.over_b, 1, ALSO_COVERED)
     missing += np.where(over >= OVERLAID_SHARE, covered, 0.0)
     missing += np.where(border >= FRAMED_SHARE, border, 0.0)
-    is_turned = found.is_mirrored | (abs(found.angle) > ROTATED_BY)
-    is_bent = (found.stretch > STRETCHED_BY) | found.is_rotated
-    return np.asarray(missing + BENT * is_bent + TURNED * (is_turned | found.is_recoloured))
+    return np.asarray(missing)
