@@ -132,9 +132,9 @@ def test_a_confirmed_pair_is_within_the_boundary_and_no_other_is(agreement):
 def candidates_of(lists):
     counts = [len(others) for others in lists]
     start = np.concatenate([[0], np.cumsum(counts)])
-    places = [place for others in lists for place in range(len(others))]
+    distances = [0.5 + 0.1 * place for others in lists for place in range(len(others))]
     others = np.array([j for others in lists for j in others], np.int64)
-    return Candidates(start, others, np.array(places, np.float64))
+    return Candidates(start, others, np.array(distances))
 
 
 def confirmed_of(looked):
@@ -160,7 +160,7 @@ def looking(copies):
 def test_a_picture_is_compared_until_a_copy_is_confirmed():
     look, asked = looking([{0, 3}])
     looked = look_at_pairs(
-        candidates_of([[1, 3, 4], [0], [], [0], [0]]), look, lambda _: np.arange(5)
+        candidates_of([[1, 3, 4], [0], [], [0], [0]]), look, lambda _: np.arange(5), radius=1
     )
     assert set(asked) == {(0, 1), (0, 3), (0, 4)}
     assert confirmed_of(looked) == [(0, 3)]
@@ -171,7 +171,7 @@ def test_pictures_with_many_candidates_are_compared_with_a_few_and_counted():
     n = 50
     look, asked = looking([])
     lists = [[j for j in range(n) if j != i] for i in range(n)]
-    looked = look_at_pairs(candidates_of(lists), look, lambda _: np.arange(n))
+    looked = look_at_pairs(candidates_of(lists), look, lambda _: np.arange(n), radius=1)
     assert len(asked) <= CANDIDATES * n
     assert looked.left_out == n
 
@@ -182,10 +182,35 @@ def test_each_member_of_a_group_is_compared_with_its_keeper():
     for keeper in (0, 17):
         look, asked = looking([set(range(n))])
         order = np.array([i != keeper for i in range(n)], np.int64) * (1 + np.arange(n))
-        looked = look_at_pairs(candidates_of(chain), look, lambda _, order=order: order)
+        looked = look_at_pairs(candidates_of(chain), look, lambda _, order=order: order, radius=1)
         assert {tuple(sorted((keeper, i))) for i in range(n) if i != keeper} <= set(asked)
         assert len(asked) == len(set(asked)) <= (1 + KEEPERS) * n
         assert looked.left_out == 0
+
+
+def test_what_vectors_hardly_doubt_is_compared_with_the_best_alone():
+    n = 40
+    everybody = [[j for j in range(n) if j != i] for i in range(n)]
+    rank = np.roll(np.arange(n), 17)  # 17 is the best
+    look, asked = looking([set(range(n))])
+    looked = look_at_pairs(candidates_of(everybody), look, lambda _: rank, radius=20)
+    assert sorted(asked) == [(min(i, 17), max(i, 17)) for i in range(n) if i != 17]
+    assert looked.left_out == 0
+
+
+def test_what_shows_a_part_of_the_best_is_compared_with_its_nearest_too():
+    asked = []
+
+    def look(pairs):
+        asked.extend(map(tuple, pairs.tolist()))
+        shares = {(1, 2): 1.0}
+        return PairEvidence.of(
+            {pair: confirmed(shares.get(pair, 0.6)) for pair in asked[-len(pairs) :]}
+        )
+
+    lists = [[1, 2], [2, 0], [1, 0]]
+    look_at_pairs(candidates_of(lists), look, lambda _: np.arange(3), radius=20)
+    assert asked == [(0, 1), (0, 2), (1, 2)]
 
 
 def test_candidates_come_from_both_vectors_the_nearest_first():
@@ -439,5 +464,5 @@ def test_two_sets_of_copies_of_one_picture_become_one():
     # 0 ~ 1 and 2 ~ 3 are nearest to each other, and all are copies of one picture.
     look, _ = looking([{0, 1, 2, 3}])
     lists = [[1, 2], [0], [3, 0], [2]]
-    looked = look_at_pairs(candidates_of(lists), look, lambda _: np.arange(4))
+    looked = look_at_pairs(candidates_of(lists), look, lambda _: np.arange(4), radius=1)
     assert {(0, 1), (0, 2), (0, 3)} <= set(confirmed_of(looked))

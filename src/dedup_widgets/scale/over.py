@@ -208,6 +208,7 @@ def _scored(
         nearest,
         candidates,
         Looks(work, runner, prints, shard, at, names, progress),
+        radius=embedder.candidate_distance,
         ranking=ranking,
         spectra=lambda rows: _spectra(work, names, seen, rows, task.workers, progress),
         old=old,

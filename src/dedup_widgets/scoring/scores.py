@@ -140,6 +140,7 @@ def score_pictures(
             nearest,
             candidates,
             PictureComparison(cache, names, sizes, at_work, progress),
+            radius=embedder.candidate_distance,
             ranking=by_evidence,
             spectra=lambda rows: _spectra(detail[rows], cache, workers, progress),
             old=before,
@@ -183,6 +184,7 @@ def compare_candidates(
     candidates: Candidates,
     look: Look,
     *,
+    radius: float,
     ranking: EvidenceRanking,
     spectra: Callable[[NDArray[np.integer]], Sequence[bytes]],
     old: NDArray[np.bool_] | None = None,
@@ -195,6 +197,8 @@ def compare_candidates(
         What vectors say of the pictures of n images, numbered by rank.
     look
         Compares pairs of these.
+    radius
+        The model's candidate radius.
     ranking
         Ranks them by evidence.
     spectra
@@ -212,7 +216,7 @@ def compare_candidates(
         give_back()
         return ranking.ranks(complete, is_enlarged)
 
-    return look_at_pairs(candidates, look_closely, ranked, old)
+    return look_at_pairs(candidates, look_closely, ranked, radius=radius, old=old)
 
 
 def decide(

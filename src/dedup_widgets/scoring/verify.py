@@ -2,12 +2,14 @@
 
 Whether two pictures are copies depends on these two alone. Which pairs are looked at is bounded:
 
-1. Each picture is compared with its nearest candidates, one after the other, until one is
-   confirmed: at most :data:`CANDIDATES`.
-2. Pictures that were confirmed to be copies, directly or over others, are a set. The best picture
+1. Pictures that are copies by their vectors, hardly in doubt, are compared with the best of them:
+   most often that will be the keeper.
+2. Of the others, and of those of which the best shows a part only, each is compared with its
+   nearest candidates, one after the other, until one is confirmed: at most :data:`CANDIDATES`.
+3. Pictures that were confirmed to be copies, directly or over others, are a set. The best picture
    of a set is compared with the best of other sets that have candidates in it: at most
    :data:`OTHER_SETS`, the nearest first.
-3. The best of a set is compared with all others of it; of those that are no copy of it, the best
+4. The best of a set is compared with all others of it; of those that are no copy of it, the best
    with the rest, and so on: each is compared with at most :data:`KEEPERS` of them.
 """
 
@@ -17,10 +19,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup_widgets.frame.lookup import inverse_of
 from dedup_widgets.neighbors.confirmed import spans
+from dedup_widgets.neighbors.grouping import greedy_groups_of_pairs
 from dedup_widgets.neighbors.pair_list import pair_keys
 from dedup_widgets.scoring.candidates import Candidates, once
 from dedup_widgets.scoring.pair_evidence import NOTHING, PairEvidence
+
+SURELY, MOSTLY_SEEN = 0.25, 0.9
+"""Share of the candidate radius within which nearly all pairs are copies, and agreement from which
+such a picture needs no copy that is nearer than the best one."""
+
+
+SAMPLE = 3
+"""Pictures of a group beside which it shows whether another one is the best to keep."""
+
 
 CANDIDATES = 4
 """Candidates of a picture that are looked at until one is confirmed."""
@@ -87,7 +100,12 @@ class _Looking:
 
 
 def look_at_pairs(
-    candidates: Candidates, look: Look, ranked: Ranked, old: NDArray[np.bool_] | None = None
+    candidates: Candidates,
+    look: Look,
+    ranked: Ranked,
+    *,
+    radius: float,
+    old: NDArray[np.bool_] | None = None,
 ) -> Looked:
     """Compare pictures with their candidates, and members of a group with its keeper.
 
@@ -99,10 +117,13 @@ def look_at_pairs(
         Compares two pictures.
     ranked
         Says which pictures are the better keepers.
+    radius
+        The distance within which candidates lie.
     old
         (n,), pictures of which no two are looked at; None for none.
     """
     looking = _Looking(look, np.zeros(len(candidates), np.bool_) if old is None else old)
+    _compare_within_groups(candidates, looking, ranked, SURELY * radius)
     left_out = _compare_with_nearest(candidates, looking)
     for _ in range(RANKINGS):
         before = len(looking.evidence)
@@ -114,10 +135,53 @@ def look_at_pairs(
     return Looked(looking.evidence, left_out)
 
 
+def _compare_within_groups(
+    candidates: Candidates, looking: _Looking, ranked: Ranked, radius: float
+) -> None:
+    """Group pictures greedily within a radius, and compare those of a group with the best of it.
+
+    First the one that seems to be the best is compared with a sample of the group, until none is
+    better.
+    """
+    best_first = np.argsort(ranked(NOTHING), kind="stable").astype(np.int32)
+    place = inverse_of(best_first)
+    row = np.repeat(np.arange(len(place), dtype=np.int32), np.diff(candidates.start))
+    is_near = (candidates.distance <= radius) & (row < candidates.other)
+    pairs = np.stack([place[row[is_near]], place[candidates.other[is_near]]], axis=1)
+    places, at = np.unique(pairs, return_inverse=True)
+    leader = greedy_groups_of_pairs(len(places), at.reshape(-1, 2).astype(np.int32))
+    by_group = np.argsort(leader, kind="stable")
+    rows = best_first[places[by_group]]
+    _, start, group, size = np.unique(
+        leader[by_group], return_index=True, return_inverse=True, return_counts=True
+    )
+    # Of each group some that lie evenly in their order.
+    is_sample = (np.arange(len(rows)) - start[group]) * SAMPLE % size[group] < SAMPLE
+
+    def compare_with_best(some: NDArray[np.bool_]) -> None:
+        order = np.lexsort((ranked(looking.evidence)[rows], group))
+        best = rows[order[start]][group]
+        is_other = some & (rows != best)
+        looking.compare(best[is_other], rows[is_other])
+
+    for _ in range(RANKINGS):
+        before = len(looking.evidence)
+        compare_with_best(is_sample)
+        if len(looking.evidence) == before:
+            break
+    compare_with_best(np.ones(len(rows), np.bool_))
+
+
 def _compare_with_nearest(candidates: Candidates, looking: _Looking) -> int:
-    """Compare each picture with its candidates until one is confirmed; return who has more."""
+    """Compare each picture with its candidates until one is confirmed; return who has more.
+
+    Those that were confirmed already are compared with the nearest, unless they show nearly all.
+    """
     counts = np.diff(candidates.start)
-    left = np.flatnonzero(counts)
+    is_seen = looking.evidence.found["agreement"] >= MOSTLY_SEEN
+    has_copy = np.zeros(len(candidates), np.bool_)
+    has_copy[looking.evidence.pairs[is_seen]] = True
+    left = np.flatnonzero((counts > 0) & ~has_copy)
     for place in range(CANDIDATES):
         looking.compare(left, candidates.other[candidates.start[left] + place])
         settled = np.zeros(len(candidates), np.bool_)
