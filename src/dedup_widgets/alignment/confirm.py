@@ -363,9 +363,12 @@ def _fitted(a: Comparable, b: Comparable, m: Map) -> _Fit | None:
     if found.textured < LEAST_TEXTURED or found.good < COVERED_GOOD:
         return None
     fit = _Fit(a, b, m, whole, laid, found)
-    if found.good >= NEARLY_GOOD and not (_agrees(found) or a.is_repeating or b.is_repeating):
-        return _in_perspective(fit) or fit
-    return fit
+    if found.good < NEARLY_GOOD or _agrees(found):
+        return fit
+    in_perspective = _in_perspective(fit)
+    if in_perspective is None or a.is_repeating or b.is_repeating:
+        return fit
+    return in_perspective
 
 
 def _in_perspective(fit: _Fit) -> _Fit | None:

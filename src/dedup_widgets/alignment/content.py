@@ -273,8 +273,9 @@ def _trimmed(grey: NDArray[np.uint8]) -> tuple[int, int]:
 def _border_rows(grey: NDArray[np.uint8]) -> int:
     if grey.size == 0:
         return len(grey)
-    tone = float(np.median(grey[0]))
+    tones = np.sort(grey[0])
+    tone = (float(tones[(len(tones) - 1) // 2]) + float(tones[len(tones) // 2])) / 2
     for at, row in enumerate(grey):
-        if (np.abs(row - tone) <= BORDER_TONES).mean() < BORDER_ROW:
+        if np.count_nonzero(np.abs(row - tone) <= BORDER_TONES) / len(row) < BORDER_ROW:
             return at
     return len(grey)

@@ -131,7 +131,9 @@ def _places(laid: Overlay, but_for: Mask | None) -> Iterator[_Place]:
 
 
 def _differs(a: Grey, b: Grey, shown: Mask) -> Mask:
-    return np.asarray(shown & (beyond(a, b) > DIFFERS))
+    apart = shown & (np.abs(a - b) > DIFFERS)
+    # What lies beyond the other's range differs from it by as much.
+    return np.asarray(apart & (beyond(a, b) > DIFFERS)) if apart.sum() >= SMALLEST else apart
 
 
 def _judged(a: Grey, b: Grey, there: Mask, differs: Mask, shown: Mask) -> Iterator[_Place]:

@@ -97,8 +97,11 @@ def compare(laid: Overlay) -> WindowAgreement:
     covariance = mean(a * b) - a_mean * b_mean
     correlation = covariance / np.sqrt((a_var + NOISE**2) * (b_var + NOISE**2))
     is_textured = np.maximum(a_var, b_var) > TEXTURE**2
-    changed = shown & (np.abs(a - b) > CHANGED) & ~(is_textured & (correlation > GOOD))
-    moved = shown & (beyond(a, b) > CHANGED) & ~(is_textured & (correlation > ALIKE))
+    changed = shown & (np.abs(a - b) > CHANGED)
+    # What lies beyond the other's range differs from it by as much, so mostly nothing does.
+    moved = changed & (beyond(a, b) > CHANGED) if changed.any() else changed
+    moved = moved & ~(is_textured & (correlation > ALIKE))
+    changed &= ~(is_textured & (correlation > GOOD))
     pick = (slice(WINDOW // 2, None, STRIDE), slice(WINDOW // 2, None, STRIDE))
     inside, correlation = shown[pick], correlation[pick]
     textured = is_textured[pick] & inside
@@ -162,7 +165,8 @@ def as_bright(b: Grey, a: Grey, shown: Mask, goes_on: bool = False) -> Grey:
     goes_on
         Whether tones beyond the curve stay as far beyond it; else they become its ends.
     """
-    place, tone = (b[shown][::3] / 8).astype(np.intp), (a[shown][::3] * FINELY).astype(np.intp)
+    of_a, of_b = ((p.ravel() if shown.all() else p[shown])[::3] for p in (a, b))
+    place, tone = (of_b / 8).astype(np.intp), (of_a * FINELY).astype(np.intp)
     # How often each tone of a is where b has one of 32 tones, and the median of them.
     levels = 256 * FINELY
     counts = np.bincount(levels * place + tone, minlength=32 * levels).reshape(32, levels)

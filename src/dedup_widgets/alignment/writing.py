@@ -27,6 +27,11 @@ MAY_DIFFER, DIFFERS, SPOT = 0.85, 0.7, 12
 how many pixels these windows must lie about."""
 
 
+SURELY_ALIKE = 2 * (INK**2 - DIFFERS * (INK**2 + NOISE**2))
+"""Mean squared difference, in grey levels, of two windows with strokes below which they correlate
+better than `DIFFERS`: their covariance is half of what their variances are more than its."""
+
+
 MOST, PIXEL_TRUE = 0.02, 0.94
 """Share of all other windows that may agree less, and the correlation that the others must have:
 of copies that lie on each other to a part of a pixel, in JPEG or twice as large, 0.94 to 0.99; of
@@ -67,6 +72,8 @@ def is_other(laid: Overlay, but_for: Mask | None = None) -> bool:
         Where they may.
     """
     p, q = laid.softened
+    if float(mean((p - q) ** 2, WINDOW).max()) < SURELY_ALIKE:
+        return False
     likeness, inked = _correlated(p, q)
     inked &= _inner(laid.shown if but_for is None else laid.shown & ~but_for)
     clear = int((inked & (likeness < DIFFERS)).sum())
