@@ -534,12 +534,15 @@ class AllPairs:
 
         for _ in run(score, parts(len(one), SCORED_PAIRS_AT_A_TIME)):
             pass
-        rows, others, both = np.append(one, other), np.append(other, one), np.tile(cosine, 2)
+        del pairs
+        both_ways = (one, other), (other, one)
         if self._ties is not None:
             with self._lock:
-                as_near = both >= self.cosine[rows]
-                self._ties.append(rows[as_near], others[as_near], both[as_near])
-        self.update_pairs(rows, others, both)
+                for rows, others in both_ways:
+                    as_near = cosine >= self.cosine[rows]
+                    self._ties.append(rows[as_near], others[as_near], cosine[as_near])
+        for rows, others in both_ways:
+            self.update_pairs(rows, others, cosine)
 
     def _rescore_uncertain(self, run: Run) -> None:
         """Compute exactly which of the uncertain pairs are within the radius."""
