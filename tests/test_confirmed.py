@@ -32,7 +32,7 @@ from dedup_widgets.scoring.evidence import (
 from dedup_widgets.scoring.keepers import rank
 from dedup_widgets.scoring.pair_evidence import PairEvidence, as_columns
 from dedup_widgets.scoring.uniqueness import find_nearest, score_images
-from dedup_widgets.scoring.verify import CANDIDATES, KEEPERS, look_at_pairs
+from dedup_widgets.scoring.verify import CANDIDATES, KEEPERS, SAMPLE, look_at_pairs
 
 seeds = st.integers(0, 2**32 - 1)
 NEAR_DISTANCE = 0.4
@@ -196,6 +196,16 @@ def test_what_vectors_hardly_doubt_is_compared_with_the_best_alone():
     looked = look_at_pairs(candidates_of(everybody), look, lambda _: rank, radius=20)
     assert sorted(asked) == [(min(i, 17), max(i, 17)) for i in range(n) if i != 17]
     assert looked.left_out == 0
+
+
+def test_what_vectors_take_for_copies_and_is_none_costs_a_sample():
+    n = 40
+    everybody = [[j for j in range(n) if j != i] for i in range(n)]
+    look, asked = looking([])
+    best_last = np.arange(n)[::-1]
+    looked = look_at_pairs(candidates_of(everybody), look, lambda _: best_last, radius=20)
+    assert sum(n - 1 in pair for pair in asked) <= CANDIDATES + SAMPLE
+    assert looked.left_out == n
 
 
 def test_what_shows_a_part_of_the_best_is_compared_with_its_nearest_too():

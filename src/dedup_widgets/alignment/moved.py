@@ -132,7 +132,7 @@ def _places(laid: Overlay, but_for: Mask | None) -> Iterator[_Place]:
 
 def _differs(a: Grey, b: Grey, shown: Mask) -> Mask:
     apart = shown & (np.abs(a - b) > DIFFERS)
-    # What lies beyond the other's range differs from it by as much.
+    # What lies beyond the other's range differs by as much: where little does, none of it counts.
     return np.asarray(apart & (beyond(a, b) > DIFFERS)) if apart.sum() >= SMALLEST else apart
 
 

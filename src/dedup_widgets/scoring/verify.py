@@ -141,7 +141,7 @@ def _compare_within_groups(
     """Group pictures greedily within a radius, and compare those of a group with the best of it.
 
     First the one that seems to be the best is compared with a sample of the group, until none is
-    better.
+    better. Where it is a copy of none of these the group is none of copies, as of pages.
     """
     best_first = np.argsort(ranked(NOTHING), kind="stable").astype(np.int32)
     place = inverse_of(best_first)
@@ -158,18 +158,18 @@ def _compare_within_groups(
     # Of each group some that lie evenly in their order.
     is_sample = (np.arange(len(rows)) - start[group]) * SAMPLE % size[group] < SAMPLE
 
-    def compare_with_best(some: NDArray[np.bool_]) -> None:
-        order = np.lexsort((ranked(looking.evidence)[rows], group))
-        best = rows[order[start]][group]
-        is_other = some & (rows != best)
-        looking.compare(best[is_other], rows[is_other])
-
+    best = rows
     for _ in range(RANKINGS):
         before = len(looking.evidence)
-        compare_with_best(is_sample)
+        order = np.lexsort((ranked(looking.evidence)[rows], group))
+        best = rows[order[start]][group]
+        some = is_sample & (rows != best)
+        looking.compare(best[some], rows[some])
         if len(looking.evidence) == before:
             break
-    compare_with_best(np.ones(len(rows), np.bool_))
+    are_copies = np.bincount(group, looking.are_copies(best, rows))[group] > 0
+    some = are_copies & (rows != best)
+    looking.compare(best[some], rows[some])
 
 
 def _compare_with_nearest(candidates: Candidates, looking: _Looking) -> int:
