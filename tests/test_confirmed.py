@@ -205,6 +205,7 @@ def test_what_vectors_take_for_copies_and_is_none_costs_a_sample():
     best_last = np.arange(n)[::-1]
     looked = look_at_pairs(candidates_of(everybody), look, lambda _: best_last, radius=20)
     assert sum(n - 1 in pair for pair in asked) <= CANDIDATES + SAMPLE
+    assert len(asked) == len(set(asked)) <= CANDIDATES * n + SAMPLE
     assert looked.left_out == n
 
 

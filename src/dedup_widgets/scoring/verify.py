@@ -2,8 +2,9 @@
 
 Whether two pictures are copies depends on these two alone. Which pairs are looked at is bounded:
 
-1. Pictures that are copies by their vectors, hardly in doubt, are compared with the best of them:
-   most often that will be the keeper.
+1. Pictures that are copies by their vectors, hardly in doubt, are compared with the best of them,
+   most often the keeper. Which it is shows beside a sample of :data:`SAMPLE` of them; it is chosen
+   at most :data:`RANKINGS` times.
 2. Of the others, and of those of which the best shows a part only, each is compared with its
    nearest candidates, one after the other, until one is confirmed: at most :data:`CANDIDATES`.
 3. Pictures that were confirmed to be copies, directly or over others, are a set. The best picture
@@ -26,7 +27,7 @@ from dedup_widgets.neighbors.pair_list import pair_keys
 from dedup_widgets.scoring.candidates import Candidates, once
 from dedup_widgets.scoring.pair_evidence import NOTHING, PairEvidence
 
-SURELY, MOSTLY_SEEN = 0.25, 0.9
+SURELY, NEARLY_ALL = 0.25, 0.9
 """Share of the candidate radius within which nearly all pairs are copies, and agreement from which
 such a picture needs no copy that is nearer than the best one."""
 
@@ -178,7 +179,7 @@ def _compare_with_nearest(candidates: Candidates, looking: _Looking) -> int:
     Those that were confirmed already are compared with the nearest, unless they show nearly all.
     """
     counts = np.diff(candidates.start)
-    is_seen = looking.evidence.found["agreement"] >= MOSTLY_SEEN
+    is_seen = looking.evidence.found["agreement"] >= NEARLY_ALL
     has_copy = np.zeros(len(candidates), np.bool_)
     has_copy[looking.evidence.pairs[is_seen]] = True
     left = np.flatnonzero((counts > 0) & ~has_copy)
