@@ -224,6 +224,20 @@ def test_what_shows_a_part_of_the_best_is_compared_with_its_nearest_too():
     assert asked == [(0, 1), (0, 2), (1, 2)]
 
 
+def test_a_candidate_that_is_a_copy_of_the_best_of_its_group_is_looked_at_by_that_one():
+    near, others = [[1, 2], [0, 2], [0, 1]], [[2, 1], [1]]  # 0 is the best of 0, 1 and 2
+    counts = [2, 2, 2, 2, 1]
+    candidates = Candidates(
+        np.concatenate([[0], np.cumsum(counts)]),
+        np.array([j for its in near + others for j in its]),
+        np.array([0.1] * 6 + [0.6, 0.7, 0.6]),
+    )
+    look, asked = looking([{0, 1, 2, 3}])
+    looked = look_at_pairs(candidates, look, lambda _: np.arange(5), radius=1)
+    assert sorted(asked) == [(0, 1), (0, 2), (0, 3), (0, 4)]
+    assert confirmed_of(looked) == [(0, 1), (0, 2), (0, 3)]
+
+
 def test_candidates_come_from_both_vectors_the_nearest_first():
     vectors = Vectors([[1, 0], [1, 0.1], [1, 0.3], [0, 1]])
     rng = np.random.default_rng(0)

@@ -6,7 +6,8 @@ Whether two pictures are copies depends on these two alone. Which pairs are look
    most often the keeper. Which it is shows beside a sample of :data:`SAMPLE` of them; it is chosen
    at most :data:`RANKINGS` times.
 2. Of the others, and of those of which the best shows a part only, each is compared with its
-   nearest candidates, one after the other, until one is confirmed: at most :data:`CANDIDATES`.
+   nearest candidates, one after the other, until one is confirmed: at most :data:`CANDIDATES`. For
+   a candidate that is a copy of the best of its group, that one is.
 3. Pictures that were confirmed to be copies, directly or over others, are a set. The best picture
    of a set is compared with the best of other sets that have candidates in it: at most
    :data:`OTHER_SETS`, the nearest first.
@@ -29,7 +30,7 @@ from dedup_widgets.scoring.pair_evidence import NOTHING, PairEvidence
 
 SURELY, NEARLY_ALL = 0.25, 0.9
 """Share of the candidate radius within which nearly all pairs are copies, and agreement from which
-such a picture needs no copy that is nearer than the best one."""
+such a picture shows what the best one does."""
 
 
 SAMPLE = 3
@@ -93,11 +94,12 @@ class _Looking:
             self.evidence = self.evidence.joined(self._look(new))
 
     def are_copies(
-        self, rows: NDArray[np.integer], others: NDArray[np.integer]
+        self, rows: NDArray[np.integer], others: NDArray[np.integer], agreement: float = 0.0
     ) -> NDArray[np.bool_]:
-        """Tell which pairs were confirmed."""
+        """Tell which pairs were confirmed, with an agreement of as much or more."""
         places = self.evidence.places(pairs_of(rows, others))
-        return np.append(self.evidence.is_confirmed, False)[places]
+        is_copy = self.evidence.is_confirmed & (self.evidence.found["agreement"] >= agreement)
+        return np.append(is_copy, False)[places]
 
 
 def look_at_pairs(
@@ -124,8 +126,8 @@ def look_at_pairs(
         (n,), pictures of which no two are looked at; None for none.
     """
     looking = _Looking(look, np.zeros(len(candidates), np.bool_) if old is None else old)
-    _compare_within_groups(candidates, looking, ranked, SURELY * radius)
-    left_out = _compare_with_nearest(candidates, looking)
+    best = _compare_within_groups(candidates, looking, ranked, SURELY * radius)
+    left_out = _compare_with_nearest(candidates, looking, best)
     for _ in range(RANKINGS):
         before = len(looking.evidence)
         rank = ranked(looking.evidence)
@@ -138,11 +140,16 @@ def look_at_pairs(
 
 def _compare_within_groups(
     candidates: Candidates, looking: _Looking, ranked: Ranked, radius: float
-) -> None:
+) -> NDArray[np.int32]:
     """Group pictures greedily within a radius, and compare those of a group with the best of it.
 
     First the one that seems to be the best is compared with a sample of the group, until none is
     better. Where it is a copy of none of these the group is none of copies, as of pages.
+
+    Returns
+    -------
+    NDArray[np.int32]
+        (n,), the best of the group of each picture; the picture itself where it has no group.
     """
     best_first = np.argsort(ranked(NOTHING), kind="stable").astype(np.int32)
     place = inverse_of(best_first)
@@ -171,20 +178,28 @@ def _compare_within_groups(
     are_copies = np.bincount(group, looking.are_copies(best, rows))[group] > 0
     some = are_copies & (rows != best)
     looking.compare(best[some], rows[some])
+    best_of = np.arange(len(candidates), dtype=np.int32)
+    best_of[rows] = best
+    return best_of
 
 
-def _compare_with_nearest(candidates: Candidates, looking: _Looking) -> int:
+def _compare_with_nearest(
+    candidates: Candidates, looking: _Looking, best: NDArray[np.int32]
+) -> int:
     """Compare each picture with its candidates until one is confirmed; return who has more.
 
-    Those that were confirmed already are compared with the nearest, unless they show nearly all.
+    For a candidate of which the `best` of its group shows nearly all, that one is looked at: it
+    shows the same, and may become the keeper. Pictures of which the best shows a part only are
+    compared with their nearest, too.
     """
     counts = np.diff(candidates.start)
-    is_seen = looking.evidence.found["agreement"] >= NEARLY_ALL
-    has_copy = np.zeros(len(candidates), np.bool_)
-    has_copy[looking.evidence.pairs[is_seen]] = True
-    left = np.flatnonzero((counts > 0) & ~has_copy)
+    rows = np.arange(len(candidates), dtype=np.int32)
+    stands_for = np.where(looking.are_copies(best, rows, NEARLY_ALL), best, rows)
+    is_seen = stands_for != rows
+    is_seen[stands_for[is_seen]] = True
+    left = np.flatnonzero((counts > 0) & ~is_seen)
     for place in range(CANDIDATES):
-        looking.compare(left, candidates.other[candidates.start[left] + place])
+        looking.compare(left, stands_for[candidates.other[candidates.start[left] + place]])
         settled = np.zeros(len(candidates), np.bool_)
         settled[looking.evidence.copies] = True
         left = left[~settled[left] & (counts[left] > place + 1)]
