@@ -383,6 +383,28 @@ def test_a_change_is_that_of_the_picture_beside_whose_copies_it_shows():
     assert alone.tolist() == pytest.approx([0.99, 0.99])
 
 
+def test_of_copies_that_are_none_of_each_other_what_lies_between_them_is_the_source():
+    # 1 and 2 were both made of 0, and differ too much from each other.
+    found = {(0, 1): confirmed(1.0), (0, 2): confirmed(1.0), (1, 2): Evidence(False)}
+    assert completeness(3, PairEvidence.of(found)).tolist() == pytest.approx([1.0, 0.99, 0.99])
+    # A picture that was composed of both is the source of neither.
+    found = {(0, 1): confirmed(0.5), (0, 2): confirmed(0.5), (1, 2): Evidence(False)}
+    assert completeness(3, PairEvidence.of(found)).tolist() == [1.0, 1.0, 1.0]
+
+
+def test_what_is_no_copy_of_the_best_is_compared_with_the_next_that_is_as_good():
+    # 0 and 2 are copies of 1 and of 3, and not of each other.
+    look, asked = looking([{0, 1, 3}, {1, 2, 3}])
+    candidates = candidates_of([[3], [0], [3], [2]])
+    looked = look_at_pairs(candidates, look, lambda _: np.arange(4), radius=1)
+    assert (1, 2) in asked
+    assert (0, 2) not in confirmed_of(looked)
+    n = 4
+    complete = completeness(n, looked.evidence)
+    assert complete[[1, 3]].min() > complete[[0, 2]].max()
+    assert len(asked) == len(set(asked)) <= (1 + 2 * KEEPERS) * n
+
+
 SHARP = bytes(np.rint(10 * (18 - 2 * np.log2(FREQUENCIES))).astype(np.uint8).tolist())
 """A spectrum that falls with the square of the frequency, as that of a sharp picture does."""
 

@@ -9,12 +9,17 @@ from numpy.typing import NDArray
 
 from dedup_widgets.alignment.evidence import RELATIONS
 from dedup_widgets.frame.schema import EVIDENCE, RELATION
-from dedup_widgets.neighbors.confirmed import ConfirmedPairs
+from dedup_widgets.neighbors.confirmed import ConfirmedPairs, spans
 from dedup_widgets.scoring.pair_evidence import CHANGES, PairEvidence
-from dedup_widgets.scoring.verify import connected, pairs_of
+from dedup_widgets.scoring.verify import NEARLY_ALL, connected, pairs_of
 
 SHOWS_BESIDE = 0.25
 """The quantile of its pairs that tells what a picture lacks itself."""
+
+
+APART = 0.01
+"""What counts as missing in a picture that is no copy of another one, though one that shows nearly
+all of it is."""
 
 
 DIGITS = 2
@@ -39,7 +44,9 @@ def completeness(n: int, evidence: PairEvidence) -> NDArray[np.float32]:
     beside each of its copies, and what is the matter with these copies beside few. So each picture
     is measured by the lower quartile of its confirmed pairs, of which changes do not count that are
     rather the other's (:func:`_may_have`). Copies that lack nothing beside each other count as one
-    picture, so that it makes no difference which of them were compared with others.
+    picture, so that it makes no difference which of them were compared with others. Last, of
+    two that are no copies of each other, but both of a third one, that one was most likely the
+    source of both: they count as missing :data:`APART`.
 
     Returns
     -------
@@ -64,7 +71,29 @@ def completeness(n: int, evidence: PairEvidence) -> NDArray[np.float32]:
     complete = np.ones(n, np.float32)
     missing = lacking["lacks"].clip(0, 1).to_numpy()
     complete[pictures[lacking["picture"].to_numpy()]] = (1 - missing).round(2)
-    return complete[stands_for]
+    complete = complete[stands_for]
+    complete[_are_apart(evidence)] -= np.float32(APART)
+    return complete.clip(0).round(DIGITS)
+
+
+def _are_apart(evidence: PairEvidence) -> NDArray[np.int32]:
+    """Return pictures that are no copies of another one, though one that shows nearly all is.
+
+    They may occur repeatedly.
+    """
+    copies = np.concatenate([evidence.copies, evidence.copies[:, ::-1]])
+    copies = copies[np.argsort(copies[:, 0], kind="stable")]
+    refused = evidence.pairs[~evidence.is_confirmed]
+    start, end = (np.searchsorted(copies[:, 0], refused, side) for side in ("left", "right"))
+    # What is a copy of both is among the copies of that one which has fewer.
+    of_fewer = np.arange(len(refused)), (end - start).argmin(axis=1)
+    start, counts = start[of_fewer], (end - start)[of_fewer]
+    third = copies[spans(start, counts), 1]
+    both = np.repeat(refused, counts, axis=0)
+    shares = np.append(np.where(evidence.is_confirmed, evidence.found["agreement"], 0), 0)
+    shown = np.stack([shares[evidence.places(pairs_of(it, third))] for it in both.T], axis=1)
+    are_apart = (shown >= NEARLY_ALL) & (shown.min(axis=1, keepdims=True) > 0)
+    return np.asarray(both[are_apart])
 
 
 def _may_have(pairs: NDArray[np.int64], is_changed: NDArray[np.bool_]) -> NDArray[np.bool_]:

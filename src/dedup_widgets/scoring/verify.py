@@ -11,8 +11,9 @@ Whether two pictures are copies depends on these two alone. Which pairs are look
 3. Pictures that were confirmed to be copies, directly or over others, are a set. The best picture
    of a set is compared with the best of other sets that have candidates in it: at most
    :data:`OTHER_SETS`, the nearest first.
-4. The best of a set is compared with all others of it; of those that are no copy of it, the best
-   with the rest, and so on: each is compared with at most :data:`KEEPERS` of them.
+4. The best of a set is compared with all others of it, and the next best that is as good with
+   those that are no copy of it; of these, the best with the rest, and so on: each is compared with
+   at most :data:`KEEPERS` of them, and as many of the next best.
 """
 
 from collections.abc import Callable
@@ -230,7 +231,11 @@ def _compare_sets(candidates: Candidates, looking: _Looking, rank: NDArray[np.in
 
 
 def _compare_with_keepers(looking: _Looking, rank: NDArray[np.integer]) -> None:
-    """Compare each connected set with the best of it, and what is no copy with the next best."""
+    """Compare each connected set with the best of it, and what is no copy with the next best.
+
+    What is no copy of the best may be one of a picture that is as good, and from which both were
+    made: so it is compared with the next best that is nearly all of the best, too.
+    """
     rows, first = connected(looking.evidence.copies)
     order = np.lexsort((rank[rows], first))
     rows, first = rows[order], first[order]
@@ -241,6 +246,11 @@ def _compare_with_keepers(looking: _Looking, rank: NDArray[np.integer]) -> None:
         rows, first, best = rows[is_other], first[is_other], best[is_other]
         looking.compare(best, rows)
         is_left = ~looking.are_copies(best, rows)
+        is_like_best = looking.are_copies(best, rows, NEARLY_ALL)
+        has_other, at = np.unique(first[is_like_best], return_index=True)
+        some = np.flatnonzero(is_left & np.isin(first, has_other))
+        second = rows[is_like_best][at][np.searchsorted(has_other, first[some])]
+        looking.compare(second, rows[some])
         rows, first = rows[is_left], first[is_left]
 
 
