@@ -229,6 +229,19 @@ def test_one_picture_of_a_collage_is_refused():
     assert not confirm(seen(photo()), seen(collage)).is_confirmed
 
 
+@pytest.mark.parametrize("gap", [0, 10])
+@pytest.mark.parametrize("is_across", [True, False])
+def test_one_of_two_pictures_beside_each_other_is_refused(gap, is_across):
+    width, height = 360, 270
+    at = (2 * gap + width, gap) if is_across else (gap, 2 * gap + height)
+    for pair in itertools.permutations(("astronaut", "coffee", "chelsea", "rocket"), 2):
+        one, other = (photo(name).resize((width, height)) for name in pair)
+        both = Image.new("RGB", (at[0] + width + gap, at[1] + height + gap), "white")
+        both.paste(one, (gap, gap))
+        both.paste(other, at)
+        assert not confirm(seen(photo(pair[0])), seen(both)).is_confirmed, pair
+
+
 def hills(seed, side=64):
     """Draw three ranges of hills in haze, in one of four colours."""
     rng, along = np.random.default_rng(seed), np.arange(side)

@@ -25,7 +25,7 @@ from dedup_widgets.alignment.geometry import IDENTITY, TURNS, Map, after, invers
 from dedup_widgets.alignment.overlay import Grey, Mask, Overlay, bent, lay, refine
 from dedup_widgets.alignment.points import agree
 
-RULES_VERSION = 18
+RULES_VERSION = 19
 """Raised when `confirm` changes its results: what a store holds of them is then outdated."""
 
 
@@ -145,6 +145,11 @@ SIGN_FRAME = 0.05
 PART_INSIDE, PART_SCALE = 0.6, 0.7
 """A picture that lies in another as less than this share, and made smaller than this, is part of a
 collage and not a copy of it."""
+
+
+ALL_BUT_FRAME = 0.7
+"""Share that a picture takes of what is not plain in another one which may frame it: the rest is
+what is written on the frame, or the buttons of a phone. Of a collage with gaps it takes less."""
 
 
 DIFFERENT = replace(REFUSED)
@@ -543,7 +548,8 @@ def _is_patch(a: Comparable, b: Comparable, m: Map, extent: Extent) -> bool:
         (b.content, m, extent.inside_b, extent.border_b),
     )
     return any(
-        inside < SEEN_SHARE and border < FRAMED_SHARE and ends_at_seams(larger, to_larger)
+        inside < (SEEN_SHARE if border < FRAMED_SHARE else ALL_BUT_FRAME)
+        and ends_at_seams(larger, to_larger)
         for larger, to_larger, inside, border in sides
     )
 

@@ -1,12 +1,14 @@
 """How much of each picture the other shows, and whether a border lies beyond or more content."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dedup_widgets.alignment.geometry import Map, inverse, overlap
+from dedup_widgets.alignment.photos import NOISE
 
 SIDE = 64
 """Longest side in pixels at which the part beyond is looked at."""
@@ -22,13 +24,21 @@ NO_FRAME = 1.1
 """The same where nothing is a frame."""
 
 
-SEAM, SEAM_PLACES = 2.5, 40
-"""Pixels from a side at which pictures are compared across it, and places along it."""
+UPRIGHT, ACROSS, APART = 2.5, 1.5, 3.0
+"""Pixels by which a side may be tilted, and by which what lies beyond it must lie inside the larger
+picture; pixels from a side at which pictures are compared across it; and what these places are
+apart, as are those that are compared on either side of it."""
 
 
 SEAM_RISE, SEAM_TIMES = 8.0, 2.5
 """Grey levels, and how often what changes over as many pixels inside, by which a picture changes
 across a seam, at half of the places or more."""
+
+
+UNLIKE, UNLIKE_TIMES = 0.3, 1.5
+"""How much worse lines along a side correlate across it than on one of its sides, where it is a
+seam; and how often what changes on one of them it must change then. Measured: of the sides of 546
+crops of 800 photos none is one, and 313 of 378 that begin where in a collage another photo ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +103,8 @@ def ends_at_seams(larger: NDArray[np.uint8], m: Map) -> bool:
     """Tell whether a picture that shows a part of a larger one ends at its seams, as in a collage.
 
     A photo goes on beyond the side of a crop. Where another picture begins, it changes there and
-    not a little before. Only where it lies upright, or by a quarter turn: turned pictures have
-    corners of one colour.
+    not a little before, and its pixels have nothing to do with those on the other side. Only where
+    it lies upright, or by a quarter turn: turned pictures have corners of one colour.
 
     Parameters
     ----------
@@ -109,22 +119,42 @@ def ends_at_seams(larger: NDArray[np.uint8], m: Map) -> bool:
     ends = False
     for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         along = end - start
-        if np.abs(along).min() > SEAM:
+        if np.abs(along).min() > UPRIGHT:
             return False
-        outwards = np.array([along[1], -along[0]]) / max(1e-9, float(np.hypot(*along)))
+        length = max(1.0, float(np.hypot(*along)))
+        outwards = np.array([along[1], -along[0]]) / length
         outwards *= np.sign(float(outwards @ (start - middle))) or 1
-        on_side = start + np.linspace(0.04, 0.96, SEAM_PLACES)[:, None] * along
-        beyond, here, before = (on_side + step * outwards for step in (SEAM, -SEAM, -3 * SEAM))
-        there = ((beyond >= SEAM) & (beyond <= size - SEAM)).all(axis=1)
+        on_side = start + np.linspace(0.04, 0.96, round(length))[:, None] * along
+        beyond = on_side + UPRIGHT * outwards
+        there = ((beyond >= UPRIGHT) & (beyond <= size - UPRIGHT)).all(axis=1)
         if there.mean() < 0.5:
             continue
-        across = _values(larger, here[there]) - _values(larger, beyond[there])
-        within = _values(larger, here[there]) - _values(larger, before[there])
-        rise, usual = (float(np.median(np.abs(it))) for it in (across, within))
-        if rise < SEAM_RISE + SEAM_TIMES * usual:
+        steps = (-ACROSS - APART, -ACROSS, ACROSS, ACROSS + APART)
+        if not _is_seam(*(_values(larger, on_side[there] + step * outwards) for step in steps)):
             return False
         ends = True
     return ends
+
+
+def _is_seam(*lines: NDArray[np.float64]) -> bool:
+    """Tell whether a picture changes between the second and the third of four lines.
+
+    They lie side by side, (n,) grey levels each, and are crossed from inside to outside.
+    """
+    inside, across, outside = (
+        (float(np.median(np.abs(p - q))), _correlation(p, q)) for p, q in pairwise(lines)
+    )
+    rise, likeness = across
+    if rise >= SEAM_RISE + SEAM_TIMES * inside[0]:
+        return True
+    usual, usually_like = min(inside[0], outside[0]), max(inside[1], outside[1])
+    return rise >= SEAM_RISE + UNLIKE_TIMES * usual and likeness < usually_like - UNLIKE
+
+
+def _correlation(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:
+    """Return the correlation of two lines of grey levels, of which some are noise."""
+    covariance = ((p - p.mean()) * (q - q.mean())).mean()
+    return float(covariance / np.sqrt((p.var() + NOISE**2) * (q.var() + NOISE**2)))
 
 
 def _values(grey: NDArray[np.uint8], places: NDArray[np.float64]) -> NDArray[np.float64]:
