@@ -388,6 +388,18 @@ def test_a_drawn_pattern_is_not_found_in_another_pose():
     assert confirm(seen(board.resize((400, 320))), seen(board)).is_confirmed
 
 
+def test_a_photo_of_a_pattern_is_found_in_a_frame_and_not_in_another_pose():
+    tile = np.asarray(photo("rocket").convert("L").resize((110, 90)))
+    facade = np.tile(tile, (5, 6)) + np.random.default_rng(0).normal(0, 6, (450, 660))
+    facade = Image.fromarray(facade.clip(0, 255).astype(np.uint8))
+    assert seen(facade).is_repeating
+    assert not seen(facade).is_drawn
+    letterboxed = ImageOps.expand(facade, (0, 120), "black")
+    assert confirm(seen(jpeg(letterboxed, 80)), seen(facade)).relation == "framed"
+    moved = facade.crop((110, 90, 660, 450))
+    assert not confirm(seen(jpeg(moved, 80)), seen(facade)).is_confirmed
+
+
 @pytest.mark.parametrize("radius", [1.0, 1.6])
 def test_a_number_that_differs_is_refused_in_a_blurred_page_too(radius):
     softly = ImageFilter.GaussianBlur(radius)
