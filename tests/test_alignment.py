@@ -14,7 +14,8 @@ from dedup_widgets.alignment.comparable import Comparable, comparable
 from dedup_widgets.alignment.confirm import confirm
 from dedup_widgets.alignment.content import is_repeating, shifts_onto_itself
 from dedup_widgets.alignment.geometry import IDENTITY, overlap
-from dedup_widgets.alignment.overlay import Overlay, refine
+from dedup_widgets.alignment.moved import has_moved
+from dedup_widgets.alignment.overlay import Overlay, blurred, refine
 from dedup_widgets.alignment.photos import as_bright
 from dedup_widgets.alignment.points import agree
 from dedup_widgets.alignment.sharpness import equally_sharp
@@ -227,6 +228,25 @@ def test_one_picture_of_a_collage_is_refused():
     for k, name in enumerate(("astronaut", "coffee", "chelsea", "rocket")):
         collage.paste(photo(name).resize((512, 512)), (k % 2 * 512, k // 2 * 512))
     assert not confirm(seen(photo()), seen(collage)).is_confirmed
+
+
+@pytest.mark.parametrize("tone", [60, 120, 170])
+def test_a_box_lies_over_the_picture_in_which_it_is_of_one_tone(tone):
+    y, x = np.mgrid[:192, :256].astype(np.float32)
+    bare = 110 + 40 * np.sin(x / 30) + 20 * np.sin(y / 17)
+    strokes = np.sign(np.sin(x / 1.6) + np.sin(y / 2.1))
+    bare[20:100, 20:110] += 85 * strokes[20:100, 20:110]
+    bare += np.random.default_rng(0).normal(0, 3, bare.shape)
+    bare = blurred(bare.clip(0, 255).astype(np.float32), 0.5)
+    # One box lies over strokes, the other one over smooth ground.
+    covered = bare.copy()
+    covered[35:70, 35:85], covered[110:150, 140:200] = tone, 160
+    shown = np.ones(bare.shape, bool)
+    assert not has_moved(Overlay(covered, bare, shown, IDENTITY, IDENTITY))
+    # A thing of one tone that was first here and then there.
+    before, after = bare.copy(), bare.copy()
+    before[35:70, 35:85] = after[110:150, 140:200] = 40
+    assert has_moved(Overlay(before, after, shown, IDENTITY, IDENTITY))
 
 
 @pytest.mark.parametrize("gap", [0, 10])

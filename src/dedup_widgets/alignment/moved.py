@@ -49,6 +49,12 @@ WHOLLY_EVEN, UNEVEN = 0.88, 0.7
 in part it is darker and in part brighter than what it lies over."""
 
 
+BOX, BOX_OUT, LEAST_BOX = 0.95, 0.45, 200
+"""Share of a place that is of three tones, with its edges and without them, if it is a box of one
+colour; by how much it must stand out in that picture, over which it lies then; and its pixels:
+what is smaller may be what is seen between letters."""
+
+
 OF_ALL = 0.1
 """Share of all places that one must have to count."""
 
@@ -156,6 +162,13 @@ def _judged(a: Grey, b: Grey, there: Mask, differs: Mask, shown: Mask) -> Iterat
     is_flat = max(it.three for it in tones) >= OF_FEW_TONES and max(even) >= EVEN
     was_laid_over = is_flat or is_one_thing or high >= max(LEAST_STEEP, STEEPER * low)
     area = int(differs.sum())
+    out = [it.standing_out for it in tones]
+    boxed = 0 if out[0] > out[1] else 1
+    is_box = area >= LEAST_BOX and min(even[boxed], tones[boxed].three) >= BOX
+    if is_box and out[boxed] >= max(BOX_OUT, out[1 - boxed] + STANDS_OUT):
+        # Where the other one has strokes, they are its own.
+        yield _Place(area, out[0] - out[1], True)
+        return
     if high >= max(STROKES, MORE_STROKES * low):
         yield _Place(area, 1.0 if steep[0] > steep[1] else -1.0, was_laid_over)
         return
