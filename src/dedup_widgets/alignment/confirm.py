@@ -330,7 +330,7 @@ def _photo(a: Comparable, b: Comparable, m: Map) -> Evidence:
         return REFUSED
     # Two views of a board; where something lies over it, it is only nearly a pattern.
     patterns = (it.is_repeating for it in (a, b))
-    is_moved = _is_another_pose(a, b, fit.whole) and not _is_framed(a, b, fit.m)
+    is_moved = _is_another_pose(a, b, fit.whole) and not _is_one_framed(a, b, fit.m)
     if is_moved and (any(patterns) if over else all(patterns)):
         return REFUSED
     if not layered.correspond(a, b, fit.whole, is_decided_by_sight=True):
@@ -568,7 +568,7 @@ def _is_another_pose(a: Comparable, b: Comparable, m: Map) -> bool:
     return is_bent or not is_same_frame(m, REPEATED_FRAME)
 
 
-def _is_framed(a: Comparable, b: Comparable, m: Map) -> bool:
+def _is_one_framed(a: Comparable, b: Comparable, m: Map) -> bool:
     """Tell whether contents lie on each other, and only one of them has a plain border."""
     a_has_border, b_has_border = (it.content.size < it.grey.size for it in (a, b))
     return is_same_frame(m) and a_has_border != b_has_border

@@ -37,8 +37,9 @@ across a seam, at half of the places or more."""
 
 UNLIKE, UNLIKE_TIMES = 0.3, 1.5
 """How much worse lines along a side correlate across it than on one of its sides, where it is a
-seam; and how often what changes on one of them it must change then. Measured: of the sides of 546
-crops of 800 photos none is one, and 313 of 378 that begin where in a collage another photo ends."""
+seam; and how often what changes on one of them it must change then. Measured on 320 photos: of 546
+crops none ends at seams, of 378 that end where in a collage another photo begins 313.
+"""
 
 
 @dataclass(frozen=True, slots=True)
